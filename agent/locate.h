@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Locate: which allocator serves malloc in this target, and where glibc's
+ * main_arena, mp_ and thread-local variables are: by symbol where there is debug
+ * information, else by structure (relocations that point to themselves, the
+ * default image of mp_, TLS relocations). Verified against the invariants of
+ * malloc before it is believed.
+ */
+#ifndef HT_AGENT_LOCATE_H
+#define HT_AGENT_LOCATE_H
+
+#include "agent/malloc_state.h"
+#include "agent/maps.h"
+#include "agent/reader.h"
+#include "schema/snapshot.h"
+
+#define HT_MALLOCS_MAX 16
+
+struct ht_located {
+	struct ht_malloc malloc[HT_MALLOCS_MAX]; /* [0] serves the program */
+	size_t n;				 /* 0: no glibc heap to walk */
+	struct ht_libc libc;			 /* for the snapshot */
+};
+
+/* Everything about a target that locate may consult. */
+struct ht_locate_in {
+	pid_t pid;		      /* 0: not a live process (core) */
+	const struct ht_maps *maps;   /* borrowed */
+	struct ht_reader *reader;     /* borrowed */
+	const char *exe_path;	      /* core: --exe FILE, or NULL */
+	bool use_debug_info;	      /* false: by structure only */
+};
+
+/* Done before the stop: opens and parses files, may take long the first time.
+ * HT_UNSUPPORTED when a glibc is there and no layout fits; n == 0 with
+ * libc.allocator named when the program uses another allocator. Warnings go to
+ * `notes`. */
+enum ht_code ht_locate(const struct ht_locate_in *in, struct ht_located *ret,
+		       struct ht_snapshot *notes, struct ht_err *err) HT_MUST_CHECK;
+
+/* Whether the arenas still fit what was located (cheap; in the stop). */
+enum ht_code ht_locate_verify(const struct ht_malloc *m, struct ht_reader *r,
+			      const struct ht_maps *maps,
+			      struct ht_err *err) HT_MUST_CHECK;
+
+/* doctor --dump-layout: everything needed to add support, no heap content.
+ * Writes text to fd. */
+enum ht_code ht_locate_dump(const struct ht_locate_in *in, int fd,
+			    struct ht_err *err) HT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One glibc malloc inside a target, found and ready to be walked: the answer of
+ * locate, the input of walk. A process has one as a rule; a second libc
+ * (dlmopen, libc_malloc_debug) brings its own, with its own ring of arenas.
+ */
+#ifndef HT_AGENT_MALLOC_STATE_H
+#define HT_AGENT_MALLOC_STATE_H
+
+#include "agent/layout.h"
+
+/* Thread-local variables are found from the thread pointer. */
+#define HT_TLS_UNKNOWN INT64_MIN
+
+struct ht_malloc {
+	struct ht_layout layout;
+	uint64_t main_arena;	 /* address in the target */
+	uint64_t mp;		 /* address of mp_; 0: not found */
+	int64_t tls_tcache;	 /* &tcache - thread pointer, or HT_TLS_UNKNOWN */
+	int64_t tls_thread_arena; /* same for thread_arena */
+	uint64_t image_start, image_end; /* the libc's (or static exe's) mappings:
+					    a tcache pointer in here is a dummy */
+	uint64_t text_start, text_end; /* malloc.o's code; 0,0: unknown */
+	uint64_t brk_end;	 /* end of the [heap] mapping; 0: none */
+	uint64_t multiple_threads; /* address of SINGLE_THREAD_P's flag; 0 */
+	int safe_linking;	 /* 1, 0, or -1: not known yet, detect by content */
+};
+
+/* What a thread adds: registers as they were in the stop. */
+struct ht_thread_state {
+	int tid;
+	uint64_t thread_pointer; /* fs_base or gs base */
+	uint64_t pc, sp;
+	bool registers; /* false: the three above are unknown */
+};
+
+#endif

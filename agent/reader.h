@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reader: bytes of a target's memory, whatever the target is.
+ *
+ * This is the only door to target memory. Everything above it (layout, locate,
+ * walk) is pure: same bytes in, same snapshot out. Behind it stand a live
+ * process (process_vm_readv, then /proc/PID/mem, then PTRACE_PEEKDATA), an ELF
+ * core file, and a byte image for tests and fuzzing.
+ *
+ * What is read is hostile: another program wrote it, perhaps on purpose. The
+ * reader promises only that a read fills the whole buffer or says how much.
+ */
+#ifndef HT_AGENT_READER_H
+#define HT_AGENT_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+
+/* One piece of a batch. */
+struct ht_piece {
+	uint64_t addr;
+	void *buf;
+	uint32_t len;
+	bool ok; /* set by the read: the whole piece was read */
+};
+
+struct ht_reader_ops {
+	const char *name;
+	/* Bytes read from addr on, up to len; 0 when the first is unreadable.
+	 * Never more than len. errno says why a read was short. */
+	size_t (*read)(void *ctx, uint64_t addr, void *buf, size_t len);
+	/* Fills every piece it can, sets ok on each. NULL: one by one. */
+	void (*read_batch)(void *ctx, struct ht_piece *pieces, size_t n);
+	void (*close)(void *ctx);
+};
+
+/* Owned by whoever opened it. Fields are for reader*.c only. */
+struct ht_reader {
+	const struct ht_reader_ops *ops; /* NULL: not open */
+	void *ctx;
+	unsigned word;	     /* 8 or 4: width of the target's pointers */
+	uint64_t bytes_read; /* so far */
+	uint64_t bytes_left; /* read budget: a walk cannot run for ever */
+};
+
+/* A live process. word: 8 or 4. may_trace: PTRACE_PEEKDATA may be the last
+ * resort (the caller holds the process stopped). */
+enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
+				    struct ht_reader *ret,
+				    struct ht_err *err) HT_MUST_CHECK;
+void ht_reader_close(struct ht_reader *r);
+
+/* Exactly len bytes, or HT_FAULT with the first address that could not be read. */
+enum ht_code ht_reader_read(struct ht_reader *r, uint64_t addr, void *buf,
+			    size_t len, struct ht_err *err) HT_MUST_CHECK;
+/* As many bytes as can be read from addr on; 0: none. */
+size_t ht_reader_some(struct ht_reader *r, uint64_t addr, void *buf, size_t len);
+/* Scattered small reads in as few system calls as possible. */
+void ht_reader_batch(struct ht_reader *r, struct ht_piece *pieces, size_t n);
+/* One word of the target, zero-extended. */
+enum ht_code ht_reader_word(struct ht_reader *r, uint64_t addr, uint64_t *ret,
+			    struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_reader_u32(struct ht_reader *r, uint64_t addr, uint32_t *ret,
+			   struct ht_err *err) HT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Walk: from bytes to figures. Pure: the reader and the page source are its
+ * only inputs, so a core file, a test image and a live process are all alike.
+ *
+ * Every pointer and size is checked before use; every list has a limit; what
+ * cannot be true becomes a finding with its address, and the rest is still
+ * measured. Memory use is bounded however large the heap.
+ */
+#ifndef HT_AGENT_WALK_H
+#define HT_AGENT_WALK_H
+
+#include "agent/locate.h"
+#include "agent/malloc_state.h"
+#include "agent/maps.h"
+#include "agent/pages.h"
+#include "agent/reader.h"
+#include "schema/snapshot.h"
+
+struct ht_walk_in {
+	const struct ht_located *located; /* n may be 0: process figures only */
+	struct ht_reader *reader;
+	struct ht_pages_source *pages;
+	const struct ht_maps *maps;
+	const struct ht_thread_state *threads;
+	size_t threads_n;
+	bool moving;	     /* the target runs while it is read */
+	uint64_t want;	     /* enum ht_request_flag */
+	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* or NULL */
+	void *progress_ctx;
+};
+
+/*
+ * What must be seen in one instant: arena structs, mp_, heap_info chains, tcache
+ * contents, fastbin and unsorted heads. Read under the stop in `bounded` mode,
+ * then the heaps are walked with the target running; in `exact` mode both happen
+ * in the stop. Opaque; owned by the caller, freed by ht_roots_fini.
+ */
+struct ht_roots;
+enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
+			   struct ht_err *err) HT_MUST_CHECK;
+/* Bytes that a full walk would read: decides whether it fits a pause budget. */
+uint64_t ht_roots_walk_bytes(const struct ht_roots *roots);
+/* Whether an arena is locked, a counter is off by one, or another sign says that
+ * a thread was stopped inside malloc. */
+bool ht_roots_in_flux(const struct ht_roots *roots);
+void ht_roots_fini(struct ht_roots *roots);
+
+/* Walks all heaps and fills arenas, heaps, bins, threads, size classes, totals,
+ * params, fragmentation, blocked, rss_causes, mappings and process.rss*. */
+enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
+		     struct ht_snapshot *ret, struct ht_err *err) HT_MUST_CHECK;
+
+#endif

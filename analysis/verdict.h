@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Verdict: what a series means. Pure: the same series always gives the same
+ * verdict. The method and its measured rates are in docs/verdicts.md, the
+ * thresholds with their meaning in thresholds.def.
+ */
+#ifndef HT_ANALYSIS_VERDICT_H
+#define HT_ANALYSIS_VERDICT_H
+
+#include "schema/series.h"
+
+#define HT_VERDICT_NAMES(X)                                                 \
+	X(INSUFFICIENT_DATA) X(LEAK) X(POOL_GROWTH) X(TOP_PINNED)           \
+	X(FRAGMENTATION) X(ARENA_PROLIFERATION) X(CACHE_WARMUP) X(PERIODIC) \
+	X(NON_MALLOC_GROWTH) X(STABLE)
+
+enum ht_label {
+#define HT_LABEL(name) HT_LABEL_##name,
+	HT_VERDICT_NAMES(HT_LABEL)
+#undef HT_LABEL
+	HT_LABEL_COUNT
+};
+extern const char *const ht_label_names[HT_LABEL_COUNT];
+
+#define HT_EVIDENCE_MAX 12
+struct ht_verdict {
+	enum ht_label label;
+	enum ht_label also[HT_LABEL_COUNT]; /* later matches, strongest first */
+	size_t also_n;
+	double confidence; /* 0..1 */
+	int64_t from_ns, to_ns, since_ns; /* window; when it began, 0: unknown */
+	size_t samples;
+	char reason[64];   /* stable: "fastbins", "thread_caches", "trim_threshold",
+			      "level_shift", ...; empty: none */
+	char evidence[HT_EVIDENCE_MAX][240];
+	size_t evidence_n;
+	char remedy[400];
+	uint64_t remedy_bytes;		/* HT_UNKNOWN: none */
+	double slope_bytes_per_hour;	/* NaN unless growing */
+	int64_t eta_at_ns, eta_low_ns, eta_high_ns; /* nearest limit; 0: none */
+	uint64_t limit_bytes;		/* HT_UNKNOWN: none */
+	uint64_t culprit_class;		/* max_size; HT_UNKNOWN: none */
+	char culprit[160];		/* class, arena, kind of mapping, or pin */
+	uint64_t idle_floor;		/* lowest retained in the window */
+	double period_s;		/* NaN: no season */
+};
+
+/* Judges the longest window that has enough data and agrees with the shortest
+ * (1 h, 6 h, 24 h, 7 d, whole). now_ns: end of the window, usually the last
+ * sample's time. latest: the newest snapshot, for the pin and the figures that
+ * no series holds; may be NULL. */
+void ht_verdict(const struct ht_series *s, int64_t now_ns,
+		const struct ht_snapshot *latest, struct ht_verdict *ret);
+/* The same over exactly [from, to]. */
+void ht_verdict_window(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
+		       const struct ht_snapshot *latest, struct ht_verdict *ret);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Client: the parent's end of one agent. Starts heaptide-agent as a child with
+ * a socket on descriptor 3, an empty environment and nothing else open; asks;
+ * collects the answer without blocking; ends it. Used by the CLI (which polls)
+ * and the daemon (which watches the two descriptors in its loop).
+ */
+#ifndef HT_SCHEMA_CLIENT_H
+#define HT_SCHEMA_CLIENT_H
+
+#include <sys/types.h>
+
+#include "schema/wire.h"
+
+struct ht_client {
+	pid_t agent_pid;
+	int pidfd;  /* readable when the agent has ended */
+	int socket; /* non-blocking */
+	struct ht_wire_in in;
+};
+
+/* Where the agent is: $HEAPTIDE_AGENT, beside this program, or in libexec.
+ * HT_SYS when there is none. */
+enum ht_code ht_client_find_agent(char *path, size_t len,
+				  struct ht_err *err) HT_MUST_CHECK;
+/* Starts an agent for one target. core/exe: paths instead of a pid, or NULL. */
+enum ht_code ht_client_start(const char *agent_path, pid_t target,
+			     const char *core, const char *exe,
+			     struct ht_client *ret, struct ht_err *err) HT_MUST_CHECK;
+/* Sends a request; the answer will go to `into` (borrowed until it is there). */
+enum ht_code ht_client_ask(struct ht_client *c, const struct ht_request *r,
+			   struct ht_snapshot *into, struct ht_err *err) HT_MUST_CHECK;
+/* Takes what has arrived, never blocks. HT_OK with c->in.state still
+ * HT_WIRE_OPEN: more to come. The agent's own error, or its death in words, is
+ * returned as the code and err. */
+enum ht_code ht_client_receive(struct ht_client *c, struct ht_err *err) HT_MUST_CHECK;
+/* ask + receive until the answer is whole or the request's timeout is over.
+ * progress: called at most some times a second, or NULL. */
+enum ht_code ht_client_sample(struct ht_client *c, const struct ht_request *r,
+			      struct ht_snapshot *into,
+			      void (*progress)(void *ctx, uint64_t done,
+					       uint64_t total),
+			      void *ctx, struct ht_err *err) HT_MUST_CHECK;
+/* Closes the socket, waits a moment, kills if needed, reaps. */
+void ht_client_stop(struct ht_client *c);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Metrics: the numbers of a snapshot that are followed over time. The table is
+ * metrics.def. */
+#ifndef HT_SCHEMA_METRICS_H
+#define HT_SCHEMA_METRICS_H
+
+#include "schema/snapshot.h"
+
+enum ht_metric {
+#define HT_METRIC(id, unit, expression, help) HT_M_##id,
+#include "schema/metrics.def"
+#undef HT_METRIC
+	HT_METRIC_COUNT
+};
+
+struct ht_metric_info {
+	const char *name, *unit, *help;
+};
+extern const struct ht_metric_info ht_metric_infos[HT_METRIC_COUNT];
+
+/* values[i] is metric i of s; HT_UNKNOWN where it was not read. */
+void ht_metrics_of(const struct ht_snapshot *s,
+		   uint64_t values[HT_METRIC_COUNT]);
+
+/* HT_METRIC_COUNT when no metric has this name. */
+enum ht_metric ht_metric_find(const char *name);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Series: what was measured of one life of one process, over time. The input
+ * of every verdict. Pure data: no clock, no I/O. Samples are in order of time;
+ * times may be uneven. A rolled-up series has one row per bucket with four
+ * statistics; a raw one has the same value in all four.
+ */
+#ifndef HT_SCHEMA_SERIES_H
+#define HT_SCHEMA_SERIES_H
+
+#include "schema/metrics.h"
+
+enum ht_stat { HT_STAT_MIN, HT_STAT_P10, HT_STAT_MEDIAN, HT_STAT_MAX, HT_STAT_COUNT };
+
+/* One size class (max_size 0: mmapped chunks) over the same rows. */
+struct ht_class_series {
+	uint64_t max_size;
+	double *bytes[HT_STAT_COUNT]; /* in use; NaN: unknown; rows columns */
+	double *chunks;		      /* in use, median */
+};
+
+/* One kind of mapping outside malloc over the same rows. */
+struct ht_mapping_series {
+	uint64_t kind; /* enum ht_mapping_kind */
+	char name[128];
+	double *anonymous; /* anonymous + swapped bytes, median */
+	double *count;
+};
+
+struct ht_series {
+	size_t rows, capacity;
+	int64_t *time_ns;     /* wall clock, made monotonic: see series.c */
+	bool *cut;	      /* before this row: a gap, a trim, a suspend */
+	double *metric[HT_METRIC_COUNT][HT_STAT_COUNT]; /* NaN: unknown */
+	struct ht_class_series *classes;
+	size_t classes_n;
+	struct ht_mapping_series *mappings;
+	size_t mappings_n;
+	int64_t started_ns; /* start of the process, wall clock */
+	char target[128];
+};
+
+void ht_series_init(struct ht_series *s);
+void ht_series_fini(struct ht_series *s);
+#define HT_AUTO_SERIES HT_CLEANUP(ht_series_fini)
+
+/* Appends one row with all metrics unknown; HT_NOMEM. */
+enum ht_code ht_series_add_row(struct ht_series *s, int64_t time_ns,
+			       struct ht_err *err) HT_MUST_CHECK;
+/* The class's or mapping's columns, made when new; NULL when out of memory. */
+struct ht_class_series *ht_series_class(struct ht_series *s, uint64_t max_size);
+struct ht_mapping_series *ht_series_mapping(struct ht_series *s, uint64_t kind,
+					    const char *name);
+/* Appends what one snapshot says. */
+enum ht_code ht_series_add_snapshot(struct ht_series *s,
+				    const struct ht_snapshot *from,
+				    struct ht_err *err) HT_MUST_CHECK;
+/* Rows of s from `from_ns` (inclusive) to `to_ns`, reduced to at most `buckets`
+ * equal-time buckets (0: as they are). */
+enum ht_code ht_series_window(const struct ht_series *s, int64_t from_ns,
+			      int64_t to_ns, size_t buckets,
+			      struct ht_series *ret, struct ht_err *err) HT_MUST_CHECK;
+
+#endif
