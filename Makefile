@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # heaptide: `make run` shows it on a process, `make check` tests it, `make help`
-# lists the rest. Objects and programs go to $(BUILD); nothing else is written.
+# lists the rest. Objects and programs go to $(BUILD); nothing else is written
+# but by install, and the workloads' programs in tests/workloads/bin.
 
 BUILD    ?= build
 PREFIX   ?= /usr/local
-CC       ?= gcc
+ifeq ($(origin CC),default)
+CC       := gcc
+endif
 VERSION  := 0.1.0
 
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion \
@@ -77,18 +80,122 @@ TEST_LIB := $(call objects,$(sort $(wildcard tests/lib/*.c)))
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store schema common)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) $$(sed -n 's/.*LDFLAGS: *//p' tests/unit/$*.c | head -1) -o $@ $^ \
+	$(CC) $(LDFLAGS_ALL) $(call flags_in,LDFLAGS,tests/unit/$*.c) -o $@ $^ \
 		-Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
 
-# Programs under test: plain builds, never sanitized, one file each.
+# Programs under test: plain builds, never sanitized, one file each. Lines
+# "CFLAGS: ..." and "LDFLAGS: ..." in the first comment add flags.
 TARGETS := $(patsubst tests/targets/%.c,$(BUILD)/targets/%,$(sort $(wildcard tests/targets/*.c)))
+flags_in  = $$(sed -n '1,20{/.*\b$(1): */!d;s///;s:\*/.*::;p}' $(2) | head -1)
 $(BUILD)/targets/%: tests/targets/%.c
 	@mkdir -p $(@D)
-	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -fno-builtin-malloc -o $@ $< -lpthread -ldl
+	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -fno-builtin-malloc \
+		$(call flags_in,CFLAGS,$<) -o $@ $< -lpthread -ldl $(call flags_in,LDFLAGS,$<)
+
+# Fuzz harnesses: tests/fuzz/fuzz_X.c, linked with every room. Meant for
+# `make fuzz`, which builds them apart, with clang and the sanitizers.
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store schema common)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ \
+		-Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
+fuzzers: $(FUZZERS)
 
 unit: $(UNIT) $(TARGETS) $(PROGRAMS)
+workloads:
+	@$(MAKE) -s -C tests/workloads all
 
 -include $(wildcard $(BUILD)/obj/*/*.d $(BUILD)/obj/*/*/*.d)
+
+# ---- showing and testing ----------------------------------------------------
+
+PID ?=
+run: ## build, then explain and record a process: a sample, or PID=1234
+	@scripts/install-deps build runtime
+	@$(MAKE) -s all $(BUILD)/sample-service
+	@BUILD=$(BUILD) scripts/show $(PID)
+
+$(BUILD)/sample-service: samples/service.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -o $@ $< -lpthread
+
+FAST = $(UNIT) $(sort $(wildcard tests/integration/*.bats tests/integration/*.sh)) \
+	tests/layers.sh
+LONG = $(sort $(wildcard tests/matrix/run tests/fault/*.bats tests/fault/*.sh \
+	tests/scenario/*.bats tests/scenario/*.sh tests/static/*.sh))
+JOBS ?= $(shell nproc)
+
+check: ## install what tests need, run the fast ones
+	@scripts/install-deps build runtime test
+	@$(MAKE) -s -j$(JOBS) unit
+	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(JOBS) -o $(BUILD)/results/check $(FAST)
+
+check-all: ## the long tests: glibc matrix, live workloads, faults, analyzers, fuzz
+	@scripts/install-deps build runtime test test-all
+	@$(MAKE) -s -j$(JOBS) unit
+	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(JOBS) -o $(BUILD)/results/check-all $(LONG)
+
+# One test: make test T=tests/integration/explain.bats (or T=build/tests/test_walk)
+test: unit
+	@HT_BUILD=$(abspath $(BUILD)) tests/run -o $(BUILD)/results/test $(T)
+
+bench: ## measure side by side with peers; prints tables
+	@scripts/install-deps build runtime test
+	@$(MAKE) -s -j$(JOBS) all
+	@HT_BUILD=$(abspath $(BUILD)) bench/run.sh
+
+# ---- other ways to build ----------------------------------------------------
+
+# Sanitizers change warnings, and FORTIFY hides what they would see.
+SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+ASAN_BUILD := BUILD=build-asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' HARDEN=-fPIE \
+	SANITIZE='$(SANITIZERS)' CFLAGS='-DHT_ASAN -w'
+FUZZ_BUILD := BUILD=build-fuzz CC=clang OPTIMIZE='-O1 -g' HARDEN=-fPIE \
+	SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
+	CFLAGS='-DHT_ASAN -w'
+FUZZ_SECONDS ?= 600
+
+asan: ## unit tests under AddressSanitizer and UBSan
+	@$(MAKE) -s -j$(JOBS) $(ASAN_BUILD) unit
+	@HT_BUILD=$(abspath build-asan) tests/run -j $(JOBS) -o build-asan/results \
+		$(patsubst $(BUILD)/%,build-asan/%,$(UNIT))
+
+fuzz: ## libFuzzer on every harness, FUZZ_SECONDS in all (600)
+	@scripts/install-deps build test test-all
+	@$(MAKE) -s -j$(JOBS) $(FUZZ_BUILD) fuzzers
+	@scripts/fuzz build-fuzz $(FUZZ_SECONDS)
+
+coverage: ## line and branch coverage of the unit tests
+	@$(MAKE) -s -j$(JOBS) BUILD=build-cov OPTIMIZE='-O0 -g --coverage' HARDEN=-fPIE CFLAGS=-w unit
+	@HT_BUILD=$(abspath build-cov) tests/run -j $(JOBS) -o build-cov/results \
+		$(patsubst $(BUILD)/%,build-cov/%,$(UNIT))
+	@gcovr -r . --object-directory build-cov -e tests/ --print-summary -s
+
+analyze: ## every static check of check-all
+	@tests/run -j $(JOBS) -o $(BUILD)/results/static tests/layers.sh $(sort $(wildcard tests/static/*.sh))
+
+SOURCES_C = $(sort $(wildcard $(addsuffix /*.[ch],agent daemon cli schema analysis common \
+	tests/unit tests/lib tests/targets tests/fuzz bench samples)))
+format: ## clang-format every C file
+	clang-format -i $(SOURCES_C)
+format-check:
+	clang-format --dry-run -Werror $(SOURCES_C)
+
+# ---- installing -------------------------------------------------------------
+
+install: all ## install under DESTDIR and PREFIX (/usr/local)
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' BUILD='$(BUILD)' packaging/install install
+uninstall: ## remove what install installed
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' packaging/install uninstall
+deb: ## Debian package in build-deb/
+	@scripts/install-deps build
+	@packaging/build-deb
+dist: ## source archive of HEAD, the same bytes each time
+	@mkdir -p $(BUILD)
+	git archive --prefix=heaptide-$(VERSION)/ HEAD | gzip -n9 >$(BUILD)/heaptide-$(VERSION).tar.gz
+
+version:
+	@echo $(VERSION)
 
 clean: ## remove what was built
 	rm -rf $(BUILD) build-*
@@ -96,5 +203,6 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-.PHONY: all unit clean help
+.PHONY: all unit workloads fuzzers run check check-all test bench asan fuzz coverage \
+	analyze format format-check install uninstall deb dist version clean help
 .SECONDARY:

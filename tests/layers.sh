@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Dependencies between rooms point one way: who may include whom, and what the
+# programs may import. docs/architecture.md says why.
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+
+# includes ROOM: the rooms (and store headers) that ROOM's files include.
+includes() {
+	sed -n 's/^#include "\(.*\)"/\1/p' "$1"/*.[ch] | sort -u
+}
+
+# only_from ROOM ALLOWED...: every include of ROOM starts with one of ALLOWED.
+only_from() {
+	local room=$1 path allowed found status=0
+	shift
+	while read -r path; do
+		found=
+		for allowed; do
+			case $path in "$allowed" | "$allowed"/*) found=1 ;; esac
+		done
+		[ -n "$found" ] || {
+			status=1
+			grep -n "#include \"$path\"" "$room"/*.[ch]
+		}
+	done < <(includes "$room")
+	return "$status"
+}
+
+no_match() { # PATTERN FILE...
+	! grep -nE "$@"
+}
+
+imports() { nm -D --undefined-only "$1" | sed 's/@.*//' | awk '{ print $NF }'; }
+
+imports_none_of() { # PROGRAM PATTERN
+	[ -x "$1" ] || {
+		echo "no program $1"
+		return 1
+	}
+	! imports "$1" | grep -E "$2"
+}
+
+archive_imports_none_of() { # LIBRARY PATTERN
+	[ -s "$1" ] || {
+		echo "no library $1"
+		return 1
+	}
+	! nm --undefined-only "$1" | awk '{ print $NF }' | grep -E "$2"
+}
+
+ok "common includes common and the error table" only_from common common schema/errors.def
+ok "schema includes schema and common" only_from schema schema common
+ok "analysis includes analysis, schema and common" \
+	only_from analysis analysis schema common
+ok "agent includes agent, schema and common" only_from agent agent schema common
+ok "daemon does not include the agent or the cli" \
+	only_from daemon daemon analysis schema common
+ok "cli does not include the agent or the daemon" \
+	only_from cli cli analysis schema common
+ok "agent and analysis know no store" \
+	no_match '#include "schema/store' agent/*.[ch] analysis/*.[ch]
+ok "only the agent knows ptrace" \
+	no_match '#include <sys/(ptrace|uio|user)\.h>' {daemon,cli,analysis,schema}/*.[ch]
+ok "only the store knows SQLite" \
+	no_match '#include <sqlite3\.h>' {agent,analysis,cli,common}/*.[ch]
+
+touch_target='^(ptrace|process_vm_readv|process_vm_writev)$'
+ok "heaptide imports no call that touches a target" \
+	imports_none_of "$HT_BUILD/heaptide" "$touch_target"
+ok "heaptided imports no call that touches a target" \
+	imports_none_of "$HT_BUILD/heaptided" "$touch_target"
+ok "heaptide-agent links no SQLite" imports_none_of "$HT_BUILD/heaptide-agent" '^sqlite3_'
+ok "heaptide-agent reads no configuration and opens no network" \
+	imports_none_of "$HT_BUILD/heaptide-agent" '^(ini_parse|connect|bind|listen|getaddrinfo|curl_|MHD_)'
+ok "analysis does no I/O and reads no clock" \
+	archive_imports_none_of "$HT_BUILD/libanalysis.a" \
+	'^(open|openat|fopen|read|pread|write|socket|clock_gettime|time|gettimeofday|getenv|sqlite3_.*|printf|puts)(64)?$'
+plan

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# TAP for shell tests. Source it, then:
+#   ok NAME COMMAND...      passes when the command does; its output is shown if not
+#   refuse NAME COMMAND...  passes when the command fails
+#   is NAME GOT WANTED      passes when both are the same text
+#   near NAME GOT WANTED TOLERANCE   numbers, |GOT - WANTED| <= TOLERANCE
+#   poll SECONDS COMMAND... until the command succeeds; fails at the limit
+#   stop_started            ends what start() started
+#   start COMMAND...        in the background; sets $started, remembered for the end
+#   plan                    last line of every script: prints 1..N, sets the exit status
+
+tap_count=0
+tap_failed=0
+tap_started=()
+
+tap_result() { # STATUS NAME
+	tap_count=$((tap_count + 1))
+	if [ "$1" -eq 0 ]; then
+		echo "ok $tap_count - $2"
+	else
+		tap_failed=$((tap_failed + 1))
+		echo "not ok $tap_count - $2"
+	fi
+}
+
+note() { printf '%s\n' "$*" | sed 's/^/# /'; }
+
+ok() {
+	local name=$1 output status
+	shift
+	output=$("$@" 2>&1)
+	status=$?
+	tap_result $status "$name"
+	[ $status -eq 0 ] || note "$(printf '%s\n' "status $status of: $*" "$output" | tail -n 40)"
+}
+
+refuse() {
+	local name=$1 output
+	shift
+	if output=$("$@" 2>&1); then
+		tap_result 1 "$name"
+		note "succeeded: $*" "$output"
+	else
+		tap_result 0 "$name"
+	fi
+}
+
+is() {
+	[ "$2" = "$3" ]
+	tap_result $? "$1"
+	[ "$2" = "$3" ] || note "got: $2"$'\n'"wanted: $3"
+}
+
+near() {
+	awk -v a="$2" -v b="$3" -v t="$4" 'BEGIN {
+		if (a !~ /^-?[0-9.]+$/ || b !~ /^-?[0-9.]+$/) exit 1
+		d = a - b; if (d < 0) d = -d; exit d > t }'
+	local status=$?
+	tap_result $status "$1"
+	[ $status -eq 0 ] || note "got $2, wanted $3 +- $4"
+}
+
+poll() {
+	local until=$((SECONDS + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ $SECONDS -lt $until ] || return 1
+		sleep 0.05
+	done
+}
+
+start() {
+	"$@" &
+	started=$!
+	tap_started+=("$started")
+}
+
+stop_started() {
+	local pid
+	for pid in "${tap_started[@]}"; do
+		kill -CONT "$pid"
+		kill "$pid"
+		poll 3 not_running "$pid" || kill -KILL "$pid"
+		wait "$pid"
+	done 2>/dev/null
+	tap_started=()
+}
+
+not_running() {
+	case $(sed -n 's/^State:[^A-Z]*\([A-Z]\).*/\1/p' "/proc/$1/status" 2>/dev/null) in
+	'' | Z | X) return 0 ;;
+	esac
+	return 1
+}
+
+plan() {
+	stop_started
+	echo "1..$tap_count"
+	[ $tap_failed -eq 0 ]
+	exit
+}
