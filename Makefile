@@ -122,7 +122,7 @@ $(BUILD)/sample-service: samples/service.c
 FAST = $(UNIT) $(sort $(wildcard tests/integration/*.bats tests/integration/*.sh)) \
 	tests/layers.sh
 LONG = $(sort $(wildcard tests/matrix/run tests/fault/*.bats tests/fault/*.sh \
-	tests/scenario/*.bats tests/scenario/*.sh tests/static/*.sh))
+	tests/scenario/*.bats tests/scenario/*.sh tests/static/*.sh tests/fuzz/*.sh))
 JOBS ?= $(shell nproc)
 
 check: ## install what tests need, run the fast ones
@@ -156,14 +156,19 @@ FUZZ_BUILD := BUILD=build-fuzz CC=clang OPTIMIZE='-O1 -g' HARDEN=-fPIE \
 FUZZ_SECONDS ?= 600
 
 asan: ## unit tests under AddressSanitizer and UBSan
-	@$(MAKE) -s -j$(JOBS) $(ASAN_BUILD) unit
+	@$(MAKE) -s -j$(JOBS) asan-build
 	@HT_BUILD=$(abspath build-asan) tests/run -j $(JOBS) -o build-asan/results \
 		$(patsubst $(BUILD)/%,build-asan/%,$(UNIT))
 
 fuzz: ## libFuzzer on every harness, FUZZ_SECONDS in all (600)
 	@scripts/install-deps build test test-all
-	@$(MAKE) -s -j$(JOBS) $(FUZZ_BUILD) fuzzers
+	@$(MAKE) -s -j$(JOBS) fuzz-build
 	@scripts/fuzz build-fuzz $(FUZZ_SECONDS)
+
+asan-build:
+	@$(MAKE) -s $(ASAN_BUILD) unit
+fuzz-build:
+	@$(MAKE) -s $(FUZZ_BUILD) fuzzers
 
 coverage: ## line and branch coverage of the unit tests
 	@$(MAKE) -s -j$(JOBS) BUILD=build-cov OPTIMIZE='-O0 -g --coverage' HARDEN=-fPIE CFLAGS=-w unit
@@ -203,6 +208,7 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-.PHONY: all unit workloads fuzzers run check check-all test bench asan fuzz coverage \
+.PHONY: all unit workloads fuzzers run check check-all test bench asan asan-build fuzz \
+	fuzz-build coverage \
 	analyze format format-check install uninstall deb dist version clean help
 .SECONDARY:

@@ -1,0 +1,16 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 900 s
+# Every unit test program once more, built with AddressSanitizer and UBSan.
+# Programs under test are built without: LeakSanitizer refuses to be traced.
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+
+ok "the unit tests build with the sanitizers" make -s asan-build
+export HT_BUILD=$HT_TOP/build-asan
+export UBSAN_OPTIONS=print_stacktrace=1
+for program in tests/unit/test_*.c; do
+	name=$(basename "$program" .c)
+	ok "$name is clean under the sanitizers" timeout 120 "build-asan/tests/$name"
+done
+plan
