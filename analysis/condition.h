@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Condition: a question about a process that an alert rule asks, as text:
+ *
+ *   trough(trimmable, 10m) >= max(256M, 30% of anon) and anon >= 64M
+ *
+ * or         := and { "or" and }
+ * and        := comparison { "and" comparison }
+ * comparison := sum ( ">=" | ">" | "<=" | "<" ) sum
+ * sum        := product { ("+" | "-") product }
+ * product    := atom { ("*" | "/" | "of") atom }
+ * atom       := NUMBER [unit] | VALUE | FUNCTION "(" VALUE "," NUMBER ")"
+ *             | ("min" | "max") "(" sum "," sum ")" | "(" sum ")"
+ *
+ * Units: % (hundredths), K M G T (powers of 1024, KiB etc. as well), s m h d
+ * (seconds). VALUE is a metric of schema/metrics.def, or one of
+ * HT_CONDITION_VALUES. A value that is not known makes its comparison unsure,
+ * never false.
+ */
+#ifndef HT_ANALYSIS_CONDITION_H
+#define HT_ANALYSIS_CONDITION_H
+
+#include "analysis/verdict.h"
+
+/* V(name, help) */
+#define HT_CONDITION_VALUES(V)                                               \
+	V(anon, "anonymous and swapped bytes")                               \
+	V(stuck, "retained bytes that malloc_trim(0) would not return")      \
+	V(eta, "seconds until the nearest limit at the present growth")      \
+	V(slope, "bytes per hour, of what the verdict says is growing")      \
+	V(confidence, "of the verdict, 0 to 1")                              \
+	V(idle_floor, "lowest retained bytes in the verdict's window")       \
+	V(failures, "samples that failed in a row")                          \
+	V(inconsistent, "of the last 3 samples, those with a corrupt heap")  \
+	V(gap_intervals, "intervals since the last sample that succeeded")   \
+	V(stop_ratio, "share of wall time that the process was stopped")
+
+/* V(name, help): over the window that ends now. */
+#define HT_CONDITION_FUNCTIONS(V)                                           \
+	V(lowest, "lowest value in the window")                             \
+	V(highest, "highest value in the window")                           \
+	V(mean, "mean of the window")                                       \
+	V(trough, "its value when in_use was lowest in the window")         \
+	V(rate, "its change per hour, first half's mean to second half's")
+
+enum ht_condition_value {
+#define HT_CONDITION_ITEM(name, help) HT_V_##name,
+	HT_CONDITION_VALUES(HT_CONDITION_ITEM) HT_V_COUNT
+};
+enum ht_condition_function {
+#define HT_CONDITION_FUNCTION_ITEM(name, help) HT_FN_##name,
+	HT_CONDITION_FUNCTIONS(HT_CONDITION_FUNCTION_ITEM) HT_FN_COUNT
+};
+
+enum ht_truth { HT_FALSE, HT_TRUE, HT_UNSURE };
+
+/* What is asked about. Borrowed for the call. */
+struct ht_situation {
+	int64_t now_ns;
+	const struct ht_series *series;	  /* newest row last */
+	const struct ht_verdict *verdict; /* NULL: not judged */
+	double failures, inconsistent, gap_intervals, stop_ratio; /* NaN: ? */
+};
+
+#define HT_CONDITION_MAX 256
+#define HT_CONDITION_OPS 48
+struct ht_condition {
+	char text[HT_CONDITION_MAX];
+	struct ht_condition_op {
+		uint8_t op;	  /* private to condition.c */
+		uint8_t function; /* enum ht_condition_function */
+		uint16_t value;	  /* enum ht_metric, or + HT_METRIC_COUNT */
+		double number;	  /* or the window in seconds */
+	} ops[HT_CONDITION_OPS]; /* postfix */
+	size_t ops_n;
+};
+
+/* HT_CONFIG names the word that is wrong and what is possible there. */
+enum ht_code ht_condition_parse(const char *text, struct ht_condition *ret,
+				struct ht_err *err) HT_MUST_CHECK;
+/* Longest window that its functions look back, 0: the last row is enough. */
+int64_t ht_condition_window_ns(const struct ht_condition *c);
+/* It asks about something that only a verdict knows. */
+bool ht_condition_needs_verdict(const struct ht_condition *c);
+/* ease: 1 asks as written; 0.8 asks with every level eased to 80 % (levels of
+ * ">" are multiplied, levels of "<" divided). left, right: the two sides of the
+ * first comparison that decides; may be NULL. */
+enum ht_truth ht_condition_ask(const struct ht_condition *c,
+			       const struct ht_situation *s, double ease,
+			       double *left, double *right);
+
+#endif

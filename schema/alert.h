@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Alert: one rule that holds (or held) for one process of one target. What is
+ * stored, shown and sent; how it changes is in analysis/rules.h. */
+#ifndef HT_SCHEMA_ALERT_H
+#define HT_SCHEMA_ALERT_H
+
+#include <stdint.h>
+
+#define HT_ALERT_STATE_NAMES(X)                                                \
+	X(OK, "ok")                                                            \
+	X(PENDING, "pending") X(FIRING, "firing") X(RESOLVED, "resolved")
+enum ht_alert_state {
+#define HT_ALERT_STATE_ITEM(c, s) HT_ALERT_##c,
+	HT_ALERT_STATE_NAMES(HT_ALERT_STATE_ITEM) HT_ALERT_STATE_COUNT
+};
+
+struct ht_alert {
+	char id[33]; /* stable for one time that it fires, hex */
+	char rule[64];
+	char target[128];
+	char process_key[96]; /* boot id:pid:start ticks; survives our restart
+			       */
+	int64_t process_id;   /* in the store, 0: none */
+	char severity[16];
+	enum ht_alert_state state;
+	int64_t pending_ns, firing_ns, resolved_ns; /* wall clock, 0: not yet */
+	int64_t seen_ns;     /* last time that the rule was asked */
+	int64_t clear_ns;    /* firing: no longer holds since, 0: holds */
+	uint32_t hits;	     /* evaluations in a row that raised it */
+	double value, level; /* of the first comparison, NaN: none */
+	char summary[256];
+	char evidence[1200]; /* lines */
+};
+
+#endif
