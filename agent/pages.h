@@ -5,6 +5,9 @@
  * From /proc/PID/pagemap: by the PAGEMAP_SCAN ioctl where the kernel has it
  * (6.7+, some 4 ms per resident GiB), else by reading entries (12-19 ms). Asked
  * before memory is read, so that reading never faults a page in.
+ *
+ * The kernel's shared zero page is absent here: it reads as zero and is not in
+ * RSS. (Without PAGEMAP_SCAN it cannot be told from a resident page.)
  */
 #ifndef HT_AGENT_PAGES_H
 #define HT_AGENT_PAGES_H
@@ -20,17 +23,24 @@ enum ht_page_state {
 	HT_PAGE_PRESENT, /* resident */
 	HT_PAGE_SWAPPED, /* reading it would swap it in */
 	HT_PAGE_UNKNOWN, /* no pagemap (core file, no permission) */
-	HT_PAGE_ZERO,	 /* the kernel's shared zero page: not in RSS */
 };
 
-/* States of a range of pages, one byte or less each. */
+/* States of a range of pages. Fields are for pages.c; others use the functions
+ * but for start, count and known. */
 struct ht_pages {
-	uint64_t start;	  /* page aligned */
-	uint64_t count;	  /* pages */
-	uint8_t *bits;	  /* for pages.c */
-	uint64_t present; /* pages of that state in the range */
-	uint64_t swapped;
-	bool known;
+	uint64_t start;	   /* page aligned */
+	uint64_t count;	   /* pages */
+	uint64_t *present; /* one bit a page */
+	uint64_t *swapped;
+	unsigned page_size;
+	bool known; /* false: every page is HT_PAGE_UNKNOWN */
+};
+
+/* Pages of a range, by kind. */
+struct ht_page_tally {
+	uint64_t anon;	  /* resident anonymous pages */
+	uint64_t file;	  /* resident pages of files and shared memory */
+	uint64_t swapped; /* swapped out */
 };
 
 /* Where states come from. Closed by ht_pages_source_close. */
@@ -38,24 +48,39 @@ struct ht_pages_source {
 	int pagemap_fd; /* -1: none */
 	bool has_scan;	/* PAGEMAP_SCAN works */
 	unsigned page_size;
-	/* For tests and core files: states for [start, start + count pages);
-	 * used when not NULL. */
-	void (*fill)(void *ctx, struct ht_pages *into);
+	/* For tests: the state of the page at addr; used when not NULL. */
+	enum ht_page_state (*state)(void *ctx, uint64_t addr);
 	void *ctx;
 };
 
+/* HT_OK without a pagemap too (states are unknown then); HT_GONE when there is
+ * no such process. */
 enum ht_code ht_pages_source_open(pid_t pid, struct ht_pages_source *ret,
 				  struct ht_err *err) HT_MUST_CHECK;
+/* A source that knows nothing: for core files. */
+void ht_pages_source_none(struct ht_pages_source *ret);
 void ht_pages_source_close(struct ht_pages_source *s);
+bool ht_pages_source_known(const struct ht_pages_source *s);
 
-/* States of [start, end). Unknown, not an error, when pagemap is refused. */
+/* States of [start, end), widened to whole pages. Unknown, not an error, when
+ * pagemap is refused. */
 enum ht_code ht_pages_get(struct ht_pages_source *s, uint64_t start,
 			  uint64_t end, struct ht_pages *ret,
 			  struct ht_err *err) HT_MUST_CHECK;
 void ht_pages_fini(struct ht_pages *p);
+
+/* Addresses outside the range are HT_PAGE_UNKNOWN. */
 enum ht_page_state ht_pages_state(const struct ht_pages *p, uint64_t addr);
-/* Resident bytes in [start, end), partial pages by their bytes. */
+/* Resident bytes in [start, end), partial pages by their bytes; 0 if unknown.
+ * The part outside the range counts as nothing. */
 uint64_t ht_pages_resident(const struct ht_pages *p, uint64_t start,
 			   uint64_t end);
+uint64_t ht_pages_swapped(const struct ht_pages *p, uint64_t start,
+			  uint64_t end);
+
+/* Counts the pages of [start, end), page aligned, without keeping states.
+ * false: unknown. */
+bool ht_pages_tally(struct ht_pages_source *s, uint64_t start, uint64_t end,
+		    struct ht_page_tally *ret) HT_MUST_CHECK;
 
 #endif

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/pages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+/*
+ * The PAGEMAP_SCAN interface (Linux 6.7, admin-guide/mm/pagemap.rst), declared
+ * here because Debian 12's kernel headers are older than the kernels we meet.
+ */
+struct scan_region {
+	uint64_t start, end, categories;
+};
+struct scan_arg {
+	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+	uint64_t category_inverted, category_mask, category_anyof_mask;
+	uint64_t return_mask;
+};
+#define SCAN_IOCTL   _IOWR('f', 16, struct scan_arg)
+#define SCAN_FILE    (UINT64_C(1) << 2)
+#define SCAN_PRESENT (UINT64_C(1) << 3)
+#define SCAN_SWAPPED (UINT64_C(1) << 4)
+#define SCAN_PFNZERO (UINT64_C(1) << 5)
+#define SCAN_ALL     (SCAN_FILE | SCAN_PRESENT | SCAN_SWAPPED | SCAN_PFNZERO)
+
+/* An entry of /proc/PID/pagemap (same document). */
+#define ENTRY_FILE    (UINT64_C(1) << 61)
+#define ENTRY_SWAPPED (UINT64_C(1) << 62)
+#define ENTRY_PRESENT (UINT64_C(1) << 63)
+
+#define REGIONS 1024 /* a call; 24 KiB of stack */
+#define ENTRIES 2048
+
+/* Receives runs of pages of one kind, in ascending order. */
+typedef void run_fn(void *ctx, uint64_t start, uint64_t end,
+		    uint64_t categories);
+
+static bool scan(int fd, uint64_t start, uint64_t end, run_fn *run, void *ctx)
+{
+	struct scan_region regions[REGIONS];
+
+	while (start < end) {
+		struct scan_arg arg = {
+			.size = sizeof(arg),
+			.start = start,
+			.end = end,
+			.vec = (uintptr_t)regions,
+			.vec_len = REGIONS,
+			.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
+			.return_mask = SCAN_ALL,
+		};
+		int n = ioctl(fd, SCAN_IOCTL, &arg);
+
+		if (n < 0)
+			return false;
+		for (int i = 0; i < n; i++)
+			run(ctx, regions[i].start, regions[i].end,
+			    regions[i].categories);
+		if (arg.walk_end <= start)
+			break; /* cannot be; never loop on it */
+		start = arg.walk_end;
+	}
+	return true;
+}
+
+static uint64_t categories_of(uint64_t entry)
+{
+	return (entry & ENTRY_PRESENT ? SCAN_PRESENT : 0) |
+	       (entry & ENTRY_SWAPPED ? SCAN_SWAPPED : 0) |
+	       (entry & ENTRY_FILE ? SCAN_FILE : 0);
+}
+
+/* Kernels before 6.7: the same runs from 8 bytes a page. */
+static bool read_entries(int fd, unsigned page, uint64_t start, uint64_t end,
+			 run_fn *run, void *ctx)
+{
+	uint64_t entries[ENTRIES];
+
+	while (start < end) {
+		size_t want = (end - start) / page;
+		ssize_t got;
+
+		want = want < ENTRIES ? want : ENTRIES;
+		got = pread(fd, entries, want * sizeof(entries[0]),
+			    (off_t)(start / page * sizeof(entries[0])));
+		if (got < (ssize_t)sizeof(entries[0]))
+			return false;
+		for (size_t i = 0; i < (size_t)got / sizeof(entries[0]); i++) {
+			uint64_t what = categories_of(entries[i]);
+
+			if (what & (SCAN_PRESENT | SCAN_SWAPPED))
+				run(ctx, start, start + page, what);
+			start += page;
+		}
+	}
+	return true;
+}
+
+/* The states that a test made up. */
+static bool ask_state(const struct ht_pages_source *s, uint64_t start,
+		      uint64_t end, run_fn *run, void *ctx)
+{
+	for (; start < end; start += s->page_size) {
+		enum ht_page_state state = s->state(s->ctx, start);
+
+		if (state == HT_PAGE_UNKNOWN)
+			return false;
+		if (state != HT_PAGE_ABSENT)
+			run(ctx, start, start + s->page_size,
+			    state == HT_PAGE_PRESENT ? SCAN_PRESENT
+						     : SCAN_SWAPPED);
+	}
+	return true;
+}
+
+static bool each_run(struct ht_pages_source *s, uint64_t start, uint64_t end,
+		     run_fn *run, void *ctx)
+{
+	if (s->state)
+		return ask_state(s, start, end, run, ctx);
+	if (s->pagemap_fd < 0)
+		return false;
+	if (s->has_scan)
+		return scan(s->pagemap_fd, start, end, run, ctx);
+	return read_entries(s->pagemap_fd, s->page_size, start, end, run, ctx);
+}
+
+static void ignore_run(void *ctx, uint64_t start, uint64_t end,
+		       uint64_t categories)
+{
+	(void)ctx, (void)start, (void)end, (void)categories;
+}
+
+void ht_pages_source_none(struct ht_pages_source *ret)
+{
+	*ret = (struct ht_pages_source){
+		.pagemap_fd = -1, .page_size = (unsigned)sysconf(_SC_PAGESIZE)};
+}
+
+enum ht_code ht_pages_source_open(pid_t pid, struct ht_pages_source *ret,
+				  struct ht_err *err)
+{
+	struct ht_pages_source s;
+	char path[64];
+
+	ht_pages_source_none(&s);
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
+	s.pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (s.pagemap_fd < 0 && errno == ENOENT)
+		return ht_fail(err, HT_GONE, "process %d does not exist",
+			       (int)pid);
+	s.has_scan = s.pagemap_fd >= 0 &&
+		     scan(s.pagemap_fd, 0, s.page_size, ignore_run, NULL);
+	*ret = s;
+	return HT_OK;
+}
+
+void ht_pages_source_close(struct ht_pages_source *s)
+{
+	if (s->pagemap_fd >= 0)
+		close(s->pagemap_fd);
+	s->pagemap_fd = -1;
+}
+
+bool ht_pages_source_known(const struct ht_pages_source *s)
+{
+	return s->state || s->pagemap_fd >= 0;
+}
+
+/* --- states of a range -------------------------------------------------- */
+
+static void set_bits(uint64_t *bits, uint64_t first, uint64_t last)
+{
+	for (; first < last && first % 64; first++)
+		bits[first / 64] |= UINT64_C(1) << first % 64;
+	for (; first + 64 <= last; first += 64)
+		bits[first / 64] = UINT64_MAX;
+	for (; first < last; first++)
+		bits[first / 64] |= UINT64_C(1) << first % 64;
+}
+
+static uint64_t count_bits(const uint64_t *bits, uint64_t first, uint64_t last)
+{
+	uint64_t n = 0;
+
+	for (; first < last && first % 64; first++)
+		n += bits[first / 64] >> first % 64 & 1;
+	for (; first + 64 <= last; first += 64)
+		n += (unsigned)__builtin_popcountll(bits[first / 64]);
+	for (; first < last; first++)
+		n += bits[first / 64] >> first % 64 & 1;
+	return n;
+}
+
+static void mark_run(void *ctx, uint64_t start, uint64_t end,
+		     uint64_t categories)
+{
+	struct ht_pages *p = ctx;
+	uint64_t first = (start - p->start) / p->page_size;
+	uint64_t last = (end - p->start) / p->page_size;
+
+	if (start < p->start || last > p->count)
+		return; /* never beyond what was asked for */
+	if (categories & SCAN_SWAPPED)
+		set_bits(p->swapped, first, last);
+	else if (!(categories & SCAN_PFNZERO))
+		set_bits(p->present, first, last);
+}
+
+enum ht_code ht_pages_get(struct ht_pages_source *s, uint64_t start,
+			  uint64_t end, struct ht_pages *ret,
+			  struct ht_err *err)
+{
+	uint64_t page = s->page_size;
+	struct ht_pages p = {.page_size = s->page_size};
+	size_t words;
+
+	p.start = start & ~(page - 1);
+	end = (end + page - 1) & ~(page - 1);
+	p.count = end > p.start ? (end - p.start) / page : 0;
+	words = p.count / 64 + 1;
+	p.present = calloc(words, 2 * sizeof(*p.present));
+	if (!p.present)
+		return ht_fail(err, HT_NOMEM, "no memory for page states");
+	p.swapped = p.present + words;
+	p.known = each_run(s, p.start, end, mark_run, &p);
+	*ret = p;
+	return HT_OK;
+}
+
+void ht_pages_fini(struct ht_pages *p)
+{
+	free(p->present);
+	*p = (struct ht_pages){0};
+}
+
+enum ht_page_state ht_pages_state(const struct ht_pages *p, uint64_t addr)
+{
+	uint64_t i = (addr - p->start) / (p->page_size ? p->page_size : 1);
+
+	if (!p->known || addr < p->start || i >= p->count)
+		return HT_PAGE_UNKNOWN;
+	if (p->swapped[i / 64] >> i % 64 & 1)
+		return HT_PAGE_SWAPPED;
+	return p->present[i / 64] >> i % 64 & 1 ? HT_PAGE_PRESENT
+						: HT_PAGE_ABSENT;
+}
+
+static uint64_t bytes_of(const struct ht_pages *p, const uint64_t *bits,
+			 uint64_t start, uint64_t end)
+{
+	uint64_t page = p->page_size, first, last, bytes;
+
+	if (!p->known)
+		return 0;
+	if (start < p->start)
+		start = p->start;
+	if (end > p->start + p->count * page)
+		end = p->start + p->count * page;
+	if (start >= end)
+		return 0;
+	start -= p->start;
+	end -= p->start;
+	first = start / page;
+	last = (end - 1) / page;
+	if (first == last)
+		return bits[first / 64] >> first % 64 & 1 ? end - start : 0;
+	bytes = count_bits(bits, first, last + 1) * page;
+	if (bits[first / 64] >> first % 64 & 1)
+		bytes -= start % page;
+	if (bits[last / 64] >> last % 64 & 1)
+		bytes -= (last + 1) * page - end;
+	return bytes;
+}
+
+uint64_t ht_pages_resident(const struct ht_pages *p, uint64_t start,
+			   uint64_t end)
+{
+	return bytes_of(p, p->present, start, end);
+}
+
+uint64_t ht_pages_swapped(const struct ht_pages *p, uint64_t start,
+			  uint64_t end)
+{
+	return bytes_of(p, p->swapped, start, end);
+}
+
+/* --- counts of a range --------------------------------------------------- */
+
+struct counting {
+	struct ht_page_tally tally;
+	unsigned page_size;
+};
+
+static void count_run(void *ctx, uint64_t start, uint64_t end,
+		      uint64_t categories)
+{
+	struct counting *c = ctx;
+	uint64_t pages = (end - start) / c->page_size;
+
+	if (categories & SCAN_SWAPPED)
+		c->tally.swapped += pages;
+	else if (categories & SCAN_PFNZERO)
+		return;
+	else if (categories & SCAN_FILE)
+		c->tally.file += pages;
+	else
+		c->tally.anon += pages;
+}
+
+bool ht_pages_tally(struct ht_pages_source *s, uint64_t start, uint64_t end,
+		    struct ht_page_tally *ret)
+{
+	struct counting c = {.page_size = s->page_size};
+
+	if (!each_run(s, start, end, count_run, &c))
+		return false;
+	*ret = c.tally;
+	return true;
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/reader.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define BATCH_PIECES 1024 /* IOV_MAX */
+
+void ht_reader_close(struct ht_reader *r)
+{
+	if (r->ops && r->ops->close)
+		r->ops->close(r->ctx);
+	*r = (struct ht_reader){0};
+}
+
+/* Takes len bytes off the budget; what is granted may be less. */
+static size_t spend(struct ht_reader *r, size_t len)
+{
+	if (len > r->bytes_left)
+		len = (size_t)r->bytes_left;
+	r->bytes_left -= len;
+	return len;
+}
+
+static void give_back(struct ht_reader *r, size_t granted, size_t used)
+{
+	r->bytes_left += granted - used;
+	r->bytes_read += used;
+}
+
+size_t ht_reader_some(struct ht_reader *r, uint64_t addr, void *buf, size_t len)
+{
+	size_t granted = spend(r, len), got;
+
+	if (granted == 0)
+		return 0;
+	if (addr > UINT64_MAX - granted) {
+		give_back(r, granted, 0);
+		return 0;
+	}
+	got = r->ops->read(r->ctx, addr, buf, granted);
+	give_back(r, granted, got);
+	return got;
+}
+
+enum ht_code ht_reader_read(struct ht_reader *r, uint64_t addr, void *buf,
+			    size_t len, struct ht_err *err)
+{
+	size_t got = 0;
+
+	while (got < len) {
+		size_t more = ht_reader_some(r, addr + got, (char *)buf + got,
+					     len - got);
+
+		if (more == 0)
+			break;
+		got += more;
+	}
+	if (got == len)
+		return HT_OK;
+	if (r->bytes_left == 0)
+		return ht_fail_at(err, HT_FAULT, addr + got,
+				  "cannot read 0x%" PRIx64
+				  ": the limit of bytes to read is reached",
+				  addr + got);
+	return ht_fail_at(err, HT_FAULT, addr + got,
+			  "cannot read 0x%" PRIx64
+			  " (%zu of %zu bytes at 0x%" PRIx64 " were readable)",
+			  addr + got, got, len, addr);
+}
+
+static void read_piece(struct ht_reader *r, struct ht_piece *p)
+{
+	p->ok = ht_reader_read(r, p->addr, p->buf, p->len, NULL) == HT_OK;
+}
+
+static void read_some_pieces(struct ht_reader *r, struct ht_piece *p, size_t n)
+{
+	size_t len = 0, used = 0;
+
+	for (size_t i = 0; i < n; i++)
+		len += p[i].len;
+	if (!r->ops->read_batch || len > r->bytes_left) {
+		for (size_t i = 0; i < n; i++)
+			read_piece(r, &p[i]);
+		return;
+	}
+	spend(r, len);
+	r->ops->read_batch(r->ctx, p, n);
+	for (size_t i = 0; i < n; i++)
+		used += p[i].ok ? p[i].len : 0;
+	give_back(r, len, used);
+}
+
+void ht_reader_batch(struct ht_reader *r, struct ht_piece *pieces, size_t n)
+{
+	for (size_t i = 0; i < n; i += BATCH_PIECES) {
+		size_t some = n - i < BATCH_PIECES ? n - i : BATCH_PIECES;
+
+		read_some_pieces(r, pieces + i, some);
+	}
+}
+
+enum ht_code ht_reader_u32(struct ht_reader *r, uint64_t addr, uint32_t *ret,
+			   struct ht_err *err)
+{
+	uint32_t word;
+	enum ht_code code = ht_reader_read(r, addr, &word, sizeof(word), err);
+
+	if (code == HT_OK)
+		*ret = word;
+	return code;
+}
+
+enum ht_code ht_reader_word(struct ht_reader *r, uint64_t addr, uint64_t *ret,
+			    struct ht_err *err)
+{
+	uint64_t word = 0; /* little endian: a short word fills the low half */
+	enum ht_code code = ht_reader_read(r, addr, &word, r->word, err);
+
+	if (code == HT_OK)
+		*ret = word;
+	return code;
+}
