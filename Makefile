@@ -101,6 +101,15 @@ $(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_LIB) $(call LIBS_OF,agent da
 		-Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
 fuzzers: $(FUZZERS)
 
+# Programs that measure the verdicts: false alarms on made series, rates on the
+# recorded workloads. `build/tools/NAME` prints a table.
+TOOLS := $(patsubst tests/montecarlo/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/montecarlo/*.c)))
+$(TOOLS): $(BUILD)/tools/%: $(BUILD)/obj/tests/montecarlo/%.o $(TEST_LIB) $(call LIBS_OF,analysis schema common)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ljansson -lm
+
+tools: $(TOOLS)
+
 unit: $(UNIT) $(TARGETS) $(PROGRAMS)
 workloads:
 	@$(MAKE) -s -C tests/workloads all
@@ -208,7 +217,7 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-.PHONY: all unit workloads fuzzers run check check-all test bench asan asan-build fuzz \
+.PHONY: all unit tools workloads fuzzers run check check-all test bench asan asan-build fuzz \
 	fuzz-build coverage \
 	analyze format format-check install uninstall deb dist version clean help
 .SECONDARY:

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/growth.h"
+
+#include <math.h>
+
+#include "analysis/season.h"
+#include "analysis/thresholds.h"
+
+struct floors {
+	size_t n;
+	double t[HT_FLOORS_MAX], x[HT_FLOORS_MAX];
+};
+
+static void floors_of(const struct ht_points *p, size_t k, struct floors *f)
+{
+	f->n = ht_floors(p, k < HT_FLOORS_MAX ? k : HT_FLOORS_MAX, f->t, f->x);
+}
+
+/* Speed of a part of the window: Theil-Sen's, or the way from its first quarter
+ * to its last one when that is more: the second sees staircases. */
+static double speed_of(const struct ht_points *part)
+{
+	double slope, way;
+	size_t k = part->n / 4 ? part->n / 4 : 1;
+
+	if (part->n < 3 || ht_points_span(part) <= 0)
+		return NAN;
+	slope = ht_theil_sen(part->t, part->low, part->n);
+	way = ht_median(part->low + part->n - k, k) - ht_median(part->low, k);
+	return fmax(slope, way / (0.75 * ht_points_span(part)));
+}
+
+static double speed_between(const struct ht_points *p, double from, double to)
+{
+	struct ht_points part;
+
+	ht_points_part(p, from, to, &part);
+	return speed_of(&part);
+}
+
+static bool rising(const struct ht_points *late, const struct floors *f,
+		   double level, double least, struct ht_growth *g)
+{
+	struct ht_line line = ht_line_of(late->t, late->low, late->n);
+	size_t k = (size_t)(ht_t.late_part * (double)f->n + 0.5);
+	double tau = k >= 2 ? ht_kendall(f->x + f->n - k, k) : 0;
+	double enough = fmax(fmax(least / 4, ht_t.late_share * level),
+			     ht_t.late_of_rise * g->rise);
+
+	g->slope = speed_of(late);
+	g->late_rise = g->slope * ht_points_span(late);
+	ht_sen_interval(late->t, late->low, late->n, line.effective,
+			&g->slope_low, &g->slope_high);
+	if (!(g->late_rise >= enough))
+		return false;
+	return line.t >= ht_t.late_t ||
+	       (tau >= ht_t.late_tau && line.t >= ht_t.late_tau_t) ||
+	       (g->t >= ht_t.whole_t && line.t >= ht_t.whole_late_t);
+}
+
+/* The end is higher than all that came before. */
+static bool is_record(const struct ht_points *p, const struct floors *f)
+{
+	struct ht_points tail, head;
+
+	for (size_t i = 0; i + 1 < f->n; i++)
+		if (f->x[i] > f->x[f->n - 1])
+			return false;
+	ht_points_part(p, 1 - ht_t.record_tail, 1, &tail);
+	ht_points_part(p, 0, 0.5, &head);
+	return ht_quantile(tail.low, tail.n, 0) >=
+	       ht_quantile(head.low, head.n, 0.95);
+}
+
+/* One step that makes nearly all of the late rise: a level shift. */
+static bool single_jump(const struct floors *f, struct ht_growth *g)
+{
+	size_t from = (size_t)((1 - ht_t.late_part) * (double)f->n);
+	double most = 0, up = 0;
+	size_t at = 0;
+
+	for (size_t i = from ? from : 1; i < f->n; i++) {
+		double step = f->x[i] - f->x[i - 1];
+
+		up += step;
+		if (step > most) {
+			most = step;
+			at = i;
+		}
+	}
+	if (at == 0 || most <= ht_t.jump_share * up)
+		return false;
+	g->jump_at = (f->t[at] + f->t[at - 1]) / 2;
+	g->jump = most;
+	return true;
+}
+
+static bool slowing(const struct ht_points *p, struct ht_growth *g)
+{
+	double last = speed_between(p, 0.8, 1), left;
+	double wide = speed_between(p, 0.6, 1) / speed_between(p, 0.2, 0.6);
+	double late = last / speed_between(p, 0.6, 0.8);
+
+	/* from nothing to something is no slowing */
+	g->speed_wide = wide > 0 ? wide : INFINITY;
+	g->speed_late = isfinite(late) ? late : INFINITY;
+	left = g->speed_late > 0 && g->speed_late < 1
+		       ? g->late_rise * g->speed_late / (1 - g->speed_late)
+		       : 0;
+	g->plateau = p->x[p->n - 1] + left;
+	if (g->speed_wide < ht_t.slow_wide)
+		return g->speed_late < ht_t.slow_late;
+	return g->speed_late < ht_t.slow_hard &&
+	       g->speed_wide < ht_t.slow_hard_wide;
+}
+
+/* With a season: the floors of the raw series, one a period, must rise too;
+ * else only the peaks do. */
+static bool floors_rise(const struct ht_points *raw, double period,
+			double slope)
+{
+	struct floors f;
+	size_t k = (size_t)(ht_points_span(raw) / period + 0.5);
+
+	floors_of(raw, k < 2 ? 2 : k, &f);
+	return ht_theil_sen(f.t, f.x, f.n) >= ht_t.floor_slope * slope;
+}
+
+static void begin(struct ht_growth *g)
+{
+	*g = (struct ht_growth){
+		.kind = HT_GROWTH_NONE,
+		.speed_wide = 1,
+		.speed_late = 1,
+		.plateau = NAN,
+		.since = NAN,
+		.jump_at = NAN,
+		.slope = 0,
+	};
+}
+
+static enum ht_growth_kind judge(const struct ht_points *p, double level,
+				 double least, struct ht_growth *g)
+{
+	struct ht_points late;
+	struct floors f;
+	size_t quarter;
+
+	floors_of(p, ht_floors_count(p->n), &f);
+	if (f.n < 4)
+		return HT_GROWTH_NONE;
+	quarter = f.n / 4;
+	g->first = ht_median(f.x, quarter);
+	g->last = ht_median(f.x + f.n - quarter, quarter);
+	g->rise = g->last - g->first;
+	g->tau = ht_kendall(f.x, f.n);
+	g->t = ht_line_of(p->t, p->low, p->n).t;
+	g->record = is_record(p, &f);
+	ht_points_part(p, 1 - ht_t.late_part, 1, &late);
+	if (!rising(&late, &f, level, least, g))
+		return g->rise >= fmax(least, ht_t.rise_share * level)
+			       ? HT_GROWTH_FLAT
+			       : HT_GROWTH_NONE;
+	if (!g->record &&
+	    !(g->t >= ht_t.support_t && g->tau >= ht_t.support_tau))
+		return HT_GROWTH_NONE;
+	if (single_jump(&f, g))
+		return HT_GROWTH_FLAT;
+	return slowing(p, g) ? HT_GROWTH_SLOWING : HT_GROWTH_SUSTAINED;
+}
+
+void ht_growth(const struct ht_points *p, double level, double least,
+	       double period, struct ht_growth *ret)
+{
+	struct ht_points mean;
+	const struct ht_points *x = p;
+
+	begin(ret);
+	if (!isnan(period)) {
+		ht_season_remove(p, period, &mean);
+		x = &mean;
+	}
+	if (x->n < 6 || ht_points_span(x) <= 0)
+		return;
+	ret->kind = judge(x, level, least, ret);
+	if (x == &mean && ret->kind >= HT_GROWTH_SLOWING &&
+	    !floors_rise(p, period, ret->slope))
+		ret->kind = HT_GROWTH_NONE;
+	if (ret->kind >= HT_GROWTH_SLOWING)
+		ret->since = x->t[ht_hinge(x)];
+}

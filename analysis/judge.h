@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Judge: what the files of a verdict share. Inside analysis/ only. */
+#ifndef HT_ANALYSIS_JUDGE_H
+#define HT_ANALYSIS_JUDGE_H
+
+#include "analysis/measure.h"
+#include "analysis/verdict.h"
+
+/* Reasons: stable words in verdicts' `reason`. */
+#define HT_REASON_TOTAL	       "in_use"
+#define HT_REASON_CLASS	       "size_class"
+#define HT_REASON_SLOWING      "slowing"
+#define HT_REASON_WARM	       "warm"
+#define HT_REASON_THREAD_CACHE "thread_caches"
+#define HT_REASON_FASTBINS     "fastbins"
+#define HT_REASON_TRIM	       "trim_threshold"
+#define HT_REASON_HOLES	       "holes"
+#define HT_REASON_SHIFT	       "level_shift"
+
+/* Appends an evidence line; dropped when there are HT_EVIDENCE_MAX. */
+void ht_say(struct ht_verdict *v, const char *fmt, ...) HT_PRINTF(2, 3);
+/* A size, or a size with its sign, as text; the texts live in a ring of 16. */
+const char *ht_bytes(double bytes);
+const char *ht_bytes_signed(double bytes);
+/* "12 s", "3 min", "2.5 h", "4 days". */
+const char *ht_span(double seconds);
+
+/* Fills evidence, remedy, culprit of v for its label and reason. */
+void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,
+		 struct ht_verdict *v);
+/* Fills slope, limit and ETA: only where v->label is growth. */
+void ht_eta(const struct ht_measure *m, struct ht_verdict *v);
+
+#endif

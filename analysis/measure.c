@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/measure.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "analysis/season.h"
+#include "analysis/thresholds.h"
+
+static void column_points(const struct ht_window *w, enum ht_metric m,
+			  struct ht_points *ret)
+{
+	double low[HT_POINTS_MAX], mid[HT_POINTS_MAX], high[HT_POINTS_MAX];
+
+	ht_window_column(w, m, HT_STAT_P10, low);
+	ht_window_column(w, m, HT_STAT_MEDIAN, mid);
+	ht_window_column(w, m, HT_STAT_MAX, high);
+	ht_window_points(w, low, mid, high, ret);
+}
+
+/* a + b, where b counts 0 when it is unknown (no swap, no shared memory). */
+static void sum_points(const struct ht_window *w, enum ht_metric a,
+		       enum ht_metric b, struct ht_points *ret)
+{
+	double sum[3][HT_POINTS_MAX], other[HT_POINTS_MAX];
+	const enum ht_stat stat[3] = {HT_STAT_P10, HT_STAT_MEDIAN, HT_STAT_MAX};
+
+	for (size_t k = 0; k < 3; k++) {
+		ht_window_column(w, a, stat[k], sum[k]);
+		ht_window_column(w, b, stat[k], other);
+		for (size_t i = 0; i < w->n; i++)
+			sum[k][i] += isnan(other[i]) ? 0 : other[i];
+	}
+	ht_window_points(w, sum[0], sum[1], sum[2], ret);
+}
+
+static double last_of(const struct ht_points *p)
+{
+	return p->n ? p->x[p->n - 1] : NAN;
+}
+
+/* --- size classes ------------------------------------------------------------
+ */
+
+static void class_points(const struct ht_window *w,
+			 const struct ht_class_series *c, struct ht_points *ret)
+{
+	double low[HT_POINTS_MAX], mid[HT_POINTS_MAX], high[HT_POINTS_MAX];
+
+	ht_window_class(w, c, HT_STAT_P10, low);
+	ht_window_class(w, c, HT_STAT_MEDIAN, mid);
+	ht_window_class(w, c, HT_STAT_MAX, high);
+	ht_window_points(w, low, mid, high, ret);
+}
+
+/* The nearest class above (direction 1) or below (-1); NULL: none. */
+static const struct ht_class_series *neighbour(const struct ht_series *s,
+					       const struct ht_class_series *c,
+					       int direction)
+{
+	const struct ht_class_series *best = NULL;
+
+	if (c->max_size == 0)
+		return NULL;
+	for (size_t i = 0; i < s->classes_n; i++) {
+		const struct ht_class_series *o = &s->classes[i];
+		bool beyond = direction > 0 ? o->max_size > c->max_size
+					    : o->max_size < c->max_size;
+		bool nearer =
+			!best || (direction > 0 ? o->max_size < best->max_size
+						: o->max_size > best->max_size);
+
+		if (o->max_size != 0 && beyond && nearer)
+			best = o;
+	}
+	return best;
+}
+
+static double rise_of(const struct ht_window *w,
+		      const struct ht_class_series *c)
+{
+	struct ht_points p;
+
+	if (!c)
+		return 0;
+	class_points(w, c, &p);
+	return ht_points_rise(&p);
+}
+
+/* A shift of sizes looks like one class that grows while the next one falls:
+ * three neighbours together must grow too. */
+static bool only_shifted(const struct ht_window *w,
+			 const struct ht_class_series *c, double rise)
+{
+	double others = rise_of(w, neighbour(w->s, c, 1)) +
+			rise_of(w, neighbour(w->s, c, -1));
+
+	return rise + others < 0.5 * rise;
+}
+
+static void class_counts(const struct ht_window *w, struct ht_class_growth *c)
+{
+	double chunks[HT_POINTS_MAX];
+	size_t k = w->n / 8 ? w->n / 8 : 1;
+	double span = w->t[w->n - 1];
+
+	ht_window_rows(w, c->series->chunks, HT_STAT_MEDIAN, chunks);
+	for (size_t i = 0; i < w->n; i++)
+		chunks[i] = isnan(chunks[i]) ? 0 : chunks[i];
+	c->chunks_first = ht_median(chunks, k);
+	c->chunks_last = ht_median(chunks + w->n - k, k);
+	c->chunks_per_s =
+		span > 0 ? (c->chunks_last - c->chunks_first) / span : NAN;
+}
+
+static bool class_rises(const struct ht_window *w,
+			const struct ht_class_series *c, double level,
+			double period, struct ht_growth *g)
+{
+	double least = fmax(ht_t.class_bytes, ht_t.class_share * level);
+	struct ht_points p;
+
+	class_points(w, c, &p);
+	/* cheap test first: most classes end here */
+	if (p.n < 6 || !(ht_points_rise(&p) >= least / 2))
+		return false;
+	ht_growth(&p, ht_t.class_level * level, ht_t.class_bytes, period, g);
+	return g->kind == HT_GROWTH_SUSTAINED && g->rise >= least &&
+	       g->tau >= ht_t.class_tau && !only_shifted(w, c, g->rise);
+}
+
+static void classes(struct ht_measure *m)
+{
+	double level = ht_median(m->in_use.x, m->in_use.n);
+	const struct ht_series *s = m->w.s;
+
+	for (size_t i = 0; i < s->classes_n; i++) {
+		struct ht_growth g;
+
+		if (!class_rises(&m->w, &s->classes[i], level, m->period, &g))
+			continue;
+		m->classes_rising++;
+		m->classes_rise += g.rise;
+		if (m->worst_class.series &&
+		    m->worst_class.growth.rise >= g.rise)
+			continue;
+		m->worst_class.series = &s->classes[i];
+		m->worst_class.growth = g;
+	}
+	m->classes_leak = m->classes_rising > 0 &&
+			  m->classes_rise >= fmax(ht_t.rise_bytes,
+						  ht_t.classes_share * level);
+	if (m->worst_class.series)
+		class_counts(&m->w, &m->worst_class);
+}
+
+/* --- quiet moments ---------------------------------------------------------
+ */
+
+static double median_at(const struct ht_window *w, enum ht_metric metric,
+			const size_t *at, size_t n)
+{
+	double column[HT_POINTS_MAX], picked[HT_POINTS_MAX];
+	size_t m = 0;
+
+	ht_window_column(w, metric, HT_STAT_MEDIAN, column);
+	for (size_t i = 0; i < n; i++)
+		if (!isnan(column[at[i]]))
+			picked[m++] = column[at[i]];
+	return ht_median(picked, m);
+}
+
+/* Where the last part begins: after the last cut in it (a trim, a suspend),
+ * when that leaves some rows. */
+static size_t first_of_state(const struct ht_window *w)
+{
+	double from = (1 - ht_t.state_part) * w->t[w->n - 1];
+	size_t first = 0;
+
+	while (first + 1 < w->n && w->t[first] < from)
+		first++;
+	for (size_t b = w->n > 3 ? w->n - 3 : 0; b > first; b--)
+		if (w->s->cut[w->begin[b]])
+			return b;
+	return first;
+}
+
+/* Buckets of the last part where in use is among its lowest. When the last of
+ * them keeps far less than the median one, memory was given back since: only
+ * the last ones count then. */
+static size_t quiet_moments(const struct ht_window *w, size_t *ret)
+{
+	double u[HT_POINTS_MAX], kept[HT_POINTS_MAX], known[HT_POINTS_MAX];
+	size_t first = first_of_state(w), n = 0, m = 0;
+	double most, lowest, edge;
+
+	ht_window_column(w, HT_M_in_use, HT_STAT_MEDIAN, u);
+	ht_window_column(w, HT_M_retained, HT_STAT_MEDIAN, kept);
+	for (size_t i = first; i < w->n; i++)
+		if (!isnan(u[i]) && !isnan(kept[i]))
+			known[n++] = u[i];
+	if (n == 0)
+		return 0;
+	most = ht_quantile(known, n, ht_t.trough_share);
+	lowest = ht_quantile(known, n, 0);
+	/* noise of a level series is no peak */
+	edge = fmax(most, lowest + 0.02 * lowest);
+	for (size_t i = first; i < w->n; i++)
+		if (!isnan(u[i]) && !isnan(kept[i]) && u[i] <= edge)
+			ret[m++] = i;
+	if (m > 2 && kept[ret[m - 1]] < 0.5 * kept[ret[m / 2]]) {
+		size_t from = m - 1;
+
+		while (from > 0 && kept[ret[from - 1]] < 0.5 * kept[ret[m / 2]])
+			from--;
+		memmove(ret, ret + from, (m - from) * sizeof(*ret));
+		m -= from;
+	}
+	return m;
+}
+
+static double peak_of_arenas(const struct ht_measure *m)
+{
+	double u[HT_POINTS_MAX], peak = NAN;
+	double end = m->w.t[m->w.n - 1], part = ht_t.state_part * end;
+
+	if (!isnan(m->period))
+		part = fmax(part, m->period);
+	ht_window_column(&m->w, HT_M_in_use_arena, HT_STAT_MAX, u);
+	for (size_t i = 0; i < m->w.n; i++)
+		if (m->w.t[i] >= end - part)
+			peak = fmax(peak, u[i]);
+	return peak;
+}
+
+static void quiet(struct ht_measure *m)
+{
+	size_t at[HT_POINTS_MAX], n = quiet_moments(&m->w, at);
+	struct ht_quiet *q = &m->quiet;
+	double blocked_4, blocked_span, swap;
+
+	q->n = n;
+#define AT(metric) median_at(&m->w, HT_M_##metric, at, n)
+	q->in_use = AT(in_use);
+	q->retained = AT(retained);
+	q->trimmable = AT(trimmable);
+	q->tcache = AT(tcache);
+	q->fastbin = AT(fastbin);
+	q->top = AT(top);
+	q->heap = AT(heap_resident);
+	q->arenas = AT(arenas);
+	q->arenas_holding = AT(arenas_holding);
+	q->non_main = AT(non_main_free_resident);
+	q->resident_free = AT(resident_free);
+	q->trim_threshold = AT(trim_threshold);
+	q->unattached = AT(unattached_arenas);
+	blocked_4 = AT(blocked_4);
+	blocked_span = AT(blocked_span);
+	swap = AT(swap);
+	q->anon = AT(rss_anon) + (isnan(swap) ? 0 : swap);
+#undef AT
+	q->blocked = fmax(blocked_4, blocked_span); /* fmax: NaN loses */
+	q->peak = peak_of_arenas(m);
+}
+
+/* --- the whole
+ * ---------------------------------------------------------------- */
+
+/* Time between 10 % and 90 % of the way from the first to the last level. */
+static double time_of_rise(const struct ht_points *p)
+{
+	double first, rise, from = NAN, to = NAN;
+	size_t k = p->n / 8 ? p->n / 8 : 1;
+
+	if (p->n < 2)
+		return NAN;
+	first = ht_median(p->x, k);
+	rise = ht_points_rise(p);
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->x[i] < first + 0.1 * rise)
+			from = p->t[i];
+		if (isnan(to) && p->x[i] >= first + 0.9 * rise)
+			to = p->t[i];
+	}
+	return isnan(from) ? to - p->t[0] : fmax(0, to - from);
+}
+
+static double lowest_retained(const struct ht_window *w)
+{
+	double low[HT_POINTS_MAX], least = NAN;
+
+	ht_window_column(w, HT_M_retained, HT_STAT_MIN, low);
+	for (size_t i = 0; i < w->n; i++)
+		least = fmin(least, low[i]);
+	return least;
+}
+
+static void load(struct ht_measure *m)
+{
+	const struct ht_window *w = &m->w;
+	struct ht_points limit;
+
+	column_points(w, HT_M_in_use, &m->in_use);
+	column_points(w, HT_M_retained, &m->retained);
+	column_points(w, HT_M_heap_resident, &m->heap);
+	column_points(w, HT_M_rss_shmem, &m->shmem);
+	column_points(w, HT_M_limit, &limit);
+	sum_points(w, HT_M_rss_anon, HT_M_swap, &m->anon);
+	sum_points(w, HT_M_non_malloc_anon, HT_M_rss_shmem, &m->outside);
+	m->limit = last_of(&limit);
+	m->anon_now = last_of(&m->anon);
+	m->in_use_rise = ht_points_rise(&m->in_use);
+	m->retained_rise = ht_points_rise(&m->retained);
+	m->outside_rise = ht_points_rise(&m->outside);
+	m->anon_rise = ht_points_rise(&m->anon);
+	m->idle_floor = lowest_retained(w);
+}
+
+/* What the process has of its own: anonymous, swapped and shared memory. */
+static double memory_now(const struct ht_measure *m)
+{
+	return m->anon_now + (m->shmem.n ? last_of(&m->shmem) : 0);
+}
+
+/* In use grows, but the process grows mainly by memory that was freed. */
+static bool guard(const struct ht_measure *m)
+{
+	double in_use = fmax(m->in_use_growth.rise, m->classes_rise);
+
+	return m->anon_rise >= ht_t.guard_rise * m->anon_now &&
+	       in_use < ht_t.guard_in_use * m->anon_rise &&
+	       m->retained_rise >= ht_t.guard_retained * m->anon_rise;
+}
+
+void ht_measure(const struct ht_window *w, struct ht_measure *ret)
+{
+	double level;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->w = *w;
+	load(ret);
+	level = ht_median(ret->in_use.x, ret->in_use.n);
+	ret->period = ht_season(&ret->in_use);
+	ret->swing = ht_quantile(ret->in_use.x, ret->in_use.n, 0.95) -
+		     ht_quantile(ret->in_use.x, ret->in_use.n, 0.05);
+	ht_growth(&ret->in_use, level, ht_t.rise_bytes, ret->period,
+		  &ret->in_use_growth);
+	ht_growth(&ret->outside, memory_now(ret), ht_t.rise_bytes, NAN,
+		  &ret->outside_growth);
+	ht_growth(&ret->heap, ht_median(ret->heap.x, ret->heap.n),
+		  ht_t.rise_bytes, NAN, &ret->heap_growth);
+	ht_growth(&ret->anon, ret->anon_now, ht_t.rise_bytes, NAN,
+		  &ret->anon_growth);
+	classes(ret);
+	quiet(ret);
+	ret->warm_seconds = time_of_rise(&ret->in_use);
+	ret->guarded = guard(ret);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Measure: all figures that the rules of a verdict ask about, taken from one
+ * window once. Bytes, seconds since the window's begin; NaN: unknown. Symbols
+ * as in docs/verdicts.md: U in use, W retained, N outside malloc, A anonymous.
+ */
+#ifndef HT_ANALYSIS_MEASURE_H
+#define HT_ANALYSIS_MEASURE_H
+
+#include "analysis/growth.h"
+#include "analysis/window.h"
+
+/* A size class that rises. */
+struct ht_class_growth {
+	const struct ht_class_series *series; /* NULL: none */
+	struct ht_growth growth;
+	double chunks_first, chunks_last, chunks_per_s;
+};
+
+/* The quiet moments (troughs) of the window's last part, and what was kept
+ * then: medians over those moments. */
+struct ht_quiet {
+	size_t n; /* moments; 0: nothing is known */
+	double in_use, retained, trimmable, tcache, fastbin, top, heap, anon;
+	double blocked, arenas_holding, arenas, non_main, resident_free;
+	double trim_threshold, unattached;
+	double peak; /* largest in use of arenas in the last part or period */
+};
+
+struct ht_measure {
+	struct ht_window w;
+	double period; /* of in use; NaN: none */
+	double swing;  /* p95 - p5 of in use */
+	struct ht_points in_use, retained, outside, shmem, anon, heap;
+	double in_use_rise, retained_rise, outside_rise, anon_rise;
+	struct ht_growth in_use_growth, outside_growth, heap_growth,
+		anon_growth;
+	struct ht_class_growth worst_class; /* the one that rises most */
+	size_t classes_rising;
+	double classes_rise; /* sum over all that rise */
+	bool classes_leak;
+	struct ht_quiet quiet;
+	double idle_floor;	/* lowest retained in the window */
+	double warm_seconds;	/* 10 % to 90 % of in use's rise */
+	double limit, anon_now; /* last row that knows */
+	bool guarded;		/* mostly retained memory grows, not in use */
+};
+
+void ht_measure(const struct ht_window *w, struct ht_measure *ret);
+
+#endif

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/verdict.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "analysis/judge.h"
+#include "analysis/thresholds.h"
+#include "common/clock.h"
+
+const char *const ht_label_names[HT_LABEL_COUNT] = {
+#define HT_LABEL(name) #name,
+	HT_VERDICT_NAMES(HT_LABEL)
+#undef HT_LABEL
+};
+
+/* --- rules
+ * --------------------------------------------------------------------- Each
+ * says whether its label fits; `sure` is 0..1 where the rule knows it better
+ * than the general formula, else NaN. */
+
+static bool outside_grows(const struct ht_measure *m)
+{
+	double in_use = fmax(m->in_use_rise, m->classes_rise);
+	double all =
+		m->anon_now + (m->shmem.n ? m->shmem.x[m->shmem.n - 1] : 0);
+
+	return m->outside_growth.kind == HT_GROWTH_SUSTAINED &&
+	       m->outside_rise >= ht_t.outside_of_inuse * in_use &&
+	       m->outside_rise >= ht_t.outside_share * all;
+}
+
+static bool total_leaks(const struct ht_measure *m)
+{
+	return !m->guarded && m->in_use_growth.kind == HT_GROWTH_SUSTAINED;
+}
+
+static bool class_leaks(const struct ht_measure *m)
+{
+	return !m->guarded && m->classes_leak;
+}
+
+static bool slows(const struct ht_measure *m)
+{
+	return !m->guarded && m->in_use_growth.kind == HT_GROWTH_SLOWING;
+}
+
+static bool retains(const struct ht_measure *m)
+{
+	const struct ht_quiet *q = &m->quiet;
+
+	return q->n > 0 && q->retained >= fmax(ht_t.retained_bytes,
+					       ht_t.retained_share * q->anon);
+}
+
+static bool peaks_return(const struct ht_measure *m)
+{
+	return retains(m) && !isnan(m->period) &&
+	       m->quiet.peak >= ht_t.peak_needs * m->quiet.heap;
+}
+
+static bool in_thread_caches(const struct ht_measure *m)
+{
+	return retains(m) &&
+	       m->quiet.tcache >= ht_t.cause_share * m->quiet.retained;
+}
+
+static bool in_fastbins(const struct ht_measure *m)
+{
+	return retains(m) &&
+	       m->quiet.fastbin >= ht_t.cause_share * m->quiet.retained &&
+	       !(m->quiet.arenas_holding >= ht_t.arenas_holding);
+}
+
+static bool over_arenas(const struct ht_measure *m)
+{
+	return retains(m) && m->quiet.arenas_holding >= ht_t.arenas_holding &&
+	       m->quiet.non_main >= ht_t.arenas_share * m->quiet.resident_free;
+}
+
+static bool stuck(const struct ht_measure *m)
+{
+	return retains(m) && m->quiet.retained - m->quiet.trimmable >=
+				     ht_t.cause_share * m->quiet.retained;
+}
+
+static bool below_pin(const struct ht_measure *m)
+{
+	return retains(m) &&
+	       m->quiet.blocked >= ht_t.pinned_share * m->quiet.retained;
+}
+
+static bool top_kept(const struct ht_measure *m)
+{
+	return retains(m) &&
+	       m->quiet.top >= ht_t.cause_share * m->quiet.retained;
+}
+
+static bool repeats(const struct ht_measure *m)
+{
+	return !isnan(m->period);
+}
+
+static bool went_up(const struct ht_measure *m)
+{
+	return m->in_use_growth.kind < HT_GROWTH_SLOWING &&
+	       m->in_use_rise >=
+		       fmax(ht_t.warm_bytes,
+			    ht_t.warm_share * m->in_use.x[m->in_use.n - 1]);
+}
+
+static bool warmed_up(const struct ht_measure *m)
+{
+	double span = m->w.t[m->w.n - 1];
+
+	return went_up(m) &&
+	       m->warm_seconds >=
+		       fmax(ht_t.warm_time, ht_t.warm_rows / (double)m->w.n) *
+			       span;
+}
+
+static bool leaks_under_guard(const struct ht_measure *m)
+{
+	return m->guarded && (m->in_use_growth.kind == HT_GROWTH_SUSTAINED ||
+			      m->classes_leak);
+}
+
+static bool always(const struct ht_measure *m)
+{
+	(void)m;
+	return true;
+}
+
+/* The first that fits is the verdict, the later ones are also seen. */
+static const struct rule {
+	enum ht_label label;
+	const char *reason;
+	bool (*fits)(const struct ht_measure *m);
+} rules[] = {
+	{HT_LABEL_NON_MALLOC_GROWTH, "", outside_grows},
+	{HT_LABEL_LEAK, HT_REASON_TOTAL, total_leaks},
+	{HT_LABEL_LEAK, HT_REASON_CLASS, class_leaks},
+	{HT_LABEL_CACHE_WARMUP, HT_REASON_SLOWING, slows},
+	{HT_LABEL_PERIODIC, "", peaks_return},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_THREAD_CACHE, in_thread_caches},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_FASTBINS, in_fastbins},
+	{HT_LABEL_ARENA_PROLIFERATION, "", over_arenas},
+	{HT_LABEL_FRAGMENTATION, "", stuck},
+	{HT_LABEL_TOP_PINNED, "", below_pin},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_TRIM, top_kept},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_HOLES, retains},
+	{HT_LABEL_LEAK, HT_REASON_CLASS, leaks_under_guard},
+	{HT_LABEL_PERIODIC, "", repeats},
+	{HT_LABEL_CACHE_WARMUP, HT_REASON_WARM, warmed_up},
+	{HT_LABEL_STABLE, HT_REASON_SHIFT, went_up},
+	{HT_LABEL_STABLE, "", always},
+};
+
+static bool seen(const struct ht_verdict *v, enum ht_label label)
+{
+	for (size_t i = 0; i < v->also_n; i++)
+		if (v->also[i] == label)
+			return true;
+	return v->label == label;
+}
+
+static void apply_rules(const struct ht_measure *m, struct ht_verdict *v)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
+		const struct rule *r = &rules[i];
+
+		if (r->label == HT_LABEL_STABLE && found)
+			break; /* stable is the absence of the others */
+		if (!r->fits(m))
+			continue;
+		if (!found) {
+			found = true;
+			v->label = r->label;
+			snprintf(v->reason, sizeof(v->reason), "%s", r->reason);
+		} else if (!seen(v, r->label)) {
+			v->also[v->also_n++] = r->label;
+		}
+	}
+}
+
+/* --- confidence
+ * ----------------------------------------------------------------- */
+
+static double growth_confidence(const struct ht_measure *m,
+				const struct ht_growth *g)
+{
+	double c = 0.5, level = ht_median(m->in_use.x, m->in_use.n);
+
+	c += g->record ? 0.15 : 0;
+	c += g->t >= ht_t.whole_t ? 0.1 : 0;
+	c += m->worst_class.growth.rise >= 0.5 * g->rise ? 0.1 : 0;
+	c += m->w.n >= 48 ? 0.05 : 0;
+	c -= (double)m->w.n < ht_t.season_rows ? 0.2 : 0;
+	c -= m->swing >= 0.5 * level && isnan(m->period) &&
+			     m->swing > 2 * g->rise
+		     ? 0.15
+		     : 0;
+	return c;
+}
+
+/* .6 at the threshold, .98 at twice its distance. */
+static double from_ratio(double ratio, double threshold)
+{
+	return 0.6 + 0.38 * fmin(1, fabs(ratio - threshold) / threshold);
+}
+
+static double state_confidence(const struct ht_measure *m,
+			       const struct ht_verdict *v)
+{
+	const struct ht_quiet *q = &m->quiet;
+	double least = fmax(ht_t.retained_bytes, ht_t.retained_share * q->anon);
+	double kept = from_ratio(q->retained, least), cause = kept;
+
+	switch (v->label) {
+	case HT_LABEL_TOP_PINNED:
+		cause = from_ratio(q->blocked / q->retained, ht_t.pinned_share);
+		break;
+	case HT_LABEL_FRAGMENTATION:
+		cause = from_ratio(1 - q->trimmable / q->retained,
+				   ht_t.cause_share);
+		break;
+	case HT_LABEL_ARENA_PROLIFERATION:
+		cause = from_ratio(q->arenas_holding, ht_t.arenas_holding);
+		break;
+	default:
+		break;
+	}
+	return fmin(kept, cause);
+}
+
+/* Nothing is wrong: the surer the less the whole moved. */
+static double calm_confidence(const struct ht_measure *m)
+{
+	double level = ht_median(m->in_use.x, m->in_use.n);
+	double moved = level > 0 ? fabs(m->in_use_rise) / level : 0;
+
+	return 0.9 - 0.4 * fmin(1, moved / ht_t.warm_share) +
+	       (m->w.n >= 48 ? 0.05 : 0) -
+	       ((double)m->w.n < ht_t.season_rows ? 0.2 : 0);
+}
+
+static double confidence(const struct ht_measure *m, const struct ht_verdict *v)
+{
+	double c;
+
+	switch (v->label) {
+	case HT_LABEL_LEAK:
+		c = growth_confidence(m, strcmp(v->reason, HT_REASON_CLASS) == 0
+						 ? &m->worst_class.growth
+						 : &m->in_use_growth);
+		break;
+	case HT_LABEL_NON_MALLOC_GROWTH:
+		c = growth_confidence(m, &m->outside_growth) + 0.1;
+		break;
+	case HT_LABEL_CACHE_WARMUP:
+		c = strcmp(v->reason, HT_REASON_WARM) == 0
+			    ? 0.85
+			    : fmin(ht_t.confidence_slowing,
+				   growth_confidence(m, &m->in_use_growth));
+		break;
+	case HT_LABEL_PERIODIC:
+	case HT_LABEL_STABLE:
+		c = v->label == HT_LABEL_PERIODIC ? 0.85 : calm_confidence(m);
+		break;
+	default:
+		c = state_confidence(m, v);
+	}
+	return fmax(0.05, fmin(ht_t.confidence_cap, c));
+}
+
+/* --- one window
+ * ----------------------------------------------------------------- */
+
+static void begin(struct ht_verdict *v)
+{
+	memset(v, 0, sizeof(*v));
+	v->label = HT_LABEL_INSUFFICIENT_DATA;
+	v->remedy_bytes = HT_UNKNOWN;
+	v->slope_bytes_per_hour = NAN;
+	v->limit_bytes = HT_UNKNOWN;
+	v->culprit_class = HT_UNKNOWN;
+	v->idle_floor = HT_UNKNOWN;
+	v->period_s = NAN;
+}
+
+static void insufficient(const struct ht_window *w, struct ht_verdict *v)
+{
+	snprintf(v->reason, sizeof(v->reason), "%s", w->lacks);
+	ht_say(v, "%s: %zu of %.0f samples that a verdict needs", w->lacks,
+	       w->n, ht_t.min_rows);
+}
+
+static const struct ht_growth *growth_of(const struct ht_measure *m,
+					 const struct ht_verdict *v)
+{
+	switch (v->label) {
+	case HT_LABEL_NON_MALLOC_GROWTH:
+		return &m->outside_growth;
+	case HT_LABEL_LEAK:
+		return strcmp(v->reason, HT_REASON_CLASS) == 0
+			       ? &m->worst_class.growth
+			       : &m->in_use_growth;
+	default:
+		return &m->in_use_growth;
+	}
+}
+
+static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
+		  struct ht_verdict *v)
+{
+	struct ht_measure m;
+	double since;
+
+	begin(v);
+	v->samples = w->rows;
+	v->from_ns = w->from_ns;
+	v->to_ns = w->to_ns;
+	if (w->lacks) {
+		insufficient(w, v);
+		return;
+	}
+	ht_measure(w, &m);
+	if (m.in_use.n < (size_t)ht_t.min_rows) {
+		snprintf(v->reason, sizeof(v->reason), "heap not measured");
+		ht_say(v, "in use is known in %zu of %zu samples only",
+		       m.in_use.n, w->n);
+		return;
+	}
+	apply_rules(&m, v);
+	v->confidence = confidence(&m, v);
+	v->period_s = m.period;
+	if (!isnan(m.idle_floor))
+		v->idle_floor = (uint64_t)m.idle_floor;
+	since = growth_of(&m, v)->since;
+	if (!isnan(since))
+		v->since_ns = v->from_ns + (int64_t)(since * HT_NS_PER_S);
+	ht_eta(&m, v);
+	ht_evidence(&m, latest, v);
+}
+
+void ht_verdict_window(const struct ht_series *s, int64_t from_ns,
+		       int64_t to_ns, const struct ht_snapshot *latest,
+		       struct ht_verdict *ret)
+{
+	struct ht_window w;
+
+	ht_window_open(s, from_ns, to_ns, &w);
+	judge(&w, latest, ret);
+}
+
+/* --- the choice of the window
+ * ----------------------------------------------------- */
+
+static const int64_t lengths[] = {
+	INT64_C(3600) * HT_NS_PER_S,
+	INT64_C(6) * 3600 * HT_NS_PER_S,
+	INT64_C(24) * 3600 * HT_NS_PER_S,
+	INT64_C(168) * 3600 * HT_NS_PER_S,
+};
+#define WINDOWS (sizeof(lengths) / sizeof(*lengths) + 1)
+
+static bool is_growth(enum ht_label label)
+{
+	return label == HT_LABEL_LEAK || label == HT_LABEL_NON_MALLOC_GROWTH;
+}
+
+/* Windows with enough data, the shortest first; each longer one holds more. */
+static size_t judge_all(const struct ht_series *s, int64_t now_ns,
+			const struct ht_snapshot *latest,
+			struct ht_verdict v[WINDOWS])
+{
+	int64_t oldest = s->rows ? s->time_ns[0] : now_ns;
+	size_t n = 0;
+
+	for (size_t i = 0; i < WINDOWS; i++) {
+		int64_t from = i + 1 < WINDOWS ? now_ns - lengths[i] : oldest;
+
+		if (i + 1 < WINDOWS && from <= oldest)
+			continue; /* the whole history is shorter */
+		ht_verdict_window(s, from, now_ns, latest, &v[n]);
+		if (v[n].label != HT_LABEL_INSUFFICIENT_DATA ||
+		    (i + 1 == WINDOWS && n == 0))
+			n++;
+	}
+	return n;
+}
+
+/* Growth in a short window counts when it reaches what the long one never saw:
+ * a morning's rise is growth to an hour and nothing to a week. */
+static bool record_in(const struct ht_series *s,
+		      const struct ht_verdict *recent,
+		      const struct ht_verdict *whole)
+{
+	enum ht_metric m = recent->label == HT_LABEL_LEAK
+				   ? HT_M_in_use
+				   : HT_M_non_malloc_anon;
+	double now = NAN, before = NAN;
+
+	for (size_t i = 0; i < s->rows; i++) {
+		int64_t t = s->time_ns[i];
+
+		if (t < whole->from_ns || t > whole->to_ns)
+			continue;
+		if (t < recent->from_ns)
+			before = fmax(before, s->metric[m][HT_STAT_MAX][i]);
+		else if (!isnan(s->metric[m][HT_STAT_P10][i]))
+			now = s->metric[m][HT_STAT_P10][i];
+	}
+	return isnan(before) || now >= before;
+}
+
+static size_t choose(const struct ht_series *s, const struct ht_verdict *v,
+		     size_t n)
+{
+	size_t last = n - 1, best = 0;
+
+	if (is_growth(v[last].label) || v[last].label == HT_LABEL_PERIODIC)
+		best = last;
+	for (size_t i = last; best == 0 && i-- > 0;)
+		if (is_growth(v[i].label) && record_in(s, &v[i], &v[last]))
+			return i;
+	for (size_t i = last; best == 0 && i > 0; i--)
+		if (v[i].label == v[0].label)
+			best = i;
+	if (best == 0 && is_growth(v[0].label) && n > 1)
+		return last; /* a rise inside what the longest window knows */
+	return best;
+}
+
+void ht_verdict(const struct ht_series *s, int64_t now_ns,
+		const struct ht_snapshot *latest, struct ht_verdict *ret)
+{
+	struct ht_verdict v[WINDOWS];
+	size_t n = judge_all(s, now_ns, latest, v), best = choose(s, v, n);
+	bool agree = false;
+
+	for (size_t i = 0; i < n; i++)
+		agree |= i != best && v[i].label == v[best].label;
+	*ret = v[best];
+	if (agree && ret->label != HT_LABEL_INSUFFICIENT_DATA)
+		ret->confidence =
+			fmin(ht_t.confidence_cap, ret->confidence + 0.1);
+}
