@@ -4,6 +4,7 @@
 #   ok NAME COMMAND...      passes when the command does; its output is shown if not
 #   refuse NAME COMMAND...  passes when the command fails
 #   is NAME GOT WANTED      passes when both are the same text
+#   same NAME GOT WANTED    passes when both are the same number (unknown never is)
 #   near NAME GOT WANTED TOLERANCE   numbers, |GOT - WANTED| <= TOLERANCE
 #   poll SECONDS COMMAND... until the command succeeds; fails at the limit
 #   stop_started            ends what start() started
@@ -52,6 +53,8 @@ is() {
 	[ "$2" = "$3" ] || note "got: $2"$'\n'"wanted: $3"
 }
 
+same() { near "$1" "$2" "$3" 0; }
+
 near() {
 	awk -v a="$2" -v b="$3" -v t="$4" 'BEGIN {
 		if (a !~ /^-?[0-9.]+$/ || b !~ /^-?[0-9.]+$/) exit 1
@@ -66,7 +69,7 @@ poll() {
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $until ] || return 1
-		sleep 0.05
+		sleep "${TAP_POLL:-0.05}"
 	done
 }
 
