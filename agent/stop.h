@@ -5,6 +5,10 @@
  * lets the target run on. Signals that arrive meanwhile are peeked at with
  * waitid(WNOWAIT) and handed back. A thread that its owner had stopped stays
  * stopped. A system call that would now fail with EINTR is set to restart.
+ *
+ * A thread that sleeps in the kernel changes nothing. It is held only where the
+ * interrupt leaves no trace in its program (restart.h); else it is watched: its
+ * run counter, compared at the end, says whether it slept all the time.
  */
 #ifndef HT_AGENT_STOP_H
 #define HT_AGENT_STOP_H
@@ -15,24 +19,42 @@
 #include <sys/types.h>
 
 #include "agent/malloc_state.h"
+#include "agent/reader.h"
 #include "common/err.h"
 
-struct ht_stop; /* opaque: every thread that is held */
+struct ht_stopped; /* opaque: every thread that is held or watched */
 
 struct ht_stop_limits {
-	int64_t deadline_ns;  /* CLOCK_MONOTONIC: give up and let go */
-	bool realtime;	      /* SCHED_FIFO while threads are held, if allowed */
+	int64_t deadline_ns; /* CLOCK_MONOTONIC: give up and let go */
+	bool realtime;	     /* SCHED_FIFO while threads are held, if allowed */
+	bool watch_sleepers; /* hold none that sleeps: for short stops */
 };
 
 /* Seizes and stops every thread, looking again until no new one appears.
- * On any error nothing is left held. HT_TRACED names the other tracer. */
+ * reader: borrowed, for thread pointers of threads that are only watched.
+ * On any error nothing is left held. HT_TRACED names the other tracer,
+ * HT_TIMEOUT: the deadline came first. */
 enum ht_code ht_stop_all(pid_t pid, const struct ht_stop_limits *limits,
-			 struct ht_stop **ret, struct ht_err *err) HT_MUST_CHECK;
-/* Registers of each held thread; borrowed until release. */
-const struct ht_thread_state *ht_stop_threads(const struct ht_stop *s,
+			 struct ht_reader *reader, struct ht_stopped **ret,
+			 struct ht_err *err) HT_MUST_CHECK;
+/* Registers of each thread; borrowed until release. */
+const struct ht_thread_state *ht_stop_threads(const struct ht_stopped *s,
 					      size_t *ret_n);
-/* Lets every thread go as it was. Returns the pause in microseconds: first
- * thread stopped to last one resumed. Frees s. NULL is fine. */
-uint64_t ht_stop_release(struct ht_stop *s);
+/* Threads that are held: stopped by us. */
+size_t ht_stop_held(const struct ht_stopped *s);
+/* Watched threads that ran since the stop: what was read may have moved. */
+size_t ht_stop_woken(struct ht_stopped *s);
+
+/* For a long hold: back to ordinary priority; release raises it again. */
+void ht_stop_calm(const struct ht_stopped *s);
+
+struct ht_stop_report {
+	uint64_t pause_us; /* first thread stopped to last one resumed */
+	size_t woken;	   /* see ht_stop_woken, at the moment of release */
+	bool stuck; /* a thread could not be let go: end the process soon,
+		       then the kernel does it */
+};
+/* Lets every thread go as it was. Frees s. NULL is fine: an empty report. */
+struct ht_stop_report ht_stop_release(struct ht_stopped *s);
 
 #endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/access.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+#define KERNEL_THREAD 0x00200000ul /* PF_KTHREAD in /proc/PID/stat's flags */
+
+/* What /proc/PID/status and stat say about who it is. */
+struct identity {
+	char comm[64];
+	char state;
+	pid_t tracer;
+	unsigned uid;
+	uint64_t cap_permitted, cap_effective;
+	unsigned long flags;
+};
+
+static bool read_text(pid_t pid, const char *name, char *buf, size_t size)
+{
+	HT_AUTO_FD int fd = -1;
+	char path[48];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, buf, size - 1);
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	return true;
+}
+
+/* The number after "Key:\t"; 0 when there is none. */
+static uint64_t field(const char *status, const char *key, int base)
+{
+	const char *at = strstr(status, key);
+
+	return at ? strtoull(at + strlen(key), NULL, base) : 0;
+}
+
+static bool identify(pid_t pid, struct identity *ret)
+{
+	char buf[4096];
+	const char *paren;
+
+	*ret = (struct identity){0};
+	if (!read_text(pid, "status", buf, sizeof(buf)))
+		return false;
+	ret->tracer = (pid_t)field(buf, "\nTracerPid:", 10);
+	ret->uid = (unsigned)field(buf, "\nUid:", 10);
+	ret->cap_permitted = field(buf, "\nCapPrm:", 16);
+	ret->cap_effective = field(buf, "\nCapEff:", 16);
+	if (sscanf(buf, "Name:\t%63[^\n]", ret->comm) != 1)
+		ret->comm[0] = '\0';
+	if (!read_text(pid, "stat", buf, sizeof(buf)))
+		return false;
+	paren = strrchr(buf, ')');
+	return paren && sscanf(paren + 1, " %c %*d %*d %*d %*d %*d %lu",
+			       &ret->state, &ret->flags) == 2;
+}
+
+static enum ht_code traced(pid_t pid, const struct identity *who,
+			   struct ht_err *err)
+{
+	struct identity tracer;
+
+	if (!identify(who->tracer, &tracer))
+		snprintf(tracer.comm, sizeof(tracer.comm),
+			 "outside this container");
+	return ht_fail(err, HT_TRACED,
+		       "process %d (%s) is traced by process %d (%s)", (int)pid,
+		       who->comm, (int)who->tracer, tracer.comm);
+}
+
+enum ht_code ht_access_check(pid_t pid, struct ht_err *err)
+{
+	struct identity who;
+
+	if (pid <= 0 || !identify(pid, &who))
+		return ht_fail(err, HT_GONE, "no process has the id %d",
+			       (int)pid);
+	if (who.state == 'Z' || who.state == 'X')
+		return ht_fail(
+			err, HT_GONE,
+			"process %d (%s) is a zombie: it ended, its memory "
+			"is gone, its parent has not waited for it",
+			(int)pid, who.comm);
+	if (who.flags & KERNEL_THREAD)
+		return ht_fail(err, HT_UNSUPPORTED,
+			       "process %d (%s) is a kernel thread: it has no "
+			       "memory of its own",
+			       (int)pid, who.comm);
+	if (who.tracer != 0)
+		return traced(pid, &who, err);
+	return HT_OK;
+}
+
+static long yama_scope(void)
+{
+	HT_AUTO_FILE FILE *f =
+		fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+	long scope = 0;
+
+	if (f && fscanf(f, "%ld", &scope) != 1)
+		scope = 0;
+	return scope;
+}
+
+/* The link names a user namespace, "user:[4026531837]": equal for both? */
+static bool other_user_namespace(pid_t pid)
+{
+	char path[48], theirs[64] = "", ours[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	if (readlink(path, theirs, sizeof(theirs) - 1) < 0 ||
+	    readlink("/proc/self/ns/user", ours, sizeof(ours) - 1) < 0)
+		return false;
+	return strcmp(theirs, ours) != 0;
+}
+
+/* The first reason that applies, in the order in which the kernel asks. */
+static const char *reason(pid_t tid, const struct identity *who,
+			  const struct identity *me, char *buf, size_t size)
+{
+	bool capable = me->cap_effective >> CAP_SYS_PTRACE & 1;
+
+	if (yama_scope() == 3)
+		return "kernel.yama.ptrace_scope is 3, which forbids tracing "
+		       "to all";
+	if (capable && other_user_namespace(tid))
+		return "it lives in another user namespace (a container), for "
+		       "which our CAP_SYS_PTRACE does not count";
+	if (capable)
+		return "a security module (SELinux, AppArmor) forbids it";
+	if (who->uid != geteuid()) {
+		snprintf(buf, size,
+			 "it belongs to user %u, we run as user %u "
+			 "without CAP_SYS_PTRACE",
+			 who->uid, (unsigned)geteuid());
+		return buf;
+	}
+	if (yama_scope() > 0) {
+		snprintf(buf, size,
+			 "kernel.yama.ptrace_scope is %ld and we lack "
+			 "CAP_SYS_PTRACE",
+			 yama_scope());
+		return buf;
+	}
+	if (who->cap_permitted & ~me->cap_permitted)
+		return "it holds capabilities that we do not";
+	return "it is marked as not dumpable (set-uid, or by prctl), and we "
+	       "lack "
+	       "CAP_SYS_PTRACE";
+}
+
+enum ht_code ht_access_explain(pid_t tid, int os_errno, struct ht_err *err)
+{
+	struct identity who, me;
+	char buf[160];
+
+	if (os_errno == ESRCH || os_errno == ENOENT || !identify(tid, &who) ||
+	    !identify(getpid(), &me))
+		return ht_fail(err, HT_GONE, "process %d ended", (int)tid);
+	if (os_errno != EPERM && os_errno != EACCES)
+		return ht_fail_sys(err, HT_SYS, os_errno,
+				   "trace thread %d (%s)", (int)tid, who.comm);
+	if (who.tracer != 0 && who.tracer != getpid())
+		return traced(tid, &who, err);
+	return ht_fail(err, HT_DENIED, "may not trace process %d (%s): %s",
+		       (int)tid, who.comm,
+		       reason(tid, &who, &me, buf, sizeof(buf)));
+}

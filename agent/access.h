@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Access: why a process cannot be measured, in words a person can act on. */
+#ifndef HT_AGENT_ACCESS_H
+#define HT_AGENT_ACCESS_H
+
+#include <sys/types.h>
+
+#include "common/err.h"
+
+/* Before anything else: HT_GONE (no such process, zombie), HT_UNSUPPORTED
+ * (kernel thread), HT_TRACED by whom, HT_DENIED why. HT_OK: nothing against it.
+ */
+enum ht_code ht_access_check(pid_t pid, struct ht_err *err) HT_MUST_CHECK;
+
+/* What the kernel's refusal (errno of PTRACE_SEIZE or of an open in /proc/PID)
+ * means. tid: the thread or process. Never HT_OK. */
+enum ht_code ht_access_explain(pid_t tid, int os_errno,
+			       struct ht_err *err) HT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/guard.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define FIRST_SURPLUS_FD 4
+
+enum ht_code ht_guard_arrive(struct ht_err *err)
+{
+	const struct rlimit none = {0, 0};
+	pid_t parent = getppid();
+	sigset_t all;
+
+	close_range(FIRST_SURPLUS_FD, ~0u, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	/* An inherited mask or handler must not keep the alarm from us. */
+	sigemptyset(&all);
+	sigprocmask(SIG_SETMASK, &all, NULL);
+	signal(SIGALRM, SIG_DFL);
+	signal(SIGPIPE, SIG_IGN);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return ht_fail_sys(err, HT_SYS, errno, "PR_SET_PDEATHSIG");
+	if (getppid() != parent)
+		return ht_fail(err, HT_GONE, "the parent ended");
+	return HT_OK;
+}
+
+void ht_guard_alarm(uint64_t timeout_ms)
+{
+	const struct itimerval limit = {
+		.it_value = {.tv_sec = (time_t)(timeout_ms / 1000),
+			     .tv_usec =
+				     (suseconds_t)(timeout_ms % 1000 * 1000)}};
+
+	setitimer(ITIMER_REAL, &limit, NULL);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/held.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include "agent/access.h"
+#include "agent/restart.h"
+
+/* The counter is read before the look: if it is the same at the end, the thread
+ * has been asleep from the look on. */
+static bool watch(struct ht_held *h, DIR *tasks, unsigned word,
+		  bool watch_sleepers)
+{
+	h->runs = ht_task_runs(tasks, h->tid);
+	if (h->runs == HT_RUNS_UNKNOWN ||
+	    !ht_task_asleep(tasks, h->tid, &h->nap))
+		return false;
+	if (!watch_sleepers && ht_restart_survives(&h->nap, word))
+		return false;
+	h->state = HT_HELD_WATCHED;
+	return true;
+}
+
+enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
+			   unsigned word, bool watch_sleepers,
+			   struct ht_err *err)
+{
+	int why;
+	char state;
+
+	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
+	if (watch(h, tasks, word, watch_sleepers))
+		return HT_OK;
+	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0) {
+		h->state = HT_HELD_SEIZED;
+		return HT_OK;
+	}
+	why = errno;
+	state = ht_task_state(tasks, tid);
+	if (why == ESRCH || state == 0 || state == 'Z' || state == 'X')
+		return HT_OK;
+	return ht_access_explain(tid, why, err);
+}
+
+void ht_held_interrupt(struct ht_held *h)
+{
+	/* ESRCH: it ended; collecting will tell. */
+	if (h->state == HT_HELD_SEIZED)
+		ptrace(PTRACE_INTERRUPT, h->tid, NULL, NULL);
+}
+
+/* An ended thread must be waited for, or it stays as a zombie of ours; its real
+ * parent still hears of the process's end. A thread that is not there to be
+ * waited for, and is ours still, took this id over by execve: it runs. */
+static void reap(struct ht_held *h)
+{
+	siginfo_t info = {0};
+	int r = waitid(P_PID, (id_t)h->tid, &info, WEXITED | WNOHANG | __WALL);
+
+	h->state = r == 0 && info.si_pid == 0 ? HT_HELD_SEIZED : HT_HELD_GONE;
+}
+
+static void note_stop(struct ht_held *h, int status)
+{
+	int event = status >> 8;
+
+	h->state = HT_HELD_STOPPED;
+	/* Without an event it is a signal on its way to the program. */
+	h->signal = event == 0 ? status & 0x7f : 0;
+	if (ptrace(PTRACE_GETREGS, h->tid, NULL, &h->regs) < 0) {
+		h->state = HT_HELD_SEIZED; /* killed meanwhile: it will end */
+		return;
+	}
+	if (ht_restart_mend(&h->regs))
+		ptrace(PTRACE_SETREGS, h->tid, NULL, &h->regs);
+}
+
+bool ht_held_collect(struct ht_held *h)
+{
+	siginfo_t info = {0};
+
+	if (h->state != HT_HELD_SEIZED)
+		return true;
+	/* WNOWAIT: should we die from here on, the kernel still has the signal
+	 * that the thread stopped with, and delivers it. */
+	if (waitid(P_PID, (id_t)h->tid, &info,
+		   WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) < 0) {
+		h->state = HT_HELD_GONE;
+		return true;
+	}
+	if (info.si_pid == 0)
+		return false;
+	if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED)
+		note_stop(h, info.si_status);
+	else
+		reap(h);
+	return h->state != HT_HELD_SEIZED;
+}
+
+void ht_held_release(struct ht_held *h)
+{
+	void *signal = (void *)(intptr_t)h->signal;
+
+	if (h->state != HT_HELD_STOPPED)
+		return;
+	if (ptrace(PTRACE_DETACH, h->tid, NULL, signal) == 0)
+		h->state = HT_HELD_GONE;
+	else
+		reap(h); /* killed, or replaced, while it was held */
+}

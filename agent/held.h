@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Held: one thread of a stopped target, from the first look to letting go. */
+#ifndef HT_AGENT_HELD_H
+#define HT_AGENT_HELD_H
+
+#include <sys/user.h>
+
+#include "agent/malloc_state.h"
+#include "agent/tasks.h"
+
+enum ht_held_state {
+	HT_HELD_WATCHED, /* asleep in the kernel, not touched */
+	HT_HELD_SEIZED,	 /* ours, still running */
+	HT_HELD_STOPPED,
+	HT_HELD_GONE, /* ended, or let go */
+};
+
+struct ht_held {
+	pid_t tid;
+	enum ht_held_state state;
+	int signal;    /* STOPPED: to be delivered when it goes on; or 0 */
+	uint64_t runs; /* WATCHED: its run counter before we looked */
+	struct user_regs_struct regs; /* STOPPED */
+	struct ht_nap nap;	      /* WATCHED */
+};
+
+/* Looks at the thread and either watches or seizes it (without stopping it).
+ * HT_OK with HT_HELD_GONE when it ended meanwhile. */
+enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
+			   unsigned word, bool watch_sleepers,
+			   struct ht_err *err) HT_MUST_CHECK;
+/* Asks a seized thread to stop. */
+void ht_held_interrupt(struct ht_held *h);
+/* Takes note if it has stopped or ended; never blocks. True when it did. */
+bool ht_held_collect(struct ht_held *h);
+/* Lets it go, with the signal that it was about to get. */
+void ht_held_release(struct ht_held *h);
+
+#endif

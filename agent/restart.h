@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Restart: what a stop does to a system call, and how it is undone.
+ *
+ * PTRACE_INTERRUPT wakes a sleeping thread. Most calls then restart by
+ * themselves, keeping their deadline. Some return EINTR although no signal came
+ * (epoll_wait, semop, sigtimedwait, io_getevents, sockets with a timeout), and
+ * a few return early with a short count (a pipe half written). docs/adr/0004
+ * lists each with what was measured.
+ *
+ * Two rules follow. A thread asleep in a call that is not known to survive an
+ * interrupt is not interrupted, it is watched. And where EINTR came up all the
+ * same, because the thread fell asleep between our look and our interrupt, rax
+ * becomes -ERESTARTNOHAND: the kernel then restarts the call, unless a signal
+ * handler is to run, which is when EINTR is what the program must get.
+ */
+#ifndef HT_AGENT_RESTART_H
+#define HT_AGENT_RESTART_H
+
+#include <stdbool.h>
+#include <sys/user.h>
+
+#include "agent/tasks.h"
+
+/* Whether a thread sleeping there can be interrupted without its program
+ * noticing. word: 8 or 4, the target's. */
+bool ht_restart_survives(const struct ht_nap *nap, unsigned word);
+
+/* Turns an EINTR that only our interrupt can have caused into a restart. True
+ * when regs were changed and must be written back. */
+bool ht_restart_mend(struct user_regs_struct *regs);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/sandbox.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+/* Allowed with any argument. */
+static const int calls[] = {
+	/* the target's memory and what /proc says */
+	SCMP_SYS(read),
+	SCMP_SYS(pread64),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(close),
+	SCMP_SYS(lseek),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(access),
+	SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2),
+	SCMP_SYS(ioctl),
+	SCMP_SYS(get_robust_list),
+	SCMP_SYS(statfs),
+	SCMP_SYS(fstatfs),
+	/* the target's threads */
+	SCMP_SYS(waitid),
+	SCMP_SYS(wait4),
+	SCMP_SYS(rt_sigtimedwait),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(sched_setscheduler),
+	SCMP_SYS(pidfd_open),
+	SCMP_SYS(pidfd_send_signal),
+	/* the parent */
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto),
+	SCMP_SYS(poll),
+	/* ourselves */
+	SCMP_SYS(brk),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(madvise),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(setitimer),
+	SCMP_SYS(getpid),
+	SCMP_SYS(getppid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(getgid),
+	SCMP_SYS(getegid),
+	SCMP_SYS(getrusage),
+	SCMP_SYS(prlimit64),
+	SCMP_SYS(sysinfo),
+	SCMP_SYS(uname),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(getrandom),
+	SCMP_SYS(futex),
+	SCMP_SYS(capget),
+	SCMP_SYS(capset),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(membarrier),
+};
+
+/* Requests of ptrace that hold, look and let go; what snapshot mode adds is the
+ * copy's birth: registers, one step to the call and one past it. */
+static const int ptrace_requests[] = {
+	PTRACE_SEIZE,	    PTRACE_INTERRUPT,  PTRACE_DETACH,
+	PTRACE_LISTEN,	    PTRACE_GETREGS,    PTRACE_SETREGS,
+	PTRACE_GETSIGINFO,  PTRACE_PEEKDATA,   PTRACE_PEEKTEXT,
+	PTRACE_SETOPTIONS,  PTRACE_SYSCALL,    PTRACE_CONT,
+	PTRACE_GETEVENTMSG, PTRACE_GETSIGMASK, PTRACE_SETSIGMASK,
+};
+
+/* prctl: capability bounding set and the flags that only take away. */
+static const int prctls[] = {
+	PR_CAPBSET_READ,     PR_CAPBSET_DROP,	  PR_CAP_AMBIENT,
+	PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, PR_GET_SECUREBITS,
+	PR_SET_SECUREBITS,   PR_SET_VMA,	  PR_SET_PDEATHSIG};
+
+static int allow_values(scmp_filter_ctx f, int nr, const int *values, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 1,
+				     SCMP_A0(SCMP_CMP_EQ, (uint64_t)values[i]));
+	return r;
+}
+
+/* Files for reading only; memory that is never executable. */
+static int allow_masked(scmp_filter_ctx f)
+{
+	int r = seccomp_rule_add(
+		f, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+		SCMP_A2(SCMP_CMP_MASKED_EQ, O_WRONLY | O_RDWR | O_CREAT, 0));
+
+	if (r == 0)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(open), 1,
+				     SCMP_A1(SCMP_CMP_MASKED_EQ,
+					     O_WRONLY | O_RDWR | O_CREAT, 0));
+	if (r == 0)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	if (r == 0)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+	/* Usage and reports to a person: standard error. */
+	if (r == 0)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
+				     SCMP_A0(SCMP_CMP_LE, STDERR_FILENO + 1));
+	return r;
+}
+
+static int fill(scmp_filter_ctx f)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls) && r == 0; i++)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
+	if (r == 0)
+		r = allow_values(f, SCMP_SYS(ptrace), ptrace_requests,
+				 sizeof(ptrace_requests) / sizeof(int));
+	if (r == 0)
+		r = allow_values(f, SCMP_SYS(prctl), prctls,
+				 sizeof(prctls) / sizeof(int));
+	return r == 0 ? allow_masked(f) : r;
+}
+
+#ifdef HT_ASAN
+/* The sanitizer's own calls are many: such builds are for tests only. */
+enum ht_code ht_sandbox_enter(struct ht_err *err)
+{
+	(void)err;
+	(void)fill;
+	return HT_OK;
+}
+#else
+enum ht_code ht_sandbox_enter(struct ht_err *err)
+{
+	/* 32-bit calls of ours (get_robust_list for i386 targets) come through
+	 * int 0x80: that architecture gets its one call. */
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = f ? fill(f) : -ENOMEM;
+
+	if (r == 0)
+		r = seccomp_load(f);
+	seccomp_release(f);
+	if (r < 0)
+		return ht_fail_sys(err, HT_SYS, -r, "seccomp filter");
+	return HT_OK;
+}
+#endif
+
+enum ht_code ht_sandbox_drop(struct ht_err *err)
+{
+	capng_clear(CAPNG_SELECT_BOTH);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		return ht_fail_sys(err, HT_SYS, errno, "give up capabilities");
+	return HT_OK;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/stop.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/held.h"
+#include "agent/priority.h"
+#include "agent/tasks.h"
+#include "agent/thread_pointer.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+
+/* How long a thread that did not stop in time is waited for when letting go. */
+#define LET_GO_NS (500 * HT_NS_PER_MS)
+
+struct ht_stopped {
+	pid_t pid;
+	DIR *tasks;
+	struct ht_held *held;
+	struct ht_thread_state *threads;
+	size_t n, capacity;
+	int64_t first_ns; /* first interrupt; 0: none yet */
+	bool raised;	  /* SCHED_FIFO */
+	sigset_t old_mask;
+};
+
+/* --- waiting -----------------------------------------------------------------
+ */
+
+/* SIGCHLD, blocked, tells that some thread has stopped; none is ever handled.
+ */
+static void block_sigchld(sigset_t *old)
+{
+	sigset_t chld;
+
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &chld, old);
+}
+
+/* Sleeps until a thread stops or the deadline comes. */
+static void wait_a_moment(int64_t deadline_ns)
+{
+	int64_t left = deadline_ns - ht_mono_ns();
+	struct timespec limit = {0};
+	sigset_t chld;
+
+	if (left <= 0)
+		return;
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	limit.tv_sec = left / HT_NS_PER_S;
+	limit.tv_nsec = left % HT_NS_PER_S;
+	sigtimedwait(&chld, NULL, &limit);
+}
+
+static size_t collect(struct ht_stopped *s)
+{
+	size_t running = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		running += !ht_held_collect(&s->held[i]);
+	return running;
+}
+
+static enum ht_code collect_all(struct ht_stopped *s, int64_t deadline_ns,
+				struct ht_err *err)
+{
+	size_t running;
+
+	while ((running = collect(s)) > 0) {
+		if (ht_mono_ns() >= deadline_ns)
+			return ht_fail(err, HT_TIMEOUT,
+				       "process %d: %zu of %zu threads did not "
+				       "stop in time",
+				       (int)s->pid, running, s->n);
+		wait_a_moment(deadline_ns);
+	}
+	return HT_OK;
+}
+
+/* --- finding threads ---------------------------------------------------------
+ */
+
+static bool known(const struct ht_stopped *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->held[i].tid == tid && s->held[i].state != HT_HELD_GONE)
+			return true;
+	return false;
+}
+
+static struct ht_held *add(struct ht_stopped *s)
+{
+	if (s->n == s->capacity) {
+		size_t capacity = s->capacity ? 2 * s->capacity : 64;
+		void *grown = reallocarray(s->held, capacity, sizeof(*s->held));
+
+		if (!grown)
+			return NULL;
+		s->held = grown;
+		s->capacity = capacity;
+	}
+	return &s->held[s->n++];
+}
+
+/* Seizes or watches every thread not known yet; ret: how many those were. */
+static enum ht_code find_new(struct ht_stopped *s,
+			     const struct ht_stop_limits *l, unsigned word,
+			     size_t *ret, struct ht_err *err)
+{
+	size_t before = s->n;
+	pid_t tid;
+
+	while ((tid = ht_tasks_next(s->tasks)) != 0) {
+		struct ht_held *h;
+		enum ht_code code;
+
+		if (known(s, tid))
+			continue;
+		h = add(s);
+		if (!h)
+			return ht_fail(err, HT_NOMEM,
+				       "no memory for %zu threads", s->n);
+		code = ht_held_begin(h, s->tasks, tid, word, l->watch_sleepers,
+				     err);
+		if (code != HT_OK)
+			return code;
+		if (h->state == HT_HELD_GONE)
+			s->n--;
+	}
+	*ret = s->n - before;
+	return HT_OK;
+}
+
+static void interrupt_from(struct ht_stopped *s, size_t first)
+{
+	for (size_t i = first; i < s->n; i++) {
+		if (s->held[i].state != HT_HELD_SEIZED)
+			continue;
+		if (s->first_ns == 0)
+			s->first_ns = ht_mono_ns();
+		ht_held_interrupt(&s->held[i]);
+	}
+}
+
+/* Threads are created only by threads that run: once a look finds none new
+ * after all known ones were stopped, there are no more. */
+static enum ht_code stop_threads(struct ht_stopped *s,
+				 const struct ht_stop_limits *l, unsigned word,
+				 struct ht_err *err)
+{
+	enum ht_code code;
+	size_t fresh;
+
+	for (;;) {
+		code = find_new(s, l, word, &fresh, err);
+		if (code != HT_OK)
+			return code;
+		if (fresh == 0)
+			break;
+		interrupt_from(s, s->n - fresh);
+		code = collect_all(s, l->deadline_ns, err);
+		if (code != HT_OK)
+			return code;
+	}
+	for (size_t i = 0; i < s->n; i++)
+		if (s->held[i].state != HT_HELD_GONE)
+			return HT_OK;
+	return ht_fail(err, HT_GONE, "process %d ended", (int)s->pid);
+}
+
+/* --- what was found ----------------------------------------------------------
+ */
+
+static struct ht_thread_state state_of(const struct ht_held *h,
+				       struct ht_reader *reader)
+{
+	struct ht_thread_state t = {.tid = h->tid};
+
+	if (h->state == HT_HELD_STOPPED) {
+		t.thread_pointer =
+			reader->word == 4 ? h->regs.gs_base : h->regs.fs_base;
+		t.pc = h->regs.rip;
+		t.sp = h->regs.rsp;
+		t.registers = true;
+	} else if (h->state == HT_HELD_WATCHED) {
+		t.thread_pointer = ht_thread_pointer(h->tid, reader);
+		t.pc = h->nap.pc;
+		t.sp = h->nap.sp;
+		t.registers = t.thread_pointer != 0;
+	}
+	return t;
+}
+
+static enum ht_code describe(struct ht_stopped *s, struct ht_reader *reader,
+			     struct ht_err *err)
+{
+	size_t n = 0;
+
+	s->threads = calloc(s->n, sizeof(*s->threads));
+	if (!s->threads)
+		return ht_fail(err, HT_NOMEM, "no memory for %zu threads",
+			       s->n);
+	for (size_t i = 0; i < s->n; i++)
+		if (s->held[i].state != HT_HELD_GONE)
+			s->held[n++] = s->held[i];
+	s->n = n;
+	for (size_t i = 0; i < n; i++)
+		s->threads[i] = state_of(&s->held[i], reader);
+	return HT_OK;
+}
+
+/* --- the whole ---------------------------------------------------------------
+ */
+
+static void auto_release(struct ht_stopped **s)
+{
+	ht_stop_release(*s);
+}
+
+enum ht_code ht_stop_all(pid_t pid, const struct ht_stop_limits *limits,
+			 struct ht_reader *reader, struct ht_stopped **ret,
+			 struct ht_err *err)
+{
+	HT_CLEANUP(auto_release) struct ht_stopped *s = calloc(1, sizeof(*s));
+	enum ht_code code;
+
+	if (!s)
+		return ht_fail(err, HT_NOMEM, "no memory to stop process %d",
+			       (int)pid);
+	s->pid = pid;
+	block_sigchld(&s->old_mask);
+	code = ht_tasks_open(pid, &s->tasks, err);
+	if (code != HT_OK)
+		return code;
+	s->raised = limits->realtime && ht_priority_raise();
+	code = stop_threads(s, limits, reader->word, err);
+	if (code == HT_OK)
+		code = describe(s, reader, err);
+	if (code != HT_OK)
+		return code;
+	*ret = ht_take_ptr(s);
+	return HT_OK;
+}
+
+const struct ht_thread_state *ht_stop_threads(const struct ht_stopped *s,
+					      size_t *ret_n)
+{
+	*ret_n = s->n;
+	return s->threads;
+}
+
+size_t ht_stop_held(const struct ht_stopped *s)
+{
+	size_t held = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		held += s->held[i].state == HT_HELD_STOPPED;
+	return held;
+}
+
+size_t ht_stop_woken(struct ht_stopped *s)
+{
+	size_t woken = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		woken += s->held[i].state == HT_HELD_WATCHED &&
+			 ht_task_runs(s->tasks, s->held[i].tid) !=
+				 s->held[i].runs;
+	return woken;
+}
+
+static void release_stopped(struct ht_stopped *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->held[i].state == HT_HELD_STOPPED)
+			ht_held_release(&s->held[i]);
+}
+
+void ht_stop_calm(const struct ht_stopped *s)
+{
+	if (s->raised)
+		ht_priority_restore();
+}
+
+/* A seized thread can be let go only from a stop: those that were too late for
+ * the deadline are let go as they arrive. False: one did not arrive. */
+static bool release_all(struct ht_stopped *s)
+{
+	int64_t limit = ht_mono_ns() + LET_GO_NS;
+
+	release_stopped(s);
+	interrupt_from(s, 0);
+	while (collect(s) > 0) {
+		release_stopped(s);
+		if (ht_mono_ns() >= limit)
+			return false;
+		wait_a_moment(limit);
+	}
+	release_stopped(s);
+	return true;
+}
+
+struct ht_stop_report ht_stop_release(struct ht_stopped *s)
+{
+	struct ht_stop_report report = {0};
+
+	if (!s)
+		return report;
+	if (s->raised)
+		ht_priority_raise();
+	report.woken = s->tasks ? ht_stop_woken(s) : 0;
+	report.stuck = !release_all(s);
+	if (s->first_ns)
+		report.pause_us =
+			(uint64_t)((ht_mono_ns() - s->first_ns) / HT_NS_PER_US);
+	if (s->raised)
+		ht_priority_restore();
+	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+	if (s->tasks)
+		closedir(s->tasks);
+	free(s->held);
+	free(s->threads);
+	free(s);
+	return report;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/tasks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+
+enum ht_code ht_tasks_open(pid_t pid, DIR **ret, struct ht_err *err)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	*ret = opendir(path);
+	if (*ret)
+		return HT_OK;
+	return ht_fail_sys(err, errno == ENOENT ? HT_GONE : HT_SYS, errno, "%s",
+			   path);
+}
+
+pid_t ht_tasks_next(DIR *tasks)
+{
+	const struct dirent *e;
+
+	while ((e = readdir(tasks)))
+		if (e->d_name[0] != '.')
+			return (pid_t)strtol(e->d_name, NULL, 10);
+	rewinddir(tasks);
+	return 0;
+}
+
+/* The whole of a small file of one thread; false when it cannot be read. */
+static bool read_file(DIR *tasks, pid_t tid, const char *name, char *buf,
+		      size_t size)
+{
+	HT_AUTO_FD int fd = -1;
+	char path[48];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%d/%s", (int)tid, name);
+	fd = openat(dirfd(tasks), path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, buf, size - 1);
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	return true;
+}
+
+/* "202 0x7f.. 0x80 0x0 0x0 0x0 0x0 0xSP 0xPC", "-1 0xSP 0xPC", "running". */
+bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_nap *ret)
+{
+	struct ht_nap nap = {0};
+	char buf[256];
+	int n;
+
+	if (!read_file(tasks, tid, "syscall", buf, sizeof(buf)))
+		return false;
+	n = sscanf(buf,
+		   "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+		   " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
+		   &nap.nr, &nap.arg[0], &nap.arg[1], &nap.arg[2], &nap.arg[3],
+		   &nap.arg[4], &nap.arg[5], &nap.sp, &nap.pc);
+	if (n == 3) {
+		nap.sp = nap.arg[0];
+		nap.pc = nap.arg[1];
+	}
+	if (n != 9 && n != 3)
+		return false;
+	*ret = nap;
+	return true;
+}
+
+/* schedstat: time on a processor, time waiting for one, times put on one. */
+uint64_t ht_task_runs(DIR *tasks, pid_t tid)
+{
+	char buf[4096];
+	uint64_t runs, more;
+	const char *at;
+
+	if (read_file(tasks, tid, "schedstat", buf, sizeof(buf)) &&
+	    sscanf(buf, "%*s %*s %" SCNu64, &runs) == 1 && runs > 0)
+		return runs;
+	/* A kernel without schedstat counts switches in status. */
+	if (!read_file(tasks, tid, "status", buf, sizeof(buf)))
+		return HT_RUNS_UNKNOWN;
+	at = strstr(buf, "\nvoluntary_ctxt_switches:");
+	if (!at || sscanf(at,
+			  "\nvoluntary_ctxt_switches: %" SCNu64
+			  " nonvoluntary_ctxt_switches: %" SCNu64,
+			  &runs, &more) != 2)
+		return HT_RUNS_UNKNOWN;
+	return runs + more;
+}
+
+char ht_task_state(DIR *tasks, pid_t tid)
+{
+	char buf[512];
+	const char *paren;
+
+	if (!read_file(tasks, tid, "stat", buf, sizeof(buf)))
+		return 0;
+	paren = strrchr(buf, ')'); /* the command name may hold anything */
+	return paren && paren[1] == ' ' ? paren[2] : 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tasks: the threads of a process as /proc/PID/task shows them, without
+ * touching them. A thread that sleeps in the kernel cannot change a heap: its
+ * place is known from /proc/PID/task/TID/syscall, and its run counter tells
+ * afterwards whether it slept all the time.
+ */
+#ifndef HT_AGENT_TASKS_H
+#define HT_AGENT_TASKS_H
+
+#include <dirent.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "common/err.h"
+
+/* Where a sleeping thread is. nr: system call, or -1 (a page fault). */
+struct ht_nap {
+	long nr;
+	uint64_t arg[6];
+	uint64_t sp, pc;
+};
+
+/* Opens /proc/PID/task; closedir() closes it. HT_GONE when there is none. */
+enum ht_code ht_tasks_open(pid_t pid, DIR **ret,
+			   struct ht_err *err) HT_MUST_CHECK;
+/* The next thread id; 0 at the end, after which it begins anew. */
+pid_t ht_tasks_next(DIR *tasks);
+
+/* Whether the thread sleeps in the kernel, and where. Needs the right to trace
+ * it; false also when that is missing. */
+bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_nap *ret);
+/* How often it was put on a processor so far; HT_RUNS_UNKNOWN when it is gone.
+ */
+#define HT_RUNS_UNKNOWN UINT64_MAX
+uint64_t ht_task_runs(DIR *tasks, pid_t tid);
+/* State letter of /proc/PID/task/TID/stat: R S D T t Z X; 0 when it is gone. */
+char ht_task_state(DIR *tasks, pid_t tid);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Limit: 120 s */
+/* System calls of a stopped target return what they would have returned. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/restart.h"
+#include "agent/stop.h"
+#include "common/clock.h"
+#include "tests/lib/target.h"
+
+#define FOR_EVER "for ever"
+#define STOPS	 200
+
+/* name, what it returns after its second; FOR_EVER: it must still wait. */
+static const struct {
+	const char *name, *result;
+} calls[] = {
+	{"epoll_wait", "0 0"},
+	{"epoll_for_ever", FOR_EVER},
+	{"epoll_pwait2", "0 0"},
+	{"poll", "0 0"},
+	{"select", "0 0"},
+	{"nanosleep", "0 0"},
+	{"futex", "-1 ETIMEDOUT"},
+	{"semop", FOR_EVER},
+	{"semtimedop", "-1 EAGAIN"},
+	{"msgrcv", FOR_EVER},
+	{"sigtimedwait", "-1 EAGAIN"},
+	{"sigwaitinfo", FOR_EVER},
+	{"io_getevents", "0 0"},
+	{"io_uring", FOR_EVER},
+	{"recv_timeout", "-1 EAGAIN"},
+	{"recv_half", FOR_EVER},
+	{"pipe_write", FOR_EVER},
+	{"pipe_read", FOR_EVER},
+	{"eventfd", FOR_EVER},
+	{"vfork", "0 0"},
+	{"pause", FOR_EVER},
+};
+#define CALLS (sizeof(calls) / sizeof(*calls))
+
+static void stop_once(pid_t pid, bool watch_sleepers, size_t *held)
+{
+	const struct ht_stop_limits limits = {
+		.deadline_ns = ht_mono_ns() + HT_NS_PER_S,
+		.watch_sleepers = watch_sleepers,
+	};
+	struct ht_reader reader = {0};
+	struct ht_stopped *stop = NULL;
+	struct ht_err err = {0};
+
+	if (ht_reader_open_process(pid, 8, false, &reader, &err) != HT_OK)
+		return;
+	/* Once its second is over the program ends: HT_GONE then. */
+	if (ht_stop_all(pid, &limits, &reader, &stop, &err) != HT_OK &&
+	    err.code != HT_GONE)
+		fail_msg("%s", err.msg);
+	if (stop)
+		*held += ht_stop_held(stop);
+	ht_stop_release(stop);
+	ht_reader_close(&reader);
+}
+
+static void check(size_t i, const struct program *p)
+{
+	char line[128] = "";
+	bool for_ever = strcmp(calls[i].result, FOR_EVER) == 0;
+	bool ended = program_line(p, line, sizeof(line), for_ever ? 20 : 1000);
+	long ms;
+
+	if (for_ever) {
+		if (ended)
+			fail_msg("%s returned: %s", calls[i].name, line);
+		return;
+	}
+	if (!ended)
+		fail_msg("%s did not keep its deadline", calls[i].name);
+	ms = strtol(strrchr(line, ' ') + 1, NULL, 10);
+	if (strncmp(line, calls[i].result, strlen(calls[i].result)) != 0)
+		fail_msg("%s returned: %s", calls[i].name, line);
+	if (ms < 1000 || ms > 1200)
+		fail_msg("%s: after %ld ms in place of 1000", calls[i].name,
+			 ms);
+}
+
+/* All calls at once, each stopped 200 times within its one second. */
+static size_t stop_often(bool watch_sleepers)
+{
+	struct program p[CALLS];
+	size_t held = 0;
+
+	for (size_t i = 0; i < CALLS; i++)
+		p[i] = program_start("calls", calls[i].name, NULL);
+	for (size_t i = 0; i < CALLS; i++)
+		assert_true(program_says(&p[i], "ready", 5000));
+	usleep(20000);
+	for (int k = 0; k < STOPS; k++)
+		for (size_t i = 0; i < CALLS; i++)
+			stop_once(p[i].pid, watch_sleepers, &held);
+	for (size_t i = 0; i < CALLS; i++)
+		check(i, &p[i]);
+	for (size_t i = 0; i < CALLS; i++)
+		program_end(&p[i]);
+	return held;
+}
+
+static void calls_of_a_watched_target_keep_result_and_deadline(void **state)
+{
+	(void)state;
+	assert_int_equal(stop_often(true), 0);
+}
+
+static void calls_of_a_held_target_keep_result_and_deadline(void **state)
+{
+	(void)state;
+	/* At least those that the kernel restarts were held each time. */
+	assert_true(stop_often(false) > STOPS * 5);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			calls_of_a_watched_target_keep_result_and_deadline),
+		cmocka_unit_test(
+			calls_of_a_held_target_keep_result_and_deadline),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
