@@ -140,7 +140,7 @@ check: ## install what tests need, run the fast ones
 	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(JOBS) -o $(BUILD)/results/check $(FAST)
 
 check-all: ## the long tests: glibc matrix, live workloads, faults, analyzers, fuzz
-	@scripts/install-deps build runtime test test-all
+	@scripts/install-deps build runtime test test-all package
 	@$(MAKE) -s -j$(JOBS) unit
 	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(JOBS) -o $(BUILD)/results/check-all $(LONG)
 
@@ -202,7 +202,7 @@ install: all ## install under DESTDIR and PREFIX (/usr/local)
 uninstall: ## remove what install installed
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' packaging/install uninstall
 deb: ## Debian package in build-deb/
-	@scripts/install-deps build
+	@scripts/install-deps build package
 	@packaging/build-deb
 dist: ## source archive of HEAD, the same bytes each time
 	@mkdir -p $(BUILD)
