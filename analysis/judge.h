@@ -6,7 +6,7 @@
 #include "analysis/measure.h"
 #include "analysis/verdict.h"
 
-/* Reasons: stable words in verdicts' `reason`. */
+/* Reasons: stable words in a verdict's `reason`. */
 #define HT_REASON_TOTAL	       "in_use"
 #define HT_REASON_CLASS	       "size_class"
 #define HT_REASON_SLOWING      "slowing"
@@ -19,16 +19,23 @@
 
 /* Appends an evidence line; dropped when there are HT_EVIDENCE_MAX. */
 void ht_say(struct ht_verdict *v, const char *fmt, ...) HT_PRINTF(2, 3);
-/* A size, or a size with its sign, as text; the texts live in a ring of 16. */
-const char *ht_bytes(double bytes);
-const char *ht_bytes_signed(double bytes);
-/* "12 s", "3 min", "2.5 h", "4 days". */
-const char *ht_span(double seconds);
+
+/* Figures as text, by value: ht_bytes(x).text. */
+struct ht_word {
+	char text[40];
+};
+struct ht_word ht_bytes(double bytes);	/* "1.5 MiB"; NaN: "?" */
+struct ht_word ht_change(double bytes); /* "+1.5 MiB" */
+struct ht_word ht_span(double seconds); /* "12 s", "3.5 min", "4.0 days" */
+
+/* The growth that a verdict's label is about. */
+const struct ht_growth *ht_growth_of(const struct ht_measure *m,
+				     const struct ht_verdict *v);
 
 /* Fills evidence, remedy, culprit of v for its label and reason. */
 void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,
 		 struct ht_verdict *v);
-/* Fills slope, limit and ETA: only where v->label is growth. */
+/* Fills slope, limit and ETA; nothing where v->label is no growth. */
 void ht_eta(const struct ht_measure *m, struct ht_verdict *v);
 
 #endif

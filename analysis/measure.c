@@ -285,6 +285,17 @@ static double time_of_rise(const struct ht_points *p)
 	return isnan(from) ? to - p->t[0] : fmax(0, to - from);
 }
 
+static double half_way(const struct ht_points *p)
+{
+	size_t k = p->n / 8 ? p->n / 8 : 1;
+	double half = ht_median(p->x, k) + ht_points_rise(p) / 2;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->x[i] >= half)
+			return p->t[i];
+	return NAN;
+}
+
 static double lowest_retained(const struct ht_window *w)
 {
 	double low[HT_POINTS_MAX], least = NAN;
@@ -354,5 +365,6 @@ void ht_measure(const struct ht_window *w, struct ht_measure *ret)
 	classes(ret);
 	quiet(ret);
 	ret->warm_seconds = time_of_rise(&ret->in_use);
+	ret->half_way = half_way(&ret->in_use);
 	ret->guarded = guard(ret);
 }

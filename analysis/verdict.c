@@ -297,8 +297,8 @@ static void insufficient(const struct ht_window *w, struct ht_verdict *v)
 	       w->n, ht_t.min_rows);
 }
 
-static const struct ht_growth *growth_of(const struct ht_measure *m,
-					 const struct ht_verdict *v)
+const struct ht_growth *ht_growth_of(const struct ht_measure *m,
+				     const struct ht_verdict *v)
 {
 	switch (v->label) {
 	case HT_LABEL_NON_MALLOC_GROWTH:
@@ -310,6 +310,22 @@ static const struct ht_growth *growth_of(const struct ht_measure *m,
 	default:
 		return &m->in_use_growth;
 	}
+}
+
+static bool is_growth(enum ht_label label)
+{
+	return label == HT_LABEL_LEAK || label == HT_LABEL_NON_MALLOC_GROWTH;
+}
+
+/* When what the verdict says began, in seconds; NaN: unknown. */
+static double began(const struct ht_measure *m, const struct ht_verdict *v)
+{
+	if (strcmp(v->reason, HT_REASON_SHIFT) == 0 ||
+	    strcmp(v->reason, HT_REASON_WARM) == 0)
+		return m->half_way;
+	return is_growth(v->label) || v->label == HT_LABEL_CACHE_WARMUP
+		       ? ht_growth_of(m, v)->since
+		       : NAN;
 }
 
 static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
@@ -338,11 +354,11 @@ static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 	v->period_s = m.period;
 	if (!isnan(m.idle_floor))
 		v->idle_floor = (uint64_t)m.idle_floor;
-	since = growth_of(&m, v)->since;
+	since = began(&m, v);
 	if (!isnan(since))
 		v->since_ns = v->from_ns + (int64_t)(since * HT_NS_PER_S);
-	ht_eta(&m, v);
 	ht_evidence(&m, latest, v);
+	ht_eta(&m, v);
 }
 
 void ht_verdict_window(const struct ht_series *s, int64_t from_ns,
@@ -365,11 +381,6 @@ static const int64_t lengths[] = {
 	INT64_C(168) * 3600 * HT_NS_PER_S,
 };
 #define WINDOWS (sizeof(lengths) / sizeof(*lengths) + 1)
-
-static bool is_growth(enum ht_label label)
-{
-	return label == HT_LABEL_LEAK || label == HT_LABEL_NON_MALLOC_GROWTH;
-}
 
 /* Windows with enough data, the shortest first; each longer one holds more. */
 static size_t judge_all(const struct ht_series *s, int64_t now_ns,

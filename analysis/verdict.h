@@ -37,7 +37,9 @@ struct ht_verdict {
 	char remedy[400];
 	uint64_t remedy_bytes;		/* HT_UNKNOWN: none */
 	double slope_bytes_per_hour;	/* NaN unless growing */
-	int64_t eta_at_ns, eta_low_ns, eta_high_ns; /* nearest limit; 0: none */
+	/* When the nearest limit is reached, with the speed's 95 % interval;
+	 * low 0: not growing, no limit or beyond a year; at, high 0: beyond it. */
+	int64_t eta_at_ns, eta_low_ns, eta_high_ns;
 	uint64_t limit_bytes;		/* HT_UNKNOWN: none */
 	uint64_t culprit_class;		/* max_size; HT_UNKNOWN: none */
 	char culprit[160];		/* class, arena, kind of mapping, or pin */

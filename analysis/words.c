@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/judge.h"
+
+#include <math.h>
+#include <stdarg.h>
+
+#include "common/size.h"
+
+void ht_say(struct ht_verdict *v, const char *fmt, ...)
+{
+	va_list args;
+
+	if (v->evidence_n == HT_EVIDENCE_MAX)
+		return;
+	va_start(args, fmt);
+	vsnprintf(v->evidence[v->evidence_n++], sizeof(v->evidence[0]), fmt,
+		  args);
+	va_end(args);
+}
+
+struct ht_word ht_bytes(double bytes)
+{
+	struct ht_word w;
+
+	ht_size_text(isnan(bytes) || bytes < 0 ? HT_UNKNOWN : (uint64_t)bytes,
+		     w.text, sizeof(w.text));
+	return w;
+}
+
+struct ht_word ht_change(double bytes)
+{
+	struct ht_word size = ht_bytes(fabs(bytes)), w;
+
+	snprintf(w.text, sizeof(w.text), "%c%.30s", bytes < 0 ? '-' : '+',
+		 size.text);
+	return w;
+}
+
+struct ht_word ht_span(double seconds)
+{
+	static const struct {
+		double from, unit;
+		const char *name;
+	} units[] = {
+		{2 * 86400.0, 86400, "days"},
+		{2 * 3600.0, 3600, "h"},
+		{120, 60, "min"},
+		{0, 1, "s"},
+	};
+	struct ht_word w = {"?"};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
+		double n = seconds / units[i].unit;
+
+		if (!(seconds >= units[i].from))
+			continue;
+		snprintf(w.text, sizeof(w.text), n < 10 ? "%.1f %s" : "%.0f %s",
+			 n, units[i].name);
+		break;
+	}
+	return w;
+}
