@@ -104,4 +104,57 @@ static inline unsigned ht_chunk_bias(const struct ht_layout *l)
 	return (l->align - ht_chunk_header(l) % l->align) % l->align;
 }
 
+/* --- rows: independent parts of a layout ----------------------------------- */
+
+enum ht_row_kind { HT_ROW_ARENA, HT_ROW_HEAP, HT_ROW_PAR, HT_ROW_TCACHE };
+#define HT_ROW_KINDS 4
+
+/* One version range of one struct; rows of layout_tables.c. */
+struct ht_layout_row {
+	const char *name; /* "ms-2.27": struct and first version */
+	uint8_t kind;	  /* enum ht_row_kind */
+	uint8_t word;	  /* 8 or 4 */
+	uint8_t from, to; /* glibc 2.from .. 2.to, upstream releases */
+	uint8_t align;	  /* ms only: MALLOC_ALIGNMENT of these versions */
+	uint8_t tcache;	  /* tcache only: enum ht_tcache_kind */
+	uint16_t size;	  /* sizeof */
+	struct ht_place at[HT_PLACE_COUNT];
+};
+
+extern const struct ht_layout_row ht_layout_rows[];
+extern const unsigned ht_layout_rows_n;
+
+/* One row of each kind; tcache NULL: this malloc has no tcache. */
+struct ht_layout_choice {
+	const struct ht_layout_row *arena, *heap, *par, *tcache;
+};
+
+/* First row of a kind and word with this sizeof (0: any) that is of release
+ * 2.minor (0: any); NULL when there is none. */
+const struct ht_layout_row *ht_layout_row(enum ht_row_kind kind, unsigned word,
+					  unsigned size, unsigned minor);
+/* By name and word, NULL when there is none. */
+const struct ht_layout_row *ht_layout_row_named(const char *name,
+						unsigned word);
+/* The whole layout of one row each. HT_BUG when their words differ. */
+enum ht_code ht_layout_compose(const struct ht_layout_choice *c,
+			       struct ht_layout *ret,
+			       struct ht_err *err) HT_MUST_CHECK;
+/* What upstream's release 2.minor has. HT_UNSUPPORTED outside 2.17..2.44. */
+enum ht_code ht_layout_glibc(unsigned minor, unsigned word,
+			     struct ht_layout *ret,
+			     struct ht_err *err) HT_MUST_CHECK;
+/* What a vendor's backports made of it: "rhel7", "rhel8", "photon3",
+ * "2.26-branch", "2.28-branch", "2.29-branch". */
+enum ht_code ht_layout_vendor(const char *name, unsigned word,
+			      struct ht_layout *ret,
+			      struct ht_err *err) HT_MUST_CHECK;
+
+/* The tcache row whose struct lives in a chunk of this size; NULL: none. */
+const struct ht_layout_row *ht_layout_tcache_in_chunk(unsigned word,
+						      uint64_t chunk_size);
+/* Puts the tcache row that this chunk size proves into l. False when the size
+ * is no tcache's: l is unchanged. */
+bool ht_layout_fit_tcache(struct ht_layout *l, uint64_t chunk_size);
+
 #endif

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Locate: which allocator serves malloc in this target, and where glibc's
- * main_arena, mp_ and thread-local variables are: by symbol where there is debug
- * information, else by structure (relocations that point to themselves, the
- * default image of mp_, TLS relocations). Verified against the invariants of
- * malloc before it is believed.
+ * main_arena, mp_ and thread-local variables are: by symbol where there is
+ * debug information, else by structure (relocations that point to themselves,
+ * the default image of mp_, TLS relocations). Verified against the invariants
+ * of malloc before it is believed.
  */
 #ifndef HT_AGENT_LOCATE_H
 #define HT_AGENT_LOCATE_H
@@ -16,19 +16,42 @@
 
 #define HT_MALLOCS_MAX 16
 
+/* A module's thread-local variables that may be malloc's, as distances from the
+ * thread pointer: candidates until a thread shows which is which. */
+#define HT_TLS_CANDIDATES 64
+struct ht_tls_search {
+	int64_t candidate[HT_TLS_CANDIDATES];
+	unsigned n;
+	int64_t block;	  /* static program: every word of [block, 0); else 0 */
+	bool settled;	  /* a tcache was seen: nothing is left to find */
+	bool provisional; /* tls_tcache stands for "no thread has one yet" */
+};
+
 struct ht_located {
 	struct ht_malloc malloc[HT_MALLOCS_MAX]; /* [0] serves the program */
 	size_t n;				 /* 0: no glibc heap to walk */
 	struct ht_libc libc;			 /* for the snapshot */
+	struct ht_tls_search tls[HT_MALLOCS_MAX];
 };
+
+/* Files already parsed, by device and inode, and the layout role's process.
+ * One for an agent's life; NULL is fine and means parsing anew each time. */
+struct ht_locate_cache;
+struct ht_locate_cache *ht_locate_cache_new(void); /* NULL: no memory */
+void ht_locate_cache_free(struct ht_locate_cache *c);
 
 /* Everything about a target that locate may consult. */
 struct ht_locate_in {
-	pid_t pid;		      /* 0: not a live process (core) */
-	const struct ht_maps *maps;   /* borrowed */
-	struct ht_reader *reader;     /* borrowed */
-	const char *exe_path;	      /* core: --exe FILE, or NULL */
-	bool use_debug_info;	      /* false: by structure only */
+	pid_t pid;		       /* 0: not a live process (core) */
+	const struct ht_maps *maps;    /* borrowed */
+	struct ht_reader *reader;      /* borrowed */
+	const char *exe_path;	       /* core: --exe FILE, or NULL */
+	bool use_debug_info;	       /* false: by structure only */
+	struct ht_locate_cache *cache; /* borrowed, or NULL */
+	/* Program to start with --role=layout, which parses the files without a
+	 * capability ("/proc/self/exe" in the agent). NULL: in this process
+	 * (tests). */
+	const char *role_exe;
 };
 
 /* Done before the stop: opens and parses files, may take long the first time.
@@ -36,7 +59,16 @@ struct ht_locate_in {
  * libc.allocator named when the program uses another allocator. Warnings go to
  * `notes`. */
 enum ht_code ht_locate(const struct ht_locate_in *in, struct ht_located *ret,
-		       struct ht_snapshot *notes, struct ht_err *err) HT_MUST_CHECK;
+		       struct ht_snapshot *notes,
+		       struct ht_err *err) HT_MUST_CHECK;
+
+/* In the stop, with registers: finds the thread-local variables that no symbol
+ * told, and lets the tcache's own chunk say which flavour it is. Costs nothing
+ * once settled; what no thread shows yet is looked for again next time. */
+enum ht_code ht_locate_threads(struct ht_located *l, struct ht_reader *r,
+			       const struct ht_maps *maps,
+			       const struct ht_thread_state *threads, size_t n,
+			       struct ht_err *err) HT_MUST_CHECK;
 
 /* Whether the arenas still fit what was located (cheap; in the stop). */
 enum ht_code ht_locate_verify(const struct ht_malloc *m, struct ht_reader *r,

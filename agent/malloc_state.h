@@ -22,7 +22,9 @@ struct ht_malloc {
 					    a tcache pointer in here is a dummy */
 	uint64_t text_start, text_end; /* malloc.o's code; 0,0: unknown */
 	uint64_t brk_end;	 /* end of the [heap] mapping; 0: none */
-	uint64_t multiple_threads; /* address of SINGLE_THREAD_P's flag; 0 */
+	uint64_t multiple_threads; /* address of __libc_multiple_threads; 0 */
+	uint64_t single_threaded; /* address of __libc_single_threaded (one
+				     byte, the opposite sense; 2.32+); 0 */
 	int safe_linking;	 /* 1, 0, or -1: not known yet, detect by content */
 };
 

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts of files, each parsed once in an agent's life. A file is known by
+ * device and inode: what is mapped cannot be another file of the same number.
+ */
+
+#include "agent/debugfile.h"
+#include "agent/layout_role.h"
+#include "agent/locate_int.h"
+#include "common/cleanup.h"
+
+struct entry {
+	struct entry *next;
+	uint64_t dev, inode; /* as the maps say them: no open is needed */
+	bool debug, exe;
+	enum ht_code code; /* a file that cannot be parsed is remembered too */
+	struct ht_err err;
+	struct ht_facts facts;
+};
+
+struct ht_locate_cache {
+	struct ht_layout_role role;
+	struct entry *first;
+};
+
+struct ht_locate_cache *ht_locate_cache_new(void)
+{
+	struct ht_locate_cache *c = calloc(1, sizeof(*c));
+
+	if (c)
+		c->role.socket = -1;
+	return c;
+}
+
+void ht_locate_cache_free(struct ht_locate_cache *c)
+{
+	if (!c)
+		return;
+	ht_layout_role_stop(&c->role);
+	while (c->first) {
+		struct entry *e = c->first;
+
+		c->first = e->next;
+		free(e);
+	}
+	free(c);
+}
+
+static struct entry *find(const struct ht_locate_cache *c,
+			  const struct ht_image_at *image, bool debug)
+{
+	for (struct entry *e = c->first; e; e = e->next)
+		if (e->dev == image->first->dev &&
+		    e->inode == image->first->inode && e->debug == debug &&
+		    e->exe == image->exe)
+			return e;
+	return NULL;
+}
+
+static enum ht_code parse(struct ht_locate_cache *c,
+			  const struct ht_locate_in *in, int fd, int debug_fd,
+			  unsigned want, struct ht_facts *ret,
+			  struct ht_err *err)
+{
+	enum ht_code code;
+
+	if (!in->role_exe)
+		return ht_facts_read(fd, debug_fd, want, ret, err);
+	if (c->role.socket < 0) {
+		code = ht_layout_role_start(in->role_exe, &c->role, err);
+		if (code != HT_OK)
+			return code;
+	}
+	return ht_layout_role_ask(&c->role, fd, debug_fd, want, ret, err);
+}
+
+static void read_entry(struct ht_locate_cache *c, const struct ht_locate_in *in,
+		       const struct ht_image_at *image, struct entry *e)
+{
+	HT_AUTO_FD int fd = -1;
+	HT_AUTO_FD int debug_fd = -1;
+	unsigned want = image->exe ? HT_FACTS_IS_EXE : 0;
+	const struct entry *plain = find(c, image, false);
+
+	e->code = ht_image_open(in, image, &fd, &e->err);
+	if (e->code != HT_OK)
+		return;
+	if (!e->debug)
+		want |= HT_FACTS_NO_SYMTAB;
+	else if (plain && plain->code == HT_OK)
+		debug_fd =
+			ht_debugfile_open(in->pid, image->path, &plain->facts);
+	e->code = parse(c, in, fd, debug_fd, want, &e->facts, &e->err);
+}
+
+enum ht_code ht_cache_facts(struct ht_locate_cache *c,
+			    const struct ht_locate_in *in,
+			    const struct ht_image_at *image, bool debug,
+			    const struct ht_facts **ret, struct ht_err *err)
+{
+	struct entry *e = find(c, image, debug);
+
+	if (!e) {
+		e = calloc(1, sizeof(*e));
+		if (!e)
+			return ht_fail(err, HT_NOMEM, "facts of %s",
+				       image->path);
+		e->dev = image->first->dev;
+		e->inode = image->first->inode;
+		e->debug = debug;
+		e->exe = image->exe;
+		read_entry(c, in, image, e);
+		e->next = c->first;
+		c->first = e;
+	}
+	if (e->code != HT_OK) {
+		if (err)
+			*err = e->err;
+		return e->code;
+	}
+	*ret = &e->facts;
+	return HT_OK;
+}

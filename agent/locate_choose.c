@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Choose: from the facts of a file to the layout and the addresses of one
+ * malloc. Order of belief: what the file's own content shows (the image of
+ * main_arena and mp_, a symbol's size), then what debug information of the same
+ * build says; the version banner only breaks ties. Where debug information
+ * disagrees with the tables, the debug information is used, because it is of
+ * this very build, and the snapshot says so.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/locate_int.h"
+
+/* 36 of "2.36"; 0: unknown. */
+static unsigned banner_minor(const struct ht_facts *f)
+{
+	unsigned minor = 0;
+
+	return sscanf(f->banner, "2.%u", &minor) == 1 ? minor : 0;
+}
+
+/* --- rows --------------------------------------------------------------------
+ */
+
+static const struct ht_layout_row *
+choose_heap(const struct ht_layout_row *arena, const struct ht_layout_row *par)
+{
+	/* pagesize came together with thp_pagesize and hp_pagesize. */
+	if (par->at[HT_P_PAR_HP_PAGESIZE].size)
+		return ht_layout_row(HT_ROW_HEAP, arena->word, 0, 35);
+	return ht_layout_row(HT_ROW_HEAP, arena->word, 0,
+			     arena->align == 16 ? 34 : 17);
+}
+
+/* A first guess: ht_locate_threads() asks the tcache's own chunk. */
+static const struct ht_layout_row *guess_tcache(const struct ht_facts *f,
+						const struct ht_facts_hit *par)
+{
+	const struct ht_layout_row *row = &ht_layout_rows[par->row];
+	unsigned minor = banner_minor(f);
+
+	if (!par->tcache)
+		return NULL;
+	if (f->dwarf_size[HT_ROW_TCACHE])
+		return ht_layout_row(HT_ROW_TCACHE, f->word,
+				     (unsigned)f->dwarf_size[HT_ROW_TCACHE], 0);
+	if (minor < row->from || minor > row->to)
+		minor = row->from == 26 ? 30 : row->from;
+	return ht_layout_row(HT_ROW_TCACHE, f->word, 0, minor);
+}
+
+/* sbrk_base lies at different places in 2.17..2.23 and 2.24; in a file both are
+ * 0. The heap that is in use tells: only one of the words is an address. */
+static const struct ht_facts_hit *choose_old_par(const struct ht_locate_in *in,
+						 const struct ht_found *f,
+						 const struct ht_facts_hit *a,
+						 const struct ht_facts_hit *b)
+{
+	const struct ht_facts_hit *both[2] = {a, b};
+
+	for (unsigned i = 0; i < 2; i++) {
+		const struct ht_layout_row *row = &ht_layout_rows[both[i]->row];
+		uint64_t base = 0;
+
+		if (ht_member(in->reader, f->bias + both[i]->vaddr,
+			      row->at[HT_P_PAR_SBRK_BASE], &base,
+			      NULL) == HT_OK &&
+		    base && ht_maps_at(in->maps, base))
+			return both[i];
+	}
+	return banner_minor(f->facts) >= 24 ? b : a;
+}
+
+/* The hit that is mp_: the one that a symbol names, else the only one. */
+static enum ht_code choose_par(const struct ht_locate_in *in,
+			       const struct ht_found *f,
+			       const struct ht_facts_hit **ret,
+			       struct ht_err *err)
+{
+	const struct ht_facts *x = f->facts;
+	const struct ht_facts_value *sym = &x->symbol[HT_S_MP];
+	const struct ht_facts_hit *found = NULL;
+
+	for (unsigned i = 0; i < x->pars_n; i++) {
+		const struct ht_facts_hit *h = &x->par[i];
+
+		if (sym->known && h->vaddr != sym->value)
+			continue;
+		if (found && found->vaddr != h->vaddr)
+			return ht_fail(err, HT_UNSUPPORTED,
+				       "%s: mp_ may be at 0x%" PRIx64
+				       " or 0x%" PRIx64,
+				       f->at.path, found->vaddr, h->vaddr);
+		found = found ? choose_old_par(in, f, found, h) : h;
+	}
+	if (!found)
+		return ht_fail(err, HT_UNSUPPORTED,
+			       "%s (glibc %s): no layout of mp_ fits its image",
+			       f->at.path, x->banner[0] ? x->banner : "?");
+	*ret = found;
+	return HT_OK;
+}
+
+static bool symbol_is_arena(const struct ht_facts *x, uint64_t *vaddr,
+			    const struct ht_layout_row **row)
+{
+	const struct ht_facts_value *sym = &x->symbol[HT_S_MAIN_ARENA];
+
+	if (!sym->known)
+		return false;
+	*vaddr = sym->value;
+	*row = ht_layout_row(HT_ROW_ARENA, x->word, (unsigned)sym->size, 0);
+	return *row != NULL;
+}
+
+static enum ht_code choose_arena(const struct ht_found *f, uint64_t *vaddr,
+				 const struct ht_layout_row **row,
+				 struct ht_err *err)
+{
+	const struct ht_facts *x = f->facts;
+
+	if (symbol_is_arena(x, vaddr, row))
+		return HT_OK;
+	if (x->arenas_n == 0)
+		return ht_fail(err, HT_UNSUPPORTED,
+			       "%s (glibc %s): no layout of main_arena fits "
+			       "its image",
+			       f->at.path, x->banner[0] ? x->banner : "?");
+	if (x->arenas_n > 1)
+		return ht_fail(err, HT_UNSUPPORTED,
+			       "%s (glibc %s): %u places look like main_arena "
+			       "(0x%" PRIx64 " as %s, 0x%" PRIx64 " as %s)",
+			       f->at.path, x->banner[0] ? x->banner : "?",
+			       x->arenas_n, x->arena[0].vaddr,
+			       ht_layout_rows[x->arena[0].row].name,
+			       x->arena[1].vaddr,
+			       ht_layout_rows[x->arena[1].row].name);
+	*vaddr = x->arena[0].vaddr;
+	*row = &ht_layout_rows[x->arena[0].row];
+	return HT_OK;
+}
+
+/* --- debug information -------------------------------------------------------
+ */
+
+static const char *const place_names[HT_PLACE_COUNT] = {
+#define PLACE_NAME(id, st, member) [HT_P_##id] = st "." member,
+	HT_LAYOUT_PLACES(PLACE_NAME)
+#undef PLACE_NAME
+};
+
+/* Which struct a place belongs to. */
+static enum ht_row_kind place_struct(unsigned id)
+{
+	if (id < HT_P_HEAP_AR_PTR)
+		return HT_ROW_ARENA;
+	if (id < HT_P_PAR_TRIM_THRESHOLD)
+		return HT_ROW_HEAP;
+	return id < HT_P_TCACHE_COUNTS ? HT_ROW_PAR : HT_ROW_TCACHE;
+}
+
+/* Compares with debug information and lets that win. */
+static void apply_dwarf(const struct ht_found *f, struct ht_layout *l,
+			struct ht_snapshot *notes)
+{
+	const struct ht_facts *x = f->facts;
+	unsigned *sizes[HT_ROW_KINDS] = {&l->sizeof_arena, &l->sizeof_heap_info,
+					 &l->sizeof_par, &l->sizeof_tcache};
+
+	for (unsigned i = 0; i < HT_PLACE_COUNT; i++) {
+		struct ht_place d = x->dwarf[i], t = l->at[i];
+
+		if (!x->dwarf_size[place_struct(i)] ||
+		    (d.offset == t.offset && d.size == t.size))
+			continue;
+		ht_snapshot_warn(notes,
+				 "%s: debug information has %s at %u (%u "
+				 "bytes), the layout table %s at %u (%u): the "
+				 "debug information is used",
+				 f->at.path, place_names[i], d.offset, d.size,
+				 l->name, t.offset, t.size);
+		l->at[i] = d;
+	}
+	for (unsigned k = 0; k < HT_ROW_KINDS; k++)
+		if (x->dwarf_size[k])
+			*sizes[k] = (unsigned)x->dwarf_size[k];
+	l->fastbins = l->at[HT_P_ARENA_FASTBINS].size / l->word;
+	l->tcache_bins = l->at[HT_P_TCACHE_ENTRIES].size / l->word;
+}
+
+/* --- the whole
+ * ----------------------------------------------------------------- */
+
+static uint64_t symbol_address(const struct ht_found *f, unsigned id)
+{
+	const struct ht_facts_value *s = &f->facts->symbol[id];
+
+	return s->known ? f->bias + s->value : 0;
+}
+
+/* 2.32 brought safe-linking, and RHEL 8's 2.28 had it in some updates: what
+ * the structs do not prove is left to the ends of the lists. */
+static int guess_safe_linking(const struct ht_layout *l)
+{
+	if (l->at[HT_P_PAR_HP_PAGESIZE].size)
+		return 1;
+	return l->tcache == HT_TCACHE_NONE && !l->at[HT_P_PAR_TCACHE_COUNT].size
+		       ? (l->at[HT_P_ARENA_HAVE_FASTCHUNKS].size ? -1 : 0)
+		       : -1;
+}
+
+enum ht_code ht_choose_malloc(const struct ht_locate_in *in,
+			      const struct ht_found *f, struct ht_malloc *ret,
+			      struct ht_snapshot *notes, struct ht_err *err)
+{
+	struct ht_layout_choice c = {0};
+	const struct ht_facts_hit *par = NULL;
+	uint64_t arena = 0;
+	enum ht_code code = choose_arena(f, &arena, &c.arena, err);
+
+	if (code == HT_OK)
+		code = choose_par(in, f, &par, err);
+	if (code != HT_OK)
+		return code;
+	memset(ret, 0, sizeof(*ret));
+	c.par = &ht_layout_rows[par->row];
+	c.heap = choose_heap(c.arena, c.par);
+	c.tcache = guess_tcache(f->facts, par);
+	code = ht_layout_compose(&c, &ret->layout, err);
+	if (code != HT_OK)
+		return code;
+	if (f->facts->flags & HT_FACTS_DWARF)
+		apply_dwarf(f, &ret->layout, notes);
+	ret->main_arena = f->bias + arena;
+	ret->mp = f->bias + par->vaddr;
+	ret->image_start = f->at.start;
+	ret->image_end = f->end;
+	if (f->facts->text_start) {
+		ret->text_start = f->bias + f->facts->text_start;
+		ret->text_end = f->bias + f->facts->text_end;
+	}
+	ret->single_threaded = symbol_address(f, HT_S_SINGLE_THREADED);
+	ret->multiple_threads = symbol_address(f, HT_S_MULTIPLE_THREADS);
+	ret->safe_linking = guess_safe_linking(&ret->layout);
+	return HT_OK;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of locate: for locate*.c only. */
+#ifndef HT_AGENT_LOCATE_INT_H
+#define HT_AGENT_LOCATE_INT_H
+
+#include "agent/facts.h"
+#include "agent/image.h"
+#include "agent/locate.h"
+
+/* One image that was looked into. */
+struct ht_found {
+	struct ht_image_at at;
+	const struct ht_facts *facts; /* borrowed from the cache */
+	uint64_t bias;		      /* address in the target - in the file */
+	uint64_t end;		      /* of its last mapping, .bss included */
+};
+
+/* --- locate_cache.c: facts of files, each parsed once ----------------------
+ */
+
+/* Facts of the file behind an image. debug: with its debug file, if there is
+ * one. The result is borrowed until the cache is freed. */
+enum ht_code ht_cache_facts(struct ht_locate_cache *c,
+			    const struct ht_locate_in *in,
+			    const struct ht_image_at *image, bool debug,
+			    const struct ht_facts **ret,
+			    struct ht_err *err) HT_MUST_CHECK;
+
+/* --- locate_choose.c: which layout, where -----------------------------------
+ */
+
+/* Layout and addresses of the malloc in f, but for thread-local variables and
+ * brk_end. HT_UNSUPPORTED says what was seen. */
+enum ht_code ht_choose_malloc(const struct ht_locate_in *in,
+			      const struct ht_found *f, struct ht_malloc *ret,
+			      struct ht_snapshot *notes,
+			      struct ht_err *err) HT_MUST_CHECK;
+
+/* --- locate_tls.c ------------------------------------------------------------
+ */
+
+/* Thread-local variables as far as the file tells: exact by symbol, else
+ * candidates. */
+void ht_tls_prepare(const struct ht_locate_in *in, const struct ht_found *f,
+		    struct ht_malloc *m, struct ht_tls_search *search);
+
+/* --- locate_verify.c ---------------------------------------------------------
+ */
+
+/* All arenas of a ring, main first. Borrowed array of *ret_n, to be freed.
+ * HT_CORRUPT: it does not close. */
+enum ht_code ht_ring_read(const struct ht_malloc *m, struct ht_reader *r,
+			  uint64_t **ret, size_t *ret_n,
+			  struct ht_err *err) HT_MUST_CHECK;
+
+/* A member of a target struct, zero-extended. */
+enum ht_code ht_member(struct ht_reader *r, uint64_t base, struct ht_place at,
+		       uint64_t *ret, struct ht_err *err) HT_MUST_CHECK;
+
+#endif

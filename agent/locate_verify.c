@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verify: the cheap invariants of malloc's structures (glibc's own, from
+ * malloc.c), so that a layout is believed only where it explains the memory. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/locate_int.h"
+#include "common/cleanup.h"
+
+/* No program is known to have more; a ring that does not close is longer. */
+#define ARENAS_MAX 65536u
+
+#define FLAGS_KNOWN 7u /* FASTCHUNKS, NONCONTIGUOUS, ARENA_CORRUPTION */
+
+enum ht_code ht_member(struct ht_reader *r, uint64_t base, struct ht_place at,
+		       uint64_t *ret, struct ht_err *err)
+{
+	uint32_t small = 0;
+	enum ht_code code;
+
+	if (at.size != 4)
+		return ht_reader_word(r, base + at.offset, ret, err);
+	code = ht_reader_u32(r, base + at.offset, &small, err);
+	if (code == HT_OK)
+		*ret = small;
+	return code;
+}
+
+static enum ht_code append(uint64_t **list, size_t *n, size_t *capacity,
+			   uint64_t value, struct ht_err *err)
+{
+	if (*n == *capacity) {
+		size_t more = *capacity ? *capacity * 2 : 64;
+		uint64_t *grown = reallocarray(*list, more, sizeof(**list));
+
+		if (!grown)
+			return ht_fail(err, HT_NOMEM, "list of arenas");
+		*list = grown;
+		*capacity = more;
+	}
+	(*list)[(*n)++] = value;
+	return HT_OK;
+}
+
+enum ht_code ht_ring_read(const struct ht_malloc *m, struct ht_reader *r,
+			  uint64_t **ret, size_t *ret_n, struct ht_err *err)
+{
+	HT_AUTO_FREE uint64_t *list = NULL;
+	size_t n = 0, capacity = 0;
+	uint64_t at = m->main_arena;
+
+	do {
+		enum ht_code code = append(&list, &n, &capacity, at, err);
+
+		if (code == HT_OK)
+			code = ht_member(r, at, m->layout.at[HT_P_ARENA_NEXT],
+					 &at, err);
+		if (code != HT_OK)
+			return code;
+		if (at % m->layout.word || n > ARENAS_MAX)
+			return ht_fail_at(err, HT_CORRUPT, at,
+					  "the ring of arenas does not close: "
+					  "0x%" PRIx64 " after %zu arenas",
+					  at, n);
+	} while (at != m->main_arena);
+	*ret = ht_take_ptr(list);
+	*ret_n = n;
+	return HT_OK;
+}
+
+/* --- one arena --------------------------------------------------------------
+ */
+
+struct view {
+	const struct ht_malloc *m;
+	uint64_t at;
+	uint8_t bytes[4096]; /* the struct; every layout is smaller */
+};
+
+static uint64_t value(const struct view *v, unsigned id)
+{
+	struct ht_place p = v->m->layout.at[id];
+	uint64_t x = 0;
+
+	if (p.size && p.size <= 8)
+		memcpy(&x, v->bytes + p.offset, p.size);
+	return x;
+}
+
+/* The `i`-th word of the bins. */
+static uint64_t bin_word(const struct view *v, unsigned i)
+{
+	const struct ht_layout *l = &v->m->layout;
+	uint64_t x = 0;
+
+	memcpy(&x, v->bytes + l->at[HT_P_ARENA_BINS].offset + i * l->word,
+	       l->word);
+	return x;
+}
+
+/* bin_at(m, i): a chunk whose fd and bk are the bin's two words. */
+static uint64_t bin_header(const struct view *v, unsigned i)
+{
+	const struct ht_layout *l = &v->m->layout;
+
+	return v->at + l->at[HT_P_ARENA_BINS].offset +
+	       (uint64_t)(i - 1) * 2 * l->word - 2 * l->word;
+}
+
+static const char *bad_words(const struct view *v)
+{
+	if (value(v, HT_P_ARENA_MUTEX) > 2)
+		return "the mutex is no lock word";
+	if (value(v, HT_P_ARENA_FLAGS) & ~(uint64_t)FLAGS_KNOWN)
+		return "unknown flags";
+	if (value(v, HT_P_ARENA_HAVE_FASTCHUNKS) > 1)
+		return "have_fastchunks is no truth value";
+	if (value(v, HT_P_ARENA_SYSTEM_MEM) >
+	    value(v, HT_P_ARENA_MAX_SYSTEM_MEM))
+		return "system_mem is above max_system_mem";
+	return NULL;
+}
+
+/* Bin 127 takes no size at all, so it is empty in every initialised arena: the
+ * last of the bins is where the layout says, or the layout is wrong. */
+static const char *bad_bins(const struct view *v)
+{
+	uint64_t fd = bin_word(v, 252), bk = bin_word(v, 253);
+	uint64_t header = bin_header(v, 127);
+
+	if (value(v, HT_P_ARENA_TOP) == 0)
+		return fd || bk ? "bins without a top chunk" : NULL;
+	if (fd != header || bk != header)
+		return "the last bin is not empty";
+	return bin_word(v, 0) == 0 ? "the unsorted bin has no list" : NULL;
+}
+
+static const char *bad_top(const struct view *v, struct ht_reader *r,
+			   const struct ht_maps *maps)
+{
+	const struct ht_layout *l = &v->m->layout;
+	uint64_t top = value(v, HT_P_ARENA_TOP), size;
+	const struct ht_vma *vma;
+
+	if (top == 0 || top == bin_header(v, 1)) /* no memory yet */
+		return value(v, HT_P_ARENA_SYSTEM_MEM)
+			       ? "system_mem without a top chunk"
+			       : NULL;
+	if (top % l->align != ht_chunk_bias(l))
+		return "the top chunk is not aligned";
+	vma = ht_maps_at(maps, top);
+	if (!vma || !(vma->flags & HT_VMA_WRITE))
+		return "the top chunk is in no writable mapping";
+	if (ht_reader_word(r, top + l->word, &size, NULL) != HT_OK)
+		return "the top chunk cannot be read";
+	if ((size & ~UINT64_C(7)) < ht_chunk_min(l) || !(size & 1))
+		return "the top chunk has an impossible size";
+	return NULL;
+}
+
+/* Behind align-down(arena, HEAP_MAX) lies the arena's first heap_info. */
+static const char *bad_place(const struct view *v, struct ht_reader *r)
+{
+	const struct ht_layout *l = &v->m->layout;
+	uint64_t heap_max = l->heap_max, heap, owner, hp = 0;
+
+	if (v->at == v->m->main_arena)
+		return NULL;
+	if (l->heap_max_follows_hp && v->m->mp &&
+	    ht_member(r, v->m->mp, l->at[HT_P_PAR_HP_PAGESIZE], &hp, NULL) ==
+		    HT_OK &&
+	    hp && (hp & (hp - 1)) == 0)
+		heap_max = 4 * hp;
+	heap = v->at & ~(heap_max - 1);
+	if (v->at - heap != l->sizeof_heap_info)
+		return "the arena is not behind a heap_info";
+	if (ht_member(r, heap, l->at[HT_P_HEAP_AR_PTR], &owner, NULL) !=
+		    HT_OK ||
+	    owner != v->at)
+		return "its heap belongs to another arena";
+	return NULL;
+}
+
+static enum ht_code verify_arena(const struct ht_malloc *m, uint64_t at,
+				 struct ht_reader *r,
+				 const struct ht_maps *maps, struct ht_err *err)
+{
+	struct view v = {.m = m, .at = at};
+	const char *why = NULL;
+	enum ht_code code;
+
+	if (m->layout.sizeof_arena > sizeof(v.bytes))
+		return ht_fail(err, HT_UNSUPPORTED, "malloc_state of %u bytes",
+			       m->layout.sizeof_arena);
+	/* The target may run: what is wrong must be wrong twice. */
+	for (unsigned look = 0; look < 2; look++) {
+		code = ht_reader_read(r, at, v.bytes, m->layout.sizeof_arena,
+				      err);
+		if (code != HT_OK)
+			return code;
+		why = bad_words(&v);
+		why = why ? why : bad_bins(&v);
+		why = why ? why : bad_top(&v, r, maps);
+		why = why ? why : bad_place(&v, r);
+		if (!why)
+			return HT_OK;
+	}
+	return ht_fail_at(err, HT_CORRUPT, at,
+			  "arena 0x%" PRIx64 " does not fit layout %s: %s", at,
+			  m->layout.name, why);
+}
+
+enum ht_code ht_locate_verify(const struct ht_malloc *m, struct ht_reader *r,
+			      const struct ht_maps *maps, struct ht_err *err)
+{
+	HT_AUTO_FREE uint64_t *ring = NULL;
+	size_t n = 0;
+	enum ht_code code = verify_arena(m, m->main_arena, r, maps, err);
+
+	if (code == HT_OK)
+		code = ht_ring_read(m, r, &ring, &n, err);
+	/* One more arena is proof of heap_info; a heap may be corrupt on
+	 * purpose in the others, and that is for the walk to find. */
+	if (code == HT_OK && n > 1)
+		code = verify_arena(m, ring[n - 1], r, maps, err);
+	return code;
+}
