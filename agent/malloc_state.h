@@ -33,7 +33,8 @@ struct ht_thread_state {
 	int tid;
 	uint64_t thread_pointer; /* fs_base or gs base */
 	uint64_t pc, sp;
-	bool registers; /* false: the three above are unknown */
+	uint64_t frame;	 /* rbp or ebp; 0: unknown */
+	bool registers; /* false: the four above are unknown */
 };
 
 #endif

@@ -186,6 +186,7 @@ static struct ht_thread_state state_of(const struct ht_held *h,
 			reader->word == 4 ? h->regs.gs_base : h->regs.fs_base;
 		t.pc = h->regs.rip;
 		t.sp = h->regs.rsp;
+		t.frame = h->regs.rbp;
 		t.registers = true;
 	} else if (h->state == HT_HELD_WATCHED) {
 		t.thread_pointer = ht_thread_pointer(h->tid, reader);

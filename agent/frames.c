@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/frames.h"
+
+#include <elf.h>
+#include <libunwind-x86_64.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+
+#define PROGRAM_HEADERS_MAX 64
+/* .eh_frame_hdr as binutils and lld write it: a table of two 4-byte offsets
+ * from the header's start for each function, sorted, found by binary search. */
+#define EH_HDR_SIZE	 12
+#define EH_FRAME_PTR_ENC 0x1b /* pcrel | sdata4 */
+#define EH_COUNT_ENC	 0x03 /* udata4 */
+#define EH_TABLE_ENC	 0x3b /* datarel | sdata4 */
+#define EH_ROW_SIZE	 8
+
+/* Exported by libunwind for tools that bring their own find_proc_info; declared
+ * in no public header. */
+extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t as,
+					      unw_word_t ip, unw_dyn_info_t *di,
+					      unw_proc_info_t *pi,
+					      int need_unwind_info, void *arg);
+
+struct frames {
+	const struct ht_thread_state *thread;
+	struct ht_reader *reader;
+	const struct ht_maps *maps;
+};
+
+/* Where the object that holds ip begins in memory: the mapping of its first
+ * page. 0: not a file. */
+static uint64_t object_base(const struct ht_maps *maps, uint64_t ip)
+{
+	const struct ht_vma *code = ht_maps_at(maps, ip);
+
+	if (!code)
+		return 0;
+	if (code->inode == 0) /* vdso: one mapping, headers included */
+		return code->start;
+	for (const struct ht_vma *v = code;; v--) {
+		if (v->inode == code->inode && v->dev == code->dev &&
+		    v->offset == 0)
+			return v->start;
+		if (v == maps->v)
+			return 0;
+	}
+}
+
+/* Address of .eh_frame_hdr in the object at base; 0: none. */
+static uint64_t eh_frame_hdr(const struct frames *f, uint64_t base)
+{
+	Elf64_Phdr phdr[PROGRAM_HEADERS_MAX];
+	uint64_t hdr = 0, first = UINT64_MAX;
+	Elf64_Ehdr ehdr;
+
+	if (ht_reader_read(f->reader, base, &ehdr, sizeof(ehdr), NULL) !=
+		    HT_OK ||
+	    memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0 ||
+	    ehdr.e_phentsize != sizeof(*phdr) ||
+	    ehdr.e_phnum > PROGRAM_HEADERS_MAX ||
+	    ht_reader_read(f->reader, base + ehdr.e_phoff, phdr,
+			   ehdr.e_phnum * sizeof(*phdr), NULL) != HT_OK)
+		return 0;
+	for (unsigned i = 0; i < ehdr.e_phnum; i++) {
+		if (phdr[i].p_type == PT_LOAD && first == UINT64_MAX)
+			first = phdr[i].p_vaddr & ~UINT64_C(0xfff);
+		if (phdr[i].p_type == PT_GNU_EH_FRAME)
+			hdr = phdr[i].p_vaddr;
+	}
+	return hdr && first != UINT64_MAX ? base - first + hdr : 0;
+}
+
+static int find_proc_info(unw_addr_space_t as, unw_word_t ip,
+			  unw_proc_info_t *pi, int need_unwind_info, void *arg)
+{
+	const struct frames *f = arg;
+	uint64_t base = object_base(f->maps, ip);
+	uint64_t hdr = base ? eh_frame_hdr(f, base) : 0;
+	unw_dyn_info_t di = {.format = UNW_INFO_FORMAT_REMOTE_TABLE};
+	uint8_t head[EH_HDR_SIZE];
+	uint32_t rows;
+
+	if (!hdr ||
+	    ht_reader_read(f->reader, hdr, head, sizeof(head), NULL) != HT_OK ||
+	    head[0] != 1 || head[1] != EH_FRAME_PTR_ENC ||
+	    head[2] != EH_COUNT_ENC || head[3] != EH_TABLE_ENC)
+		return -UNW_ENOINFO;
+	memcpy(&rows, head + 8, sizeof(rows));
+	di.start_ip = base;
+	di.end_ip = UINT64_MAX;
+	di.u.rti.segbase = hdr;
+	di.u.rti.table_data = hdr + EH_HDR_SIZE;
+	di.u.rti.table_len = (uint64_t)rows * EH_ROW_SIZE / sizeof(unw_word_t);
+	return UNW_OBJ(dwarf_search_unwind_table)(as, ip, &di, pi,
+						  need_unwind_info, arg);
+}
+
+static void put_unwind_info(unw_addr_space_t as, unw_proc_info_t *pi, void *arg)
+{
+	(void)as;
+	(void)pi;
+	(void)arg;
+}
+
+static int get_dyn_info_list_addr(unw_addr_space_t as, unw_word_t *ret,
+				  void *arg)
+{
+	(void)as;
+	(void)ret;
+	(void)arg;
+	return -UNW_ENOINFO;
+}
+
+static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value,
+		      int write, void *arg)
+{
+	const struct frames *f = arg;
+
+	(void)as;
+	if (write || ht_reader_read(f->reader, addr, value, sizeof(*value),
+				    NULL) != HT_OK)
+		return -UNW_EINVAL;
+	return 0;
+}
+
+/* The registers that call frames are found with; the others are not asked for
+ * by code that compilers make. */
+static int access_reg(unw_addr_space_t as, unw_regnum_t reg, unw_word_t *value,
+		      int write, void *arg)
+{
+	const struct frames *f = arg;
+
+	(void)as;
+	if (write)
+		return -UNW_EREADONLYREG;
+	if (reg == UNW_X86_64_RIP)
+		*value = f->thread->pc;
+	else if (reg == UNW_X86_64_RSP)
+		*value = f->thread->sp;
+	else if (reg == UNW_X86_64_RBP)
+		*value = f->thread->frame;
+	else
+		*value = 0;
+	return 0;
+}
+
+static int access_fpreg(unw_addr_space_t as, unw_regnum_t reg,
+			unw_fpreg_t *value, int write, void *arg)
+{
+	(void)as;
+	(void)reg;
+	(void)value;
+	(void)write;
+	(void)arg;
+	return -UNW_EBADREG;
+}
+
+static int resume(unw_addr_space_t as, unw_cursor_t *cursor, void *arg)
+{
+	(void)as;
+	(void)cursor;
+	(void)arg;
+	return -UNW_EINVAL;
+}
+
+static int get_proc_name(unw_addr_space_t as, unw_word_t ip, char *buf,
+			 size_t size, unw_word_t *offset, void *arg)
+{
+	(void)as;
+	(void)ip;
+	(void)buf;
+	(void)size;
+	(void)offset;
+	(void)arg;
+	return -UNW_ENOINFO;
+}
+
+static void destroy_space(unw_addr_space_t *as)
+{
+	if (*as)
+		unw_destroy_addr_space(*as);
+}
+
+void ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
+		    const struct ht_maps *maps,
+		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
+		    void *ctx)
+{
+	static const unw_accessors_t accessors = {
+		.find_proc_info = find_proc_info,
+		.put_unwind_info = put_unwind_info,
+		.get_dyn_info_list_addr = get_dyn_info_list_addr,
+		.access_mem = access_mem,
+		.access_reg = access_reg,
+		.access_fpreg = access_fpreg,
+		.resume = resume,
+		.get_proc_name = get_proc_name,
+	};
+	unw_accessors_t own = accessors; /* libunwind keeps no pointer to it */
+	struct frames f = {t, reader, maps};
+	HT_CLEANUP(destroy_space)
+	unw_addr_space_t as = unw_create_addr_space(&own, 0);
+	unw_cursor_t cursor;
+
+	if (!as || unw_init_remote(&cursor, as, &f) < 0)
+		return;
+	for (int i = 0; i < HT_FRAMES_LIMIT; i++) {
+		unw_word_t pc = 0, sp = 0;
+
+		if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 ||
+		    unw_get_reg(&cursor, UNW_REG_SP, &sp) < 0 || pc == 0 ||
+		    !each(ctx, pc, sp) || unw_step(&cursor) <= 0)
+			return;
+	}
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Frames: the call frames of one stopped x86-64 thread, by libunwind with our
+ * reader and mappings behind its accessors: it sees nothing of the target that
+ * the reader does not give, and follows .eh_frame_hdr as the target has it in
+ * memory.
+ */
+#ifndef HT_AGENT_FRAMES_H
+#define HT_AGENT_FRAMES_H
+
+#include "agent/malloc_state.h"
+#include "agent/maps.h"
+#include "agent/reader.h"
+
+/* Innermost first, the thread's own pc included; each returns false to end.
+ * Ends where unwinding does, after HT_FRAMES_LIMIT at the latest. */
+#define HT_FRAMES_LIMIT 128
+void ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
+		    const struct ht_maps *maps,
+		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
+		    void *ctx);
+
+#endif
