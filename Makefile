@@ -110,6 +110,11 @@ $(TOOLS): $(BUILD)/tools/%: $(BUILD)/obj/tests/montecarlo/%.o $(BUILD)/obj/tests
 
 tools: $(TOOLS)
 
+# Measured and measuring programs, each one file.
+$(BUILD)/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -fno-builtin-malloc -o $@ $< -lpthread
+
 unit: $(UNIT) $(TARGETS) $(PROGRAMS)
 workloads:
 	@$(MAKE) -s -C tests/workloads all

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash disable=SC2034
+# For bench scripts: a process with a big heap, and measuring a command.
+work=$(mktemp -d)
+heap_pid=
+trap 'heap_stop; rm -rf "$work"' EXIT
+
+# heap_start OPTIONS...: bench/heapgen with a heap as asked; sets heap_pid.
+heap_start() {
+	: >"$work/ticks"
+	"$HT_BUILD/bench/heapgen" "$@" >"$work/heapgen.out" 2>"$work/heapgen.err" &
+	heap_pid=$!
+	until grep -q READY "$work/heapgen.out"; do
+		kill -0 "$heap_pid" || return 1
+		sleep 0.1
+	done
+}
+
+heap_stop() {
+	[ -z "$heap_pid" ] || kill "$heap_pid" 2>/dev/null || true
+	[ -z "$heap_pid" ] || wait "$heap_pid" 2>/dev/null || true
+	heap_pid=
+}
+
+# measure COMMAND...: sets seconds (wall) and peak_kb (largest of its processes).
+measure() {
+	local figures
+	figures=$(/usr/bin/python3 - "$@" <<'PY'
+import resource, subprocess, sys, time
+start = time.monotonic()
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+print(time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+PY
+	)
+	seconds=${figures% *}
+	peak_kb=${figures#* }
+}
+
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f x", a / b }'; }
