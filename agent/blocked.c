@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Blocked: which chunks keep memory below the top from leaving by it.
+ *
+ * From the top down: chunks that are not free (a cached chunk counts: to malloc
+ * it is in use) and the free run right below each. If the k highest went, the
+ * runs below them would join the top. The free runs are known from the sweep;
+ * the chunks between two runs are read once more, the highest ones only.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/walk_int.h"
+
+#define HIGHEST	   16
+#define SPAN	   (UINT64_C(64) << 10)
+#define HELD_MAX   4096 /* 64 KiB of the smallest chunks */
+#define SIZE_FLAGS UINT64_C(7)
+#define STRETCH	   (UINT64_C(64) << 10) /* read at least so far back */
+
+struct held {
+	uint64_t chunk, size;
+	uint64_t below; /* bytes of the free run right below */
+};
+
+struct search {
+	struct ht_arena_walk *aw;
+	uint64_t bottom; /* first chunk of the segment */
+	struct held *held;
+	size_t n;
+	uint64_t end; /* end of the highest chunk that is not free */
+	bool done;
+};
+
+/* Sizes from `at` (a chunk) to `end`, with the last HELD_MAX kept in a ring. */
+static size_t read_stretch(struct search *s, uint64_t at, uint64_t end,
+			   struct held *ring)
+{
+	struct ht_arena_walk *aw = s->aw;
+	const unsigned word = aw->layout->word;
+	size_t n = 0;
+
+	while (at < end) {
+		uint64_t head = 0, size;
+
+		if (!ht_window_have(&aw->walk->window, at, 2 * word))
+			return 0;
+		memcpy(&head, ht_window_at(&aw->walk->window, at + word), word);
+		size = head & ~SIZE_FLAGS;
+		if (size < ht_chunk_min(aw->layout) || size > end - at)
+			return 0;
+		ring[n++ % HELD_MAX] = (struct held){at, size, 0};
+		at += size;
+	}
+	return n;
+}
+
+/* The latest chunk known to start at least STRETCH before `end`. */
+static uint64_t start_of_stretch(const struct search *s, uint64_t start,
+				 uint64_t end, size_t back)
+{
+	const struct ht_arena_walk *aw = s->aw;
+	size_t n = aw->checkpoints;
+
+	if (end - start <= STRETCH)
+		return start;
+	for (size_t i = 1; i <= n && i <= HT_CHECKPOINTS; i++) {
+		uint64_t at = aw->checkpoint[(n - i) % HT_CHECKPOINTS];
+
+		if (at <= start)
+			return start;
+		if (at + STRETCH <= end && back-- == 0)
+			return at;
+	}
+	return start;
+}
+
+/* Adds the chunks of [start, end), none of which is free, from the top down.
+ * below: the free run under the lowest of them. */
+static void add_stretch(struct search *s, uint64_t start, uint64_t end,
+			uint64_t below, struct held *ring)
+{
+	size_t got = 0, back = 0;
+	uint64_t from;
+
+	do {
+		from = start_of_stretch(s, start, end, back++);
+		got = read_stretch(s, from, end, ring);
+	} while (got < HIGHEST && from > start && back < HT_CHECKPOINTS);
+	s->done |= got == 0;
+	for (size_t i = 0; i < got && i < HELD_MAX && !s->done; i++) {
+		struct held h = ring[(got - 1 - i) % HELD_MAX];
+
+		if (s->n == 0)
+			s->end = h.chunk + h.size;
+		if (h.chunk == start)
+			h.below = below;
+		s->held[s->n++] = h;
+		s->done = s->n == HELD_MAX ||
+			  (s->n > HIGHEST && h.chunk + SPAN <= s->end);
+	}
+	s->done |= from > start;
+}
+
+static void collect(struct search *s, struct held *ring)
+{
+	struct ht_arena_walk *aw = s->aw;
+	uint64_t end = aw->joined;
+	size_t kept = aw->runs < HT_BLOCKED_RUNS ? aw->runs : HT_BLOCKED_RUNS;
+
+	for (size_t i = 1; i <= kept && !s->done; i++) {
+		const struct ht_run *r =
+			&aw->run[(aw->runs - i) % HT_BLOCKED_RUNS];
+
+		add_stretch(s, r->end, end, r->end - r->start, ring);
+		end = r->start;
+	}
+	if (!s->done && kept == aw->runs && end > s->bottom)
+		add_stretch(s, s->bottom, end, 0, ring);
+}
+
+static uint64_t opened_by(const struct search *s, size_t chunks)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < s->n && i < chunks; i++)
+		bytes += s->held[i].below;
+	return bytes;
+}
+
+static void fill_blocked(const struct search *s, struct ht_blocked *b)
+{
+	size_t span = 0;
+
+	while (span < s->n && s->held[span].chunk + SPAN > s->end)
+		span++;
+	if (span == 0 && s->n)
+		span = 1;
+	b->chunks_1 = opened_by(s, 1);
+	b->chunks_4 = opened_by(s, 4);
+	b->chunks_16 = opened_by(s, 16);
+	b->span_64k = opened_by(s, span);
+	b->span_64k_chunks = span;
+}
+
+static void fill_pin(const struct search *s, struct ht_arena *a)
+{
+	const struct held *pin = NULL;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->held[i].below && (!pin || s->held[i].below > pin->below))
+			pin = &s->held[i];
+	a->pin_address = pin ? pin->chunk : HT_UNKNOWN;
+	a->pin_size = pin ? pin->size : HT_UNKNOWN;
+	a->pin_holds = pin ? pin->below : HT_UNKNOWN;
+}
+
+void ht_blocked(struct ht_arena_walk *aw)
+{
+	struct search s = {.aw = aw};
+	struct held *ring = calloc(HELD_MAX, sizeof(*ring));
+	size_t i = aw->top_segment;
+
+	s.held = calloc(HELD_MAX, sizeof(*s.held));
+	if (ring && s.held && aw->run && i < aw->segments && aw->top) {
+		s.bottom = aw->segment[i].first;
+		ht_window_segment(&aw->walk->window, &aw->pages[i],
+				  aw->segment[i].end);
+		collect(&s, ring);
+	}
+	fill_pin(&s, &aw->figures);
+	if (aw->root->main && aw->root->index == 0 && aw->top)
+		fill_blocked(&s, &aw->walk->out->blocked);
+	free(ring);
+	free(s.held);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/chunks.h"
+
+#include <string.h>
+
+#define PREV_INUSE 1u
+#define SIZE_FLAGS 7u
+#define IS_MMAPPED 2u
+#define STAGED	   512 /* candidates handed over at a time */
+
+/* The two shapes of a word and the two alignments: constants in each copy of
+ * the loop, so that one source gives three fast ones. */
+struct shape {
+	unsigned word, shift;
+};
+
+/* What the loop keeps beside registers. */
+struct staging {
+	struct ht_fast_candidate c[STAGED];
+	size_t n;
+};
+
+static inline __attribute__((always_inline)) uint64_t load(uintptr_t at,
+							   const unsigned word)
+{
+	uint64_t wide;
+	uint32_t narrow;
+
+	if (word == 8) {
+		memcpy(&wide, (const void *)at, 8);
+		return wide;
+	}
+	memcpy(&narrow, (const void *)at, 4);
+	return narrow;
+}
+
+static void flush(struct ht_pass *p, struct staging *s)
+{
+	if (s->n)
+		ht_links_add_fast(p->links, s->c, s->n);
+	s->n = 0;
+}
+
+static uint32_t position_of(const struct ht_pass *p, uint64_t chunk)
+{
+	return p->base + (uint32_t)((chunk - p->first) >> p->links->shift);
+}
+
+/* A chunk that its neighbour calls free. */
+static void meet_free(struct ht_pass *p, uint64_t chunk, uint64_t size,
+		      uint64_t head, uint64_t footer, uint64_t fd, uint64_t bk)
+{
+	struct ht_class_count *bin = &p->binned[ht_bin_index(p->layout, size)];
+
+	if (footer != size && p->footers_bad++ == 0)
+		p->footer_bad_at = chunk;
+	if (!(head & PREV_INUSE) && p->flags_bad++ == 0)
+		p->flags_bad_at = chunk;
+	bin->chunks++;
+	bin->bytes += size;
+	ht_links_add_free(p->links, position_of(p, chunk),
+			  (uint32_t)(size >> p->links->shift),
+			  ht_links_encode(p->links, fd),
+			  ht_links_encode(p->links, bk));
+}
+
+/* Whether a chunk that looks in use could be in a fastbin: its fd decodes to
+ * nothing, or to a chunk of the arena. Branches little: about one chunk in four
+ * is a candidate on some heaps, and which one cannot be predicted. */
+static inline __attribute__((always_inline)) void
+stage(struct ht_pass *p, struct staging *s, const struct shape f,
+      uint64_t chunk, uint64_t size, uint64_t fd)
+{
+	const uint64_t place = chunk + 2 * f.word;
+	uint64_t next = p->safe_linking ? fd ^ (place >> 12) : fd;
+	uint64_t far = next - p->first;
+	uint64_t units = far >> f.shift;
+	bool inside =
+		far < p->stop - p->first && !(far & ((1u << f.shift) - 1));
+	struct ht_fast_candidate *c = &s->c[s->n];
+
+	c->position = p->base + (uint32_t)((chunk - p->first) >> f.shift);
+	c->link = inside ? 1 + p->base + (uint32_t)units : HT_LINK_END;
+	c->index = (uint32_t)(size / (2 * f.word)) - 2;
+	if (!inside && next != 0) {
+		if (p->links->segments < 2)
+			return;
+		c->link = ht_links_encode(p->links, next);
+		if (c->link > HT_LINK_MAX)
+			return;
+	}
+	if (++s->n == STAGED)
+		flush(p, s);
+}
+
+static void meet_cached(struct ht_pass *p, uint64_t chunk, uint64_t size)
+{
+	while (p->cached_n && p->cached->chunk <= chunk) {
+		if (p->cached->chunk == chunk)
+			p->cached->size = size;
+		p->cached++;
+		p->cached_n--;
+	}
+}
+
+static inline __attribute__((always_inline)) void
+meet_in_use(struct ht_pass *p, struct staging *s, const struct shape f,
+	    uint64_t chunk, uint64_t size, uint64_t fd)
+{
+	if (size <= HT_EXACT_MAX) {
+		p->in_use[size / 8].chunks++;
+		if (size < 512 && p->fast_sizes >> (size / 8) & 1)
+			stage(p, s, f, chunk, size, fd);
+	} else {
+		struct ht_class_count *c = &p->in_use[ht_class_large(size)];
+
+		c->chunks++;
+		c->bytes += size;
+	}
+}
+
+/* A size that cannot be: flags beyond the allowed, too small, or beyond the
+ * segment. IS_MMAPPED is never set in a heap. */
+static inline __attribute__((always_inline)) bool
+impossible(uint64_t head, uint64_t room, const struct shape f)
+{
+	const uint64_t odd =
+		((1u << f.shift) - 1) & ~(SIZE_FLAGS & ~IS_MMAPPED);
+	uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
+
+	return (head & odd) || size < 4 * f.word || size > room;
+}
+
+/* Chunks whose header and whose neighbour's header are in the window. */
+static inline __attribute__((always_inline)) enum ht_pass_end
+run_window(struct ht_pass *p, struct staging *s, const struct shape f)
+{
+	const uint64_t stop = p->stop;
+	const uint64_t whole = p->window->end - 2 * f.word;
+	/* as numbers: no such pointer may be formed */
+	const uintptr_t base = (uintptr_t)p->window->buf - p->window->start;
+	uint64_t next_cached = p->cached_n ? p->cached->chunk : UINT64_MAX;
+	uint64_t at = p->at, head = load(base + at + f.word, f.word);
+	enum ht_pass_end end = HT_PASS_DONE;
+
+	while (at != stop) {
+		uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
+		uint64_t next = at + size, next_head;
+
+		if (impossible(head, stop - at, f)) {
+			end = HT_PASS_SIZE;
+			break;
+		}
+		if (next > whole)
+			break;
+		next_head = load(base + next + f.word, f.word);
+		if (next_head & PREV_INUSE)
+			meet_in_use(p, s, f, at, size,
+				    load(base + at + 2 * f.word, f.word));
+		else
+			meet_free(p, at, size, head, load(base + next, f.word),
+				  load(base + at + 2 * f.word, f.word),
+				  load(base + at + 3 * f.word, f.word));
+		if (at >= next_cached) {
+			meet_cached(p, at, size);
+			next_cached =
+				p->cached_n ? p->cached->chunk : UINT64_MAX;
+		}
+		p->previous = at;
+		p->previous_word = head;
+		at = next;
+		head = next_head;
+	}
+	p->at = at;
+	return end;
+}
+
+/* One chunk whose neighbour lies in another window. */
+static inline __attribute__((always_inline)) enum ht_pass_end
+cross_window(struct ht_pass *p, struct staging *s, const struct shape f)
+{
+	struct ht_window *w = p->window;
+	uint64_t at = p->at, head, size, next, fd, bk, next_head;
+	uintptr_t b;
+
+	if (!ht_window_have(w, at, 4 * f.word))
+		return HT_PASS_UNREADABLE;
+	b = (uintptr_t)ht_window_at(w, at);
+	head = load(b + f.word, f.word);
+	fd = load(b + 2 * f.word, f.word);
+	bk = load(b + 3 * f.word, f.word);
+	if (impossible(head, p->stop - at, f))
+		return HT_PASS_SIZE;
+	size = head & ~(uint64_t)SIZE_FLAGS;
+	next = at + size;
+	if (!ht_window_have(w, next, 2 * f.word))
+		return HT_PASS_UNREADABLE;
+	b = (uintptr_t)ht_window_at(w, next);
+	next_head = load(b + f.word, f.word);
+	if (next_head & PREV_INUSE)
+		meet_in_use(p, s, f, at, size, fd);
+	else
+		meet_free(p, at, size, head, load(b, f.word), fd, bk);
+	if (p->cached_n && at >= p->cached->chunk)
+		meet_cached(p, at, size);
+	p->checkpoint[p->checkpoints++ % HT_CHECKPOINTS] = next;
+	p->previous = at;
+	p->previous_word = head;
+	p->at = next;
+	return HT_PASS_DONE;
+}
+
+static inline __attribute__((always_inline)) enum ht_pass_end
+run(struct ht_pass *p, const struct shape f)
+{
+	struct staging s = {.n = 0};
+	enum ht_pass_end end = HT_PASS_DONE;
+
+	while (p->at != p->stop && end == HT_PASS_DONE) {
+		struct ht_window *w = p->window;
+
+		if (p->at >= w->start && p->at + 4 * f.word <= w->end &&
+		    p->at < w->end)
+			end = run_window(p, &s, f);
+		if (p->at != p->stop && end == HT_PASS_DONE)
+			end = cross_window(p, &s, f);
+	}
+	flush(p, &s);
+	return end;
+}
+
+enum ht_pass_end ht_pass_run(struct ht_pass *p)
+{
+	if (p->layout->word == 8)
+		return run(p, (struct shape){8, 4});
+	if (p->layout->align == 16)
+		return run(p, (struct shape){4, 4});
+	return run(p, (struct shape){4, 3});
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Links: the free lists of one arena, followed in memory.
+ *
+ * Following a list in the target costs a system call per chunk and a list of
+ * millions of chunks would take seconds. The linear pass meets every chunk
+ * anyway: it leaves a compact record of each chunk that its neighbour calls
+ * free and of each chunk that could be in a fastbin. Afterwards the lists are
+ * followed from record to record, many at a time so that cache misses overlap.
+ *
+ * A chunk's place is its position: units of MALLOC_ALIGNMENT, counted through
+ * all segments of the arena. Records are sorted by position because the pass
+ * goes that way.
+ */
+#ifndef HT_AGENT_LINKS_H
+#define HT_AGENT_LINKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent/sizes.h"
+#include "common/err.h"
+
+/* A stretch of addresses that is walked: its chunks start at `first`. */
+struct ht_segment {
+	uint64_t start, end; /* what malloc counts: heap_info and all */
+	uint64_t first;	     /* first chunk */
+	uint32_t base;	     /* position of `first` */
+};
+
+/* What a link points to: 0 the end of a list, 1 + position of a chunk, or one
+ * of these. */
+#define HT_LINK_END    0u
+#define HT_LINK_WILD   UINT32_MAX	      /* nothing that could be right */
+#define HT_LINK_BIN(i) (UINT32_MAX - 1 - (i)) /* the header of bin i */
+#define HT_LINK_MAX    (UINT32_MAX - 1 - HT_BINS) /* beyond any position */
+
+/* Records of one kind, found by position. */
+struct ht_record_index {
+	uint8_t *slot;	/* position % 256 */
+	uint32_t *link; /* fd */
+	uint8_t *mark;	/* bin it was found in; HT_MARK_NONE */
+	size_t n, capacity;
+	uint32_t *first; /* first record of each 256 positions */
+	size_t granules, granules_capacity;
+};
+#define HT_MARK_NONE 0xff
+
+struct ht_links {
+	const struct ht_layout *layout;	  /* borrowed */
+	const struct ht_segment *segment; /* borrowed, sorted */
+	size_t segments;
+	uint64_t bins;	/* address of the header of bin 0 (has no storage) */
+	unsigned shift; /* log2 of a unit */
+	struct ht_record_index free; /* chunks their neighbour calls free */
+	uint32_t *back;		     /* bk of each of them */
+	uint32_t *units;	     /* size of each of them */
+	struct ht_record_index
+		fast;		 /* chunks that could be in a fastbin;
+				    mark: fastbin of their size | HT_FAST_CANDIDATE */
+	size_t bytes, bytes_max; /* memory of all tables */
+	bool full;		 /* not every record found room */
+};
+#define HT_FAST_CANDIDATE 0x80 /* not (yet) found in the list */
+
+/* segment and layout are borrowed until fini. Gives each segment its base. */
+void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
+		   uint64_t arena, struct ht_segment *segment, size_t segments,
+		   size_t bytes_max);
+void ht_links_fini(struct ht_links *l);
+
+/* What the address of a chunk (or bin header) is as a link. */
+uint32_t ht_links_encode(const struct ht_links *l, uint64_t chunk);
+uint64_t ht_links_address(const struct ht_links *l, uint32_t position);
+
+/* Position of the i-th record. */
+uint32_t ht_record_position(const struct ht_record_index *x, size_t i);
+
+/* Positions must rise from call to call. */
+void ht_links_add_free(struct ht_links *l, uint32_t position, uint32_t units,
+		       uint32_t fd, uint32_t bk);
+/* A batch of fastbin candidates: position, link and fastbin index of each. */
+struct ht_fast_candidate {
+	uint32_t position, link;
+	uint32_t index;
+};
+void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
+		       size_t n);
+
+/* What was found in one list. */
+struct ht_list_count {
+	uint64_t chunks, bytes;
+};
+
+enum ht_list_fault {
+	HT_LIST_SOUND,
+	HT_LIST_WILD,	  /* a link to nothing that could be right */
+	HT_LIST_NOT_FREE, /* a link to what is no free chunk */
+	HT_LIST_LOOP,	  /* a chunk that is in a list already */
+	HT_LIST_BACK,	  /* bk does not point back */
+	HT_LIST_SIZE,	  /* a chunk whose size belongs elsewhere */
+};
+
+/* A list to follow: where it starts, what came of it. */
+struct ht_list {
+	uint32_t head, tail; /* links; tail: the header's bk (bins only) */
+	uint8_t bin;	     /* bin 1..126, or fastbin index */
+	struct ht_list_count count;
+	enum ht_list_fault fault;
+	uint32_t fault_at; /* position, or HT_LINK_MAX: in the header */
+	/* while following */
+	uint32_t next, previous;
+};
+
+void ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n);
+void ht_links_follow_fast(struct ht_links *l, struct ht_list *lists, size_t n);
+
+#endif

@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/walk_int.h"
+
+#define FLAG_NONCONTIGUOUS 2u
+
+uint64_t ht_field_item(const uint8_t *bytes, const struct ht_layout *layout,
+		       enum ht_place_id id, size_t i, unsigned width)
+{
+	uint64_t value = 0; /* little endian */
+
+	memcpy(&value, bytes + layout->at[id].offset + i * width, width);
+	return value;
+}
+
+uint64_t ht_field_get(const uint8_t *bytes, const struct ht_layout *layout,
+		      enum ht_place_id id)
+{
+	unsigned size = layout->at[id].size;
+
+	if (size == 0)
+		return HT_UNKNOWN;
+	return ht_field_item(bytes, layout, id, 0, size < 8 ? size : 8);
+}
+
+void ht_walk_find(struct ht_snapshot *s, const char *code, uint64_t address,
+		  uint64_t arena, const char *fmt, ...)
+{
+	char text[sizeof(((struct ht_finding *)0)->text)];
+	va_list ap;
+
+	if (s->findings.n > HT_FINDINGS_MAX)
+		return;
+	if (s->findings.n == HT_FINDINGS_MAX) {
+		ht_snapshot_find(s, "more", 0, HT_UNKNOWN,
+				 "more findings were left out");
+		return;
+	}
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ht_snapshot_find(s, code, address, arena, "%s", text);
+}
+
+/* --- mp_ ---------------------------------------------------------------------
+ */
+
+static const struct {
+	enum ht_place_id place;
+	size_t field; /* offset in struct ht_params */
+} params[] = {
+#define PARAM(place, name)                                                     \
+	{                                                                      \
+		HT_P_PAR_##place, offsetof(struct ht_params, name)             \
+	}
+	PARAM(MMAP_THRESHOLD, mmap_threshold),
+	PARAM(TRIM_THRESHOLD, trim_threshold),
+	PARAM(TOP_PAD, top_pad),
+	PARAM(N_MMAPS, n_mmaps),
+	PARAM(MMAPPED_MEM, mmapped_mem),
+	PARAM(MAX_N_MMAPS, max_n_mmaps),
+	PARAM(N_MMAPS_MAX, n_mmaps_max),
+	PARAM(NO_DYN_THRESHOLD, no_dyn_threshold),
+	PARAM(ARENA_MAX, arena_max),
+	PARAM(ARENA_TEST, arena_test),
+	PARAM(TCACHE_COUNT, tcache_count),
+	PARAM(TCACHE_MAX_BYTES, tcache_max_bytes),
+	PARAM(SBRK_BASE, sbrk_base),
+	PARAM(THP_PAGESIZE, thp_pagesize),
+	PARAM(HP_PAGESIZE, hp_pagesize),
+#undef PARAM
+};
+
+static void read_params(struct ht_reader *reader, struct ht_space *space,
+			struct ht_snapshot *notes)
+{
+	const struct ht_malloc *m = space->malloc;
+	uint8_t bytes[512] = {0};
+	struct ht_err err;
+
+	ht_record_clear(HT_RECORD_params, &space->params);
+	if (m->mp == 0) {
+		ht_snapshot_warn(notes, "malloc's parameters (mp_) were not "
+					"found: thresholds and counters are "
+					"unknown");
+		return;
+	}
+	if (m->layout.sizeof_par > sizeof(bytes) ||
+	    ht_reader_read(reader, m->mp, bytes, m->layout.sizeof_par, &err) !=
+		    HT_OK) {
+		ht_snapshot_warn(notes,
+				 "malloc's parameters (mp_) at 0x%" PRIx64
+				 " cannot be read",
+				 m->mp);
+		return;
+	}
+	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
+		uint64_t value =
+			ht_field_get(bytes, &m->layout, params[i].place);
+
+		memcpy((char *)&space->params + params[i].field, &value,
+		       sizeof(value));
+	}
+}
+
+uint64_t ht_heap_max(const struct ht_space *space)
+{
+	uint64_t huge = space->params.hp_pagesize;
+
+	if (space->malloc->layout.heap_max_follows_hp && huge != 0 &&
+	    huge != HT_UNKNOWN && (huge & (huge - 1)) == 0 &&
+	    huge < UINT64_C(1) << 40)
+		return 4 * huge;
+	return space->malloc->layout.heap_max;
+}
+
+/* --- arenas
+ * -------------------------------------------------------------------- */
+
+static void decode_arena(const uint8_t *bytes, const struct ht_layout *l,
+			 struct ht_arena_root *a)
+{
+	a->mutex = ht_field_get(bytes, l, HT_P_ARENA_MUTEX);
+	a->flags = ht_field_get(bytes, l, HT_P_ARENA_FLAGS);
+	a->top = ht_field_get(bytes, l, HT_P_ARENA_TOP);
+	a->last_remainder = ht_field_get(bytes, l, HT_P_ARENA_LAST_REMAINDER);
+	a->next = ht_field_get(bytes, l, HT_P_ARENA_NEXT);
+	a->attached = ht_field_get(bytes, l, HT_P_ARENA_ATTACHED);
+	a->system = ht_field_get(bytes, l, HT_P_ARENA_SYSTEM_MEM);
+	a->max_system = ht_field_get(bytes, l, HT_P_ARENA_MAX_SYSTEM_MEM);
+	memset(a->fast, 0, sizeof(a->fast));
+	for (size_t i = 0; i < l->fastbins && i < HT_FASTBINS_MAX; i++)
+		a->fast[i] = ht_field_item(bytes, l, HT_P_ARENA_FASTBINS, i,
+					   l->word);
+	for (size_t i = 1; i <= HT_BINS; i++) {
+		a->fd[i] = ht_field_item(bytes, l, HT_P_ARENA_BINS, 2 * i - 2,
+					 l->word);
+		a->bk[i] = ht_field_item(bytes, l, HT_P_ARENA_BINS, 2 * i - 1,
+					 l->word);
+	}
+}
+
+enum ht_code ht_arena_root_read(struct ht_reader *reader,
+				const struct ht_malloc *m,
+				struct ht_arena_root *a, struct ht_err *err)
+{
+	uint8_t bytes[4096] = {0};
+	enum ht_code code;
+
+	if (m->layout.sizeof_arena > sizeof(bytes))
+		return ht_fail(err, HT_BUG, "an arena of %u bytes",
+			       m->layout.sizeof_arena);
+	code = ht_reader_read(reader, a->address, bytes, m->layout.sizeof_arena,
+			      err);
+	if (code == HT_OK)
+		decode_arena(bytes, &m->layout, a);
+	return code;
+}
+
+bool ht_arena_contiguous(const struct ht_arena_root *a)
+{
+	return !(a->flags & FLAG_NONCONTIGUOUS);
+}
+
+/* "initial top": none, or the header of the unsorted bin. */
+bool ht_arena_untouched(const struct ht_arena_root *a,
+			const struct ht_layout *l)
+{
+	uint64_t unsorted = a->address + l->at[HT_P_ARENA_BINS].offset -
+			    2 * (uint64_t)l->word;
+
+	return a->top == 0 || a->top == unsorted;
+}
+
+static struct ht_arena_root *add_arena(struct ht_roots *roots)
+{
+	if (roots->arenas == roots->arenas_capacity) {
+		size_t to = roots->arenas_capacity * 2 + 8;
+		void *grown =
+			reallocarray(roots->arena, to, sizeof(*roots->arena));
+
+		if (!grown)
+			return NULL;
+		roots->arena = grown;
+		roots->arenas_capacity = to;
+	}
+	roots->arena[roots->arenas] =
+		(struct ht_arena_root){.index = roots->arenas};
+	return &roots->arena[roots->arenas++];
+}
+
+static bool seen_before(const struct ht_roots *roots, size_t from,
+			uint64_t address)
+{
+	for (size_t i = from; i < roots->arenas; i++)
+		if (roots->arena[i].address == address)
+			return true;
+	return false;
+}
+
+/* Adds the arena at `address`; its `next`, or 0 when the ring ends here. */
+static enum ht_code add_one(const struct ht_walk_in *in, struct ht_roots *roots,
+			    unsigned space, uint64_t address,
+			    uint64_t *ret_next, struct ht_err *err)
+{
+	const struct ht_malloc *m = roots->space[space].malloc;
+	struct ht_arena_root *a = add_arena(roots);
+	struct ht_err why;
+
+	*ret_next = 0;
+	if (!a)
+		return ht_fail(err, HT_NOMEM, "no memory for %zu arenas",
+			       roots->arenas);
+	a->address = address;
+	a->space = space;
+	a->main = address == m->main_arena;
+	if (ht_arena_root_read(in->reader, m, a, &why) != HT_OK) {
+		roots->arenas--;
+		ht_walk_find(&roots->notes, "arena_unreadable", address,
+			     HT_UNKNOWN, "%s", why.msg);
+		return HT_OK;
+	}
+	*ret_next = a->next;
+	if (a->mutex != 0)
+		roots->in_flux = true;
+	return HT_OK;
+}
+
+/* main_arena -> newest -> ... -> oldest -> main_arena. */
+static enum ht_code read_ring(const struct ht_walk_in *in,
+			      struct ht_roots *roots, unsigned space,
+			      struct ht_err *err)
+{
+	const struct ht_malloc *m = roots->space[space].malloc;
+	uint64_t at = m->main_arena, first = roots->arenas;
+
+	roots->space[space].main = first;
+	do {
+		uint64_t here = at;
+		enum ht_code code = add_one(in, roots, space, at, &at, err);
+
+		if (code != HT_OK)
+			return code;
+		if (at == m->main_arena)
+			return HT_OK;
+		if (at == 0 || at % m->layout.word ||
+		    seen_before(roots, first, at)) {
+			ht_walk_find(&roots->notes, "arena_ring", here,
+				     HT_UNKNOWN,
+				     "the ring of arenas is broken: next of "
+				     "0x%" PRIx64 " is 0x%" PRIx64,
+				     here, at);
+			return HT_OK;
+		}
+	} while (roots->arenas - first < HT_ARENAS_MAX);
+	ht_snapshot_warn(&roots->notes,
+			 "more than %d arenas: the rest was "
+			 "left out",
+			 HT_ARENAS_MAX);
+	return HT_OK;
+}
+
+/* --- heaps of a thread arena
+ * ----------------------------------------------------- */
+
+struct heap_info {
+	uint64_t ar_ptr, prev, size, mprotect_size;
+};
+
+static bool read_heap(const struct ht_walk_in *in, const struct ht_layout *l,
+		      uint64_t address, struct heap_info *ret)
+{
+	uint8_t bytes[64] = {0};
+
+	if (l->sizeof_heap_info > sizeof(bytes) ||
+	    ht_reader_read(in->reader, address, bytes, l->sizeof_heap_info,
+			   NULL) != HT_OK)
+		return false;
+	*ret = (struct heap_info){
+		ht_field_get(bytes, l, HT_P_HEAP_AR_PTR),
+		ht_field_get(bytes, l, HT_P_HEAP_PREV),
+		ht_field_get(bytes, l, HT_P_HEAP_SIZE),
+		ht_field_get(bytes, l, HT_P_HEAP_MPROTECT_SIZE)};
+	return true;
+}
+
+/* Why a heap_info cannot be one; NULL: it can. */
+static const char *heap_wrong(const struct ht_arena_root *a,
+			      const struct ht_layout *l,
+			      const struct heap_info *h, uint64_t heap_max)
+{
+	if (h->ar_ptr != a->address)
+		return "its ar_ptr is not the arena";
+	if (h->size < l->sizeof_heap_info || h->size > heap_max)
+		return "its size cannot be";
+	if (h->prev % heap_max)
+		return "its prev is not a heap's address";
+	return NULL;
+}
+
+static bool add_heap(struct ht_arena_root *a, uint64_t address, uint64_t size)
+{
+	if (a->heaps == a->heaps_capacity) {
+		size_t to = a->heaps_capacity * 2 + 4;
+		void *grown = reallocarray(a->heap, to, sizeof(*a->heap));
+
+		if (!grown)
+			return false;
+		a->heap = grown;
+		a->heaps_capacity = to;
+	}
+	a->heap[a->heaps++] = (struct ht_heap_root){address, size};
+	return true;
+}
+
+static int by_address(const void *x, const void *y)
+{
+	const struct ht_heap_root *a = x, *b = y;
+
+	return (a->address > b->address) - (a->address < b->address);
+}
+
+static bool has_heap(const struct ht_arena_root *a, uint64_t address)
+{
+	for (size_t i = 0; i < a->heaps; i++)
+		if (a->heap[i].address == address)
+			return true;
+	return false;
+}
+
+enum ht_code ht_heaps_read(const struct ht_walk_in *in, struct ht_roots *roots,
+			   struct ht_arena_root *a, struct ht_err *err)
+{
+	const struct ht_space *space = &roots->space[a->space];
+	const struct ht_layout *l = &space->malloc->layout;
+	uint64_t heap_max = ht_heap_max(space);
+	uint64_t at = a->top & ~(heap_max - 1);
+
+	a->heaps = 0;
+	while (at != 0 && a->heaps < HT_HEAPS_MAX) {
+		struct heap_info h = {0};
+		const char *wrong = "it cannot be read";
+
+		if (read_heap(in, l, at, &h))
+			wrong = heap_wrong(a, l, &h, heap_max);
+		if (!wrong && has_heap(a, at))
+			wrong = "it was in the chain before";
+		if (wrong) {
+			ht_walk_find(&roots->notes, "heap_chain", at, a->index,
+				     "heap 0x%" PRIx64 ": %s", at, wrong);
+			break;
+		}
+		if (!add_heap(a, at, h.size))
+			return ht_fail(err, HT_NOMEM, "no memory for heaps");
+		at = h.prev;
+	}
+	if (a->heaps)
+		qsort(a->heap, a->heaps, sizeof(*a->heap), by_address);
+	return HT_OK;
+}
+
+/* --- all of it
+ * -------------------------------------------------------------------- */
+
+static enum ht_code read_space(const struct ht_walk_in *in,
+			       struct ht_roots *roots, unsigned i,
+			       struct ht_err *err)
+{
+	struct ht_space *space = &roots->space[i];
+	size_t first = roots->arenas;
+	enum ht_code code;
+
+	space->malloc = &in->located->malloc[i];
+	space->safe_linking = space->malloc->safe_linking == 1;
+	space->safe_linking_known = space->malloc->safe_linking >= 0;
+	read_params(in->reader, space, &roots->notes);
+	code = read_ring(in, roots, i, err);
+	for (size_t k = first; code == HT_OK && k < roots->arenas; k++)
+		if (!roots->arena[k].main)
+			code = ht_heaps_read(in, roots, &roots->arena[k], err);
+	return code;
+}
+
+enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
+			   struct ht_err *err)
+{
+	struct ht_roots *roots = calloc(1, sizeof(*roots));
+	enum ht_code code = HT_OK;
+
+	if (!roots)
+		return ht_fail(err, HT_NOMEM, "no memory for roots");
+	ht_snapshot_init(&roots->notes);
+	roots->spaces = in->located->n < HT_MALLOCS_MAX ? in->located->n
+							: HT_MALLOCS_MAX;
+	for (unsigned i = 0; code == HT_OK && i < roots->spaces; i++)
+		code = read_space(in, roots, i, err);
+	if (code == HT_OK)
+		code = ht_tcache_read(in, roots, err);
+	if (code != HT_OK)
+		ht_roots_fini(roots);
+	else
+		*ret = roots;
+	return code;
+}
+
+uint64_t ht_roots_walk_bytes(const struct ht_roots *roots)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < roots->arenas; i++)
+		bytes += roots->arena[i].system;
+	return bytes;
+}
+
+bool ht_roots_in_flux(const struct ht_roots *roots)
+{
+	return roots->in_flux;
+}
+
+void ht_roots_fini(struct ht_roots *roots)
+{
+	if (!roots)
+		return;
+	for (size_t i = 0; i < roots->arenas; i++)
+		free(roots->arena[i].heap);
+	free(roots->arena);
+	free(roots->cached);
+	ht_snapshot_fini(&roots->notes);
+	free(roots);
+}

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * RSS: every resident page of the process under the one cause that keeps it,
+ * and what lies outside malloc by kind of mapping.
+ *
+ * The pages are counted mapping by mapping, as smaps does; mm counters (statm)
+ * may lag behind by what the kernel batches per processor.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/walk_int.h"
+
+#define NO_GROUP SIZE_MAX
+
+/* One mapping, without what malloc has in it. */
+struct part {
+	enum ht_mapping_kind kind;
+	char name[sizeof(((struct ht_mapping *)0)->name)];
+	uint64_t size;
+	struct ht_page_tally pages;
+	size_t group; /* row in the snapshot's mappings */
+};
+
+struct rss {
+	struct ht_walk *w;
+	const struct ht_maps *maps;
+	struct part *part; /* one for each mapping */
+	uint64_t page;
+	uint64_t cause[HT_CAUSE_COUNT];
+	uint64_t mmapped, mmapped_swapped; /* bytes */
+	uint64_t file, shmem, swapped;
+	uint64_t outside; /* anonymous and swapped, not malloc's */
+	bool known;
+};
+
+/* --- kinds
+ * --------------------------------------------------------------------- */
+
+static bool starts(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* Stacks of threads are anonymous: known by where the threads are. A thread
+ * without registers is asleep: its control block lies in its stack's mapping.
+ */
+static bool holds_thread(const struct rss *r, const struct ht_vma *v)
+{
+	const struct ht_walk_in *in = r->w->in;
+
+	for (size_t i = 0; i < in->threads_n; i++) {
+		const struct ht_thread_state *t = &in->threads[i];
+		uint64_t at = t->sp ? t->sp : i > 0 ? t->thread_pointer : 0;
+
+		if (at >= v->start && at < v->end)
+			return true;
+	}
+	return false;
+}
+
+static enum ht_mapping_kind kind_of_file(const struct ht_vma *v,
+					 const char *path)
+{
+	static const char *const shared_memory[] = {"/memfd:", "/dev/zero",
+						    "/SYSV", "/dev/shm/"};
+
+	if (starts(path, "/anon_hugepage") || starts(path, "/dev/hugepages/"))
+		return HT_MAPPING_HUGETLB;
+	for (size_t i = 0; i < 4; i++)
+		if (starts(path, shared_memory[i]))
+			return HT_MAPPING_SHMEM;
+	return v->flags & HT_VMA_WRITE && !(v->flags & HT_VMA_SHARED)
+		       ? HT_MAPPING_FILE_PRIVATE
+		       : HT_MAPPING_FILE_CLEAN;
+}
+
+/* Anonymous memory right behind a file's mapping is that library's .bss. */
+static bool follows_file(const struct rss *r, size_t i)
+{
+	const struct ht_vma *v = &r->maps->v[i];
+
+	return i > 0 && v[-1].end == v->start && v[-1].inode != 0 &&
+	       v->flags & HT_VMA_WRITE &&
+	       (r->part[i - 1].kind == HT_MAPPING_FILE_PRIVATE ||
+		r->part[i - 1].kind == HT_MAPPING_FILE_CLEAN);
+}
+
+static enum ht_mapping_kind kind_of(const struct rss *r, size_t i)
+{
+	const struct ht_vma *v = &r->maps->v[i];
+	const char *path = ht_vma_path(r->maps, v);
+
+	if (starts(path, "[stack"))
+		return HT_MAPPING_STACK;
+	if (strcmp(path, "[heap]") == 0)
+		return HT_MAPPING_BRK_OTHER;
+	if (v->inode != 0 || path[0] == '/')
+		return kind_of_file(v, path);
+	if (path[0] == '[' && !starts(path, "[anon"))
+		return HT_MAPPING_SPECIAL;
+	if (v->flags & HT_VMA_SHARED)
+		return HT_MAPPING_SHMEM;
+	if (holds_thread(r, v))
+		return HT_MAPPING_THREAD_STACK;
+	return follows_file(r, i) ? HT_MAPPING_BSS : HT_MAPPING_ANON;
+}
+
+static void name_part(const struct rss *r, size_t i)
+{
+	struct part *p = &r->part[i];
+	const char *name = ht_vma_path(r->maps, &r->maps->v[i]);
+
+	if (p->kind == HT_MAPPING_BSS)
+		name = r->part[i - 1].name;
+	snprintf(p->name, sizeof(p->name), "%s", name);
+}
+
+/* --- what malloc has in a mapping
+ * ------------------------------------------------ */
+
+static void subtract(uint64_t *from, uint64_t what)
+{
+	*from -= what < *from ? what : *from; /* a running target moves */
+}
+
+/* Takes one kind of malloc's ranges out of a mapping; what was taken. */
+static struct ht_page_tally take_ranges(struct rss *r, size_t i,
+					const struct ht_ranges *ranges)
+{
+	const struct ht_vma *v = &r->maps->v[i];
+	const struct ht_range *x = ht_ranges_from(ranges, v->start);
+	struct ht_page_tally sum = {0};
+
+	for (; x && x < ranges->v + ranges->n && x->start < v->end; x++) {
+		uint64_t start = x->start > v->start ? x->start : v->start;
+		uint64_t end = x->end < v->end ? x->end : v->end;
+		struct ht_page_tally t = {0};
+
+		r->part[i].size -= end - start;
+		start &= ~(r->page - 1); /* sbrk_base may be inside a page */
+		if (!ht_pages_tally(r->w->in->pages, start, end, &t))
+			r->known = false;
+		sum.anon += t.anon;
+		sum.file += t.file;
+		sum.swapped += t.swapped;
+	}
+	subtract(&r->part[i].pages.anon, sum.anon);
+	subtract(&r->part[i].pages.file, sum.file);
+	subtract(&r->part[i].pages.swapped, sum.swapped);
+	return sum;
+}
+
+static void add_causes(struct rss *r, const struct part *p)
+{
+	bool stack = p->kind == HT_MAPPING_STACK ||
+		     p->kind == HT_MAPPING_THREAD_STACK;
+	bool shmem = p->kind == HT_MAPPING_SHMEM;
+
+	if (p->kind == HT_MAPPING_HUGETLB)
+		return; /* the kernel does not count these in RSS */
+	r->cause[stack ? HT_CAUSE_STACK : HT_CAUSE_ANON_OTHER] +=
+		p->pages.anon * r->page;
+	r->cause[shmem ? HT_CAUSE_SHMEM : HT_CAUSE_FILE] +=
+		p->pages.file * r->page;
+	*(shmem ? &r->shmem : &r->file) += p->pages.file * r->page;
+	r->swapped += p->pages.swapped * r->page;
+	r->outside += (p->pages.anon + p->pages.swapped) * r->page;
+}
+
+static void measure_part(struct rss *r, size_t i)
+{
+	const struct ht_vma *v = &r->maps->v[i];
+	struct part *p = &r->part[i];
+	struct ht_page_tally heaps, mmapped;
+
+	p->kind = kind_of(r, i);
+	p->size = v->end - v->start;
+	p->group = NO_GROUP;
+	name_part(r, i);
+	if (!ht_pages_tally(r->w->in->pages, v->start, v->end, &p->pages))
+		r->known = false;
+	heaps = take_ranges(r, i, &r->w->arenas);
+	mmapped = take_ranges(r, i, &r->w->census.mmapped);
+	r->mmapped += mmapped.anon * r->page;
+	r->mmapped_swapped += mmapped.swapped * r->page;
+	r->swapped += (heaps.swapped + mmapped.swapped) * r->page;
+	add_causes(r, p);
+}
+
+/* --- rows by kind and name
+ * ----------------------------------------------------------- */
+
+/* Anonymous kinds are one row each; files have one row a file. */
+static bool same_group(const struct ht_mapping *m, const struct part *p)
+{
+	return m->kind == (uint64_t)p->kind && strcmp(m->name, p->name) == 0;
+}
+
+static struct ht_mapping *group_of(struct rss *r, struct part *p)
+{
+	struct ht_mapping_list *rows = &r->w->out->mappings;
+	struct ht_mapping *m;
+
+	for (p->group = 0; p->group < rows->n; p->group++)
+		if (same_group(&rows->v[p->group], p))
+			return &rows->v[p->group];
+	m = ht_snapshot_add_mapping(r->w->out);
+	if (!m)
+		return NULL;
+	m->kind = p->kind;
+	memcpy(m->name, p->name, sizeof(m->name));
+	m->count = m->size = m->resident = m->anonymous = 0;
+	return m;
+}
+
+static bool add_to_group(struct rss *r, struct part *p, uint64_t flags)
+{
+	const uint64_t access = HT_VMA_READ | HT_VMA_WRITE | HT_VMA_EXEC;
+	struct ht_mapping *m;
+
+	if (p->size == 0 || !(flags & access))
+		return true; /* all malloc's, or only reserved */
+	m = group_of(r, p);
+	if (!m)
+		return false;
+	m->count++;
+	m->size += p->size;
+	m->resident += (p->pages.anon + p->pages.file) * r->page;
+	m->anonymous += (p->pages.anon + p->pages.swapped) * r->page;
+	return true;
+}
+
+/* The size that more than half of a group's mappings have, if there is one
+ * (majority vote: the candidate that survives is then counted). */
+static void find_common_size(struct rss *r, size_t group)
+{
+	struct ht_mapping *m = &r->w->out->mappings.v[group];
+	uint64_t size = 0, votes = 0, count = 0;
+
+	for (size_t i = 0; i < r->maps->n; i++) {
+		if (r->part[i].group != group)
+			continue;
+		if (votes == 0)
+			size = r->part[i].size;
+		if (r->part[i].size == size)
+			votes++;
+		else
+			votes--;
+	}
+	for (size_t i = 0; i < r->maps->n; i++)
+		count += r->part[i].group == group && r->part[i].size == size;
+	m->common_size = 2 * count > m->count ? size : HT_UNKNOWN;
+}
+
+static bool add_mappings(struct rss *r)
+{
+	for (size_t i = 0; i < r->maps->n; i++)
+		if (!add_to_group(r, &r->part[i], r->maps->v[i].flags))
+			return false;
+	for (size_t g = 0; g < r->w->out->mappings.n; g++) {
+		enum ht_mapping_kind kind = r->w->out->mappings.v[g].kind;
+
+		if (kind == HT_MAPPING_ANON || kind == HT_MAPPING_THREAD_STACK)
+			find_common_size(r, g);
+	}
+	return true;
+}
+
+/* --- results
+ * ------------------------------------------------------------------------- */
+
+/* The kernel's own counter may lag by a batch per processor and counter; more
+ * than that would mean that pages were missed. */
+static void compare_with_kernel(struct rss *r, uint64_t rss)
+{
+	uint64_t kernel = r->w->out->process.rss;
+	uint64_t cpus = (uint64_t)sysconf(_SC_NPROCESSORS_CONF);
+	uint64_t batch = cpus * 2 > 32 ? cpus * 2 : 32;
+	uint64_t slack = 4 * cpus * batch * r->page;
+	uint64_t off = kernel > rss ? kernel - rss : rss - kernel;
+
+	if (kernel != HT_UNKNOWN && !r->w->in->moving && off > slack)
+		ht_snapshot_warn(r->w->out,
+				 "the kernel's counter says RSS is %" PRIu64
+				 ", its page tables add up to %" PRIu64,
+				 kernel, rss);
+}
+
+static bool add_cause_rows(struct rss *r)
+{
+	const struct ht_kept *k = &r->w->kept;
+	uint64_t sum = 0;
+
+	r->cause[HT_CAUSE_HEAP_IN_USE] = k->in_use;
+	r->cause[HT_CAUSE_HEAP_OVERHEAD] = k->overhead;
+	r->cause[HT_CAUSE_TRIMMABLE] = k->trimmable;
+	r->cause[HT_CAUSE_TOP_MAIN] = k->top_main;
+	r->cause[HT_CAUSE_TOP_THREAD] = k->top_thread;
+	r->cause[HT_CAUSE_TCACHE] = k->tcache;
+	r->cause[HT_CAUSE_SUB_PAGE] = k->sub_page;
+	r->cause[HT_CAUSE_MMAPPED_CHUNKS] = r->mmapped;
+	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++) {
+		struct ht_rss_cause *row = ht_snapshot_add_rss_cause(r->w->out);
+
+		if (!row)
+			return false;
+		row->cause = i;
+		row->bytes = r->cause[i];
+		sum += r->cause[i];
+	}
+	compare_with_kernel(r, sum);
+	r->w->out->process.rss = sum;
+	return true;
+}
+
+/* The main arena may begin inside a page: the bytes before it are not malloc's
+ * but their page was taken with the heap. */
+static void mend_shared_pages(struct rss *r)
+{
+	for (size_t i = 0; i < r->w->arenas.n; i++) {
+		uint64_t start = r->w->arenas.v[i].start;
+		uint64_t head = start % r->page;
+		struct ht_page_tally t;
+
+		if (head && ht_pages_tally(r->w->in->pages, start - head,
+					   start - head + r->page, &t))
+			r->cause[HT_CAUSE_ANON_OTHER] += t.anon * head;
+	}
+}
+
+static void fill_process(struct rss *r)
+{
+	struct ht_process *p = &r->w->out->process;
+	struct ht_totals *t = &r->w->out->totals;
+	const struct ht_kept *k = &r->w->kept;
+	uint64_t heaps = k->in_use + k->overhead + k->trimmable + k->top_main +
+			 k->top_thread + k->tcache + k->sub_page;
+
+	p->rss_anon = r->mmapped + heaps + r->cause[HT_CAUSE_ANON_OTHER] +
+		      r->cause[HT_CAUSE_STACK];
+	p->rss_file = r->file;
+	p->rss_shmem = r->shmem;
+	if (p->swap == HT_UNKNOWN)
+		p->swap = r->swapped;
+	t->non_malloc_anon = r->outside;
+	t->mmapped_resident = r->mmapped;
+}
+
+enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err)
+{
+	struct rss r = {.w = w,
+			.maps = w->in->maps,
+			.page = w->in->pages->page_size,
+			.known = true};
+	bool ok = true;
+
+	if (!ht_pages_source_known(w->in->pages) || r.maps->n == 0)
+		return HT_OK;
+	r.part = calloc(r.maps->n, sizeof(*r.part));
+	if (!r.part)
+		return ht_fail(err, HT_NOMEM, "no memory for mappings");
+	ht_ranges_sort(&w->arenas);
+	for (size_t i = 0; i < r.maps->n; i++)
+		measure_part(&r, i);
+	if (r.known) {
+		mend_shared_pages(&r);
+		fill_process(&r);
+		ok = add_cause_rows(&r);
+	} else {
+		ht_snapshot_warn(w->out, "the page states of the process could "
+					 "not be read: what is resident is "
+					 "unknown");
+	}
+	if (ok && r.known && w->in->want & HT_WANT_MAPPINGS)
+		ok = add_mappings(&r);
+	free(r.part);
+	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for mappings");
+}

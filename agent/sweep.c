@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Sweep: all that is free in an arena, once more in address order, now that the
+ * lists have told which chunks are in a fastbin.
+ *
+ *   run   adjacent binned and fastbin chunks: what malloc_consolidate would
+ *         merge. The run that touches the top would join it.
+ *   idle  adjacent chunks of any kind that the program does not hold, cached
+ *         ones and the top included: whole pages in it hold no byte in use.
+ *
+ * malloc_trim(0) gives back the whole pages of a run that begin at least
+ * sizeof(struct malloc_chunk) behind its start, and of the main arena's top all
+ * but MINSIZE + 1 bytes, down to a page (glibc malloc.c: mtrim, systrim).
+ */
+#include <stdlib.h>
+
+#include "agent/walk_int.h"
+
+#define PAGE	    UINT64_C(4096)
+#define NO_POSITION UINT32_MAX
+
+static const uint64_t hole_limits[] = {UINT64_C(4) << 10, UINT64_C(64) << 10,
+				       UINT64_C(1) << 20, UINT64_MAX};
+
+/* Records of one kind, in order. */
+struct cursor {
+	const struct ht_record_index *x;
+	size_t i, granule;
+	uint32_t position; /* NO_POSITION: none left */
+};
+
+struct sweep {
+	struct ht_arena_walk *aw;
+	const struct ht_segment *segment;
+	const struct ht_pages *pages;
+	struct cursor free, fast;
+	size_t cached, cached_end;
+	uint64_t run_start, run_end; /* equal: no run */
+	uint64_t idle_start, idle_end;
+	bool has_top;
+};
+
+static uint64_t page_up(uint64_t a)
+{
+	return (a + PAGE - 1) & ~(PAGE - 1);
+}
+
+static uint64_t page_down(uint64_t a)
+{
+	return a & ~(PAGE - 1);
+}
+
+static void settle(struct cursor *c)
+{
+	const struct ht_record_index *x = c->x;
+
+	if (c->i >= x->n) {
+		c->position = NO_POSITION;
+		return;
+	}
+	while (c->granule + 1 < x->granules && x->first[c->granule + 1] <= c->i)
+		c->granule++;
+	c->position = (uint32_t)(c->granule << 8) | x->slot[c->i];
+}
+
+/* On to the next chunk that really is in a fastbin. */
+static void settle_fast(struct cursor *c)
+{
+	while (c->i < c->x->n && c->x->mark[c->i] & HT_FAST_CANDIDATE)
+		c->i++;
+	settle(c);
+}
+
+/* --- runs -------------------------------------------------------------------
+ */
+
+static void count_hole(struct ht_runs *r, uint64_t size)
+{
+	struct ht_class_count *c = &r->by_class[ht_class_of(size)];
+	unsigned i = 0;
+
+	while (size >= hole_limits[i])
+		i++;
+	r->bytes[i] += size;
+	r->count[i]++;
+	c->chunks++;
+	c->bytes += size;
+	if (size > r->largest)
+		r->largest = size;
+}
+
+static void remember_run(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
+{
+	if (aw->run)
+		aw->run[aw->runs++ % HT_BLOCKED_RUNS] =
+			(struct ht_run){start, end};
+}
+
+static void end_run(struct sweep *s)
+{
+	struct ht_arena_walk *aw = s->aw;
+	uint64_t start = s->run_start, end = s->run_end, resident,
+		 trimmable = 0;
+	uint64_t from = page_up(start + 6 * (uint64_t)aw->layout->word);
+
+	if (start == end)
+		return;
+	count_hole(&aw->walk->runs, end - start);
+	resident = ht_pages_resident(s->pages, start, end);
+	if (from < page_down(end))
+		trimmable = ht_pages_resident(s->pages, from, page_down(end));
+	aw->kept.trimmable += trimmable;
+	aw->kept.sub_page += resident - trimmable;
+	aw->figures.pinned += resident;
+	aw->walk->free_swapped += ht_pages_swapped(s->pages, start, end);
+	if (s->has_top)
+		remember_run(aw, start, end);
+}
+
+static void end_idle(struct sweep *s)
+{
+	uint64_t from = page_up(s->idle_start), to = page_down(s->idle_end);
+
+	if (from < to)
+		s->aw->figures.resident_free +=
+			ht_pages_resident(s->pages, from, to);
+}
+
+static void idle(struct sweep *s, uint64_t start, uint64_t end)
+{
+	if (start != s->idle_end) {
+		end_idle(s);
+		s->idle_start = start;
+	}
+	s->idle_end = end;
+}
+
+static void free_chunk(struct sweep *s, uint64_t start, uint64_t size)
+{
+	struct ht_class_count *c = &s->aw->walk->free[ht_class_of(size)];
+
+	c->chunks++;
+	c->bytes += size;
+	if (start != s->run_end) {
+		end_run(s);
+		s->run_start = start;
+	}
+	s->run_end = start + size;
+	idle(s, start, start + size);
+}
+
+static void cached_chunk(struct sweep *s, const struct ht_cached *c)
+{
+	struct ht_class_count *count = &s->aw->walk->free[ht_class_of(c->size)];
+
+	count->chunks++;
+	count->bytes += c->size;
+	s->aw->kept.tcache +=
+		ht_pages_resident(s->pages, c->chunk, c->chunk + c->size);
+	s->aw->walk->free_swapped +=
+		ht_pages_swapped(s->pages, c->chunk, c->chunk + c->size);
+	idle(s, c->chunk, c->chunk + c->size);
+}
+
+/* --- the top
+ * ------------------------------------------------------------------- */
+
+/* Whether systrim could lower brk: the top ends at it. */
+static bool ends_at_brk(const struct ht_arena_walk *aw)
+{
+	const struct ht_vma *v =
+		ht_maps_at(aw->walk->in->maps, aw->top_end - 1);
+
+	if (!ht_arena_contiguous(aw->root) || !v)
+		return false;
+	return v->end == page_up(aw->top_end);
+}
+
+/* Bytes that systrim(0) would take off the end of a top of this size. */
+static uint64_t systrim(const struct ht_arena_walk *aw, uint64_t size)
+{
+	uint64_t unit = aw->space->params.thp_pagesize;
+	uint64_t least = ht_chunk_min(aw->layout) + 1;
+
+	if (unit == HT_UNKNOWN || unit == 0 || unit & (unit - 1))
+		unit = PAGE;
+	if (!aw->root->main || size <= least || !ends_at_brk(aw))
+		return 0;
+	return (size - least) & ~(unit - 1);
+}
+
+static void end_top(struct sweep *s)
+{
+	struct ht_arena_walk *aw = s->aw;
+	uint64_t start = aw->top, end = aw->top_end, resident, trimmable, cut;
+
+	if (s->run_end == start && s->run_start != s->run_end) {
+		start = s->run_start; /* would be merged into the top */
+		s->run_start = s->run_end = 0;
+	}
+	aw->joined = start;
+	idle(s, start < aw->top ? aw->top : start, end);
+	cut = systrim(aw, end - start);
+	resident = ht_pages_resident(s->pages, start, end);
+	trimmable = ht_pages_resident(s->pages, end - cut, end);
+	aw->kept.trimmable += trimmable;
+	*(aw->root->main ? &aw->kept.top_main : &aw->kept.top_thread) +=
+		resident - trimmable;
+	aw->walk->free_swapped += ht_pages_swapped(s->pages, start, end);
+}
+
+/* --- one segment
+ * --------------------------------------------------------------- */
+
+static uint64_t address_of(const struct sweep *s, uint32_t position)
+{
+	return s->segment->first +
+	       ((uint64_t)(position - s->segment->base) << s->aw->links.shift);
+}
+
+static uint64_t cached_address(const struct sweep *s)
+{
+	return s->cached < s->cached_end
+		       ? s->aw->walk->roots->cached[s->cached].chunk
+		       : UINT64_MAX;
+}
+
+static void next_free(struct sweep *s)
+{
+	const struct ht_links *l = &s->aw->links;
+
+	free_chunk(s, address_of(s, s->free.position),
+		   (uint64_t)l->units[s->free.i] << l->shift);
+	s->free.i++;
+	settle(&s->free);
+}
+
+static void next_fast(struct sweep *s)
+{
+	const struct ht_links *l = &s->aw->links;
+
+	free_chunk(s, address_of(s, s->fast.position),
+		   ht_fastbin_size(l->layout, l->fast.mark[s->fast.i]));
+	s->fast.i++;
+	settle_fast(&s->fast);
+}
+
+static void next_cached(struct sweep *s)
+{
+	const struct ht_cached *c = &s->aw->walk->roots->cached[s->cached++];
+
+	if (c->size)
+		cached_chunk(s, c);
+}
+
+static void sweep_segment(struct sweep *s, uint32_t last)
+{
+	for (;;) {
+		uint32_t position = s->free.position < s->fast.position
+					    ? s->free.position
+					    : s->fast.position;
+		bool more = position <= last;
+
+		if (cached_address(s) != UINT64_MAX &&
+		    (!more || cached_address(s) < address_of(s, position)))
+			next_cached(s);
+		else if (!more)
+			break;
+		else if (position == s->free.position)
+			next_free(s);
+		else
+			next_fast(s);
+	}
+	if (s->has_top)
+		end_top(s);
+	end_run(s);
+	end_idle(s);
+}
+
+static uint64_t overhead_resident(const struct ht_arena_walk *aw, size_t i)
+{
+	const struct ht_segment *s = &aw->segment[i];
+	uint64_t bytes = 0;
+
+	for (size_t k = 0; k < aw->overhead.n; k++)
+		if (aw->overhead.v[k].start >= s->start &&
+		    aw->overhead.v[k].end <= s->end)
+			bytes += ht_pages_resident(&aw->pages[i],
+						   aw->overhead.v[k].start,
+						   aw->overhead.v[k].end);
+	return bytes;
+}
+
+/* --- all segments
+ * ----------------------------------------------------------------- */
+
+static uint64_t kept_free(const struct ht_kept *k)
+{
+	return k->trimmable + k->top_main + k->top_thread + k->tcache +
+	       k->sub_page;
+}
+
+static void figures(struct ht_arena_walk *aw)
+{
+	struct ht_arena *a = &aw->figures;
+	struct ht_kept *k = &aw->kept;
+
+	a->retained = kept_free(k);
+	a->trimmable = k->trimmable;
+	k->in_use = a->resident - a->retained - k->overhead;
+}
+
+static void add_kept(struct ht_kept *to, const struct ht_kept *k)
+{
+	to->in_use += k->in_use;
+	to->overhead += k->overhead;
+	to->trimmable += k->trimmable;
+	to->top_main += k->top_main;
+	to->top_thread += k->top_thread;
+	to->tcache += k->tcache;
+	to->sub_page += k->sub_page;
+}
+
+static void unknown(struct ht_arena *a)
+{
+	a->resident = a->retained = a->resident_free = a->trimmable =
+		a->pinned = HT_UNKNOWN;
+}
+
+void ht_sweep(struct ht_arena_walk *aw)
+{
+	struct sweep s = {.aw = aw,
+			  .free = {.x = &aw->links.free},
+			  .fast = {.x = &aw->links.fast}};
+	bool known = true;
+
+	aw->run = calloc(HT_BLOCKED_RUNS, sizeof(*aw->run));
+	settle(&s.free);
+	settle_fast(&s.fast);
+	for (size_t i = 0; i < aw->segments; i++) {
+		const struct ht_segment *g = &aw->segment[i];
+		uint64_t units = (g->end - g->first) >> aw->links.shift;
+
+		s.segment = g;
+		s.pages = &aw->pages[i];
+		s.has_top = i == aw->top_segment && aw->top;
+		s.run_start = s.run_end = s.idle_start = s.idle_end = 0;
+		s.cached = ht_cached_from(aw->walk->roots, g->first);
+		s.cached_end = ht_cached_from(aw->walk->roots, g->end);
+		sweep_segment(&s, g->base + (uint32_t)units);
+		known &= s.pages->known;
+		aw->figures.resident +=
+			ht_pages_resident(s.pages, g->start, g->end);
+		aw->kept.overhead += overhead_resident(aw, i);
+	}
+	figures(aw);
+	add_kept(&aw->walk->kept, &aw->kept);
+	if (!known)
+		unknown(&aw->figures);
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Totals: sums over all arenas, and the ratios that are made of them. */
+#include "agent/walk_int.h"
+
+/* --- sums
+ * ---------------------------------------------------------------------- */
+
+static const size_t summed[][2] = {
+#define SUM(name)                                                              \
+	{                                                                      \
+		offsetof(struct ht_arena, name),                               \
+			offsetof(struct ht_totals, name)                       \
+	}
+	SUM(system),
+	SUM(max_system),
+	SUM(in_use),
+	SUM(in_use_chunks),
+	SUM(free),
+	SUM(tcache),
+	SUM(fastbin),
+	SUM(unsorted),
+	SUM(small),
+	SUM(large),
+	SUM(top),
+	SUM(overhead),
+	SUM(retained),
+	SUM(trimmable),
+	SUM(pinned),
+	SUM(resident_free),
+#undef SUM
+	{offsetof(struct ht_arena, resident),
+	 offsetof(struct ht_totals, heap_resident)},
+};
+
+static uint64_t *member(void *record, size_t offset)
+{
+	return (uint64_t *)(void *)((char *)record + offset);
+}
+
+static void sum_column(struct ht_snapshot *s, size_t from, size_t to)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < s->arenas.n && sum != HT_UNKNOWN; i++) {
+		uint64_t v = *member(&s->arenas.v[i], from);
+
+		sum = v == HT_UNKNOWN ? HT_UNKNOWN : sum + v;
+	}
+	*member(&s->totals, to) = sum;
+}
+
+static void sum_last_remainder(struct ht_snapshot *s)
+{
+	s->totals.last_remainder = 0;
+	for (size_t i = 0; i < s->arenas.n; i++)
+		if (s->arenas.v[i].last_remainder != HT_UNKNOWN)
+			s->totals.last_remainder +=
+				s->arenas.v[i].last_remainder;
+}
+
+static void sum_places(struct ht_walk *w)
+{
+	struct ht_totals *t = &w->out->totals;
+
+	t->tcache_chunks = 0;
+	for (size_t i = 0; i < w->roots->cached_n; i++)
+		t->tcache_chunks += w->roots->cached[i].size != 0;
+	t->fastbin_chunks = w->fastbin_chunks;
+	t->binned_chunks = w->binned_chunks;
+	t->heaps = 0;
+	for (size_t i = 0; i < w->roots->arenas; i++)
+		t->heaps += w->roots->arena[i].heaps;
+	if (w->census.known) {
+		t->mmapped_chunks = w->census.chunks;
+		t->mmapped = w->census.bytes;
+	}
+}
+
+static void sum_idle(struct ht_walk *w)
+{
+	struct ht_snapshot *s = w->out;
+	struct ht_totals *t = &s->totals;
+
+	t->unattached_arenas = 0;
+	for (size_t i = 0; i < s->arenas.n; i++)
+		t->unattached_arenas += s->arenas.v[i].attached_threads == 0;
+	if (t->resident_free == HT_UNKNOWN)
+		return;
+	t->used_pages_resident = t->heap_resident - t->resident_free;
+	t->free_swapped = w->free_swapped;
+	t->arenas_holding = t->non_main_free_resident = 0;
+	for (size_t i = 0; i < s->arenas.n; i++) {
+		uint64_t idle = s->arenas.v[i].resident_free;
+
+		t->arenas_holding += idle && idle >= t->resident_free / 20;
+		if (s->arenas.v[i].kind == HT_ARENA_THREAD)
+			t->non_main_free_resident += idle;
+	}
+}
+
+static void sum_uncertain(struct ht_snapshot *s)
+{
+	s->stop.uncertain_bytes = 0;
+	for (size_t i = 0; i < s->arenas.n; i++)
+		s->stop.uncertain_bytes += s->arenas.v[i].uncertain_bytes;
+}
+
+/* --- fragmentation
+ * ----------------------------------------------------------------- */
+
+static double ratio(uint64_t part, uint64_t whole)
+{
+	return whole ? (double)part / (double)whole : 0;
+}
+
+/* Class of the chunk below which `percent` of all chunks in use are. */
+static unsigned percentile_class(const struct ht_walk *w, unsigned percent)
+{
+	uint64_t all = 0, seen = 0;
+	unsigned c;
+
+	for (c = 0; c < HT_CLASSES; c++)
+		all += w->in_use[c].chunks;
+	for (c = 0; c < HT_CLASSES - 1; c++) {
+		seen += w->in_use[c].chunks;
+		if (seen * 100 >= all * percent && all)
+			break;
+	}
+	return c;
+}
+
+/* Share of the free runs that is too small for a chunk of this class (Gorman
+ * and Whitcroft's unusable free space index). */
+static double unusable(const struct ht_walk *w, unsigned class_index,
+		       uint64_t all)
+{
+	uint64_t enough = 0;
+
+	/* A class of one size holds runs that just fit; a class of many
+	 * sizes is counted from the next one on. */
+	if (class_index >= HT_EXACT_CLASSES)
+		class_index++;
+	for (unsigned c = class_index; c < HT_CLASSES; c++)
+		enough += w->runs.by_class[c].bytes;
+	return 1 - ratio(enough, all);
+}
+
+static void fill_fragmentation(struct ht_walk *w)
+{
+	struct ht_fragmentation *f = &w->out->fragmentation;
+	const struct ht_totals *t = &w->out->totals;
+	const struct ht_runs *r = &w->runs;
+	uint64_t all = r->bytes[0] + r->bytes[1] + r->bytes[2] + r->bytes[3];
+
+	f->largest_free = r->largest;
+	f->free_runs = all;
+	f->holes_lt_4k = r->bytes[0];
+	f->holes_4k_64k = r->bytes[1];
+	f->holes_64k_1m = r->bytes[2];
+	f->holes_ge_1m = r->bytes[3];
+	f->holes_lt_4k_count = r->count[0];
+	f->holes_4k_64k_count = r->count[1];
+	f->holes_64k_1m_count = r->count[2];
+	f->holes_ge_1m_count = r->count[3];
+	f->external = all ? 1 - ratio(r->largest, all) : 0;
+	if (all) {
+		f->unusable_median = unusable(w, percentile_class(w, 50), all);
+		f->unusable_p95 = unusable(w, percentile_class(w, 95), all);
+	}
+	if (t->in_use)
+		f->peak_overhead = ratio(t->max_system, t->in_use) - 1;
+	if (t->retained == HT_UNKNOWN)
+		return;
+	f->retained_ratio = ratio(t->retained, t->heap_resident);
+	f->stuck_ratio = ratio(t->retained - t->trimmable, t->retained);
+	if (t->used_pages_resident)
+		f->page_utilisation =
+			ratio(w->kept.in_use, t->used_pages_resident);
+}
+
+/* --- size classes
+ * ---------------------------------------------------------------------- */
+
+static struct ht_size_class *add_class(struct ht_walk *w, uint64_t max_size)
+{
+	struct ht_size_class *row = ht_snapshot_add_size_class(w->out);
+
+	if (row) {
+		row->max_size = max_size;
+		row->free_chunks = row->free_bytes = 0;
+	}
+	return row;
+}
+
+static bool add_classes(struct ht_walk *w)
+{
+	struct ht_size_class *row;
+
+	for (unsigned c = 0; c < HT_CLASSES; c++) {
+		if (w->in_use[c].chunks == 0 && w->free[c].chunks == 0)
+			continue;
+		row = add_class(w, ht_class_max(c));
+		if (!row)
+			return false;
+		row->in_use_chunks = w->in_use[c].chunks;
+		row->in_use_bytes = w->in_use[c].bytes;
+		row->free_chunks = w->free[c].chunks;
+		row->free_bytes = w->free[c].bytes;
+	}
+	if (!w->census.known)
+		return true;
+	row = add_class(w, 0);
+	if (!row)
+		return false;
+	row->in_use_chunks = w->census.chunks;
+	row->in_use_bytes = w->census.bytes;
+	return true;
+}
+
+enum ht_code ht_totals(struct ht_walk *w, struct ht_err *err)
+{
+	struct ht_snapshot *s = w->out;
+
+	if (w->roots->spaces == 0)
+		return HT_OK; /* no glibc heap: unknown, not zero */
+	s->params = w->roots->space[0].params;
+	s->totals.arenas = s->arenas.n;
+	for (size_t i = 0; i < sizeof(summed) / sizeof(summed[0]); i++)
+		sum_column(s, summed[i][0], summed[i][1]);
+	sum_last_remainder(s);
+	sum_places(w);
+	sum_idle(w);
+	sum_uncertain(s);
+	fill_fragmentation(w);
+	if (w->in->want & HT_WANT_CLASSES && !add_classes(w))
+		return ht_fail(err, HT_NOMEM, "no memory for size classes");
+	return HT_OK;
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+
+#include "agent/walk_int.h"
+
+static int by_chunk(const void *x, const void *y)
+{
+	const struct ht_cached *a = x, *b = y;
+
+	return (a->chunk > b->chunk) - (a->chunk < b->chunk);
+}
+
+/* A chunk can be in one cache only. */
+static void check_cached(struct ht_walk *w)
+{
+	struct ht_roots *r = w->roots;
+	size_t kept = 0;
+
+	if (r->cached_n)
+		qsort(r->cached, r->cached_n, sizeof(*r->cached), by_chunk);
+	for (size_t i = 0; i < r->cached_n; i++) {
+		r->cached[i].size = 0;
+		if (kept && r->cached[kept - 1].chunk == r->cached[i].chunk) {
+			if (!w->in->moving)
+				ht_walk_find(w->out, "tcache_twice",
+					     r->cached[i].chunk, HT_UNKNOWN,
+					     "a chunk that is cached twice");
+			continue;
+		}
+		r->cached[kept++] = r->cached[i];
+	}
+	r->cached_n = kept;
+	if (r->cached_cut)
+		ht_snapshot_warn(w->out,
+				 "more than %u cached chunks: the rest "
+				 "counts as in use",
+				 HT_CACHED_MAX);
+}
+
+/* A cached chunk that the pass did not meet is none. */
+static void check_met(struct ht_walk *w)
+{
+	uint64_t lost = 0, first = 0;
+
+	for (size_t i = 0; i < w->roots->cached_n; i++)
+		if (w->roots->cached[i].size == 0 && lost++ == 0)
+			first = w->roots->cached[i].chunk;
+	if (lost && !w->in->moving)
+		ht_walk_find(w->out, "tcache_lost", first, HT_UNKNOWN,
+			     "%llu cached chunks are no chunks in use of any "
+			     "heap, this one first",
+			     (unsigned long long)lost);
+}
+
+/* Threads, findings and warnings that the roots brought. */
+static bool take_notes(struct ht_walk *w)
+{
+	const struct ht_snapshot *notes = &w->roots->notes;
+	bool ok = true;
+
+	for (size_t i = 0;
+	     ok && w->in->want & HT_WANT_THREADS && i < notes->threads.n; i++) {
+		struct ht_thread *t = ht_snapshot_add_thread(w->out);
+
+		ok = t;
+		if (t)
+			*t = notes->threads.v[i];
+	}
+	for (size_t i = 0; i < notes->warnings.n; i++)
+		ht_snapshot_warn(w->out, "%s", notes->warnings.v[i].text);
+	for (size_t i = 0; i < notes->findings.n && !w->in->moving; i++) {
+		const struct ht_finding *f = &notes->findings.v[i];
+
+		ht_snapshot_find(w->out, f->code, f->address, f->arena, "%s",
+				 f->text);
+	}
+	return ok;
+}
+
+static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
+{
+	enum ht_code code = ht_census_take(w, err);
+
+	for (size_t i = 0; code == HT_OK && i < w->roots->arenas; i++)
+		code = ht_arena_walk(w, &w->roots->arena[i], err);
+	if (code != HT_OK)
+		return code;
+	check_met(w);
+	code = ht_rss(w, err);
+	return code == HT_OK ? ht_totals(w, err) : code;
+}
+
+enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
+		     struct ht_snapshot *ret, struct ht_err *err)
+{
+	struct ht_walk *w = calloc(1, sizeof(*w));
+	uint64_t read_before = in->reader->bytes_read;
+	enum ht_code code;
+
+	if (!w)
+		return ht_fail(err, HT_NOMEM, "no memory for a walk");
+	w->in = in;
+	w->roots = roots;
+	w->out = ret;
+	w->total = ht_roots_walk_bytes(roots);
+	code = ht_window_init(&w->window, in->reader, err);
+	if (code == HT_OK && !take_notes(w))
+		code = ht_fail(err, HT_NOMEM, "no memory for threads");
+	if (code == HT_OK) {
+		check_cached(w);
+		code = walk_all(w, err);
+	}
+	if (code == HT_OK)
+		ret->stop.bytes_read = in->reader->bytes_read - read_before;
+	ht_window_fini(&w->window);
+	ht_census_fini(&w->census);
+	ht_ranges_fini(&w->arenas);
+	free(w);
+	return code;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/window.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE 4096u
+/* After a jump the next chunk may be far away again: start small. */
+#define BLOCK_MIN ((size_t)PAGE)
+
+enum ht_code ht_window_init(struct ht_window *w, struct ht_reader *reader,
+			    struct ht_err *err)
+{
+	*w = (struct ht_window){.reader = reader, .block = BLOCK_MIN};
+	w->buf = aligned_alloc(PAGE, HT_WINDOW_MAX);
+	if (!w->buf)
+		return ht_fail(err, HT_NOMEM, "no memory for a block of %zu",
+			       HT_WINDOW_MAX);
+	return HT_OK;
+}
+
+void ht_window_fini(struct ht_window *w)
+{
+	free(w->buf);
+	w->buf = NULL;
+}
+
+void ht_window_segment(struct ht_window *w, const struct ht_pages *pages,
+		       uint64_t limit)
+{
+	w->pages = pages;
+	w->limit = limit;
+	w->start = w->end = 0;
+	w->block = BLOCK_MIN;
+}
+
+/* Fills [from, from + len) of one page state; how much of it could be had. */
+static size_t fill(struct ht_window *w, uint64_t from, uint8_t *to, size_t len,
+		   enum ht_page_state state)
+{
+	if (state == HT_PAGE_SWAPPED)
+		return 0;
+	if (state == HT_PAGE_ABSENT) {
+		memset(to, 0, len);
+		return len;
+	}
+	return ht_reader_some(w->reader, from, to, len);
+}
+
+/* End of the pages from `from` on that are in the same state. */
+static uint64_t same_state_end(const struct ht_pages *p, uint64_t from,
+			       uint64_t end)
+{
+	enum ht_page_state state = ht_pages_state(p, from);
+	uint64_t at = (from & ~(uint64_t)(PAGE - 1)) + PAGE;
+
+	if (ht_pages_resident(p, from, end) == end - from)
+		return end;
+	while (at < end && ht_pages_state(p, at) == state)
+		at += PAGE;
+	return at < end ? at : end;
+}
+
+bool ht_window_load(struct ht_window *w, uint64_t addr, size_t need)
+{
+	uint64_t start = addr & ~(uint64_t)(PAGE - 1), end, at;
+
+	if (addr >= w->limit || w->limit - addr < need)
+		return false;
+	if (start <= w->end && start + PAGE >= w->end && w->end)
+		w->block = w->block * 2 < HT_WINDOW_MAX ? w->block * 2
+							: HT_WINDOW_MAX;
+	else
+		w->block = 2 * BLOCK_MIN; /* a header may lie across a border */
+	end = w->limit - start > w->block ? start + w->block : w->limit;
+	w->start = at = start;
+	while (at < end) {
+		uint64_t stop = same_state_end(w->pages, at, end);
+		size_t got =
+			fill(w, at, w->buf + (at - start), (size_t)(stop - at),
+			     ht_pages_state(w->pages, at));
+
+		at += got;
+		if (at < stop)
+			break;
+	}
+	w->end = at;
+	return at > addr && at - addr >= need;
+}
