@@ -115,6 +115,9 @@ $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -fno-builtin-malloc -o $@ $< -lpthread
 
+# The SQL is embedded in this object.
+$(BUILD)/obj/schema/store_migrate.o: $(wildcard schema/sql/*.sql)
+
 unit: $(UNIT) $(TARGETS) $(PROGRAMS)
 workloads:
 	@$(MAKE) -s -C tests/workloads all

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Times: rows must be in order. A row that is not later than the last one (the
- * wall clock stepped back) is put one nanosecond after it and marked as a cut.
  * Classes: a class that appears late was 0 before wherever other classes are
  * known; readers treat NaN beside known classes as 0.
  */
@@ -82,13 +80,35 @@ static int grow_all(struct ht_series *s, size_t capacity)
 	return bad;
 }
 
-/* More than three times the interval before it: nobody was looking. */
+/* More than three times the largest of the intervals before: nobody looked. */
 static bool is_gap(const struct ht_series *s, int64_t time_ns)
 {
 	const int64_t *t = s->time_ns + s->rows;
+	int64_t usual = 1;
 
-	return s->rows >= 2 && time_ns - t[-1] > 3 * (t[-1] - t[-2]) &&
-	       t[-1] - t[-2] > 1;
+	for (size_t i = 1; i <= 3 && i < s->rows; i++)
+		if (t[-(ptrdiff_t)i] - t[-(ptrdiff_t)i - 1] > usual)
+			usual = t[-(ptrdiff_t)i] - t[-(ptrdiff_t)i - 1];
+	return s->rows >= 2 && time_ns - t[-1] > 3 * usual;
+}
+
+/* The wall clock stepped back to time_ns: see the header. */
+static void move_back(struct ht_series *s, int64_t time_ns)
+{
+	const int64_t *t = s->time_ns + s->rows;
+	int64_t usual = s->rows >= 2 ? t[-1] - t[-2] : 1;
+	int64_t by = t[-1] - time_ns + (usual > 0 ? usual : 1);
+
+	for (size_t i = 0; i < s->rows; i++)
+		s->time_ns[i] -= by;
+}
+
+enum ht_code ht_series_reserve(struct ht_series *s, size_t rows,
+			       struct ht_err *err)
+{
+	if (rows > s->capacity && grow_all(s, rows))
+		return ht_fail(err, HT_NOMEM, "series of %zu rows", rows);
+	return HT_OK;
 }
 
 enum ht_code ht_series_add_row(struct ht_series *s, int64_t time_ns,
@@ -100,7 +120,9 @@ enum ht_code ht_series_add_row(struct ht_series *s, int64_t time_ns,
 	if (s->rows == s->capacity &&
 	    grow_all(s, s->capacity ? 2 * s->capacity : 64))
 		return ht_fail(err, HT_NOMEM, "series of %zu rows", s->rows);
-	s->time_ns[s->rows] = back ? s->time_ns[s->rows - 1] + 1 : time_ns;
+	if (back)
+		move_back(s, time_ns);
+	s->time_ns[s->rows] = time_ns;
 	s->cut[s->rows++] = cut;
 	return HT_OK;
 }
@@ -163,23 +185,32 @@ static void put_all(double *columns[HT_STAT_COUNT], size_t row, double value)
 		columns[k][row] = value;
 }
 
-static int add_classes(struct ht_series *s, const struct ht_snapshot *from)
+enum ht_code ht_series_put_classes(struct ht_series *s,
+				   const struct ht_snapshot *from,
+				   struct ht_err *err)
 {
 	size_t row = s->rows - 1;
 
+	for (size_t i = 0; i < s->classes_n && from->size_classs.n; i++) {
+		put_all(s->classes[i].bytes, row, 0);
+		s->classes[i].chunks[row] = 0;
+	}
 	for (size_t i = 0; i < from->size_classs.n; i++) {
 		const struct ht_size_class *v = &from->size_classs.v[i];
 		struct ht_class_series *c = ht_series_class(s, v->max_size);
 
 		if (!c)
-			return -1;
+			return ht_fail(err, HT_NOMEM, "classes of row %zu",
+				       row);
 		put_all(c->bytes, row, value_of(v->in_use_bytes));
 		c->chunks[row] = value_of(v->in_use_chunks);
 	}
-	return 0;
+	return HT_OK;
 }
 
-static int add_mappings(struct ht_series *s, const struct ht_snapshot *from)
+enum ht_code ht_series_put_mappings(struct ht_series *s,
+				    const struct ht_snapshot *from,
+				    struct ht_err *err)
 {
 	size_t row = s->rows - 1;
 
@@ -189,11 +220,12 @@ static int add_mappings(struct ht_series *s, const struct ht_snapshot *from)
 			ht_series_mapping(s, v->kind, v->name);
 
 		if (!m)
-			return -1;
+			return ht_fail(err, HT_NOMEM, "mappings of row %zu",
+				       row);
 		m->anonymous[row] = value_of(v->anonymous);
 		m->count[row] = value_of(v->count);
 	}
-	return 0;
+	return HT_OK;
 }
 
 enum ht_code ht_series_add_snapshot(struct ht_series *s,
@@ -210,14 +242,22 @@ enum ht_code ht_series_add_snapshot(struct ht_series *s,
 	ht_metrics_of(from, values);
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
 		put_all(s->metric[m], s->rows - 1, value_of(values[m]));
-	if (add_classes(s, from) || add_mappings(s, from))
-		return ht_fail(err, HT_NOMEM, "size classes of row %zu",
-			       s->rows);
-	return HT_OK;
+	code = ht_series_put_classes(s, from, err);
+	if (code == HT_OK)
+		code = ht_series_put_mappings(s, from, err);
+	return code;
 }
 
-/* --- a part of it, in buckets
- * ------------------------------------------------- */
+/* --- in buckets ------------------------------------------------------------
+ */
+
+/* Rows of a bucket. `measured` says where any size class is known: a class that
+ * is not known there held nothing. */
+struct rows {
+	size_t from, end;
+	double *scratch; /* as many as the series has rows */
+	bool *measured;
+};
 
 static int ascending(const void *a, const void *b)
 {
@@ -226,34 +266,59 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The statistic of rows [from, end) of one column; scratch holds as many. */
-static double reduce(const double *column, size_t from, size_t end,
-		     enum ht_stat stat, double *scratch)
+/* Nearest rank of n values; NaN when there are none. */
+static double statistic(double *v, size_t n, enum ht_stat stat)
+{
+	if (n == 0)
+		return NAN;
+	qsort(v, n, sizeof(*v), ascending);
+	switch (stat) {
+	case HT_STAT_MIN:
+		return v[0];
+	case HT_STAT_P10:
+		return v[(n - 1) / 10];
+	case HT_STAT_MEDIAN:
+		return v[(n - 1) / 2];
+	case HT_STAT_MAX:
+	case HT_STAT_COUNT:
+		break;
+	}
+	return v[n - 1];
+}
+
+static double reduce(const double *column, const struct rows *r,
+		     enum ht_stat stat)
 {
 	size_t n = 0;
 
-	for (size_t i = from; i < end; i++)
+	for (size_t i = r->from; i < r->end; i++)
 		if (!isnan(column[i]))
-			scratch[n++] = column[i];
-	if (n == 0)
-		return NAN;
-	qsort(scratch, n, sizeof(*scratch), ascending);
-	switch (stat) {
-	case HT_STAT_MIN:
-		return scratch[0];
-	case HT_STAT_P10:
-		return scratch[(n - 1) / 10];
-	case HT_STAT_MEDIAN:
-		return scratch[(n - 1) / 2];
-	default:
-		return scratch[n - 1];
-	}
+			r->scratch[n++] = column[i];
+	return statistic(r->scratch, n, stat);
 }
 
-struct rows {
-	size_t from, end;
-	double *scratch;
-};
+static double reduce_class(const double *column, const struct rows *r,
+			   enum ht_stat stat)
+{
+	size_t n = 0;
+
+	for (size_t i = r->from; i < r->end; i++)
+		if (!isnan(column[i]))
+			r->scratch[n++] = column[i];
+		else if (r->measured[i])
+			r->scratch[n++] = 0;
+	return statistic(r->scratch, n, stat);
+}
+
+static void mark_measured(const struct ht_series *s, const struct rows *r)
+{
+	for (size_t i = r->from; i < r->end; i++) {
+		r->measured[i] = false;
+		for (size_t c = 0; c < s->classes_n && !r->measured[i]; c++)
+			r->measured[i] =
+				!isnan(s->classes[c].bytes[HT_STAT_MIN][i]);
+	}
+}
 
 static void reduce_metrics(const struct ht_series *s, const struct rows *r,
 			   struct ht_series *ret)
@@ -261,15 +326,15 @@ static void reduce_metrics(const struct ht_series *s, const struct rows *r,
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
 		for (size_t k = 0; k < HT_STAT_COUNT; k++)
 			ret->metric[m][k][ret->rows - 1] =
-				reduce(s->metric[m][k], r->from, r->end,
-				       (enum ht_stat)k, r->scratch);
+				reduce(s->metric[m][k], r, (enum ht_stat)k);
 }
 
-static int reduce_parts(const struct ht_series *s, const struct rows *r,
-			struct ht_series *ret)
+static int reduce_classes(const struct ht_series *s, const struct rows *r,
+			  struct ht_series *ret)
 {
 	size_t row = ret->rows - 1;
 
+	mark_measured(s, r);
 	for (size_t i = 0; i < s->classes_n; i++) {
 		const struct ht_class_series *c = &s->classes[i];
 		struct ht_class_series *to = ht_series_class(ret, c->max_size);
@@ -277,11 +342,18 @@ static int reduce_parts(const struct ht_series *s, const struct rows *r,
 		if (!to)
 			return -1;
 		for (size_t k = 0; k < HT_STAT_COUNT; k++)
-			to->bytes[k][row] = reduce(c->bytes[k], r->from, r->end,
-						   (enum ht_stat)k, r->scratch);
-		to->chunks[row] = reduce(c->chunks, r->from, r->end,
-					 HT_STAT_MEDIAN, r->scratch);
+			to->bytes[k][row] =
+				reduce_class(c->bytes[k], r, (enum ht_stat)k);
+		to->chunks[row] = reduce_class(c->chunks, r, HT_STAT_MEDIAN);
 	}
+	return 0;
+}
+
+static int reduce_mappings(const struct ht_series *s, const struct rows *r,
+			   struct ht_series *ret)
+{
+	size_t row = ret->rows - 1;
+
 	for (size_t i = 0; i < s->mappings_n; i++) {
 		const struct ht_mapping_series *m = &s->mappings[i];
 		struct ht_mapping_series *to =
@@ -289,10 +361,8 @@ static int reduce_parts(const struct ht_series *s, const struct rows *r,
 
 		if (!to)
 			return -1;
-		to->anonymous[row] = reduce(m->anonymous, r->from, r->end,
-					    HT_STAT_MEDIAN, r->scratch);
-		to->count[row] = reduce(m->count, r->from, r->end,
-					HT_STAT_MEDIAN, r->scratch);
+		to->anonymous[row] = reduce(m->anonymous, r, HT_STAT_MEDIAN);
+		to->count[row] = reduce(m->count, r, HT_STAT_MEDIAN);
 	}
 	return 0;
 }
@@ -309,47 +379,88 @@ static enum ht_code add_bucket(const struct ht_series *s, const struct rows *r,
 	for (size_t i = r->from; i < r->end; i++)
 		ret->cut[ret->rows - 1] |= s->cut[i];
 	reduce_metrics(s, r, ret);
-	if (reduce_parts(s, r, ret))
+	if (reduce_classes(s, r, ret) || reduce_mappings(s, r, ret))
 		return ht_fail(err, HT_NOMEM, "size classes of a bucket");
 	return HT_OK;
+}
+
+static void free_rows(struct rows *r)
+{
+	free(r->scratch);
+	free(r->measured);
+}
+
+/* First row that is not before time_ns. */
+static size_t lower_bound(const struct ht_series *s, int64_t time_ns)
+{
+	size_t low = 0, high = s->rows;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->time_ns[middle] < time_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Rows in [from, to], with room to reduce them. free_rows() after. */
+static enum ht_code take_rows(const struct ht_series *s, int64_t from_ns,
+			      int64_t to_ns, struct rows *ret,
+			      struct ht_err *err)
+{
+	*ret = (struct rows){
+		.from = lower_bound(s, from_ns),
+		.end = to_ns == INT64_MAX ? s->rows : lower_bound(s, to_ns + 1),
+		.scratch = malloc((s->rows + 1) * sizeof(double)),
+		.measured = malloc(s->rows + 1)};
+	if (!ret->scratch || !ret->measured)
+		return ht_fail(err, HT_NOMEM, "a window of %zu rows", s->rows);
+	if (ret->end < ret->from)
+		ret->end = ret->from;
+	return HT_OK;
+}
+
+enum ht_code ht_series_bucket(const struct ht_series *s, int64_t from_ns,
+			      int64_t to_ns, struct ht_series *ret,
+			      struct ht_err *err)
+{
+	HT_CLEANUP(free_rows) struct rows r = {0};
+	enum ht_code code = take_rows(s, from_ns, to_ns, &r, err);
+
+	if (code != HT_OK || r.from == r.end)
+		return code;
+	return add_bucket(s, &r, ret, err);
 }
 
 enum ht_code ht_series_window(const struct ht_series *s, int64_t from_ns,
 			      int64_t to_ns, size_t buckets,
 			      struct ht_series *ret, struct ht_err *err)
 {
-	HT_AUTO_FREE double *scratch = malloc((s->rows + 1) * sizeof(*scratch));
-	struct rows r = {.scratch = scratch};
-	enum ht_code code;
-	size_t end = s->rows;
-	double width;
+	HT_CLEANUP(free_rows) struct rows r = {0};
+	enum ht_code code = take_rows(s, from_ns, to_ns, &r, err);
+	size_t end = r.end, first = r.from;
+	double width = 1;
 
-	if (!scratch)
-		return ht_fail(err, HT_NOMEM, "a window of %zu rows", s->rows);
-	while (r.from < end && s->time_ns[r.from] < from_ns)
-		r.from++;
-	while (end > r.from && s->time_ns[end - 1] > to_ns)
-		end--;
+	if (code != HT_OK)
+		return code;
 	ret->started_ns = s->started_ns;
 	memcpy(ret->target, s->target, sizeof(ret->target));
-	if (buckets == 0 || buckets >= end - r.from)
-		buckets = SIZE_MAX; /* every row its own */
-	width = r.from < end ? (double)(s->time_ns[end - 1] -
-					s->time_ns[r.from] + 1) /
-				       (double)buckets
-			     : 1;
-	for (int64_t begin = r.from < end ? s->time_ns[r.from] : 0;
-	     r.from < end; r.from = r.end) {
-		double at = (double)(s->time_ns[r.from] - begin);
+	if (buckets > 0 && buckets < end - first)
+		width = (double)(s->time_ns[end - 1] - s->time_ns[first] + 1) /
+			(double)buckets; /* else every row its own */
+	while (r.from < end && code == HT_OK) {
+		double at = (double)(s->time_ns[r.from] - s->time_ns[first]);
 		double limit = (floor(at / width) + 1) * width;
 
-		r.end = r.from + 1;
-		while (r.end < end &&
-		       (double)(s->time_ns[r.end] - begin) < limit)
-			r.end++;
+		for (r.end = r.from + 1; r.end < end; r.end++)
+			if ((double)(s->time_ns[r.end] - s->time_ns[first]) >=
+			    limit)
+				break;
 		code = add_bucket(s, &r, ret, err);
-		if (code != HT_OK)
-			return code;
+		r.from = r.end;
 	}
-	return HT_OK;
+	return code;
 }

@@ -10,7 +10,13 @@
 
 #include "schema/metrics.h"
 
-enum ht_stat { HT_STAT_MIN, HT_STAT_P10, HT_STAT_MEDIAN, HT_STAT_MAX, HT_STAT_COUNT };
+enum ht_stat {
+	HT_STAT_MIN,
+	HT_STAT_P10,
+	HT_STAT_MEDIAN,
+	HT_STAT_MAX,
+	HT_STAT_COUNT
+};
 
 /* One size class (max_size 0: mmapped chunks) over the same rows. */
 struct ht_class_series {
@@ -29,8 +35,8 @@ struct ht_mapping_series {
 
 struct ht_series {
 	size_t rows, capacity;
-	int64_t *time_ns;     /* wall clock, made monotonic: see series.c */
-	bool *cut;	      /* before this row: a gap, a trim, a suspend */
+	int64_t *time_ns; /* wall clock, made monotonic: see series.c */
+	bool *cut;	  /* before this row: a gap, a trim, a suspend */
 	double *metric[HT_METRIC_COUNT][HT_STAT_COUNT]; /* NaN: unknown */
 	struct ht_class_series *classes;
 	size_t classes_n;
@@ -44,7 +50,14 @@ void ht_series_init(struct ht_series *s);
 void ht_series_fini(struct ht_series *s);
 #define HT_AUTO_SERIES HT_CLEANUP(ht_series_fini)
 
-/* Appends one row with all metrics unknown; HT_NOMEM. */
+/* Room for `rows` rows in all, so that adding them copies nothing. */
+enum ht_code ht_series_reserve(struct ht_series *s, size_t rows,
+			       struct ht_err *err) HT_MUST_CHECK;
+/* Appends one row with all metrics unknown; HT_NOMEM. A time that is not later
+ * than the last row's means that the wall clock stepped back: the rows before
+ * are moved back by as much (and one usual interval), so that distances stay
+ * true and the newest times are right; the row is marked as a cut, and so is
+ * one after a gap (more than three times the interval before). */
 enum ht_code ht_series_add_row(struct ht_series *s, int64_t time_ns,
 			       struct ht_err *err) HT_MUST_CHECK;
 /* The class's or mapping's columns, made when new; NULL when out of memory. */
@@ -55,10 +68,25 @@ struct ht_mapping_series *ht_series_mapping(struct ht_series *s, uint64_t kind,
 enum ht_code ht_series_add_snapshot(struct ht_series *s,
 				    const struct ht_snapshot *from,
 				    struct ht_err *err) HT_MUST_CHECK;
+/* The same of its size classes or mappings alone, into the last row. A class
+ * that the snapshot does not list holds 0 bytes when it lists others. */
+enum ht_code ht_series_put_classes(struct ht_series *s,
+				   const struct ht_snapshot *from,
+				   struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_series_put_mappings(struct ht_series *s,
+				    const struct ht_snapshot *from,
+				    struct ht_err *err) HT_MUST_CHECK;
+/* Appends to ret one row that stands for the rows of s in [from, to]; none when
+ * there are none. Its statistics are those of the rows' (nearest rank, so that
+ * each was measured), its time that of the middle row. */
+enum ht_code ht_series_bucket(const struct ht_series *s, int64_t from_ns,
+			      int64_t to_ns, struct ht_series *ret,
+			      struct ht_err *err) HT_MUST_CHECK;
 /* Rows of s from `from_ns` (inclusive) to `to_ns`, reduced to at most `buckets`
  * equal-time buckets (0: as they are). */
 enum ht_code ht_series_window(const struct ht_series *s, int64_t from_ns,
 			      int64_t to_ns, size_t buckets,
-			      struct ht_series *ret, struct ht_err *err) HT_MUST_CHECK;
+			      struct ht_series *ret,
+			      struct ht_err *err) HT_MUST_CHECK;
 
 #endif

@@ -72,6 +72,63 @@ void *ht_snapshot_add(struct ht_snapshot *s, enum ht_record_id id)
 	return row;
 }
 
+void ht_snapshot_cut(struct ht_snapshot *s, enum ht_record_id id, size_t n)
+{
+	if (ht_record_is_list(id) && n < list_of(s, id)->n)
+		list_of(s, id)->n = n;
+}
+
+static int copy_list(struct any_list *to, const void *rows, size_t n,
+		     size_t size)
+{
+	if (n > to->capacity) {
+		void *grown = reallocarray(to->v, n, size);
+
+		if (!grown)
+			return -1;
+		to->v = grown;
+		to->capacity = n;
+	}
+	if (n > 0)
+		memcpy(to->v, rows, n * size);
+	to->n = n;
+	return 0;
+}
+
+void ht_snapshot_swap_list(struct ht_snapshot *a, struct ht_snapshot *b,
+			   enum ht_record_id id)
+{
+	struct any_list list = *list_of(a, id);
+
+	*list_of(a, id) = *list_of(b, id);
+	*list_of(b, id) = list;
+}
+
+void ht_snapshot_take_singles(struct ht_snapshot *to, struct ht_snapshot *from)
+{
+	for (enum ht_record_id id = 0; !ht_record_is_list(id); id++)
+		memcpy(ht_snapshot_single(to, id), ht_snapshot_single(from, id),
+		       ht_record_types[id].size);
+}
+
+int ht_snapshot_copy(struct ht_snapshot *to, const struct ht_snapshot *from)
+{
+	/* Row access is shared with writers, hence not const. */
+	struct ht_snapshot *rows = (struct ht_snapshot *)(uintptr_t)from;
+
+	ht_snapshot_take_singles(to, rows);
+	for (enum ht_record_id id = HT_RECORD_rss_cause; id < HT_RECORD_COUNT;
+	     id++)
+		if (copy_list(list_of(to, id), list_of(rows, id)->v,
+			      list_of(rows, id)->n,
+			      ht_record_types[id].size) < 0) {
+			ht_snapshot_fini(to);
+			ht_snapshot_init(to);
+			return -1;
+		}
+	return 0;
+}
+
 #define DEFINE_ADD(record, FIELDS)                                          \
 	struct ht_##record *ht_snapshot_add_##record(struct ht_snapshot *s) \
 	{                                                                   \

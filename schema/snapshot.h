@@ -55,6 +55,16 @@ void *ht_snapshot_single(struct ht_snapshot *s, enum ht_record_id id);
 size_t ht_snapshot_count(const struct ht_snapshot *s, enum ht_record_id id);
 void *ht_snapshot_row(struct ht_snapshot *s, enum ht_record_id id, size_t row);
 void *ht_snapshot_add(struct ht_snapshot *s, enum ht_record_id id);
+/* Shortens a list to its first n rows. */
+void ht_snapshot_cut(struct ht_snapshot *s, enum ht_record_id id, size_t n);
+/* Makes `to` (initialised) equal to `from`. -1: out of memory, `to` is empty. */
+int ht_snapshot_copy(struct ht_snapshot *to, const struct ht_snapshot *from);
+/* Exchanges one list of a and b. */
+void ht_snapshot_swap_list(struct ht_snapshot *a, struct ht_snapshot *b,
+			   enum ht_record_id id);
+/* Copies all records that are no lists. */
+void ht_snapshot_take_singles(struct ht_snapshot *to,
+			      struct ht_snapshot *from);
 
 /* Appends a warning; silently dropped when out of memory (the figure that is
  * missing is null all the same). */

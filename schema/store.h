@@ -2,8 +2,8 @@
 /*
  * Store: the history in SQLite (WAL, STRICT tables, user_version migrations,
  * views with plain names). One writer; readers never block it. A crash at any
- * instant loses at most the sample in flight. Tables and views are documented in
- * docs/store.md; the SQL is in schema/sql/.
+ * instant loses at most the sample in flight. Tables and views are documented
+ * in docs/store.md; the SQL is in schema/sql/.
  */
 #ifndef HT_SCHEMA_STORE_H
 #define HT_SCHEMA_STORE_H
@@ -17,50 +17,98 @@ enum ht_store_mode { HT_STORE_READ, HT_STORE_WRITE };
 /* WRITE creates and migrates; READ opens read-only, works while a writer is
  * active or gone. A newer version than ours is refused by name. */
 enum ht_code ht_store_open(const char *path, enum ht_store_mode mode,
-			   struct ht_store **ret, struct ht_err *err) HT_MUST_CHECK;
+			   struct ht_store **ret,
+			   struct ht_err *err) HT_MUST_CHECK;
 void ht_store_close(struct ht_store *st);
 
-/* Samples are added one by one and become durable together. */
-enum ht_code ht_store_begin(struct ht_store *st, struct ht_err *err) HT_MUST_CHECK;
-enum ht_code ht_store_commit(struct ht_store *st, struct ht_err *err) HT_MUST_CHECK;
+#define HT_AUTO_STORE HT_CLEANUP(ht_cleanup_store)
+static inline void ht_cleanup_store(struct ht_store **st)
+{
+	ht_store_close(*st);
+}
+
+/* Samples are added one by one and become durable together, at the commit.
+ * When anything between fails (full disk, lock), all since the begin is undone
+ * and the store is as it was; the next begin tries anew. */
+enum ht_code ht_store_begin(struct ht_store *st,
+			    struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_store_commit(struct ht_store *st,
+			     struct ht_err *err) HT_MUST_CHECK;
+/* Undoes all since the begin. Closing does so too. */
+void ht_store_rollback(struct ht_store *st);
 /* target: the configured name ("" for a bare record). The process row (boot id,
- * pid, start time, exe inode, exec) is made when new. */
+ * pid, start time, exe inode, exec) is made when new. Outside of a begin, the
+ * sample is a transaction of its own. ret_sample_id may be NULL. */
 enum ht_code ht_store_add(struct ht_store *st, const char *target,
 			  const struct ht_snapshot *s, int64_t *ret_sample_id,
 			  struct ht_err *err) HT_MUST_CHECK;
+/* Which process (table process) a sample belongs to. */
+enum ht_code ht_store_sample_process(struct ht_store *st, int64_t sample_id,
+				     int64_t *ret_process_id,
+				     struct ht_err *err) HT_MUST_CHECK;
 /* A process that ended, a gap, a failed sample, an operator's trim: kind is
- * "ended", "gap", "failed", "trim", "exec", ... */
-enum ht_code ht_store_event(struct ht_store *st, int64_t process_id, int64_t at_ns,
-			    const char *kind, const char *text,
+ * "ended", "gap", "failed", "trim", "exec", ... process_id 0: of none. */
+enum ht_code ht_store_event(struct ht_store *st, int64_t process_id,
+			    int64_t at_ns, const char *kind, const char *text,
 			    struct ht_err *err) HT_MUST_CHECK;
 
-/* Which process or target a word means: an id, a pid, a target's name, a comm.
- * The newest life when several match; earlier ones by id. */
+/* label, json: of a verdict (analysis/verdict.h), which the store keeps as it
+ * is. since_ns 0: not known. */
+enum ht_code ht_store_add_verdict(struct ht_store *st, int64_t process_id,
+				  int64_t at_ns, int64_t since_ns,
+				  const char *label, double confidence,
+				  const char *json,
+				  struct ht_err *err) HT_MUST_CHECK;
+
+/* Which process or target a word means: "#ID" (table process), a pid, a
+ * target's name, a comm, the last part of an executable's path, an ID. The
+ * newest life when several match; earlier ones by "#ID". HT_NODATA. */
 struct ht_store_process {
 	int64_t id;
 	uint64_t pid;
 	char target[128], comm[64], exe[256], boot_id[40];
-	int64_t started_ns, first_ns, last_ns, ended_ns; /* ended 0: not known */
+	int64_t started_ns, first_ns, last_ns,
+		ended_ns; /* ended 0: not known */
 	uint64_t samples;
 };
 enum ht_code ht_store_find(struct ht_store *st, const char *word,
-			   struct ht_store_process *ret, struct ht_err *err) HT_MUST_CHECK;
+			   struct ht_store_process *ret,
+			   struct ht_err *err) HT_MUST_CHECK;
 /* Calls `each` for every process, newest first, until it returns non-zero. */
 enum ht_code ht_store_processes(struct ht_store *st,
-				int (*each)(void *ctx, const struct ht_store_process *p),
+				int (*each)(void *ctx,
+					    const struct ht_store_process *p),
 				void *ctx, struct ht_err *err) HT_MUST_CHECK;
 
-/* History of one process in [from, to], at most max_rows rows: coarser roll-ups
- * are chosen when the window holds more (0: the finest there is). Size classes
- * and mappings come along when wanted. ret is initialised by the caller. */
+/* History of one process in [from, to], at most max_rows rows (0: the finest
+ * there is): samples when they cover the window and fit, else the finest
+ * roll-up that does, of 1 min, 10 min and 1 h; what is newer than the last
+ * roll-up comes from the samples. Size classes and mappings come along when
+ * wanted. ret is initialised by the caller; what it held is freed.
+ * Events of kind gap, trim, suspend, exec and clock mark a cut. */
 enum { HT_SERIES_METRICS = 0, HT_SERIES_CLASSES = 1, HT_SERIES_MAPPINGS = 2 };
 enum ht_code ht_store_series(struct ht_store *st, int64_t process_id,
 			     int64_t from_ns, int64_t to_ns, size_t max_rows,
 			     int parts, struct ht_series *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
+/* The same with the flagged metrics only (the others stay unknown): reading a
+ * few of them is several times as fast. NULL: all. */
+enum ht_code ht_store_series_of(struct ht_store *st, int64_t process_id,
+				int64_t from_ns, int64_t to_ns, size_t max_rows,
+				int parts, const bool metrics[HT_METRIC_COUNT],
+				struct ht_series *ret,
+				struct ht_err *err) HT_MUST_CHECK;
+/* Fine where it is new, coarse where it is old: samples of the last hour before
+ * to_ns, then minutes for 6 h, 10 minutes for 24 h, hours before that. */
+enum ht_code ht_store_series_mixed(struct ht_store *st, int64_t process_id,
+				   int64_t from_ns, int64_t to_ns, int parts,
+				   const bool metrics[HT_METRIC_COUNT],
+				   struct ht_series *ret,
+				   struct ht_err *err) HT_MUST_CHECK;
 
-/* The whole snapshot as it was at or before a time: arenas, heaps, bins, size
- * classes, threads where kept. HT_NODATA when there is none. */
+/* The whole snapshot as it was at or before a time: all but the advice, which
+ * is made from it. Lists come sorted. HT_NODATA when none is kept from then.
+ * ret is initialised by the caller; what it held is freed. */
 enum ht_code ht_store_snapshot_at(struct ht_store *st, int64_t process_id,
 				  int64_t at_ns, struct ht_snapshot *ret,
 				  struct ht_err *err) HT_MUST_CHECK;

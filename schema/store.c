@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schema/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "schema/store_int.h"
+
+/* FULL: every commit is on the disk before it returns, so that a power loss
+ * takes no more than a kill does. The journal's limit gives disk back after a
+ * long reader made it grow. */
+static const char writer_settings[] = "PRAGMA journal_mode = WAL;"
+				      "PRAGMA synchronous = FULL;"
+				      "PRAGMA foreign_keys = ON;"
+				      "PRAGMA cache_size = -4000;"
+				      "PRAGMA journal_size_limit = 8388608";
+static const char reader_settings[] = "PRAGMA query_only = ON;"
+				      "PRAGMA cache_size = -8000";
+
+enum {
+	WRITER_WAIT_MS = 20,   /* a loop must not stand still for a lock */
+	READER_WAIT_MS = 2000, /* readers wait for recovery only */
+};
+
+static enum ht_code connect(struct ht_store *st, const char *uri, int flags,
+			    struct ht_err *err)
+{
+	sqlite3_close(st->db);
+	st->db = NULL;
+	if (sqlite3_open_v2(uri, &st->db,
+			    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI,
+			    NULL) != SQLITE_OK)
+		return ht_store_fail(st, "open", err);
+	sqlite3_extended_result_codes(st->db, 1);
+	return HT_OK;
+}
+
+/* Pages given back by retention shrink the file. Must come before the first
+ * table; harmless later. */
+static enum ht_code open_writer(struct ht_store *st, struct ht_err *err)
+{
+	enum ht_code code = connect(
+		st, st->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err);
+
+	if (code != HT_OK)
+		return code;
+	sqlite3_busy_timeout(st->db, WRITER_WAIT_MS);
+	code = ht_store_exec(st, "PRAGMA auto_vacuum = INCREMENTAL", err);
+	if (code == HT_OK)
+		code = ht_store_exec(st, writer_settings, err);
+	return code;
+}
+
+/* The first read; SQLite opens nothing before. */
+static int try_read(struct ht_store *st)
+{
+	return sqlite3_exec(st->db, "SELECT 1 FROM sqlite_schema", NULL, NULL,
+			    NULL);
+}
+
+static bool has_journal(const char *path)
+{
+	HT_AUTO_FREE char *journal = NULL;
+
+	return asprintf(&journal, "%s-wal", path) < 0 ||
+	       access(journal, F_OK) == 0;
+}
+
+/* "file:PATH?immutable=1" with what an URI gives a meaning written as %XX. */
+static char *immutable_uri(const char *path)
+{
+	char *uri = malloc(strlen(path) * 3 + 32);
+	char *to = uri;
+
+	if (!uri)
+		return NULL;
+	to = stpcpy(to, "file:");
+	for (const char *p = path; *p; p++)
+		if (strchr("%?#", *p))
+			to += sprintf(to, "%%%02X", (unsigned char)*p);
+		else
+			*to++ = *p;
+	strcpy(to, "?immutable=1");
+	return uri;
+}
+
+/* A reader needs the writer's -shm file or the right to make one. Without
+ * either it can still read a file that nobody has open: the last writer left no
+ * journal, so all is in the file itself. With a journal there, that would show
+ * an old state, and is refused. */
+static enum ht_code open_reader(struct ht_store *st, struct ht_err *err)
+{
+	HT_AUTO_FREE char *uri = NULL;
+	enum ht_code code;
+	int result;
+
+	if (access(st->path, R_OK) < 0)
+		return ht_fail_sys(err, errno == ENOENT ? HT_NODATA : HT_STORE,
+				   errno, "%s", st->path);
+	code = connect(st, st->path, SQLITE_OPEN_READONLY, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_busy_timeout(st->db, READER_WAIT_MS);
+	result = try_read(st);
+	if (result != SQLITE_OK && (result & 0xff) != SQLITE_CANTOPEN &&
+	    (result & 0xff) != SQLITE_READONLY)
+		return ht_store_fail(st, "read", err);
+	if (result != SQLITE_OK && has_journal(st->path))
+		return ht_fail(err, HT_STORE,
+			       "%s: its writer's files beside it (-wal, -shm) "
+			       "cannot be used: run as the user or group that "
+			       "owns them",
+			       st->path);
+	if (result != SQLITE_OK) {
+		uri = immutable_uri(st->path);
+		if (!uri)
+			return ht_fail(err, HT_NOMEM, "no memory for a path");
+		code = connect(st, uri, SQLITE_OPEN_READONLY, err);
+		if (code == HT_OK && try_read(st) != SQLITE_OK)
+			code = ht_store_fail(st, "read", err);
+		if (code != HT_OK)
+			return code;
+	}
+	return ht_store_exec(st, reader_settings, err);
+}
+
+enum ht_code ht_store_open(const char *path, enum ht_store_mode mode,
+			   struct ht_store **ret, struct ht_err *err)
+{
+	HT_AUTO_STORE struct ht_store *st = calloc(1, sizeof(*st));
+	enum ht_code code;
+
+	if (st)
+		st->path = strdup(path);
+	if (st && mode == HT_STORE_WRITE)
+		st->states = calloc(HT_STORE_STATES, sizeof(*st->states));
+	if (!st || !st->path || (mode == HT_STORE_WRITE && !st->states))
+		return ht_fail(err, HT_NOMEM, "no memory for a store");
+	st->mode = mode;
+	st->squeeze = 1;
+	code = mode == HT_STORE_WRITE ? open_writer(st, err)
+				      : open_reader(st, err);
+	if (code == HT_OK)
+		code = ht_store_migrate(st, err);
+	if (code != HT_OK)
+		return code;
+	*ret = ht_take_ptr(st);
+	return HT_OK;
+}
+
+void ht_store_close(struct ht_store *st)
+{
+	if (!st)
+		return;
+	ht_store_forget_all(st);
+	free(st->states);
+	ht_store_sql_fini(st);
+	sqlite3_close(st->db); /* an open transaction is undone */
+	for (int id = 0; id < HT_RECORD_COUNT; id++) {
+		free(st->insert_sql[id]);
+		free(st->gone_sql[id]);
+		free(st->select_sql[id]);
+	}
+	free(st->sample_sql);
+	free(st->path);
+	free(st);
+}
+
+/* --- events and verdicts ---------------------------------------------------
+ */
+
+static void bind_process(sqlite3_stmt *stmt, int at, int64_t process_id)
+{
+	if (process_id > 0)
+		sqlite3_bind_int64(stmt, at, process_id);
+	else
+		sqlite3_bind_null(stmt, at);
+}
+
+struct event {
+	int64_t process_id, at_ns;
+	const char *kind, *text;
+};
+
+static enum ht_code add_event(struct ht_store *st, void *ctx,
+			      struct ht_err *err)
+{
+	const struct event *e = ctx;
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+
+	code = ht_store_sql(st,
+			    "INSERT INTO event (process_id, at_ns, kind, "
+			    "text) VALUES (?, ?, ?, ?)",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	bind_process(stmt, 1, e->process_id);
+	sqlite3_bind_int64(stmt, 2, e->at_ns);
+	ht_bind_text(stmt, 3, e->kind);
+	ht_bind_text(stmt, 4, e->text);
+	code = ht_store_run(st, stmt, err);
+	if (code != HT_OK || strcmp(e->kind, "ended") != 0)
+		return code;
+	ht_store_forget(st, e->process_id);
+	code = ht_store_sql(st, "UPDATE process SET ended_ns = ? WHERE id = ?",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, e->at_ns);
+	sqlite3_bind_int64(stmt, 2, e->process_id);
+	return ht_store_run(st, stmt, err);
+}
+
+enum ht_code ht_store_event(struct ht_store *st, int64_t process_id,
+			    int64_t at_ns, const char *kind, const char *text,
+			    struct ht_err *err)
+{
+	struct event e = {process_id, at_ns, kind, text ?: ""};
+
+	return ht_store_in_transaction(st, add_event, &e, err);
+}
+
+struct verdict {
+	int64_t process_id, at_ns, since_ns;
+	const char *label, *json;
+	double confidence;
+};
+
+static enum ht_code add_verdict(struct ht_store *st, void *ctx,
+				struct ht_err *err)
+{
+	const struct verdict *v = ctx;
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+
+	code = ht_store_sql(st,
+			    "INSERT INTO verdict (process_id, at_ns, "
+			    "since_ns, label, confidence, json) "
+			    "VALUES (?, ?, ?, ?, ?, ?)",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	bind_process(stmt, 1, v->process_id);
+	sqlite3_bind_int64(stmt, 2, v->at_ns);
+	if (v->since_ns)
+		sqlite3_bind_int64(stmt, 3, v->since_ns);
+	ht_bind_text(stmt, 4, v->label);
+	sqlite3_bind_double(stmt, 5, v->confidence);
+	ht_bind_text(stmt, 6, v->json);
+	return ht_store_run(st, stmt, err);
+}
+
+enum ht_code ht_store_add_verdict(struct ht_store *st, int64_t process_id,
+				  int64_t at_ns, int64_t since_ns,
+				  const char *label, double confidence,
+				  const char *json, struct ht_err *err)
+{
+	struct verdict v = {process_id, at_ns, since_ns,
+			    label,	json,  confidence};
+
+	return ht_store_in_transaction(st, add_verdict, &v, err);
+}

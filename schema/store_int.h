@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of the store, for schema/store*.c only. */
+#ifndef HT_SCHEMA_STORE_INT_H
+#define HT_SCHEMA_STORE_INT_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "schema/store.h"
+
+#define HT_STORE_STMTS	 64
+#define HT_STORE_STATES	 256
+#define HT_ROLLUP_SPAN_S 3600 /* rolled up an hour at a time */
+
+/* sample.detail: what is kept beside the metrics. */
+enum ht_detail {
+	HT_DETAIL_NONE,
+	HT_DETAIL_CHANGES, /* rows that changed since sample.base_id */
+	HT_DETAIL_FULL,	   /* all rows */
+	HT_DETAIL_HOURLY,  /* all rows, kept as the hour's */
+	HT_DETAIL_DAILY,   /* all rows, kept as the day's */
+};
+
+/* What the writer remembers of a process, so that only changes are written. */
+struct ht_store_state {
+	int64_t process_id;	  /* 0: free */
+	int64_t base_id, base_ns; /* newest sample with all rows */
+	int64_t last_ns;	  /* newest sample */
+	uint64_t used;		  /* when: the oldest makes room */
+	char boot_id[40];
+	uint64_t pid, start_ticks, exe_dev, exe_inode, image, uid;
+	char target[128], comm[64], cgroup[256];
+	struct ht_snapshot last; /* lists sorted by key */
+};
+
+struct ht_store {
+	sqlite3 *db;
+	char *path;
+	enum ht_store_mode mode;
+	bool begun; /* between ht_store_begin() and _commit() */
+	struct {
+		const char *sql; /* static text, or owned by `built` */
+		sqlite3_stmt *stmt;
+	} stmts[HT_STORE_STMTS];
+	size_t stmts_n;
+	/* SQL made from the record tables; see store_records.c. */
+	char *insert_sql[HT_RECORD_COUNT], *gone_sql[HT_RECORD_COUNT];
+	char *select_sql[HT_RECORD_COUNT];
+	char *sample_sql;
+	struct ht_store_state *states; /* HT_STORE_STATES, NULL: reading */
+	uint64_t tick;
+	double squeeze; /* share of the ages that is kept; see store_retain.c */
+};
+
+/* --- store_sql.c: statements and errors ------------------------------------
+ */
+
+/* A prepared statement, reset and with no value bound. `sql` must live as long
+ * as the store: its address is the key under which it is kept. */
+enum ht_code ht_store_sql(struct ht_store *st, const char *sql,
+			  sqlite3_stmt **ret, struct ht_err *err) HT_MUST_CHECK;
+/* One step: *ret_row true for a row, false for the end (then it is reset). */
+enum ht_code ht_store_step(struct ht_store *st, sqlite3_stmt *stmt,
+			   bool *ret_row, struct ht_err *err) HT_MUST_CHECK;
+/* Steps to the end, rows ignored. */
+enum ht_code ht_store_run(struct ht_store *st, sqlite3_stmt *stmt,
+			  struct ht_err *err) HT_MUST_CHECK;
+/* Statements without parameters or rows, several allowed. */
+enum ht_code ht_store_exec(struct ht_store *st, const char *sql,
+			   struct ht_err *err) HT_MUST_CHECK;
+/* The last error of SQLite in words: what failed, on which file, why. */
+enum ht_code ht_store_fail(struct ht_store *st, const char *what,
+			   struct ht_err *err);
+void ht_store_sql_fini(struct ht_store *st);
+
+/* Runs `body` in a transaction of its own, or in the one that is open. When it
+ * fails, everything since the transaction's begin is undone. */
+enum ht_code
+ht_store_in_transaction(struct ht_store *st,
+			enum ht_code (*body)(struct ht_store *st, void *ctx,
+					     struct ht_err *err),
+			void *ctx, struct ht_err *err) HT_MUST_CHECK;
+
+/* Runs `body`, which only reads, so that it sees one state of the database
+ * throughout. */
+enum ht_code ht_store_reading(struct ht_store *st,
+			      enum ht_code (*body)(struct ht_store *st,
+						   void *ctx,
+						   struct ht_err *err),
+			      void *ctx, struct ht_err *err) HT_MUST_CHECK;
+
+/* HT_UNKNOWN and what no signed 64-bit number holds: NULL. */
+void ht_bind_figure(sqlite3_stmt *stmt, int at, uint64_t v);
+uint64_t ht_column_figure(sqlite3_stmt *stmt, int at);
+void ht_bind_text(sqlite3_stmt *stmt, int at, const char *text);
+void ht_column_text(sqlite3_stmt *stmt, int at, char *ret, size_t size);
+
+/* --- store_migrate.c -------------------------------------------------------
+ */
+
+enum ht_code ht_store_migrate(struct ht_store *st,
+			      struct ht_err *err) HT_MUST_CHECK;
+
+/* --- store_records.c: records as rows of their tables ----------------------
+ */
+
+/* Table of a record; NULL: it is not stored in one of its own. */
+const char *ht_record_table(enum ht_record_id id);
+/* Column of a field; NULL: not stored. */
+const char *ht_record_column(enum ht_record_id id, const struct ht_field *f);
+/* Orders two rows of a list by their key. */
+int ht_record_compare(enum ht_record_id id, const void *a, const void *b);
+/* Sorts a list by its key and drops all but the last row of each key. */
+void ht_record_sort(struct ht_snapshot *s, enum ht_record_id id);
+/* Whether this snapshot says anything about the list: an empty one may mean
+ * "none" or "not asked for". */
+bool ht_record_measured(const struct ht_snapshot *s, enum ht_record_id id);
+enum ht_code ht_record_insert(struct ht_store *st, enum ht_record_id id,
+			      int64_t sample_id, const void *record,
+			      struct ht_err *err) HT_MUST_CHECK;
+/* The row's key ends with this sample. */
+enum ht_code ht_record_gone(struct ht_store *st, enum ht_record_id id,
+			    int64_t sample_id, const void *record,
+			    struct ht_err *err) HT_MUST_CHECK;
+/* The record's rows of one sample, applied to `into`, whose list is sorted by
+ * key and stays so: new ones added, known keys replaced, gone ones removed. */
+enum ht_code ht_record_apply(struct ht_store *st, enum ht_record_id id,
+			     int64_t sample_id, struct ht_snapshot *into,
+			     struct ht_err *err) HT_MUST_CHECK;
+
+/* --- store_state.c: what the writer remembers ------------------------------
+ */
+
+/* The process's memory, empty when it is new or was forgotten. */
+struct ht_store_state *ht_store_state(struct ht_store *st, int64_t process_id);
+void ht_store_forget(struct ht_store *st, int64_t process_id);
+void ht_store_forget_all(struct ht_store *st);
+
+/* --- store_process.c: whose sample it is ------------------------------------
+ */
+
+/* The process's row, made when new, and what is remembered of it. Borrowed:
+ * valid until the next call. */
+enum ht_code ht_store_process_of(struct ht_store *st, const char *target,
+				 const struct ht_snapshot *s,
+				 struct ht_store_state **ret,
+				 struct ht_err *err) HT_MUST_CHECK;
+
+/* --- store_raw.c, store_rolled.c: rows of a series -------------------------
+ */
+
+struct ht_store_window {
+	int64_t process_id, from_ns, to_ns; /* both inclusive */
+	int parts;
+	const bool *metrics; /* HT_METRIC_COUNT flags; NULL: all */
+	bool by_clock; /* as the wall clock said, even where it stepped back */
+};
+/* Appends the samples of a window, in the order they were taken. */
+enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
+			  struct ht_series *ret,
+			  struct ht_err *err) HT_MUST_CHECK;
+/* Appends the buckets that begin in a window. */
+enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
+			     const struct ht_store_window *w,
+			     struct ht_series *ret,
+			     struct ht_err *err) HT_MUST_CHECK;
+/* "SELECT head, "metric", ... tail": columns of the wanted metrics, in their
+ * order. The caller finalizes. */
+enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,
+				     const bool *metrics, const char *tail,
+				     sqlite3_stmt **ret,
+				     struct ht_err *err) HT_MUST_CHECK;
+
+#endif

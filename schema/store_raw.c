@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Samples as rows of a series. */
+#include "schema/store_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,
+				     const bool *metrics, const char *tail,
+				     sqlite3_stmt **ret, struct ht_err *err)
+{
+	HT_AUTO_FREE char *sql = NULL;
+	size_t length = 0;
+	FILE *f = open_memstream(&sql, &length);
+
+	if (!f)
+		return ht_fail(err, HT_NOMEM, "no memory for SQL");
+	fprintf(f, "SELECT %s", head);
+	for (int m = 0; m < HT_METRIC_COUNT; m++)
+		if (!metrics || metrics[m])
+			fprintf(f, ", \"%s\"", ht_metric_infos[m].name);
+	fprintf(f, " %s", tail);
+	if (fclose(f) != 0)
+		return ht_fail(err, HT_NOMEM, "no memory for SQL");
+	if (sqlite3_prepare_v2(st->db, sql, -1, ret, NULL) != SQLITE_OK)
+		return ht_store_fail(st, "prepare", err);
+	return HT_OK;
+}
+
+/* --- size classes and mappings at each sample ------------------------------
+ */
+
+/* The lists as of one sample, carried on to the next. */
+struct carried {
+	int64_t base_id, last_id; /* 0: nothing yet */
+	struct ht_snapshot lists;
+};
+
+struct sample {
+	int64_t id, base_id, process_id;
+	int64_t detail, lists;
+};
+
+static const struct {
+	int part;
+	enum ht_record_id id;
+	enum ht_code (*put)(struct ht_series *s, const struct ht_snapshot *from,
+			    struct ht_err *err);
+} parts[] = {
+	{HT_SERIES_CLASSES, HT_RECORD_size_class, ht_series_put_classes},
+	{HT_SERIES_MAPPINGS, HT_RECORD_mapping, ht_series_put_mappings},
+};
+#define PARTS (sizeof(parts) / sizeof(parts[0]))
+
+static enum ht_code apply_parts(struct ht_store *st, int wanted,
+				int64_t sample_id, struct carried *c,
+				struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	for (size_t i = 0; i < PARTS && code == HT_OK; i++)
+		if (wanted & parts[i].part)
+			code = ht_record_apply(st, parts[i].id, sample_id,
+					       &c->lists, err);
+	return code;
+}
+
+/* From the sample that has all rows up to this one. */
+static enum ht_code rebuild(struct ht_store *st, int wanted,
+			    const struct sample *at, struct carried *c,
+			    struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+	bool row;
+
+	ht_snapshot_fini(&c->lists);
+	ht_snapshot_init(&c->lists);
+	code = ht_store_sql(st,
+			    "SELECT id FROM sample WHERE id BETWEEN ? AND "
+			    "? AND process_id = ? ORDER BY id",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, at->base_id);
+	sqlite3_bind_int64(stmt, 2, at->id);
+	sqlite3_bind_int64(stmt, 3, at->process_id);
+	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
+		code = apply_parts(st, wanted, sqlite3_column_int64(stmt, 0), c,
+				   err);
+		if (code != HT_OK)
+			break;
+	}
+	sqlite3_reset(stmt);
+	return code;
+}
+
+static enum ht_code put_parts(struct ht_store *st, int wanted,
+			      const struct sample *at, struct carried *c,
+			      struct ht_series *ret, struct ht_err *err)
+{
+	enum ht_code code;
+
+	if (at->detail == HT_DETAIL_NONE)
+		return HT_OK; /* not kept: stays unknown */
+	if (at->base_id == c->base_id && at->id > c->last_id)
+		code = apply_parts(st, wanted, at->id, c, err);
+	else
+		code = rebuild(st, wanted, at, c, err);
+	c->base_id = at->base_id;
+	c->last_id = at->id;
+	for (size_t i = 0; i < PARTS && code == HT_OK; i++)
+		if ((wanted & parts[i].part) &&
+		    (at->lists & (INT64_C(1) << parts[i].id)))
+			code = parts[i].put(ret, &c->lists, err);
+	return code;
+}
+
+/* --- rows ------------------------------------------------------------------
+ */
+
+static double figure(sqlite3_stmt *stmt, int at)
+{
+	/* Two look-ups of the same cell: sqlite3_column_type() is cheap. */
+	return sqlite3_column_type(stmt, at) == SQLITE_NULL
+		       ? NAN
+		       : (double)sqlite3_column_int64(stmt, at);
+}
+
+enum { FIXED_COLUMNS = 5 };
+
+static enum ht_code put_row(struct ht_store *st, sqlite3_stmt *stmt,
+			    const struct ht_store_window *w, struct carried *c,
+			    struct ht_series *ret, struct ht_err *err)
+{
+	struct sample at = {sqlite3_column_int64(stmt, 0),
+			    sqlite3_column_int64(stmt, 2), w->process_id,
+			    sqlite3_column_int64(stmt, 3),
+			    sqlite3_column_int64(stmt, 4)};
+	enum ht_code code =
+		ht_series_add_row(ret, sqlite3_column_int64(stmt, 1), err);
+	int column = FIXED_COLUMNS;
+
+	if (code != HT_OK)
+		return code;
+	for (int m = 0; m < HT_METRIC_COUNT; m++) {
+		double v;
+
+		if (w->metrics && !w->metrics[m])
+			continue;
+		v = figure(stmt, column++);
+		for (int k = 0; k < HT_STAT_COUNT; k++)
+			ret->metric[m][k][ret->rows - 1] = v;
+	}
+	return w->parts ? put_parts(st, w->parts, &at, c, ret, err) : HT_OK;
+}
+
+/* Samples in the order they were taken: by time, but by number where the wall
+ * clock stepped back (slower: has to sort). */
+static enum ht_code stepped_back(struct ht_store *st,
+				 const struct ht_store_window *w, bool *ret,
+				 struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+
+	*ret = false;
+	if (w->by_clock)
+		return HT_OK;
+	code = ht_store_sql(st,
+			    "SELECT 1 FROM event WHERE process_id = ? AND "
+			    "kind = 'clock' AND at_ns BETWEEN ? AND ?",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, w->process_id);
+	sqlite3_bind_int64(stmt, 2, w->from_ns);
+	sqlite3_bind_int64(stmt, 3, w->to_ns);
+	code = ht_store_step(st, stmt, ret, err);
+	sqlite3_reset(stmt);
+	return code;
+}
+
+static void finalize(sqlite3_stmt **stmt)
+{
+	sqlite3_finalize(*stmt);
+}
+
+static void fini_carried(struct carried *c)
+{
+	ht_snapshot_fini(&c->lists);
+}
+
+enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
+			  struct ht_series *ret, struct ht_err *err)
+{
+	HT_CLEANUP(finalize) sqlite3_stmt *stmt = NULL;
+	HT_CLEANUP(fini_carried) struct carried c = {0};
+	bool by_number = false;
+	bool row;
+	enum ht_code code = stepped_back(st, w, &by_number, err);
+
+	ht_snapshot_init(&c.lists);
+	if (code == HT_OK)
+		code = ht_store_select_metrics(
+			st, "id, at_ns, base_id, detail, lists", w->metrics,
+			by_number ? "FROM sample WHERE process_id = ? AND "
+				    "at_ns BETWEEN ? AND ? ORDER BY id"
+				  : "FROM sample WHERE process_id = ? AND "
+				    "at_ns BETWEEN ? AND ? ORDER BY at_ns, id",
+			&stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, w->process_id);
+	sqlite3_bind_int64(stmt, 2, w->from_ns);
+	sqlite3_bind_int64(stmt, 3, w->to_ns);
+	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
+		code = put_row(st, stmt, w, &c, ret, err);
+		if (code != HT_OK)
+			break;
+	}
+	return code;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Buckets of a roll-up as rows of a series. */
+#include "schema/store_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+static void finalize(sqlite3_stmt **stmt)
+{
+	sqlite3_finalize(*stmt);
+}
+
+static double figure(sqlite3_stmt *stmt, int at)
+{
+	return sqlite3_column_type(stmt, at) == SQLITE_NULL
+		       ? NAN
+		       : (double)sqlite3_column_int64(stmt, at);
+}
+
+/* --- metrics ---------------------------------------------------------------
+ */
+
+static enum ht_stat stat_of(const char *name)
+{
+	static const char *const names[HT_STAT_COUNT] = {[HT_STAT_MIN] = "min",
+							 [HT_STAT_P10] = "p10",
+							 [HT_STAT_MEDIAN] =
+								 "median",
+							 [HT_STAT_MAX] = "max"};
+	int k = 0;
+
+	while (k + 1 < HT_STAT_COUNT && strcmp(names[k], name) != 0)
+		k++;
+	return (enum ht_stat)k;
+}
+
+/* A statistic that is not there equals the median. */
+static void complete_row(struct ht_series *s, const bool *metrics)
+{
+	size_t row = s->rows - 1;
+
+	for (int m = 0; m < HT_METRIC_COUNT; m++) {
+		double *const *column = s->metric[m];
+
+		if (metrics && !metrics[m])
+			continue;
+		for (int k = 0; k < HT_STAT_COUNT; k++)
+			if (isnan(column[k][row]))
+				column[k][row] = column[HT_STAT_MEDIAN][row];
+	}
+}
+
+static void read_stat(sqlite3_stmt *stmt, const bool *metrics,
+		      struct ht_series *s)
+{
+	enum ht_stat k = stat_of((const char *)sqlite3_column_text(stmt, 1));
+	int column = 2;
+
+	for (int m = 0; m < HT_METRIC_COUNT; m++)
+		if (!metrics || metrics[m])
+			s->metric[m][k][s->rows - 1] = figure(stmt, column++);
+}
+
+static enum ht_code read_metrics(struct ht_store *st, int64_t level_s,
+				 const struct ht_store_window *w,
+				 struct ht_series *ret, struct ht_err *err)
+{
+	HT_CLEANUP(finalize) sqlite3_stmt *stmt = NULL;
+	int64_t current = INT64_MIN;
+	enum ht_code code;
+	bool row;
+
+	code = ht_store_select_metrics(
+		st, "at_s, stat", w->metrics,
+		"FROM rollup WHERE process_id = ? AND level_s = ? AND "
+		"at_s BETWEEN ? AND ? ORDER BY at_s",
+		&stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, w->process_id);
+	sqlite3_bind_int64(stmt, 2, level_s);
+	sqlite3_bind_int64(stmt, 3, w->from_ns / HT_NS_PER_S);
+	sqlite3_bind_int64(stmt, 4, w->to_ns / HT_NS_PER_S);
+	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
+		int64_t at_s = sqlite3_column_int64(stmt, 0);
+
+		if (at_s != current) {
+			if (current != INT64_MIN)
+				complete_row(ret, w->metrics);
+			current = at_s;
+			code = ht_series_add_row(
+				ret,
+				at_s * HT_NS_PER_S + level_s * HT_NS_PER_S / 2,
+				err);
+			if (code != HT_OK)
+				return code;
+		}
+		read_stat(stmt, w->metrics, ret);
+	}
+	if (code == HT_OK && current != INT64_MIN)
+		complete_row(ret, w->metrics);
+	return code;
+}
+
+/* --- size classes and mappings ---------------------------------------------
+ */
+
+/* Start of the hour in which the sparse rows begin anew. */
+static int64_t hour_of(int64_t at_s)
+{
+	return at_s - at_s % HT_ROLLUP_SPAN_S;
+}
+
+static int64_t bucket_of(const struct ht_series *s, size_t row, int64_t level_s)
+{
+	int64_t at_s = s->time_ns[row] / HT_NS_PER_S;
+
+	return at_s - at_s % level_s;
+}
+
+/* One row of class_rollup, from column 1 on. */
+static enum ht_code put_class(sqlite3_stmt *stmt, size_t row,
+			      struct ht_series *s, struct ht_err *err)
+{
+	struct ht_class_series *c =
+		ht_series_class(s, (uint64_t)sqlite3_column_int64(stmt, 1));
+
+	if (!c)
+		return ht_fail(err, HT_NOMEM, "no memory for size classes");
+	for (int k = 0; k < HT_STAT_COUNT; k++)
+		c->bytes[k][row] = figure(stmt, 2 + k);
+	c->chunks[row] = figure(stmt, 6);
+	return HT_OK;
+}
+
+static uint64_t kind_of(const char *name)
+{
+	for (uint64_t k = 0; k < HT_MAPPING_KIND_COUNT; k++)
+		if (!strcmp(ht_mapping_kind_names[k], name))
+			return k;
+	return HT_UNKNOWN;
+}
+
+static enum ht_code put_mapping(sqlite3_stmt *stmt, size_t row,
+				struct ht_series *s, struct ht_err *err)
+{
+	struct ht_mapping_series *m = ht_series_mapping(
+		s, kind_of((const char *)sqlite3_column_text(stmt, 1)),
+		(const char *)sqlite3_column_text(stmt, 2));
+
+	if (!m)
+		return ht_fail(err, HT_NOMEM, "no memory for mappings");
+	m->anonymous[row] = figure(stmt, 3);
+	m->count[row] = figure(stmt, 4);
+	return HT_OK;
+}
+
+/* What no row of this bucket changed is as in the bucket before. */
+static void carry_classes(struct ht_series *s, size_t row)
+{
+	for (size_t i = 0; i < s->classes_n; i++) {
+		struct ht_class_series *c = &s->classes[i];
+
+		for (int k = 0; k < HT_STAT_COUNT; k++)
+			c->bytes[k][row] = c->bytes[k][row - 1];
+		c->chunks[row] = c->chunks[row - 1];
+	}
+}
+
+static void carry_mappings(struct ht_series *s, size_t row)
+{
+	for (size_t i = 0; i < s->mappings_n; i++) {
+		struct ht_mapping_series *m = &s->mappings[i];
+
+		m->anonymous[row] = m->anonymous[row - 1];
+		m->count[row] = m->count[row - 1];
+	}
+}
+
+struct part {
+	int part;
+	const char *sql;
+	enum ht_code (*put)(sqlite3_stmt *stmt, size_t row, struct ht_series *s,
+			    struct ht_err *err);
+	void (*carry)(struct ht_series *s, size_t row);
+};
+
+static const struct part parts[] = {
+	{HT_SERIES_CLASSES,
+	 "SELECT at_s, max_size, min, p10, median, max, chunks "
+	 "FROM class_rollup WHERE process_id = ? AND level_s = ? AND "
+	 "at_s BETWEEN ? AND ? ORDER BY at_s",
+	 put_class, carry_classes},
+	{HT_SERIES_MAPPINGS,
+	 "SELECT at_s, kind, name, anonymous, count "
+	 "FROM mapping_rollup WHERE process_id = ? AND level_s = ? AND "
+	 "at_s BETWEEN ? AND ? ORDER BY at_s",
+	 put_mapping, carry_mappings},
+};
+
+/* Rows of the database and of the series side by side, both in order of time.
+ * The query begins with the hour, so that the first row finds what it carries
+ * on; rows of buckets before the series fall on its first row. */
+static enum ht_code read_part(struct ht_store *st, const struct part *p,
+			      int64_t level_s, const struct ht_store_window *w,
+			      size_t first, struct ht_series *s,
+			      struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code = ht_store_sql(st, p->sql, &stmt, err);
+	bool row = false;
+
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, w->process_id);
+	sqlite3_bind_int64(stmt, 2, level_s);
+	sqlite3_bind_int64(stmt, 3, hour_of(bucket_of(s, first, level_s)));
+	sqlite3_bind_int64(stmt, 4, w->to_ns / HT_NS_PER_S);
+	code = ht_store_step(st, stmt, &row, err);
+	for (size_t at = first; at < s->rows && code == HT_OK; at++) {
+		int64_t bucket = bucket_of(s, at, level_s);
+
+		if (at > first &&
+		    hour_of(bucket) == hour_of(bucket_of(s, at - 1, level_s)))
+			p->carry(s, at);
+		while (code == HT_OK && row &&
+		       sqlite3_column_int64(stmt, 0) <= bucket) {
+			code = p->put(stmt, at, s, err);
+			if (code == HT_OK)
+				code = ht_store_step(st, stmt, &row, err);
+		}
+	}
+	sqlite3_reset(stmt);
+	return code;
+}
+
+enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
+			     const struct ht_store_window *w,
+			     struct ht_series *ret, struct ht_err *err)
+{
+	size_t first = ret->rows;
+	enum ht_code code = read_metrics(st, level_s, w, ret, err);
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (code == HT_OK && (w->parts & parts[i].part) &&
+		    ret->rows > first)
+			code = read_part(st, &parts[i], level_s, w, first, ret,
+					 err);
+	return code;
+}

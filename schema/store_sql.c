@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "schema/store_int.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+/* --- errors --------------------------------------------------------------- */
+
+static const struct {
+	int result; /* primary result code of SQLite */
+	enum ht_code code;
+	const char *why;
+} reasons[] = {
+	{SQLITE_FULL, HT_STORE, "the disk is full"},
+	{SQLITE_BUSY, HT_STORE, "another program holds its lock"},
+	{SQLITE_LOCKED, HT_STORE, "another program holds its lock"},
+	{SQLITE_CORRUPT, HT_STORE,
+	 "the file is damaged; keep a copy and start a new one"},
+	{SQLITE_NOTADB, HT_STORE, "the file is damaged or no database"},
+	{SQLITE_READONLY, HT_STORE, "no permission to write"},
+	{SQLITE_PERM, HT_STORE, "no permission"},
+	{SQLITE_CANTOPEN, HT_STORE, "it cannot be opened"},
+	{SQLITE_NOMEM, HT_NOMEM, "no memory"},
+};
+
+enum ht_code ht_store_fail(struct ht_store *st, const char *what,
+			   struct ht_err *err)
+{
+	int result = sqlite3_errcode(st->db); /* no memory: when db is NULL */
+	int number = st->db ? sqlite3_system_errno(st->db) : ENOMEM;
+
+	if (result == SQLITE_FULL && number == 0)
+		number = ENOSPC;
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (reasons[i].result == (result & 0xff)) {
+			ht_err_put(err, reasons[i].code, 0, 0, "%s: %s: %s",
+				   st->path, what, reasons[i].why);
+			if (err)
+				err->os_errno = number;
+			return reasons[i].code;
+		}
+	if ((result & 0xff) == SQLITE_IOERR)
+		return ht_fail_sys(err, HT_STORE, number ?: EIO,
+				   "%s: %s: input or output", st->path, what);
+	return ht_fail(err, HT_STORE, "%s: %s: %s", st->path, what,
+		       sqlite3_errmsg(st->db));
+}
+
+/* --- statements ----------------------------------------------------------- */
+
+enum ht_code ht_store_sql(struct ht_store *st, const char *sql,
+			  sqlite3_stmt **ret, struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+
+	for (size_t i = 0; i < st->stmts_n; i++)
+		if (st->stmts[i].sql == sql) {
+			*ret = st->stmts[i].stmt;
+			sqlite3_reset(*ret);
+			sqlite3_clear_bindings(*ret);
+			return HT_OK;
+		}
+	if (st->stmts_n == HT_STORE_STMTS)
+		return ht_fail(err, HT_BUG, "more than %d kinds of statements",
+			       HT_STORE_STMTS);
+	if (sqlite3_prepare_v3(st->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
+			       &stmt, NULL) != SQLITE_OK)
+		return ht_store_fail(st, "prepare", err);
+	st->stmts[st->stmts_n].sql = sql;
+	st->stmts[st->stmts_n++].stmt = stmt;
+	*ret = stmt;
+	return HT_OK;
+}
+
+void ht_store_sql_fini(struct ht_store *st)
+{
+	for (size_t i = 0; i < st->stmts_n; i++)
+		sqlite3_finalize(st->stmts[i].stmt);
+	st->stmts_n = 0;
+}
+
+enum ht_code ht_store_step(struct ht_store *st, sqlite3_stmt *stmt,
+			   bool *ret_row, struct ht_err *err)
+{
+	int result = sqlite3_step(stmt);
+
+	if (result != SQLITE_ROW && result != SQLITE_DONE) {
+		enum ht_code code = ht_store_fail(
+			st, sqlite3_stmt_readonly(stmt) ? "read" : "write",
+			err);
+
+		sqlite3_reset(stmt);
+		return code;
+	}
+	*ret_row = result == SQLITE_ROW;
+	if (!*ret_row)
+		sqlite3_reset(stmt);
+	return HT_OK;
+}
+
+enum ht_code ht_store_run(struct ht_store *st, sqlite3_stmt *stmt,
+			  struct ht_err *err)
+{
+	enum ht_code code;
+	bool row;
+
+	do
+		code = ht_store_step(st, stmt, &row, err);
+	while (code == HT_OK && row);
+	return code;
+}
+
+enum ht_code ht_store_exec(struct ht_store *st, const char *sql,
+			   struct ht_err *err)
+{
+	if (sqlite3_exec(st->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		return ht_store_fail(st, "write", err);
+	return HT_OK;
+}
+
+/* --- transactions --------------------------------------------------------- */
+
+static void undo(struct ht_store *st)
+{
+	if (!sqlite3_get_autocommit(st->db))
+		sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
+	st->begun = false;
+	ht_store_forget_all(st); /* what it knew may be undone */
+}
+
+enum ht_code ht_store_begin(struct ht_store *st, struct ht_err *err)
+{
+	enum ht_code code;
+
+	if (st->begun)
+		return ht_fail(err, HT_BUG, "%s: begun twice", st->path);
+	code = ht_store_exec(st, "BEGIN IMMEDIATE", err);
+	st->begun = code == HT_OK;
+	return code;
+}
+
+enum ht_code ht_store_commit(struct ht_store *st, struct ht_err *err)
+{
+	enum ht_code code;
+
+	if (!st->begun)
+		return HT_OK; /* undone already, and told so */
+	code = ht_store_exec(st, "COMMIT", err);
+	if (code != HT_OK)
+		undo(st);
+	st->begun = false;
+	return code;
+}
+
+enum ht_code ht_store_in_transaction(struct ht_store *st,
+				     enum ht_code (*body)(struct ht_store *st,
+							  void *ctx,
+							  struct ht_err *err),
+				     void *ctx, struct ht_err *err)
+{
+	bool own = !st->begun;
+	enum ht_code code = own ? ht_store_begin(st, err) : HT_OK;
+
+	if (code != HT_OK)
+		return code;
+	code = body(st, ctx, err);
+	if (code == HT_OK && own)
+		return ht_store_commit(st, err);
+	if (code != HT_OK)
+		undo(st);
+	return code;
+}
+
+void ht_store_rollback(struct ht_store *st)
+{
+	if (st->begun)
+		undo(st);
+}
+
+enum ht_code ht_store_reading(struct ht_store *st,
+			      enum ht_code (*body)(struct ht_store *st,
+						   void *ctx,
+						   struct ht_err *err),
+			      void *ctx, struct ht_err *err)
+{
+	bool own = sqlite3_get_autocommit(st->db);
+	enum ht_code code = own ? ht_store_exec(st, "BEGIN", err) : HT_OK;
+
+	if (code != HT_OK)
+		return code;
+	code = body(st, ctx, err);
+	if (own)
+		sqlite3_exec(st->db, "ROLLBACK", NULL, NULL, NULL);
+	return code;
+}
+
+/* --- values --------------------------------------------------------------- */
+
+void ht_bind_figure(sqlite3_stmt *stmt, int at, uint64_t v)
+{
+	if (v <= INT64_MAX)
+		sqlite3_bind_int64(stmt, at, (sqlite3_int64)v);
+	else
+		sqlite3_bind_null(stmt, at);
+}
+
+uint64_t ht_column_figure(sqlite3_stmt *stmt, int at)
+{
+	return sqlite3_column_type(stmt, at) == SQLITE_NULL
+		       ? HT_UNKNOWN
+		       : (uint64_t)sqlite3_column_int64(stmt, at);
+}
+
+/* The text must stay until the statement is reset or bound anew. */
+void ht_bind_text(sqlite3_stmt *stmt, int at, const char *text)
+{
+	sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
+}
+
+void ht_column_text(sqlite3_stmt *stmt, int at, char *ret, size_t size)
+{
+	const unsigned char *text = sqlite3_column_text(stmt, at);
+
+	snprintf(ret, size, "%s", text ? (const char *)text : "");
+}
