@@ -539,8 +539,8 @@ static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 	adopt_unlisted(aw);
 	settle_in_use(aw);
 	settle_free(aw);
-	settle_system(aw);
 	describe(aw);
+	settle_system(aw);
 	ht_sweep(aw);
 	ht_blocked(aw);
 	return add_rows(aw) ? HT_OK

@@ -181,6 +181,8 @@ static void measure_part(struct rss *r, size_t i)
 	p->size = v->end - v->start;
 	p->group = NO_GROUP;
 	name_part(r, i);
+	if (v->start > INT64_MAX)
+		return; /* [vsyscall]: the kernel's own, not in RSS */
 	if (!ht_pages_tally(r->w->in->pages, v->start, v->end, &p->pages))
 		r->known = false;
 	heaps = take_ranges(r, i, &r->w->arenas);

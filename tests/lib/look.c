@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/lib/look.h"
+
+#include "agent/locate.h"
+#include "agent/stop.h"
+#include "agent/walk.h"
+#include "common/clock.h"
+#include "schema/request.h"
+
+struct look {
+	pid_t pid;
+	struct ht_look *how;
+	struct ht_maps maps;
+	struct ht_reader reader;
+	struct ht_pages_source pages;
+	struct ht_located located;
+	struct ht_stopped *stop;
+	struct ht_roots *roots;
+};
+
+static enum ht_code prepare(struct look *l, struct ht_snapshot *ret,
+			    struct ht_err *err)
+{
+	struct ht_locate_in in = {.pid = l->pid,
+				  .maps = &l->maps,
+				  .reader = &l->reader,
+				  .use_debug_info = !l->how->no_symbols};
+	enum ht_code code = ht_maps_read(l->pid, &l->maps, err);
+
+	if (code == HT_OK)
+		code = ht_reader_open_process(l->pid, 8, true, &l->reader, err);
+	if (code == HT_OK)
+		code = ht_pages_source_open(l->pid, &l->pages, err);
+	if (code == HT_OK)
+		code = ht_locate(&in, &l->located, ret, err);
+	return code;
+}
+
+static enum ht_code walk(struct look *l, struct ht_walk_in *in,
+			 struct ht_snapshot *ret, struct ht_err *err)
+{
+	int64_t start = ht_mono_ns();
+	enum ht_code code;
+
+	code = ht_locate_threads(&l->located, &l->reader, &l->maps,
+				 in->threads, in->threads_n, err);
+	if (code == HT_OK)
+		code = ht_roots_read(in, &l->roots, err);
+	if (code == HT_OK && l->how->moving)
+		ht_stop_release(l->stop), l->stop = NULL;
+	if (code == HT_OK)
+		code = ht_walk(in, l->roots, ret, err);
+	l->how->walk_ns = (uint64_t)(ht_mono_ns() - start);
+	return code;
+}
+
+static enum ht_code look(struct look *l, struct ht_snapshot *ret,
+			 struct ht_err *err)
+{
+	struct ht_stop_limits limits = {.deadline_ns = ht_mono_ns() +
+						       10 * HT_NS_PER_S};
+	struct ht_walk_in in = {.located = &l->located,
+				.reader = &l->reader,
+				.pages = &l->pages,
+				.maps = &l->maps,
+				.moving = l->how->moving,
+				.want = HT_WANT_ALL};
+	enum ht_code code = prepare(l, ret, err);
+
+	if (code != HT_OK)
+		return code;
+	code = ht_stop_all(l->pid, &limits, &l->reader, &l->stop, err);
+	if (code != HT_OK)
+		return code;
+	ht_maps_fini(&l->maps);
+	code = ht_maps_read(l->pid, &l->maps, err);
+	in.threads = ht_stop_threads(l->stop, &in.threads_n);
+	return code == HT_OK ? walk(l, &in, ret, err) : code;
+}
+
+enum ht_code ht_look(pid_t pid, struct ht_look *how, struct ht_snapshot *ret,
+		     struct ht_err *err)
+{
+	struct look l = {.pid = pid, .how = how, .pages = {.pagemap_fd = -1}};
+	enum ht_code code;
+
+	ht_snapshot_init(ret);
+	code = look(&l, ret, err);
+	how->pause_ns = ht_stop_release(l.stop).pause_us * 1000;
+	ht_roots_fini(l.roots);
+	ht_pages_source_close(&l.pages);
+	ht_reader_close(&l.reader);
+	ht_maps_fini(&l.maps);
+	return code;
+}
