@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Cgroup: the memory limit that a process will meet first, from the text of its
+ * /proc/PID/cgroup. Both hierarchies are known: v2 ("0::/path") and v1
+ * ("4:memory:/path"). */
+#ifndef HT_AGENT_CGROUP_H
+#define HT_AGENT_CGROUP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Path of the group that accounts memory: v1's if there is one, else v2's. */
+void ht_cgroup_name(const char *proc_cgroup, char *ret, size_t size);
+
+/* The group, from its own up to the root, with the least room: its limit and
+ * the bytes charged to it that cannot be reclaimed (anonymous, shared memory,
+ * kernel). Left alone when no group has a limit or none can be read. */
+void ht_cgroup_limit(const char *proc_cgroup, uint64_t *ret_max,
+		     uint64_t *ret_used);
+
+#endif

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/procfs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "agent/cgroup.h"
+#include "common/clock.h"
+#include "schema/request.h"
+
+#define TEXT_MAX 8192 /* the largest of these files is status, some 1.5 KB */
+#define KIB	 1024u
+
+/* Whole small file, NUL-terminated. false: errno says why. */
+static bool read_text(const char *path, char text[TEXT_MAX])
+{
+	HT_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	size_t used = 0;
+	ssize_t got;
+
+	if (fd < 0)
+		return false;
+	while (used < TEXT_MAX - 1 &&
+	       (got = read(fd, text + used, TEXT_MAX - 1 - used)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return false;
+		used += (size_t)got;
+	}
+	text[used] = '\0';
+	return true;
+}
+
+static bool read_proc(pid_t pid, const char *name, char text[TEXT_MAX])
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
+	return read_text(path, text);
+}
+
+/* "Key:   123 kB" in a file of such lines, in bytes; HT_UNKNOWN: no such line.
+ */
+static uint64_t kib_line(const char *text, const char *key)
+{
+	size_t n = strlen(key);
+	uint64_t value;
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, n) != 0 || line[n] != ':')
+			continue;
+		if (sscanf(line + n + 1, "%" SCNu64, &value) != 1)
+			return HT_UNKNOWN;
+		return value * KIB;
+	}
+	return HT_UNKNOWN;
+}
+
+static enum ht_code fail_gone(pid_t pid, struct ht_err *err)
+{
+	if (errno == EACCES || errno == EPERM)
+		return ht_fail_sys(err, HT_DENIED, errno, "read /proc/%d", pid);
+	return ht_fail(err, HT_GONE, "there is no process %d", pid);
+}
+
+/* --- stat
+ * ---------------------------------------------------------------------- */
+
+/* The fields of /proc/PID/stat behind the command name, which may itself hold
+ * blanks and brackets: counted from its last ')'. Numbers are proc(5)'s. */
+struct stat_fields {
+	uint64_t minflt, majflt, utime, stime, threads, start_ticks, vsize;
+};
+
+static bool read_stat(pid_t pid, struct stat_fields *ret)
+{
+	char text[TEXT_MAX], *rest;
+	uint64_t field[24] = {0};
+
+	if (!read_proc(pid, "stat", text))
+		return false;
+	rest = strrchr(text, ')');
+	errno = ESRCH;
+	if (!rest || strlen(rest) < 4)
+		return false;
+	rest += 4; /* ") S ": the state is field 3 */
+	for (unsigned i = 4; i < 24; i++) {
+		char *end;
+
+		field[i] = strtoull(rest, &end, 10);
+		if (end == rest)
+			return false;
+		rest = end;
+	}
+	*ret = (struct stat_fields){field[10], field[12], field[14], field[15],
+				    field[20], field[22], field[23]};
+	return true;
+}
+
+/* --- head
+ * ---------------------------------------------------------------------- */
+
+static uint64_t ticks_ns(uint64_t ticks)
+{
+	return ticks * (uint64_t)(HT_NS_PER_S / sysconf(_SC_CLK_TCK));
+}
+
+/* Start times count from boot, suspended time included. */
+static int64_t start_time(uint64_t start_ticks)
+{
+	int64_t boot = ht_wall_ns() - ht_clock_ns(CLOCK_BOOTTIME);
+
+	return boot + (int64_t)ticks_ns(start_ticks);
+}
+
+static void first_line(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%.*s", (int)strcspn(text, "\n"), text);
+}
+
+static void read_exe(pid_t pid, struct ht_head *ret)
+{
+	char path[64], target[PATH_MAX];
+	struct stat st;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n > 0) {
+		target[n] = '\0';
+		first_line(ret->exe, sizeof(ret->exe), target);
+	}
+	if (stat(path, &st) == 0) {
+		ret->exe_dev = st.st_dev;
+		ret->exe_inode = st.st_ino;
+	}
+}
+
+static uint64_t effective_uid(const char *status)
+{
+	const char *line = strstr(status, "\nUid:");
+	uint64_t real, effective;
+
+	if (!line ||
+	    sscanf(line, "\nUid: %" SCNu64 " %" SCNu64, &real, &effective) != 2)
+		return HT_UNKNOWN;
+	return effective;
+}
+
+enum ht_code ht_procfs_head(pid_t pid, struct ht_head *ret, struct ht_err *err)
+{
+	struct stat_fields stat;
+	char text[TEXT_MAX];
+
+	if (!read_stat(pid, &stat))
+		return fail_gone(pid, err);
+	ret->pid = (uint64_t)pid;
+	ret->start_ticks = stat.start_ticks;
+	ret->started_at = start_time(stat.start_ticks);
+	ret->cpu_ns = ticks_ns(stat.utime + stat.stime);
+	if (read_proc(pid, "comm", text))
+		first_line(ret->comm, sizeof(ret->comm), text);
+	if (read_proc(pid, "status", text))
+		ret->uid = effective_uid(text);
+	if (read_text("/proc/sys/kernel/random/boot_id", text))
+		first_line(ret->boot_id, sizeof(ret->boot_id), text);
+	if (read_proc(pid, "cgroup", text))
+		ht_cgroup_name(text, ret->cgroup, sizeof(ret->cgroup));
+	read_exe(pid, ret);
+	return HT_OK;
+}
+
+/* --- process
+ * ------------------------------------------------------------------- */
+
+static uint64_t writable_private(const struct ht_maps *maps)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct ht_vma *v = &maps->v[i];
+
+		if ((v->flags & (HT_VMA_WRITE | HT_VMA_SHARED)) == HT_VMA_WRITE)
+			sum += v->end - v->start;
+	}
+	return sum;
+}
+
+static void read_rollup(pid_t pid, struct ht_process *ret)
+{
+	char text[TEXT_MAX];
+	uint64_t clean, dirty;
+
+	if (!read_proc(pid, "smaps_rollup", text))
+		return;
+	ret->pss = kib_line(text, "Pss");
+	clean = kib_line(text, "Private_Clean");
+	dirty = kib_line(text, "Private_Dirty");
+	if (clean != HT_UNKNOWN && dirty != HT_UNKNOWN)
+		ret->uss = clean + dirty;
+}
+
+enum ht_code ht_procfs_process(pid_t pid, uint64_t want,
+			       const struct ht_maps *maps,
+			       struct ht_process *ret, struct ht_err *err)
+{
+	struct stat_fields stat;
+	char text[TEXT_MAX];
+	uint64_t pages;
+
+	if (!read_stat(pid, &stat))
+		return fail_gone(pid, err);
+	ret->vsz = stat.vsize;
+	ret->minflt = stat.minflt;
+	ret->majflt = stat.majflt;
+	ret->threads = stat.threads;
+	if (read_proc(pid, "statm", text) &&
+	    sscanf(text, "%*u %" SCNu64, &pages) == 1)
+		ret->rss = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	if (read_proc(pid, "status", text)) {
+		ret->swap = kib_line(text, "VmSwap");
+		ret->rss_anon = kib_line(text, "RssAnon");
+		ret->rss_file = kib_line(text, "RssFile");
+		ret->rss_shmem = kib_line(text, "RssShmem");
+	}
+	if (maps)
+		ret->writable_private = writable_private(maps);
+	if (want & HT_WANT_PSS)
+		read_rollup(pid, ret);
+	return HT_OK;
+}
+
+/* --- limits
+ * -------------------------------------------------------------------- */
+
+static uint64_t soft_limit(pid_t pid, enum __rlimit_resource resource)
+{
+	struct rlimit l;
+
+	if (prlimit(pid, resource, NULL, &l) < 0 || l.rlim_cur == RLIM_INFINITY)
+		return HT_UNKNOWN;
+	return l.rlim_cur;
+}
+
+void ht_procfs_limits(pid_t pid, struct ht_limits *ret)
+{
+	char text[TEXT_MAX];
+
+	ret->rlimit_as = soft_limit(pid, RLIMIT_AS);
+	ret->rlimit_data = soft_limit(pid, RLIMIT_DATA);
+	ret->cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+	if (read_text("/proc/meminfo", text)) {
+		ret->mem_total = kib_line(text, "MemTotal");
+		ret->mem_available = kib_line(text, "MemAvailable");
+		ret->swap_free = kib_line(text, "SwapFree");
+	}
+	if (read_proc(pid, "cgroup", text))
+		ht_cgroup_limit(text, &ret->cgroup_max, &ret->cgroup_used);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Procfs: what the kernel says of a process as a whole. Cheap files only (stat,
+ * statm, status, cgroup); smaps_rollup, which holds the mmap lock while it
+ * walks every page table, is read only when HT_WANT_PSS asks for it.
+ *
+ * What the kernel does not tell stays HT_UNKNOWN. The only errors are that the
+ * process is gone or may not be looked at.
+ */
+#ifndef HT_AGENT_PROCFS_H
+#define HT_AGENT_PROCFS_H
+
+#include <sys/types.h>
+
+#include "agent/maps.h"
+#include "schema/snapshot.h"
+
+/* Who: all of head but taken_at and arch. HT_GONE: no such process. */
+enum ht_code ht_procfs_head(pid_t pid, struct ht_head *ret,
+			    struct ht_err *err) HT_MUST_CHECK;
+
+/* How large: all of process. rss and rss_* are the kernel's counters, which lag
+ * by some pages per processor; the walk replaces them by exact sums where it
+ * can. maps: for writable_private; NULL leaves it unknown. */
+enum ht_code ht_procfs_process(pid_t pid, uint64_t want,
+			       const struct ht_maps *maps,
+			       struct ht_process *ret,
+			       struct ht_err *err) HT_MUST_CHECK;
+
+/* How large it may become: rlimits, the tightest memory cgroup above it (v2 or
+ * v1), the machine. Never fails: what cannot be read stays unknown. */
+void ht_procfs_limits(pid_t pid, struct ht_limits *ret);
+
+#endif

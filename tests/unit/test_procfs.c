@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/cgroup.h"
+#include "agent/procfs.h"
+#include "common/clock.h"
+#include "schema/request.h"
+
+static void a_name_with_blanks_and_brackets_is_read_right(void **state)
+{
+	struct ht_head head;
+	struct ht_err err;
+	struct stat exe;
+
+	(void)state;
+	prctl(PR_SET_NAME, "a) R 1 (b");
+	ht_record_clear(HT_RECORD_head, &head);
+	assert_int_equal(ht_procfs_head(getpid(), &head, &err), HT_OK);
+	assert_string_equal(head.comm, "a) R 1 (b");
+	assert_int_equal(head.pid, getpid());
+	assert_int_equal(head.uid, geteuid());
+	assert_int_equal(stat("/proc/self/exe", &exe), 0);
+	assert_int_equal(head.exe_inode, exe.st_ino);
+	assert_true(head.started_at <= ht_wall_ns());
+	assert_true(head.started_at > ht_wall_ns() - 3600 * HT_NS_PER_S);
+	assert_int_equal(strlen(head.boot_id), 36);
+}
+
+static void figures_are_the_kernels(void **state)
+{
+	struct ht_process p;
+	struct ht_maps maps;
+	struct ht_err err;
+	struct rusage usage;
+
+	(void)state;
+	ht_record_clear(HT_RECORD_process, &p);
+	assert_int_equal(ht_maps_read(getpid(), &maps, &err), HT_OK);
+	assert_int_equal(
+		ht_procfs_process(getpid(), HT_WANT_PSS, &maps, &p, &err),
+		HT_OK);
+	getrusage(RUSAGE_SELF, &usage);
+	assert_int_equal(p.threads, 1);
+	assert_true(p.rss > 0 && p.rss < p.vsz);
+	assert_true(p.uss <= p.pss);
+	assert_true(p.writable_private > 0 && p.writable_private < p.vsz);
+	assert_true(p.minflt <= (uint64_t)usage.ru_minflt);
+	ht_maps_fini(&maps);
+}
+
+static void pss_is_read_only_when_wanted(void **state)
+{
+	struct ht_process p;
+	struct ht_err err;
+
+	(void)state;
+	ht_record_clear(HT_RECORD_process, &p);
+	assert_int_equal(ht_procfs_process(getpid(), 0, NULL, &p, &err), HT_OK);
+	assert_true(p.pss == HT_UNKNOWN && p.uss == HT_UNKNOWN);
+	assert_true(p.writable_private == HT_UNKNOWN);
+}
+
+static void a_process_that_is_gone_is_told_by_its_pid(void **state)
+{
+	struct ht_head head;
+	struct ht_err err;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0)
+		_exit(0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(ht_procfs_head(pid, &head, &err), HT_GONE);
+	assert_non_null(strstr(err.msg, "no process"));
+}
+
+static void limits_show_what_bounds_the_process(void **state)
+{
+	const struct rlimit limit = {1ull << 40, RLIM_INFINITY};
+	struct ht_limits l;
+
+	(void)state;
+	ht_record_clear(HT_RECORD_limits, &l);
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	ht_procfs_limits(getpid(), &l);
+	assert_int_equal(l.rlimit_as, 1ull << 40);
+	assert_true(l.rlimit_data == HT_UNKNOWN);
+	assert_true(l.mem_available > 0 && l.mem_available < l.mem_total);
+}
+
+static void the_group_that_accounts_memory_is_found(void **state)
+{
+	static const struct {
+		const char *text, *path;
+	} cases[] = {
+		{"0::/system.slice/a.service\n", "/system.slice/a.service"},
+		{"9:cpu:/x\n4:cpuset,memory:/pods/1\n0::/\n", "/pods/1"},
+		{"4:memory:/a\n0::/b\n", "/a"},
+		{"9:cpu:/x\n", ""},
+		{"nonsense", ""},
+		{"", ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		char path[64] = "";
+
+		ht_cgroup_name(cases[i].text, path, sizeof(path));
+		assert_string_equal(path, cases[i].path);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_name_with_blanks_and_brackets_is_read_right),
+		cmocka_unit_test(figures_are_the_kernels),
+		cmocka_unit_test(pss_is_read_only_when_wanted),
+		cmocka_unit_test(a_process_that_is_gone_is_told_by_its_pid),
+		cmocka_unit_test(limits_show_what_bounds_the_process),
+		cmocka_unit_test(the_group_that_accounts_memory_is_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
