@@ -136,7 +136,7 @@ $(BUILD)/sample-service: samples/service.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -o $@ $< -lpthread
 
-FAST = $(UNIT) $(sort $(wildcard tests/integration/*.bats tests/integration/*.sh)) \
+FAST = $(UNIT) $(sort $(wildcard tests/cli/*.bats tests/integration/*.bats tests/integration/*.sh)) \
 	tests/layers.sh
 LONG = $(sort $(wildcard tests/matrix/run tests/fault/*.bats tests/fault/*.sh \
 	tests/scenario/*.bats tests/scenario/*.sh tests/static/*.sh tests/fuzz/*.sh))

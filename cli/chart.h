@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chart: series as inline SVG for the report, stacked areas or lines. No
+ * script, no file beside the page. */
+#ifndef HT_CLI_CHART_H
+#define HT_CLI_CHART_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct ht_band {
+	const char *name, *color;
+	const double *value; /* bytes; NaN: unknown, drawn as a gap or 0 */
+};
+
+struct ht_chart {
+	const char *title;
+	const int64_t *time_ns;
+	size_t rows;		     /* at least 1 */
+	const struct ht_band *bands; /* stacked: from the bottom */
+	size_t bands_n;
+	bool stacked;
+};
+
+/* Writes a <figure> with title, legend and drawing. */
+void ht_chart_print(FILE *to, const struct ht_chart *c);
+
+/* Text with the signs of HTML escaped. */
+void ht_html_text(FILE *to, const char *text);
+
+#endif

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The machine's checks. */
+#include "cli/checks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "cli/target.h"
+#include "common/cleanup.h"
+
+struct ht_check *ht_check_add(struct ht_checks *c, const char *name,
+			      enum ht_grade grade, const char *fmt, ...)
+{
+	struct ht_check *one;
+	va_list ap;
+
+	if (c->n == HT_CHECKS_MAX)
+		return NULL;
+	one = &c->v[c->n++];
+	*one = (struct ht_check){.name = name, .grade = grade};
+	va_start(ap, fmt);
+	vsnprintf(one->found, sizeof(one->found), fmt, ap);
+	va_end(ap);
+	return one;
+}
+
+void ht_check_mend(struct ht_check *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!c)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(c->mend, sizeof(c->mend), fmt, ap);
+	va_end(ap);
+}
+
+#define PTRACE_BIT (UINT64_C(1) << CAP_SYS_PTRACE)
+
+/* The file capability that the agent gets where it is installed. */
+static bool file_is_capable(const char *path)
+{
+	struct vfs_ns_cap_data data = {0};
+
+	return getxattr(path, "security.capability", &data, sizeof(data)) > 0 &&
+	       data.data[0].permitted & PTRACE_BIT;
+}
+
+static bool process_is_capable(void)
+{
+	HT_AUTO_FILE FILE *f = fopen("/proc/self/status", "re");
+	char line[256];
+	uint64_t set = 0;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "CapEff: %" SCNx64, &set) == 1)
+			break;
+	}
+	return set & PTRACE_BIT;
+}
+
+static void check_agent(struct ht_checks *c, char agent[4096], bool *ret_cap)
+{
+	struct ht_check *one;
+	struct ht_err err;
+
+	*ret_cap = false;
+	if (ht_client_find_agent(agent, 4096, &err) != HT_OK) {
+		one = ht_check_add(c, "agent", HT_BAD, "%s", err.msg);
+		ht_check_mend(one, "export HEAPTIDE_AGENT=/path/to/"
+				   "heaptide-agent");
+		*agent = '\0';
+		return;
+	}
+	*ret_cap = file_is_capable(agent);
+	ht_check_add(c, "agent", HT_GOOD, "%s%s", agent,
+		     *ret_cap ? " (has cap_sys_ptrace)" : "");
+}
+
+static int yama_scope(void)
+{
+	HT_AUTO_FILE FILE *f =
+		fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+	int scope;
+
+	return f && fscanf(f, "%d", &scope) == 1 ? scope : -1;
+}
+
+static void check_rights(struct ht_checks *c, const char *agent, bool agent_cap)
+{
+	int scope = yama_scope();
+	struct ht_check *one;
+	bool capable;
+
+	capable = agent_cap || process_is_capable();
+	one = ht_check_add(c, "capability", capable ? HT_GOOD : HT_NOTE,
+			   capable ? "CAP_SYS_PTRACE: processes of all users "
+				     "can be measured"
+				   : "no CAP_SYS_PTRACE: only this user's own "
+				     "processes can be measured");
+	if (!capable)
+		ht_check_mend(one, "sudo setcap cap_sys_ptrace=ep %s", agent);
+	if (scope <= 0)
+		ht_check_add(c, "Yama", HT_GOOD, "%s",
+			     scope < 0 ? "not in this kernel"
+				       : "ptrace_scope 0: no restriction");
+	else if (scope == 3) {
+		one = ht_check_add(c, "Yama", HT_BAD,
+				   "ptrace_scope 3: nobody may trace until the "
+				   "next boot");
+		ht_check_mend(one, "set kernel.yama.ptrace_scope=1 in "
+				   "/etc/sysctl.d and reboot");
+	} else {
+		one = ht_check_add(c, "Yama", capable ? HT_GOOD : HT_BAD,
+				   "ptrace_scope %d: only %s", scope,
+				   scope == 1 ? "a parent, or who has "
+						"CAP_SYS_PTRACE"
+					      : "who has CAP_SYS_PTRACE");
+		if (!capable)
+			ht_check_mend(one, "sudo heaptide ..., or sudo sysctl "
+					   "kernel.yama.ptrace_scope=0");
+	}
+}
+
+/* PAGEMAP_SCAN (Linux 6.7): one range of one page; the kernel knows the request
+ * or answers ENOTTY. */
+static bool has_pagemap_scan(void)
+{
+	uint64_t arg[12] = {sizeof(arg)};
+	HT_AUTO_FD int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	arg[2] = arg[3] = (uint64_t)(uintptr_t)arg & ~UINT64_C(4095);
+	return fd >= 0 && (ioctl(fd, _IOWR('f', 16, uint64_t[12]), arg) >= 0 ||
+			   errno != ENOTTY);
+}
+
+static void check_kernel(struct ht_checks *c)
+{
+	HT_AUTO_FD int self = pidfd_open(getpid(), 0);
+	struct utsname name;
+
+	uname(&name);
+	ht_check_add(c, "kernel", HT_GOOD, "Linux %s, %s", name.release,
+		     name.machine);
+	if (self < 0)
+		ht_check_add(c, "pidfd", HT_BAD,
+			     "pidfd_open is missing: Linux 5.3 is needed");
+	else
+		ht_check_add(c, "pidfd", HT_GOOD, "there");
+	if (has_pagemap_scan())
+		ht_check_add(c, "PAGEMAP_SCAN", HT_GOOD, "there");
+	else
+		ht_check_add(c, "PAGEMAP_SCAN", HT_NOTE,
+			     "missing (Linux 6.7): residency is read page by "
+			     "page, four times slower");
+}
+
+/* A child that waits for its own end. */
+static pid_t waiting_child(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		prctl(PR_SET_PTRACER, (unsigned long)getppid(), 0, 0, 0);
+		pause();
+		_exit(0);
+	}
+	return pid;
+}
+
+/* The proof of all the rest: stop, read and walk a process that is ours. */
+static void check_measurement(struct ht_cli *cli, struct ht_checks *c)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	struct ht_check *one;
+	pid_t pid = waiting_child();
+	struct ht_err err = {0};
+	enum ht_code code;
+
+	ht_snapshot_init(&s);
+	if (pid < 0)
+		return;
+	code = ht_target_measure(cli, pid, 0, &s, &err);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	if (code == HT_OK) {
+		ht_check_add(c, "measurement", HT_GOOD,
+			     "a child of ours was measured, stopped for "
+			     "%" PRIu64 " us",
+			     s.stop.pause_us);
+		return;
+	}
+	one = ht_check_add(c, "measurement", HT_BAD, "%s", err.msg);
+	ht_check_mend(one, "%s", ht_code_hint(code));
+}
+
+void ht_check_machine(struct ht_cli *cli, struct ht_checks *c)
+{
+	char agent[4096];
+	bool agent_cap;
+
+	check_agent(c, agent, &agent_cap);
+	check_rights(c, agent, agent_cap);
+	check_kernel(c);
+	if (*agent)
+		check_measurement(cli, c);
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The checks of one process, and of a database. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/checks.h"
+#include "cli/target.h"
+
+/* One line "KEY:\tVALUE" of /proc/PID/status. "" when it is not there. */
+static void status_value(pid_t pid, const char *key, char *out, size_t len)
+{
+	char path[64], line[256];
+	HT_AUTO_FILE FILE *f = NULL;
+	size_t key_len = strlen(key);
+
+	*out = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, key, key_len) != 0 || line[key_len] != ':')
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(out, len, "%s",
+			 line + key_len + 1 +
+				 strspn(line + key_len + 1, "\t "));
+		return;
+	}
+}
+
+static void check_tracer(pid_t pid, struct ht_checks *c)
+{
+	char tracer[32], name[64];
+	struct ht_check *one;
+
+	status_value(pid, "TracerPid", tracer, sizeof(tracer));
+	if (!strcmp(tracer, "0")) {
+		ht_check_add(c, "tracer", HT_GOOD, "none");
+		return;
+	}
+	status_value(atoi(tracer), "Name", name, sizeof(name));
+	one = ht_check_add(c, "tracer", HT_BAD, "%s, pid %s, traces it", name,
+			   tracer);
+	ht_check_mend(one, "end it, or wait: kill %s", tracer);
+}
+
+static void check_owner(pid_t pid, struct ht_checks *c)
+{
+	char uids[64];
+	unsigned uid;
+
+	status_value(pid, "Uid", uids, sizeof(uids));
+	uid = (unsigned)strtoul(uids, NULL, 10);
+	if (geteuid() == 0 || uid == geteuid())
+		ht_check_add(c, "owner", HT_GOOD, "user id %u", uid);
+	else
+		ht_check_mend(ht_check_add(c, "owner", HT_NOTE,
+					   "user id %u; you are %u: "
+					   "CAP_SYS_PTRACE is needed",
+					   uid, geteuid()),
+			      "sudo heaptide explain %d", pid);
+}
+
+/* Does the process live in another namespace than we do? */
+static bool elsewhere(pid_t pid, const char *kind)
+{
+	char path[64];
+	struct stat theirs, ours;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, kind);
+	if (stat(path, &theirs))
+		return false;
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", kind);
+	return !stat(path, &ours) && theirs.st_ino != ours.st_ino;
+}
+
+static void check_container(pid_t pid, struct ht_checks *c)
+{
+	if (elsewhere(pid, "user"))
+		ht_check_mend(ht_check_add(c, "container", HT_NOTE,
+					   "in another user namespace: rights "
+					   "are needed there"),
+			      "run heaptide as root on the host");
+	else if (elsewhere(pid, "pid") || elsewhere(pid, "mnt"))
+		ht_check_add(c, "container", HT_GOOD,
+			     "in a container: its files are read through "
+			     "/proc/%d/root",
+			     pid);
+	else
+		ht_check_add(c, "container", HT_GOOD, "none");
+}
+
+/* "ID=debian" of the target's own os-release. */
+static void distribution(pid_t pid, char *out, size_t len)
+{
+	char path[64], line[256];
+	HT_AUTO_FILE FILE *f = NULL;
+
+	*out = '\0';
+	snprintf(path, sizeof(path), "/proc/%d/root/etc/os-release", pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "ID=", 3) != 0)
+			continue;
+		line[strcspn(line, "\n")] = '\0';
+		snprintf(out, len, "%.*s",
+			 (int)strcspn(line + 3 + (line[3] == '"'), "\""),
+			 line + 3 + (line[3] == '"'));
+		return;
+	}
+}
+
+static const struct {
+	const char *id, *command;
+} debug_packages[] = {
+	{"debian", "apt-get install libc6-dbg"},
+	{"ubuntu", "apt-get install libc6-dbg"},
+	{"fedora", "dnf debuginfo-install glibc"},
+	{"rhel", "dnf debuginfo-install glibc"},
+	{"centos", "dnf debuginfo-install glibc"},
+	{"almalinux", "dnf debuginfo-install glibc"},
+	{"rocky", "dnf debuginfo-install glibc"},
+	{"amzn", "dnf debuginfo-install glibc"},
+	{"opensuse-leap", "zypper install glibc-debuginfo"},
+	{"sles", "zypper install glibc-debuginfo"},
+};
+
+static void check_debug_info(pid_t pid, const struct ht_libc *libc,
+			     struct ht_checks *c)
+{
+	struct ht_check *one;
+	char id[64];
+
+	if (!strcmp(libc->layout, "dwarf")) {
+		ht_check_add(c, "debug info", HT_GOOD,
+			     "found for build id %s: layout by DWARF",
+			     libc->build_id);
+		return;
+	}
+	one = ht_check_add(c, "debug info", HT_NOTE,
+			   "none for build id %s: layout by table (%s), found "
+			   "by %s; the figures are the same",
+			   *libc->build_id ? libc->build_id : "(none)",
+			   libc->layout_name, libc->located);
+	distribution(pid, id, sizeof(id));
+	for (size_t i = 0; i < sizeof(debug_packages) / sizeof(*debug_packages);
+	     i++) {
+		if (!strcmp(debug_packages[i].id, id))
+			ht_check_mend(one, "%s", debug_packages[i].command);
+	}
+}
+
+static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	struct ht_check *one;
+	struct ht_err err = {0};
+	enum ht_code code;
+
+	ht_snapshot_init(&s);
+	code = ht_target_measure(cli, pid, 0, &s, &err);
+	if (code != HT_OK) {
+		one = ht_check_add(c, "measurement", HT_BAD, "%s", err.msg);
+		ht_check_mend(one, "%s", ht_code_hint(code));
+		return;
+	}
+	ht_check_add(c, "measurement", HT_GOOD,
+		     "%zu arenas, stopped for %" PRIu64 " us", s.arenas.n,
+		     s.stop.pause_us);
+	one = ht_check_add(
+		c, "malloc", s.arenas.n ? HT_GOOD : HT_BAD, "%s %s in %s",
+		*s.libc.allocator ? s.libc.allocator : "unknown",
+		s.libc.version, *s.libc.path ? s.libc.path : "(not found)");
+	if (s.arenas.n)
+		check_debug_info(pid, &s.libc, c);
+	else
+		ht_check_mend(one, "%s", ht_code_hint(HT_UNSUPPORTED));
+	for (size_t i = 0; i < s.warnings.n; i++)
+		ht_check_add(c, "warning", HT_NOTE, "%s", s.warnings.v[i].text);
+}
+
+void ht_check_process(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
+{
+	char name[64], state[64], kernel[8];
+
+	status_value(pid, "Name", name, sizeof(name));
+	if (!*name) {
+		ht_check_add(c, "process", HT_BAD, "there is no pid %d", pid);
+		return;
+	}
+	status_value(pid, "State", state, sizeof(state));
+	status_value(pid, "VmSize", kernel, sizeof(kernel));
+	if (*state == 'Z') {
+		ht_check_add(c, "process", HT_BAD,
+			     "%s, pid %d, is a zombie: it has ended and its "
+			     "parent has not noticed",
+			     name, pid);
+		return;
+	}
+	if (!*kernel) {
+		ht_check_add(c, "process", HT_BAD,
+			     "%s, pid %d, is a kernel thread: it has no heap",
+			     name, pid);
+		return;
+	}
+	ht_check_add(c, "process", HT_GOOD, "%s, pid %d, %s", name, pid, state);
+	check_owner(pid, c);
+	check_tracer(pid, c);
+	check_container(pid, c);
+	check_libc(cli, pid, c);
+}
+
+static int count_process(void *ctx, const struct ht_store_process *p)
+{
+	uint64_t *counts = ctx;
+
+	counts[0]++;
+	counts[1] += p->samples;
+	return 0;
+}
+
+void ht_check_history(struct ht_cli *cli, struct ht_checks *c)
+{
+	HT_AUTO_STORE struct ht_store *store = NULL;
+	uint64_t counts[2] = {0, 0};
+	struct ht_check *one;
+	struct ht_err err = {0};
+	enum ht_code code = ht_history_open(&cli->opt, &store, &err);
+
+	if (code == HT_OK)
+		code = ht_store_processes(store, count_process, counts, &err);
+	if (code == HT_OK) {
+		ht_check_add(c, "database", HT_GOOD,
+			     "%" PRIu64 " samples of %" PRIu64 " processes",
+			     counts[1], counts[0]);
+		return;
+	}
+	one = ht_check_add(c, "database", cli->opt.db ? HT_BAD : HT_NOTE, "%s",
+			   err.msg);
+	if (!cli->opt.db)
+		ht_check_mend(one, "heaptide record PID -o FILE.db, or "
+				   "systemctl start heaptided");
+}

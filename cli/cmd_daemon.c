@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `status`, `watch`, `unwatch`, `sample`: what is asked of a running
+ * heaptided over its control socket. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/daemon.h"
+#include "cli/json.h"
+#include "common/clock.h"
+#include "schema/snapshot_json.h"
+
+#define QUICK_MS  5000
+#define SAMPLE_MS 60000
+
+enum ht_code ht_daemon_ask(const struct ht_cli *cli, const char *command,
+			   json_t *arguments, int timeout_ms, json_t **ret,
+			   struct ht_err *err)
+{
+	const char *path = cli->opt.socket ?: getenv("HEAPTIDE_SOCKET");
+	enum ht_code code;
+
+	if (!path || !*path)
+		path = HT_CONTROL_PATH;
+	code = ht_control_call(path, command, arguments, timeout_ms, ret, err);
+	json_decref(arguments);
+	return code;
+}
+
+/* One value on one line: text bare, the rest as JSON. */
+static void print_value(const json_t *v)
+{
+	HT_AUTO_FREE char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+
+	if (json_is_string(v))
+		puts(json_string_value(v));
+	else
+		puts(json_is_null(v) || !text ? "-" : text);
+}
+
+static void print_members(const char *indent, json_t *object)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(object, key, value)
+	{
+		printf("%s%-14s ", indent, key);
+		if (json_is_object(value)) {
+			putchar('\n');
+			print_members("  ", value);
+		} else {
+			print_value(value);
+		}
+	}
+}
+
+/* Asks and prints the answer. */
+static enum ht_code ask_and_print(struct ht_cli *cli, const char *command,
+				  json_t *arguments, int timeout_ms,
+				  struct ht_err *err)
+{
+	json_t *answer;
+	enum ht_code code = ht_daemon_ask(cli, command, arguments, timeout_ms,
+					  &answer, err);
+
+	if (code != HT_OK)
+		return code;
+	if (cli->opt.json)
+		return ht_json_print(answer, err);
+	print_members("", answer);
+	json_decref(answer);
+	return HT_OK;
+}
+
+enum ht_code ht_cmd_status(struct ht_cli *cli, struct ht_err *err)
+{
+	return ask_and_print(cli, "status", json_object(), QUICK_MS, err);
+}
+
+enum ht_code ht_cmd_unwatch(struct ht_cli *cli, struct ht_err *err)
+{
+	return ask_and_print(cli, "unwatch",
+			     json_pack("{s:s}", "target", cli->opt.args[0]),
+			     QUICK_MS, err);
+}
+
+enum ht_code ht_cmd_sample(struct ht_cli *cli, struct ht_err *err)
+{
+	return ask_and_print(cli, "sample",
+			     json_pack("{s:s}", "target", cli->opt.args[0]),
+			     SAMPLE_MS, err);
+}
+
+/* "unit=nginx.service" or a bare pid into the request. */
+static enum ht_code add_selector(json_t *o, const char *word,
+				 struct ht_err *err)
+{
+	static const char *const keys[] = {"pid",  "name",   "exe", "cmdline",
+					   "unit", "cgroup", "user"};
+	size_t len = strcspn(word, "=");
+
+	if (!word[len]) {
+		json_object_set_new(o, "pid", json_integer(atoll(word)));
+		return HT_OK;
+	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		const char *value = word + len + 1;
+
+		if (strlen(keys[i]) != len || strncmp(keys[i], word, len) != 0)
+			continue;
+		json_object_set_new(o, keys[i],
+				    i == 0 ? json_integer(atoll(value))
+					   : ht_text_json(value));
+		return HT_OK;
+	}
+	return ht_fail(err, HT_USAGE,
+		       "'%s' selects nothing: pid, name, exe, cmdline, unit, "
+		       "cgroup or user = VALUE",
+		       word);
+}
+
+static void add_span(json_t *o, const char *key, int64_t ns)
+{
+	char text[32];
+
+	if (!ns)
+		return;
+	snprintf(text, sizeof(text), "%" PRId64 "us", ns / HT_NS_PER_US);
+	json_object_set_new(o, key, json_string(text));
+}
+
+enum ht_code ht_cmd_watch(struct ht_cli *cli, struct ht_err *err)
+{
+	const struct ht_options *opt = &cli->opt;
+	json_t *o = json_pack("{s:s}", "target", opt->args[0]);
+	enum ht_code code;
+
+	code = add_selector(o, opt->args[opt->args_n - 1], err);
+	if (code != HT_OK) {
+		json_decref(o);
+		return code;
+	}
+	add_span(o, "interval", opt->interval_ns);
+	add_span(o, "max_pause", opt->max_pause_ns);
+	if (opt->mode != HT_UNKNOWN)
+		json_object_set_new(o, "mode",
+				    json_string(ht_mode_names[opt->mode]));
+	return ask_and_print(cli, "watch", o, QUICK_MS, err);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `bins`, `arenas`, `map`, `classes`, `threads`: one part of one snapshot, live
+ * or from the history, as a table, JSON or CSV. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "cli/show.h"
+#include "cli/target.h"
+#include "common/clock.h"
+#include "schema/snapshot_json.h"
+
+typedef enum ht_code show_part(const struct ht_cli *cli,
+			       const struct ht_snapshot *s, size_t max_rows,
+			       struct ht_err *err);
+
+struct detail {
+	enum ht_record_id id;
+	uint64_t flags; /* what the agent must gather for it */
+	show_part *show;
+};
+
+/* Rows that carry an arena's index and are of another one are left out. */
+static bool wanted(const struct ht_cli *cli, enum ht_record_id id,
+		   const void *row)
+{
+	const struct ht_record_type *type = &ht_record_types[id];
+	const char *name = id == HT_RECORD_arena ? "index" : "arena";
+
+	for (size_t i = 0; i < type->fields_count; i++) {
+		uint64_t arena;
+
+		if (strcmp(type->fields[i].name, name) != 0)
+			continue;
+		memcpy(&arena, (const char *)row + type->fields[i].offset,
+		       sizeof(arena));
+		return cli->opt.arena == HT_UNKNOWN || cli->opt.arena == arena;
+	}
+	return true;
+}
+
+static void print_csv_value(const json_t *v)
+{
+	HT_AUTO_FREE char *text = json_dumps(v, JSON_ENCODE_ANY);
+
+	if (json_is_string(v) || !text)
+		printf("\"%s\"", json_string_value(v) ?: "");
+	else if (!json_is_null(v))
+		fputs(text, stdout);
+}
+
+static enum ht_code print_csv_row(enum ht_record_id id, const void *row,
+				  struct ht_err *err)
+{
+	const struct ht_record_type *type = &ht_record_types[id];
+
+	for (size_t i = 0; i < type->fields_count; i++) {
+		json_auto_t *v = ht_field_json(&type->fields[i], row);
+
+		if (!v)
+			return ht_fail(err, HT_NOMEM, "out of memory for CSV");
+		if (i)
+			putchar(',');
+		print_csv_value(v);
+	}
+	putchar('\n');
+	return HT_OK;
+}
+
+static enum ht_code print_csv(const struct ht_cli *cli, enum ht_record_id id,
+			      struct ht_snapshot *s, struct ht_err *err)
+{
+	const struct ht_record_type *type = &ht_record_types[id];
+	enum ht_code code = HT_OK;
+
+	for (size_t i = 0; i < type->fields_count; i++)
+		printf("%s%s", i ? "," : "", type->fields[i].name);
+	putchar('\n');
+	for (size_t i = 0; code == HT_OK && i < ht_snapshot_count(s, id); i++) {
+		const void *row = ht_snapshot_row(s, id, i);
+
+		if (wanted(cli, id, row))
+			code = print_csv_row(id, row, err);
+	}
+	return code;
+}
+
+static enum ht_code print_json(const struct ht_cli *cli, enum ht_record_id id,
+			       struct ht_snapshot *s, struct ht_err *err)
+{
+	json_t *rows = json_array();
+
+	for (size_t i = 0; i < ht_snapshot_count(s, id); i++) {
+		const void *row = ht_snapshot_row(s, id, i);
+
+		if (wanted(cli, id, row) &&
+		    json_array_append_new(rows, ht_record_json(id, row, NULL)))
+			return ht_fail(err, HT_NOMEM, "out of memory for JSON");
+	}
+	return ht_json_print(rows, err);
+}
+
+static void print_head(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	char time[HT_TIME_TEXT];
+
+	ht_time_text(s->head.taken_at, time);
+	printf("%s%s, pid %" PRIu64 ", at %s%s\n",
+	       ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid, time,
+	       ht_style_off(&cli->term));
+}
+
+static enum ht_code run(struct ht_cli *cli, const struct detail *d,
+			struct ht_err *err)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	enum ht_code code;
+
+	ht_snapshot_init(&s);
+	code = ht_target_look(cli, cli->opt.args[0], d->flags, &s, err);
+	if (code != HT_OK)
+		return code;
+	if (d->id != HT_RECORD_mapping && d->id != HT_RECORD_heap &&
+	    !ht_show_has_heap(&s))
+		return ht_show_no_heap(&s, err);
+	if (cli->opt.json)
+		return print_json(cli, d->id, &s, err);
+	if (cli->opt.csv)
+		return print_csv(cli, d->id, &s, err);
+	print_head(cli, &s);
+	return d->show(cli, &s, 0, err);
+}
+
+enum ht_code ht_cmd_bins(struct ht_cli *cli, struct ht_err *err)
+{
+	const struct detail d = {HT_RECORD_bin, HT_WANT_BINS, ht_show_bins};
+
+	return run(cli, &d, err);
+}
+
+enum ht_code ht_cmd_arenas(struct ht_cli *cli, struct ht_err *err)
+{
+	const struct detail d = {HT_RECORD_arena, HT_WANT_HEAPS,
+				 ht_show_arenas};
+
+	return run(cli, &d, err);
+}
+
+enum ht_code ht_cmd_classes(struct ht_cli *cli, struct ht_err *err)
+{
+	const struct detail d = {HT_RECORD_size_class, HT_WANT_CLASSES,
+				 ht_show_classes};
+
+	return run(cli, &d, err);
+}
+
+enum ht_code ht_cmd_threads(struct ht_cli *cli, struct ht_err *err)
+{
+	const struct detail d = {HT_RECORD_thread, HT_WANT_THREADS,
+				 ht_show_threads};
+
+	return run(cli, &d, err);
+}
+
+/* Heaps by address, then what lies outside malloc. */
+static enum ht_code show_map(const struct ht_cli *cli,
+			     const struct ht_snapshot *s, size_t max_rows,
+			     struct ht_err *err)
+{
+	enum ht_code code = ht_show_heaps(cli, s, max_rows, err);
+
+	if (code != HT_OK)
+		return code;
+	putchar('\n');
+	return ht_show_mappings(cli, s, max_rows, err);
+}
+
+enum ht_code ht_cmd_map(struct ht_cli *cli, struct ht_err *err)
+{
+	const struct detail d = {HT_RECORD_heap,
+				 HT_WANT_HEAPS | HT_WANT_MAPPINGS, show_map};
+
+	return run(cli, &d, err);
+}

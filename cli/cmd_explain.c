@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `heaptide explain`: one look, and the five questions answered from it: where
+ * the memory is, whether it can go back, why it stays, how fragmented it is,
+ * who holds it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "analysis/advice.h"
+#include "cli/json.h"
+#include "cli/show.h"
+#include "cli/table.h"
+#include "cli/target.h"
+#include "common/clock.h"
+#include "schema/snapshot_json.h"
+
+#define TOP_ARENAS   8
+#define TOP_CLASSES  8
+#define TOP_THREADS  5
+#define TOP_MAPPINGS 6
+
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+	return a == HT_UNKNOWN || b == HT_UNKNOWN ? HT_UNKNOWN : a + b;
+}
+
+/* The answer in one or two lines. */
+static void print_answer(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	const struct ht_totals *sum = &s->totals;
+	char rss[HT_NUMBER_TEXT], used[HT_NUMBER_TEXT], kept[HT_NUMBER_TEXT];
+	char trim[HT_NUMBER_TEXT], other[HT_NUMBER_TEXT];
+
+	printf("%s%s, pid %" PRIu64 ": %s resident.%s ",
+	       ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
+	       ht_show_bytes(cli, s->process.rss, rss),
+	       ht_style_off(&cli->term));
+	if (!ht_show_has_heap(s)) {
+		printf("Its heap was not measured: malloc is %s.\n",
+		       *s->libc.allocator ? s->libc.allocator
+					  : "not a glibc that is known");
+		return;
+	}
+	printf("The program holds %s in malloc; %s%s is free and kept by "
+	       "glibc%s; %s is anonymous memory outside malloc.\n"
+	       "malloc_trim(0) would return %s%s%s now.\n",
+	       ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
+	       ht_style(&cli->term, HT_YELLOW),
+	       ht_show_bytes(cli, sum->retained, kept),
+	       ht_style_off(&cli->term),
+	       ht_show_bytes(cli, sum->non_malloc_anon, other),
+	       ht_style(&cli->term, HT_BOLD),
+	       ht_show_bytes(cli, sum->trimmable, trim),
+	       ht_style_off(&cli->term));
+}
+
+static void print_advice(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	if (!s->advices.n)
+		return;
+	ht_show_title(cli, "What to do");
+	for (size_t i = 0; i < s->advices.n; i++) {
+		printf("  %s ", cli->term.utf8 ? "\u2022" : "*");
+		ht_wrap(&cli->term, 4, s->advices.v[i].text);
+	}
+}
+
+static void print_findings(const struct ht_cli *cli,
+			   const struct ht_snapshot *s)
+{
+	if (!s->findings.n)
+		return;
+	ht_show_title(cli, "Damage: what cannot be true in a sound heap");
+	for (size_t i = 0; i < s->findings.n; i++) {
+		const struct ht_finding *f = &s->findings.v[i];
+
+		printf("  %s%s%s at 0x%" PRIx64 ": ",
+		       ht_style(&cli->term, HT_RED), f->code,
+		       ht_style_off(&cli->term), f->address);
+		ht_wrap(&cli->term, 4, f->text);
+	}
+}
+
+static void print_warnings(const struct ht_cli *cli,
+			   const struct ht_snapshot *s)
+{
+	if (!s->warnings.n)
+		return;
+	ht_show_title(cli, "Warnings");
+	for (size_t i = 0; i < s->warnings.n; i++) {
+		fputs("  ! ", stdout);
+		ht_wrap(&cli->term, 4, s->warnings.v[i].text);
+	}
+}
+
+/* The chunk in use that holds the most below a top, over all arenas. */
+static void print_pin(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	const struct ht_arena *most = NULL;
+	char holds[HT_NUMBER_TEXT], size[HT_NUMBER_TEXT];
+	char k4[HT_NUMBER_TEXT], k16[HT_NUMBER_TEXT];
+
+	for (size_t i = 0; i < s->arenas.n; i++) {
+		const struct ht_arena *a = &s->arenas.v[i];
+
+		if (a->pin_holds != HT_UNKNOWN && a->pin_holds &&
+		    (!most || a->pin_holds > most->pin_holds))
+			most = a;
+	}
+	if (!most)
+		return;
+	ht_show_title(cli, "The pin");
+	printf("  a chunk of %s in use at 0x%" PRIx64 " (arena %" PRIu64
+	       ") keeps %s below it from leaving by the top\n",
+	       ht_show_bytes(cli, most->pin_size, size), most->pin_address,
+	       most->index, ht_show_bytes(cli, most->pin_holds, holds));
+	if (s->blocked.chunks_1 == HT_UNKNOWN)
+		return;
+	printf("  main arena: freeing the highest chunk in use would give the "
+	       "top %s,",
+	       ht_show_bytes(cli, s->blocked.chunks_1, holds));
+	printf(" the 4 highest %s, the 16 highest %s\n",
+	       ht_show_bytes(cli, s->blocked.chunks_4, k4),
+	       ht_show_bytes(cli, s->blocked.chunks_16, k16));
+}
+
+static void print_ratio(const char *name, double v, const char *meaning)
+{
+	if (v == v)
+		printf("  %-22s %6.1f %%  %s\n", name, 100 * v, meaning);
+}
+
+static void print_fragmentation(const struct ht_cli *cli,
+				const struct ht_snapshot *s)
+{
+	const struct ht_fragmentation *f = &s->fragmentation;
+	const struct {
+		const char *size;
+		uint64_t bytes, count;
+	} holes[] = {{"< 4 KiB", f->holes_lt_4k, f->holes_lt_4k_count},
+		     {"4..64 KiB", f->holes_4k_64k, f->holes_4k_64k_count},
+		     {"64 KiB..1 MiB", f->holes_64k_1m, f->holes_64k_1m_count},
+		     {">= 1 MiB", f->holes_ge_1m, f->holes_ge_1m_count}};
+	char bytes[HT_NUMBER_TEXT], count[HT_NUMBER_TEXT];
+
+	ht_show_title(cli, "Fragmentation");
+	print_ratio("retained", f->retained_ratio,
+		    "of the resident heap is free");
+	print_ratio("stuck", f->stuck_ratio,
+		    "of it malloc_trim(0) cannot return");
+	print_ratio("page utilisation", f->page_utilisation,
+		    "of the pages with bytes in use is in use");
+	print_ratio("external", f->external,
+		    "of the free runs is not in the largest one");
+	print_ratio("unusable, median chunk", f->unusable_median,
+		    "of the free runs is too small for it");
+	if (f->holes_lt_4k == HT_UNKNOWN)
+		return;
+	fputs("  free runs:", stdout);
+	for (size_t i = 0; i < 4; i++)
+		printf("%s %s %s in %s", i ? "," : "", holes[i].size,
+		       ht_show_bytes(cli, holes[i].bytes, bytes),
+		       ht_count_text(holes[i].count, count));
+	putchar('\n');
+}
+
+static void print_params(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	const struct ht_params *p = &s->params;
+	char mmap[HT_NUMBER_TEXT], trim[HT_NUMBER_TEXT], pad[HT_NUMBER_TEXT];
+	char arenas[HT_NUMBER_TEXT], count[HT_NUMBER_TEXT];
+
+	if (p->mmap_threshold == HT_UNKNOWN)
+		return;
+	ht_show_title(cli, "malloc's parameters");
+	printf("  mmap_threshold %s, trim_threshold %s%s, top_pad %s, "
+	       "arena_max %s, tcache_count %s\n",
+	       ht_show_bytes(cli, p->mmap_threshold, mmap),
+	       ht_show_bytes(cli, p->trim_threshold, trim),
+	       p->no_dyn_threshold == 0 ? " (both move with use)" : " (fixed)",
+	       ht_show_bytes(cli, p->top_pad, pad),
+	       p->arena_max ? ht_count_text(p->arena_max, arenas)
+			    : "by processors",
+	       ht_count_text(p->tcache_count, count));
+}
+
+static void print_how(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	const struct ht_stop *stop = &s->stop;
+	char time[HT_TIME_TEXT], bytes[HT_NUMBER_TEXT];
+	char pause[HT_NUMBER_TEXT] = "?", walk[HT_NUMBER_TEXT] = "?";
+
+	if (stop->pause_us != HT_UNKNOWN)
+		ht_duration_text((int64_t)stop->pause_us * HT_NS_PER_US, pause,
+				 sizeof(pause));
+	if (stop->walk_us != HT_UNKNOWN)
+		ht_duration_text((int64_t)stop->walk_us * HT_NS_PER_US, walk,
+				 sizeof(walk));
+	ht_time_text(s->head.taken_at, time);
+	ht_show_title(cli, "How it was measured");
+	printf("  at %s, mode %s, process stopped for %s, %s in all", time,
+	       stop->mode < HT_MODE_COUNT ? ht_mode_names[stop->mode] : "?",
+	       pause, walk);
+	if (stop->uncertain_bytes && stop->uncertain_bytes != HT_UNKNOWN)
+		printf(", %s moved meanwhile",
+		       ht_show_bytes(cli, stop->uncertain_bytes, bytes));
+	if (ht_show_has_heap(s))
+		printf("\n  %s %s, %s; layout by %s (%s), found by %s",
+		       s->libc.allocator, s->libc.version, s->libc.path,
+		       s->libc.layout, s->libc.layout_name, s->libc.located);
+	putchar('\n');
+}
+
+typedef enum ht_code show_part(const struct ht_cli *cli,
+			       const struct ht_snapshot *s, size_t max_rows,
+			       struct ht_err *err);
+
+static enum ht_code print_parts(const struct ht_cli *cli,
+				const struct ht_snapshot *s, struct ht_err *err)
+{
+	const struct {
+		show_part *show;
+		size_t rows, max;
+	} parts[] = {
+		{ht_show_arenas, s->arenas.n, TOP_ARENAS},
+		{ht_show_places, s->arenas.n, 0},
+		{ht_show_classes, s->size_classs.n, TOP_CLASSES},
+		{ht_show_threads, s->threads.n, TOP_THREADS},
+		{ht_show_mappings, s->mappings.n, TOP_MAPPINGS},
+	};
+	enum ht_code code = HT_OK;
+
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		if (!parts[i].rows)
+			continue;
+		putchar('\n');
+		code = parts[i].show(cli, s, parts[i].max, err);
+		if (code != HT_OK)
+			break;
+	}
+	return code;
+}
+
+static enum ht_code print_text(const struct ht_cli *cli,
+			       const struct ht_snapshot *s, struct ht_err *err)
+{
+	char swap[HT_NUMBER_TEXT], vsz[HT_NUMBER_TEXT], pss[HT_NUMBER_TEXT];
+	char uss[HT_NUMBER_TEXT], wp[HT_NUMBER_TEXT];
+	enum ht_code code;
+
+	print_answer(cli, s);
+	print_advice(cli, s);
+	print_findings(cli, s);
+	print_warnings(cli, s);
+	putchar('\n');
+	code = ht_show_rss(cli, s, 0, err);
+	if (code != HT_OK)
+		return code;
+	printf("swapped out %s; PSS %s, USS %s; address space %s, of it "
+	       "writable and private %s\n",
+	       ht_show_bytes(cli, s->process.swap, swap),
+	       ht_show_bytes(cli, s->process.pss, pss),
+	       ht_show_bytes(cli, s->process.uss, uss),
+	       ht_show_bytes(cli, s->process.vsz, vsz),
+	       ht_show_bytes(cli, s->process.writable_private, wp));
+	if (ht_show_has_heap(s)) {
+		print_pin(cli, s);
+		print_fragmentation(cli, s);
+	}
+	code = print_parts(cli, s, err);
+	if (code == HT_OK) {
+		print_params(cli, s);
+		print_how(cli, s);
+	}
+	return code;
+}
+
+/* What was printed is true, but not all that was asked for: the exit status
+ * says so. */
+static enum ht_code completeness(const struct ht_snapshot *s,
+				 struct ht_err *err)
+{
+	if (!ht_show_has_heap(s))
+		return ht_show_no_heap(s, err);
+	if (s->findings.n)
+		return ht_fail_at(err, HT_CORRUPT, s->findings.v[0].address,
+				  "the heap of %s, pid %" PRIu64
+				  ", is damaged at 0x%" PRIx64 ": %s",
+				  s->head.comm, s->head.pid,
+				  s->findings.v[0].address,
+				  s->findings.v[0].text);
+	return HT_OK;
+}
+
+enum ht_code ht_cmd_explain(struct ht_cli *cli, struct ht_err *err)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	enum ht_code code;
+	pid_t pid = 0;
+
+	ht_snapshot_init(&s);
+	if (!cli->opt.core == !cli->opt.args_n)
+		return ht_fail(err, HT_USAGE,
+			       "explain takes either a PID or --core FILE");
+	if (cli->opt.exe && !cli->opt.core)
+		return ht_fail(err, HT_USAGE, "--exe goes with --core");
+	if (!cli->opt.core) {
+		code = ht_target_pid(cli->opt.args[0], &pid, err);
+		if (code != HT_OK)
+			return code;
+	}
+	code = ht_target_measure(cli, pid, HT_WANT_ALL, &s, err);
+	if (code == HT_OK)
+		code = ht_advise(&s, err);
+	if (code == HT_OK)
+		code = cli->opt.json ? ht_json_print(ht_snapshot_json(&s), err)
+				     : print_text(cli, &s, err);
+	return code == HT_OK ? completeness(&s, err) : code;
+}

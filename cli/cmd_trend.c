@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `heaptide trend`: metrics over time as a plot, JSON or CSV. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "cli/metrics.h"
+#include "cli/plot.h"
+#include "cli/show.h"
+#include "cli/table.h"
+#include "cli/target.h"
+#include "common/clock.h"
+#include "schema/snapshot_json.h"
+
+#define DEFAULT_METRICS "rss,in_use,retained"
+#define PLOT_ROWS	4000 /* more than any terminal can show */
+#define AXIS_AND_FRAME	14
+
+static const double *column(const struct ht_series *s, enum ht_metric m,
+			    enum ht_stat stat)
+{
+	return s->metric[m][stat];
+}
+
+static json_t *value_json(enum ht_metric m, double v)
+{
+	(void)m;
+	/* Counts and bytes are whole numbers below 2^53. */
+	return isfinite(v) ? json_integer((json_int_t)llround(v)) : json_null();
+}
+
+static json_t *row_json(const struct ht_series *s, size_t row,
+			const struct ht_metric_list *metrics)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "time", ht_time_json(s->time_ns[row]));
+	for (size_t i = 0; i < metrics->n; i++) {
+		enum ht_metric m = metrics->v[i];
+
+		json_object_set_new(
+			o, ht_metric_infos[m].name,
+			value_json(m, column(s, m, HT_STAT_MEDIAN)[row]));
+	}
+	return o;
+}
+
+static enum ht_code print_json(const struct ht_store_process *p,
+			       const struct ht_series *s,
+			       const struct ht_metric_list *metrics,
+			       struct ht_err *err)
+{
+	json_t *rows = json_array();
+	json_t *units = json_object();
+	json_t *o;
+
+	for (size_t i = 0; i < metrics->n; i++) {
+		const struct ht_metric_info *m =
+			&ht_metric_infos[metrics->v[i]];
+
+		json_object_set_new(units, m->name, json_string(m->unit));
+	}
+	for (size_t row = 0; row < s->rows; row++)
+		json_array_append_new(rows, row_json(s, row, metrics));
+	o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+		      "heaptide.trend/1", "target", ht_text_json(p->target),
+		      "pid", ht_u64_json(p->pid), "comm", ht_text_json(p->comm),
+		      "from", ht_time_json(s->time_ns[0]), "to",
+		      ht_time_json(s->time_ns[s->rows - 1]), "units", units,
+		      "rows", rows);
+	return ht_json_print(o, err);
+}
+
+static void print_csv(const struct ht_series *s,
+		      const struct ht_metric_list *metrics)
+{
+	fputs("time", stdout);
+	for (size_t i = 0; i < metrics->n; i++)
+		printf(",%s", ht_metric_infos[metrics->v[i]].name);
+	putchar('\n');
+	for (size_t row = 0; row < s->rows; row++) {
+		char time[HT_TIME_TEXT];
+
+		ht_time_text(s->time_ns[row], time);
+		fputs(time, stdout);
+		for (size_t i = 0; i < metrics->n; i++) {
+			double v =
+				column(s, metrics->v[i], HT_STAT_MEDIAN)[row];
+
+			if (isfinite(v))
+				printf(",%.0f", v);
+			else
+				putchar(',');
+		}
+		putchar('\n');
+	}
+}
+
+static const char *value_text(const struct ht_cli *cli, enum ht_metric m,
+			      double v, char out[HT_NUMBER_TEXT])
+{
+	if (!isfinite(v))
+		return "?";
+	if (ht_metric_is_size(m))
+		return ht_show_bytes(cli, (uint64_t)llround(v), out);
+	return ht_count_text((uint64_t)llround(v), out);
+}
+
+/* "in_use  33.1 MiB now, 12.0 MiB .. 44.0 MiB: held by the program" */
+static void print_panel_head(const struct ht_cli *cli,
+			     const struct ht_series *s, enum ht_metric m)
+{
+	const double *mid = column(s, m, HT_STAT_MEDIAN);
+	double low = NAN, high = NAN;
+	char text[3][HT_NUMBER_TEXT];
+
+	for (size_t i = 0; i < s->rows; i++) {
+		low = fmin(low, column(s, m, HT_STAT_MIN)[i]);
+		high = fmax(high, column(s, m, HT_STAT_MAX)[i]);
+	}
+	printf("\n%s%s%s  %s at the end, %s .. %s: %s\n",
+	       ht_style(&cli->term, HT_BOLD), ht_metric_infos[m].name,
+	       ht_style_off(&cli->term),
+	       value_text(cli, m, mid[s->rows - 1], text[0]),
+	       value_text(cli, m, low, text[1]),
+	       value_text(cli, m, high, text[2]), ht_metric_infos[m].help);
+}
+
+static enum ht_code print_plots(const struct ht_cli *cli,
+				const struct ht_store_process *p,
+				const struct ht_series *s,
+				const struct ht_metric_list *metrics,
+				struct ht_err *err)
+{
+	static const enum ht_style styles[] = {HT_BLUE, HT_GREEN, HT_YELLOW,
+					       HT_RED};
+	char from[HT_TIME_TEXT], to[HT_TIME_TEXT];
+	enum ht_code code = HT_OK;
+
+	ht_time_text(s->time_ns[0], from);
+	ht_time_text(s->time_ns[s->rows - 1], to);
+	printf("%s%s, pid %" PRIu64 ": %zu rows from %s to %s%s\n",
+	       ht_style(&cli->term, HT_BOLD), *p->target ? p->target : p->comm,
+	       p->pid, s->rows, from, to, ht_style_off(&cli->term));
+	for (size_t i = 0; code == HT_OK && i < metrics->n; i++) {
+		enum ht_metric m = metrics->v[i];
+		const struct ht_plot plot = {
+			.time_ns = s->time_ns,
+			.value = column(s, m, HT_STAT_MEDIAN),
+			.low = column(s, m, HT_STAT_MIN),
+			.high = column(s, m, HT_STAT_MAX),
+			.cut = s->cut,
+			.n = s->rows,
+			.from_ns = s->time_ns[0],
+			.to_ns = s->time_ns[s->rows - 1],
+			.width = cli->term.width - AXIS_AND_FRAME,
+			.height = metrics->n == 1 ? 15 : 7,
+			.size = ht_metric_is_size(m),
+			.bytes = cli->opt.bytes,
+			.style = styles[i % 4],
+		};
+
+		print_panel_head(cli, s, m);
+		code = ht_plot_print(&cli->term, &plot, err);
+	}
+	return code;
+}
+
+enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
+{
+	const struct ht_options *o = &cli->opt;
+	size_t max_rows = o->json || o->csv ? 0 : PLOT_ROWS;
+	struct ht_store_process process;
+	struct ht_metric_list metrics;
+	HT_AUTO_SERIES struct ht_series series;
+	enum ht_code code;
+
+	ht_series_init(&series);
+	if (o->metric && !strcmp(o->metric, "help"))
+		return ht_metric_list_help(cli, err);
+	code = ht_metric_list_parse(o->metric, DEFAULT_METRICS, &metrics, err);
+	if (code != HT_OK)
+		return code;
+	if (!o->args_n)
+		return ht_fail(err, HT_USAGE, "trend of which TARGET?");
+	code = ht_history_series(cli, o->args[0], max_rows, HT_SERIES_METRICS,
+				 &process, &series, err);
+	if (code != HT_OK)
+		return code;
+	if (o->json)
+		return print_json(&process, &series, &metrics, err);
+	if (!o->csv)
+		return print_plots(cli, &process, &series, &metrics, err);
+	print_csv(&series, &metrics);
+	return HT_OK;
+}

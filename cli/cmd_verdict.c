@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `heaptide verdict`: leak, pool growth, ... with the evidence that a person
+ * can check by hand. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/json.h"
+#include "cli/judge.h"
+#include "cli/show.h"
+#include "cli/table.h"
+#include "common/clock.h"
+#include "schema/snapshot_json.h"
+
+#define VERDICT_SCHEMA "heaptide.verdict/1"
+
+static enum ht_style style_of(enum ht_label label)
+{
+	switch (label) {
+	case HT_LABEL_LEAK:
+	case HT_LABEL_NON_MALLOC_GROWTH:
+		return HT_RED;
+	case HT_LABEL_STABLE:
+	case HT_LABEL_PERIODIC:
+	case HT_LABEL_CACHE_WARMUP:
+		return HT_GREEN;
+	case HT_LABEL_INSUFFICIENT_DATA:
+	case HT_LABEL_POOL_GROWTH:
+	case HT_LABEL_TOP_PINNED:
+	case HT_LABEL_FRAGMENTATION:
+	case HT_LABEL_ARENA_PROLIFERATION:
+	case HT_LABEL_COUNT:
+		break;
+	}
+	return HT_YELLOW;
+}
+
+static json_t *texts_json(const struct ht_verdict *v)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->evidence_n; i++)
+		json_array_append_new(list, ht_text_json(v->evidence[i]));
+	return list;
+}
+
+static json_t *also_json(const struct ht_verdict *v)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->also_n; i++)
+		json_array_append_new(list,
+				      json_string(ht_label_names[v->also[i]]));
+	return list;
+}
+
+static enum ht_code print_json(const struct ht_store_process *p,
+			       const struct ht_verdict *v, struct ht_err *err)
+{
+	json_t *o = json_object();
+	const struct {
+		const char *key;
+		json_t *value;
+	} members[] = {
+		{"schema", json_string(VERDICT_SCHEMA)},
+		{"target", ht_text_json(*p->target ? p->target : p->comm)},
+		{"pid", ht_u64_json(p->pid)},
+		{"from", ht_time_json(v->from_ns)},
+		{"to", ht_time_json(v->to_ns)},
+		{"samples", json_integer((json_int_t)v->samples)},
+		{"verdict", json_string(ht_label_names[v->label])},
+		{"also", also_json(v)},
+		{"confidence", ht_real_json(v->confidence)},
+		{"since", ht_time_json(v->since_ns)},
+		{"reason", ht_optional_text_json(v->reason)},
+		{"evidence", texts_json(v)},
+		{"culprit", ht_optional_text_json(v->culprit)},
+		{"culprit_class", ht_u64_json(v->culprit_class)},
+		{"remedy", ht_optional_text_json(v->remedy)},
+		{"remedy_bytes", ht_u64_json(v->remedy_bytes)},
+		{"idle_floor", ht_u64_json(v->idle_floor)},
+		{"slope_bytes_per_hour", ht_real_json(v->slope_bytes_per_hour)},
+		{"period_s", ht_real_json(v->period_s)},
+		{"limit_bytes", ht_u64_json(v->limit_bytes)},
+		{"eta_limit_at", ht_time_json(v->eta_at_ns)},
+		{"eta_limit_earliest", ht_time_json(v->eta_low_ns)},
+		{"eta_limit_latest", ht_time_json(v->eta_high_ns)},
+	};
+	bool failed = !o;
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		failed |= json_object_set_new(o, members[i].key,
+					      members[i].value) != 0;
+	if (failed)
+		return ht_fail(err, HT_NOMEM, "out of memory for JSON");
+	return ht_json_print(o, err);
+}
+
+static void print_line(const struct ht_cli *cli, const char *name,
+		       const char *text)
+{
+	if (!*text)
+		return;
+	printf("  %-9s ", name);
+	ht_wrap(&cli->term, 12, text);
+}
+
+static void print_eta(const struct ht_cli *cli, const struct ht_verdict *v)
+{
+	char limit[HT_NUMBER_TEXT], at[HT_TIME_TEXT];
+	char low[32], high[32], text[256];
+
+	if (!v->eta_at_ns)
+		return;
+	ht_time_text(v->eta_at_ns, at);
+	ht_duration_text(v->eta_low_ns - v->to_ns, low, sizeof(low));
+	if (v->eta_high_ns > v->to_ns)
+		ht_duration_text(v->eta_high_ns - v->to_ns, high, sizeof(high));
+	else
+		snprintf(high, sizeof(high), "never");
+	snprintf(text, sizeof(text),
+		 "limit of %s reached at about %s (in %s to %s)",
+		 ht_show_bytes(cli, v->limit_bytes, limit), at, low, high);
+	print_line(cli, "limit", text);
+}
+
+static void print_text(const struct ht_cli *cli,
+		       const struct ht_store_process *p,
+		       const struct ht_verdict *v)
+{
+	char span[32], floor[HT_NUMBER_TEXT], text[256], since[HT_TIME_TEXT];
+
+	ht_duration_text(v->to_ns - v->from_ns, span, sizeof(span));
+	printf("%s%s%s%s (%.2f, %s)  %s, pid %" PRIu64 ", %zu samples in %s\n",
+	       ht_style(&cli->term, HT_BOLD),
+	       ht_style(&cli->term, style_of(v->label)),
+	       ht_label_names[v->label], ht_style_off(&cli->term),
+	       v->confidence, ht_confidence_word(v->confidence),
+	       *p->target ? p->target : p->comm, p->pid, v->samples, span);
+	for (size_t i = 0; i < v->evidence_n; i++)
+		print_line(cli, i ? "" : "evidence", v->evidence[i]);
+	for (size_t i = 0; i < v->also_n; i++)
+		print_line(cli, "also", ht_label_names[v->also[i]]);
+	print_line(cli, "culprit", v->culprit);
+	if (v->since_ns) {
+		ht_time_text(v->since_ns, since);
+		print_line(cli, "since", since);
+	}
+	if (isfinite(v->slope_bytes_per_hour)) {
+		double slope = v->slope_bytes_per_hour;
+		char rate[HT_NUMBER_TEXT];
+
+		snprintf(text, sizeof(text), "%s%s an hour",
+			 slope < 0 ? "-" : "+",
+			 ht_show_bytes(cli, (uint64_t)llround(fabs(slope)),
+				       rate));
+		print_line(cli, "slope", text);
+	}
+	print_eta(cli, v);
+	if (v->idle_floor != HT_UNKNOWN) {
+		snprintf(text, sizeof(text),
+			 "%s was kept all the time and never needed",
+			 ht_show_bytes(cli, v->idle_floor, floor));
+		print_line(cli, "idle", text);
+	}
+	print_line(cli, "remedy", v->remedy);
+}
+
+enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
+{
+	HT_AUTO_JUDGED struct ht_judged j;
+	enum ht_code code;
+
+	ht_judged_init(&j);
+	code = ht_judge(cli, cli->opt.args[0], &j, err);
+	if (code != HT_OK)
+		return code;
+	if (cli->opt.json)
+		return print_json(&j.process, &j.verdict, err);
+	print_text(cli, &j.process, &j.verdict);
+	return HT_OK;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include <string.h>
+
+#define T      HT_TAKES
+#define DRAWN  (T(BYTES) | T(ASCII))
+#define LOOK   (T(MODE) | T(MAX_PAUSE) | T(TIMEOUT) | T(NO_DEBUG_INFO) | DRAWN)
+#define BACK   (T(DB) | T(AT))
+#define WINDOW (T(DB) | T(SINCE) | T(UNTIL))
+#define ANY    1000
+
+const struct ht_command ht_commands[] = {
+	{"explain", "PID", 0, 1, T(JSON) | LOOK | T(CORE) | T(EXE),
+	 "where the memory of a process is, why it stays, what to do",
+	 "One look at a process, or a core file: where its memory is, whether "
+	 "it can go back, why it stays, how fragmented it is and who holds it."
+	 "\vPID may be a command name that only one process has. The process "
+	 "is stopped for at most --max-pause. Exit status 7: the process's "
+	 "malloc is not a glibc that can be measured; 6: its heap is damaged. "
+	 "Both after printing what is known.\n\n"
+	 "  heaptide explain 4242\n"
+	 "  heaptide explain nginx --json | jq .rss_breakdown\n"
+	 "  heaptide explain --core core.4242 --exe /usr/sbin/nginx",
+	 ht_cmd_explain},
+	{"record", "PID | -- COMMAND...", 1, 1,
+	 T(OUTPUT) | T(INTERVAL) | T(DURATION) | T(NAME) | T(MODE) |
+		 T(MAX_PAUSE) | T(TIMEOUT) | T(NO_DEBUG_INFO) | T(BYTES),
+	 "sample a process, or a command from its start, into a database",
+	 "Samples into an SQLite database, without a daemon."
+	 "\vEnds when the process ends, when the time is up (-d), or on "
+	 "Ctrl-C. "
+	 "A sample that fails is noted in the record. With -- COMMAND heaptide "
+	 "ends with the command's exit status, 128 + N when signal N ended it; "
+	 "when the time is up first, the command is left running.\n\n"
+	 "  heaptide record 4242 -o web.db -i 1s -d 10m\n"
+	 "  heaptide record -o run.db -- ./server --port 80\n"
+	 "  heaptide verdict 4242 --db web.db",
+	 ht_cmd_record},
+	{"verdict", "TARGET", 1, 1, T(JSON) | WINDOW | DRAWN,
+	 "leak, pool growth, ... from the history, with the evidence",
+	 "Judges the history of a target: LEAK, POOL_GROWTH, TOP_PINNED, "
+	 "FRAGMENTATION, ARENA_PROLIFERATION, CACHE_WARMUP, PERIODIC, "
+	 "NON_MALLOC_GROWTH, STABLE or INSUFFICIENT_DATA."
+	 "\vWith --since exactly that window is judged; without it the longest "
+	 "one with enough data.",
+	 ht_cmd_verdict},
+	{"trend", "TARGET", 0, 1, T(JSON) | T(CSV) | T(METRIC) | WINDOW | DRAWN,
+	 "metrics over time as a plot, JSON or CSV",
+	 "Plots metrics of a target's history, one panel each."
+	 "\v'heaptide trend --metric help' lists the metrics.\n\n"
+	 "  heaptide trend web --since 7d --metric in_use,retained,top",
+	 ht_cmd_trend},
+	{"bins", "TARGET", 1, 1, T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK,
+	 "free chunks by bin",
+	 "Every bin that is not empty: fastbins, unsorted, small and large."
+	 "\vWithout --at and --db TARGET is a running process.",
+	 ht_cmd_bins},
+	{"arenas", "TARGET", 1, 1, T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK,
+	 "one line for each arena",
+	 "The arenas: taken from the system, in use, free, retained, "
+	 "trimmable, and what a pin holds."
+	 "\vWithout --at and --db TARGET is a running process.",
+	 ht_cmd_arenas},
+	{"map", "TARGET", 1, 1, T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK,
+	 "heaps by address with their residency, and what is not malloc's",
+	 "The heaps of all arenas and the mappings outside malloc."
+	 "\vWithout --at and --db TARGET is a running process.",
+	 ht_cmd_map},
+	{"classes", "TARGET", 1, 1, T(JSON) | T(CSV) | LOOK | BACK,
+	 "chunks by size, in use and free",
+	 "How many chunks of each size the program holds."
+	 "\vWithout --at and --db TARGET is a running process.",
+	 ht_cmd_classes},
+	{"threads", "TARGET", 1, 1, T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK,
+	 "thread caches and which arena each thread uses",
+	 "The thread caches (tcache) and the arena of each thread."
+	 "\vWithout --at and --db TARGET is a running process.",
+	 ht_cmd_threads},
+	{"diff", "TARGET TIME1 TIME2", 3, 3, T(JSON) | T(DB) | DRAWN,
+	 "what changed between two moments, by metric, size, bin and arena",
+	 "Compares two snapshots of a target's history."
+	 "\vTIME: 2h (two hours ago), now, or 2026-01-31T12:00:00Z.\n\n"
+	 "  heaptide diff web 1d now",
+	 ht_cmd_diff},
+	{"ls", "", 0, 0, T(JSON) | T(DB) | DRAWN,
+	 "the processes in the database, with sparklines",
+	 "Lists every process that the database holds, newest first.",
+	 ht_cmd_ls},
+	{"top", "", 0, 0, T(DB) | DRAWN, "all targets, live and full-screen",
+	 "Shows the targets seen within the last hour, refreshed every two "
+	 "seconds, from the database that the daemon or record writes."
+	 "\vNot on a terminal: printed once.",
+	 ht_cmd_top},
+	{"trim", "PID", 1, 1, T(JSON) | LOOK,
+	 "what malloc_trim(0) would return, and what it would leave",
+	 "Predicts what the process would give back if it called "
+	 "malloc_trim(0) now. Nothing is called.",
+	 ht_cmd_trim},
+	{"report", "TARGET", 1, 1, T(OUTPUT) | WINDOW,
+	 "one self-contained HTML page with the plots and the verdict",
+	 "Writes one HTML page that needs nothing else: verdict, evidence, RSS "
+	 "by cause, in use against retained, arenas, chunk sizes.",
+	 ht_cmd_report},
+	{"export", "TARGET", 1, 1, T(FORMAT) | T(METRIC) | WINDOW,
+	 "history as a stream for other tools",
+	 "Streams the history of a target: one line a sample (ndjson, csv), or "
+	 "OpenMetrics text with times for backfilling."
+	 "\vAll metrics unless --metric picks some.\n\n"
+	 "  heaptide export web --since 1d --format csv -m rss,in_use >web.csv",
+	 ht_cmd_export},
+	{"status", "", 0, 0, T(JSON) | T(SOCKET), "how heaptided is doing",
+	 "Asks the running daemon for its state: store, targets, agents, "
+	 "sinks, "
+	 "and what troubles it.",
+	 ht_cmd_status},
+	{"watch", "NAME [SELECTOR=VALUE]", 1, 2,
+	 T(INTERVAL) | T(MODE) | T(MAX_PAUSE) | T(JSON) | T(SOCKET),
+	 "have heaptided sample a target from now on",
+	 "Adds a target to the running daemon, until it ends or unwatch."
+	 "\vSELECTOR is pid, name, exe, cmdline, unit, cgroup or user. A bare "
+	 "pid names and selects itself.\n\n"
+	 "  heaptide watch 4242\n"
+	 "  heaptide watch web unit=nginx.service --interval 30s",
+	 ht_cmd_watch},
+	{"unwatch", "TARGET", 1, 1, T(JSON) | T(SOCKET),
+	 "have heaptided leave a target alone",
+	 "Ends the sampling of a target in the running daemon.",
+	 ht_cmd_unwatch},
+	{"sample", "TARGET", 1, 1, T(JSON) | T(SOCKET),
+	 "have heaptided take and store a sample now",
+	 "Answers when the sample is stored.", ht_cmd_sample},
+	{"doctor", "[PID]", 0, 1, T(JSON) | T(DB) | T(TIMEOUT),
+	 "what is missing for this to work, and the command that mends it",
+	 "Checks rights, kernel, agent and database; with PID that process and "
+	 "its libc too.\vExit status 11 when something is missing.",
+	 ht_cmd_doctor},
+	{"completion", "SHELL", 1, 1, 0,
+	 "completion for bash, zsh or fish, on standard output",
+	 "Prints the completion script for a shell: bash, zsh or fish.",
+	 ht_cmd_completion},
+};
+const size_t ht_commands_count = sizeof(ht_commands) / sizeof(ht_commands[0]);
+
+const struct ht_command *ht_command_find(const char *name)
+{
+	for (size_t i = 0; i < ht_commands_count; i++) {
+		if (!strcmp(ht_commands[i].name, name))
+			return &ht_commands[i];
+	}
+	return NULL;
+}
+
+#define NAME_MAX_LEN 24
+
+/* Levenshtein's distance; long words count as far away. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t la = strlen(a), lb = strlen(b);
+	size_t row[NAME_MAX_LEN + 1];
+
+	if (la > NAME_MAX_LEN || lb > NAME_MAX_LEN)
+		return NAME_MAX_LEN;
+	for (size_t j = 0; j <= lb; j++)
+		row[j] = j;
+	for (size_t i = 1; i <= la; i++) {
+		size_t diagonal = row[0];
+
+		row[0] = i;
+		for (size_t j = 1; j <= lb; j++) {
+			size_t best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[lb];
+}
+
+const struct ht_command *ht_command_near(const char *name)
+{
+	const struct ht_command *near = NULL;
+	size_t best = 3;
+
+	for (size_t i = 0; i < ht_commands_count; i++) {
+		size_t d = distance(name, ht_commands[i].name);
+
+		if (d < best) {
+			best = d;
+			near = &ht_commands[i];
+		}
+	}
+	return near;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* History: what the database holds of a target. Read-only: nothing here needs
+ * a daemon. */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cli/target.h"
+
+#define DEFAULT_DB "/var/lib/heaptide/heaptide.db"
+
+static const char *db_path(const struct ht_options *o)
+{
+	const char *from_env = getenv("HEAPTIDE_DB");
+
+	if (o->db)
+		return o->db;
+	return from_env && *from_env ? from_env : DEFAULT_DB;
+}
+
+enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
+			     struct ht_err *err)
+{
+	const char *path = db_path(o);
+
+	if (access(path, F_OK) && !o->db)
+		return ht_fail_sys(err, HT_STORE, errno,
+				   "no history: %s (name a database with --db "
+				   "or make one: 'heaptide record PID -o "
+				   "FILE.db')",
+				   path);
+	if (access(path, R_OK))
+		return ht_fail_sys(err, errno == EACCES ? HT_DENIED : HT_STORE,
+				   errno, "open the database %s", path);
+	return ht_store_open(path, HT_STORE_READ, ret, err);
+}
+
+enum ht_code ht_history_series(struct ht_cli *cli, const char *word,
+			       size_t max_rows, int parts,
+			       struct ht_store_process *ret_process,
+			       struct ht_series *ret, struct ht_err *err)
+{
+	const struct ht_options *o = &cli->opt;
+	int64_t to = o->until_ns ? o->until_ns : INT64_MAX;
+	HT_AUTO_STORE struct ht_store *store = NULL;
+	enum ht_code code;
+
+	code = ht_history_open(o, &store, err);
+	if (code == HT_OK)
+		code = ht_store_find(store, word, ret_process, err);
+	if (code == HT_OK)
+		code = ht_store_series(store, ret_process->id, o->since_ns, to,
+				       max_rows, parts, ret, err);
+	if (code == HT_OK && ret->rows == 0)
+		code = ht_fail(err, HT_NODATA, "no sample of %s in this time",
+			       word);
+	return code;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/options.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "common/clock.h"
+#include "schema/records.h"
+
+enum { FLAG, TEXT, SPAN, TIME, COUNT, MODE };
+
+const struct ht_option_info ht_option_infos[HT_OPT_COUNT] = {
+#define HT_OPTION(id, name, key, arg, type, member, help)                      \
+	[HT_OPT_##id] = {name, arg,                                            \
+			 help, (key) ? (key) : 256 + HT_OPT_##id,              \
+			 type, offsetof(struct ht_options, member)},
+#include "cli/options.def"
+#undef HT_OPTION
+};
+
+int ht_moment_parse(const char *text, int64_t now_ns, int64_t *ret_ns)
+{
+	int64_t ago;
+
+	if (!ht_duration_parse(text, &ago)) {
+		*ret_ns = now_ns - ago;
+		return 0;
+	}
+	return ht_time_parse(text, now_ns, ret_ns);
+}
+
+static int parse_count(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(text, &end, 0);
+	return errno || end == text || *end || *text == '-' ? -1 : 0;
+}
+
+/* The names that can be asked for: a core file is not a mode one chooses. */
+static int parse_mode(const char *text, uint64_t *ret)
+{
+	for (uint64_t m = 0; m < HT_MODE_CORE; m++) {
+		if (!strcmp(text, ht_mode_names[m])) {
+			*ret = m;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+static int set_value(const struct ht_option_info *info, const char *arg,
+		     struct ht_options *o)
+{
+	void *at = (char *)o + info->offset;
+
+	switch (info->type) {
+	case FLAG:
+		*(bool *)at = true;
+		return 0;
+	case TEXT:
+		*(const char **)at = arg;
+		return *arg ? 0 : -1;
+	case SPAN:
+		return ht_duration_parse(arg, at);
+	case TIME:
+		return ht_moment_parse(arg, ht_wall_ns(), at);
+	case COUNT:
+		return parse_count(arg, at);
+	default:
+		return parse_mode(arg, at);
+	}
+}
+
+struct parse {
+	const struct ht_command *command;
+	struct ht_options *options;
+};
+
+static error_t take_argument(struct argp_state *state, struct parse *p)
+{
+	struct ht_options *o = p->options;
+
+	o->args = state->argv + state->next - 1;
+	o->args_n = state->argc - state->next + 1;
+	o->quoted = state->quoted && state->next - 1 >= state->quoted;
+	state->next = state->argc;
+	return 0;
+}
+
+static void check_arguments(struct argp_state *state, const struct parse *p)
+{
+	const struct ht_command *c = p->command;
+	int n = p->options->args_n;
+
+	if (n < c->min_args)
+		argp_error(state, "expected %s", c->args);
+	if (n > c->max_args && !p->options->quoted)
+		argp_error(state, "too many arguments, expected %s",
+			   *c->args ? c->args : "none");
+}
+
+static error_t parse_key(int key, char *arg, struct argp_state *state)
+{
+	struct parse *p = state->input;
+
+	if (key == ARGP_KEY_ARG)
+		return take_argument(state, p);
+	if (key == ARGP_KEY_END)
+		check_arguments(state, p);
+	for (size_t i = 0; i < HT_OPT_COUNT; i++) {
+		const struct ht_option_info *info = &ht_option_infos[i];
+
+		if (info->key != key || !(p->command->takes >> i & 1))
+			continue;
+		if (set_value(info, arg, p->options))
+			argp_error(state, "--%s: '%s' is no %s", info->name,
+				   arg, info->arg);
+		return 0;
+	}
+	return ARGP_ERR_UNKNOWN;
+}
+
+void ht_options_parse(const struct ht_command *command, int argc, char **argv,
+		      struct ht_options *ret)
+{
+	struct argp_option list[HT_OPT_COUNT + 1] = {0};
+	struct parse p = {command, ret};
+	struct argp argp = {.options = list,
+			    .parser = parse_key,
+			    .args_doc = command->args,
+			    .doc = command->doc};
+	size_t n = 0;
+
+	for (size_t i = 0; i < HT_OPT_COUNT; i++) {
+		const struct ht_option_info *info = &ht_option_infos[i];
+
+		if (command->takes >> i & 1)
+			list[n++] = (struct argp_option){.name = info->name,
+							 .key = info->key,
+							 .arg = info->arg,
+							 .doc = info->help};
+	}
+	*ret = (struct ht_options){.arena = HT_UNKNOWN, .mode = HT_UNKNOWN};
+	argp_parse(&argp, argc, argv, 0, NULL, &p);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The program's frame: which command, and how its end is told. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+
+#define MAX_NAME 32
+
+const char *argp_program_version = "heaptide " HT_VERSION;
+
+static void print_usage(FILE *to)
+{
+	fputs("Usage: heaptide COMMAND [OPTION...] [ARGUMENT...]\n"
+	      "Why does the memory of a running C or C++ program grow?\n\n",
+	      to);
+	for (size_t i = 0; i < ht_commands_count; i++) {
+		const struct ht_command *c = &ht_commands[i];
+		char head[64];
+
+		snprintf(head, sizeof(head), "%s %s", c->name, c->args);
+		fprintf(to, "  %-28s %s\n", head, c->summary);
+	}
+	fputs("\nTARGET is a pid, a process's name, or a name given in the "
+	      "configuration.\n"
+	      "'heaptide COMMAND --help' tells more, 'man heaptide' all.\n",
+	      to);
+}
+
+static int unknown_command(const char *name)
+{
+	const struct ht_command *near = ht_command_near(name);
+
+	fprintf(stderr, "heaptide: no command '%s'", name);
+	if (near)
+		fprintf(stderr, "; did you mean '%s'?", near->name);
+	fprintf(stderr, " (%s)\n", ht_code_hint(HT_USAGE));
+	return ht_code_exit_status(HT_USAGE);
+}
+
+/* "heaptide help explain" is "heaptide explain --help". */
+static int help(int argc, char **argv)
+{
+	static char flag[] = "--help";
+	char *asked[] = {argv[0], argc > 2 ? argv[2] : NULL, flag, NULL};
+
+	if (argc > 2)
+		return ht_cli_main(3, asked);
+	print_usage(stdout);
+	return 0;
+}
+
+static int finish(struct ht_cli *cli, enum ht_code code, struct ht_err *err)
+{
+	const char *hint;
+
+	ht_progress_end(&cli->term);
+	if (code == HT_OK && (fflush(stdout) || ferror(stdout)))
+		code = ht_fail_sys(err, HT_SYS, errno,
+				   "write to standard output");
+	if (code == HT_OK)
+		return cli->exit_status;
+	fflush(stdout);
+	hint = ht_code_hint(code);
+	ht_tell(&cli->term, *hint ? "%s (%s)" : "%s%s", err->msg, hint);
+	return ht_code_exit_status(code);
+}
+
+int ht_cli_main(int argc, char **argv)
+{
+	const struct ht_command *command;
+	char name[MAX_NAME + sizeof("heaptide ")];
+	struct ht_cli cli = {0};
+	struct ht_err err = {0};
+
+	if (argc < 2) {
+		print_usage(stderr);
+		return ht_code_exit_status(HT_USAGE);
+	}
+	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") ||
+	    !strcmp(argv[1], "-h"))
+		return help(argc, argv);
+	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+		puts(argp_program_version);
+		return 0;
+	}
+	command = ht_command_find(argv[1]);
+	if (!command)
+		return unknown_command(argv[1]);
+	ht_term_init(&cli.term);
+	argp_err_exit_status = ht_code_exit_status(HT_USAGE);
+	snprintf(name, sizeof(name), "heaptide %s", command->name);
+	argv[1] = name;
+	ht_options_parse(command, argc - 1, argv + 1, &cli.opt);
+	if (cli.opt.ascii)
+		cli.term.utf8 = false;
+	return finish(&cli, command->run(&cli, &err), &err);
+}

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/show.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/table.h"
+
+#define BAR_WIDTH 16
+
+/* What keeps each page, in the order in which people ask. */
+static const struct {
+	enum ht_cause cause;
+	const char *what, *why;
+} causes[] = {
+	{HT_CAUSE_HEAP_IN_USE, "heap, in use", "the program holds it"},
+	{HT_CAUSE_MMAPPED_CHUNKS, "mmapped chunks",
+	 "the program holds it; free() returns it at once"},
+	{HT_CAUSE_TRIMMABLE, "free, trimmable",
+	 "free() does not look here; malloc_trim(0) returns it"},
+	{HT_CAUSE_TOP_MAIN, "free, main top",
+	 "below the trim threshold, within top_pad, or under a pin"},
+	{HT_CAUSE_TOP_THREAD, "free, other tops",
+	 "malloc_trim never returns the top of another arena"},
+	{HT_CAUSE_TCACHE, "free, thread caches",
+	 "neither free() nor malloc_trim empties a tcache"},
+	{HT_CAUSE_SUB_PAGE, "free, part of a page",
+	 "the page also holds bytes in use"},
+	{HT_CAUSE_HEAP_OVERHEAD, "heap, overhead", "malloc's own headers"},
+	{HT_CAUSE_ANON_OTHER, "outside malloc",
+	 "anonymous memory that is not malloc's"},
+	{HT_CAUSE_STACK, "stacks", "threads' stacks"},
+	{HT_CAUSE_SHMEM, "shared memory", "shared with other processes"},
+	{HT_CAUSE_FILE, "files", "program, libraries and mapped files"},
+};
+
+void ht_show_title(const struct ht_cli *cli, const char *title)
+{
+	printf("\n%s%s%s\n", ht_style(&cli->term, HT_BOLD), title,
+	       ht_style_off(&cli->term));
+}
+
+const char *ht_show_bytes(const struct ht_cli *cli, uint64_t bytes, char *out)
+{
+	return ht_bytes_text(bytes, cli->opt.bytes, out);
+}
+
+bool ht_show_has_heap(const struct ht_snapshot *s)
+{
+	return s->arenas.n > 0;
+}
+
+enum ht_code ht_show_no_heap(const struct ht_snapshot *s, struct ht_err *err)
+{
+	return ht_fail(err, HT_UNSUPPORTED,
+		       "the heap of %s, pid %" PRIu64
+		       ", was not measured: malloc is %s",
+		       s->head.comm, s->head.pid,
+		       *s->libc.allocator ? s->libc.allocator
+					  : "not a glibc that is known");
+}
+
+const char *ht_show_bar(const struct ht_cli *cli, uint64_t part, uint64_t whole,
+			int width, char *out, size_t len)
+{
+	static const char *const eighth[] = {"",       "\u258f", "\u258e",
+					     "\u258d", "\u258c", "\u258b",
+					     "\u258a", "\u2589", "\u2588"};
+	size_t used = 0;
+	int eighths;
+
+	out[0] = '\0';
+	if (part == HT_UNKNOWN || whole == HT_UNKNOWN || !whole)
+		return out;
+	eighths = (int)((double)part / (double)whole * width * 8 + 0.5);
+	if (eighths > width * 8)
+		eighths = width * 8;
+	for (; eighths > 0; eighths -= 8) {
+		const char *cell = eighth[eighths < 8 ? eighths : 8];
+
+		if (!cli->term.utf8)
+			cell = eighths >= 4 ? "#" : "";
+		used += (size_t)snprintf(out + used, len - used, "%s", cell);
+	}
+	return out;
+}
+
+static uint64_t cause_bytes(const struct ht_snapshot *s, enum ht_cause cause)
+{
+	for (size_t i = 0; i < s->rss_causes.n; i++) {
+		if (s->rss_causes.v[i].cause == cause)
+			return s->rss_causes.v[i].bytes;
+	}
+	return HT_UNKNOWN;
+}
+
+enum ht_code ht_show_rss(const struct ht_cli *cli, const struct ht_snapshot *s,
+			 size_t max_rows, struct ht_err *err)
+{
+	static const struct ht_column columns[] = {{"RSS by cause", false},
+						   {"resident", true},
+						   {"share", true},
+						   {"", false},
+						   {"why it stays", false}};
+	HT_AUTO_TABLE struct ht_table t = {0};
+	uint64_t rss = s->process.rss;
+	enum ht_code code;
+
+	(void)max_rows;
+	if (!s->rss_causes.n)
+		return HT_OK;
+	code = ht_table_init(&cli->term, cli->opt.bytes, columns, 5, &t, err);
+	if (code != HT_OK)
+		return code;
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		uint64_t bytes = cause_bytes(s, causes[i].cause);
+		char bar[BAR_WIDTH * 4];
+
+		if (bytes == 0)
+			continue;
+		ht_table_row(&t);
+		ht_table_text(&t, "%s", causes[i].what);
+		ht_table_size(&t, bytes);
+		ht_table_share(&t, bytes, rss);
+		ht_table_text(&t, "%s",
+			      ht_show_bar(cli, bytes, rss, BAR_WIDTH, bar,
+					  sizeof(bar)));
+		ht_table_text(&t, "%s", causes[i].why);
+	}
+	ht_table_row(&t);
+	ht_table_text(&t, "RSS");
+	ht_table_size(&t, rss);
+	ht_table_share(&t, rss, rss);
+	return ht_table_print(&t, err);
+}
+
+enum ht_code ht_show_places(const struct ht_cli *cli,
+			    const struct ht_snapshot *s, size_t max_rows,
+			    struct ht_err *err)
+{
+	static const struct ht_column columns[] = {{"free by place", false},
+						   {"chunks", true},
+						   {"bytes", true},
+						   {"share", true}};
+	const struct ht_totals *sum = &s->totals;
+	uint64_t binned[HT_BIN_KIND_COUNT] = {0};
+	HT_AUTO_TABLE struct ht_table t = {0};
+	enum ht_code code;
+
+	(void)max_rows;
+	for (size_t i = 0; i < s->bins.n; i++) {
+		const struct ht_bin *b = &s->bins.v[i];
+
+		if (b->kind < HT_BIN_KIND_COUNT && b->chunks != HT_UNKNOWN)
+			binned[b->kind] += b->chunks;
+	}
+	const struct {
+		const char *name;
+		uint64_t chunks, bytes;
+	} places[] = {
+		{"thread caches", sum->tcache_chunks, sum->tcache},
+		{"fastbins", sum->fastbin_chunks, sum->fastbin},
+		{"unsorted bins", binned[HT_BIN_UNSORTED], sum->unsorted},
+		{"small bins", binned[HT_BIN_SMALL], sum->small},
+		{"large bins", binned[HT_BIN_LARGE], sum->large},
+		{"top chunks", sum->arenas, sum->top},
+	};
+
+	code = ht_table_init(&cli->term, cli->opt.bytes, columns, 4, &t, err);
+	if (code != HT_OK)
+		return code;
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		ht_table_row(&t);
+		ht_table_text(&t, "%s", places[i].name);
+		ht_table_count(&t, places[i].chunks);
+		ht_table_size(&t, places[i].bytes);
+		ht_table_share(&t, places[i].bytes, sum->free);
+	}
+	ht_table_row(&t);
+	ht_table_text(&t, "free");
+	ht_table_text(&t, "%s", "");
+	ht_table_size(&t, sum->free);
+	return ht_table_print(&t, err);
+}

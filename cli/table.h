@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Table on stdout: rows filled cell by cell, aligned by libsmartcols. */
+#ifndef HT_CLI_TABLE_H
+#define HT_CLI_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cli/term.h"
+#include "common/cleanup.h"
+#include "common/err.h"
+
+struct ht_column {
+	const char *title;
+	bool right; /* figures */
+};
+
+struct libscols_table;
+struct libscols_line;
+
+struct ht_table {
+	struct libscols_table *table;
+	struct libscols_line *line;
+	size_t cell;
+	bool bytes;  /* sizes as plain bytes */
+	bool failed; /* out of memory at some cell: print says so */
+};
+
+enum ht_code ht_table_init(const struct ht_term *term, bool bytes,
+			   const struct ht_column *columns, size_t n,
+			   struct ht_table *ret,
+			   struct ht_err *err) HT_MUST_CHECK;
+void ht_table_fini(struct ht_table *t);
+#define HT_AUTO_TABLE HT_CLEANUP(ht_table_fini)
+
+/* Begins a row; the next cells go into it from the left. */
+void ht_table_row(struct ht_table *t);
+void ht_table_text(struct ht_table *t, const char *fmt, ...) HT_PRINTF(2, 3);
+void ht_table_size(struct ht_table *t, uint64_t bytes);
+void ht_table_count(struct ht_table *t, uint64_t n);
+/* Percent of whole; "" when either is unknown or whole is 0. */
+void ht_table_share(struct ht_table *t, uint64_t part, uint64_t whole);
+
+enum ht_code ht_table_print(struct ht_table *t,
+			    struct ht_err *err) HT_MUST_CHECK;
+
+#define HT_NUMBER_TEXT 32
+/* A size as the person asked for it: "1.5 MiB", or digits. Returns out. */
+const char *ht_bytes_text(uint64_t bytes, bool exact, char out[HT_NUMBER_TEXT]);
+/* "1,234,567"; "?" when unknown. Returns out. */
+const char *ht_count_text(uint64_t n, char out[HT_NUMBER_TEXT]);
+
+#endif

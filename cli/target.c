@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/target.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+
+#define NAMED_MAX 16
+
+static bool is_number(const char *word)
+{
+	return *word && !word[strspn(word, "0123456789")];
+}
+
+static bool comm_is(const char *pid, const char *word)
+{
+	char path[64], comm[64] = "";
+	HT_AUTO_FD int fd = -1;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, comm, sizeof(comm) - 1);
+	if (n <= 0)
+		return false;
+	comm[strcspn(comm, "\n")] = '\0';
+	return !strcmp(comm, word);
+}
+
+/* Up to NAMED_MAX pids whose command name is word. */
+static size_t pids_named(const char *word, pid_t pids[NAMED_MAX])
+{
+	HT_AUTO_DIR DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	size_t n = 0;
+
+	while (proc && n < NAMED_MAX && (entry = readdir(proc))) {
+		if (is_number(entry->d_name) && comm_is(entry->d_name, word) &&
+		    atoi(entry->d_name) != getpid())
+			pids[n++] = atoi(entry->d_name);
+	}
+	return n;
+}
+
+enum ht_code ht_target_pid(const char *word, pid_t *ret, struct ht_err *err)
+{
+	pid_t pids[NAMED_MAX];
+	char list[NAMED_MAX * 12] = "";
+	size_t n, used = 0;
+
+	if (is_number(word)) {
+		long pid = strlen(word) < 10 ? atol(word) : 0;
+
+		if (pid <= 0)
+			return ht_fail(err, HT_USAGE, "'%s' is no pid", word);
+		*ret = (pid_t)pid;
+		return HT_OK;
+	}
+	n = pids_named(word, pids);
+	if (!n)
+		return ht_fail(err, HT_GONE, "no process is named '%s'", word);
+	if (n == 1) {
+		*ret = pids[0];
+		return HT_OK;
+	}
+	for (size_t i = 0; i < n; i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used,
+					 " %d", pids[i]);
+	return ht_fail(err, HT_USAGE, "several processes are named '%s':%s%s",
+		       word, list, n == NAMED_MAX ? " ..." : "");
+}
+
+struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags)
+{
+	struct ht_request r = HT_REQUEST_DEFAULT;
+
+	r.flags = flags;
+	if (o->mode != HT_UNKNOWN)
+		r.mode = o->mode;
+	if (o->max_pause_ns)
+		r.max_pause_us = (uint64_t)(o->max_pause_ns / HT_NS_PER_US);
+	if (o->timeout_ns)
+		r.timeout_ms = (uint64_t)(o->timeout_ns / HT_NS_PER_MS);
+	if (o->no_debug_info)
+		r.flags |= HT_NO_DEBUG_INFO;
+	return r;
+}
+
+static void show_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	struct ht_cli *cli = ctx;
+
+	ht_progress(&cli->term, "measuring: %3.0f %%",
+		    total ? 100 * (double)done / (double)total : 0);
+}
+
+enum ht_code ht_target_measure(struct ht_cli *cli, pid_t pid, uint64_t flags,
+			       struct ht_snapshot *ret, struct ht_err *err)
+{
+	struct ht_request request = ht_target_request(&cli->opt, flags);
+	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
+	char agent[4096];
+	enum ht_code code;
+
+	code = ht_client_find_agent(agent, sizeof(agent), err);
+	if (code == HT_OK)
+		code = ht_client_start(agent, pid, pid ? NULL : cli->opt.core,
+				       pid ? NULL : cli->opt.exe, &client, err);
+	if (code == HT_OK)
+		code = ht_client_sample(&client, &request, ret, show_progress,
+					cli, err);
+	ht_progress_end(&cli->term);
+	return code;
+}
+
+static enum ht_code look_back(struct ht_cli *cli, const char *word,
+			      struct ht_snapshot *ret, struct ht_err *err)
+{
+	int64_t at = cli->opt.at_ns ? cli->opt.at_ns : INT64_MAX;
+	HT_AUTO_STORE struct ht_store *store = NULL;
+	struct ht_store_process process;
+	enum ht_code code;
+
+	code = ht_history_open(&cli->opt, &store, err);
+	if (code == HT_OK)
+		code = ht_store_find(store, word, &process, err);
+	if (code == HT_OK)
+		code = ht_store_snapshot_at(store, process.id, at, ret, err);
+	return code;
+}
+
+enum ht_code ht_target_look(struct ht_cli *cli, const char *word,
+			    uint64_t flags, struct ht_snapshot *ret,
+			    struct ht_err *err)
+{
+	enum ht_code code;
+	pid_t pid;
+
+	if (cli->opt.db || cli->opt.at_ns)
+		return look_back(cli, word, ret, err);
+	code = ht_target_pid(word, &pid, err);
+	if (code != HT_OK)
+		return code;
+	return ht_target_measure(cli, pid, flags, ret, err);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Target: which process a word on the command line means, and one look at it
+ * by an agent of our own. */
+#ifndef HT_CLI_TARGET_H
+#define HT_CLI_TARGET_H
+
+#include <sys/types.h>
+
+#include "cli/commands.h"
+#include "schema/client.h"
+#include "schema/store.h"
+
+/* A pid, or a command name that exactly one process has. HT_USAGE lists the
+ * pids when there are several; HT_GONE when there is none. */
+enum ht_code ht_target_pid(const char *word, pid_t *ret,
+			   struct ht_err *err) HT_MUST_CHECK;
+
+/* The request that the options ask for; flags as in schema/request.h. */
+struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags);
+
+/* Starts an agent, takes one snapshot, ends the agent. pid 0: the core file of
+ * the options. Draws a progress line when it takes long. ret: initialised. */
+enum ht_code ht_target_measure(struct ht_cli *cli, pid_t pid, uint64_t flags,
+			       struct ht_snapshot *ret,
+			       struct ht_err *err) HT_MUST_CHECK;
+
+/* Opens the database of --db, $HEAPTIDE_DB or the daemon's, read-only. */
+enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
+			     struct ht_err *err) HT_MUST_CHECK;
+
+/* One snapshot as the options ask: with --at or --db from the history (what
+ * TARGET was at that time), else of the process as it is now. */
+enum ht_code ht_target_look(struct ht_cli *cli, const char *word,
+			    uint64_t flags, struct ht_snapshot *ret,
+			    struct ht_err *err) HT_MUST_CHECK;
+
+/* The history of TARGET in the window of --since and --until. Without either:
+ * the whole life. */
+enum ht_code ht_history_series(struct ht_cli *cli, const char *word,
+			       size_t max_rows, int parts,
+			       struct ht_store_process *ret_process,
+			       struct ht_series *ret,
+			       struct ht_err *err) HT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/term.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+#define PROGRESS_EVERY_NS (HT_NS_PER_S / 5)
+#define WIDTH_MIN	  40
+#define WIDTH_MAX	  1000
+
+static int width_of(int fd)
+{
+	const char *columns = getenv("COLUMNS");
+	int width = columns ? atoi(columns) : 0;
+	struct winsize size;
+
+	if (width <= 0 && ioctl(fd, TIOCGWINSZ, &size) == 0)
+		width = size.ws_col;
+	if (width <= 0)
+		return 80;
+	if (width < WIDTH_MIN)
+		return WIDTH_MIN;
+	return width < WIDTH_MAX ? width : WIDTH_MAX;
+}
+
+void ht_term_init(struct ht_term *t)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	setlocale(LC_CTYPE, "");
+	*t = (struct ht_term){
+		.utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8"),
+		.out_tty = isatty(STDOUT_FILENO),
+		.err_tty = isatty(STDERR_FILENO),
+		.width = width_of(STDOUT_FILENO),
+	};
+	t->color = t->out_tty && !(no_color && *no_color) && term &&
+		   strcmp(term, "dumb") != 0;
+}
+
+const char *ht_style(const struct ht_term *t, enum ht_style style)
+{
+	static const char *const on[HT_STYLE_COUNT] = {
+		[HT_PLAIN] = "",	 [HT_BOLD] = "\033[1m",
+		[HT_DIM] = "\033[2m",	 [HT_RED] = "\033[31m",
+		[HT_GREEN] = "\033[32m", [HT_YELLOW] = "\033[33m",
+		[HT_BLUE] = "\033[34m",
+	};
+
+	return t->color ? on[style] : "";
+}
+
+const char *ht_style_off(const struct ht_term *t)
+{
+	return t->color ? "\033[0m" : "";
+}
+
+void ht_progress(struct ht_term *t, const char *fmt, ...)
+{
+	int64_t now = ht_mono_ns();
+	va_list ap;
+
+	if (!t->err_tty ||
+	    (t->progress_on && now - t->shown_ns < PROGRESS_EVERY_NS))
+		return;
+	t->progress_on = true;
+	t->shown_ns = now;
+	fputs("\r\033[K", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fflush(stderr);
+}
+
+void ht_progress_end(struct ht_term *t)
+{
+	if (!t->progress_on)
+		return;
+	t->progress_on = false;
+	fputs("\r\033[K", stderr);
+	fflush(stderr);
+}
+
+void ht_tell(struct ht_term *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	ht_progress_end(t);
+	fputs("heaptide: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+void ht_wrap(const struct ht_term *t, int indent, const char *text)
+{
+	int column = indent;
+
+	while (*text) {
+		int word = (int)strcspn(text, " ");
+
+		if (column > indent && column + 1 + word > t->width) {
+			printf("\n%*s", indent, "");
+			column = indent;
+		} else if (column > indent) {
+			putchar(' ');
+			column++;
+		}
+		printf("%.*s", word, text);
+		column += word;
+		text += word;
+		text += strspn(text, " ");
+	}
+	putchar('\n');
+}

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# bash completion for heaptide: heaptide completion bash
+_heaptide() {
+	local cur=${COMP_WORDS[COMP_CWORD]} options=--help
+	local prev=${COMP_WORDS[COMP_CWORD-1]}
+	if [ "$COMP_CWORD" -eq 1 ]; then
+		mapfile -t COMPREPLY < <(compgen -W 'explain record verdict trend bins arenas map classes threads diff ls top trim report export status watch unwatch sample doctor completion help --help --version' -- "$cur")
+		return
+	fi
+	case $prev in
+	--db) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--at) return ;;
+	--since) return ;;
+	--until) return ;;
+	--metric | -m) mapfile -t COMPREPLY < <(compgen -W 'in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain limit' -- "$cur"); return ;;
+	--arena | -a) return ;;
+	--mode) mapfile -t COMPREPLY < <(compgen -W 'none bounded exact snapshot' -- "$cur"); return ;;
+	--max-pause) return ;;
+	--timeout) return ;;
+	--core) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--exe) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--interval | -i) return ;;
+	--duration | -d) return ;;
+	--output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--name | -n) return ;;
+	--format | -f) return ;;
+	--socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	esac
+	case ${COMP_WORDS[1]} in
+	explain) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --exe' ;;
+	record) options='--help --bytes --mode --max-pause --timeout --no-debug-info --interval --duration --output --name' ;;
+	verdict) options='--help --json --bytes --ascii --db --since --until' ;;
+	trend) options='--help --json --csv --bytes --ascii --db --since --until --metric' ;;
+	bins) options='--help --json --csv --bytes --ascii --db --at --arena --mode --max-pause --timeout --no-debug-info' ;;
+	arenas) options='--help --json --csv --bytes --ascii --db --at --arena --mode --max-pause --timeout --no-debug-info' ;;
+	map) options='--help --json --csv --bytes --ascii --db --at --arena --mode --max-pause --timeout --no-debug-info' ;;
+	classes) options='--help --json --csv --bytes --ascii --db --at --mode --max-pause --timeout --no-debug-info' ;;
+	threads) options='--help --json --csv --bytes --ascii --db --at --arena --mode --max-pause --timeout --no-debug-info' ;;
+	diff) options='--help --json --bytes --ascii --db' ;;
+	ls) options='--help --json --bytes --ascii --db' ;;
+	top) options='--help --bytes --ascii --db' ;;
+	trim) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info' ;;
+	report) options='--help --db --since --until --output' ;;
+	export) options='--help --db --since --until --metric --format' ;;
+	status) options='--help --json --socket' ;;
+	watch) options='--help --json --mode --max-pause --interval --socket' ;;
+	unwatch) options='--help --json --socket' ;;
+	sample) options='--help --json --socket' ;;
+	doctor) options='--help --json --db --timeout' ;;
+	completion) options='--help' ;;
+	esac
+	if [[ $cur == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+	else
+		mapfile -t COMPREPLY < <(compgen -W "$(cd /proc && echo [0-9]*)" -- "$cur")
+	fi
+}
+complete -F _heaptide heaptide

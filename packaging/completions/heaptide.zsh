@@ -1,0 +1,227 @@
+#compdef heaptide
+# SPDX-License-Identifier: Apache-2.0
+# zsh completion for heaptide: heaptide completion zsh
+_heaptide() {
+	local -a commands
+	commands=(
+		explain:'where the memory of a process is, why it stays, what to do'
+		record:'sample a process, or a command from its start, into a database'
+		verdict:'leak, pool growth, ... from the history, with the evidence'
+		trend:'metrics over time as a plot, JSON or CSV'
+		bins:'free chunks by bin'
+		arenas:'one line for each arena'
+		map:'heaps by address with their residency, and what is not malloc'\''s'
+		classes:'chunks by size, in use and free'
+		threads:'thread caches and which arena each thread uses'
+		diff:'what changed between two moments, by metric, size, bin and arena'
+		ls:'the processes in the database, with sparklines'
+		top:'all targets, live and full-screen'
+		trim:'what malloc_trim(0) would return, and what it would leave'
+		report:'one self-contained HTML page with the plots and the verdict'
+		export:'history as a stream for other tools'
+		status:'how heaptided is doing'
+		watch:'have heaptided sample a target from now on'
+		unwatch:'have heaptided leave a target alone'
+		sample:'have heaptided take and store a sample now'
+		doctor:'what is missing for this to work, and the command that mends it'
+		completion:'completion for bash, zsh or fish, on standard output'
+	)
+	if (( CURRENT == 2 )); then
+		_describe command commands
+		return
+	fi
+	shift words; (( CURRENT-- ))
+	case $words[1] in
+	explain)
+		_arguments \
+			'--json[print JSON]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'--core=[explain a core file instead of a process]:FILE:_files' \
+			'--exe=[the executable that dumped the core]:FILE:_files' \
+			'*:target:_pids' ;;
+	record)
+		_arguments \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'--interval=[time between samples (default\: 1s)]:TIME:' \
+			'--duration=[end after TIME (default\: when the process ends or Ctrl-C)]:TIME:' \
+			'--output=[the file to write]:FILE:_files' \
+			'--name=[name to record the process under (default\: its command name)]:NAME:' \
+			'*:target:_pids' ;;
+	verdict)
+		_arguments \
+			'--json[print JSON]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
+			'--until=[up to TIME (default\: now)]:TIME:' \
+			'*:target:_pids' ;;
+	trend)
+		_arguments \
+			'--json[print JSON]' \
+			'--csv[print comma-separated values]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
+			'--until=[up to TIME (default\: now)]:TIME:' \
+			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain limit)' \
+			'*:target:_pids' ;;
+	bins)
+		_arguments \
+			'--json[print JSON]' \
+			'--csv[print comma-separated values]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
+			'--arena=[this arena only]:INDEX:' \
+			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'*:target:_pids' ;;
+	arenas)
+		_arguments \
+			'--json[print JSON]' \
+			'--csv[print comma-separated values]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
+			'--arena=[this arena only]:INDEX:' \
+			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'*:target:_pids' ;;
+	map)
+		_arguments \
+			'--json[print JSON]' \
+			'--csv[print comma-separated values]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
+			'--arena=[this arena only]:INDEX:' \
+			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'*:target:_pids' ;;
+	classes)
+		_arguments \
+			'--json[print JSON]' \
+			'--csv[print comma-separated values]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
+			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'*:target:_pids' ;;
+	threads)
+		_arguments \
+			'--json[print JSON]' \
+			'--csv[print comma-separated values]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
+			'--arena=[this arena only]:INDEX:' \
+			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'*:target:_pids' ;;
+	diff)
+		_arguments \
+			'--json[print JSON]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'*:target:_pids' ;;
+	ls)
+		_arguments \
+			'--json[print JSON]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'*:target:_pids' ;;
+	top)
+		_arguments \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'*:target:_pids' ;;
+	trim)
+		_arguments \
+			'--json[print JSON]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'*:target:_pids' ;;
+	report)
+		_arguments \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
+			'--until=[up to TIME (default\: now)]:TIME:' \
+			'--output=[the file to write]:FILE:_files' \
+			'*:target:_pids' ;;
+	export)
+		_arguments \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
+			'--until=[up to TIME (default\: now)]:TIME:' \
+			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain limit)' \
+			'--format=[ndjson (default), csv or openmetrics]:FORMAT:' \
+			'*:target:_pids' ;;
+	status)
+		_arguments \
+			'--json[print JSON]' \
+			'--socket=[heaptided'\''s control socket (default\: $HEAPTIDE_SOCKET, then /run/heaptide/control.sock)]:FILE:_files' \
+			'*:target:_pids' ;;
+	watch)
+		_arguments \
+			'--json[print JSON]' \
+			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--interval=[time between samples (default\: 1s)]:TIME:' \
+			'--socket=[heaptided'\''s control socket (default\: $HEAPTIDE_SOCKET, then /run/heaptide/control.sock)]:FILE:_files' \
+			'*:target:_pids' ;;
+	unwatch)
+		_arguments \
+			'--json[print JSON]' \
+			'--socket=[heaptided'\''s control socket (default\: $HEAPTIDE_SOCKET, then /run/heaptide/control.sock)]:FILE:_files' \
+			'*:target:_pids' ;;
+	sample)
+		_arguments \
+			'--json[print JSON]' \
+			'--socket=[heaptided'\''s control socket (default\: $HEAPTIDE_SOCKET, then /run/heaptide/control.sock)]:FILE:_files' \
+			'*:target:_pids' ;;
+	doctor)
+		_arguments \
+			'--json[print JSON]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'*:target:_pids' ;;
+	completion)
+		_arguments \
+			'*:target:_pids' ;;
+	esac
+}
+_heaptide "$@"

@@ -1,0 +1,172 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 120 s
+# What cannot be measured is told: what failed, on what, why, what to do.
+
+load common
+
+holder='#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(void)
+{
+	for (int i = 0; i < 1000; i++)
+		memset(malloc(1000), 1, 1000);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}'
+
+ready() { grep -q ready out; }
+
+# The process's figures are there, those of the heap are null.
+heap_is_null() { # JSON
+	jq -e '.process.rss > 0 and .totals.in_use == null and
+		.totals.retained == null and .arenas == []' "$1"
+}
+
+@test "no such pid" {
+	fails 3 "4194304" "$heaptide" explain 4194304
+}
+
+@test "no process of that name" {
+	fails 3 "no process is named 'no-such-program'" \
+		"$heaptide" explain no-such-program
+}
+
+@test "a name that several processes have lists their pids" {
+	cp "$(command -v sleep)" napper-twice
+	start ./napper-twice 60
+	first=$pid
+	start ./napper-twice 60
+	poll 5 grep -q napper-twice "/proc/$pid/comm"
+	poll 5 grep -q napper-twice "/proc/$first/comm"
+	fails 2 "$pid" "$heaptide" explain napper-twice
+	grep -q " $first" stderr
+}
+
+@test "a word that is no pid and no time is refused as usage" {
+	fails 2 "'99999999999' is no pid" "$heaptide" explain 99999999999
+	run "$heaptide" trend web --since yesterday
+	[ "$status" -eq 2 ]
+	[[ $output == *"--since: 'yesterday' is no TIME"* ]]
+}
+
+@test "a kernel thread has no heap" {
+	[ -z "$(tr -d '\0' </proc/2/cmdline)" ] || skip "no pid 2 here"
+	status=0
+	"$heaptide" explain 2 >stdout 2>stderr || status=$?
+	cat stderr
+	[ "$status" -ne 0 ]
+	grep -qi "kernel thread" stderr
+}
+
+@test "a zombie has ended" {
+	# The child ends; its parent, sleep, never asks for it.
+	start bash -c 'bash -c "exit 0" & echo "$!"; exec sleep 60'
+	poll 5 grep -q . out
+	zombie=$(cat out)
+	poll 5 in_state "$zombie" Z
+	fails 3 "zombie" "$heaptide" explain "$zombie"
+}
+
+@test "one already traced: the tracer is named" {
+	start sleep 60
+	traced=$pid
+	start gdb -nx -batch -p "$traced" -ex 'shell sleep 60'
+	tracer=$pid
+	poll 20 grep -qE "^TracerPid:[[:space:]]+[1-9]" "/proc/$traced/status"
+	fails 5 "gdb" "$heaptide" explain "$traced"
+	grep -q "$tracer" stderr
+}
+
+@test "no permission" {
+	start sleep 60
+	install -d -m 0755 bin
+	cp "$heaptide" "$HT_BUILD/heaptide-agent" bin/
+	chmod 0755 . bin
+	fails 4 "$pid" setpriv --reuid 65534 --regid 65534 --clear-groups \
+		--inh-caps=-all --bounding-set=-all bin/heaptide explain "$pid"
+}
+
+@test "a static musl process: said, the process's figures are given" {
+	program holder musl-gcc -static <<<"$holder"
+	start ./holder
+	poll 5 ready
+	fails 7 "holder" "$heaptide" explain "$pid" --json
+	heap_is_null stdout
+}
+
+@test "a Go process: said, the process's figures are given" {
+	cat >main.go <<'GO'
+package main
+
+import "time"
+
+func main() {
+	println("ready")
+	time.Sleep(time.Hour)
+}
+GO
+	HOME=$PWD GOCACHE=$PWD/cache CGO_ENABLED=0 go build -o gopher main.go
+	start ./gopher
+	poll 5 ready
+	fails 7 "gopher" "$heaptide" explain "$pid" --json
+	heap_is_null stdout
+}
+
+other_allocator() { # NAME LIBRARY
+	local library
+	library=$(ldconfig -p | sed -n "s#.*$2.* => ##p" | head -n 1)
+	[ -n "$library" ]
+	program holder gcc <<<"$holder"
+	start env LD_PRELOAD="$library" ./holder
+	poll 5 ready
+	fails 7 "$1" "$heaptide" explain "$pid" --json
+	heap_is_null stdout
+	jq -e --arg name "$1" '.libc.allocator | contains($name)' stdout
+}
+
+@test "jemalloc in front is named" {
+	other_allocator jemalloc libjemalloc.so.2
+}
+
+@test "tcmalloc in front is named" {
+	other_allocator tcmalloc libtcmalloc_minimal.so.4
+}
+
+@test "mimalloc in front is named" {
+	other_allocator mimalloc libmimalloc.so.2
+}
+
+@test "a process that ends while it is recorded ends the record" {
+	start sleep 1
+	run "$heaptide" record "$pid" -o r.db -i 200ms
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output == *"the process ended"* ]]
+}
+
+@test "no database: where it was looked for, and how to make one" {
+	fails 14 "nowhere.db" "$heaptide" ls --db nowhere.db
+	HEAPTIDE_DB=$PWD/none.db fails 14 "heaptide record" "$heaptide" ls
+}
+
+@test "a file that is no database is left as it is" {
+	echo "not a database at all, but text" >notes.txt
+	fails 14 "notes.txt" "$heaptide" ls --db notes.txt
+	status=0
+	start sleep 60
+	fails 14 "notes.txt" "$heaptide" record "$pid" -o notes.txt
+	[ "$(cat notes.txt)" = "not a database at all, but text" ]
+}
+
+@test "no daemon is said with what to do" {
+	fails 18 "$PWD/none.sock" "$heaptide" status --socket "$PWD/none.sock"
+}
+
+@test "a command that does not exist is not recorded" {
+	fails 11 "no-such-command" "$heaptide" record -o r.db -- no-such-command
+}

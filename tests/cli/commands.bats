@@ -1,0 +1,205 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 120 s
+# Each command on a real process: data on stdout, talk on stderr, sums that
+# close, and nothing on a pipe that only a terminal understands.
+
+load common
+
+# 300 KiB of small chunks in use, 4 MiB freed below a chunk in use.
+setup_file() {
+	cd "$BATS_FILE_TMPDIR"
+	gcc -x c -O1 -w -o holder - <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(void)
+{
+	char *freed[64];
+
+	for (int i = 0; i < 300; i++)
+		memset(malloc(1000), 1, 1000);
+	for (int i = 0; i < 64; i++)
+		freed[i] = memset(malloc(65536), 1, 65536);
+	memset(malloc(100), 1, 100);
+	for (int i = 0; i < 64; i++)
+		free(freed[i]);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+C
+	./holder >ready 2>&1 3>&- &
+	echo $! >pid
+	until grep -q ready ready; do sleep 0.05; done
+	"$HT_BUILD/heaptide" record "$(cat pid)" -o r.db -i 100ms -d 2s
+}
+
+teardown_file() {
+	kill -KILL "$(cat "$BATS_FILE_TMPDIR/pid")"
+}
+
+setup() {
+	cd "$BATS_TEST_TMPDIR"
+	pid=$(cat "$BATS_FILE_TMPDIR/pid")
+	db=$BATS_FILE_TMPDIR/r.db
+}
+
+no_escapes() { ! grep -q $'\033' "$1"; }
+
+@test "usage lists every command, and so does each command's help" {
+	"$heaptide" --help >help
+	while read -r name; do
+		"$heaptide" "$name" --help >one
+		grep -q "^Usage: heaptide $name" one
+	done < <(sed -n 's/^  \([a-z]*\) .*/\1/p' help)
+	[ "$(grep -c '^  [a-z]' help)" -ge 15 ]
+}
+
+@test "wrong usage is status 2 and names the word" {
+	run "$heaptide" explian 1
+	[ "$status" -eq 2 ]
+	[[ $output == *"did you mean 'explain'"* ]]
+	run "$heaptide" explain --no-such-option 1
+	[ "$status" -eq 2 ]
+	run "$heaptide" explain 1 2
+	[ "$status" -eq 2 ]
+	run "$heaptide"
+	[ "$status" -eq 2 ]
+}
+
+@test "explain prints JSON whose sums close to the byte" {
+	"$heaptide" explain "$pid" --json >out
+	jq -e '.schema == "heaptide.snapshot/1" and .pid == '"$pid" out
+	jq -e '([.rss_breakdown[].bytes] | add) == .process.rss' out
+	jq -e '.arenas[] | .system == .in_use + .free + .overhead' out
+	jq -e '.totals.trimmable > 3500000 and .totals.in_use > 300000' out
+}
+
+@test "explain answers in its first line and uses no escapes in a pipe" {
+	"$heaptide" explain "$pid" >out
+	head -n 1 out | grep -q "^holder, pid $pid: .* resident"
+	grep -q "malloc_trim(0) would return" out
+	grep -q "^RSS by cause" out
+	no_escapes out
+}
+
+@test "explain --bytes prints the figures that --json has" {
+	"$heaptide" explain "$pid" --json >json
+	"$heaptide" explain "$pid" --bytes >text
+	grep -q "$(jq .totals.in_use json)" text
+}
+
+@test "the parts agree with the whole" {
+	"$heaptide" explain "$pid" --mode exact --json >whole
+	"$heaptide" arenas "$pid" --mode exact --json >arenas
+	[ "$(jq '.[0].in_use' arenas)" = "$(jq '.arenas[0].in_use' whole)" ]
+	"$heaptide" bins "$pid" --mode exact --json >bins
+	[ "$(jq '[.[] | select(.kind == "large") | .bytes] | add // 0' bins)" = \
+		"$(jq .totals.large whole)" ]
+	"$heaptide" classes "$pid" --mode exact --json >classes
+	[ "$(jq '[.[] | select(.max_size != 0) | .in_use_bytes] | add' classes)" = \
+		"$(jq .totals.in_use whole)" ]
+	"$heaptide" trim "$pid" --mode exact --json >trim
+	[ "$(jq .trimmable trim)" = "$(jq .totals.trimmable whole)" ]
+}
+
+@test "CSV has a header and a value for each column" {
+	"$heaptide" arenas "$pid" --csv >out
+	head -n 1 out | grep -q "^index,kind,address,system"
+	awk -F, 'NR == 1 { n = NF } NF != n { exit 1 }' out
+	"$heaptide" trend "$pid" --db "$db" --csv -m rss,in_use >trend
+	[ "$(head -n 1 trend)" = time,rss,in_use ]
+	[ "$(wc -l <trend)" -ge 10 ]
+}
+
+@test "a record keeps its rate and its parts can be read back" {
+	"$heaptide" trend "$pid" --db "$db" --json >trend
+	[ "$(jq '.rows | length' trend)" -ge 18 ]
+	[ "$(jq '.rows | length' trend)" -le 21 ]
+	"$heaptide" arenas "$pid" --db "$db" --json >then
+	"$heaptide" arenas "$pid" --json >now
+	[ "$(jq '.[0].in_use' then)" = "$(jq '.[0].in_use' now)" ]
+	"$heaptide" ls --db "$db" --json | jq -e ".[0].pid == $pid"
+}
+
+@test "trend draws dots where the locale has them, ASCII on request" {
+	LC_ALL=C.UTF-8 "$heaptide" trend "$pid" --db "$db" -m rss >out
+	grep -q "│" out
+	LC_ALL=C.UTF-8 "$heaptide" trend "$pid" --db "$db" -m rss --ascii >out
+	grep -q '|\*' out
+	! grep -q "│" out
+}
+
+@test "a verdict of two seconds is too little, with the schema of the contract" {
+	"$heaptide" verdict "$pid" --db "$db" --json >out
+	jq -e '.schema == "heaptide.verdict/1" and (.evidence | type) == "array"
+		and (.verdict | type) == "string" and .samples > 0' out
+	"$heaptide" verdict "$pid" --db "$db" >text
+	grep -q "holder, pid $pid" text
+}
+
+@test "diff of a moment with itself says that nothing changed" {
+	"$heaptide" diff "$pid" now now --db "$db" --json >out
+	jq -e '.totals == [] and .bins == [] and .size_classes == []' out
+}
+
+@test "export streams every sample in three formats" {
+	n=$("$heaptide" trend "$pid" --db "$db" --json | jq '.rows | length')
+	"$heaptide" export "$pid" --db "$db" >nd
+	[ "$(wc -l <nd)" -eq "$n" ]
+	jq -e .rss nd
+	"$heaptide" export "$pid" --db "$db" -f csv -m rss >csv
+	[ "$(wc -l <csv)" -eq $((n + 1)) ]
+	"$heaptide" export "$pid" --db "$db" -f openmetrics -m rss,pause_us >om
+	[ "$(grep -c '^heaptide_rss_bytes{' om)" -eq "$n" ]
+	grep -q '^# TYPE heaptide_pause_seconds gauge' om
+	[ "$(tail -n 1 om)" = "# EOF" ]
+}
+
+@test "report is one page that needs nothing else" {
+	"$heaptide" report "$pid" --db "$db" -o page.html
+	grep -q "<svg" page.html
+	grep -q "RSS by cause" page.html
+	! grep -qE '(src|href)=' page.html
+	[ "$(grep -c '<polygon' page.html)" -eq 6 ]
+}
+
+@test "record -- COMMAND ends with the command's status" {
+	run "$heaptide" record -o c.db -i 100ms -- sh -c 'sleep 1; exit 7'
+	echo "$output"
+	[ "$status" -eq 7 ]
+	[[ $output == *"the process ended"* ]]
+}
+
+@test "Ctrl-C ends a record cleanly: the file is whole" {
+	env --default-signal=INT "$heaptide" record "$pid" -o int.db -i 100ms \
+		>out 2>&1 3>&- &
+	recorder=$!
+	poll 10 sh -c 'sqlite3 int.db "select count(*) from sample" 2>&1 |
+		grep -q "^[1-9]"'
+	kill -INT "$recorder"
+	wait "$recorder"
+	grep -q "stopped by a signal" out
+	[ "$(sqlite3 int.db 'pragma integrity_check')" = ok ]
+}
+
+@test "top not on a terminal prints once" {
+	"$heaptide" top --db "$db" >out
+	grep -q holder out
+	no_escapes out
+}
+
+@test "doctor measures this process and exits 0 when nothing is missing" {
+	"$heaptide" doctor "$pid" --db "$db" >out
+	grep -q "^ok *measurement" out
+	grep -q "^ok *malloc *glibc" out
+	"$heaptide" doctor "$pid" --db "$db" --json |
+		jq -e '[.checks[] | select(.grade == "missing")] == []'
+}
+
+@test "a full disk under stdout is an error" {
+	fails 11 "standard output" sh -c "'$heaptide' explain $pid --json >/dev/full"
+}

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# For tests/cli/*.bats: the program, processes to look at, and what is expected
+# of a failing command.
+
+# shellcheck disable=SC2034 # for the tests that load this
+heaptide=$HT_BUILD/heaptide
+started=()
+
+setup() {
+	cd "$BATS_TEST_TMPDIR" || return 1
+}
+
+teardown() {
+	local pid
+	for pid in "${started[@]}"; do
+		kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	return 0
+}
+
+# start COMMAND...: in the background, without bats' descriptor; sets $pid.
+start() {
+	"$@" >out 2>&1 3>&- &
+	pid=$!
+	started+=("$pid")
+}
+
+# poll SECONDS COMMAND...: until it succeeds.
+poll() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		[ $SECONDS -lt $end ] || return 1
+		sleep 0.05
+	done
+}
+
+# fails STATUS TEXT COMMAND...: with this status, this text on stderr, and the
+# form "heaptide: what (hint)".
+fails() {
+	local status=0 wanted=$1 text=$2
+	shift 2
+	"$@" >stdout 2>stderr || status=$?
+	cat stderr
+	[ "$status" -eq "$wanted" ] || { echo "status $status, not $wanted"; return 1; }
+	grep -qF -- "$text" stderr || { echo "no '$text' on stderr"; return 1; }
+	grep -q '^heaptide: .*(.*)$' stderr
+}
+
+in_state() { # PID LETTER
+	[ "$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$1/status")" = "$2" ]
+}
+
+# A C program from stdin, compiled to ./NAME.
+program() { # NAME CC FLAGS...
+	local name=$1 cc=$2
+	shift 2
+	"$cc" -x c -O1 -w -o "$name" - "$@"
+}
