@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 400 s
+# The Debian package: builds, lintian finds nothing, installs, works for a user
+# without rights but the group's, starts its daemon, and goes without a trace.
+# It is installed in an overlay over this machine's files, in a mount namespace
+# of its own: nothing of it stays here.
+[ -n "${HT_UNSHARED:-}" ] || HT_UNSHARED=1 exec unshare --mount --propagation private bash "$0"
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+
+root=$HT_TMP/merged
+agent=/usr/libexec/heaptide/heaptide-agent
+
+overlay() {
+	mount -t tmpfs tmpfs "$HT_TMP" &&
+		mkdir "$HT_TMP/upper" "$HT_TMP/work" "$root" &&
+		mount -t overlay overlay \
+			-o "lowerdir=/,upperdir=$HT_TMP/upper,workdir=$HT_TMP/work" "$root" &&
+		mount --rbind /proc "$root/proc" && mount --rbind /dev "$root/dev" &&
+		mount --bind "$HT_TOP/build-deb" "$root/mnt"
+}
+
+inside() { chroot "$root" "$@"; }
+
+# as_member COMMAND...: as the user heaptide, with no capability at all.
+as_member() {
+	inside setpriv --reuid heaptide --regid heaptide --init-groups \
+		--inh-caps=-all --bounding-set=-all,+sys_ptrace "$@"
+}
+
+files_of() { inside dpkg -L heaptide | while read -r path; do
+	[ -d "$root$path" ] || echo "$path"
+done; }
+
+any_left() {
+	local path
+	for path in "$@"; do
+		[ ! -e "$root$path" ] || echo "$path"
+	done
+}
+
+ok "make deb builds it" packaging/build-deb
+package=$(cd build-deb && ls heaptide_*.deb)
+ok "lintian finds nothing" lintian --fail-on error,warning "build-deb/$package"
+ok "an overlay over this machine mounts" overlay
+ok "it installs" inside dpkg -i "/mnt/$package"
+is "the agent alone has a capability, and only that" \
+	"$(inside getcap -r /usr/bin /usr/sbin /usr/libexec/heaptide | grep heaptide)" \
+	"$agent cap_sys_ptrace=ep"
+is "the agent is for the group" "$(inside stat -c '%a %U:%G' $agent)" "750 root:heaptide"
+ok "its manual is there" inside test -s /usr/share/man/man1/heaptide.1.gz
+ok "its configuration passes its own check" inside /usr/sbin/heaptided --check
+
+start setpriv --reuid nobody --regid nogroup --clear-groups sleep 300
+ok "a member of the group explains another user's process" \
+	as_member /usr/bin/heaptide explain "$started" --json
+refuse "who is not in the group may not" inside setpriv --reuid nobody --regid nogroup \
+	--clear-groups --bounding-set=-all /usr/bin/heaptide explain $$ --json
+
+install -d -m 0750 -o "$(inside id -u heaptide)" -g "$(inside id -g heaptide)" "$root/run/heaptide"
+start as_member /usr/sbin/heaptided
+ok "the daemon starts and answers" poll 10 as_member /usr/bin/heaptide status
+stop_started
+mapfile -t files < <(files_of)
+ok "it removes" inside dpkg --remove heaptide
+ok "it purges" inside dpkg --purge heaptide
+is "nothing is left of ${#files[@]} files" \
+	"$(any_left "${files[@]}" /etc/heaptide /var/lib/heaptide)" ""
+plan
