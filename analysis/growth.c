@@ -72,26 +72,56 @@ static bool is_record(const struct ht_points *p, const struct floors *f)
 	       ht_quantile(head.low, head.n, 0.95);
 }
 
-/* One step that makes nearly all of the late rise: a level shift. */
-static bool single_jump(const struct floors *f, struct ht_growth *g)
+/* Sums of squares around the best single step of a part, and around the least
+ * squares line. */
+struct fit {
+	double step, line; /* what is left unexplained */
+	size_t at;	   /* first point after the step */
+	double height;
+};
+
+static struct fit fit_of(const struct ht_points *p)
 {
-	size_t from = (size_t)((1 - ht_t.late_part) * (double)f->n);
-	double most = 0, up = 0;
-	size_t at = 0;
+	double n = (double)p->n, sx = 0, st = 0, stt = 0, stx = 0, sxx = 0;
+	struct fit f = {.step = INFINITY};
+	double before = 0;
 
-	for (size_t i = from ? from : 1; i < f->n; i++) {
-		double step = f->x[i] - f->x[i - 1];
+	for (size_t i = 0; i < p->n; i++) {
+		double t = p->t[i] - p->t[0], x = p->low[i] - p->low[0];
 
-		up += step;
-		if (step > most) {
-			most = step;
-			at = i;
-		}
+		sx += x;
+		st += t;
+		stt += t * t;
+		stx += t * x;
+		sxx += x * x;
 	}
-	if (at == 0 || most <= ht_t.jump_share * up)
+	f.line = sxx - sx * sx / n -
+		 pow(stx - st * sx / n, 2) / (stt - st * st / n);
+	for (size_t i = 1; i < p->n; i++) {
+		double m = (double)i, left;
+
+		before += p->low[i - 1] - p->low[0];
+		left = sxx - before * before / m -
+		       (sx - before) * (sx - before) / (n - m);
+		if (left >= f.step)
+			continue;
+		f.step = left;
+		f.at = i;
+		f.height = (sx - before) / (n - m) - before / m;
+	}
+	return f;
+}
+
+/* One step explains the late part better than a line does: a level shift.
+ * Several steps, a staircase, are closer to the line. */
+static bool single_jump(const struct ht_points *late, struct ht_growth *g)
+{
+	struct fit f = fit_of(late);
+
+	if (!(f.step < ht_t.jump_fit * f.line))
 		return false;
-	g->jump_at = (f->t[at] + f->t[at - 1]) / 2;
-	g->jump = most;
+	g->jump_at = late->t[f.at];
+	g->jump = f.height;
 	return true;
 }
 
@@ -108,8 +138,10 @@ static bool slowing(const struct ht_points *p, struct ht_growth *g)
 		       ? g->late_rise * g->speed_late / (1 - g->speed_late)
 		       : 0;
 	g->plateau = p->x[p->n - 1] + left;
+	/* a fifth of few points is too little to measure a speed in */
 	if (g->speed_wide < ht_t.slow_wide)
-		return g->speed_late < ht_t.slow_late;
+		return g->speed_late < ht_t.slow_late ||
+		       ((double)p->n < ht_t.few_rows && g->t >= ht_t.whole_t);
 	return g->speed_late < ht_t.slow_hard &&
 	       g->speed_wide < ht_t.slow_hard_wide;
 }
@@ -139,10 +171,27 @@ static void begin(struct ht_growth *g)
 	};
 }
 
+/* Bursts stand out above the robust line: cut off at 3 sigma, they bend neither
+ * the speeds nor the fits below. */
+static void cap_bursts(const struct ht_points *p, const struct ht_line *line,
+		       struct ht_points *ret)
+{
+	double at_zero[HT_POINTS_MAX], level;
+
+	*ret = *p;
+	for (size_t i = 0; i < p->n; i++)
+		at_zero[i] = p->low[i] - line->slope * p->t[i];
+	level = ht_median(at_zero, p->n);
+	for (size_t i = 0; i < p->n; i++)
+		ret->low[i] = fmin(p->low[i], level + line->slope * p->t[i] +
+						      3 * line->sigma);
+}
+
 static enum ht_growth_kind judge(const struct ht_points *p, double level,
 				 double least, struct ht_growth *g)
 {
-	struct ht_points late;
+	struct ht_points late, capped;
+	struct ht_line line;
 	struct floors f;
 	size_t quarter;
 
@@ -154,19 +203,21 @@ static enum ht_growth_kind judge(const struct ht_points *p, double level,
 	g->last = ht_median(f.x + f.n - quarter, quarter);
 	g->rise = g->last - g->first;
 	g->tau = ht_kendall(f.x, f.n);
-	g->t = ht_line_of(p->t, p->low, p->n).t;
+	line = ht_line_of(p->t, p->low, p->n);
+	g->t = line.t;
+	cap_bursts(p, &line, &capped);
 	g->record = is_record(p, &f);
-	ht_points_part(p, 1 - ht_t.late_part, 1, &late);
+	ht_points_part(&capped, 1 - ht_t.late_part, 1, &late);
+	if (g->rise < fmax(least, ht_t.rise_share * level))
+		return HT_GROWTH_NONE;
 	if (!rising(&late, &f, level, least, g))
-		return g->rise >= fmax(least, ht_t.rise_share * level)
-			       ? HT_GROWTH_FLAT
-			       : HT_GROWTH_NONE;
+		return HT_GROWTH_FLAT;
 	if (!g->record &&
 	    !(g->t >= ht_t.support_t && g->tau >= ht_t.support_tau))
 		return HT_GROWTH_NONE;
-	if (single_jump(&f, g))
+	if (single_jump(&late, g))
 		return HT_GROWTH_FLAT;
-	return slowing(p, g) ? HT_GROWTH_SLOWING : HT_GROWTH_SUSTAINED;
+	return slowing(&capped, g) ? HT_GROWTH_SLOWING : HT_GROWTH_SUSTAINED;
 }
 
 void ht_growth(const struct ht_points *p, double level, double least,

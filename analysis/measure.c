@@ -157,8 +157,8 @@ static void classes(struct ht_measure *m)
 /* --- quiet moments ---------------------------------------------------------
  */
 
-static double median_at(const struct ht_window *w, enum ht_metric metric,
-			const size_t *at, size_t n)
+static double quantile_at(const struct ht_window *w, enum ht_metric metric,
+			  const size_t *at, size_t n, double q)
 {
 	double column[HT_POINTS_MAX], picked[HT_POINTS_MAX];
 	size_t m = 0;
@@ -167,7 +167,7 @@ static double median_at(const struct ht_window *w, enum ht_metric metric,
 	for (size_t i = 0; i < n; i++)
 		if (!isnan(column[at[i]]))
 			picked[m++] = column[at[i]];
-	return ht_median(picked, m);
+	return ht_quantile(picked, m, q);
 }
 
 /* Where the last part begins: after the last cut in it (a trim, a suspend),
@@ -185,38 +185,50 @@ static size_t first_of_state(const struct ht_window *w)
 	return first;
 }
 
-/* Buckets of the last part where in use is among its lowest. When the last of
- * them keeps far less than the median one, memory was given back since: only
- * the last ones count then. */
+/* Up to which in use a moment is quiet: in the lowest trough_share of its
+ * range; noise of a level series (2 %) is no peak. */
+static double quiet_edge(const double *u, size_t n)
+{
+	double lowest = ht_quantile(u, n, 0), highest = ht_quantile(u, n, 1);
+
+	return lowest + fmax(ht_t.trough_share * (highest - lowest),
+			     0.02 * lowest);
+}
+
+/* Memory was given back since (a trim) when the last quiet moment keeps less
+ * than half of what an earlier one kept: only those from then on count. */
+static size_t since_given_back(const double *kept, size_t *at, size_t n)
+{
+	size_t from = n - 1;
+	double most = 0;
+
+	for (size_t i = 0; i < n; i++)
+		most = fmax(most, kept[at[i]]);
+	if (kept[at[n - 1]] >= 0.5 * most)
+		return n;
+	while (from > 0 && kept[at[from - 1]] < 0.5 * most)
+		from--;
+	memmove(at, at + from, (n - from) * sizeof(*at));
+	return n - from;
+}
+
+/* Buckets of the last part where in use is low. */
 static size_t quiet_moments(const struct ht_window *w, size_t *ret)
 {
 	double u[HT_POINTS_MAX], kept[HT_POINTS_MAX], known[HT_POINTS_MAX];
-	size_t first = first_of_state(w), n = 0, m = 0;
-	double most, lowest, edge;
+	size_t n = 0, m = 0, first = first_of_state(w);
+	double edge;
 
 	ht_window_column(w, HT_M_in_use, HT_STAT_MEDIAN, u);
 	ht_window_column(w, HT_M_retained, HT_STAT_MEDIAN, kept);
 	for (size_t i = first; i < w->n; i++)
 		if (!isnan(u[i]) && !isnan(kept[i]))
 			known[n++] = u[i];
-	if (n == 0)
-		return 0;
-	most = ht_quantile(known, n, ht_t.trough_share);
-	lowest = ht_quantile(known, n, 0);
-	/* noise of a level series is no peak */
-	edge = fmax(most, lowest + 0.02 * lowest);
+	edge = quiet_edge(known, n);
 	for (size_t i = first; i < w->n; i++)
 		if (!isnan(u[i]) && !isnan(kept[i]) && u[i] <= edge)
 			ret[m++] = i;
-	if (m > 2 && kept[ret[m - 1]] < 0.5 * kept[ret[m / 2]]) {
-		size_t from = m - 1;
-
-		while (from > 0 && kept[ret[from - 1]] < 0.5 * kept[ret[m / 2]])
-			from--;
-		memmove(ret, ret + from, (m - from) * sizeof(*ret));
-		m -= from;
-	}
-	return m;
+	return m ? since_given_back(kept, ret, m) : 0;
 }
 
 static double peak_of_arenas(const struct ht_measure *m)
@@ -240,7 +252,8 @@ static void quiet(struct ht_measure *m)
 	double blocked_4, blocked_span, swap;
 
 	q->n = n;
-#define AT(metric) median_at(&m->w, HT_M_##metric, at, n)
+#define AT(metric) quantile_at(&m->w, HT_M_##metric, at, n, 0.5)
+#define MOSTLY(metric) quantile_at(&m->w, HT_M_##metric, at, n, 0.25)
 	q->in_use = AT(in_use);
 	q->retained = AT(retained);
 	q->trimmable = AT(trimmable);
@@ -254,11 +267,13 @@ static void quiet(struct ht_measure *m)
 	q->resident_free = AT(resident_free);
 	q->trim_threshold = AT(trim_threshold);
 	q->unattached = AT(unattached_arenas);
-	blocked_4 = AT(blocked_4);
-	blocked_span = AT(blocked_span);
+	/* a pin stays: it holds in nearly all quiet moments, not in the median */
+	blocked_4 = MOSTLY(blocked_4);
+	blocked_span = MOSTLY(blocked_span);
 	swap = AT(swap);
 	q->anon = AT(rss_anon) + (isnan(swap) ? 0 : swap);
 #undef AT
+#undef MOSTLY
 	q->blocked = fmax(blocked_4, blocked_span); /* fmax: NaN loses */
 	q->peak = peak_of_arenas(m);
 }
@@ -333,14 +348,29 @@ static double memory_now(const struct ht_measure *m)
 	return m->anon_now + (m->shmem.n ? last_of(&m->shmem) : 0);
 }
 
-/* In use grows, but the process grows mainly by memory that was freed. */
+/* Something in use grows, but the process grows mainly by memory that was freed.
+ * What is retained is taken as heap less that growth: a burst at the window's
+ * end uses what is retained for a moment, and does not shrink the heap. */
+static bool mostly_retained(const struct ht_measure *m, double in_use)
+{
+	double heap = ht_points_rise(&m->heap);
+
+	return heap >= ht_t.guard_rise * m->anon_now &&
+	       in_use < ht_t.guard_in_use * heap &&
+	       heap - fmax(0, in_use) >= ht_t.guard_retained * m->anon_rise;
+}
+
+/* With few rows some of many classes rise by chance: each must explain the
+ * heap's growth on its own. */
 static bool guard(const struct ht_measure *m)
 {
-	double in_use = fmax(m->in_use_growth.rise, m->classes_rise);
+	double in_use = m->in_use_growth.rise;
 
-	return m->anon_rise >= ht_t.guard_rise * m->anon_now &&
-	       in_use < ht_t.guard_in_use * m->anon_rise &&
-	       m->retained_rise >= ht_t.guard_retained * m->anon_rise;
+	if ((double)m->w.n >= ht_t.few_rows)
+		in_use = fmax(in_use, m->classes_rise);
+	else if (m->in_use_growth.kind != HT_GROWTH_SUSTAINED)
+		in_use = m->classes_rise;
+	return mostly_retained(m, in_use);
 }
 
 void ht_measure(const struct ht_window *w, struct ht_measure *ret)

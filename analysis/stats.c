@@ -142,7 +142,7 @@ static double robust_sigma(const double *residual, size_t n)
 		rms += residual[i] * residual[i];
 	}
 	rms = sqrt(rms / (double)n);
-	return fmax(1.48 * ht_median(size, n), 0.15 * rms);
+	return fmax(1.48 * ht_median(size, n), 0.05 * rms);
 }
 
 static double lag_one(const double *x, size_t n)

@@ -197,7 +197,7 @@ static double growth_confidence(const struct ht_measure *m,
 	c += g->t >= ht_t.whole_t ? 0.1 : 0;
 	c += m->worst_class.growth.rise >= 0.5 * g->rise ? 0.1 : 0;
 	c += m->w.n >= 48 ? 0.05 : 0;
-	c -= (double)m->w.n < ht_t.season_rows ? 0.2 : 0;
+	c -= (double)m->w.n < ht_t.few_rows ? 0.2 : 0;
 	c -= m->swing >= 0.5 * level && isnan(m->period) &&
 			     m->swing > 2 * g->rise
 		     ? 0.15
@@ -243,7 +243,7 @@ static double calm_confidence(const struct ht_measure *m)
 
 	return 0.9 - 0.4 * fmin(1, moved / ht_t.warm_share) +
 	       (m->w.n >= 48 ? 0.05 : 0) -
-	       ((double)m->w.n < ht_t.season_rows ? 0.2 : 0);
+	       ((double)m->w.n < ht_t.few_rows ? 0.2 : 0);
 }
 
 static double confidence(const struct ht_measure *m, const struct ht_verdict *v)
