@@ -368,7 +368,7 @@ static bool guard(const struct ht_measure *m)
 
 	if ((double)m->w.n >= ht_t.few_rows)
 		in_use = fmax(in_use, m->classes_rise);
-	else if (m->in_use_growth.kind != HT_GROWTH_SUSTAINED)
+	else if (m->in_use_growth.kind < HT_GROWTH_SLOWING)
 		in_use = m->classes_rise;
 	return mostly_retained(m, in_use);
 }
