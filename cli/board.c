@@ -43,6 +43,11 @@ static void fill(struct ht_board_row *row, const struct ht_series *s)
 		row->in_use_over_time[i] = in_use[i * s->rows / row->points];
 }
 
+static const bool shown[HT_METRIC_COUNT] = {
+	[HT_M_rss] = true,	[HT_M_in_use] = true,
+	[HT_M_retained] = true, [HT_M_trimmable] = true,
+	[HT_M_pause_us] = true, [HT_M_non_malloc_anon] = true};
+
 static int each(void *ctx, const struct ht_store_process *p)
 {
 	struct reading *r = ctx;
@@ -52,8 +57,9 @@ static int each(void *ctx, const struct ht_store_process *p)
 	if (p->last_ns < r->since_ns)
 		return 0;
 	ht_series_init(&s);
-	r->code = ht_store_series(r->store, p->id, r->since_ns, INT64_MAX,
-				  SERIES_ROWS, HT_SERIES_METRICS, &s, r->err);
+	r->code = ht_store_series_of(r->store, p->id, r->since_ns, INT64_MAX,
+				     SERIES_ROWS, HT_SERIES_METRICS, shown, &s,
+				     r->err);
 	if (r->code != HT_OK && r->code != HT_NODATA)
 		return 1;
 	r->code = HT_OK;

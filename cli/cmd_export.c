@@ -38,16 +38,19 @@ static enum ht_code stream(struct export_run *e, print_rows *print,
 			   struct ht_err *err)
 {
 	double span = fmax((double)(e->to_ns - e->from_ns), 1);
+	bool wanted[HT_METRIC_COUNT] = {false};
 
+	for (size_t i = 0; i < e->metrics.n; i++)
+		wanted[e->metrics.v[i]] = true;
 	for (int64_t from = e->from_ns; from <= e->to_ns; from += WINDOW_NS) {
 		int64_t to = from + WINDOW_NS - 1;
 		HT_AUTO_SERIES struct ht_series s;
 		enum ht_code code;
 
 		ht_series_init(&s);
-		code = ht_store_series(e->store, e->process.id, from,
-				       to < e->to_ns ? to : e->to_ns, 0,
-				       HT_SERIES_METRICS, &s, err);
+		code = ht_store_series_of(e->store, e->process.id, from,
+					  to < e->to_ns ? to : e->to_ns, 0,
+					  HT_SERIES_METRICS, wanted, &s, err);
 		if (code == HT_OK)
 			code = print(e, &s, err);
 		if (code != HT_OK && code != HT_NODATA)

@@ -15,7 +15,8 @@
 #include "schema/snapshot_json.h"
 
 #define DEFAULT_METRICS "rss,in_use,retained"
-#define PLOT_ROWS	4000 /* more than any terminal can show */
+#define PLOT_ROWS	4000   /* more than any terminal can show */
+#define DATA_ROWS	100000 /* for more there is `export` */
 #define AXIS_AND_FRAME	14
 
 static const double *column(const struct ht_series *s, enum ht_metric m,
@@ -171,7 +172,10 @@ static enum ht_code print_plots(const struct ht_cli *cli,
 enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 {
 	const struct ht_options *o = &cli->opt;
-	size_t max_rows = o->json || o->csv ? 0 : PLOT_ROWS;
+	bool wanted[HT_METRIC_COUNT] = {false};
+	const struct ht_history_ask ask = {
+		.max_rows = o->json || o->csv ? DATA_ROWS : PLOT_ROWS,
+		.metrics = wanted};
 	struct ht_store_process process;
 	struct ht_metric_list metrics;
 	HT_AUTO_SERIES struct ht_series series;
@@ -185,8 +189,9 @@ enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 		return code;
 	if (!o->args_n)
 		return ht_fail(err, HT_USAGE, "trend of which TARGET?");
-	code = ht_history_series(cli, o->args[0], max_rows, HT_SERIES_METRICS,
-				 &process, &series, err);
+	for (size_t i = 0; i < metrics.n; i++)
+		wanted[metrics.v[i]] = true;
+	code = ht_history_series(cli, o->args[0], &ask, &process, &series, err);
 	if (code != HT_OK)
 		return code;
 	if (o->json)

@@ -35,22 +35,35 @@ enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
 	return ht_store_open(path, HT_STORE_READ, ret, err);
 }
 
+static enum ht_code read_series(struct ht_store *store,
+				const struct ht_store_process *p,
+				const struct ht_options *o,
+				const struct ht_history_ask *ask,
+				struct ht_series *ret, struct ht_err *err)
+{
+	int64_t to = o->until_ns ? o->until_ns : INT64_MAX;
+
+	if (ask->mixed && !o->since_ns && !o->until_ns)
+		return ht_store_series_mixed(store, p->id, 0, p->last_ns,
+					     ask->parts, ask->metrics, ret,
+					     err);
+	return ht_store_series_of(store, p->id, o->since_ns, to, ask->max_rows,
+				  ask->parts, ask->metrics, ret, err);
+}
+
 enum ht_code ht_history_series(struct ht_cli *cli, const char *word,
-			       size_t max_rows, int parts,
+			       const struct ht_history_ask *ask,
 			       struct ht_store_process *ret_process,
 			       struct ht_series *ret, struct ht_err *err)
 {
-	const struct ht_options *o = &cli->opt;
-	int64_t to = o->until_ns ? o->until_ns : INT64_MAX;
 	HT_AUTO_STORE struct ht_store *store = NULL;
-	enum ht_code code;
+	enum ht_code code = ht_history_open(&cli->opt, &store, err);
 
-	code = ht_history_open(o, &store, err);
 	if (code == HT_OK)
 		code = ht_store_find(store, word, ret_process, err);
 	if (code == HT_OK)
-		code = ht_store_series(store, ret_process->id, o->since_ns, to,
-				       max_rows, parts, ret, err);
+		code = read_series(store, ret_process, &cli->opt, ask, ret,
+				   err);
 	if (code == HT_OK && ret->rows == 0)
 		code = ht_fail(err, HT_NODATA, "no sample of %s in this time",
 			       word);

@@ -41,13 +41,16 @@ static enum ht_code newest(struct ht_cli *cli, struct ht_judged *j,
 enum ht_code ht_judge(struct ht_cli *cli, const char *word,
 		      struct ht_judged *ret, struct ht_err *err)
 {
+	const struct ht_history_ask ask = {.max_rows = MAX_ROWS,
+					   .parts = HT_SERIES_CLASSES |
+						    HT_SERIES_MAPPINGS,
+					   .mixed = true};
 	enum ht_code code;
 	int64_t from, to;
 	bool have;
 
-	code = ht_history_series(cli, word, MAX_ROWS,
-				 HT_SERIES_CLASSES | HT_SERIES_MAPPINGS,
-				 &ret->process, &ret->series, err);
+	code = ht_history_series(cli, word, &ask, &ret->process, &ret->series,
+				 err);
 	if (code != HT_OK)
 		return code;
 	from = ret->series.time_ns[0];

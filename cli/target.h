@@ -34,10 +34,18 @@ enum ht_code ht_target_look(struct ht_cli *cli, const char *word,
 			    uint64_t flags, struct ht_snapshot *ret,
 			    struct ht_err *err) HT_MUST_CHECK;
 
+/* What to read of a history. */
+struct ht_history_ask {
+	size_t max_rows;     /* 0: the finest there is */
+	int parts;	     /* HT_SERIES_... */
+	const bool *metrics; /* flags, one a metric; NULL: all */
+	bool mixed;	     /* coarser the older, as the analysis wants it */
+};
+
 /* The history of TARGET in the window of --since and --until. Without either:
- * the whole life. */
+ * the whole life. At least one row, else HT_NODATA. */
 enum ht_code ht_history_series(struct ht_cli *cli, const char *word,
-			       size_t max_rows, int parts,
+			       const struct ht_history_ask *ask,
 			       struct ht_store_process *ret_process,
 			       struct ht_series *ret,
 			       struct ht_err *err) HT_MUST_CHECK;
