@@ -20,7 +20,8 @@ static bool watch(struct ht_held *h, DIR *tasks, unsigned word,
 	if (h->runs == HT_RUNS_UNKNOWN ||
 	    !ht_task_asleep(tasks, h->tid, &h->nap))
 		return false;
-	if (!watch_sleepers && ht_restart_survives(&h->nap, word))
+	if (ht_restart_brief(&h->nap, word) ||
+	    (!watch_sleepers && ht_restart_survives(&h->nap, word)))
 		return false;
 	h->state = HT_HELD_WATCHED;
 	return true;

@@ -1,5 +1,206 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-int main(void)
+/*
+ * heaptide-agent: measures one process. A child of heaptide or heaptided, which
+ * speaks to it over descriptor 3 and over nothing else. Crash-only: whatever
+ * goes wrong, it ends, and the kernel lets the target run on.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/guard.h"
+#include "agent/layout_role.h"
+#include "agent/sandbox.h"
+#include "agent/session.h"
+#include "common/clock.h"
+#include "schema/wire.h"
+
+#define PARENT_FD	  3
+#define PROGRESS_EVERY_NS (200 * HT_NS_PER_MS)
+
+struct options {
+	pid_t pid;
+	const char *core, *exe;
+	int done; /* nothing to measure: exit with `status` */
+	int status;
+};
+
+static const char usage[] =
+	"Usage: heaptide-agent --pid PID\n"
+	"       heaptide-agent --core FILE [--exe FILE]\n"
+	"Measures the heap of one process (or core file). It is started by "
+	"heaptide\n"
+	"and heaptided, which ask for samples over a socket on descriptor 3; "
+	"by\n"
+	"itself it prints nothing. To look at a process use 'heaptide explain "
+	"PID'.\n"
+	"\n"
+	"      --pid PID     the process\n"
+	"      --core FILE   an ELF core file in its place\n"
+	"      --exe FILE    the core's program, if it moved\n"
+	"      --help        this text\n"
+	"      --version     the version\n";
+
+/* --- arrive
+ * ------------------------------------------------------------------- */
+
+static struct options finished(int status, FILE *to, const char *text)
 {
+	fputs(text, to);
+	return (struct options){.done = 1, .status = status};
+}
+
+static bool parse_pid(const char *text, pid_t *ret)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(text, &end, 10);
+	if (errno || *end || end == text || pid <= 0 || pid > INT32_MAX)
+		return false;
+	*ret = (pid_t)pid;
+	return true;
+}
+
+static struct options parse(int argc, char **argv)
+{
+	static const struct option known[] = {
+		{"pid", required_argument, NULL, 'p'},
+		{"core", required_argument, NULL, 'c'},
+		{"exe", required_argument, NULL, 'e'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	struct options o = {0};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+		if (c == 'h')
+			return finished(0, stdout, usage);
+		if (c == 'V')
+			return finished(0, stdout,
+					"heaptide-agent " HT_VERSION "\n");
+		if (c == 'c')
+			o.core = optarg;
+		else if (c == 'e')
+			o.exe = optarg;
+		else if (c != 'p' || !parse_pid(optarg, &o.pid))
+			return finished(2, stderr, usage);
+	}
+	if (optind != argc || !o.pid == !o.core || (o.exe && !o.core))
+		return finished(2, stderr, usage);
+	return o;
+}
+
+static bool has_parent(void)
+{
+	struct stat st;
+
+	return fstat(PARENT_FD, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
+/* --- open, locate
+ * ------------------------------------------------------------- */
+
+static enum ht_code open_target(const struct options *o, struct ht_target *ret,
+				struct ht_err *err)
+{
+	if (o->core)
+		return ht_target_open_core(o->core, o->exe, ret, err);
+	return ht_target_open_process(o->pid, ret, err);
+}
+
+/* Opened and located by the first request, kept for all later ones. From then
+ * on the sandbox holds. */
+static enum ht_code ready(const struct options *o, const struct ht_request *r,
+			  struct ht_target *t, struct ht_err *err)
+{
+	enum ht_code code;
+
+	if (t->have_located)
+		return HT_OK;
+	code = open_target(o, t, err);
+	if (code == HT_OK)
+		code = ht_target_locate(t, !(r->flags & HT_NO_DEBUG_INFO), err);
+	if (code == HT_OK)
+		code = ht_sandbox_enter(err);
+	return code;
+}
+
+/* --- sample, emit
+ * ------------------------------------------------------------- */
+
+struct progress {
+	int64_t last_ns;
+};
+
+/* Losing a progress line loses nothing; losing the parent shows at the answer.
+ */
+static void tell_progress(void *ctx, uint64_t done, uint64_t total)
+{
+	struct progress *p = ctx;
+	int64_t now = ht_mono_ns();
+
+	if (now - p->last_ns < PROGRESS_EVERY_NS)
+		return;
+	p->last_ns = now;
+	if (ht_wire_send_progress(PARENT_FD, done, total, NULL) != HT_OK)
+		p->last_ns = INT64_MAX / 2;
+}
+
+/* Answers one request. Returns whether another may follow. */
+static bool answer(const struct options *o, const struct ht_request *r,
+		   struct ht_target *t)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot snapshot;
+	struct progress progress = {.last_ns = ht_mono_ns()};
+	struct ht_session session = {
+		.target = t,
+		.request = r,
+		.snapshot = &snapshot,
+		.progress = tell_progress,
+		.progress_ctx = &progress,
+	};
+	struct ht_err why = {0};
+	enum ht_code code;
+
+	ht_snapshot_init(&snapshot);
+	ht_guard_alarm(r->timeout_ms);
+	code = ready(o, r, t, &why);
+	if (code == HT_OK)
+		code = ht_session_sample(&session, &why);
+	if (code == HT_OK)
+		code = ht_wire_send_snapshot(PARENT_FD, &snapshot, NULL);
+	else
+		code = ht_wire_send_error(PARENT_FD, &why, NULL);
+	ht_guard_alarm(0);
+	return code == HT_OK && t->have_located && !session.must_end &&
+	       !(r->flags & HT_LAST_REQUEST);
+}
+
+int main(int argc, char **argv)
+{
+	struct ht_target target = HT_TARGET_NONE;
+	struct ht_request request;
+	struct options o;
+
+	if (argc == 2 && strcmp(argv[1], "--role=layout") == 0)
+		return ht_layout_role_main();
+	o = parse(argc, argv);
+	if (o.done)
+		return o.status;
+	if (!has_parent())
+		return finished(2, stderr, usage).status;
+	if (ht_guard_arrive(NULL) != HT_OK)
+		return ht_code_exit_status(HT_GONE);
+	while (ht_wire_receive_request(PARENT_FD, &request, NULL) == HT_OK)
+		if (!answer(&o, &request, &target))
+			break;
+	ht_target_close(&target);
 	return 0;
 }

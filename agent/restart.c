@@ -11,6 +11,7 @@
 
 enum what_interrupt_does {
 	CALL_UNKNOWN,  /* not in the table: may notice */
+	CALL_BRIEF,    /* memory management: cannot be interrupted, soon over */
 	CALL_SURVIVES, /* the kernel restarts it, deadline kept, nothing lost */
 	CALL_EINTR,    /* EINTR; nothing was done: may be restarted */
 	CALL_EINTR_WAIT, /* the same; sleeps for ever if its time limit is
@@ -24,9 +25,18 @@ struct call {
 	uint32_t for_ever; /* ... and its value (low half) for "no limit" */
 };
 
+#define PAGE_FAULT  -1	       /* a nap that is in no call */
 #define FOR_EVER_MS UINT32_MAX /* int timeout = -1 */
 
 static const struct call calls_64[] = {
+	{PAGE_FAULT, CALL_BRIEF, 0, 0},
+	{SYS_mmap, CALL_BRIEF, 0, 0},
+	{SYS_munmap, CALL_BRIEF, 0, 0},
+	{SYS_mremap, CALL_BRIEF, 0, 0},
+	{SYS_mprotect, CALL_BRIEF, 0, 0},
+	{SYS_madvise, CALL_BRIEF, 0, 0},
+	{SYS_brk, CALL_BRIEF, 0, 0},
+	{SYS_exit, CALL_BRIEF, 0, 0},
 	{SYS_poll, CALL_SURVIVES, 0, 0},
 	{SYS_ppoll, CALL_SURVIVES, 0, 0},
 	{SYS_select, CALL_SURVIVES, 0, 0},
@@ -67,6 +77,14 @@ static const struct call calls_64[] = {
 
 /* i386 numbers: asm/unistd_32.h cannot be included beside the 64-bit ones. */
 static const struct call calls_32[] = {
+	{PAGE_FAULT, CALL_BRIEF, 0, 0},
+	{1, CALL_BRIEF, 0, 0},			/* exit */
+	{45, CALL_BRIEF, 0, 0},			/* brk */
+	{91, CALL_BRIEF, 0, 0},			/* munmap */
+	{125, CALL_BRIEF, 0, 0},		/* mprotect */
+	{163, CALL_BRIEF, 0, 0},		/* mremap */
+	{192, CALL_BRIEF, 0, 0},		/* mmap2 */
+	{219, CALL_BRIEF, 0, 0},		/* madvise */
 	{0, CALL_SURVIVES, 0, 0},		/* restart_syscall */
 	{7, CALL_SURVIVES, 0, 0},		/* waitpid */
 	{29, CALL_SURVIVES, 0, 0},		/* pause */
@@ -118,6 +136,13 @@ static const struct call *find(long nr, unsigned word)
 		if (table[i].nr == nr)
 			return &table[i];
 	return NULL;
+}
+
+bool ht_restart_brief(const struct ht_nap *nap, unsigned word)
+{
+	const struct call *c = find(nap->nr, word);
+
+	return c && c->does == CALL_BRIEF;
 }
 
 bool ht_restart_survives(const struct ht_nap *nap, unsigned word)

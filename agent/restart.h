@@ -26,6 +26,11 @@
  * noticing. word: 8 or 4, the target's. */
 bool ht_restart_survives(const struct ht_nap *nap, unsigned word);
 
+/* Whether the call sleeps only for a moment, and uninterruptibly: on the
+ * mapping lock, on a page. Such a thread is held: it stops when the call is
+ * over. */
+bool ht_restart_brief(const struct ht_nap *nap, unsigned word);
+
 /* Turns an EINTR that only our interrupt can have caused into a restart. True
  * when regs were changed and must be written back. */
 bool ht_restart_mend(struct user_regs_struct *regs);

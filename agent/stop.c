@@ -14,7 +14,7 @@
 #include "common/clock.h"
 
 /* How long a thread that did not stop in time is waited for when letting go. */
-#define LET_GO_NS (500 * HT_NS_PER_MS)
+#define LET_GO_NS (5 * HT_NS_PER_S)
 
 struct ht_stopped {
 	pid_t pid;

@@ -65,7 +65,8 @@ bool program_line(const struct program *p, char *buf, size_t size, int limit_ms)
 
 	for (;;) {
 		struct pollfd fd = {.fd = p->out, .events = POLLIN};
-		int left = (int)((limit - ht_mono_ns()) / HT_NS_PER_MS);
+		int left = (int)((limit - ht_mono_ns() + HT_NS_PER_MS - 1) /
+				 HT_NS_PER_MS);
 
 		if (left <= 0 || poll(&fd, 1, left) <= 0 ||
 		    read(p->out, &c, 1) != 1)

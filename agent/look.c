@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/look.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "agent/tasks.h"
+#include "agent/thread_pointer.h"
+#include "agent/unwind.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+
+/* Between two attempts: malloc takes well under a microsecond as a rule, an
+ * mmap or munmap inside it some ten. */
+#define RETRY_FIRST_NS	 (20 * HT_NS_PER_US)
+#define RETRY_LONGEST_NS (2 * HT_NS_PER_MS)
+
+void ht_look_begin(struct ht_look *l, struct ht_session *s)
+{
+	*l = (struct ht_look){.session = s};
+	l->in = (struct ht_walk_in){
+		.located = &s->target->located,
+		.reader = s->target->reader,
+		.pages = s->target->pages,
+		.maps = &l->maps,
+		.want = s->request->flags,
+		.progress = s->progress,
+		.progress_ctx = s->progress_ctx,
+	};
+}
+
+static void forget(struct ht_look *l)
+{
+	ht_roots_fini(l->roots);
+	l->roots = NULL;
+	ht_maps_fini(&l->maps);
+	l->maps = (struct ht_maps){0};
+	free(l->unstopped);
+	l->unstopped = NULL;
+	l->in.threads = NULL;
+	l->in.threads_n = 0;
+	l->inside_malloc = false;
+}
+
+void ht_look_end(struct ht_look *l)
+{
+	ht_look_release(l);
+	forget(l);
+}
+
+enum ht_code ht_look_stop(struct ht_look *l,
+			  const struct ht_stop_limits *limits,
+			  struct ht_err *err)
+{
+	enum ht_code code;
+
+	l->attempts++;
+	code = ht_stop_all(l->session->target->pid, limits,
+			   l->session->target->reader, &l->stop, err);
+	if (code != HT_OK)
+		return code;
+	l->threads = ht_stop_held(l->stop);
+	l->in.threads = ht_stop_threads(l->stop, &l->in.threads_n);
+	l->in.moving = false;
+	return HT_OK;
+}
+
+static bool add_thread(struct ht_look *l, pid_t tid)
+{
+	size_t n = l->in.threads_n;
+	void *grown = reallocarray(l->unstopped, n + 1, sizeof(*l->unstopped));
+	uint64_t tp;
+
+	if (!grown)
+		return false;
+	l->unstopped = grown;
+	tp = ht_thread_pointer(tid, l->session->target->reader);
+	l->unstopped[n] = (struct ht_thread_state){
+		.tid = tid, .thread_pointer = tp, .registers = tp != 0};
+	l->in.threads = l->unstopped;
+	l->in.threads_n = n + 1;
+	return true;
+}
+
+enum ht_code ht_look_unstopped(struct ht_look *l, struct ht_err *err)
+{
+	HT_AUTO_DIR DIR *tasks = NULL;
+	enum ht_code code = ht_tasks_open(l->session->target->pid, &tasks, err);
+	pid_t tid;
+
+	if (code != HT_OK)
+		return code;
+	l->attempts++;
+	l->in.moving = true;
+	while ((tid = ht_tasks_next(tasks)) != 0)
+		if (!add_thread(l, tid))
+			return ht_fail(err, HT_NOMEM, "no memory for threads");
+	return HT_OK;
+}
+
+static bool some_thread_in_malloc(const struct ht_look *l)
+{
+	const struct ht_target *t = l->session->target;
+
+	for (size_t i = 0; i < l->in.threads_n; i++)
+		if (l->in.threads[i].pc != 0 &&
+		    ht_unwind_in_malloc(&l->in.threads[i], &t->located,
+					t->reader, &l->maps))
+			return true;
+	return false;
+}
+
+enum ht_code ht_look_read(struct ht_look *l, struct ht_err *err)
+{
+	struct ht_target *t = l->session->target;
+	enum ht_code code = ht_maps_read(t->pid, &l->maps, err);
+
+	if (code != HT_OK)
+		return code;
+	l->session->snapshot->head.taken_at = ht_wall_ns();
+	if (t->located.n > 0)
+		code = ht_locate_threads(&t->located, t->reader, &l->maps,
+					 l->in.threads, l->in.threads_n, err);
+	if (code == HT_OK)
+		code = ht_roots_read(&l->in, &l->roots, err);
+	if (code != HT_OK)
+		return code;
+	l->inside_malloc = ht_roots_in_flux(l->roots) ||
+			   (l->stop && some_thread_in_malloc(l));
+	return HT_OK;
+}
+
+enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
+{
+	return ht_walk(&l->in, l->roots, l->session->snapshot, err);
+}
+
+void ht_look_release(struct ht_look *l)
+{
+	struct ht_stop_report report;
+
+	if (!l->stop)
+		return;
+	report = ht_stop_release(l->stop);
+	l->stop = NULL;
+	l->in.threads = NULL;
+	l->in.threads_n = 0;
+	l->woken = report.woken;
+	if (report.pause_us > l->pause_us)
+		l->pause_us = report.pause_us;
+	l->session->must_end |= report.stuck;
+}
+
+void ht_look_retry(struct ht_look *l)
+{
+	int64_t ns = RETRY_FIRST_NS << (l->attempts < 8 ? l->attempts : 8);
+	struct timespec pause = {0};
+
+	if (ns > RETRY_LONGEST_NS)
+		ns = RETRY_LONGEST_NS;
+	pause.tv_nsec = ns;
+	ht_look_release(l);
+	forget(l);
+	nanosleep(&pause, NULL);
+}
+
+void ht_look_report(const struct ht_look *l)
+{
+	struct ht_stop *stop = &l->session->snapshot->stop;
+
+	stop->mode = l->session->request->mode;
+	stop->pause_us = l->pause_us;
+	stop->attempts = l->attempts;
+	stop->threads = l->threads;
+	stop->inside_malloc = l->inside_malloc;
+}

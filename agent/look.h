@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Look: the steps that every mode is made of, over one state: a held target (or
+ * none), its mappings, its roots. Whatever way a mode ends, ht_look_end lets
+ * the target go.
+ */
+#ifndef HT_AGENT_LOOK_H
+#define HT_AGENT_LOOK_H
+
+#include "agent/session.h"
+#include "agent/stop.h"
+#include "agent/walk.h"
+
+struct ht_look {
+	struct ht_session *session;
+	struct ht_stopped *stop; /* NULL: nothing is held */
+	struct ht_maps maps;
+	struct ht_roots *roots;
+	struct ht_walk_in in;
+	struct ht_thread_state
+		*unstopped; /* owned: threads of a running target */
+	uint64_t pause_us, attempts, threads;
+	size_t woken;
+	bool inside_malloc; /* the last stop found a thread in malloc */
+};
+
+void ht_look_begin(struct ht_look *l, struct ht_session *s);
+/* Frees everything, lets the target go. */
+void ht_look_end(struct ht_look *l);
+#define HT_AUTO_LOOK HT_CLEANUP(ht_look_end)
+
+/* Stops the target. */
+enum ht_code ht_look_stop(struct ht_look *l,
+			  const struct ht_stop_limits *limits,
+			  struct ht_err *err) HT_MUST_CHECK;
+/* Takes the threads of a running target, as far as they can be known. */
+enum ht_code ht_look_unstopped(struct ht_look *l,
+			       struct ht_err *err) HT_MUST_CHECK;
+/* Mappings, process figures and roots, of this instant. Notes inside_malloc. */
+enum ht_code ht_look_read(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
+/* Walks into the session's snapshot. */
+enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
+/* Lets the target go; notes pause and who ran meanwhile. */
+void ht_look_release(struct ht_look *l);
+/* Forgets what was read, for another attempt; sleeps a few microseconds, longer
+ * with each attempt, so that a thread leaves malloc. */
+void ht_look_retry(struct ht_look *l);
+/* Fills snapshot.stop. */
+void ht_look_report(const struct ht_look *l);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/session.h"
+
+#include <stdio.h>
+
+#include "agent/procfs.h"
+#include "common/clock.h"
+
+static enum ht_code (*const modes[HT_MODE_COUNT])(struct ht_session *s,
+						  struct ht_err *err) = {
+	[HT_MODE_NONE] = ht_session_none,
+	[HT_MODE_BOUNDED] = ht_session_bounded,
+	[HT_MODE_EXACT] = ht_session_exact,
+	[HT_MODE_SNAPSHOT] = ht_session_snapshot,
+	[HT_MODE_CORE] = ht_session_core, /* refuses: the target is alive */
+};
+
+/* What locate had to say belongs into every snapshot of this target. */
+static void copy_notes(struct ht_snapshot *to, const struct ht_snapshot *notes)
+{
+	for (size_t i = 0; i < notes->warnings.n; i++)
+		ht_snapshot_warn(to, "%s", notes->warnings.v[i].text);
+}
+
+/* The process as a whole, before any stop: smaps_rollup may take long. */
+static enum ht_code describe_process(const struct ht_session *s,
+				     struct ht_err *err)
+{
+	const struct ht_target *t = s->target;
+	struct ht_snapshot *snap = s->snapshot;
+	struct ht_maps maps = {0};
+	enum ht_code code = ht_target_same(t, err);
+
+	if (code == HT_OK)
+		code = ht_procfs_head(t->pid, &snap->head, err);
+	if (code == HT_OK)
+		code = ht_maps_read(t->pid, &maps, err);
+	if (code == HT_OK)
+		code = ht_procfs_process(t->pid, s->request->flags, &maps,
+					 &snap->process, err);
+	ht_maps_fini(&maps);
+	ht_procfs_limits(t->pid, &snap->limits);
+	return code;
+}
+
+enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
+{
+	const struct ht_target *t = s->target;
+	bool core = t->pid == 0;
+	uint64_t read_before = t->reader->bytes_read;
+	int64_t begin = ht_mono_ns();
+	enum ht_code code;
+
+	code = core ? HT_OK : describe_process(s, err);
+	if (code != HT_OK)
+		return code;
+	snprintf(s->snapshot->head.arch, sizeof(s->snapshot->head.arch), "%s",
+		 t->reader->word == 4 ? "i386" : "x86_64");
+	s->snapshot->libc = t->located.libc;
+	copy_notes(s->snapshot, &t->notes);
+	code = core ? ht_session_core(s, err) : modes[s->request->mode](s, err);
+	if (code != HT_OK)
+		return code;
+	s->snapshot->stop.walk_us =
+		(uint64_t)((ht_mono_ns() - begin) / HT_NS_PER_US);
+	s->snapshot->stop.bytes_read = t->reader->bytes_read - read_before;
+	return HT_OK;
+}

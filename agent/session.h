@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Session: one sample of one target, in the mode that was asked for. Each mode
+ * is a file (session_exact.c ...) with one function over the same few steps,
+ * which look.h has: stop, read the roots, walk, let go.
+ */
+#ifndef HT_AGENT_SESSION_H
+#define HT_AGENT_SESSION_H
+
+#include "agent/target.h"
+#include "schema/request.h"
+#include "schema/snapshot.h"
+
+struct ht_session {
+	struct ht_target *target; /* opened and located */
+	const struct ht_request *request;
+	struct ht_snapshot *snapshot; /* initialised, empty */
+	/* For slow walks; or NULL. */
+	void (*progress)(void *ctx, uint64_t done, uint64_t total);
+	void *progress_ctx;
+	bool must_end; /* set: a thread could not be let go, or privileges are
+			  gone: the process has to end after the answer */
+};
+
+/* Fills the snapshot. On an error nothing is held and nothing else is left. */
+enum ht_code ht_session_sample(struct ht_session *s,
+			       struct ht_err *err) HT_MUST_CHECK;
+
+/* The modes, for session.c's table. */
+enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err);
+enum ht_code ht_session_bounded(struct ht_session *s, struct ht_err *err);
+enum ht_code ht_session_none(struct ht_session *s, struct ht_err *err);
+enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err);
+enum ht_code ht_session_core(struct ht_session *s, struct ht_err *err);
+
+#endif

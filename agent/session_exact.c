@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Exact: the whole walk in one stop, however long it takes. */
+#include "agent/look.h"
+#include "agent/sandbox.h"
+#include "common/clock.h"
+
+/* A stop that takes longer is given up: the threads that came are let go. */
+#define STOP_WITHIN_NS (5 * HT_NS_PER_S)
+
+static enum ht_code stop_and_read(struct ht_look *l, struct ht_err *err)
+{
+	const struct ht_stop_limits limits = {
+		.deadline_ns = ht_mono_ns() + STOP_WITHIN_NS,
+		.realtime = true,
+	};
+	enum ht_code code = ht_look_stop(l, &limits, err);
+
+	return code == HT_OK ? ht_look_read(l, err) : code;
+}
+
+/* The target is held and at rest, or the attempts are used up. */
+static enum ht_code settle(struct ht_look *l, struct ht_err *err)
+{
+	enum ht_code code;
+
+	for (;;) {
+		code = stop_and_read(l, err);
+		if (code != HT_OK || !l->inside_malloc)
+			return code;
+		if (l->attempts >= l->session->request->attempts)
+			return ht_fail(
+				err, HT_BUSY,
+				"process %d: some thread was inside malloc "
+				"at each of %d stops",
+				(int)l->session->target->pid, (int)l->attempts);
+		ht_look_retry(l);
+	}
+}
+
+enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err)
+{
+	HT_AUTO_LOOK struct ht_look l;
+	enum ht_code code;
+
+	ht_look_begin(&l, s);
+	code = settle(&l, err);
+	if (code == HT_OK && s->request->flags & HT_LAST_REQUEST) {
+		s->must_end = true;
+		code = ht_sandbox_drop(err);
+	}
+	if (code == HT_OK) {
+		ht_stop_calm(l.stop);
+		code = ht_look_walk(&l, err);
+	}
+	if (code != HT_OK)
+		return code;
+	ht_look_release(&l);
+	ht_look_report(&l);
+	if (l.woken)
+		ht_snapshot_warn(
+			s->snapshot,
+			"%zu threads woke from system calls that must not "
+			"be interrupted and ran during the walk",
+			l.woken);
+	return HT_OK;
+}

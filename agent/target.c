@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/target.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/access.h"
+#include "common/cleanup.h"
+
+/* Opens /proc/PID/NAME; refusals are explained. */
+static enum ht_code open_proc(pid_t pid, const char *name, int *ret,
+			      struct ht_err *err)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	*ret = open(path, O_RDONLY | O_CLOEXEC);
+	return *ret < 0 ? ht_access_explain(pid, errno, err) : HT_OK;
+}
+
+/* The program's ELF class: 4 or 8. Its machine must be one that we know. */
+static enum ht_code word_of(pid_t pid, unsigned *ret, struct ht_err *err)
+{
+	HT_AUTO_FD int fd = -1;
+	Elf64_Ehdr ehdr; /* both classes agree up to e_machine */
+	enum ht_code code = open_proc(pid, "exe", &fd, err);
+
+	if (code != HT_OK)
+		return code;
+	if (pread(fd, &ehdr, sizeof(ehdr), 0) < (ssize_t)sizeof(Elf32_Ehdr) ||
+	    memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0)
+		return ht_fail(err, HT_UNSUPPORTED,
+			       "process %d: its executable is no ELF file",
+			       (int)pid);
+	if (ehdr.e_ident[EI_CLASS] == ELFCLASS64 && ehdr.e_machine == EM_X86_64)
+		*ret = 8;
+	else if (ehdr.e_ident[EI_CLASS] == ELFCLASS32 &&
+		 ehdr.e_machine == EM_386)
+		*ret = 4;
+	else
+		return ht_fail(
+			err, HT_UNSUPPORTED,
+			"process %d: neither x86-64 nor i386 (ELF class %d, "
+			"machine %d)",
+			(int)pid, ehdr.e_ident[EI_CLASS], ehdr.e_machine);
+	return HT_OK;
+}
+
+/* Start time (field 22 of stat) and the executable's file. */
+static bool read_identity(pid_t pid, uint64_t *ticks, uint64_t *dev,
+			  uint64_t *inode)
+{
+	HT_AUTO_FD int fd = -1;
+	char path[48], buf[1024];
+	const char *paren;
+	struct stat st;
+	ssize_t n;
+
+	if (open_proc(pid, "stat", &fd, NULL) != HT_OK)
+		return false;
+	n = read(fd, buf, sizeof(buf) - 1);
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	paren = strrchr(buf, ')');
+	if (!paren || sscanf(paren + 1,
+			     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u"
+			     " %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
+			     ticks) != 1)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	if (stat(path, &st) < 0)
+		return false;
+	*dev = st.st_dev;
+	*inode = st.st_ino;
+	return true;
+}
+
+enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
+				    struct ht_err *err)
+{
+	enum ht_code code;
+	unsigned word = 0;
+
+	*ret = HT_TARGET_NONE;
+	ret->pid = pid;
+	ht_snapshot_init(&ret->notes);
+	code = ht_access_check(pid, err);
+	if (code != HT_OK)
+		return code;
+	ret->pidfd = pidfd_open(pid, 0);
+	if (ret->pidfd < 0)
+		return ht_access_explain(pid, errno, err);
+	code = word_of(pid, &word, err);
+	if (code != HT_OK)
+		return code;
+	if (!read_identity(pid, &ret->start_ticks, &ret->exe_dev,
+			   &ret->exe_inode))
+		return ht_access_explain(pid, ESRCH, err);
+	code = ht_reader_open_process(pid, word, true, &ret->own_reader, err);
+	if (code == HT_OK)
+		code = ht_pages_source_open(pid, &ret->own_pages, err);
+	ret->reader = &ret->own_reader;
+	ret->pages = &ret->own_pages;
+	return code;
+}
+
+enum ht_code ht_target_open_core(const char *core, const char *exe,
+				 struct ht_target *ret, struct ht_err *err)
+{
+	enum ht_code code;
+
+	*ret = HT_TARGET_NONE;
+	ret->exe_path = exe;
+	ht_snapshot_init(&ret->notes);
+	code = ht_core_open(core, &ret->core, err);
+	ret->reader = &ret->core.reader;
+	ret->pages = &ret->core.pages;
+	return code;
+}
+
+/* Files are parsed by a process of its own (layout_role.h), which ends when the
+ * cache does: nothing is looked up again in this target's life. */
+static enum ht_code locate_in(struct ht_target *t, const struct ht_maps *maps,
+			      bool use_debug_info, struct ht_err *err)
+{
+	struct ht_locate_cache *cache = ht_locate_cache_new();
+	const struct ht_locate_in in = {
+		.pid = t->pid,
+		.maps = maps,
+		.reader = t->reader,
+		.exe_path = t->exe_path,
+		.use_debug_info = use_debug_info,
+		.cache = cache,
+		.role_exe = "/proc/self/exe",
+	};
+	enum ht_code code = ht_locate(&in, &t->located, &t->notes, err);
+
+	ht_locate_cache_free(cache);
+	return code;
+}
+
+enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
+			      struct ht_err *err)
+{
+	struct ht_maps maps = {0};
+	enum ht_code code;
+
+	if (t->have_located)
+		return HT_OK;
+	if (t->pid == 0) {
+		code = locate_in(t, &t->core.maps, use_debug_info, err);
+	} else {
+		code = ht_maps_read(t->pid, &maps, err);
+		if (code == HT_OK)
+			code = locate_in(t, &maps, use_debug_info, err);
+		ht_maps_fini(&maps);
+	}
+	t->have_located = code == HT_OK;
+	return code;
+}
+
+enum ht_code ht_target_same(const struct ht_target *t, struct ht_err *err)
+{
+	uint64_t ticks, dev, inode;
+
+	if (t->pid == 0)
+		return HT_OK;
+	if (!read_identity(t->pid, &ticks, &dev, &inode) ||
+	    ticks != t->start_ticks)
+		return ht_fail(err, HT_GONE, "process %d ended", (int)t->pid);
+	if (dev != t->exe_dev || inode != t->exe_inode)
+		return ht_fail(err, HT_GONE,
+			       "process %d runs another program now (execve)",
+			       (int)t->pid);
+	return ht_access_check(t->pid, err);
+}
+
+void ht_target_close(struct ht_target *t)
+{
+	if (t->pid == 0 && t->reader)
+		ht_core_close(&t->core);
+	ht_reader_close(&t->own_reader);
+	ht_pages_source_close(&t->own_pages);
+	if (t->pidfd >= 0)
+		close(t->pidfd);
+	ht_snapshot_fini(&t->notes);
+	*t = HT_TARGET_NONE;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Target: one process while it is watched, or one core file: everything that is
+ * opened once and kept between samples. Not attached: gdb and strace may come
+ * in between two samples.
+ */
+#ifndef HT_AGENT_TARGET_H
+#define HT_AGENT_TARGET_H
+
+#include "agent/locate.h"
+#include "agent/maps.h"
+#include "agent/pages.h"
+#include "agent/reader.h"
+#include "agent/reader_core.h"
+
+struct ht_target {
+	pid_t pid; /* 0: a core file */
+	int pidfd;
+	uint64_t start_ticks;	     /* pids are reused: this life of it */
+	uint64_t exe_dev, exe_inode; /* and this program of it */
+	struct ht_reader *reader;
+	struct ht_pages_source *pages;
+	struct ht_reader own_reader;
+	struct ht_pages_source own_pages;
+	struct ht_core core;
+	const char *exe_path; /* --exe, borrowed, or NULL */
+	struct ht_located located;
+	struct ht_snapshot notes; /* warnings of locate, for each snapshot */
+	bool have_located;
+	/* Figures of earlier samples: how fast this heap is read. */
+	uint64_t bytes_per_ms;
+};
+
+#define HT_TARGET_NONE                                                         \
+	((struct ht_target){.pidfd = -1,                                       \
+			    .own_pages = {.pagemap_fd = -1},                   \
+			    .bytes_per_ms = 1 << 20})
+
+/* Opens what reading needs. Errors say why a process cannot be measured. */
+enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
+				    struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_target_open_core(const char *core, const char *exe,
+				 struct ht_target *ret,
+				 struct ht_err *err) HT_MUST_CHECK;
+/* Finds the heap, once. May take long: before the sandbox and any stop. */
+enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
+			      struct ht_err *err) HT_MUST_CHECK;
+/* Whether it is still the same process and program. HT_GONE when not. */
+enum ht_code ht_target_same(const struct ht_target *t,
+			    struct ht_err *err) HT_MUST_CHECK;
+void ht_target_close(struct ht_target *t);
+
+#endif
