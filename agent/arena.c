@@ -305,7 +305,7 @@ static void adopt_unlisted(struct ht_arena_walk *aw)
 		uint64_t size = (uint64_t)l->units[i] << l->shift;
 		struct ht_list_count *bin;
 
-		if (l->free.mark[i] != HT_MARK_NONE)
+		if (l->free.v[i].mark != HT_MARK_NONE)
 			continue;
 		bin = &aw->bin[ht_bin_index(aw->layout, size)];
 		bin->chunks++;

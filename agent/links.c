@@ -37,9 +37,7 @@ void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
 
 static void index_fini(struct ht_record_index *x)
 {
-	free(x->slot);
-	free(x->link);
-	free(x->mark);
+	free(x->v);
 	free(x->first);
 	*x = (struct ht_record_index){0};
 }
@@ -112,7 +110,7 @@ uint32_t ht_record_position(const struct ht_record_index *x, size_t i)
 		else
 			high = mid;
 	}
-	return (uint32_t)(low << GRANULE_SHIFT) | x->slot[i];
+	return (uint32_t)(low << GRANULE_SHIFT) | x->v[i].slot;
 }
 
 /* --- adding ----------------------------------------------------------------
@@ -145,8 +143,7 @@ static bool grow_index(struct ht_links *l, struct ht_record_index *x,
 
 	if (x->n + more <= from)
 		return true;
-	if (!GROW(l, x->slot, from, to) || !GROW(l, x->link, from, to) ||
-	    !GROW(l, x->mark, from, to))
+	if (!GROW(l, x->v, from, to))
 		return false;
 	if (x == &l->free &&
 	    (!GROW(l, l->back, from, to) || !GROW(l, l->units, from, to)))
@@ -178,10 +175,7 @@ static bool append(struct ht_links *l, struct ht_record_index *x,
 	if ((position >> GRANULE_SHIFT) >= x->granules &&
 	    !grow_directory(l, x, position))
 		return false;
-	x->slot[x->n] = (uint8_t)position;
-	x->link[x->n] = link;
-	x->mark[x->n] = mark;
-	x->n++;
+	x->v[x->n++] = (struct ht_record){link, (uint8_t)position, mark};
 	return true;
 }
 
@@ -219,17 +213,29 @@ void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
 /* --- following ---------------------------------------------------------------
  */
 
-static size_t find(const struct ht_record_index *x, uint32_t position)
+/* The last record at or before the position, by halving without branches: which
+ * way to go cannot be predicted. */
+static struct ht_record *find(const struct ht_record_index *x,
+			      uint32_t position)
 {
-	size_t granule = position >> GRANULE_SHIFT, from, to;
-	const uint8_t *hit;
+	size_t granule = position >> GRANULE_SHIFT, n;
+	const uint8_t slot = (uint8_t)position;
+	struct ht_record *r;
 
 	if (granule >= x->granules)
-		return NOT_FOUND;
-	from = x->first[granule];
-	to = granule + 1 < x->granules ? x->first[granule + 1] : x->n;
-	hit = memchr(x->slot + from, (uint8_t)position, to - from);
-	return hit ? (size_t)(hit - x->slot) : NOT_FOUND;
+		return NULL;
+	r = x->v + x->first[granule];
+	n = (granule + 1 < x->granules ? x->first[granule + 1] : x->n) -
+	    x->first[granule];
+	if (n == 0)
+		return NULL;
+	while (n > 1) {
+		size_t half = n / 2;
+
+		r += r[half].slot <= slot ? half : 0;
+		n -= half;
+	}
+	return r->slot == slot ? r : NULL;
 }
 
 static bool fault(struct ht_list *list, enum ht_list_fault what)
@@ -244,6 +250,7 @@ static bool fault(struct ht_list *list, enum ht_list_fault what)
 static bool step_bin(struct ht_links *l, struct ht_list *list)
 {
 	uint32_t here = list->next;
+	struct ht_record *r;
 	uint64_t size;
 	size_t i;
 
@@ -254,50 +261,71 @@ static bool step_bin(struct ht_links *l, struct ht_list *list)
 	}
 	if (here == HT_LINK_END || here > HT_LINK_MAX)
 		return fault(list, HT_LIST_WILD);
-	i = find(&l->free, here - 1);
-	if (i == NOT_FOUND)
+	r = find(&l->free, here - 1);
+	if (!r)
 		return fault(list, HT_LIST_NOT_FREE);
-	if (l->free.mark[i] != HT_MARK_NONE)
+	i = (size_t)(r - l->free.v);
+	if (r->mark != HT_MARK_NONE)
 		return fault(list, HT_LIST_LOOP);
 	if (l->back[i] != list->previous)
 		return fault(list, HT_LIST_BACK);
 	size = (uint64_t)l->units[i] << l->shift;
 	if (list->bin > 1 && ht_bin_index(l->layout, size) != list->bin)
 		return fault(list, HT_LIST_SIZE);
-	l->free.mark[i] = list->bin;
+	r->mark = list->bin;
 	list->count.chunks++;
 	list->count.bytes += size;
 	list->previous = here;
-	list->next = l->free.link[i];
+	list->next = r->link;
 	return true;
 }
 
 static bool step_fast(struct ht_links *l, struct ht_list *list)
 {
 	uint32_t here = list->next;
-	size_t i;
+	struct ht_record *r;
 
 	if (here == HT_LINK_END)
 		return false;
 	if (here > HT_LINK_MAX)
 		return fault(list, HT_LIST_WILD);
-	i = find(&l->fast, here - 1);
-	if (i == NOT_FOUND)
+	r = find(&l->fast, here - 1);
+	if (!r)
 		return fault(list, HT_LIST_NOT_FREE);
-	if (l->fast.mark[i] != (list->bin | HT_FAST_CANDIDATE))
-		return fault(list, l->fast.mark[i] & HT_FAST_CANDIDATE
-					   ? HT_LIST_SIZE
-					   : HT_LIST_LOOP);
-	l->fast.mark[i] = list->bin;
+	if (r->mark != (list->bin | HT_FAST_CANDIDATE))
+		return fault(list, r->mark & HT_FAST_CANDIDATE ? HT_LIST_SIZE
+							       : HT_LIST_LOOP);
+	r->mark = list->bin;
 	list->count.chunks++;
 	list->previous = here;
-	list->next = l->fast.link[i];
+	list->next = r->link;
 	return true;
 }
 
-/* Steps LANES lists in turn: their cache misses overlap. */
-static void follow(struct ht_links *l, struct ht_list *lists, size_t n,
-		   bool (*step)(struct ht_links *, struct ht_list *))
+/* A step waits twice for memory: for the directory, then for the record. Each
+ * lane asks for one of them and lets the others go on meanwhile. */
+static void fetch_directory(const struct ht_record_index *x,
+			    const struct ht_list *list)
+{
+	size_t granule = (list->next - 1) >> GRANULE_SHIFT;
+
+	if (granule < x->granules)
+		__builtin_prefetch(x->first + granule);
+}
+
+static void fetch_records(const struct ht_record_index *x,
+			  const struct ht_list *list)
+{
+	size_t granule = (list->next - 1) >> GRANULE_SHIFT;
+
+	if (granule < x->granules)
+		__builtin_prefetch(x->v + x->first[granule]);
+}
+
+typedef bool step_fn(struct ht_links *l, struct ht_list *list);
+
+static void follow(struct ht_links *l, const struct ht_record_index *x,
+		   struct ht_list *lists, size_t n, step_fn *step)
 {
 	struct ht_list *lane[LANES];
 	size_t lanes = 0, started = 0;
@@ -308,6 +336,10 @@ static void follow(struct ht_links *l, struct ht_list *lists, size_t n,
 			lane[lanes]->next = lane[lanes]->head;
 			lanes++;
 		}
+		for (size_t i = 0; i < lanes; i++)
+			fetch_directory(x, lane[i]);
+		for (size_t i = 0; i < lanes; i++)
+			fetch_records(x, lane[i]);
 		for (size_t i = 0; i < lanes;) {
 			if (step(l, lane[i]))
 				i++;
@@ -321,14 +353,14 @@ void ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		lists[i].previous = HT_LINK_BIN(lists[i].bin);
-	follow(l, lists, n, step_bin);
+	follow(l, &l->free, lists, n, step_bin);
 }
 
 void ht_links_follow_fast(struct ht_links *l, struct ht_list *lists, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		lists[i].previous = HT_LINK_END;
-	follow(l, lists, n, step_fast);
+	follow(l, &l->fast, lists, n, step_fast);
 	for (size_t i = 0; i < n; i++)
 		lists[i].count.bytes = lists[i].count.chunks *
 				       ht_fastbin_size(l->layout, lists[i].bin);

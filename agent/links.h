@@ -36,16 +36,22 @@ struct ht_segment {
 #define HT_LINK_BIN(i) (UINT32_MAX - 1 - (i)) /* the header of bin i */
 #define HT_LINK_MAX    (UINT32_MAX - 1 - HT_BINS) /* beyond any position */
 
-/* Records of one kind, found by position. */
+/* A chunk, as small as it can be kept: there may be tens of millions. One
+ * access to memory finds all of it. */
+struct ht_record {
+	uint32_t link; /* fd */
+	uint8_t slot;  /* position % 256 */
+	uint8_t mark;  /* list it was found in; HT_MARK_NONE */
+};
+#define HT_MARK_NONE 0xff
+
+/* Records of one kind, sorted by position. */
 struct ht_record_index {
-	uint8_t *slot;	/* position % 256 */
-	uint32_t *link; /* fd */
-	uint8_t *mark;	/* bin it was found in; HT_MARK_NONE */
+	struct ht_record *v;
 	size_t n, capacity;
 	uint32_t *first; /* first record of each 256 positions */
 	size_t granules, granules_capacity;
 };
-#define HT_MARK_NONE 0xff
 
 struct ht_links {
 	const struct ht_layout *layout;	  /* borrowed */

@@ -203,8 +203,8 @@ static void mark_run(void *ctx, uint64_t start, uint64_t end,
 		     uint64_t categories)
 {
 	struct ht_pages *p = ctx;
-	uint64_t first = (start - p->start) / p->page_size;
-	uint64_t last = (end - p->start) / p->page_size;
+	uint64_t first = (start - p->start) >> p->page_shift;
+	uint64_t last = (end - p->start) >> p->page_shift;
 
 	if (start < p->start || last > p->count)
 		return; /* never beyond what was asked for */
@@ -219,7 +219,8 @@ enum ht_code ht_pages_get(struct ht_pages_source *s, uint64_t start,
 			  struct ht_err *err)
 {
 	uint64_t page = s->page_size;
-	struct ht_pages p = {.page_size = s->page_size};
+	struct ht_pages p = {.page_shift =
+				     (unsigned)__builtin_ctz(s->page_size)};
 	size_t words;
 
 	p.start = start & ~(page - 1);
@@ -243,7 +244,7 @@ void ht_pages_fini(struct ht_pages *p)
 
 enum ht_page_state ht_pages_state(const struct ht_pages *p, uint64_t addr)
 {
-	uint64_t i = (addr - p->start) / (p->page_size ? p->page_size : 1);
+	uint64_t i = (addr - p->start) >> p->page_shift;
 
 	if (!p->known || addr < p->start || i >= p->count)
 		return HT_PAGE_UNKNOWN;
@@ -256,7 +257,8 @@ enum ht_page_state ht_pages_state(const struct ht_pages *p, uint64_t addr)
 static uint64_t bytes_of(const struct ht_pages *p, const uint64_t *bits,
 			 uint64_t start, uint64_t end)
 {
-	uint64_t page = p->page_size, first, last, bytes;
+	const uint64_t page = UINT64_C(1) << p->page_shift;
+	uint64_t first, last, bytes;
 
 	if (!p->known)
 		return 0;
@@ -268,8 +270,8 @@ static uint64_t bytes_of(const struct ht_pages *p, const uint64_t *bits,
 		return 0;
 	start -= p->start;
 	end -= p->start;
-	first = start / page;
-	last = (end - 1) / page;
+	first = start >> p->page_shift;
+	last = (end - 1) >> p->page_shift;
 	if (first == last)
 		return bits[first / 64] >> first % 64 & 1 ? end - start : 0;
 	bytes = count_bits(bits, first, last + 1) * page;
@@ -280,8 +282,8 @@ static uint64_t bytes_of(const struct ht_pages *p, const uint64_t *bits,
 	return bytes;
 }
 
-uint64_t ht_pages_resident(const struct ht_pages *p, uint64_t start,
-			   uint64_t end)
+uint64_t ht_pages_resident_long(const struct ht_pages *p, uint64_t start,
+				uint64_t end)
 {
 	return bytes_of(p, p->present, start, end);
 }

@@ -32,8 +32,8 @@ struct ht_pages {
 	uint64_t count;	   /* pages */
 	uint64_t *present; /* one bit a page */
 	uint64_t *swapped;
-	unsigned page_size;
-	bool known; /* false: every page is HT_PAGE_UNKNOWN */
+	unsigned page_shift; /* log2 of the page size */
+	bool known;	     /* false: every page is HT_PAGE_UNKNOWN */
 };
 
 /* Pages of a range, by kind. */
@@ -73,8 +73,19 @@ void ht_pages_fini(struct ht_pages *p);
 enum ht_page_state ht_pages_state(const struct ht_pages *p, uint64_t addr);
 /* Resident bytes in [start, end), partial pages by their bytes; 0 if unknown.
  * The part outside the range counts as nothing. */
-uint64_t ht_pages_resident(const struct ht_pages *p, uint64_t start,
-			   uint64_t end);
+uint64_t ht_pages_resident_long(const struct ht_pages *p, uint64_t start,
+				uint64_t end);
+static inline uint64_t ht_pages_resident(const struct ht_pages *p,
+					 uint64_t start, uint64_t end)
+{
+	uint64_t i = (start - p->start) >> p->page_shift;
+
+	/* Most free memory is small: within one page of the range. */
+	if (start < p->start || start >= end || i >= p->count ||
+	    (end - 1 - p->start) >> p->page_shift != i)
+		return ht_pages_resident_long(p, start, end);
+	return p->present[i / 64] >> i % 64 & 1 ? end - start : 0;
+}
 uint64_t ht_pages_swapped(const struct ht_pages *p, uint64_t start,
 			  uint64_t end);
 

@@ -60,13 +60,13 @@ static void settle(struct cursor *c)
 	}
 	while (c->granule + 1 < x->granules && x->first[c->granule + 1] <= c->i)
 		c->granule++;
-	c->position = (uint32_t)(c->granule << 8) | x->slot[c->i];
+	c->position = (uint32_t)(c->granule << 8) | x->v[c->i].slot;
 }
 
 /* On to the next chunk that really is in a fastbin. */
 static void settle_fast(struct cursor *c)
 {
-	while (c->i < c->x->n && c->x->mark[c->i] & HT_FAST_CANDIDATE)
+	while (c->i < c->x->n && c->x->v[c->i].mark & HT_FAST_CANDIDATE)
 		c->i++;
 	settle(c);
 }
@@ -96,23 +96,34 @@ static void remember_run(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
 			(struct ht_run){start, end};
 }
 
+/* Whole pages of a run that malloc_trim would give back. */
+static uint64_t run_trimmable(const struct sweep *s, uint64_t start,
+			      uint64_t end)
+{
+	uint64_t from = page_up(start + 6 * (uint64_t)s->aw->layout->word);
+	uint64_t to = page_down(end);
+
+	return from < to ? ht_pages_resident(s->pages, from, to) : 0;
+}
+
 static void end_run(struct sweep *s)
 {
 	struct ht_arena_walk *aw = s->aw;
 	uint64_t start = s->run_start, end = s->run_end, resident,
 		 trimmable = 0;
-	uint64_t from = page_up(start + 6 * (uint64_t)aw->layout->word);
 
 	if (start == end)
 		return;
 	count_hole(&aw->walk->runs, end - start);
 	resident = ht_pages_resident(s->pages, start, end);
-	if (from < page_down(end))
-		trimmable = ht_pages_resident(s->pages, from, page_down(end));
+	if (end - start > PAGE)
+		trimmable = run_trimmable(s, start, end);
 	aw->kept.trimmable += trimmable;
 	aw->kept.sub_page += resident - trimmable;
 	aw->figures.pinned += resident;
-	aw->walk->free_swapped += ht_pages_swapped(s->pages, start, end);
+	if (resident != end - start)
+		aw->walk->free_swapped +=
+			ht_pages_swapped(s->pages, start, end);
 	if (s->has_top)
 		remember_run(aw, start, end);
 }
@@ -240,7 +251,7 @@ static void next_fast(struct sweep *s)
 	const struct ht_links *l = &s->aw->links;
 
 	free_chunk(s, address_of(s, s->fast.position),
-		   ht_fastbin_size(l->layout, l->fast.mark[s->fast.i]));
+		   ht_fastbin_size(l->layout, l->fast.v[s->fast.i].mark));
 	s->fast.i++;
 	settle_fast(&s->fast);
 }
