@@ -93,6 +93,10 @@ static void fill(struct work *w)
 			w->kept[i][k] = get(parts[i].size);
 			get(GUARD);
 		}
+	/* What is left of a heap's top is freed when the next heap begins; it
+	 * must be too large for a tcache, or that holds one chunk more. */
+	if (w->heaps)
+		get(10000);
 	for (int i = 0; w->heaps && i < 700; i++)
 		get(100000);
 	for (unsigned i = 0; i < PARTS; i++)
