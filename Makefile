@@ -108,6 +108,11 @@ $(TOOLS): $(BUILD)/tools/%: $(BUILD)/obj/tests/montecarlo/%.o $(BUILD)/obj/tests
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ljansson -lm
 
+# Holds the figures of a process to its own; used by tests/matrix/run.
+$(BUILD)/tools/matrix_check: $(BUILD)/obj/tests/matrix/check.o $(BUILD)/obj/tests/lib/target.o $(call LIBS_OF,agent schema common)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(AGENT_LIBS)
+
 tools: $(TOOLS)
 
 # Measured and measuring programs, each one file.
