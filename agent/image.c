@@ -61,13 +61,14 @@ enum ht_code ht_images_find(const struct ht_locate_in *in,
 		if (v->offset != 0 || v->inode == 0 || path[0] != '/' ||
 		    !has_code(m, i))
 			continue;
-		images.v[images.n++] = (struct ht_image_at){
+		images.v[images.n] = (struct ht_image_at){
 			.first = v,
 			.start = v->start,
 			.path = path,
 			.exe = in->pid > 0 ? v->inode == exe.st_ino
 					   : images.n == 0,
 		};
+		images.n++;
 	}
 	*ret = images;
 	return HT_OK;

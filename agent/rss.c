@@ -264,7 +264,8 @@ static bool add_mappings(struct rss *r)
 		if (!add_to_group(r, &r->part[i], r->maps->v[i].flags))
 			return false;
 	for (size_t g = 0; g < r->w->out->mappings.n; g++) {
-		enum ht_mapping_kind kind = r->w->out->mappings.v[g].kind;
+		enum ht_mapping_kind kind =
+			(enum ht_mapping_kind)r->w->out->mappings.v[g].kind;
 
 		if (kind == HT_MAPPING_ANON || kind == HT_MAPPING_THREAD_STACK)
 			find_common_size(r, g);

@@ -10,9 +10,12 @@ sources() { git ls-files -- "${rooms[@]/%//*.c}"; }
 mapfile -t files < <(sources)
 flags=(-std=gnu17 -D_GNU_SOURCE -I. '-DHT_VERSION="0"' '-DHT_LIBEXECDIR="/"')
 
+# Off: cppcheck does not know the cleanup attribute (scope guards look like leaks)
+# nor functions that fill an array they are given.
 ok "cppcheck finds nothing in ${#files[@]} files" \
 	cppcheck -q --error-exitcode=1 --inline-suppr --enable=warning,performance,portability \
 	--suppress=missingIncludeSystem --suppress=unknownMacro \
+	--suppress=memleak --suppress=uninitvar --suppress=ctuuninitvar \
 	-I. -D_GNU_SOURCE '-DHT_VERSION="0"' '-DHT_LIBEXECDIR="/"' "${files[@]}"
 
 # Off: clang 14 takes every va_list of x86-64 for uninitialised, and does not
