@@ -74,9 +74,10 @@ static void end_section(struct reading *r)
 		problem(r, r->section_line, NULL, "%s", err.msg);
 	if (r->rule && ht_rule_check(r->rule, &err) != HT_OK)
 		problem(r, r->section_line, NULL, "%s", err.msg);
-	if (r->sink && r->sink->type == HT_SINK_COMMAND && !r->sink->command[0])
+	if (r->sink && r->sink->type == HT_SINK_COMMAND &&
+	    r->sink->command[0] != '/')
 		problem(r, r->section_line, NULL,
-			"a command sink needs command = PROGRAM");
+			"a command sink needs command = /PATH/PROGRAM");
 	if (r->sink && r->sink->type == HT_SINK_ALERTMANAGER &&
 	    !r->sink->url[0])
 		problem(r, r->section_line, NULL,
@@ -238,7 +239,8 @@ static int on_key(void *user, const char *section, const char *key,
 		return 1;
 	code = set_key(r, key, value, &err);
 	if (code == HT_USAGE)
-		problem(r, r->line, key, "%s: see heaptided.conf(5)", err.msg);
+		problem(r, r->line, key,
+			"no such key here: see heaptided.conf(5)");
 	else if (code != HT_OK)
 		problem(r, r->line, key, "%s", err.msg);
 	return 1;
@@ -331,6 +333,13 @@ enum ht_code ht_config_init(struct ht_config *c, struct ht_err *err)
 	return ht_rules_default(c->rules, err);
 }
 
+static int by_line(const void *a, const void *b)
+{
+	const struct ht_config_problem *p = a, *q = b;
+
+	return (p->line > q->line) - (p->line < q->line);
+}
+
 enum ht_code ht_config_load(const char *path, struct ht_config *c,
 			    struct ht_err *err)
 {
@@ -352,6 +361,9 @@ enum ht_code ht_config_load(const char *path, struct ht_config *c,
 	if (bad && c->problems_n == 0)
 		problem(&r, bad > 0 ? (unsigned)bad : 0, NULL,
 			"is no line of a configuration file");
+	if (c->problems_n > 1)
+		qsort(c->problems, c->problems_n, sizeof(*c->problems),
+		      by_line);
 	if (c->problems_n)
 		return ht_fail(err, HT_CONFIG, "%s:%u: %.80s: %.120s", path,
 			       c->problems[0].line, c->problems[0].where,

@@ -30,10 +30,13 @@ static void count(struct ht_schedule *s, int64_t now_ns, double stopped_s)
 	}
 }
 
+/* A pause owns the time after it in which no other may come, so that the first
+ * sample does not show a ratio that never was allowed. */
 double ht_schedule_stop_ratio(const struct ht_schedule *s, int64_t now_ns)
 {
+	int64_t end_ns = now_ns > s->free_ns ? now_ns : s->free_ns;
 	double watched_s =
-		s->watched_s + (double)(now_ns - s->counted_ns) / 1e9;
+		s->watched_s + (double)(end_ns - s->counted_ns) / 1e9;
 
 	return watched_s > 0 ? s->stopped_s / watched_s : 0;
 }

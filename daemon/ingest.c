@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/ingest.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/daemon.h"
+#include "schema/snapshot_json.h"
+
+#define RETRY_FIRST_NS	   (2 * HT_NS_PER_S)
+#define RETRY_LAST_NS	   (60 * HT_NS_PER_S)
+#define MAINTAIN_BUDGET_NS (5 * HT_NS_PER_MS) /* of one slice */
+
+static void open_store(struct ht_ingest *i);
+
+static int on_retry(sd_event_source *source, uint64_t now_us, void *ctx)
+{
+	(void)source;
+	(void)now_us;
+	open_store(ctx);
+	return 0;
+}
+
+static void set_timer(struct ht_ingest *i, sd_event_source **timer,
+		      int64_t wait_ns, sd_event_time_handler_t on_time)
+{
+	struct ht_err err;
+
+	if (ht_timer_set(i->daemon->event, timer, ht_mono_ns() + wait_ns,
+			 on_time, i, &err) != HT_OK)
+		ht_log_err(LOG_ERR, "store timer", &err);
+}
+
+void ht_ingest_trouble(struct ht_ingest *i, const char *doing,
+		       const struct ht_err *err)
+{
+	if (!i->trouble[0]) {
+		i->trouble_ns = ht_wall_ns();
+		ht_log(LOG_ERR,
+		       "store: %s: %s; recording stops until it works again",
+		       doing, err->msg);
+	}
+	snprintf(i->trouble, sizeof(i->trouble), "%.40s: %.180s", doing,
+		 err->msg);
+	i->lost += i->pending;
+	i->pending = 0;
+	i->begun = false;
+	ht_store_close(i->store); /* rolls back what is open */
+	i->store = NULL;
+	set_timer(i, &i->retry_timer, i->retry_wait_ns, on_retry);
+	i->retry_wait_ns *= 2;
+	if (i->retry_wait_ns > RETRY_LAST_NS)
+		i->retry_wait_ns = RETRY_LAST_NS;
+}
+
+static void open_store(struct ht_ingest *i)
+{
+	struct ht_err err;
+
+	if (i->store)
+		return;
+	if (ht_store_open(i->daemon->config.daemon.store, HT_STORE_WRITE,
+			  &i->store, &err) != HT_OK) {
+		i->store = NULL;
+		ht_ingest_trouble(i, "open", &err);
+	}
+}
+
+/* A commit that worked is what ends a trouble: opening alone proves little. */
+static void recovered(struct ht_ingest *i)
+{
+	i->retry_wait_ns = RETRY_FIRST_NS;
+	if (!i->trouble[0])
+		return;
+	i->trouble[0] = '\0';
+	ht_alerts_record(&i->daemon->alerts);
+	ht_log(LOG_NOTICE, "store: works again, %llu samples were lost in all",
+	       (unsigned long long)i->lost);
+}
+
+void ht_ingest_flush(struct ht_ingest *i)
+{
+	struct ht_err err;
+
+	if (!i->begun)
+		return;
+	if (ht_store_commit(i->store, &err) != HT_OK) {
+		ht_ingest_trouble(i, "commit", &err);
+		return;
+	}
+	i->begun = false;
+	i->stored += i->pending;
+	i->pending = 0;
+	i->commits++;
+	recovered(i);
+}
+
+static int on_commit(sd_event_source *source, uint64_t now_us, void *ctx)
+{
+	(void)source;
+	(void)now_us;
+	ht_ingest_flush(ctx);
+	return 0;
+}
+
+/* True: a transaction is open. */
+static bool begin(struct ht_ingest *i)
+{
+	struct ht_err err;
+
+	if (!i->store)
+		return false;
+	if (i->begun)
+		return true;
+	if (ht_store_begin(i->store, &err) != HT_OK) {
+		ht_ingest_trouble(i, "begin", &err);
+		return false;
+	}
+	i->begun = true;
+	set_timer(i, &i->commit_timer, HT_NS_PER_S, on_commit);
+	return true;
+}
+
+void ht_ingest_sample(struct ht_ingest *i, struct ht_watched *p)
+{
+	int64_t sample_id;
+	struct ht_err err;
+
+	if (!begin(i)) {
+		i->lost++;
+		return;
+	}
+	i->pending++;
+	if (ht_store_add(i->store, p->target, &p->snapshot, &sample_id, &err) !=
+		    HT_OK ||
+	    ht_store_sample_process(i->store, sample_id, &p->store_id, &err) !=
+		    HT_OK)
+		ht_ingest_trouble(i, "add a sample", &err);
+}
+
+void ht_ingest_event(struct ht_ingest *i, const struct ht_watched *p,
+		     const char *kind, const char *text)
+{
+	struct ht_err err;
+
+	if (p->store_id && begin(i) &&
+	    ht_store_event(i->store, p->store_id, ht_wall_ns(), kind, text,
+			   &err) != HT_OK)
+		ht_ingest_trouble(i, "add an event", &err);
+}
+
+static json_t *verdict_json(const struct ht_watched *p)
+{
+	const struct ht_verdict *v = &p->verdict;
+	json_t *evidence = json_array();
+	json_t *slope = isnan(v->slope_bytes_per_hour)
+				? json_null()
+				: json_real(v->slope_bytes_per_hour);
+
+	for (size_t k = 0; k < v->evidence_n; k++)
+		json_array_append_new(evidence, ht_text_json(v->evidence[k]));
+	return json_pack("{s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:I, s:o, s:o, "
+			 "s:o, s:o, s:o}",
+			 "schema", "heaptide.verdict/1", "target", p->target,
+			 "verdict", ht_label_names[v->label], "confidence",
+			 v->confidence, "from", ht_time_json(v->from_ns), "to",
+			 ht_time_json(v->to_ns), "since",
+			 ht_time_json(v->since_ns), "samples",
+			 (json_int_t)v->samples, "evidence", evidence, "remedy",
+			 ht_text_json(v->remedy), "slope_bytes_per_hour", slope,
+			 "eta_limit_at", ht_time_json(v->eta_at_ns), "culprit",
+			 ht_text_json(v->culprit));
+}
+
+void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
+		       int64_t now_ns)
+{
+	json_auto_t *json = NULL;
+	HT_AUTO_FREE char *text = NULL;
+	struct ht_err err;
+
+	if (!p->store_id || !begin(i))
+		return;
+	json = verdict_json(p);
+	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	if (text && ht_store_add_verdict(
+			    i->store, p->store_id, now_ns, p->verdict.since_ns,
+			    ht_label_names[p->verdict.label],
+			    p->verdict.confidence, text, &err) != HT_OK)
+		ht_ingest_trouble(i, "add a verdict", &err);
+}
+
+void ht_ingest_alert(struct ht_ingest *i, const struct ht_alert *a)
+{
+	struct ht_err err;
+
+	if (begin(i) && ht_store_alert_put(i->store, a, &err) != HT_OK)
+		ht_ingest_trouble(i, "record an alert", &err);
+}
+
+void ht_ingest_alert_forget(struct ht_ingest *i, const struct ht_alert *a)
+{
+	struct ht_err err;
+
+	if (begin(i) && ht_store_alert_forget(i->store, a->id, &err) != HT_OK)
+		ht_ingest_trouble(i, "forget an alert", &err);
+}
+
+bool ht_ingest_delivery(struct ht_ingest *i, const struct ht_alert *a,
+			const char *sink)
+{
+	struct ht_err err;
+
+	if (!begin(i))
+		return false;
+	if (ht_store_delivery_queue(i->store, a->id,
+				    ht_alert_state_name(a->state), sink,
+				    ht_wall_ns(), &err) == HT_OK)
+		return true;
+	ht_ingest_trouble(i, "queue a notice", &err);
+	return false;
+}
+
+void ht_ingest_settle(struct ht_ingest *i, const struct ht_alert *a,
+		      const char *sink, const char *error)
+{
+	struct ht_err err;
+
+	if (begin(i) && ht_store_delivery_settle(
+				i->store, a->id, ht_alert_state_name(a->state),
+				sink, ht_wall_ns(), error, &err) != HT_OK)
+		ht_ingest_trouble(i, "settle a notice", &err);
+	if (!error)
+		ht_ingest_flush(i); /* so that a crash does not send it twice */
+}
+
+void ht_ingest_deliveries(struct ht_ingest *i,
+			  int (*each)(void *ctx,
+				      const struct ht_store_delivery *d),
+			  void *ctx)
+{
+	struct ht_err err;
+
+	if (i->store && ht_store_deliveries(i->store, each, ctx, &err) != HT_OK)
+		ht_ingest_trouble(i, "read notices", &err);
+}
+
+struct ht_store *ht_ingest_store(struct ht_ingest *i)
+{
+	return i->store;
+}
+
+enum ht_code ht_ingest_init(struct ht_ingest *i, struct ht_daemon *d,
+			    struct ht_err *err)
+{
+	*i = (struct ht_ingest){.daemon = d, .retry_wait_ns = RETRY_FIRST_NS};
+	open_store(i);
+	(void)err;
+	return HT_OK;
+}
+
+void ht_ingest_fini(struct ht_ingest *i)
+{
+	ht_ingest_flush(i);
+	sd_event_source_disable_unref(i->commit_timer);
+	sd_event_source_disable_unref(i->maintain_timer);
+	ht_store_close(i->store);
+	i->store = NULL;
+	i->retry_timer = sd_event_source_disable_unref(i->retry_timer);
+}

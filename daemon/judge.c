@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/judge.h"
+
+#include <math.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/daemon.h"
+
+#define HISTORY_NS (INT64_C(7) * 86400 * HT_NS_PER_S)
+#define TICK_NS	   (100 * HT_NS_PER_MS)
+/* What rules without a window of their own look at. */
+#define RECENT_NS (60 * HT_NS_PER_S)
+
+static int64_t longest_window_ns(const struct ht_config *c)
+{
+	int64_t longest_ns = RECENT_NS;
+
+	for (size_t i = 0; i < c->rules_n; i++) {
+		int64_t ns = ht_condition_window_ns(&c->rules[i].condition);
+		int64_t hold_ns = ht_condition_window_ns(&c->rules[i].hold);
+
+		if (ns > longest_ns)
+			longest_ns = ns;
+		if (hold_ns > longest_ns)
+			longest_ns = hold_ns;
+	}
+	return longest_ns;
+}
+
+static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
+			  int64_t now_ns)
+{
+	struct ht_store *st = ht_ingest_store(&d->ingest);
+	HT_AUTO_SERIES struct ht_series history;
+	struct ht_err err;
+
+	ht_series_init(&history);
+	if (!st || !p->store_id)
+		return false;
+	if (ht_store_series_mixed(st, p->store_id, now_ns - HISTORY_NS, now_ns,
+				  HT_SERIES_CLASSES | HT_SERIES_MAPPINGS, NULL,
+				  &history, &err) != HT_OK) {
+		if (err.code != HT_NODATA)
+			ht_ingest_trouble(&d->ingest, "read history", &err);
+		return false;
+	}
+	ht_verdict(&history, now_ns, &p->snapshot, &p->verdict);
+	p->judged = true;
+	ht_ingest_verdict(&d->ingest, p, now_ns);
+	return true;
+}
+
+static double gap_intervals(const struct ht_watched *p, int64_t now_ns)
+{
+	if (!p->latest.taken_ns)
+		return NAN;
+	return (double)(now_ns - p->latest.taken_ns) /
+	       (double)p->config->interval_ns;
+}
+
+static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t now_ns,
+		      bool judged)
+{
+	struct ht_store *st = ht_ingest_store(&d->ingest);
+	HT_AUTO_SERIES struct ht_series recent;
+	struct ht_err err;
+	struct ht_situation s = {
+		.now_ns = now_ns,
+		.verdict = judged ? &p->verdict : NULL,
+		.series = &recent,
+		.failures = p->schedule.failures,
+		.inconsistent = ht_watched_inconsistent(p),
+		.gap_intervals = gap_intervals(p, now_ns),
+		.stop_ratio =
+			ht_schedule_stop_ratio(&p->schedule, ht_mono_ns()),
+	};
+
+	ht_series_init(&recent);
+	if (st && p->store_id &&
+	    ht_store_series(st, p->store_id,
+			    now_ns - longest_window_ns(&d->config), now_ns, 0,
+			    HT_SERIES_METRICS, &recent, &err) != HT_OK &&
+	    err.code != HT_NODATA)
+		ht_ingest_trouble(&d->ingest, "read samples", &err);
+	ht_alerts_ask(&d->alerts, p, &s);
+}
+
+static void judge(struct ht_judge *j, struct ht_watched *p)
+{
+	int64_t begun_ns = ht_mono_ns(), now_ns = ht_wall_ns();
+	bool judged;
+
+	p->judge_ns = begun_ns + j->daemon->config.daemon.evaluate_ns;
+	if (p->measuring) /* its newest snapshot is being replaced */
+		p->judge_ns = begun_ns + TICK_NS;
+	if (p->measuring || (p->samples == 0 && p->schedule.failures == 0))
+		return;
+	judged = p->samples && judge_history(j->daemon, p, now_ns);
+	ask_rules(j->daemon, p, now_ns, judged);
+	j->judged += judged;
+	j->cost_ns = ht_mono_ns() - begun_ns;
+}
+
+static int on_tick(sd_event_source *source, uint64_t now_us, void *ctx)
+{
+	struct ht_judge *j = ctx;
+	int64_t now_ns = ht_mono_ns();
+	struct ht_watched *due = NULL;
+	struct ht_err err;
+	int64_t next_ns = now_ns + TICK_NS;
+
+	(void)source;
+	(void)now_us;
+	HT_EACH_PROCESS(&j->daemon->registry, p)
+	{
+		if (p->judge_ns <= now_ns &&
+		    (!due || p->judge_ns < due->judge_ns))
+			due = p;
+	}
+	if (due) {
+		judge(j, due);
+		next_ns = now_ns + TICK_NS / 4;
+	}
+	ht_alerts_sweep(&j->daemon->alerts);
+	if (ht_timer_set(j->daemon->event, &j->timer, next_ns, on_tick, j,
+			 &err) != HT_OK)
+		ht_log_err(LOG_ERR, "judge timer", &err);
+	return 0;
+}
+
+enum ht_code ht_judge_init(struct ht_judge *j, struct ht_daemon *d,
+			   struct ht_err *err)
+{
+	*j = (struct ht_judge){.daemon = d};
+	return ht_timer_set(d->event, &j->timer, ht_mono_ns() + TICK_NS,
+			    on_tick, j, err);
+}
+
+void ht_judge_fini(struct ht_judge *j)
+{
+	j->timer = sd_event_source_disable_unref(j->timer);
+}

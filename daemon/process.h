@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Process: one life of one process that a target watches, with what was last
+ * measured of it. Owned by the registry (registry.h).
+ */
+#ifndef HT_DAEMON_PROCESS_H
+#define HT_DAEMON_PROCESS_H
+
+#include <systemd/sd-event.h>
+#include <uthash.h>
+
+#include "analysis/verdict.h"
+#include "daemon/config.h"
+#include "daemon/schedule.h"
+#include "schema/client.h"
+#include "schema/metrics.h"
+
+struct ht_daemon;
+
+/* The last sample's figures, kept small: what /metrics and `ls` show. */
+struct ht_latest_arena {
+	char name[12]; /* index, or "other" */
+	uint64_t in_use, system, retained, trimmable;
+};
+struct ht_latest_bin {
+	uint64_t kind, index, bytes;
+};
+struct ht_latest {
+	int64_t taken_ns; /* 0: none yet */
+	uint64_t values[HT_METRIC_COUNT];
+	uint64_t causes[HT_CAUSE_COUNT];
+	struct ht_latest_arena *arenas; /* owned */
+	size_t arenas_n;
+	struct ht_latest_bin *bins; /* owned; only if shown */
+	size_t bins_n;
+};
+
+/* Exponential bounds of the pause histogram, microseconds. */
+#define HT_PAUSE_BUCKETS 10
+extern const uint64_t ht_pause_bounds_us[HT_PAUSE_BUCKETS];
+struct ht_pauses {
+	uint64_t bucket[HT_PAUSE_BUCKETS + 1]; /* last: above all bounds */
+	uint64_t count, sum_us;
+};
+
+struct ht_watched {
+	struct ht_daemon *daemon;
+	char target[128]; /* name; the configuration is looked up by it */
+	const struct ht_target_config *config; /* of now: set anew on reload */
+	pid_t pid;
+	uint64_t start_ticks;
+	char key[96]; /* boot id:pid:start ticks */
+	char comm[64], exe[256];
+	uint64_t exe_dev, exe_inode; /* of the last sample */
+	bool maybe; /* matches if the agent sees the right executable */
+	int pidfd;
+	sd_event_source *ended;
+
+	struct ht_schedule schedule;
+	struct ht_client client;
+	bool client_lives, measuring;
+	sd_event_source *socket_source, *deadline;
+	struct ht_snapshot snapshot; /* the newest, while not measuring */
+	int64_t detail_ns; /* when the last full sample was, monotonic */
+
+	struct ht_latest latest;
+	struct ht_pauses pauses;
+	uint64_t samples, failures[HT_CODE_COUNT];
+	struct ht_err last_error; /* code HT_OK: none */
+	uint8_t inconsistent;	  /* bit per sample, newest lowest */
+	int64_t store_id;	  /* the process row, 0: none yet */
+
+	int64_t judge_ns; /* when it is judged next, monotonic */
+	bool judged;
+	struct ht_verdict verdict;
+	UT_hash_handle hh; /* by id in the registry */
+	uint64_t id;
+};
+
+void ht_pauses_count(struct ht_pauses *h, uint64_t pause_us);
+/* Keeps the figures of s; at most `arenas` arenas one by one, the rest summed
+ * as "other". Bins only if s has some and they are wanted. */
+void ht_latest_take(struct ht_latest *l, const struct ht_snapshot *s,
+		    size_t arenas, bool bins);
+void ht_latest_fini(struct ht_latest *l);
+
+/* How many of the last 3 samples had findings. */
+unsigned ht_watched_inconsistent(const struct ht_watched *p);
+
+#endif
