@@ -183,6 +183,16 @@ static void destroy_space(unw_addr_space_t *as)
 		unw_destroy_addr_space(*as);
 }
 
+void ht_frames_prepare(void)
+{
+	unw_accessors_t none = {0};
+	HT_CLEANUP(destroy_space)
+	unw_addr_space_t as = unw_create_addr_space(&none, 0);
+
+	if (as)
+		unw_set_caching_policy(as, UNW_CACHE_NONE);
+}
+
 void ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 		    const struct ht_maps *maps,
 		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),

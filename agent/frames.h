@@ -20,4 +20,8 @@ void ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
 		    void *ctx);
 
+/* libunwind's own start, a pipe among it: to be done before a seccomp filter
+ * forbids it. */
+void ht_frames_prepare(void);
+
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/frames.h"
 #include "agent/guard.h"
 #include "agent/layout_role.h"
 #include "agent/sandbox.h"
@@ -127,9 +128,10 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 	code = open_target(o, t, err);
 	if (code == HT_OK)
 		code = ht_target_locate(t, !(r->flags & HT_NO_DEBUG_INFO), err);
-	if (code == HT_OK)
-		code = ht_sandbox_enter(err);
-	return code;
+	if (code != HT_OK)
+		return code;
+	ht_frames_prepare();
+	return ht_sandbox_enter(err);
 }
 
 /* --- sample, emit

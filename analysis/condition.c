@@ -157,7 +157,7 @@ static uint16_t parse_value(struct parser *p)
 	m = ht_metric_find(name);
 	if (m == HT_METRIC_COUNT &&
 	    !find_name(name, n, value_names, HT_V_COUNT, &i)) {
-		wrong(p, "a metric; 'heaptide trend --list' names them, "
+		wrong(p, "a metric; 'heaptide trend --metric help' lists them, "
 			 "heaptided.conf(5) the others");
 		return 0;
 	}

@@ -129,9 +129,7 @@ static enum ht_code take(struct record *r, struct ht_err *err)
 		r->samples++;
 		return store_sample(r, err);
 	}
-	/* An agent that said why it failed can be asked again. */
-	if (r->client.in.state != HT_WIRE_ERROR || code == HT_GONE)
-		ht_client_stop(&r->client);
+	ht_client_stop(&r->client);
 	/* Gone, and yet there: it executed another program. */
 	if (code == HT_GONE ? has_ended(r) : !may_pass(r, code))
 		return code;
