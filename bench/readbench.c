@@ -22,7 +22,8 @@ static uint64_t read_mapping(pid_t pid, const struct ht_vma *v)
 	uint64_t bytes = 0;
 
 	for (uint64_t at = v->start; at < v->end; at += BLOCK) {
-		size_t len = v->end - at < BLOCK ? (size_t)(v->end - at) : BLOCK;
+		size_t len =
+			v->end - at < BLOCK ? (size_t)(v->end - at) : BLOCK;
 		struct iovec local = {block, len}, there = {(void *)at, len};
 		ssize_t got = process_vm_readv(pid, &local, 1, &there, 1, 0);
 

@@ -42,8 +42,8 @@ static enum ht_code walk(struct look *l, struct ht_walk_in *in,
 	int64_t start = ht_mono_ns();
 	enum ht_code code;
 
-	code = ht_locate_threads(&l->located, &l->reader, &l->maps,
-				 in->threads, in->threads_n, err);
+	code = ht_locate_threads(&l->located, &l->reader, &l->maps, in->threads,
+				 in->threads_n, err);
 	if (code == HT_OK)
 		code = ht_roots_read(in, &l->roots, err);
 	if (code == HT_OK && l->how->moving)

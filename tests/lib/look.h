@@ -10,8 +10,8 @@
 #include "schema/snapshot.h"
 
 struct ht_look {
-	bool moving;	  /* walk after the stop, while the target runs */
-	bool no_symbols;  /* locate by structure only */
+	bool moving;	 /* walk after the stop, while the target runs */
+	bool no_symbols; /* locate by structure only */
 	uint64_t pause_ns, walk_ns; /* out */
 };
 
