@@ -6,6 +6,7 @@
 #   is NAME GOT WANTED      passes when both are the same text
 #   same NAME GOT WANTED    passes when both are the same number (unknown never is)
 #   near NAME GOT WANTED TOLERANCE   numbers, |GOT - WANTED| <= TOLERANCE
+#   between NAME GOT LOW HIGH        numbers, both ends included
 #   poll SECONDS COMMAND... until the command succeeds; fails at the limit
 #   stop_started            ends what start() started
 #   start COMMAND...        in the background; sets $started, remembered for the end
@@ -62,6 +63,15 @@ near() {
 	local status=$?
 	tap_result $status "$1"
 	[ $status -eq 0 ] || note "got $2, wanted $3 +- $4"
+}
+
+between() {
+	awk -v a="$2" -v b="$3" -v c="$4" 'BEGIN {
+		if (a !~ /^-?[0-9.]+$/ || b !~ /^-?[0-9.]+$/ || c !~ /^-?[0-9.]+$/) exit 1
+		exit a < b || a > c }'
+	local status=$?
+	tap_result $status "$1"
+	[ $status -eq 0 ] || note "got $2, wanted $3 to $4"
 }
 
 poll() {
