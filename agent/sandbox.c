@@ -72,6 +72,7 @@ static const int calls[] = {
 	SCMP_SYS(futex),
 	SCMP_SYS(capget),
 	SCMP_SYS(capset),
+	SCMP_SYS(pipe2), /* libunwind, the first time it unwinds */
 	SCMP_SYS(restart_syscall),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
