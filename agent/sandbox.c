@@ -45,6 +45,7 @@ static const int calls[] = {
 	/* the parent */
 	SCMP_SYS(recvfrom),
 	SCMP_SYS(sendto),
+	SCMP_SYS(sendmsg), /* descriptors for the layout role */
 	SCMP_SYS(poll),
 	/* ourselves */
 	SCMP_SYS(brk),
@@ -144,22 +145,42 @@ static int fill(scmp_filter_ctx f)
 	return r == 0 ? allow_masked(f) : r;
 }
 
+/* A 32-bit call of ours (get_robust_list for i386 targets) comes through
+ * int 0x80: that architecture gets this one call. */
+static int add_i386(scmp_filter_ctx f)
+{
+	scmp_filter_ctx g = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = g ? seccomp_arch_remove(g, SCMP_ARCH_NATIVE) : -ENOMEM;
+
+	if (r == 0)
+		r = seccomp_arch_add(g, SCMP_ARCH_X86);
+	if (r == 0)
+		r = seccomp_rule_add(g, SCMP_ACT_ALLOW,
+				     SCMP_SYS(get_robust_list), 0);
+	if (r == 0)
+		r = seccomp_merge(f, g); /* takes g */
+	else
+		seccomp_release(g);
+	return r;
+}
+
 #ifdef HT_ASAN
 /* The sanitizer's own calls are many: such builds are for tests only. */
 enum ht_code ht_sandbox_enter(struct ht_err *err)
 {
 	(void)err;
 	(void)fill;
+	(void)add_i386;
 	return HT_OK;
 }
 #else
 enum ht_code ht_sandbox_enter(struct ht_err *err)
 {
-	/* 32-bit calls of ours (get_robust_list for i386 targets) come through
-	 * int 0x80: that architecture gets its one call. */
 	scmp_filter_ctx f = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = f ? fill(f) : -ENOMEM;
 
+	if (r == 0)
+		r = add_i386(f);
 	if (r == 0)
 		r = seccomp_load(f);
 	seccomp_release(f);

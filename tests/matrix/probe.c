@@ -85,6 +85,15 @@ static void release(struct work *w, unsigned part)
 	}
 }
 
+/* Takes `times` chunks of each size a tcache has, and keeps them: with enough
+ * of them, no tcache and no bin has one left. */
+static void drain(int times)
+{
+	for (size_t size = 24; size <= 1032; size += 8)
+		for (int i = 0; i < times; i++)
+			get(size);
+}
+
 static void fill(struct work *w)
 {
 	w->tid = syscall(SYS_gettid);
@@ -93,12 +102,14 @@ static void fill(struct work *w)
 			w->kept[i][k] = get(parts[i].size);
 			get(GUARD);
 		}
-	/* What is left of a heap's top is freed when the next heap begins; it
-	 * must be too large for a tcache, or that holds one chunk more. */
-	if (w->heaps)
-		get(10000);
 	for (int i = 0; w->heaps && i < 700; i++)
 		get(100000);
+	/* What was left of a heap's top is freed when the next heap begins, and
+	 * may lie in the tcache: twice, for the first may begin a heap too. */
+	if (w->heaps) {
+		drain(2);
+		drain(2);
+	}
 	for (unsigned i = 0; i < PARTS; i++)
 		release(w, i);
 	get(5000); /* sorts the unsorted chunks into their bins, splits one */
@@ -118,15 +129,6 @@ static void *worker(void *arg)
 	for (;;)
 		pause();
 	return NULL;
-}
-
-/* What start-up left in the main thread's tcache is taken out: after this, it
- * holds nothing, and no bin has a chunk to fill it from. */
-static void drain(void)
-{
-	for (size_t size = 24; size <= 1032; size += 8)
-		for (int i = 0; i < 120; i++)
-			get(size);
 }
 
 static void make_mmapped(void)
@@ -184,7 +186,7 @@ int main(int argc, char **argv)
 	if (!out || setvbuf(out, file_buffer, _IOFBF, sizeof(file_buffer)))
 		return 2;
 	pthread_barrier_init(&rest, NULL, THREADS + 1);
-	drain();
+	drain(120); /* what start-up left */
 	make_mmapped();
 	for (int i = 0; i < THREADS; i++) {
 		works[i + 1].heaps = i == 0;
