@@ -78,6 +78,7 @@ static const int calls[] = {
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 	SCMP_SYS(membarrier),
+	SCMP_SYS(pipe2), /* libunwind's first use: its probe of own memory */
 };
 
 /* Requests of ptrace that hold, look and let go; what snapshot mode adds is the
