@@ -104,7 +104,7 @@ fuzzers: $(FUZZERS)
 # Programs that measure the verdicts: false alarms on made series, rates on the
 # recorded workloads. `build/tools/NAME` prints a table.
 TOOLS := $(patsubst tests/montecarlo/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/montecarlo/*.c)))
-$(TOOLS): $(BUILD)/tools/%: $(BUILD)/obj/tests/montecarlo/%.o $(BUILD)/obj/tests/lib/trace.o $(call LIBS_OF,analysis schema common)
+$(TOOLS): $(BUILD)/tools/%: $(BUILD)/obj/tests/montecarlo/%.o $(BUILD)/obj/tests/lib/trace.o $(BUILD)/obj/tests/lib/made.o $(call LIBS_OF,analysis schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ljansson -lm
 

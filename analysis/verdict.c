@@ -101,12 +101,15 @@ static bool repeats(const struct ht_measure *m)
 	return !isnan(m->period);
 }
 
+/* Both the level and its floors rose: a load that swings does not count. */
 static bool went_up(const struct ht_measure *m)
 {
+	double enough = fmax(ht_t.warm_bytes,
+			     ht_t.warm_share * m->in_use.x[m->in_use.n - 1]);
+
 	return m->in_use_growth.kind < HT_GROWTH_SLOWING &&
-	       m->in_use_rise >=
-		       fmax(ht_t.warm_bytes,
-			    ht_t.warm_share * m->in_use.x[m->in_use.n - 1]);
+	       m->in_use_rise >= enough &&
+	       m->in_use_growth.rise >= enough / 2;
 }
 
 static bool warmed_up(const struct ht_measure *m)
