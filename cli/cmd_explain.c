@@ -154,7 +154,7 @@ static void print_fragmentation(const struct ht_cli *cli,
 		    "of the free runs is not in the largest one");
 	print_ratio("unusable, median chunk", f->unusable_median,
 		    "of the free runs is too small for it");
-	if (f->holes_lt_4k == HT_UNKNOWN)
+	if (f->free_runs == 0 || f->free_runs == HT_UNKNOWN)
 		return;
 	fputs("  free runs:", stdout);
 	for (size_t i = 0; i < 4; i++)
@@ -198,9 +198,12 @@ static void print_how(const struct ht_cli *cli, const struct ht_snapshot *s)
 				 sizeof(walk));
 	ht_time_text(s->head.taken_at, time);
 	ht_show_title(cli, "How it was measured");
-	printf("  at %s, mode %s, process stopped for %s, %s in all", time,
-	       stop->mode < HT_MODE_COUNT ? ht_mode_names[stop->mode] : "?",
-	       pause, walk);
+	printf("  at %s, mode %s, ", time,
+	       stop->mode < HT_MODE_COUNT ? ht_mode_names[stop->mode] : "?");
+	if (stop->pause_us == 0)
+		printf("no thread had to be stopped, %s in all", walk);
+	else
+		printf("stopped for %s, %s in all", pause, walk);
 	if (stop->uncertain_bytes && stop->uncertain_bytes != HT_UNKNOWN)
 		printf(", %s moved meanwhile",
 		       ht_show_bytes(cli, stop->uncertain_bytes, bytes));

@@ -109,6 +109,15 @@ const struct ht_command ht_commands[] = {
 	 "\vAll metrics unless --metric picks some.\n\n"
 	 "  heaptide export web --since 1d --format csv -m rss,in_use >web.csv",
 	 ht_cmd_export},
+	{"alerts", "[TARGET]", 0, 1, T(TEST) | T(JSON) | WINDOW,
+	 "what fires, with --since what has fired, when and why",
+	 "The alerts in the database: pending and firing ones, with --since "
+	 "those of that time too."
+	 "\v--test replays a target's history against a rule before it is "
+	 "switched on.\n\n"
+	 "  heaptide alerts --since 7d\n"
+	 "  heaptide alerts web --since 7d --test 'trimmable > 256M'",
+	 ht_cmd_alerts},
 	{"status", "", 0, 0, T(JSON) | T(SOCKET), "how heaptided is doing",
 	 "Asks the running daemon for its state: store, targets, agents, "
 	 "sinks, "

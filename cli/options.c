@@ -129,6 +129,7 @@ void ht_options_parse(const struct ht_command *command, int argc, char **argv,
 		      struct ht_options *ret)
 {
 	struct argp_option list[HT_OPT_COUNT + 1] = {0};
+	static char *none[] = {NULL};
 	struct parse p = {command, ret};
 	struct argp argp = {.options = list,
 			    .parser = parse_key,
@@ -145,6 +146,7 @@ void ht_options_parse(const struct ht_command *command, int argc, char **argv,
 							 .arg = info->arg,
 							 .doc = info->help};
 	}
-	*ret = (struct ht_options){.arena = HT_UNKNOWN, .mode = HT_UNKNOWN};
+	*ret = (struct ht_options){
+		.args = none, .arena = HT_UNKNOWN, .mode = HT_UNKNOWN};
 	argp_parse(&argp, argc, argv, 0, NULL, &p);
 }

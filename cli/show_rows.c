@@ -140,6 +140,11 @@ static void size_label(struct ht_table *t, uint64_t max_size)
 			      max_size);
 }
 
+static bool is_empty(const struct ht_size_class *c)
+{
+	return c->in_use_chunks == 0 && c->free_chunks == 0;
+}
+
 enum ht_code ht_show_classes(const struct ht_cli *cli,
 			     const struct ht_snapshot *s, size_t max_rows,
 			     struct ht_err *err)
@@ -166,6 +171,9 @@ enum ht_code ht_show_classes(const struct ht_cli *cli,
 			     COUNT(columns), &t, err);
 	if (code != HT_OK)
 		return code;
+	/* A class may be there for its free chunks alone, or for nothing. */
+	while (n && is_empty(&s->size_classs.v[order[n - 1].row]))
+		n--;
 	for (size_t i = 0; i < shown(n, max_rows); i++) {
 		const struct ht_size_class *c = &s->size_classs.v[order[i].row];
 

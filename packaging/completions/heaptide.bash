@@ -5,7 +5,7 @@ _heaptide() {
 	local cur=${COMP_WORDS[COMP_CWORD]} options=--help
 	local prev=${COMP_WORDS[COMP_CWORD-1]}
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'explain record verdict trend bins arenas map classes threads diff ls top trim report export status watch unwatch sample doctor completion help --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'explain record verdict trend bins arenas map classes threads diff ls top trim report export alerts status watch unwatch sample doctor completion help --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -26,6 +26,7 @@ _heaptide() {
 	--name | -n) return ;;
 	--format | -f) return ;;
 	--socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--test) return ;;
 	esac
 	case ${COMP_WORDS[1]} in
 	explain) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --exe' ;;
@@ -43,6 +44,7 @@ _heaptide() {
 	trim) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info' ;;
 	report) options='--help --db --since --until --output' ;;
 	export) options='--help --db --since --until --metric --format' ;;
+	alerts) options='--help --json --db --since --until --test' ;;
 	status) options='--help --json --socket' ;;
 	watch) options='--help --json --mode --max-pause --interval --socket' ;;
 	unwatch) options='--help --json --socket' ;;

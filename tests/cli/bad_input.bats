@@ -19,6 +19,10 @@ int main(void)
 		pause();
 }'
 
+teardown_file() {
+	rm -rf /tmp/heaptide-test.??????
+}
+
 ready() { grep -q ready out; }
 
 # The process's figures are there, those of the heap are null.
@@ -84,11 +88,13 @@ heap_is_null() { # JSON
 
 @test "no permission" {
 	start sleep 60
-	install -d -m 0755 bin
-	cp "$heaptide" "$HT_BUILD/heaptide-agent" bin/
-	chmod 0755 . bin
+	# Where another user may come: bats' own directory is closed.
+	public=$(mktemp -d /tmp/heaptide-test.XXXXXX)
+	chmod 0755 "$public"
+	cp "$heaptide" "$HT_BUILD/heaptide-agent" "$public"
 	fails 4 "$pid" setpriv --reuid 65534 --regid 65534 --clear-groups \
-		--inh-caps=-all --bounding-set=-all bin/heaptide explain "$pid"
+		--inh-caps=-all --bounding-set=-all \
+		"$public/heaptide" explain "$pid"
 }
 
 @test "a static musl process: said, the process's figures are given" {

@@ -9,7 +9,7 @@ load common
 # 300 KiB of small chunks in use, 4 MiB freed below a chunk in use.
 setup_file() {
 	cd "$BATS_FILE_TMPDIR"
-	gcc -x c -O1 -w -o holder - <<'C'
+	gcc -x c -O1 -w -fno-builtin -o holder - <<'C'
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
