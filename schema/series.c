@@ -127,14 +127,28 @@ enum ht_code ht_series_add_row(struct ht_series *s, int64_t time_ns,
 	return HT_OK;
 }
 
+/* Callers ask in the same order again and again: the next one is likely. */
+static struct ht_class_series *find_class(struct ht_series *s,
+					  uint64_t max_size)
+{
+	for (size_t i = 0; i < s->classes_n; i++) {
+		size_t at = (s->class_at + 1 + i) % s->classes_n;
+
+		if (s->classes[at].max_size == max_size) {
+			s->class_at = at;
+			return &s->classes[at];
+		}
+	}
+	return NULL;
+}
+
 struct ht_class_series *ht_series_class(struct ht_series *s, uint64_t max_size)
 {
-	struct ht_class_series *c;
+	struct ht_class_series *c = find_class(s, max_size);
 	int bad = 0;
 
-	for (size_t i = 0; i < s->classes_n; i++)
-		if (s->classes[i].max_size == max_size)
-			return &s->classes[i];
+	if (c)
+		return c;
 	c = realloc(s->classes, (s->classes_n + 1) * sizeof(*c));
 	if (!c)
 		return NULL;
@@ -266,12 +280,21 @@ static int ascending(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Nearest rank of n values; NaN when there are none. */
-static double statistic(double *v, size_t n, enum ht_stat stat)
+/* Most figures of a bucket rest or grow: in order already. */
+static void sort(double *v, size_t n)
+{
+	for (size_t i = 1; i < n; i++)
+		if (v[i - 1] > v[i]) {
+			qsort(v, n, sizeof(*v), ascending);
+			return;
+		}
+}
+
+/* Nearest rank of n sorted values; NaN when there are none. */
+static double statistic(const double *v, size_t n, enum ht_stat stat)
 {
 	if (n == 0)
 		return NAN;
-	qsort(v, n, sizeof(*v), ascending);
 	switch (stat) {
 	case HT_STAT_MIN:
 		return v[0];
@@ -286,28 +309,41 @@ static double statistic(double *v, size_t n, enum ht_stat stat)
 	return v[n - 1];
 }
 
-static double reduce(const double *column, const struct rows *r,
-		     enum ht_stat stat)
+/* The known values of a column, sorted, into scratch. zeros: unknown beside
+ * known size classes is 0. */
+static size_t gather(const double *column, const struct rows *r, bool zeros)
 {
 	size_t n = 0;
 
 	for (size_t i = r->from; i < r->end; i++)
 		if (!isnan(column[i]))
 			r->scratch[n++] = column[i];
-	return statistic(r->scratch, n, stat);
+		else if (zeros && r->measured[i])
+			r->scratch[n++] = 0;
+	sort(r->scratch, n);
+	return n;
 }
 
-static double reduce_class(const double *column, const struct rows *r,
-			   enum ht_stat stat)
+static double median(const double *column, const struct rows *r, bool zeros)
 {
-	size_t n = 0;
+	size_t n = gather(column, r, zeros);
 
-	for (size_t i = r->from; i < r->end; i++)
-		if (!isnan(column[i]))
-			r->scratch[n++] = column[i];
-		else if (r->measured[i])
-			r->scratch[n++] = 0;
-	return statistic(r->scratch, n, stat);
+	return statistic(r->scratch, n, HT_STAT_MEDIAN);
+}
+
+/* All statistics into row `row` of `to`. Rows that are samples have the same
+ * value in all four: those are sorted once. */
+static void reduce(double *const from[HT_STAT_COUNT], const struct rows *r,
+		   bool zeros, double *const to[HT_STAT_COUNT], size_t row)
+{
+	size_t bytes = (r->end - r->from) * sizeof(double), n = 0;
+
+	for (int k = 0; k < HT_STAT_COUNT; k++) {
+		if (k == 0 || memcmp(from[k] + r->from, from[k - 1] + r->from,
+				     bytes) != 0)
+			n = gather(from[k], r, zeros);
+		to[k][row] = statistic(r->scratch, n, (enum ht_stat)k);
+	}
 }
 
 static void mark_measured(const struct ht_series *s, const struct rows *r)
@@ -324,9 +360,7 @@ static void reduce_metrics(const struct ht_series *s, const struct rows *r,
 			   struct ht_series *ret)
 {
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
-		for (size_t k = 0; k < HT_STAT_COUNT; k++)
-			ret->metric[m][k][ret->rows - 1] =
-				reduce(s->metric[m][k], r, (enum ht_stat)k);
+		reduce(s->metric[m], r, false, ret->metric[m], ret->rows - 1);
 }
 
 static int reduce_classes(const struct ht_series *s, const struct rows *r,
@@ -341,10 +375,8 @@ static int reduce_classes(const struct ht_series *s, const struct rows *r,
 
 		if (!to)
 			return -1;
-		for (size_t k = 0; k < HT_STAT_COUNT; k++)
-			to->bytes[k][row] =
-				reduce_class(c->bytes[k], r, (enum ht_stat)k);
-		to->chunks[row] = reduce_class(c->chunks, r, HT_STAT_MEDIAN);
+		reduce(c->bytes, r, true, to->bytes, row);
+		to->chunks[row] = median(c->chunks, r, true);
 	}
 	return 0;
 }
@@ -361,8 +393,8 @@ static int reduce_mappings(const struct ht_series *s, const struct rows *r,
 
 		if (!to)
 			return -1;
-		to->anonymous[row] = reduce(m->anonymous, r, HT_STAT_MEDIAN);
-		to->count[row] = reduce(m->count, r, HT_STAT_MEDIAN);
+		to->anonymous[row] = median(m->anonymous, r, false);
+		to->count[row] = median(m->count, r, false);
 	}
 	return 0;
 }

@@ -42,6 +42,7 @@ struct ht_series {
 	size_t classes_n;
 	struct ht_mapping_series *mappings;
 	size_t mappings_n;
+	size_t class_at;    /* where ht_series_class() found the last one */
 	int64_t started_ns; /* start of the process, wall clock */
 	char target[128];
 };

@@ -163,10 +163,44 @@ void ht_store_close(struct ht_store *st)
 		free(st->insert_sql[id]);
 		free(st->gone_sql[id]);
 		free(st->select_sql[id]);
+		free(st->delete_sql[id]);
 	}
 	free(st->sample_sql);
+	free(st->rollup_sql);
 	free(st->path);
 	free(st);
+}
+
+/* --- checking ---------------------------------------------------------------
+ */
+
+static enum ht_code check_with(struct ht_store *st, const char *sql,
+			       const char *fine, int column, struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code = ht_store_sql(st, sql, &stmt, err);
+	char text[160];
+	bool row;
+
+	if (code == HT_OK)
+		code = ht_store_step(st, stmt, &row, err);
+	if (code != HT_OK || !row)
+		return code;
+	ht_column_text(stmt, column, text, sizeof(text));
+	sqlite3_reset(stmt);
+	if (!strcmp(text, fine))
+		return HT_OK;
+	return ht_fail(err, HT_STORE, "%s is damaged: %s", st->path, text);
+}
+
+enum ht_code ht_store_check(struct ht_store *st, struct ht_err *err)
+{
+	enum ht_code code =
+		check_with(st, "PRAGMA integrity_check(1)", "ok", 0, err);
+
+	if (code == HT_OK)
+		code = check_with(st, "PRAGMA foreign_key_check", "", 0, err);
+	return code;
 }
 
 /* --- events and verdicts ---------------------------------------------------

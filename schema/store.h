@@ -113,4 +113,33 @@ enum ht_code ht_store_snapshot_at(struct ht_store *st, int64_t process_id,
 				  int64_t at_ns, struct ht_snapshot *ret,
 				  struct ht_err *err) HT_MUST_CHECK;
 
+/* How long things are kept. */
+struct ht_store_policy {
+	int64_t detail_s;      /* all rows of all samples; then one an hour */
+	int64_t hourly_s;      /* the hour's; then one a day, for hour_s */
+	int64_t raw_s;	       /* the metrics of all samples */
+	int64_t minute_s;      /* roll-ups of 1 min, and verdicts */
+	int64_t ten_minutes_s; /* roll-ups of 10 min */
+	int64_t hour_s;	       /* roll-ups of 1 h, and events */
+	int64_t max_bytes;     /* larger: all ages shrink. 0: no limit */
+};
+#define HT_STORE_POLICY_DEFAULT                                                \
+	((struct ht_store_policy){6 * 3600, 30 * 86400, 2 * 86400, 35 * 86400, \
+				  120 * 86400, 400 * 86400, 0})
+
+/* Rolls up and thins out, in slices of some milliseconds, until nothing is left
+ * to do (*ret_done) or the budget is used. Call it outside of begin and commit,
+ * some times a minute. */
+enum ht_code ht_store_maintain(struct ht_store *st,
+			       const struct ht_store_policy *policy,
+			       int64_t now_ns, int64_t budget_ns,
+			       bool *ret_done,
+			       struct ht_err *err) HT_MUST_CHECK;
+/* Bytes in use in the file, without its empty pages and the journal. */
+enum ht_code ht_store_size(struct ht_store *st, int64_t *ret_bytes,
+			   struct ht_err *err) HT_MUST_CHECK;
+/* Reads the whole file: HT_STORE says what is damaged. */
+enum ht_code ht_store_check(struct ht_store *st,
+			    struct ht_err *err) HT_MUST_CHECK;
+
 #endif

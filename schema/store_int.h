@@ -8,7 +8,7 @@
 
 #include "schema/store.h"
 
-#define HT_STORE_STMTS	 64
+#define HT_STORE_STMTS	 256 /* slots; about half are used */
 #define HT_STORE_STATES	 256
 #define HT_ROLLUP_SPAN_S 3600 /* rolled up an hour at a time */
 
@@ -46,10 +46,15 @@ struct ht_store {
 	/* SQL made from the record tables; see store_records.c. */
 	char *insert_sql[HT_RECORD_COUNT], *gone_sql[HT_RECORD_COUNT];
 	char *select_sql[HT_RECORD_COUNT];
-	char *sample_sql;
+	char *delete_sql[HT_RECORD_COUNT];
+	char *sample_sql, *rollup_sql;
 	struct ht_store_state *states; /* HT_STORE_STATES, NULL: reading */
 	uint64_t tick;
-	double squeeze; /* share of the ages that is kept; see store_retain.c */
+	/* Maintenance: see store_maintain.c. */
+	double squeeze;	    /* share of the ages that is kept, 0..1 */
+	int64_t round_done; /* hour since 1970 of the last whole round */
+	int64_t round_at;   /* last process of the round that goes on */
+	int64_t eased;	    /* hour when squeeze last rose */
 };
 
 /* --- store_sql.c: statements and errors ------------------------------------
@@ -122,6 +127,10 @@ enum ht_code ht_record_insert(struct ht_store *st, enum ht_record_id id,
 enum ht_code ht_record_gone(struct ht_store *st, enum ht_record_id id,
 			    int64_t sample_id, const void *record,
 			    struct ht_err *err) HT_MUST_CHECK;
+/* All rows of one sample. */
+enum ht_code ht_record_delete(struct ht_store *st, enum ht_record_id id,
+			      int64_t sample_id,
+			      struct ht_err *err) HT_MUST_CHECK;
 /* The record's rows of one sample, applied to `into`, whose list is sorted by
  * key and stays so: new ones added, known keys replaced, gone ones removed. */
 enum ht_code ht_record_apply(struct ht_store *st, enum ht_record_id id,
@@ -164,6 +173,13 @@ enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 			     const struct ht_store_window *w,
 			     struct ht_series *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
+/* --- store_rollup.c ---------------------------------------------------------
+ */
+
+/* Makes all roll-ups of the hour that begins at hour_s. */
+enum ht_code ht_store_roll_hour(struct ht_store *st, int64_t process_id,
+				int64_t hour_s,
+				struct ht_err *err) HT_MUST_CHECK;
 /* "SELECT head, "metric", ... tail": columns of the wanted metrics, in their
  * order. The caller finalizes. */
 enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,

@@ -291,6 +291,23 @@ enum ht_code ht_record_gone(struct ht_store *st, enum ht_record_id id,
 	return write_row(st, id, sample_id, record, true, err);
 }
 
+enum ht_code ht_record_delete(struct ht_store *st, enum ht_record_id id,
+			      int64_t sample_id, struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+
+	if (!st->delete_sql[id] &&
+	    asprintf(&st->delete_sql[id], "DELETE FROM %s WHERE sample_id = ?",
+		     shapes[id].table) < 0)
+		return ht_fail(err, HT_NOMEM, "no memory for SQL");
+	code = ht_store_sql(st, st->delete_sql[id], &stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, sample_id);
+	return ht_store_run(st, stmt, err);
+}
+
 /* --- reading back ----------------------------------------------------------
  */
 

@@ -49,34 +49,46 @@ enum ht_code ht_store_fail(struct ht_store *st, const char *what,
 
 /* --- statements ----------------------------------------------------------- */
 
+/* Slot of a text, by its address; an empty one when it is not there yet. */
+static size_t slot_of(const struct ht_store *st, const char *sql)
+{
+	size_t at = ((uintptr_t)sql >> 3) * 31 % HT_STORE_STMTS;
+
+	while (st->stmts[at].sql && st->stmts[at].sql != sql)
+		at = (at + 1) % HT_STORE_STMTS;
+	return at;
+}
+
 enum ht_code ht_store_sql(struct ht_store *st, const char *sql,
 			  sqlite3_stmt **ret, struct ht_err *err)
 {
+	size_t at = slot_of(st, sql);
 	sqlite3_stmt *stmt;
 
-	for (size_t i = 0; i < st->stmts_n; i++)
-		if (st->stmts[i].sql == sql) {
-			*ret = st->stmts[i].stmt;
-			sqlite3_reset(*ret);
-			sqlite3_clear_bindings(*ret);
-			return HT_OK;
-		}
-	if (st->stmts_n == HT_STORE_STMTS)
+	if (st->stmts[at].sql) {
+		*ret = st->stmts[at].stmt;
+		sqlite3_reset(*ret);
+		sqlite3_clear_bindings(*ret);
+		return HT_OK;
+	}
+	if (st->stmts_n == HT_STORE_STMTS - 1)
 		return ht_fail(err, HT_BUG, "more than %d kinds of statements",
-			       HT_STORE_STMTS);
+			       HT_STORE_STMTS - 1);
 	if (sqlite3_prepare_v3(st->db, sql, -1, SQLITE_PREPARE_PERSISTENT,
 			       &stmt, NULL) != SQLITE_OK)
 		return ht_store_fail(st, "prepare", err);
-	st->stmts[st->stmts_n].sql = sql;
-	st->stmts[st->stmts_n++].stmt = stmt;
+	st->stmts[at].sql = sql;
+	st->stmts[at].stmt = stmt;
+	st->stmts_n++;
 	*ret = stmt;
 	return HT_OK;
 }
 
 void ht_store_sql_fini(struct ht_store *st)
 {
-	for (size_t i = 0; i < st->stmts_n; i++)
+	for (size_t i = 0; i < HT_STORE_STMTS; i++)
 		sqlite3_finalize(st->stmts[i].stmt);
+	memset(st->stmts, 0, sizeof(st->stmts));
 	st->stmts_n = 0;
 }
 

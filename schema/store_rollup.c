@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Roll-ups: one hour of one process at a time, all levels from the samples
+ * themselves, so that every statistic is exact. An hour that is rolled up again
+ * (the clock stepped back into it) replaces what was there.
+ */
+#include "schema/store_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+
+static const int64_t levels[] = {60, 600, 3600};
+enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
+static const char *const stat_names[HT_STAT_COUNT] = {[HT_STAT_MIN] = "min",
+						      [HT_STAT_P10] = "p10",
+						      [HT_STAT_MEDIAN] =
+							      "median",
+						      [HT_STAT_MAX] = "max"};
+
+struct bucket {
+	int64_t process_id, level_s, at_s;
+	int64_t samples;
+	const struct ht_series *s; /* its buckets so far; this is the last */
+	bool first;		   /* of its hour */
+};
+
+static void bind_value(sqlite3_stmt *stmt, int at, double v)
+{
+	if (isnan(v))
+		sqlite3_bind_null(stmt, at);
+	else
+		sqlite3_bind_int64(stmt, at, (sqlite3_int64)v);
+}
+
+static void bind_bucket(sqlite3_stmt *stmt, const struct bucket *b)
+{
+	sqlite3_bind_int64(stmt, 1, b->process_id);
+	sqlite3_bind_int64(stmt, 2, b->level_s);
+	sqlite3_bind_int64(stmt, 3, b->at_s);
+}
+
+static bool same(double a, double b)
+{
+	return a == b || (isnan(a) && isnan(b));
+}
+
+/* --- metrics ---------------------------------------------------------------
+ */
+
+static char *build_rollup_sql(void)
+{
+	char *text = NULL;
+	size_t length = 0;
+	FILE *f = open_memstream(&text, &length);
+
+	if (!f)
+		return NULL;
+	fprintf(f, "INSERT INTO rollup (process_id, level_s, at_s, stat, "
+		   "samples");
+	for (int m = 0; m < HT_METRIC_COUNT; m++)
+		fprintf(f, ", \"%s\"", ht_metric_infos[m].name);
+	fprintf(f, ") VALUES (?, ?, ?, ?, ?");
+	for (int m = 0; m < HT_METRIC_COUNT; m++)
+		fprintf(f, ", ?");
+	fprintf(f, ")");
+	return fclose(f) == 0 ? text : NULL;
+}
+
+/* The median in full; of the other statistics what differs from it. */
+static enum ht_code write_stat(struct ht_store *st, const struct bucket *b,
+			       enum ht_stat k, struct ht_err *err)
+{
+	size_t row = b->s->rows - 1;
+	bool any = k == HT_STAT_MEDIAN;
+	sqlite3_stmt *stmt;
+	enum ht_code code = ht_store_sql(st, st->rollup_sql, &stmt, err);
+
+	if (code != HT_OK)
+		return code;
+	for (int m = 0; m < HT_METRIC_COUNT; m++) {
+		double v = b->s->metric[m][k][row];
+
+		if (k != HT_STAT_MEDIAN &&
+		    same(v, b->s->metric[m][HT_STAT_MEDIAN][row]))
+			continue;
+		bind_value(stmt, 6 + m, v);
+		any = true;
+	}
+	if (!any)
+		return HT_OK;
+	bind_bucket(stmt, b);
+	ht_bind_text(stmt, 4, stat_names[k]);
+	sqlite3_bind_int64(stmt, 5, b->samples);
+	return ht_store_run(st, stmt, err);
+}
+
+/* --- size classes and mappings ---------------------------------------------
+ */
+
+static bool class_changed(const struct ht_class_series *c,
+			  const struct bucket *b)
+{
+	size_t row = b->s->rows - 1;
+
+	if (b->first)
+		return c->bytes[HT_STAT_MAX][row] > 0;
+	for (int k = 0; k < HT_STAT_COUNT; k++)
+		if (!same(c->bytes[k][row], c->bytes[k][row - 1]))
+			return true;
+	return !same(c->chunks[row], c->chunks[row - 1]);
+}
+
+static enum ht_code write_class(struct ht_store *st, const struct bucket *b,
+				const struct ht_class_series *c,
+				struct ht_err *err)
+{
+	size_t row = b->s->rows - 1;
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+
+	if (!class_changed(c, b))
+		return HT_OK;
+	code = ht_store_sql(st,
+			    "INSERT INTO class_rollup (process_id, level_s, "
+			    "at_s, max_size, min, p10, median, max, chunks) "
+			    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	bind_bucket(stmt, b);
+	sqlite3_bind_int64(stmt, 4, (sqlite3_int64)c->max_size);
+	for (int k = 0; k < HT_STAT_COUNT; k++)
+		bind_value(stmt, 5 + k, c->bytes[k][row]);
+	bind_value(stmt, 9, c->chunks[row]);
+	return ht_store_run(st, stmt, err);
+}
+
+static bool mapping_changed(const struct ht_mapping_series *m,
+			    const struct bucket *b)
+{
+	size_t row = b->s->rows - 1;
+
+	if (b->first)
+		return !isnan(m->anonymous[row]) || !isnan(m->count[row]);
+	return !same(m->anonymous[row], m->anonymous[row - 1]) ||
+	       !same(m->count[row], m->count[row - 1]);
+}
+
+static enum ht_code write_mapping(struct ht_store *st, const struct bucket *b,
+				  const struct ht_mapping_series *m,
+				  struct ht_err *err)
+{
+	size_t row = b->s->rows - 1;
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+
+	if (!mapping_changed(m, b))
+		return HT_OK;
+	code = ht_store_sql(st,
+			    "INSERT INTO mapping_rollup (process_id, level_s, "
+			    "at_s, kind, name, anonymous, count) "
+			    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	bind_bucket(stmt, b);
+	ht_bind_text(stmt, 4,
+		     m->kind < HT_MAPPING_KIND_COUNT
+			     ? ht_mapping_kind_names[m->kind]
+			     : "");
+	ht_bind_text(stmt, 5, m->name);
+	bind_value(stmt, 6, m->anonymous[row]);
+	bind_value(stmt, 7, m->count[row]);
+	return ht_store_run(st, stmt, err);
+}
+
+/* --- an hour ---------------------------------------------------------------
+ */
+
+static enum ht_code write_bucket(struct ht_store *st, const struct bucket *b,
+				 struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	for (int k = 0; k < HT_STAT_COUNT && code == HT_OK; k++)
+		code = write_stat(st, b, (enum ht_stat)k, err);
+	for (size_t i = 0; i < b->s->classes_n && code == HT_OK; i++)
+		code = write_class(st, b, &b->s->classes[i], err);
+	for (size_t i = 0; i < b->s->mappings_n && code == HT_OK; i++)
+		code = write_mapping(st, b, &b->s->mappings[i], err);
+	return code;
+}
+
+static int64_t rows_until(const struct ht_series *s, size_t *at, int64_t end_ns)
+{
+	size_t from = *at;
+
+	while (*at < s->rows && s->time_ns[*at] < end_ns)
+		++*at;
+	return (int64_t)(*at - from);
+}
+
+static enum ht_code roll_level(struct ht_store *st, const struct ht_series *raw,
+			       int64_t process_id, int64_t hour_s,
+			       int64_t level_s, struct ht_err *err)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct bucket b = {.process_id = process_id,
+			   .level_s = level_s,
+			   .at_s = hour_s,
+			   .s = &s};
+	enum ht_code code = HT_OK;
+	size_t at = 0;
+
+	ht_series_init(&s);
+	for (; b.at_s < hour_s + HT_ROLLUP_SPAN_S && code == HT_OK;
+	     b.at_s += level_s) {
+		int64_t begin_ns = b.at_s * HT_NS_PER_S;
+		int64_t end_ns = begin_ns + level_s * HT_NS_PER_S;
+
+		b.samples = rows_until(raw, &at, end_ns);
+		if (b.samples == 0)
+			continue;
+		b.first = s.rows == 0;
+		code = ht_series_bucket(raw, begin_ns, end_ns - 1, &s, err);
+		if (code == HT_OK)
+			code = write_bucket(st, &b, err);
+	}
+	return code;
+}
+
+static enum ht_code forget_hour(struct ht_store *st, int64_t process_id,
+				int64_t hour_s, struct ht_err *err)
+{
+	static const char *const sql[] = {
+		"DELETE FROM rollup WHERE process_id = ? AND level_s = ? AND "
+		"at_s BETWEEN ? AND ?",
+		"DELETE FROM class_rollup WHERE process_id = ? AND "
+		"level_s = ? AND at_s BETWEEN ? AND ?",
+		"DELETE FROM mapping_rollup WHERE process_id = ? AND "
+		"level_s = ? AND at_s BETWEEN ? AND ?"};
+	enum ht_code code = HT_OK;
+	sqlite3_stmt *stmt;
+
+	for (size_t i = 0; i < 3 * LEVELS && code == HT_OK; i++) {
+		code = ht_store_sql(st, sql[i / LEVELS], &stmt, err);
+		if (code != HT_OK)
+			return code;
+		sqlite3_bind_int64(stmt, 1, process_id);
+		sqlite3_bind_int64(stmt, 2, levels[i % LEVELS]);
+		sqlite3_bind_int64(stmt, 3, hour_s);
+		sqlite3_bind_int64(stmt, 4, hour_s + HT_ROLLUP_SPAN_S - 1);
+		code = ht_store_run(st, stmt, err);
+	}
+	return code;
+}
+
+enum ht_code ht_store_roll_hour(struct ht_store *st, int64_t process_id,
+				int64_t hour_s, struct ht_err *err)
+{
+	HT_AUTO_SERIES struct ht_series raw;
+	struct ht_store_window w = {
+		.process_id = process_id,
+		.from_ns = hour_s * HT_NS_PER_S,
+		.to_ns = (hour_s + HT_ROLLUP_SPAN_S) * HT_NS_PER_S - 1,
+		.parts = HT_SERIES_CLASSES | HT_SERIES_MAPPINGS,
+		.by_clock = true};
+	enum ht_code code;
+
+	ht_series_init(&raw);
+	if (!st->rollup_sql)
+		st->rollup_sql = build_rollup_sql();
+	if (!st->rollup_sql)
+		return ht_fail(err, HT_NOMEM, "no memory for SQL");
+	code = ht_store_raw(st, &w, &raw, err);
+	if (code == HT_OK)
+		code = forget_hour(st, process_id, hour_s, err);
+	for (size_t i = 0; i < LEVELS && code == HT_OK; i++)
+		code = roll_level(st, &raw, process_id, hour_s, levels[i], err);
+	return code;
+}
