@@ -34,6 +34,9 @@ static const struct {
 	{"__tsan_init", HT_ALLOCATOR_TSAN},
 	{"__msan_init", HT_ALLOCATOR_MSAN},
 	{"JNI_CreateJavaVM", HT_ALLOCATOR_JVM},
+	/* musl, linked statically: mallocng (1.2.1+), oldmalloc. */
+	{"__libc_malloc_impl", HT_ALLOCATOR_MUSL},
+	{"__expand_heap", HT_ALLOCATOR_MUSL},
 };
 
 enum ht_allocator ht_allocator_of_symbol(const char *name)

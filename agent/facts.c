@@ -33,7 +33,6 @@ struct symbols {
 	const struct ht_elf *elf;
 	struct ht_facts *facts;
 	uint64_t text_low, text_high;
-	bool symtab;
 };
 
 /* --- symbols ---------------------------------------------------------------
@@ -78,10 +77,19 @@ static void note_text(struct symbols *s, const char *name, const GElf_Sym *sym)
 	}
 }
 
+static void note_allocator(void *ctx, const char *name, const GElf_Sym *sym)
+{
+	struct symbols *s = ctx;
+	enum ht_allocator a = ht_allocator_of_symbol(name);
+
+	(void)sym;
+	if (a != HT_ALLOCATOR_UNKNOWN)
+		s->facts->allocator = a;
+}
+
 static void note_symbol(void *ctx, const char *name, const GElf_Sym *sym)
 {
 	struct symbols *s = ctx;
-	enum ht_allocator a;
 
 	for (unsigned i = 0; i < HT_SYMBOL_COUNT; i++)
 		if (name[0] == symbol_names[i][0] &&
@@ -90,15 +98,13 @@ static void note_symbol(void *ctx, const char *name, const GElf_Sym *sym)
 			s->facts->symbol[i] = (struct ht_facts_value){
 				sym->st_value, sym->st_size, 1};
 	note_text(s, name, sym);
-	a = ht_allocator_of_symbol(name);
-	if (a != HT_ALLOCATOR_UNKNOWN)
-		s->facts->allocator = a;
+	note_allocator(ctx, name, sym);
 }
 
 static void read_symbols(const struct ht_elf *e, const struct ht_elf *debug,
 			 unsigned want, struct ht_facts *ret)
 {
-	struct symbols s = {e, ret, UINT64_MAX, 0, false};
+	struct symbols s = {e, ret, UINT64_MAX, 0};
 
 	ht_elf_symbols(e, SHT_DYNSYM, note_symbol, &s);
 	if (ret->symbol[HT_S_MALLOC].known)
@@ -110,6 +116,8 @@ static void read_symbols(const struct ht_elf *e, const struct ht_elf *debug,
 		ht_elf_symbols(debug, SHT_SYMTAB, note_symbol, &s);
 	if (ret->symbol[HT_S_MAIN_ARENA].known)
 		ret->flags |= HT_FACTS_SYMTAB;
+	if ((want & HT_FACTS_IS_EXE) && !(e->flags & HT_FACTS_INTERP))
+		ht_elf_symbols(e, SHT_SYMTAB, note_allocator, &s);
 	if (s.text_low < s.text_high && s.text_high - s.text_low < TEXT_MAX &&
 	    s.text_low > STATIC_TEXT) {
 		ret->text_start = s.text_low - STATIC_TEXT;
@@ -237,11 +245,11 @@ static void read_go_version(const struct ht_elf *e, struct ht_facts *ret)
 	if (!p || d->d_size < 48 || memcmp(p, "\xff Go buildinf:", 14) != 0)
 		return;
 	ret->allocator = HT_ALLOCATOR_GO;
-	if ((p[15] & 2) && p[32] < sizeof(ret->allocator_version) &&
-	    p[32] < d->d_size - 33)
+	if ((p[15] & 2) && p[32] > 2 && p[32] < d->d_size - 33 &&
+	    memcmp(p + 33, "go", 2) == 0)
 		copy_text(ret->allocator_version,
-			  sizeof(ret->allocator_version), (const char *)p + 33,
-			  p[32]);
+			  sizeof(ret->allocator_version), (const char *)p + 35,
+			  p[32] - 2u);
 }
 
 static void read_texts(const struct ht_elf *e, struct ht_facts *ret)

@@ -105,8 +105,9 @@ static enum ht_code role_failed(struct ht_layout_role *role, bool late,
 			       "layout role: killed by "
 			       "signal %d while parsing",
 			       WTERMSIG(status));
-	return ht_fail(err, HT_UNSUPPORTED, "layout role: ended with status %d",
-		       WEXITSTATUS(status));
+	return ht_fail(err, HT_SYS,
+		       "layout role: ended with status %d (127: it could not "
+		       "be started)", WEXITSTATUS(status));
 }
 
 enum ht_code ht_layout_role_ask(struct ht_layout_role *role, int fd,

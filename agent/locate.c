@@ -25,6 +25,7 @@ struct survey {
 	struct ht_found other; /* first that defines malloc without glibc's */
 	struct ht_found exe;
 	bool has_other, has_exe, has_jvm;
+	char banner[64]; /* of the first glibc: libc_malloc_debug has none */
 	struct ht_err refused; /* the first glibc that no layout fits */
 };
 
@@ -163,6 +164,8 @@ static void look_into(struct survey *s, const struct ht_image_at *at)
 				 at->path);
 		return;
 	}
+	if (x->banner[0] && !s->banner[0])
+		memcpy(s->banner, x->banner, sizeof(s->banner));
 	s->has_jvm |= x->allocator == HT_ALLOCATOR_JVM;
 	if (at->exe && !s->has_exe) {
 		s->exe = f;
@@ -234,18 +237,28 @@ static void order_mallocs(struct survey *s)
 		swap_mallocs(s, 0, best);
 }
 
+/* The version in a file's name ("libmimalloc.so.2.0"), where the allocator does
+ * not say it itself. */
+static const char *version_of(const struct ht_found *f)
+{
+	const char *so = strstr(f->at.path, ".so.");
+
+	if (f->facts->allocator_version[0])
+		return f->facts->allocator_version;
+	return so && f->facts->allocator == HT_ALLOCATOR_MIMALLOC ? so + 4 : "";
+}
+
 static void name_allocator(const struct ht_found *f, struct ht_libc *libc)
 {
-	const char *base = strrchr(f->at.path, '/');
+	const char *base = strrchr(f->at.path, '/'), *version = version_of(f);
 
 	if (f->facts->allocator == HT_ALLOCATOR_UNKNOWN)
 		snprintf(libc->allocator, sizeof(libc->allocator),
 			 "unknown (%.50s)", base ? base + 1 : f->at.path);
 	else
-		snprintf(libc->allocator, sizeof(libc->allocator), "%s%s%s",
+		snprintf(libc->allocator, sizeof(libc->allocator), "%s%s%.20s",
 			 ht_allocator_name(f->facts->allocator),
-			 f->facts->allocator_version[0] ? " " : "",
-			 f->facts->allocator_version);
+			 version[0] ? " " : "", version);
 }
 
 static void note_runtimes(struct survey *s)
@@ -294,10 +307,15 @@ static enum ht_code conclude(struct survey *s, struct ht_err *err)
 		return HT_OK;
 	}
 	if (s->out->n == 0) {
+		if (s->has_exe)
+			describe_file(&s->exe, libc);
 		snprintf(libc->allocator, sizeof(libc->allocator), "unknown");
 		return HT_OK;
 	}
 	describe_file(&s->libc[0], libc);
+	snprintf(libc->version, sizeof(libc->version), "%s", s->banner);
+	if (s->out->malloc[0].safe_linking >= 0)
+		libc->safe_linking = (uint64_t)s->out->malloc[0].safe_linking;
 	describe_layout(&s->libc[0], &s->out->malloc[0].layout, libc);
 	snprintf(libc->allocator, sizeof(libc->allocator), "glibc");
 	if (other) {

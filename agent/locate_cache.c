@@ -109,6 +109,14 @@ enum ht_code ht_cache_facts(struct ht_locate_cache *c,
 		e->debug = debug;
 		e->exe = image->exe;
 		read_entry(c, in, image, e);
+		if (e->code == HT_SYS) { /* of us, not of the file */
+			enum ht_code code = e->code;
+
+			if (err)
+				*err = e->err;
+			free(e);
+			return code;
+		}
 		e->next = c->first;
 		c->first = e;
 	}
