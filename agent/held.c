@@ -103,6 +103,17 @@ bool ht_held_collect(struct ht_held *h)
 	return h->state != HT_HELD_SEIZED;
 }
 
+void ht_held_run(struct ht_held *h)
+{
+	void *signal = (void *)(intptr_t)h->signal;
+
+	if (h->state != HT_HELD_STOPPED)
+		return;
+	/* A failure means killed, or replaced: collecting will tell. */
+	ptrace(PTRACE_CONT, h->tid, NULL, signal);
+	h->state = HT_HELD_SEIZED;
+}
+
 void ht_held_release(struct ht_held *h)
 {
 	void *signal = (void *)(intptr_t)h->signal;

@@ -31,6 +31,8 @@ enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
 			   struct ht_err *err) HT_MUST_CHECK;
 /* Asks a seized thread to stop. */
 void ht_held_interrupt(struct ht_held *h);
+/* Lets a stopped thread run, still seized; a signal goes with it. */
+void ht_held_run(struct ht_held *h);
 /* Takes note if it has stopped or ended; never blocks. True when it did. */
 bool ht_held_collect(struct ht_held *h);
 /* Lets it go, with the signal that it was about to get. */

@@ -14,6 +14,7 @@
 /* Between two attempts: malloc takes well under a microsecond as a rule, an
  * mmap or munmap inside it some ten. */
 #define RETRY_FIRST_NS	 (20 * HT_NS_PER_US)
+#define NUDGE_NS	 (5 * HT_NS_PER_US)
 #define RETRY_LONGEST_NS (2 * HT_NS_PER_MS)
 
 void ht_look_begin(struct ht_look *l, struct ht_session *s)
@@ -49,17 +50,28 @@ void ht_look_end(struct ht_look *l)
 	forget(l);
 }
 
+static void note_report(struct ht_look *l, const struct ht_stop_report *report)
+{
+	l->woken = report->woken;
+	if (report->pause_us > l->pause_us)
+		l->pause_us = report->pause_us;
+	l->session->must_end |= report->stuck;
+}
+
 enum ht_code ht_look_stop(struct ht_look *l,
 			  const struct ht_stop_limits *limits,
 			  struct ht_err *err)
 {
+	struct ht_stop_report failed = {0};
 	enum ht_code code;
 
 	l->attempts++;
 	code = ht_stop_all(l->session->target->pid, limits,
-			   l->session->target->reader, &l->stop, err);
-	if (code != HT_OK)
+			   l->session->target->reader, &l->stop, &failed, err);
+	if (code != HT_OK) {
+		note_report(l, &failed);
 		return code;
+	}
 	l->threads = ht_stop_held(l->stop);
 	l->in.threads = ht_stop_threads(l->stop, &l->in.threads_n);
 	l->in.moving = false;
@@ -99,23 +111,51 @@ enum ht_code ht_look_unstopped(struct ht_look *l, struct ht_err *err)
 	return HT_OK;
 }
 
-static bool some_thread_in_malloc(const struct ht_look *l)
+/* Marks the threads that are inside malloc; returns how many. */
+static size_t mark_in_malloc(const struct ht_look *l, bool *which)
 {
 	const struct ht_target *t = l->session->target;
+	size_t n = 0;
 
-	for (size_t i = 0; i < l->in.threads_n; i++)
-		if (l->in.threads[i].pc != 0 &&
-		    ht_unwind_in_malloc(&l->in.threads[i], &t->located,
-					t->reader, &l->maps))
-			return true;
-	return false;
+	for (size_t i = 0; i < l->in.threads_n; i++) {
+		which[i] = ht_unwind_in_malloc(&l->in.threads[i], &t->located,
+					       t->reader, &l->maps);
+		n += which[i];
+	}
+	return n;
 }
 
-enum ht_code ht_look_read(struct ht_look *l, struct ht_err *err)
+/* Nudges threads out of malloc, the others standing still, until none is in
+ * it or the deadline comes. */
+static enum ht_code leave_malloc(struct ht_look *l, int64_t deadline_ns,
+				 struct ht_err *err)
+{
+	HT_AUTO_FREE bool *which = calloc(l->in.threads_n + 1, sizeof(bool));
+	enum ht_code code = HT_OK;
+
+	if (!which)
+		return ht_fail(err, HT_NOMEM, "no memory for threads");
+	for (;;) {
+		l->inside_malloc = mark_in_malloc(l, which) > 0;
+		if (!l->inside_malloc || ht_mono_ns() >= deadline_ns)
+			return code;
+		code = ht_stop_nudge(l->stop, which, NUDGE_NS, deadline_ns,
+				     err);
+		if (code == HT_TIMEOUT)
+			return HT_OK; /* still marked as inside */
+		if (code != HT_OK)
+			return code;
+	}
+}
+
+enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
+			  struct ht_err *err)
 {
 	struct ht_target *t = l->session->target;
 	enum ht_code code = ht_maps_read(t->pid, &l->maps, err);
 
+	if (code == HT_OK && l->stop)
+		code = leave_malloc(l, deadline_ns, err);
 	if (code != HT_OK)
 		return code;
 	l->session->snapshot->head.taken_at = ht_wall_ns();
@@ -124,11 +164,9 @@ enum ht_code ht_look_read(struct ht_look *l, struct ht_err *err)
 					 l->in.threads, l->in.threads_n, err);
 	if (code == HT_OK)
 		code = ht_roots_read(&l->in, &l->roots, err);
-	if (code != HT_OK)
-		return code;
-	l->inside_malloc = ht_roots_in_flux(l->roots) ||
-			   (l->stop && some_thread_in_malloc(l));
-	return HT_OK;
+	if (code == HT_OK)
+		l->inside_malloc |= ht_roots_in_flux(l->roots);
+	return code;
 }
 
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
@@ -146,10 +184,7 @@ void ht_look_release(struct ht_look *l)
 	l->stop = NULL;
 	l->in.threads = NULL;
 	l->in.threads_n = 0;
-	l->woken = report.woken;
-	if (report.pause_us > l->pause_us)
-		l->pause_us = report.pause_us;
-	l->session->must_end |= report.stuck;
+	note_report(l, &report);
 }
 
 void ht_look_retry(struct ht_look *l)

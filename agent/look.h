@@ -36,8 +36,10 @@ enum ht_code ht_look_stop(struct ht_look *l,
 /* Takes the threads of a running target, as far as they can be known. */
 enum ht_code ht_look_unstopped(struct ht_look *l,
 			       struct ht_err *err) HT_MUST_CHECK;
-/* Mappings, process figures and roots, of this instant. Notes inside_malloc. */
-enum ht_code ht_look_read(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
+/* Mappings and roots of this instant. Held threads that are inside malloc are
+ * first given a moment to leave it, until the deadline. Notes inside_malloc. */
+enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
+			  struct ht_err *err) HT_MUST_CHECK;
 /* Walks into the session's snapshot. */
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
 /* Lets the target go; notes pause and who ran meanwhile. */

@@ -21,16 +21,17 @@ static int64_t tenths(const struct ht_session *s, int n)
 	return (int64_t)s->request->max_pause_us * HT_NS_PER_US * n / 10;
 }
 
-/* Reads the roots without a stop. ret_ns: how long that took. */
+/* Reads the roots without a stop. ret_ns: processor time that it took: in the
+ * stop nobody else gets our processor. */
 static enum ht_code rehearse(struct ht_look *l, int64_t *ret_ns,
 			     struct ht_err *err)
 {
 	enum ht_code code = ht_look_unstopped(l, err);
-	int64_t begin = ht_mono_ns();
+	int64_t begin = ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 
 	if (code == HT_OK)
-		code = ht_look_read(l, err);
-	*ret_ns = ht_mono_ns() - begin;
+		code = ht_look_read(l, 0, err);
+	*ret_ns = ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin;
 	return code;
 }
 
@@ -58,10 +59,11 @@ static void learn_speed(struct ht_target *t, uint64_t bytes, int64_t ns)
 static enum ht_code walk(struct ht_look *l, struct ht_err *err)
 {
 	uint64_t bytes = ht_roots_walk_bytes(l->roots);
-	int64_t begin = ht_mono_ns();
+	int64_t begin = ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	enum ht_code code = ht_look_walk(l, err);
 
-	learn_speed(l->session->target, bytes, ht_mono_ns() - begin);
+	learn_speed(l->session->target, bytes,
+		    ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin);
 	return code;
 }
 
@@ -80,7 +82,8 @@ static enum ht_code stop_once(struct ht_look *l, bool *ret_walked,
 
 	*ret_walked = false;
 	if (code == HT_OK)
-		code = ht_look_read(l, err);
+		code = ht_look_read(l, begin + tenths(l->session, STOP_TENTHS),
+				    err);
 	if (code == HT_OK && !l->inside_malloc && walk_fits(l, begin)) {
 		code = walk(l, err);
 		*ret_walked = true;
@@ -123,8 +126,8 @@ enum ht_code ht_session_bounded(struct ht_session *s, struct ht_err *err)
 		settled = settle(&l, &walked, err);
 	else
 		ht_snapshot_warn(s->snapshot,
-				 "not stopped: reading the arenas alone takes "
-				 "%lld us",
+				 "not stopped: reading the arenas alone would "
+				 "take %lld us",
 				 (long long)(took_ns / HT_NS_PER_US));
 	if (!walked && !settled) {
 		ht_look_retry(&l);

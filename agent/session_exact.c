@@ -6,6 +6,8 @@
 
 /* A stop that takes longer is given up: the threads that came are let go. */
 #define STOP_WITHIN_NS (5 * HT_NS_PER_S)
+/* How long threads may be nudged out of malloc within one stop. */
+#define LEAVE_MALLOC_NS (200 * HT_NS_PER_MS)
 
 static enum ht_code stop_and_read(struct ht_look *l, struct ht_err *err)
 {
@@ -15,26 +17,43 @@ static enum ht_code stop_and_read(struct ht_look *l, struct ht_err *err)
 	};
 	enum ht_code code = ht_look_stop(l, &limits, err);
 
-	return code == HT_OK ? ht_look_read(l, err) : code;
+	if (code != HT_OK)
+		return code;
+	return ht_look_read(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
+}
+
+/* A look without a stop: file caches and page tables are warm when it counts.
+ */
+static enum ht_code rehearse(struct ht_look *l, struct ht_err *err)
+{
+	enum ht_code code = ht_look_unstopped(l, err);
+
+	if (code == HT_OK)
+		code = ht_look_read(l, 0, err);
+	ht_look_retry(l);
+	l->attempts = 0;
+	/* What moved meanwhile does not matter, an end does. */
+	return code == HT_GONE ? code : HT_OK;
 }
 
 /* The target is held and at rest, or the attempts are used up. */
 static enum ht_code settle(struct ht_look *l, struct ht_err *err)
 {
-	enum ht_code code;
+	enum ht_code code = rehearse(l, err);
 
-	for (;;) {
+	while (code == HT_OK) {
 		code = stop_and_read(l, err);
 		if (code != HT_OK || !l->inside_malloc)
-			return code;
+			break;
 		if (l->attempts >= l->session->request->attempts)
-			return ht_fail(
-				err, HT_BUSY,
-				"process %d: some thread was inside malloc "
-				"at each of %d stops",
-				(int)l->session->target->pid, (int)l->attempts);
+			return ht_fail(err, HT_BUSY,
+				       "process %d: some thread was inside "
+				       "malloc at each of %d stops",
+				       (int)l->session->target->pid,
+				       (int)l->attempts);
 		ht_look_retry(l);
 	}
+	return code;
 }
 
 enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err)

@@ -13,7 +13,7 @@ enum ht_code ht_session_none(struct ht_session *s, struct ht_err *err)
 	for (;;) {
 		code = ht_look_unstopped(&l, err);
 		if (code == HT_OK)
-			code = ht_look_read(&l, err);
+			code = ht_look_read(&l, 0, err);
 		if (code != HT_OK)
 			return code;
 		if (!l.inside_malloc || l.attempts >= s->request->attempts)

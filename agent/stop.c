@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/access.h"
 #include "agent/held.h"
 #include "agent/priority.h"
 #include "agent/tasks.h"
@@ -19,6 +20,7 @@
 struct ht_stopped {
 	pid_t pid;
 	DIR *tasks;
+	struct ht_reader *reader; /* borrowed */
 	struct ht_held *held;
 	struct ht_thread_state *threads;
 	size_t n, capacity;
@@ -197,8 +199,7 @@ static struct ht_thread_state state_of(const struct ht_held *h,
 	return t;
 }
 
-static enum ht_code describe(struct ht_stopped *s, struct ht_reader *reader,
-			     struct ht_err *err)
+static enum ht_code describe(struct ht_stopped *s, struct ht_err *err)
 {
 	size_t n = 0;
 
@@ -211,23 +212,36 @@ static enum ht_code describe(struct ht_stopped *s, struct ht_reader *reader,
 			s->held[n++] = s->held[i];
 	s->n = n;
 	for (size_t i = 0; i < n; i++)
-		s->threads[i] = state_of(&s->held[i], reader);
+		s->threads[i] = state_of(&s->held[i], s->reader);
 	return HT_OK;
 }
 
 /* --- the whole ---------------------------------------------------------------
  */
 
-static void auto_release(struct ht_stopped **s)
+static enum ht_code stop_all(struct ht_stopped *s,
+			     const struct ht_stop_limits *limits,
+			     struct ht_reader *reader, struct ht_err *err)
 {
-	ht_stop_release(*s);
+	/* Where all threads sleep none is seized, and no refusal would tell. */
+	enum ht_code code = ht_access_check(s->pid, err);
+
+	if (code == HT_OK)
+		code = ht_tasks_open(s->pid, &s->tasks, err);
+	if (code != HT_OK)
+		return code;
+	s->reader = reader;
+	s->raised = limits->realtime && ht_priority_raise();
+	code = stop_threads(s, limits, reader->word, err);
+	return code == HT_OK ? describe(s, err) : code;
 }
 
 enum ht_code ht_stop_all(pid_t pid, const struct ht_stop_limits *limits,
 			 struct ht_reader *reader, struct ht_stopped **ret,
-			 struct ht_err *err)
+			 struct ht_stop_report *ret_report, struct ht_err *err)
 {
-	HT_CLEANUP(auto_release) struct ht_stopped *s = calloc(1, sizeof(*s));
+	struct ht_stopped *s = calloc(1, sizeof(*s));
+	struct ht_stop_report report;
 	enum ht_code code;
 
 	if (!s)
@@ -235,17 +249,34 @@ enum ht_code ht_stop_all(pid_t pid, const struct ht_stop_limits *limits,
 			       (int)pid);
 	s->pid = pid;
 	block_sigchld(&s->old_mask);
-	code = ht_tasks_open(pid, &s->tasks, err);
-	if (code != HT_OK)
-		return code;
-	s->raised = limits->realtime && ht_priority_raise();
-	code = stop_threads(s, limits, reader->word, err);
-	if (code == HT_OK)
-		code = describe(s, reader, err);
-	if (code != HT_OK)
-		return code;
-	*ret = ht_take_ptr(s);
-	return HT_OK;
+	code = stop_all(s, limits, reader, err);
+	if (code == HT_OK) {
+		*ret = s;
+		return HT_OK;
+	}
+	report = ht_stop_release(s);
+	if (ret_report)
+		*ret_report = report;
+	return code;
+}
+
+enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
+			   int64_t run_ns, int64_t deadline_ns,
+			   struct ht_err *err)
+{
+	const struct timespec moment = {.tv_nsec = run_ns};
+	enum ht_code code;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (which[i])
+			ht_held_run(&s->held[i]);
+	nanosleep(&moment, NULL);
+	interrupt_from(s, 0);
+	code = collect_all(s, deadline_ns, err);
+	for (size_t i = 0; i < s->n; i++)
+		if (which[i])
+			s->threads[i] = state_of(&s->held[i], s->reader);
+	return code;
 }
 
 const struct ht_thread_state *ht_stop_threads(const struct ht_stopped *s,

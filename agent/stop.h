@@ -30,12 +30,21 @@ struct ht_stop_limits {
 	bool watch_sleepers; /* hold none that sleeps: for short stops */
 };
 
+struct ht_stop_report {
+	uint64_t pause_us; /* first thread stopped to last one resumed */
+	size_t woken;	   /* see ht_stop_woken, at the moment of release */
+	bool stuck; /* a thread could not be let go: end the process soon,
+		       then the kernel does it */
+};
+
 /* Seizes and stops every thread, looking again until no new one appears.
  * reader: borrowed, for thread pointers of threads that are only watched.
- * On any error nothing is left held. HT_TRACED names the other tracer,
- * HT_TIMEOUT: the deadline came first. */
+ * On any error nothing is left held, and ret_report (or NULL) says how long
+ * some threads were. HT_TRACED names the other tracer, HT_TIMEOUT: the deadline
+ * came first. */
 enum ht_code ht_stop_all(pid_t pid, const struct ht_stop_limits *limits,
 			 struct ht_reader *reader, struct ht_stopped **ret,
+			 struct ht_stop_report *ret_report,
 			 struct ht_err *err) HT_MUST_CHECK;
 /* Registers of each thread; borrowed until release. */
 const struct ht_thread_state *ht_stop_threads(const struct ht_stopped *s,
@@ -45,15 +54,17 @@ size_t ht_stop_held(const struct ht_stopped *s);
 /* Watched threads that ran since the stop: what was read may have moved. */
 size_t ht_stop_woken(struct ht_stopped *s);
 
+/* Lets some held threads run for a moment and stops them again, the others
+ * stay: so each gets out of malloc without another getting in. which: true for
+ * each thread of ht_stop_threads() to let run; their registers are new
+ * afterwards. */
+enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
+			   int64_t run_ns, int64_t deadline_ns,
+			   struct ht_err *err) HT_MUST_CHECK;
+
 /* For a long hold: back to ordinary priority; release raises it again. */
 void ht_stop_calm(const struct ht_stopped *s);
 
-struct ht_stop_report {
-	uint64_t pause_us; /* first thread stopped to last one resumed */
-	size_t woken;	   /* see ht_stop_woken, at the moment of release */
-	bool stuck; /* a thread could not be let go: end the process soon,
-		       then the kernel does it */
-};
 /* Lets every thread go as it was. Frees s. NULL is fine: an empty report. */
 struct ht_stop_report ht_stop_release(struct ht_stopped *s);
 

@@ -14,6 +14,8 @@
 #include "agent/access.h"
 #include "common/cleanup.h"
 
+#define LOCATE_ATTEMPTS 5
+
 /* Opens /proc/PID/NAME; refusals are explained. */
 static enum ht_code open_proc(pid_t pid, const char *name, int *ret,
 			      struct ht_err *err)
@@ -147,21 +149,34 @@ static enum ht_code locate_in(struct ht_target *t, const struct ht_maps *maps,
 	return code;
 }
 
+static enum ht_code locate_process(struct ht_target *t, bool use_debug_info,
+				   struct ht_err *err)
+{
+	struct ht_maps maps = {0};
+	enum ht_code code = ht_maps_read(t->pid, &maps, err);
+
+	if (code == HT_OK)
+		code = locate_in(t, &maps, use_debug_info, err);
+	ht_maps_fini(&maps);
+	return code;
+}
+
 enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
 			      struct ht_err *err)
 {
-	struct ht_maps maps = {0};
-	enum ht_code code;
+	enum ht_code code = HT_BUG;
 
 	if (t->have_located)
 		return HT_OK;
 	if (t->pid == 0) {
 		code = locate_in(t, &t->core.maps, use_debug_info, err);
 	} else {
-		code = ht_maps_read(t->pid, &maps, err);
-		if (code == HT_OK)
-			code = locate_in(t, &maps, use_debug_info, err);
-		ht_maps_fini(&maps);
+		/* A busy heap may grow between its mappings and our reading:
+		 * what does not fit then fits the next time. */
+		for (int i = 0;
+		     i < LOCATE_ATTEMPTS && code != HT_OK && code != HT_GONE;
+		     i++)
+			code = locate_process(t, use_debug_info, err);
 	}
 	t->have_located = code == HT_OK;
 	return code;

@@ -69,7 +69,7 @@ static enum ht_code look(struct look *l, struct ht_snapshot *ret,
 
 	if (code != HT_OK)
 		return code;
-	code = ht_stop_all(l->pid, &limits, &l->reader, &l->stop, err);
+	code = ht_stop_all(l->pid, &limits, &l->reader, &l->stop, NULL, err);
 	if (code != HT_OK)
 		return code;
 	ht_maps_fini(&l->maps);

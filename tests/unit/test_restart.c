@@ -61,7 +61,7 @@ static void stop_once(pid_t pid, bool watch_sleepers, size_t *held)
 	if (ht_reader_open_process(pid, 8, false, &reader, &err) != HT_OK)
 		return;
 	/* Once its second is over the program ends: HT_GONE then. */
-	if (ht_stop_all(pid, &limits, &reader, &stop, &err) != HT_OK &&
+	if (ht_stop_all(pid, &limits, &reader, &stop, NULL, &err) != HT_OK &&
 	    err.code != HT_GONE)
 		fail_msg("%s", err.msg);
 	if (stop)

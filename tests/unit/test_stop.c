@@ -34,7 +34,7 @@ static enum ht_code try_stop(pid_t pid, bool watch, int64_t within_ns,
 	};
 
 	*ret = NULL;
-	return ht_stop_all(pid, &limits, &reader, ret, err);
+	return ht_stop_all(pid, &limits, &reader, ret, NULL, err);
 }
 
 static struct ht_stopped *stop(pid_t pid, bool watch)

@@ -44,7 +44,8 @@ static void hold(struct held *h, const char *mode, bool watch)
 	assert_int_equal(
 		ht_reader_open_process(h->p.pid, 8, false, &h->reader, &err),
 		HT_OK);
-	if (ht_stop_all(h->p.pid, &limits, &h->reader, &h->stop, &err) != HT_OK)
+	if (ht_stop_all(h->p.pid, &limits, &h->reader, &h->stop, NULL, &err) !=
+	    HT_OK)
 		fail_msg("%s", err.msg);
 	assert_int_equal(ht_maps_read(h->p.pid, &h->maps, &err), HT_OK);
 	h->thread = ht_stop_threads(h->stop, &n);
