@@ -20,14 +20,15 @@ static void floors_of(const struct ht_points *p, size_t k, struct floors *f)
  * to its last one when that is more: the second sees staircases. */
 static double speed_of(const struct ht_points *part)
 {
-	double slope, way;
-	size_t k = part->n / 4 ? part->n / 4 : 1;
+	double slope, way, time;
+	size_t k = part->n / 4 ? part->n / 4 : 1, last = part->n - k;
 
 	if (part->n < 3 || ht_points_span(part) <= 0)
 		return NAN;
 	slope = ht_theil_sen(part->t, part->low, part->n);
-	way = ht_median(part->low + part->n - k, k) - ht_median(part->low, k);
-	return fmax(slope, way / (0.75 * ht_points_span(part)));
+	way = ht_median(part->low + last, k) - ht_median(part->low, k);
+	time = ht_median(part->t + last, k) - ht_median(part->t, k);
+	return time > 0 ? fmax(slope, way / time) : slope;
 }
 
 static double speed_between(const struct ht_points *p, double from, double to)
