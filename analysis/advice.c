@@ -158,7 +158,8 @@ static void remedy_trim(struct look *l)
 	if (!(l->trimmable >= ht_t.advice_bytes))
 		return;
 	advise(l, "trim_now", l->trimmable,
-	       "malloc_trim(0) would return %s now (heaptide trim PID --yes); "
+	       "malloc_trim(0) would return %s now (heaptide trim PID says "
+	       "what stays); "
 	       "worth it when the next peak will not need them at once",
 	       SIZE(l->trimmable));
 }

@@ -8,11 +8,13 @@
 
 #include "cli/daemon.h"
 #include "cli/json.h"
+#include "cli/table.h"
 #include "common/clock.h"
 #include "schema/snapshot_json.h"
 
-#define QUICK_MS  5000
-#define SAMPLE_MS 60000
+#define COLUMNS_MAX 24
+#define QUICK_MS    5000
+#define SAMPLE_MS   60000
 
 enum ht_code ht_daemon_ask(const struct ht_cli *cli, const char *command,
 			   json_t *arguments, int timeout_ms, json_t **ret,
@@ -28,15 +30,61 @@ enum ht_code ht_daemon_ask(const struct ht_cli *cli, const char *command,
 	return code;
 }
 
+static void add_cell(struct ht_table *t, const json_t *v)
+{
+	HT_AUTO_FREE char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT |
+							JSON_REAL_PRECISION(6));
+
+	ht_table_text(t, "%s",
+		      json_is_string(v)		 ? json_string_value(v)
+		      : json_is_null(v) || !text ? "-"
+						 : text);
+}
+
 /* One value on one line: text bare, the rest as JSON. */
 static void print_value(const json_t *v)
 {
-	HT_AUTO_FREE char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+	HT_AUTO_FREE char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT |
+							JSON_REAL_PRECISION(6));
 
 	if (json_is_string(v))
 		puts(json_string_value(v));
 	else
 		puts(json_is_null(v) || !text ? "-" : text);
+}
+
+static bool is_table(const json_t *v)
+{
+	return json_is_array(v) && json_is_object(json_array_get(v, 0));
+}
+
+/* Rows of one shape: their keys are the columns. */
+static enum ht_code print_rows(const struct ht_cli *cli, json_t *rows,
+			       struct ht_err *err)
+{
+	struct ht_column columns[COLUMNS_MAX] = {0};
+	HT_AUTO_TABLE struct ht_table t = {0};
+	size_t n = 0, index;
+	const char *key;
+	json_t *row, *value;
+	enum ht_code code;
+
+	json_object_foreach(json_array_get(rows, 0), key, value)
+	{
+		if (n < COLUMNS_MAX)
+			columns[n++] =
+				(struct ht_column){key, json_is_number(value)};
+	}
+	code = ht_table_init(&cli->term, false, columns, n, &t, err);
+	if (code != HT_OK)
+		return code;
+	json_array_foreach(rows, index, row)
+	{
+		ht_table_row(&t);
+		for (size_t i = 0; i < n; i++)
+			add_cell(&t, json_object_get(row, columns[i].title));
+	}
+	return ht_table_print(&t, err);
 }
 
 static void print_members(const char *indent, json_t *object)
@@ -61,7 +109,7 @@ static enum ht_code ask_and_print(struct ht_cli *cli, const char *command,
 				  json_t *arguments, int timeout_ms,
 				  struct ht_err *err)
 {
-	json_t *answer;
+	json_t *answer, *first;
 	enum ht_code code = ht_daemon_ask(cli, command, arguments, timeout_ms,
 					  &answer, err);
 
@@ -69,9 +117,13 @@ static enum ht_code ask_and_print(struct ht_cli *cli, const char *command,
 		return code;
 	if (cli->opt.json)
 		return ht_json_print(answer, err);
-	print_members("", answer);
+	first = json_object_iter_value(json_object_iter(answer));
+	if (is_table(first))
+		code = print_rows(cli, first, err);
+	else
+		print_members("", answer);
 	json_decref(answer);
-	return HT_OK;
+	return code;
 }
 
 enum ht_code ht_cmd_status(struct ht_cli *cli, struct ht_err *err)
@@ -148,4 +200,28 @@ enum ht_code ht_cmd_watch(struct ht_cli *cli, struct ht_err *err)
 		json_object_set_new(o, "mode",
 				    json_string(ht_mode_names[opt->mode]));
 	return ask_and_print(cli, "watch", o, QUICK_MS, err);
+}
+
+enum ht_code ht_cmd_silence(struct ht_cli *cli, struct ht_err *err)
+{
+	char **args = cli->opt.args;
+
+	return ask_and_print(cli, "silence",
+			     json_pack("{s:s, s:s, s:s, s:s}", "rule", args[0],
+				       "target", args[1], "until", args[2],
+				       "comment", args[3] ? args[3] : ""),
+			     QUICK_MS, err);
+}
+
+enum ht_code ht_cmd_silences(struct ht_cli *cli, struct ht_err *err)
+{
+	return ask_and_print(cli, "silences", json_object(), QUICK_MS, err);
+}
+
+enum ht_code ht_cmd_unsilence(struct ht_cli *cli, struct ht_err *err)
+{
+	return ask_and_print(
+		cli, "unsilence",
+		json_pack("{s:I}", "id", (json_int_t)atoll(cli->opt.args[0])),
+		QUICK_MS, err);
 }

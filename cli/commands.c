@@ -118,6 +118,16 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide alerts --since 7d\n"
 	 "  heaptide alerts web --since 7d --test 'trimmable > 256M'",
 	 ht_cmd_alerts},
+	{"silence", "RULE TARGET TIME [COMMENT]", 3, 4, T(JSON) | T(SOCKET),
+	 "send nothing of a rule for a target until then",
+	 "Has the running daemon send nothing of RULE for TARGET (globs) until "
+	 "TIME: a duration from now, or RFC 3339."
+	 "\v  heaptide silence leak 'web*' 2h 'known, fixed in 2.1'",
+	 ht_cmd_silence},
+	{"silences", "", 0, 0, T(JSON) | T(SOCKET), "the silences that run",
+	 "Lists the silences of the running daemon.", ht_cmd_silences},
+	{"unsilence", "ID", 1, 1, T(JSON) | T(SOCKET), "end a silence",
+	 "Ends a silence of the running daemon.", ht_cmd_unsilence},
 	{"status", "", 0, 0, T(JSON) | T(SOCKET), "how heaptided is doing",
 	 "Asks the running daemon for its state: store, targets, agents, "
 	 "sinks, "

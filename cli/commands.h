@@ -62,6 +62,9 @@ HT_COMMAND(unwatch);
 HT_COMMAND(sample);
 HT_COMMAND(top);
 HT_COMMAND(alerts);
+HT_COMMAND(silence);
+HT_COMMAND(silences);
+HT_COMMAND(unsilence);
 HT_COMMAND(completion);
 #undef HT_COMMAND
 

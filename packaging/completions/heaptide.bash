@@ -5,7 +5,7 @@ _heaptide() {
 	local cur=${COMP_WORDS[COMP_CWORD]} options=--help
 	local prev=${COMP_WORDS[COMP_CWORD-1]}
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'explain record verdict trend bins arenas map classes threads diff ls top trim report export alerts status watch unwatch sample doctor completion help --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'explain record verdict trend bins arenas map classes threads diff ls top trim report export alerts silence silences unsilence status watch unwatch sample doctor completion help --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -45,6 +45,9 @@ _heaptide() {
 	report) options='--help --db --since --until --output' ;;
 	export) options='--help --db --since --until --metric --format' ;;
 	alerts) options='--help --json --db --since --until --test' ;;
+	silence) options='--help --json --socket' ;;
+	silences) options='--help --json --socket' ;;
+	unsilence) options='--help --json --socket' ;;
 	status) options='--help --json --socket' ;;
 	watch) options='--help --json --mode --max-pause --interval --socket' ;;
 	unwatch) options='--help --json --socket' ;;

@@ -20,6 +20,9 @@ _heaptide() {
 		report:'one self-contained HTML page with the plots and the verdict'
 		export:'history as a stream for other tools'
 		alerts:'what fires, with --since what has fired, when and why'
+		silence:'send nothing of a rule for a target until then'
+		silences:'the silences that run'
+		unsilence:'end a silence'
 		status:'how heaptided is doing'
 		watch:'have heaptided sample a target from now on'
 		unwatch:'have heaptided leave a target alone'
@@ -198,6 +201,21 @@ _heaptide() {
 			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
 			'--until=[up to TIME (default\: now)]:TIME:' \
 			'--test=[replay the history against RULE\: the name of a shipped rule, or its text]:RULE:' \
+			'*:target:_pids' ;;
+	silence)
+		_arguments \
+			'--json[print JSON]' \
+			'--socket=[heaptided'\''s control socket (default\: $HEAPTIDE_SOCKET, then /run/heaptide/control.sock)]:FILE:_files' \
+			'*:target:_pids' ;;
+	silences)
+		_arguments \
+			'--json[print JSON]' \
+			'--socket=[heaptided'\''s control socket (default\: $HEAPTIDE_SOCKET, then /run/heaptide/control.sock)]:FILE:_files' \
+			'*:target:_pids' ;;
+	unsilence)
+		_arguments \
+			'--json[print JSON]' \
+			'--socket=[heaptided'\''s control socket (default\: $HEAPTIDE_SOCKET, then /run/heaptide/control.sock)]:FILE:_files' \
 			'*:target:_pids' ;;
 	status)
 		_arguments \
