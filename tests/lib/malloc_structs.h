@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The tests' own description of malloc's structures, from 2.17 to 2.44, written
+ * as structs and measured by the compiler: what the walker's tables must equal.
+ * Included once for each width with
+ *   W     a word of the target: uint64_t or uint32_t
+ *   S(n)  the name of a struct of that width
+ *   FAST  fastbins of libcs with 16-byte alignment
+ *   PAD_26, PAD_35  padding at the end of heap_info
+ */
+struct S(ms_17) {
+	int mutex, flags;
+	W fastbinsY[10], top, last_remainder, bins[254];
+	unsigned binmap[4];
+	W next, next_free, system_mem, max_system_mem;
+};
+struct S(ms_23) {
+	int mutex, flags;
+	W fastbinsY[10], top, last_remainder, bins[254];
+	unsigned binmap[4];
+	W next, next_free, attached_threads, system_mem, max_system_mem;
+};
+struct S(ms_26) {
+	int mutex, flags;
+	W fastbinsY[FAST], top, last_remainder, bins[254];
+	unsigned binmap[4];
+	W next, next_free, attached_threads, system_mem, max_system_mem;
+};
+struct S(ms_27) {
+	int mutex, flags, have_fastchunks;
+	W fastbinsY[FAST], top, last_remainder, bins[254];
+	unsigned binmap[4];
+	W next, next_free, attached_threads, system_mem, max_system_mem;
+};
+struct S(ms_43) {
+	int mutex, flags;
+	W top, last_remainder, bins[254];
+	unsigned binmap[4];
+	W next, next_free, attached_threads, system_mem, max_system_mem;
+};
+
+struct S(heap_17) {
+	W ar_ptr, prev, size, mprotect_size;
+};
+struct S(heap_26) {
+	W ar_ptr, prev, size, mprotect_size;
+	char pad[PAD_26];
+};
+struct S(heap_35) {
+	W ar_ptr, prev, size, mprotect_size, pagesize;
+	char pad[PAD_35];
+};
+
+struct S(par_17) {
+	W trim_threshold, top_pad, mmap_threshold, arena_test, arena_max;
+	int n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold;
+	W mmapped_mem, max_mmapped_mem, max_total_mem, sbrk_base;
+};
+struct S(par_24) {
+	W trim_threshold, top_pad, mmap_threshold, arena_test, arena_max;
+	int n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold;
+	W mmapped_mem, max_mmapped_mem, sbrk_base;
+};
+struct S(par_26) {
+	W trim_threshold, top_pad, mmap_threshold, arena_test, arena_max;
+	int n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold;
+	W mmapped_mem, max_mmapped_mem, sbrk_base;
+	W tcache_bins, tcache_max_bytes, tcache_count, tcache_unsorted_limit;
+};
+struct S(par_35) {
+	W trim_threshold, top_pad, mmap_threshold, arena_test, arena_max;
+	W thp_pagesize, hp_pagesize;
+	int hp_flags, n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold;
+	W mmapped_mem, max_mmapped_mem, sbrk_base;
+	W tcache_bins, tcache_max_bytes, tcache_count, tcache_unsorted_limit;
+};
+struct S(par_43) {
+	W trim_threshold, top_pad, mmap_threshold, arena_test, arena_max;
+	int thp_mode;
+	W thp_pagesize, hp_pagesize;
+	int hp_flags, n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold;
+	W mmapped_mem, max_mmapped_mem, sbrk_base;
+	W tcache_bins, tcache_max_bytes, tcache_count, tcache_unsorted_limit;
+};
+struct S(par_44) {
+	W trim_threshold, top_pad, mmap_threshold, arena_test, arena_max;
+	int thp_mode;
+	W thp_pagesize, hp_pagesize;
+	int hp_flags, n_mmaps, n_mmaps_max, max_n_mmaps, no_dyn_threshold;
+	W mmapped_mem, max_mmapped_mem, sbrk_base;
+	W tcache_bins, tcache_max_bytes, tcache_count;
+};
+
+struct S(tcache_26) {
+	char counts[64];
+	W entries[64];
+};
+struct S(tcache_30) {
+	uint16_t counts[64];
+	W entries[64];
+};
+struct S(tcache_42) {
+	uint16_t counts[76]; /* num_slots */
+	W entries[76];
+};
+
+#define FIELD(st, name) offsetof(struct S(st), name)
+#define ARENA(st)                                                             \
+	sizeof(struct S(st)), FIELD(st, top), FIELD(st, bins), FIELD(st, next), \
+		FIELD(st, system_mem), FIELD(st, max_system_mem)
+#define PAR(st) \
+	FIELD(st, n_mmaps), FIELD(st, mmapped_mem), FIELD(st, sbrk_base)
+#define HEAP(st) sizeof(struct S(st))
+#define CACHE(st) sizeof(struct S(st)), FIELD(st, entries)
+
+/* Upstream releases, by the version that changed something. */
+static const struct family S(families)[] = {
+	{17, OLD_ALIGN, OLD_FAST, FIELD(ms_17, fastbinsY), ARENA(ms_17),
+	 HEAP(heap_17), PAR(par_17), 0, 0, 0, 0},
+	{23, OLD_ALIGN, OLD_FAST, FIELD(ms_23, fastbinsY), ARENA(ms_23),
+	 HEAP(heap_17), PAR(par_17), 0, 0, 0, 0},
+	{24, OLD_ALIGN, OLD_FAST, FIELD(ms_23, fastbinsY), ARENA(ms_23),
+	 HEAP(heap_17), PAR(par_24), 0, 0, 0, 0},
+	{26, 16, FAST, FIELD(ms_26, fastbinsY), ARENA(ms_26), HEAP(heap_26),
+	 PAR(par_26), FIELD(par_26, tcache_count), CACHE(tcache_26), 1},
+	{27, 16, FAST, FIELD(ms_27, fastbinsY), ARENA(ms_27), HEAP(heap_26),
+	 PAR(par_26), FIELD(par_26, tcache_count), CACHE(tcache_26), 1},
+	{30, 16, FAST, FIELD(ms_27, fastbinsY), ARENA(ms_27), HEAP(heap_26),
+	 PAR(par_26), FIELD(par_26, tcache_count), CACHE(tcache_30), 2},
+	{35, 16, FAST, FIELD(ms_27, fastbinsY), ARENA(ms_27), HEAP(heap_35),
+	 PAR(par_35), FIELD(par_35, tcache_count), CACHE(tcache_30), 2},
+	{42, 16, FAST, FIELD(ms_27, fastbinsY), ARENA(ms_27), HEAP(heap_35),
+	 PAR(par_35), FIELD(par_35, tcache_count), CACHE(tcache_42), 3},
+	{43, 16, 0, 0, ARENA(ms_43), HEAP(heap_35), PAR(par_43),
+	 FIELD(par_43, tcache_count), CACHE(tcache_42), 3},
+	{44, 16, 0, 0, ARENA(ms_43), HEAP(heap_35), PAR(par_44),
+	 FIELD(par_44, tcache_count), CACHE(tcache_42), 3},
+};
+
+#undef FIELD
+#undef ARENA
+#undef PAR
+#undef HEAP
+#undef CACHE
