@@ -401,6 +401,8 @@ enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
 		code = read_space(in, roots, i, err);
 	if (code == HT_OK)
 		code = ht_tcache_read(in, roots, err);
+	if (code == HT_OK)
+		ht_linking_learn_fastbins(in, roots);
 	if (code != HT_OK)
 		ht_roots_fini(roots);
 	else

@@ -13,6 +13,7 @@
 #include "agent/layout.h"
 
 #define HT_BINS		 127 /* bin_at(1..126) are used, 127 never */
+#define HT_SMALL_LAST	 63  /* bins 2..63 are small */
 #define HT_FASTBINS_MAX	 11
 #define HT_EXACT_MAX	 1040u /* sizes up to here have a class of their own */
 #define HT_EXACT_CLASSES (HT_EXACT_MAX / 8 + 1)

@@ -163,38 +163,12 @@ static void start_lists(struct reading *r)
 /* --- following the lists
  * ------------------------------------------------------- */
 
-static bool writable(const struct reading *r, uint64_t address)
-{
-	const struct ht_vma *v = ht_maps_at(r->in->maps, address);
-
-	return v && v->flags & HT_VMA_WRITE;
-}
-
-static bool plausible(const struct reading *r, uint64_t entry)
-{
-	return entry == 0 ||
-	       (entry % r->layout->align == 0 && writable(r, entry));
-}
-
-/* Whether links are mangled, by the first link that can only be one of the
- * two: vendors brought safe-linking to libcs whose version says no. */
-static void learn_linking(struct reading *r, uint64_t entry, uint64_t raw)
-{
-	bool plain = plausible(r, raw);
-	bool mangled = plausible(r, raw ^ entry >> 12);
-
-	if (plain == mangled)
-		return;
-	r->space->safe_linking = mangled;
-	r->space->safe_linking_known = true;
-}
-
 static uint64_t next_of(struct reading *r, const struct cursor *c)
 {
 	uint64_t raw = word_at(r, c->bytes + r->layout->word);
 
 	if (!r->space->safe_linking_known)
-		learn_linking(r, c->entry, raw);
+		ht_linking_learn(r->in, r->space, c->entry, raw, 0);
 	return r->space->safe_linking ? raw ^ c->entry >> 12 : raw;
 }
 

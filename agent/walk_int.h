@@ -5,7 +5,9 @@
  *   roots.c     arena structs, mp_, heap chains: what must be of one instant
  *   tcache.c    the thread caches' contents (part of the roots)
  *   segments.c  which stretches of memory an arena consists of
- *   arena.c     one arena: the linear pass, the lists, the sums
+ *   arena.c     one arena, and its sums
+ *   segment_pass.c  the linear pass over one segment
+ *   bins.c      the lists of an arena
  *   sweep.c     free runs in address order: holes, residency, trimmable
  *   blocked.c   which chunks hold memory below a top, and how much
  *   census.c    mmapped chunks, and segments that are on no list
@@ -87,6 +89,13 @@ bool ht_arena_untouched(const struct ht_arena_root *a,
 			const struct ht_layout *layout);
 /* The reserved size of this malloc's heap_info heaps. */
 uint64_t ht_heap_max(const struct ht_space *space);
+
+/* A link found at `place`; to_user: from what it points to, to the user pointer
+ * (0 in a tcache, the header in a fastbin). */
+void ht_linking_learn(const struct ht_walk_in *in, struct ht_space *space,
+		      uint64_t place, uint64_t raw, unsigned to_user);
+void ht_linking_learn_fastbins(const struct ht_walk_in *in,
+			       struct ht_roots *roots);
 
 /* All threads' caches: adds to roots->cached and roots->notes.threads. */
 enum ht_code ht_tcache_read(const struct ht_walk_in *in, struct ht_roots *roots,
@@ -208,6 +217,12 @@ size_t ht_cached_from(const struct ht_roots *roots, uint64_t address);
 /* Measures one arena and adds its rows and sums. */
 enum ht_code ht_arena_walk(struct ht_walk *w, struct ht_arena_root *root,
 			   struct ht_err *err) HT_MUST_CHECK;
+/* The linear pass over the i-th segment. */
+enum ht_code ht_segment_pass(struct ht_arena_walk *aw, size_t i,
+			     struct ht_err *err) HT_MUST_CHECK;
+/* After the pass: what is in each bin; and a row for each that is not empty. */
+void ht_bins_follow(struct ht_arena_walk *aw);
+bool ht_bins_add_rows(struct ht_arena_walk *aw);
 /* Free runs in address order, residency, trimmable: after the lists. */
 void ht_sweep(struct ht_arena_walk *aw);
 /* The pin, and blocked_* of the main arena. */

@@ -134,6 +134,7 @@ static uint64_t tcache_wild(struct fake *k)
 }
 static uint64_t tcache_unaligned(struct fake *k)
 {
+	k->located.malloc[0].safe_linking = 1;
 	fake_put(k, k->cached + FD, (k->cached + FD) >> 12 ^ 0x41);
 	return 0x41;
 }

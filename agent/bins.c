@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bins: which free chunks the lists of an arena hold. The linear pass has met
+ * them all; here the lists say where each belongs, and what does not agree.
+ */
+#include <inttypes.h>
+
+#include "agent/walk_int.h"
+
+static const struct {
+	const char *code, *text;
+} faults[] = {
+	[HT_LIST_WILD] = {"list_wild", "points to nothing that could be right"},
+	[HT_LIST_NOT_FREE] = {"list_not_free",
+			      "points to what is no free chunk"},
+	[HT_LIST_LOOP] = {"list_loop", "points to a chunk that is in a list "
+				       "already"},
+	[HT_LIST_BACK] = {"list_back", "points to a chunk that does not point "
+				       "back"},
+	[HT_LIST_SIZE] = {"list_size",
+			  "points to a chunk whose size belongs elsewhere"},
+};
+
+static void report_list(struct ht_arena_walk *aw, const struct ht_list *list,
+			const char *kind)
+{
+	uint64_t at = list->fault_at < HT_LINK_MAX
+			      ? ht_links_address(&aw->links, list->fault_at)
+			      : aw->root->address;
+
+	if (list->fault == HT_LIST_SOUND || aw->walk->in->moving ||
+	    aw->links.full)
+		return;
+	ht_walk_find(
+		aw->walk->out, faults[list->fault].code, at, aw->root->index,
+		"%s %u: after %" PRIu64 " chunks, 0x%" PRIx64 " %s", kind,
+		list->bin, list->count.chunks, at, faults[list->fault].text);
+}
+
+static void follow_bins(struct ht_arena_walk *aw)
+{
+	struct ht_list list[HT_BINS] = {0};
+
+	for (unsigned i = 0; i < HT_BINS; i++)
+		list[i] = (struct ht_list){
+			.bin = (uint8_t)(i + 1),
+			.head = ht_links_encode(&aw->links,
+						aw->root->fd[i + 1]),
+			.tail = ht_links_encode(&aw->links,
+						aw->root->bk[i + 1])};
+	ht_links_follow_bins(&aw->links, list, HT_BINS);
+	for (unsigned i = 0; i < HT_BINS; i++) {
+		aw->bin[i + 1] = list[i].count;
+		report_list(aw, &list[i], "bin");
+	}
+}
+
+static void follow_fastbins(struct ht_arena_walk *aw)
+{
+	struct ht_list list[HT_FASTBINS_MAX] = {0};
+	unsigned n = aw->layout->fastbins;
+
+	for (unsigned i = 0; i < n; i++)
+		list[i] = (struct ht_list){
+			.bin = (uint8_t)i,
+			.head = aw->root->fast[i]
+					? ht_links_encode(&aw->links,
+							  aw->root->fast[i])
+					: HT_LINK_END};
+	ht_links_follow_fast(&aw->links, list, n);
+	for (unsigned i = 0; i < n; i++) {
+		aw->fast[i] = list[i].count;
+		report_list(aw, &list[i], "fastbin");
+	}
+}
+
+/* Free chunks that no list led to: still free, and counted where their size
+ * belongs. */
+static void adopt_unlisted(struct ht_arena_walk *aw)
+{
+	const struct ht_links *l = &aw->links;
+	uint64_t chunks = 0, bytes = 0, first = 0;
+
+	for (size_t i = 0; i < l->free.n; i++) {
+		uint64_t size = (uint64_t)l->units[i] << l->shift;
+		struct ht_list_count *bin;
+
+		if (l->free.v[i].mark != HT_MARK_NONE)
+			continue;
+		bin = &aw->bin[ht_bin_index(aw->layout, size)];
+		bin->chunks++;
+		bin->bytes += size;
+		bytes += size;
+		if (chunks++ == 0)
+			first = i;
+	}
+	if (chunks && !aw->walk->in->moving)
+		ht_walk_find(aw->walk->out, "unlisted_free",
+			     ht_links_address(
+				     l, ht_record_position(&l->free, first)),
+			     aw->root->index,
+			     "%" PRIu64 " free chunks (%" PRIu64 " bytes) are "
+			     "in no bin, this one first",
+			     chunks, bytes);
+}
+
+void ht_bins_follow(struct ht_arena_walk *aw)
+{
+	follow_bins(aw);
+	follow_fastbins(aw);
+	adopt_unlisted(aw);
+}
+
+/* --- rows
+ * --------------------------------------------------------------------- */
+
+static bool add_bin(struct ht_arena_walk *aw, enum ht_bin_kind kind,
+		    unsigned index, const struct ht_list_count *count)
+{
+	struct ht_bin *b;
+
+	if (count->chunks == 0)
+		return true;
+	b = ht_snapshot_add_bin(aw->walk->out);
+	if (!b)
+		return false;
+	b->arena = aw->root->index;
+	b->kind = kind;
+	b->index = index;
+	b->chunks = count->chunks;
+	b->bytes = count->bytes;
+	if (kind == HT_BIN_FAST)
+		b->min_size = b->max_size = ht_fastbin_size(aw->layout, index);
+	else if (kind != HT_BIN_UNSORTED)
+		ht_bin_range(aw->layout, index, &b->min_size, &b->max_size);
+	return true;
+}
+
+bool ht_bins_add_rows(struct ht_arena_walk *aw)
+{
+	bool ok = true;
+
+	for (unsigned i = 0; ok && i < aw->layout->fastbins; i++)
+		ok = add_bin(aw, HT_BIN_FAST, i, &aw->fast[i]);
+	if (ok)
+		ok = add_bin(aw, HT_BIN_UNSORTED, 1, &aw->bin[1]);
+	for (unsigned i = 2; ok && i <= HT_BINS; i++)
+		ok = add_bin(aw,
+			     i <= HT_SMALL_LAST ? HT_BIN_SMALL : HT_BIN_LARGE,
+			     i, &aw->bin[i]);
+	return ok;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One segment: the linear pass from its first chunk to its end or to the top,
+ * over fenceposts, what others took from brk, and gaps where the sizes make no
+ * sense.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "agent/walk_int.h"
+
+#define PAGE	       4096u
+#define NON_MAIN_ARENA 4u
+#define SIZE_FLAGS     UINT64_C(7)
+#define RESYNCS_MAX    64
+#define REREADS	       3
+
+static uint64_t fast_sizes(const struct ht_arena_walk *aw)
+{
+	uint64_t sizes = 0;
+
+	for (unsigned i = 0; i < aw->layout->fastbins; i++)
+		if (aw->root->fast[i])
+			sizes |= UINT64_C(1)
+				 << ht_fastbin_size(aw->layout, i) / 8;
+	return sizes;
+}
+
+static void start_pass(struct ht_arena_walk *aw, size_t i)
+{
+	const struct ht_segment *s = &aw->segment[i];
+	struct ht_cached *cached = aw->walk->roots->cached;
+	size_t from = ht_cached_from(aw->walk->roots, s->first),
+	       to = ht_cached_from(aw->walk->roots, s->end);
+
+	aw->pass = (struct ht_pass){
+		.layout = aw->layout,
+		.window = &aw->walk->window,
+		.links = &aw->links,
+		.cached = cached ? cached + from : NULL,
+		.cached_n = to - from,
+		.first = s->first,
+		.base = s->base,
+		.stop = i == aw->top_segment ? aw->top : s->end,
+		.fast_sizes = fast_sizes(aw),
+		.safe_linking = aw->space->safe_linking,
+		.at = s->first,
+		.in_use = aw->in_use,
+		.binned = aw->binned,
+	};
+	ht_window_segment(&aw->walk->window, &aw->pages[i], s->end);
+}
+
+static void overhead(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
+{
+	if (ht_ranges_add(&aw->overhead, start, end))
+		aw->figures.overhead += end - start;
+	else
+		aw->figures.uncertain_bytes += end - start;
+}
+
+/* An old top too small for two fenceposts becomes a chunk in use that nobody
+ * holds; it lacks the mark of a thread arena. Not the program's. */
+static void drop_last_chunk(struct ht_arena_walk *aw, uint64_t fence)
+{
+	const struct ht_pass *p = &aw->pass;
+	uint64_t size = p->previous_word & SIZE_FLAGS
+				? p->previous_word & ~SIZE_FLAGS
+				: 0;
+
+	if (aw->root->main || size == 0 || size > HT_EXACT_MAX ||
+	    p->previous_word & NON_MAIN_ARENA || p->previous + size != fence ||
+	    aw->in_use[ht_class_of(size)].chunks == 0)
+		return;
+	aw->in_use[ht_class_of(size)].chunks--;
+	overhead(aw, p->previous, fence);
+}
+
+/* Fenceposts end a segment that malloc left; anything else is a damage. */
+static bool ends_segment(const struct ht_arena_walk *aw, size_t i, uint64_t end)
+{
+	uint64_t rest = aw->segment[i].end - end;
+
+	return i != aw->top_segment &&
+	       rest < (aw->root->main ? PAGE : 2 * ht_chunk_min(aw->layout));
+}
+
+/* Somebody else called sbrk: malloc left fenceposts at `fence` and went on
+ * behind what was taken. */
+static bool pass_foreign(struct ht_arena_walk *aw, size_t i, uint64_t fence,
+			 uint64_t end)
+{
+	struct ht_pass *p = &aw->pass;
+	uint64_t again = ht_resync(aw->walk->in->reader, &aw->pages[i],
+				   aw->layout, end, p->stop);
+
+	if (!again)
+		return false;
+	overhead(aw, fence, again);
+	ht_snapshot_warn(aw->walk->out,
+			 "%" PRIu64 " bytes at 0x%" PRIx64 " amid malloc's "
+			 "were taken from brk by somebody else; they count as "
+			 "overhead",
+			 again - end, end);
+	p->at = again;
+	return true;
+}
+
+/* The pass came to what may be a fencepost: what is behind it? */
+static bool pass_fence(struct ht_arena_walk *aw, size_t i)
+{
+	struct ht_pass *p = &aw->pass;
+	const struct ht_segment *s = &aw->segment[i];
+	uint64_t fence = p->at, end;
+
+	if (!ht_segment_fence(aw->walk->in->reader, aw->layout, aw->root->main,
+			      fence, s->end, &end))
+		return false;
+	if (!ends_segment(aw, i, end))
+		return aw->root->main && pass_foreign(aw, i, fence, end);
+	if (end - fence == ht_chunk_header(aw->layout))
+		drop_last_chunk(aw, fence);
+	overhead(aw, fence, s->end);
+	p->at = p->stop;
+	return true;
+}
+
+/* Sizes lead nowhere from here: go on where they do again. */
+static void skip_gap(struct ht_arena_walk *aw, size_t i, enum ht_pass_end why)
+{
+	struct ht_pass *p = &aw->pass;
+	uint64_t gap = p->at;
+	uint64_t again =
+		ht_resync(aw->walk->in->reader, &aw->pages[i], aw->layout,
+			  gap + aw->layout->align, p->stop);
+
+	p->at = again ? again : p->stop;
+	aw->figures.uncertain_bytes += p->at - gap;
+	if (aw->walk->in->moving)
+		return;
+	if (ht_pages_swapped(&aw->pages[i], gap, p->at + 1))
+		ht_snapshot_warn(aw->walk->out,
+				 "%" PRIu64 " bytes at 0x%" PRIx64 " are "
+				 "swapped out and were not read",
+				 p->at - gap, gap);
+	else
+		ht_walk_find(
+			aw->walk->out,
+			why == HT_PASS_SIZE ? "chunk_size" : "chunk_unreadable",
+			gap, aw->root->index,
+			why == HT_PASS_SIZE
+				? "the size of this chunk cannot be; %" PRIu64
+				  " bytes were skipped"
+				: "this chunk cannot be read; %" PRIu64
+				  " bytes were skipped",
+			p->at - gap);
+}
+
+/* While the target runs a header may be caught half-written: look again. */
+static bool read_again(struct ht_arena_walk *aw, unsigned *tries)
+{
+	struct ht_window *w = &aw->walk->window;
+
+	if (!aw->walk->in->moving || *tries == 0)
+		return false;
+	--*tries;
+	return ht_window_load(w, aw->pass.at, 2 * aw->layout->word);
+}
+
+static void report_pass(struct ht_arena_walk *aw)
+{
+	const struct ht_pass *p = &aw->pass;
+
+	if (aw->walk->in->moving)
+		return;
+	if (p->footers_bad)
+		ht_walk_find(aw->walk->out, "footer", p->footer_bad_at,
+			     aw->root->index,
+			     "%" PRIu64 " free chunks whose footer is not "
+			     "their size, this one first",
+			     p->footers_bad);
+	if (p->flags_bad)
+		ht_walk_find(aw->walk->out, "adjacent_free", p->flags_bad_at,
+			     aw->root->index,
+			     "%" PRIu64 " free chunks behind a free chunk, "
+			     "this one first",
+			     p->flags_bad);
+}
+
+static void keep_checkpoints(struct ht_arena_walk *aw)
+{
+	memcpy(aw->checkpoint, aw->pass.checkpoint, sizeof(aw->checkpoint));
+	aw->checkpoints = aw->pass.checkpoints;
+}
+
+static void tell_progress(struct ht_walk *w, uint64_t bytes)
+{
+	w->done += bytes;
+	if (w->in->progress)
+		w->in->progress(w->in->progress_ctx, w->done, w->total);
+}
+
+enum ht_code ht_segment_pass(struct ht_arena_walk *aw, size_t i,
+			     struct ht_err *err)
+{
+	const struct ht_segment *s = &aw->segment[i];
+	unsigned resyncs = RESYNCS_MAX, rereads = REREADS;
+	struct ht_pass *p = &aw->pass;
+	enum ht_code code;
+
+	code = ht_pages_get(aw->walk->in->pages, s->start, s->end,
+			    &aw->pages[i], err);
+	if (code != HT_OK)
+		return code;
+	start_pass(aw, i);
+	overhead(aw, s->start, s->first);
+	while (p->at != p->stop) {
+		enum ht_pass_end end = ht_pass_run(p);
+
+		if (end == HT_PASS_DONE || read_again(aw, &rereads))
+			continue;
+		rereads = REREADS;
+		if (end == HT_PASS_SIZE && pass_fence(aw, i))
+			continue;
+		if (resyncs-- == 0) {
+			aw->figures.uncertain_bytes += p->stop - p->at;
+			break;
+		}
+		skip_gap(aw, i, end);
+	}
+	report_pass(aw);
+	if (i == aw->top_segment)
+		keep_checkpoints(aw);
+	tell_progress(aw->walk, s->end - s->start);
+	return HT_OK;
+}
