@@ -132,7 +132,7 @@ static void add_malloc(struct survey *s, const struct ht_found *plain)
 				 f.at.path);
 	code = ht_choose_malloc(s->in, &f, &m, s->notes, &err);
 	if (code == HT_OK)
-		code = ht_locate_verify(&m, s->in->reader, s->in->maps, &err);
+		code = ht_locate_verify(&m, s->in->reader, &err);
 	if (code != HT_OK) {
 		if (s->refused.code == HT_OK)
 			s->refused = err;

@@ -72,7 +72,6 @@ enum ht_code ht_locate_threads(struct ht_located *l, struct ht_reader *r,
 
 /* Whether the arenas still fit what was located (cheap; in the stop). */
 enum ht_code ht_locate_verify(const struct ht_malloc *m, struct ht_reader *r,
-			      const struct ht_maps *maps,
 			      struct ht_err *err) HT_MUST_CHECK;
 
 /* doctor --dump-layout: everything needed to add support, no heap content.
