@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Advice from one look: which words fit which heap, each with its bytes, and
+ * never that it leaks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above */
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "analysis/advice.h"
+#include "analysis/fragmentation.h"
+
+#define MIB(n)		      ((uint64_t)(n) << 20)
+#define assert_near(a, b, by) assert_true(fabs((a) - (b)) <= (by))
+
+/* A sound process: 40 MiB in use, 1 MiB free, glibc's defaults. */
+static void sound(struct ht_snapshot *s)
+{
+	struct ht_arena *a;
+
+	ht_snapshot_init(s);
+	s->process.rss_anon = MIB(42);
+	s->process.swap = 0;
+	s->process.threads = 4;
+	s->totals.arenas = 1;
+	s->totals.in_use = MIB(40);
+	s->totals.retained = MIB(1);
+	s->totals.trimmable = MIB(1) / 2;
+	s->totals.tcache = 4096;
+	s->totals.heap_resident = MIB(41);
+	s->totals.resident_free = MIB(1);
+	s->totals.non_main_free_resident = 0;
+	s->totals.arenas_holding = 1;
+	s->totals.used_pages_resident = MIB(40);
+	s->totals.max_system = MIB(44);
+	s->totals.non_malloc_anon = MIB(1);
+	s->totals.mmapped = 0;
+	s->totals.mmapped_chunks = 0;
+	s->blocked.chunks_4 = 4096;
+	s->blocked.span_64k = 4096;
+	s->params.trim_threshold = 131072;
+	s->params.mmap_threshold = 131072;
+	s->params.no_dyn_threshold = 0;
+	s->params.tcache_count = 7;
+	a = ht_snapshot_add_arena(s);
+	assert_non_null(a);
+	memset(a, 0xff, sizeof(*a)); /* unknown unless set */
+	a->in_use = MIB(40);
+	a->top = 65536;
+}
+
+static void advise(struct ht_snapshot *s)
+{
+	struct ht_err err;
+
+	assert_int_equal(ht_advise(s, &err), HT_OK);
+	for (size_t i = 0; i < s->advices.n; i++) {
+		assert_null(strstr(s->advices.v[i].code, "leak"));
+		assert_null(strstr(s->advices.v[i].text, "leak"));
+		assert_true(s->advices.v[i].text[0] != '\0');
+	}
+}
+
+static const struct ht_advice *find(const struct ht_snapshot *s,
+				    const char *code)
+{
+	for (size_t i = 0; i < s->advices.n; i++)
+		if (strcmp(s->advices.v[i].code, code) == 0)
+			return &s->advices.v[i];
+	return NULL;
+}
+
+static void a_sound_heap_gets_no_remedy(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	sound(&s);
+	advise(&s);
+	assert_int_equal(s.advices.n, 1);
+	assert_non_null(find(&s, "nothing_notable"));
+}
+
+static void an_unmeasured_heap_is_not_called_sound(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	ht_snapshot_init(&s);
+	advise(&s);
+	assert_int_equal(s.advices.n, 0);
+}
+
+static void a_pin_is_named_with_its_address_and_what_it_holds(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	const struct ht_advice *a;
+
+	(void)state;
+	sound(&s);
+	s.process.rss_anon = MIB(500);
+	s.totals.in_use = 4096;
+	s.totals.retained = s.totals.trimmable = MIB(496);
+	s.blocked.chunks_4 = MIB(495);
+	s.arenas.v[0].pin_address = 0x55fcc6259a80;
+	s.arenas.v[0].pin_size = 32;
+	s.arenas.v[0].pin_holds = MIB(495);
+	advise(&s);
+	assert_int_equal(find(&s, "retained_high")->bytes, MIB(496));
+	assert_int_equal(find(&s, "pinned")->bytes, MIB(495));
+	assert_int_equal(find(&s, "trim_now")->bytes, MIB(496));
+	a = find(&s, "pin");
+	assert_non_null(a);
+	assert_int_equal(a->bytes, MIB(495));
+	assert_non_null(strstr(a->text, "0x55fcc6259a80"));
+	assert_null(find(&s, "fragmented"));
+}
+
+static void
+stuck_memory_calls_for_another_allocator_not_for_a_trim(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	sound(&s);
+	s.process.rss_anon = MIB(190);
+	s.totals.retained = MIB(87);
+	s.totals.trimmable = 65536;
+	advise(&s);
+	assert_int_equal(find(&s, "fragmented")->bytes, MIB(87) - 65536);
+	assert_non_null(find(&s, "allocator"));
+	assert_null(find(&s, "trim_now"));
+}
+
+static void idle_arenas_call_for_fewer_arenas(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	const struct ht_advice *a;
+
+	(void)state;
+	sound(&s);
+	for (int i = 0; i < 13; i++) {
+		struct ht_arena *more = ht_snapshot_add_arena(&s);
+
+		assert_non_null(more);
+		more->in_use = 4096;
+	}
+	s.process.rss_anon = MIB(98);
+	s.totals.arenas = 14;
+	s.totals.retained = s.totals.trimmable = MIB(95);
+	s.totals.resident_free = MIB(95);
+	s.totals.arenas_holding = 13;
+	s.totals.non_main_free_resident = MIB(94);
+	advise(&s);
+	assert_non_null(find(&s, "many_arenas"));
+	a = find(&s, "arena_max");
+	assert_int_equal(a->bytes, MIB(94));
+	assert_non_null(strstr(a->text, "13 of 14 arenas"));
+	assert_non_null(strstr(a->text, "MALLOC_ARENA_MAX"));
+}
+
+static void full_thread_caches_call_for_a_smaller_tcache(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	sound(&s);
+	s.params.tcache_count = 1000;
+	s.process.rss_anon = MIB(60);
+	s.totals.retained = MIB(56);
+	s.totals.tcache = MIB(55);
+	s.totals.trimmable = 0;
+	advise(&s);
+	assert_int_equal(find(&s, "thread_caches")->bytes, MIB(55));
+	assert_non_null(strstr(find(&s, "tcache_count")->text, "now 1000"));
+	/* caches are no fragmentation: they can be emptied */
+	assert_null(find(&s, "fragmented"));
+}
+
+static void a_raised_threshold_is_named_with_the_top_it_keeps(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	const struct ht_advice *a;
+
+	(void)state;
+	sound(&s);
+	s.process.rss_anon = MIB(72);
+	s.totals.retained = s.totals.trimmable = MIB(30);
+	s.params.trim_threshold = MIB(40);
+	s.params.mmap_threshold = MIB(20);
+	s.arenas.v[0].top = MIB(30);
+	advise(&s);
+	a = find(&s, "trim_threshold");
+	assert_int_equal(a->bytes, MIB(30));
+	assert_non_null(strstr(a->text, "40.0 MiB"));
+	assert_non_null(find(&s, "mmap_threshold"));
+	s.advices.n = 0;
+	s.params.no_dyn_threshold = 1; /* set by the operator: no ratchet */
+	advise(&s);
+	assert_null(find(&s, "mmap_threshold"));
+}
+
+static void a_mapping_for_each_small_block_is_waste(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	sound(&s);
+	s.totals.mmapped_chunks = 125000;
+	s.totals.mmapped = 125000u * 4096u;
+	s.params.mmap_threshold = 1024;
+	advise(&s);
+	assert_int_equal(find(&s, "mmap_threshold")->bytes, 125000u * 4096u);
+}
+
+static void memory_that_is_not_mallocs_is_said_so(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	sound(&s);
+	s.process.rss_anon = MIB(200);
+	s.totals.non_malloc_anon = MIB(150);
+	advise(&s);
+	assert_int_equal(find(&s, "outside_malloc")->bytes, MIB(150));
+}
+
+/* --- ratios
+ * --------------------------------------------------------------------- */
+
+static void add_class(struct ht_snapshot *s, uint64_t size, uint64_t used,
+		      uint64_t free_chunks)
+{
+	struct ht_size_class *c = ht_snapshot_add_size_class(s);
+
+	assert_non_null(c);
+	c->max_size = size;
+	c->in_use_chunks = used;
+	c->in_use_bytes = used * size;
+	c->free_chunks = free_chunks;
+	c->free_bytes = free_chunks * size;
+}
+
+static void a_checkerboard_serves_small_requests_and_no_larger_one(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	sound(&s);
+	add_class(&s, 1008, 90000, 90000);
+	add_class(&s, 1536, 10000, 0);
+	s.fragmentation.free_runs = 90000 * 1008;
+	s.fragmentation.holes_lt_4k = 90000 * 1008;
+	s.fragmentation.holes_4k_64k = 0;
+	s.fragmentation.holes_64k_1m = 0;
+	s.fragmentation.holes_ge_1m = 0;
+	assert_near(ht_unusable(&s, 1008), 0, 0);
+	assert_near(ht_unusable(&s, 1500), 1, 0);
+	assert_int_equal(ht_chunk_quantile(&s, 0.5), 1008);
+	assert_int_equal(ht_chunk_quantile(&s, 0.95), 1536);
+	ht_fragmentation(&s);
+	assert_near(s.fragmentation.unusable_median, 0, 0);
+	assert_near(s.fragmentation.unusable_p95, 1, 0);
+}
+
+static void ratios_follow_their_definitions(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	sound(&s);
+	s.fragmentation.free_runs = MIB(1);
+	s.fragmentation.largest_free = MIB(1) / 4;
+	ht_fragmentation(&s);
+	assert_near(s.fragmentation.external, 0.75, 1e-12);
+	assert_near(s.fragmentation.retained_ratio, 1.0 / 41, 1e-12);
+	assert_near(s.fragmentation.stuck_ratio, 0.5, 1e-12);
+	assert_near(s.fragmentation.page_utilisation, 1, 1e-12);
+	assert_near(s.fragmentation.peak_overhead, 0.1, 1e-12);
+}
+
+static void unknown_figures_leave_ratios_unknown(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	ht_snapshot_init(&s);
+	ht_fragmentation(&s);
+	assert_true(isnan(s.fragmentation.external));
+	assert_true(isnan(s.fragmentation.stuck_ratio));
+	assert_true(isnan(s.fragmentation.unusable_median));
+	sound(&s);
+	s.totals.trimmable = HT_UNKNOWN;
+	ht_fragmentation(&s);
+	assert_true(isnan(s.fragmentation.stuck_ratio));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_sound_heap_gets_no_remedy),
+		cmocka_unit_test(an_unmeasured_heap_is_not_called_sound),
+		cmocka_unit_test(
+			a_pin_is_named_with_its_address_and_what_it_holds),
+		cmocka_unit_test(
+			stuck_memory_calls_for_another_allocator_not_for_a_trim),
+		cmocka_unit_test(idle_arenas_call_for_fewer_arenas),
+		cmocka_unit_test(full_thread_caches_call_for_a_smaller_tcache),
+		cmocka_unit_test(
+			a_raised_threshold_is_named_with_the_top_it_keeps),
+		cmocka_unit_test(a_mapping_for_each_small_block_is_waste),
+		cmocka_unit_test(memory_that_is_not_mallocs_is_said_so),
+		cmocka_unit_test(
+			a_checkerboard_serves_small_requests_and_no_larger_one),
+		cmocka_unit_test(ratios_follow_their_definitions),
+		cmocka_unit_test(unknown_figures_leave_ratios_unknown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
