@@ -71,17 +71,18 @@ static size_t collect(struct ht_stopped *s)
 static enum ht_code collect_all(struct ht_stopped *s, int64_t deadline_ns,
 				struct ht_err *err)
 {
-	size_t running;
+	for (;;) {
+		size_t running = collect(s);
 
-	while ((running = collect(s)) > 0) {
 		if (ht_mono_ns() >= deadline_ns)
 			return ht_fail(err, HT_TIMEOUT,
 				       "process %d: %zu of %zu threads did not "
 				       "stop in time",
 				       (int)s->pid, running, s->n);
+		if (running == 0)
+			return HT_OK;
 		wait_a_moment(deadline_ns);
 	}
-	return HT_OK;
 }
 
 /* --- finding threads ---------------------------------------------------------
@@ -109,18 +110,22 @@ static struct ht_held *add(struct ht_stopped *s)
 	return &s->held[s->n++];
 }
 
-/* Seizes or watches every thread not known yet; ret: how many those were. */
+/* Seizes or watches every thread not known yet; ret_whole: there was none, and
+ * the listing was whole. */
 static enum ht_code find_new(struct ht_stopped *s,
 			     const struct ht_stop_limits *l, unsigned word,
-			     size_t *ret, struct ht_err *err)
+			     bool *ret_whole, struct ht_err *err)
 {
-	size_t before = s->n;
+	/* Counted first: one that ends later cannot hide one left out. */
+	size_t there = ht_tasks_count(s->tasks);
+	size_t before = s->n, listed = 0;
 	pid_t tid;
 
 	while ((tid = ht_tasks_next(s->tasks)) != 0) {
 		struct ht_held *h;
 		enum ht_code code;
 
+		listed++;
 		if (known(s, tid))
 			continue;
 		h = add(s);
@@ -134,7 +139,7 @@ static enum ht_code find_new(struct ht_stopped *s,
 		if (h->state == HT_HELD_GONE)
 			s->n--;
 	}
-	*ret = s->n - before;
+	*ret_whole = s->n == before && listed >= there;
 	return HT_OK;
 }
 
@@ -155,20 +160,18 @@ static enum ht_code stop_threads(struct ht_stopped *s,
 				 const struct ht_stop_limits *l, unsigned word,
 				 struct ht_err *err)
 {
-	enum ht_code code;
-	size_t fresh;
+	enum ht_code code = HT_OK;
+	bool whole = false;
 
-	for (;;) {
-		code = find_new(s, l, word, &fresh, err);
-		if (code != HT_OK)
-			return code;
-		if (fresh == 0)
-			break;
-		interrupt_from(s, s->n - fresh);
-		code = collect_all(s, l->deadline_ns, err);
-		if (code != HT_OK)
-			return code;
+	while (code == HT_OK && !whole) {
+		code = find_new(s, l, word, &whole, err);
+		if (code == HT_OK && !whole) {
+			interrupt_from(s, 0);
+			code = collect_all(s, l->deadline_ns, err);
+		}
 	}
+	if (code != HT_OK)
+		return code;
 	for (size_t i = 0; i < s->n; i++)
 		if (s->held[i].state != HT_HELD_GONE)
 			return HT_OK;

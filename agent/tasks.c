@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -32,6 +33,16 @@ pid_t ht_tasks_next(DIR *tasks)
 			return (pid_t)strtol(e->d_name, NULL, 10);
 	rewinddir(tasks);
 	return 0;
+}
+
+/* The kernel counts a link for each thread, beside "." and "..". */
+size_t ht_tasks_count(DIR *tasks)
+{
+	struct stat st;
+
+	return fstat(dirfd(tasks), &st) == 0 && st.st_nlink > 2
+		       ? st.st_nlink - 2
+		       : 0;
 }
 
 /* The whole of a small file of one thread; false when it cannot be read. */

@@ -27,6 +27,9 @@ enum ht_code ht_tasks_open(pid_t pid, DIR **ret,
 			   struct ht_err *err) HT_MUST_CHECK;
 /* The next thread id; 0 at the end, after which it begins anew. */
 pid_t ht_tasks_next(DIR *tasks);
+/* Threads there are now. A listing that meets a thread just ending stops short:
+ * it was whole only if it had this many. */
+size_t ht_tasks_count(DIR *tasks);
 
 /* Whether the thread sleeps in the kernel, and where. Needs the right to trace
  * it; false also when that is missing. */

@@ -68,6 +68,9 @@ bool program_line(const struct program *p, char *buf, size_t size, int limit_ms)
 		int left = (int)((limit - ht_mono_ns() + HT_NS_PER_MS - 1) /
 				 HT_NS_PER_MS);
 
+		/* A line that has begun is there as a whole. */
+		if (n > 0)
+			left = 5000;
 		if (left <= 0 || poll(&fd, 1, left) <= 0 ||
 		    read(p->out, &c, 1) != 1)
 			return false;
