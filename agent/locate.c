@@ -32,8 +32,8 @@ struct survey {
 /* --- images
  * ------------------------------------------------------------------- */
 
-static void place_image(const struct ht_image_at *at, const struct ht_facts *x,
-			struct ht_found *ret)
+void ht_place_image(const struct ht_image_at *at, const struct ht_facts *x,
+		    struct ht_found *ret)
 {
 	uint64_t high = 0;
 
@@ -156,7 +156,7 @@ static void look_into(struct survey *s, const struct ht_image_at *at)
 			s->refused = err;
 		return;
 	}
-	place_image(at, x, &f);
+	ht_place_image(at, x, &f);
 	if (!is_same_build(s->in, &f)) {
 		ht_snapshot_warn(s->notes,
 				 "%s: the file on disk is not the "

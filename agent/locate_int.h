@@ -15,6 +15,11 @@ struct ht_found {
 	uint64_t end;		      /* of its last mapping, .bss included */
 };
 
+/* --- locate.c: where a file's addresses lie in the target -------------------- */
+
+void ht_place_image(const struct ht_image_at *at, const struct ht_facts *x,
+		    struct ht_found *ret);
+
 /* --- locate_cache.c: facts of files, each parsed once ----------------------
  */
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "agent/frames.h"
 #include "agent/guard.h"
@@ -25,6 +26,7 @@
 struct options {
 	pid_t pid;
 	const char *core, *exe;
+	bool dump; /* write the layout dump to standard output, then exit */
 	int done; /* nothing to measure: exit with `status` */
 	int status;
 };
@@ -42,6 +44,8 @@ static const char usage[] =
 	"      --pid PID     the process\n"
 	"      --core FILE   an ELF core file in its place\n"
 	"      --exe FILE    the core's program, if it moved\n"
+	"      --dump-layout print what is needed to support its libc, no heap\n"
+	"                    content, and exit\n"
 	"      --help        this text\n"
 	"      --version     the version\n";
 
@@ -73,6 +77,7 @@ static struct options parse(int argc, char **argv)
 		{"pid", required_argument, NULL, 'p'},
 		{"core", required_argument, NULL, 'c'},
 		{"exe", required_argument, NULL, 'e'},
+		{"dump-layout", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -86,7 +91,9 @@ static struct options parse(int argc, char **argv)
 		if (c == 'V')
 			return finished(0, stdout,
 					"heaptide-agent " HT_VERSION "\n");
-		if (c == 'c')
+		if (c == 'd')
+			o.dump = true;
+		else if (c == 'c')
 			o.core = optarg;
 		else if (c == 'e')
 			o.exe = optarg;
@@ -185,6 +192,21 @@ static bool answer(const struct options *o, const struct ht_request *r,
 	       !(r->flags & HT_LAST_REQUEST);
 }
 
+static int dump_layout(const struct options *o)
+{
+	struct ht_target target = HT_TARGET_NONE;
+	struct ht_err why = {0};
+	enum ht_code code = open_target(o, &target, &why);
+
+	if (code == HT_OK)
+		code = ht_target_dump(&target, STDOUT_FILENO, &why);
+	ht_target_close(&target);
+	if (code != HT_OK)
+		fprintf(stderr, "heaptide-agent: %s (%s)\n", why.msg,
+			ht_code_hint(code));
+	return ht_code_exit_status(code);
+}
+
 int main(int argc, char **argv)
 {
 	struct ht_target target = HT_TARGET_NONE;
@@ -196,6 +218,8 @@ int main(int argc, char **argv)
 	o = parse(argc, argv);
 	if (o.done)
 		return o.status;
+	if (o.dump)
+		return dump_layout(&o);
 	if (!has_parent())
 		return finished(2, stderr, usage).status;
 	if (ht_guard_arrive(NULL) != HT_OK)

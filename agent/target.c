@@ -182,6 +182,39 @@ enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
 	return code;
 }
 
+static enum ht_code dump_in(struct ht_target *t, const struct ht_maps *maps,
+			    int fd, struct ht_err *err)
+{
+	struct ht_locate_cache *cache = ht_locate_cache_new();
+	const struct ht_locate_in in = {
+		.pid = t->pid,
+		.maps = maps,
+		.reader = t->reader,
+		.exe_path = t->exe_path,
+		.use_debug_info = true,
+		.cache = cache,
+		.role_exe = "/proc/self/exe",
+	};
+	enum ht_code code = ht_locate_dump(&in, fd, err);
+
+	ht_locate_cache_free(cache);
+	return code;
+}
+
+enum ht_code ht_target_dump(struct ht_target *t, int fd, struct ht_err *err)
+{
+	struct ht_maps maps = {0};
+	enum ht_code code;
+
+	if (t->pid == 0)
+		return dump_in(t, &t->core.maps, fd, err);
+	code = ht_maps_read(t->pid, &maps, err);
+	if (code == HT_OK)
+		code = dump_in(t, &maps, fd, err);
+	ht_maps_fini(&maps);
+	return code;
+}
+
 enum ht_code ht_target_same(const struct ht_target *t, struct ht_err *err)
 {
 	uint64_t ticks, dev, inode;

@@ -45,6 +45,9 @@ enum ht_code ht_target_open_core(const char *core, const char *exe,
 /* Finds the heap, once. May take long: before the sandbox and any stop. */
 enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
 			      struct ht_err *err) HT_MUST_CHECK;
+/* doctor PID --dump-layout: ht_locate_dump() of an open target to fd. */
+enum ht_code ht_target_dump(struct ht_target *t, int fd,
+			    struct ht_err *err) HT_MUST_CHECK;
 /* Whether it is still the same process and program. HT_GONE when not. */
 enum ht_code ht_target_same(const struct ht_target *t,
 			    struct ht_err *err) HT_MUST_CHECK;

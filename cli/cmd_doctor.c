@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `heaptide doctor`: what is missing for heaptide to work here, and the command
  * that mends it. */
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/checks.h"
 #include "cli/json.h"
 #include "cli/target.h"
+#include "schema/client.h"
 #include "schema/snapshot_json.h"
 
 static const char *const grade_names[] = {"ok", "note", "missing"};
@@ -45,6 +48,19 @@ static void print_text(const struct ht_cli *cli, const struct ht_checks *c)
 	}
 }
 
+/* The agent alone may look into a process: it writes to our standard output. */
+static enum ht_code dump_layout(pid_t pid, struct ht_err *err)
+{
+	char agent[4096], text[16];
+	enum ht_code code = ht_client_find_agent(agent, sizeof(agent), err);
+
+	if (code != HT_OK)
+		return code;
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	execl(agent, agent, "--pid", text, "--dump-layout", (char *)NULL);
+	return ht_fail_sys(err, HT_SYS, errno, "start %s", agent);
+}
+
 enum ht_code ht_cmd_doctor(struct ht_cli *cli, struct ht_err *err)
 {
 	struct ht_checks checks = {.n = 0};
@@ -57,6 +73,11 @@ enum ht_code ht_cmd_doctor(struct ht_cli *cli, struct ht_err *err)
 		if (code != HT_OK)
 			return code;
 	}
+	if (cli->opt.dump_layout && !pid)
+		return ht_fail(err, HT_USAGE, "--dump-layout needs a process: "
+			       "heaptide doctor PID --dump-layout");
+	if (cli->opt.dump_layout)
+		return dump_layout(pid, err);
 	ht_check_machine(cli, &checks);
 	if (pid)
 		ht_check_process(cli, pid, &checks);

@@ -149,7 +149,7 @@ const struct ht_command ht_commands[] = {
 	{"sample", "TARGET", 1, 1, T(JSON) | T(SOCKET),
 	 "have heaptided take and store a sample now",
 	 "Answers when the sample is stored.", ht_cmd_sample},
-	{"doctor", "[PID]", 0, 1, T(JSON) | T(DB) | T(TIMEOUT),
+	{"doctor", "[PID]", 0, 1, T(JSON) | T(DB) | T(TIMEOUT) | T(DUMP_LAYOUT),
 	 "what is missing for this to work, and the command that mends it",
 	 "Checks rights, kernel, agent and database; with PID that process and "
 	 "its libc too.\vExit status 11 when something is missing.",

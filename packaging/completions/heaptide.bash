@@ -52,7 +52,7 @@ _heaptide() {
 	watch) options='--help --json --mode --max-pause --interval --socket' ;;
 	unwatch) options='--help --json --socket' ;;
 	sample) options='--help --json --socket' ;;
-	doctor) options='--help --json --db --timeout' ;;
+	doctor) options='--help --json --db --timeout --dump-layout' ;;
 	completion) options='--help' ;;
 	esac
 	if [[ $cur == -* ]]; then

@@ -163,4 +163,5 @@ complete -c heaptide -n __fish_use_subcommand -a doctor -d 'what is missing for 
 complete -c heaptide -n '__fish_seen_subcommand_from doctor' -l json -d 'print JSON'
 complete -c heaptide -n '__fish_seen_subcommand_from doctor' -l db -rF -d 'the database (default: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)'
 complete -c heaptide -n '__fish_seen_subcommand_from doctor' -l timeout -x -d 'give up a measurement after TIME (default: 30s)'
+complete -c heaptide -n '__fish_seen_subcommand_from doctor' -l dump-layout -d 'write what is needed to add support for the process'\''s libc; no heap content'
 complete -c heaptide -n __fish_use_subcommand -a completion -d 'completion for bash, zsh or fish, on standard output'

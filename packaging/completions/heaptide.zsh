@@ -245,6 +245,7 @@ _heaptide() {
 			'--json[print JSON]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--dump-layout[write what is needed to add support for the process'\''s libc; no heap content]' \
 			'*:target:_pids' ;;
 	completion)
 		_arguments \
