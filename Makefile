@@ -120,6 +120,10 @@ $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -fno-builtin-malloc -o $@ $< -lpthread
 
+$(BUILD)/bench/verdict_bench: $(BUILD)/obj/bench/verdict_bench.o $(BUILD)/obj/tests/lib/made.o $(call LIBS_OF,analysis schema common)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lm
+
 $(BUILD)/bench/store_bench: $(BUILD)/obj/bench/store_bench.o $(BUILD)/obj/tests/lib/fake.o $(call LIBS_OF,store schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(STORE_LIBS) -ljansson -lm
