@@ -132,7 +132,7 @@ static void dump_verdict(const struct dump *d, const struct ht_found *f)
 			"  layout %s, main_arena 0x%" PRIx64 ", mp_ 0x%" PRIx64
 			"\n",
 			m.layout.name, m.main_arena, m.mp);
-		code = ht_locate_verify(&m, d->in->reader, d->in->maps, &err);
+		code = ht_locate_verify(&m, d->in->reader, &err);
 	}
 	fprintf(d->out, "  verdict: %s\n", code == HT_OK ? "fits" : err.msg);
 	for (size_t i = 0; i < notes.warnings.n; i++)
