@@ -115,18 +115,12 @@ $(BUILD)/tools/matrix_check: $(BUILD)/obj/tests/matrix/check.o $(BUILD)/obj/test
 
 tools: $(TOOLS)
 
-# Measured and measuring programs, each one file.
-$(BUILD)/bench/%: bench/%.c
+# Measuring programs, and what they measure (heapgen); linked with every room.
+BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/*.c)))
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store schema common)
 	@mkdir -p $(@D)
-	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -fno-builtin-malloc -o $@ $< -lpthread
-
-$(BUILD)/bench/verdict_bench: $(BUILD)/obj/bench/verdict_bench.o $(BUILD)/obj/tests/lib/made.o $(call LIBS_OF,analysis schema common)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -lm
-
-$(BUILD)/bench/store_bench: $(BUILD)/obj/bench/store_bench.o $(BUILD)/obj/tests/lib/fake.o $(call LIBS_OF,store schema common)
-	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(STORE_LIBS) -ljansson -lm
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
+bench-programs: $(BENCH)
 
 # The SQL is embedded in this object.
 $(BUILD)/obj/schema/store_migrate.o: $(wildcard schema/sql/*.sql)
@@ -171,7 +165,7 @@ test: unit
 
 bench: ## measure side by side with peers; prints tables
 	@scripts/install-deps build runtime test
-	@$(MAKE) -s -j$(JOBS) all
+	@$(MAKE) -s -j$(JOBS) all bench-programs
 	@HT_BUILD=$(abspath $(BUILD)) bench/run.sh
 
 # ---- other ways to build ----------------------------------------------------
@@ -238,7 +232,7 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-.PHONY: all unit tools workloads fuzzers run check check-all test bench asan asan-build fuzz \
+.PHONY: all unit tools bench-programs workloads fuzzers run check check-all test bench asan asan-build fuzz \
 	fuzz-build coverage \
 	analyze format format-check install uninstall deb dist version clean help
 .SECONDARY:

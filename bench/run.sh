@@ -8,14 +8,6 @@ cd "$(dirname "$0")/.."
 export HT_TOP=$PWD HT_BUILD=${HT_BUILD:-$PWD/build}
 out=${BENCH_OUT:-/dev/stdout}
 
-programs() { # builds bench/*.c
-	local source
-	mkdir -p "$HT_BUILD/bench"
-	for source in bench/*.c; do
-		make -s BUILD="$HT_BUILD" "$HT_BUILD/bench/$(basename "$source" .c)"
-	done
-}
-
 machine() {
 	printf '%s, %s cores, %s of memory, kernel %s, glibc %s, load %s at the start.\n' \
 		"$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)" \
@@ -23,7 +15,6 @@ machine() {
 		"$(uname -r)" "$(ldd --version | sed -n '1s/.* //p')" "$(cut -d' ' -f1 /proc/loadavg)"
 }
 
-programs
 {
 	# shellcheck disable=SC2016 # markdown
 	printf '# Measurements\n\nMade by `make bench`. '
