@@ -299,9 +299,11 @@ static enum ht_code take_record(struct ht_wire_in *in, enum ht_record_id id,
 	if (!in->into)
 		return ht_fail(err, HT_PROTOCOL, "a record nobody asked for");
 	if (ht_record_is_list(id)) {
-		if (++in->rows > HT_WIRE_ROWS_MAX)
-			return ht_fail(err, HT_PROTOCOL, "more than %u rows",
-				       HT_WIRE_ROWS_MAX);
+		in->memory += type->size;
+		if (in->memory > HT_WIRE_MEMORY_MAX)
+			return ht_fail(err, HT_PROTOCOL,
+				       "an answer of more than %u MiB",
+				       HT_WIRE_MEMORY_MAX >> 20);
 		record = ht_snapshot_add(in->into, id);
 	} else {
 		record = ht_snapshot_single(in->into, id);

@@ -26,7 +26,8 @@
 #define HT_WIRE_VERSION 1
 #define HT_WIRE_HEADER 12
 #define HT_WIRE_PAYLOAD_MAX 65536u
-#define HT_WIRE_ROWS_MAX 4000000u /* rows of all lists of one snapshot */
+/* What one answer may take of our memory: 4000 arenas with all their bins. */
+#define HT_WIRE_MEMORY_MAX (64u << 20)
 
 enum ht_frame {
 	HT_FRAME_REQUEST = 1, /* parent to agent: struct ht_request */
@@ -40,7 +41,8 @@ enum ht_frame {
 struct ht_wire_in {
 	uint8_t *buf;
 	size_t used, capacity;
-	uint64_t frames, rows;
+	uint64_t frames;
+	uint64_t memory; /* of the rows so far */
 	uint64_t progress_done, progress_total;
 	enum { HT_WIRE_OPEN, HT_WIRE_SNAPSHOT, HT_WIRE_ERROR } state;
 	struct ht_snapshot *into; /* borrowed */
