@@ -1,12 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/links.h"
 
-#include <stdlib.h>
-#include <string.h>
+#include <sys/mman.h>
 
 #define GRANULE_SHIFT 8	 /* positions of one directory entry: 256 */
 #define LANES	      24 /* lists followed at a time */
 #define NOT_FOUND     SIZE_MAX
+
+/*
+ * Tables are address space first: as large as they could become, and memory
+ * only where records are written. Following lists jumps all over them; huge
+ * pages spare a walk of the page tables for each jump, and are asked for where
+ * the heap is large enough to fill them.
+ */
+#define HUGE		((size_t)2 << 20)
+#define HUGE_FROM_UNITS ((uint64_t)8 << 20) /* 128 MiB of heap */
+
+static void *reserve(const struct ht_links *l, size_t count, size_t size,
+		     size_t *ret_bytes)
+{
+	size_t bytes =
+		count > l->bytes_max / size ? l->bytes_max : count * size;
+	char *memory, *aligned;
+
+	bytes = (bytes + 2 * HUGE - 1) & ~(HUGE - 1);
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	if (l->units_all >= HUGE_FROM_UNITS) {
+		aligned = memory + (-(uintptr_t)memory & (HUGE - 1));
+		madvise(aligned, bytes - (size_t)(aligned - memory),
+			MADV_HUGEPAGE);
+	}
+	*ret_bytes = bytes;
+	return memory;
+}
+
+/* A chunk takes at least one unit, a free one at least two. */
+static bool reserve_all(struct ht_links *l)
+{
+	size_t n = (size_t)l->units_all + 1;
+
+	l->free.v = reserve(l, n / 2 + 1, sizeof(*l->free.v), &l->size[0]);
+	l->free.first = reserve(l, n / 256 + 2, 4, &l->size[1]);
+	l->fast.v = reserve(l, n, sizeof(*l->fast.v), &l->size[2]);
+	l->fast.first = reserve(l, n / 256 + 2, 4, &l->size[3]);
+	l->back = reserve(l, n / 2 + 1, sizeof(*l->back), &l->size[4]);
+	l->units = reserve(l, n / 2 + 1, sizeof(*l->units), &l->size[5]);
+	return l->free.v && l->free.first && l->fast.v && l->fast.first &&
+	       l->back && l->units;
+}
 
 void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
 		   uint64_t arena, struct ht_segment *segment, size_t segments,
@@ -33,22 +77,26 @@ void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
 		l->full |= base + units >= HT_LINK_MAX;
 		base += (units + 256) & ~UINT64_C(255);
 	}
+	l->units_all = l->full ? 0 : base;
+	if (bytes_max == 0 || !reserve_all(l))
+		l->full = true;
 }
 
-static void index_fini(struct ht_record_index *x)
+static void release(void *memory, size_t bytes)
 {
-	free(x->v);
-	free(x->first);
-	*x = (struct ht_record_index){0};
+	if (memory)
+		munmap(memory, bytes);
 }
 
 void ht_links_fini(struct ht_links *l)
 {
-	index_fini(&l->free);
-	index_fini(&l->fast);
-	free(l->back);
-	free(l->units);
-	l->back = l->units = NULL;
+	release(l->free.v, l->size[0]);
+	release(l->free.first, l->size[1]);
+	release(l->fast.v, l->size[2]);
+	release(l->fast.first, l->size[3]);
+	release(l->back, l->size[4]);
+	release(l->units, l->size[5]);
+	*l = (struct ht_links){0};
 }
 
 /* --- positions ----------------------------------------------------------- */
@@ -116,98 +164,58 @@ uint32_t ht_record_position(const struct ht_record_index *x, size_t i)
 /* --- adding ----------------------------------------------------------------
  */
 
-/* The array with room for `to` members; NULL: the limit, or no memory. */
-static void *grown(struct ht_links *l, void *array, size_t size, size_t from,
-		   size_t to)
+/* false: the memory limit is reached. */
+static bool spend(struct ht_links *l, size_t bytes)
 {
-	if (l->bytes + (to - from) * size > l->bytes_max)
-		return NULL;
-	array = reallocarray(array, to, size);
-	if (array)
-		l->bytes += (to - from) * size;
-	return array;
-}
-#define GROW(l, array, from, to)                                               \
-	({                                                                     \
-		void *g_ =                                                     \
-			grown((l), (array), sizeof(*(array)), (from), (to));   \
-		if (g_)                                                        \
-			(array) = g_;                                          \
-		g_ != NULL;                                                    \
-	})
-
-static bool grow_index(struct ht_links *l, struct ht_record_index *x,
-		       size_t more)
-{
-	size_t from = x->capacity, to = from + from / 4 + more + 1024;
-
-	if (x->n + more <= from)
-		return true;
-	if (!GROW(l, x->v, from, to))
-		return false;
-	if (x == &l->free &&
-	    (!GROW(l, l->back, from, to) || !GROW(l, l->units, from, to)))
-		return false;
-	x->capacity = to;
-	return true;
+	if (l->full || bytes > l->bytes_max - l->bytes)
+		l->full = true;
+	else
+		l->bytes += bytes;
+	return !l->full;
 }
 
-static bool grow_directory(struct ht_links *l, struct ht_record_index *x,
-			   uint32_t position)
+static void append(struct ht_record_index *x, uint32_t position, uint32_t link,
+		   uint8_t mark)
 {
-	size_t granule = position >> GRANULE_SHIFT;
-
-	if (granule + 2 > x->granules_capacity) {
-		size_t to = granule + granule / 4 + 1024;
-
-		if (!GROW(l, x->first, x->granules_capacity, to))
-			return false;
-		x->granules_capacity = to;
-	}
-	while (x->granules <= granule)
+	while (x->granules <= position >> GRANULE_SHIFT)
 		x->first[x->granules++] = (uint32_t)x->n;
-	return true;
+	x->v[x->n++] = (struct ht_record){link, (uint8_t)position, mark};
 }
 
-static bool append(struct ht_links *l, struct ht_record_index *x,
-		   uint32_t position, uint32_t link, uint8_t mark)
+/* What a batch up to this position takes of the directory. */
+static size_t directory_bytes(const struct ht_record_index *x, uint32_t last)
 {
-	if ((position >> GRANULE_SHIFT) >= x->granules &&
-	    !grow_directory(l, x, position))
-		return false;
-	x->v[x->n++] = (struct ht_record){link, (uint8_t)position, mark};
-	return true;
+	size_t granules = (last >> GRANULE_SHIFT) + 1;
+
+	return granules > x->granules
+		       ? (granules - x->granules) * sizeof(*x->first)
+		       : 0;
 }
 
 void ht_links_add_free(struct ht_links *l, uint32_t position, uint32_t units,
 		       uint32_t fd, uint32_t bk)
 {
-	size_t at = l->free.n;
+	size_t bytes = sizeof(*l->free.v) + sizeof(*l->back) +
+		       sizeof(*l->units) + directory_bytes(&l->free, position);
 
-	if (l->full || !grow_index(l, &l->free, 1) ||
-	    !append(l, &l->free, position, fd, HT_MARK_NONE)) {
-		l->full = true;
+	if (!spend(l, bytes))
 		return;
-	}
-	l->back[at] = bk;
-	l->units[at] = units;
+	l->back[l->free.n] = bk;
+	l->units[l->free.n] = units;
+	append(&l->free, position, fd, HT_MARK_NONE);
 }
 
 void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
 		       size_t n)
 {
-	if (l->full || !grow_index(l, &l->fast, n)) {
-		l->full = true;
-		return;
-	}
-	for (size_t i = 0; i < n; i++) {
-		uint8_t mark = (uint8_t)(c[i].index | HT_FAST_CANDIDATE);
+	size_t bytes = n * sizeof(*l->fast.v) +
+		       directory_bytes(&l->fast, c[n - 1].position);
 
-		if (!append(l, &l->fast, c[i].position, c[i].link, mark)) {
-			l->full = true;
-			return;
-		}
-	}
+	if (!spend(l, bytes))
+		return;
+	for (size_t i = 0; i < n; i++)
+		append(&l->fast, c[i].position, c[i].link,
+		       (uint8_t)(c[i].index | HT_FAST_CANDIDATE));
 }
 
 /* --- following ---------------------------------------------------------------
@@ -318,8 +326,11 @@ static void fetch_records(const struct ht_record_index *x,
 {
 	size_t granule = (list->next - 1) >> GRANULE_SHIFT;
 
-	if (granule < x->granules)
+	if (granule < x->granules) {
+		/* records of a granule rarely lie in one cache line */
 		__builtin_prefetch(x->v + x->first[granule]);
+		__builtin_prefetch(x->v + x->first[granule] + 8);
+	}
 }
 
 typedef bool step_fn(struct ht_links *l, struct ht_list *list);

@@ -48,9 +48,9 @@ struct ht_record {
 /* Records of one kind, sorted by position. */
 struct ht_record_index {
 	struct ht_record *v;
-	size_t n, capacity;
+	size_t n;
 	uint32_t *first; /* first record of each 256 positions */
-	size_t granules, granules_capacity;
+	size_t granules;
 };
 
 struct ht_links {
@@ -65,6 +65,8 @@ struct ht_links {
 	struct ht_record_index
 		fast;		 /* chunks that could be in a fastbin;
 				    mark: fastbin of their size | HT_FAST_CANDIDATE */
+	uint64_t units_all;	 /* of all segments */
+	size_t size[6];		 /* address space of each table */
 	size_t bytes, bytes_max; /* memory of all tables */
 	bool full;		 /* not every record found room */
 };
