@@ -331,3 +331,22 @@ bool ht_condition_needs_verdict(const struct ht_condition *c)
 	}
 	return false;
 }
+
+void ht_condition_metrics(const struct ht_condition *c,
+			  bool metrics[HT_METRIC_COUNT])
+{
+	for (size_t i = 0; i < c->ops_n; i++) {
+		const struct ht_condition_op *op = &c->ops[i];
+
+		if (op->op == HT_OP_FUNCTION)
+			metrics[HT_M_in_use] = true; /* for troughs */
+		if (op->op != HT_OP_VALUE && op->op != HT_OP_FUNCTION)
+			continue;
+		if (op->value < HT_METRIC_COUNT)
+			metrics[op->value] = true;
+		else if (op->value == HT_METRIC_COUNT + HT_V_anon)
+			metrics[HT_M_rss_anon] = metrics[HT_M_swap] = true;
+		else if (op->value == HT_METRIC_COUNT + HT_V_stuck)
+			metrics[HT_M_retained] = metrics[HT_M_trimmable] = true;
+	}
+}

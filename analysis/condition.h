@@ -23,24 +23,24 @@
 #include "analysis/verdict.h"
 
 /* V(name, help) */
-#define HT_CONDITION_VALUES(V)                                               \
-	V(anon, "anonymous and swapped bytes")                               \
-	V(stuck, "retained bytes that malloc_trim(0) would not return")      \
-	V(eta, "seconds until the nearest limit at the present growth")      \
-	V(slope, "bytes per hour, of what the verdict says is growing")      \
-	V(confidence, "of the verdict, 0 to 1")                              \
-	V(idle_floor, "lowest retained bytes in the verdict's window")       \
-	V(failures, "samples that failed in a row")                          \
-	V(inconsistent, "of the last 3 samples, those with a corrupt heap")  \
-	V(gap_intervals, "intervals since the last sample that succeeded")   \
+#define HT_CONDITION_VALUES(V)                                                 \
+	V(anon, "anonymous and swapped bytes")                                 \
+	V(stuck, "retained bytes that malloc_trim(0) would not return")        \
+	V(eta, "seconds until the nearest limit at the present growth")        \
+	V(slope, "bytes per hour, of what the verdict says is growing")        \
+	V(confidence, "of the verdict, 0 to 1")                                \
+	V(idle_floor, "lowest retained bytes in the verdict's window")         \
+	V(failures, "samples that failed in a row")                            \
+	V(inconsistent, "of the last 3 samples, those with a corrupt heap")    \
+	V(gap_intervals, "intervals since the last sample that succeeded")     \
 	V(stop_ratio, "share of wall time that the process was stopped")
 
 /* V(name, help): over the window that ends now. */
-#define HT_CONDITION_FUNCTIONS(V)                                           \
-	V(lowest, "lowest value in the window")                             \
-	V(highest, "highest value in the window")                           \
-	V(mean, "mean of the window")                                       \
-	V(trough, "its value when in_use was lowest in the window")         \
+#define HT_CONDITION_FUNCTIONS(V)                                              \
+	V(lowest, "lowest value in the window")                                \
+	V(highest, "highest value in the window")                              \
+	V(mean, "mean of the window")                                          \
+	V(trough, "its value when in_use was lowest in the window")            \
 	V(rate, "its change per hour, first half's mean to second half's")
 
 enum ht_condition_value {
@@ -71,7 +71,7 @@ struct ht_condition {
 		uint8_t function; /* enum ht_condition_function */
 		uint16_t value;	  /* enum ht_metric, or + HT_METRIC_COUNT */
 		double number;	  /* or the window in seconds */
-	} ops[HT_CONDITION_OPS]; /* postfix */
+	} ops[HT_CONDITION_OPS];  /* postfix */
 	size_t ops_n;
 };
 
@@ -82,6 +82,9 @@ enum ht_code ht_condition_parse(const char *text, struct ht_condition *ret,
 int64_t ht_condition_window_ns(const struct ht_condition *c);
 /* It asks about something that only a verdict knows. */
 bool ht_condition_needs_verdict(const struct ht_condition *c);
+/* Flags the metrics that it reads. */
+void ht_condition_metrics(const struct ht_condition *c,
+			  bool metrics[HT_METRIC_COUNT]);
 /* ease: 1 asks as written; 0.8 asks with every level eased to 80 % (levels of
  * ">" are multiplied, levels of "<" divided). left, right: the two sides of the
  * first comparison that decides; may be NULL. */

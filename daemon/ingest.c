@@ -13,6 +13,7 @@
 
 #define RETRY_FIRST_NS	   (2 * HT_NS_PER_S)
 #define RETRY_LAST_NS	   (60 * HT_NS_PER_S)
+#define MAINTAIN_EVERY_NS  (10 * HT_NS_PER_S)
 #define MAINTAIN_BUDGET_NS (5 * HT_NS_PER_MS) /* of one slice */
 
 static void open_store(struct ht_ingest *i);
@@ -254,13 +255,61 @@ struct ht_store *ht_ingest_store(struct ht_ingest *i)
 	return i->store;
 }
 
+/* --- roll-ups and retention -------------------------------------------------
+ */
+
+static struct ht_store_policy policy_of(const struct ht_daemon_config *c)
+{
+	struct ht_store_policy policy = HT_STORE_POLICY_DEFAULT;
+
+	policy.raw_s = c->keep_raw_ns / HT_NS_PER_S;
+	policy.minute_s = c->keep_minute_ns / HT_NS_PER_S;
+	policy.ten_minutes_s = c->keep_10min_ns / HT_NS_PER_S;
+	policy.hour_s = c->keep_hour_ns / HT_NS_PER_S;
+	policy.max_bytes = (int64_t)c->store_max;
+	return policy;
+}
+
+static enum ht_code maintain(struct ht_ingest *i, bool *ret_done,
+			     struct ht_err *err)
+{
+	struct ht_store_policy policy = policy_of(&i->daemon->config.daemon);
+	int64_t bytes;
+	enum ht_code code =
+		ht_store_maintain(i->store, &policy, ht_wall_ns(),
+				  MAINTAIN_BUDGET_NS, ret_done, err);
+
+	if (code == HT_OK)
+		code = ht_store_size(i->store, &bytes, err);
+	if (code == HT_OK)
+		i->size_bytes = (uint64_t)bytes;
+	return code;
+}
+
+static int on_maintain(sd_event_source *source, uint64_t now_us, void *ctx)
+{
+	struct ht_ingest *i = ctx;
+	bool done = true;
+	struct ht_err err;
+
+	(void)source;
+	(void)now_us;
+	ht_ingest_flush(i);
+	if (i->store && maintain(i, &done, &err) != HT_OK)
+		ht_ingest_trouble(i, "roll up", &err);
+	set_timer(i, &i->maintain_timer,
+		  done ? MAINTAIN_EVERY_NS : HT_NS_PER_S / 2, on_maintain);
+	return 0;
+}
+
 enum ht_code ht_ingest_init(struct ht_ingest *i, struct ht_daemon *d,
 			    struct ht_err *err)
 {
 	*i = (struct ht_ingest){.daemon = d, .retry_wait_ns = RETRY_FIRST_NS};
 	open_store(i);
-	(void)err;
-	return HT_OK;
+	return ht_timer_set(d->event, &i->maintain_timer,
+			    ht_mono_ns() + MAINTAIN_EVERY_NS, on_maintain, i,
+			    err);
 }
 
 void ht_ingest_fini(struct ht_ingest *i)

@@ -28,6 +28,32 @@ static int64_t longest_window_ns(const struct ht_config *c)
 	return longest_ns;
 }
 
+/* What analysis/measure.c reads of a series: reading all of them from the store
+ * takes five times as long. test_judge holds the two lists together. */
+const bool ht_judge_metrics[HT_METRIC_COUNT] = {
+	[HT_M_in_use] = true,
+	[HT_M_in_use_arena] = true,
+	[HT_M_retained] = true,
+	[HT_M_trimmable] = true,
+	[HT_M_heap_resident] = true,
+	[HT_M_resident_free] = true,
+	[HT_M_non_malloc_anon] = true,
+	[HT_M_rss_anon] = true,
+	[HT_M_rss_shmem] = true,
+	[HT_M_swap] = true,
+	[HT_M_limit] = true,
+	[HT_M_arenas] = true,
+	[HT_M_arenas_holding] = true,
+	[HT_M_non_main_free_resident] = true,
+	[HT_M_unattached_arenas] = true,
+	[HT_M_tcache] = true,
+	[HT_M_fastbin] = true,
+	[HT_M_top] = true,
+	[HT_M_trim_threshold] = true,
+	[HT_M_blocked_4] = true,
+	[HT_M_blocked_span] = true,
+};
+
 static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
 			  int64_t now_ns)
 {
@@ -39,8 +65,8 @@ static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
 	if (!st || !p->store_id)
 		return false;
 	if (ht_store_series_mixed(st, p->store_id, now_ns - HISTORY_NS, now_ns,
-				  HT_SERIES_CLASSES | HT_SERIES_MAPPINGS, NULL,
-				  &history, &err) != HT_OK) {
+				  HT_SERIES_CLASSES | HT_SERIES_MAPPINGS,
+				  ht_judge_metrics, &history, &err) != HT_OK) {
 		if (err.code != HT_NODATA)
 			ht_ingest_trouble(&d->ingest, "read history", &err);
 		return false;
@@ -49,6 +75,15 @@ static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
 	p->judged = true;
 	ht_ingest_verdict(&d->ingest, p, now_ns);
 	return true;
+}
+
+static void flag_metrics(const struct ht_config *c,
+			 bool metrics[HT_METRIC_COUNT])
+{
+	for (size_t i = 0; i < c->rules_n; i++) {
+		ht_condition_metrics(&c->rules[i].condition, metrics);
+		ht_condition_metrics(&c->rules[i].hold, metrics);
+	}
 }
 
 static double gap_intervals(const struct ht_watched *p, int64_t now_ns)
@@ -64,6 +99,8 @@ static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t now_ns,
 {
 	struct ht_store *st = ht_ingest_store(&d->ingest);
 	HT_AUTO_SERIES struct ht_series recent;
+	bool metrics[HT_METRIC_COUNT] = {
+		[HT_M_rss_anon] = true, [HT_M_swap] = true}; /* minimum */
 	struct ht_err err;
 	struct ht_situation s = {
 		.now_ns = now_ns,
@@ -77,10 +114,12 @@ static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t now_ns,
 	};
 
 	ht_series_init(&recent);
+	flag_metrics(&d->config, metrics);
 	if (st && p->store_id &&
-	    ht_store_series(st, p->store_id,
-			    now_ns - longest_window_ns(&d->config), now_ns, 0,
-			    HT_SERIES_METRICS, &recent, &err) != HT_OK &&
+	    ht_store_series_of(st, p->store_id,
+			       now_ns - longest_window_ns(&d->config), now_ns,
+			       0, HT_SERIES_METRICS, metrics, &recent,
+			       &err) != HT_OK &&
 	    err.code != HT_NODATA)
 		ht_ingest_trouble(&d->ingest, "read samples", &err);
 	ht_alerts_ask(&d->alerts, p, &s);

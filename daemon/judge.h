@@ -14,6 +14,9 @@ struct ht_judge {
 	int64_t cost_ns; /* of the last one */
 };
 
+/* The metrics that a verdict needs. */
+extern const bool ht_judge_metrics[HT_METRIC_COUNT];
+
 enum ht_code ht_judge_init(struct ht_judge *j, struct ht_daemon *d,
 			   struct ht_err *err) HT_MUST_CHECK;
 void ht_judge_fini(struct ht_judge *j);
