@@ -3,7 +3,9 @@
  * Rates: judges every recorded workload and prints how often the verdict is
  * right, at the end of the runs, with thinned samples, and at every moment.
  *
- *	build/tools/rates [-v] DIRECTORY...
+ *	build/tools/rates [-v] [-t] DIRECTORY...
+ *
+ * -v: each verdict with its evidence; -t: tables only.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 
 #include "tests/lib/trace.h"
 
-static bool verbose;
+static bool verbose, tables;
 
 struct count {
 	size_t runs, strict, accepted, forbidden, insufficient;
@@ -42,7 +44,7 @@ static void at_end(const struct ht_trace *t, struct count *c)
 	c->leak_true += is;
 	c->leak_right += said && is;
 	c->confusion[t->label][v.label]++;
-	if (v.label != t->label || verbose)
+	if ((v.label != t->label || verbose) && !tables)
 		printf("%s %-20s every %zu: %s (%.2f %s) %s%s\n",
 		       v.label == t->label	? "   "
 		       : in(t->forbid, v.label) ? "!! "
@@ -76,7 +78,7 @@ static void at_every_moment(const struct ht_trace *t, struct count *c)
 		c->wrong_leaks += wrong_leak;
 		twice |= wrong_leak && before == HT_LABEL_LEAK;
 		before = v.label;
-		if (!fine)
+		if (!fine && !tables)
 			printf("   %-20s at %.1f s: %s (%s)\n", t->name,
 			       (double)at * 1e-9, ht_label_names[v.label],
 			       v.reason);
@@ -98,34 +100,46 @@ static double share(size_t a, size_t b)
 	return b ? (double)a / (double)b : 1;
 }
 
+static const enum ht_label shown[] = {
+	HT_LABEL_LEAK,		HT_LABEL_NON_MALLOC_GROWTH,
+	HT_LABEL_POOL_GROWTH,	HT_LABEL_TOP_PINNED,
+	HT_LABEL_FRAGMENTATION, HT_LABEL_ARENA_PROLIFERATION,
+	HT_LABEL_CACHE_WARMUP,	HT_LABEL_PERIODIC,
+	HT_LABEL_STABLE,	HT_LABEL_INSUFFICIENT_DATA,
+};
+#define SHOWN (sizeof(shown) / sizeof(*shown))
+
 static void print_confusion(const struct count *c)
 {
-	printf("\n| true \\ said |");
-	for (int l = 0; l < HT_LABEL_COUNT; l++)
-		printf(" %.9s |", ht_label_names[l]);
+	printf("\n| true label (row), verdict (column) |");
+	for (size_t k = 0; k < SHOWN; k++)
+		printf(" %s |", ht_label_names[shown[k]]);
+	printf("\n|");
+	for (size_t k = 0; k <= SHOWN; k++)
+		printf(" --- |");
 	puts("");
-	for (int l = 0; l < HT_LABEL_COUNT; l++) {
-		if (l == HT_LABEL_INSUFFICIENT_DATA)
+	for (size_t l = 0; l < SHOWN; l++) {
+		if (shown[l] == HT_LABEL_INSUFFICIENT_DATA)
 			continue;
-		printf("| %s |", ht_label_names[l]);
-		for (int k = 0; k < HT_LABEL_COUNT; k++)
-			printf(" %zu |", c->confusion[l][k]);
+		printf("| %s |", ht_label_names[shown[l]]);
+		for (size_t k = 0; k < SHOWN; k++)
+			printf(" %zu |", c->confusion[shown[l]][shown[k]]);
 		puts("");
 	}
 }
 
 static void print(const struct count *c)
 {
-	printf("| every %zu | strict %zu of %zu | accepted %zu | forbidden %zu "
-	       "| too little data %zu | LEAK precision %.2f recall %.2f |",
+	printf("| every %zu | %zu of %zu | %zu | %zu | %zu | %.2f | %.2f |",
 	       c->every, c->strict, c->runs, c->accepted, c->forbidden,
 	       c->insufficient, share(c->leak_right, c->leak_said),
 	       share(c->leak_right, c->leak_true));
 	if (c->moments)
-		printf(" moments fine %.1f %% of %zu, wrong LEAK %zu, in a row "
-		       "in %zu runs |",
+		printf(" %.1f %% of %zu | %zu |",
 		       100 * share(c->moments_fine, c->moments), c->moments,
-		       c->wrong_leaks, c->wrong_leaks_twice);
+		       c->wrong_leaks_twice);
+	else
+		printf(" - | - |");
 	puts("");
 }
 
@@ -133,12 +147,14 @@ int main(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "v")) != -1) {
-		if (option != 'v') {
-			fprintf(stderr, "usage: rates [-v] DIRECTORY...\n");
+	while ((option = getopt(argc, argv, "vt")) != -1) {
+		if (option == '?') {
+			fprintf(stderr,
+				"usage: rates [-v] [-t] DIRECTORY...\n");
 			return 2;
 		}
-		verbose = true;
+		verbose |= option == 'v';
+		tables |= option == 't';
 	}
 	for (int i = optind; i < argc; i++) {
 		printf("%s\n", argv[i]);
