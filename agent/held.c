@@ -103,6 +103,14 @@ bool ht_held_collect(struct ht_held *h)
 	return h->state != HT_HELD_SEIZED;
 }
 
+/* A thread that runs this very moment may not have been counted yet. */
+bool ht_held_woke(const struct ht_held *h, DIR *tasks)
+{
+	return h->state == HT_HELD_WATCHED &&
+	       (ht_task_state(tasks, h->tid) == 'R' ||
+		ht_task_runs(tasks, h->tid) != h->runs);
+}
+
 void ht_held_run(struct ht_held *h)
 {
 	void *signal = (void *)(intptr_t)h->signal;

@@ -35,6 +35,8 @@ void ht_held_interrupt(struct ht_held *h);
 void ht_held_run(struct ht_held *h);
 /* Takes note if it has stopped or ended; never blocks. True when it did. */
 bool ht_held_collect(struct ht_held *h);
+/* Whether a watched thread ran since we looked, or is about to. */
+bool ht_held_woke(const struct ht_held *h, DIR *tasks);
 /* Lets it go, with the signal that it was about to get. */
 void ht_held_release(struct ht_held *h);
 

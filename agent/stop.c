@@ -111,14 +111,15 @@ static struct ht_held *add(struct ht_stopped *s)
 }
 
 /* Seizes or watches every thread not known yet; ret_whole: there was none, and
- * the listing was whole. */
+ * the listing was whole. One that was just ending may have cut it short; only a
+ * main thread that ended before the others stays listed. */
 static enum ht_code find_new(struct ht_stopped *s,
 			     const struct ht_stop_limits *l, unsigned word,
 			     bool *ret_whole, struct ht_err *err)
 {
 	/* Counted first: one that ends later cannot hide one left out. */
 	size_t there = ht_tasks_count(s->tasks);
-	size_t before = s->n, listed = 0;
+	size_t before = s->n, listed = 0, ending = 0;
 	pid_t tid;
 
 	while ((tid = ht_tasks_next(s->tasks)) != 0) {
@@ -136,10 +137,12 @@ static enum ht_code find_new(struct ht_stopped *s,
 				     err);
 		if (code != HT_OK)
 			return code;
-		if (h->state == HT_HELD_GONE)
+		if (h->state == HT_HELD_GONE) {
+			ending += tid != s->pid;
 			s->n--;
+		}
 	}
-	*ret_whole = s->n == before && listed >= there;
+	*ret_whole = s->n == before && ending == 0 && listed >= there;
 	return HT_OK;
 }
 
@@ -303,9 +306,7 @@ size_t ht_stop_woken(struct ht_stopped *s)
 	size_t woken = 0;
 
 	for (size_t i = 0; i < s->n; i++)
-		woken += s->held[i].state == HT_HELD_WATCHED &&
-			 ht_task_runs(s->tasks, s->held[i].tid) !=
-				 s->held[i].runs;
+		woken += ht_held_woke(&s->held[i], s->tasks);
 	return woken;
 }
 

@@ -88,16 +88,20 @@ bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_nap *ret)
 	return true;
 }
 
-/* schedstat: time on a processor, time waiting for one, times put on one. */
+/* schedstat: nanoseconds on a processor, time waiting for one, times put on
+ * one. Each of the first and last only grows, so their sum is a counter too; a
+ * wake-up so short that the scheduler did not count it still took some
+ * nanoseconds. */
 uint64_t ht_task_runs(DIR *tasks, pid_t tid)
 {
 	char buf[4096];
-	uint64_t runs, more;
+	uint64_t ns, runs;
 	const char *at;
 
 	if (read_file(tasks, tid, "schedstat", buf, sizeof(buf)) &&
-	    sscanf(buf, "%*s %*s %" SCNu64, &runs) == 1 && runs > 0)
-		return runs;
+	    sscanf(buf, "%" SCNu64 " %*s %" SCNu64, &ns, &runs) == 2 &&
+	    runs > 0)
+		return ns + runs;
 	/* A kernel without schedstat counts switches in status. */
 	if (!read_file(tasks, tid, "status", buf, sizeof(buf)))
 		return HT_RUNS_UNKNOWN;
@@ -105,9 +109,9 @@ uint64_t ht_task_runs(DIR *tasks, pid_t tid)
 	if (!at || sscanf(at,
 			  "\nvoluntary_ctxt_switches: %" SCNu64
 			  " nonvoluntary_ctxt_switches: %" SCNu64,
-			  &runs, &more) != 2)
+			  &ns, &runs) != 2)
 		return HT_RUNS_UNKNOWN;
-	return runs + more;
+	return ns + runs;
 }
 
 char ht_task_state(DIR *tasks, pid_t tid)
