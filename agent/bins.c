@@ -67,7 +67,7 @@ static void follow_fastbins(struct ht_arena_walk *aw)
 					? ht_links_encode(&aw->links,
 							  aw->root->fast[i])
 					: HT_LINK_END};
-	ht_links_follow_fast(&aw->links, list, n);
+	ht_links_settle_fastbins(&aw->links, list, n);
 	for (unsigned i = 0; i < n; i++) {
 		aw->fast[i] = list[i].count;
 		report_list(aw, &list[i], "fastbin");

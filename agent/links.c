@@ -3,9 +3,9 @@
 
 #include <sys/mman.h>
 
-#define GRANULE_SHIFT 8	 /* positions of one directory entry: 256 */
-#define LANES	      24 /* lists followed at a time */
-#define NOT_FOUND     SIZE_MAX
+#define HT_GRANULE_SHIFT 8  /* positions of one directory entry: 256 */
+#define LANES		 24 /* lists followed at a time */
+#define NOT_FOUND	 SIZE_MAX
 
 /*
  * Tables are address space first: as large as they could become, and memory
@@ -158,7 +158,7 @@ uint32_t ht_record_position(const struct ht_record_index *x, size_t i)
 		else
 			high = mid;
 	}
-	return (uint32_t)(low << GRANULE_SHIFT) | x->v[i].slot;
+	return (uint32_t)(low << HT_GRANULE_SHIFT) | x->v[i].slot;
 }
 
 /* --- adding ----------------------------------------------------------------
@@ -177,15 +177,15 @@ static bool spend(struct ht_links *l, size_t bytes)
 static void append(struct ht_record_index *x, uint32_t position, uint32_t link,
 		   uint8_t mark)
 {
-	while (x->granules <= position >> GRANULE_SHIFT)
+	while (x->granules <= position >> HT_GRANULE_SHIFT)
 		x->first[x->granules++] = (uint32_t)x->n;
-	x->v[x->n++] = (struct ht_record){link, (uint8_t)position, mark};
+	x->v[x->n++] = (struct ht_record){link, (uint8_t)position, mark, 0};
 }
 
 /* What a batch up to this position takes of the directory. */
 static size_t directory_bytes(const struct ht_record_index *x, uint32_t last)
 {
-	size_t granules = (last >> GRANULE_SHIFT) + 1;
+	size_t granules = (last >> HT_GRANULE_SHIFT) + 1;
 
 	return granules > x->granules
 		       ? (granules - x->granules) * sizeof(*x->first)
@@ -221,31 +221,6 @@ void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
 /* --- following ---------------------------------------------------------------
  */
 
-/* The last record at or before the position, by halving without branches: which
- * way to go cannot be predicted. */
-static struct ht_record *find(const struct ht_record_index *x,
-			      uint32_t position)
-{
-	size_t granule = position >> GRANULE_SHIFT, n;
-	const uint8_t slot = (uint8_t)position;
-	struct ht_record *r;
-
-	if (granule >= x->granules)
-		return NULL;
-	r = x->v + x->first[granule];
-	n = (granule + 1 < x->granules ? x->first[granule + 1] : x->n) -
-	    x->first[granule];
-	if (n == 0)
-		return NULL;
-	while (n > 1) {
-		size_t half = n / 2;
-
-		r += r[half].slot <= slot ? half : 0;
-		n -= half;
-	}
-	return r->slot == slot ? r : NULL;
-}
-
 static bool fault(struct ht_list *list, enum ht_list_fault what)
 {
 	list->fault = what;
@@ -269,7 +244,7 @@ static bool step_bin(struct ht_links *l, struct ht_list *list)
 	}
 	if (here == HT_LINK_END || here > HT_LINK_MAX)
 		return fault(list, HT_LIST_WILD);
-	r = find(&l->free, here - 1);
+	r = ht_record_find(&l->free, here - 1);
 	if (!r)
 		return fault(list, HT_LIST_NOT_FREE);
 	i = (size_t)(r - l->free.v);
@@ -297,7 +272,7 @@ static bool step_fast(struct ht_links *l, struct ht_list *list)
 		return false;
 	if (here > HT_LINK_MAX)
 		return fault(list, HT_LIST_WILD);
-	r = find(&l->fast, here - 1);
+	r = ht_record_find(&l->fast, here - 1);
 	if (!r)
 		return fault(list, HT_LIST_NOT_FREE);
 	if (r->mark != (list->bin | HT_FAST_CANDIDATE))
@@ -315,7 +290,7 @@ static bool step_fast(struct ht_links *l, struct ht_list *list)
 static void fetch_directory(const struct ht_record_index *x,
 			    const struct ht_list *list)
 {
-	size_t granule = (list->next - 1) >> GRANULE_SHIFT;
+	size_t granule = (list->next - 1) >> HT_GRANULE_SHIFT;
 
 	if (granule < x->granules)
 		__builtin_prefetch(x->first + granule);
@@ -324,7 +299,7 @@ static void fetch_directory(const struct ht_record_index *x,
 static void fetch_records(const struct ht_record_index *x,
 			  const struct ht_list *list)
 {
-	size_t granule = (list->next - 1) >> GRANULE_SHIFT;
+	size_t granule = (list->next - 1) >> HT_GRANULE_SHIFT;
 
 	if (granule < x->granules) {
 		/* records of a granule rarely lie in one cache line */
@@ -367,12 +342,8 @@ void ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n)
 	follow(l, &l->free, lists, n, step_bin);
 }
 
-void ht_links_follow_fast(struct ht_links *l, struct ht_list *lists, size_t n)
+void ht_links_follow_fastbin(struct ht_links *l, struct ht_list *list)
 {
-	for (size_t i = 0; i < n; i++)
-		lists[i].previous = HT_LINK_END;
-	follow(l, &l->fast, lists, n, step_fast);
-	for (size_t i = 0; i < n; i++)
-		lists[i].count.bytes = lists[i].count.chunks *
-				       ht_fastbin_size(l->layout, lists[i].bin);
+	list->previous = HT_LINK_END;
+	follow(l, &l->fast, list, 1, step_fast);
 }

@@ -42,6 +42,7 @@ struct ht_record {
 	uint32_t link; /* fd */
 	uint8_t slot;  /* position % 256 */
 	uint8_t mark;  /* list it was found in; HT_MARK_NONE */
+	uint8_t from;  /* candidates that link to it; 255: as many or more */
 };
 #define HT_MARK_NONE 0xff
 
@@ -81,6 +82,33 @@ void ht_links_fini(struct ht_links *l);
 /* What the address of a chunk (or bin header) is as a link. */
 uint32_t ht_links_encode(const struct ht_links *l, uint64_t chunk);
 uint64_t ht_links_address(const struct ht_links *l, uint32_t position);
+
+#define HT_GRANULE_SHIFT 8 /* positions of one directory entry: 256 */
+
+/* The last record at or before the position, by halving without branches: which
+ * way to go cannot be predicted. */
+static inline struct ht_record *ht_record_find(const struct ht_record_index *x,
+					       uint32_t position)
+{
+	size_t granule = position >> HT_GRANULE_SHIFT, n;
+	const uint8_t slot = (uint8_t)position;
+	struct ht_record *r;
+
+	if (granule >= x->granules)
+		return NULL;
+	r = x->v + x->first[granule];
+	n = (granule + 1 < x->granules ? x->first[granule + 1] : x->n) -
+	    x->first[granule];
+	if (n == 0)
+		return NULL;
+	while (n > 1) {
+		size_t half = n / 2;
+
+		r += r[half].slot <= slot ? half : 0;
+		n -= half;
+	}
+	return r->slot == slot ? r : NULL;
+}
 
 /* Position of the i-th record. */
 uint32_t ht_record_position(const struct ht_record_index *x, size_t i);
@@ -122,6 +150,10 @@ struct ht_list {
 };
 
 void ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n);
-void ht_links_follow_fast(struct ht_links *l, struct ht_list *lists, size_t n);
+/* One fastbin from its head on, whatever it is. */
+void ht_links_follow_fastbin(struct ht_links *l, struct ht_list *list);
+/* membership.c: all fastbins, without following those that are sound. */
+void ht_links_settle_fastbins(struct ht_links *l, struct ht_list *lists,
+			      size_t n);
 
 #endif

@@ -78,15 +78,29 @@ static enum ht_mapping_kind kind_of_file(const struct ht_vma *v,
 		       : HT_MAPPING_FILE_CLEAN;
 }
 
-/* Anonymous memory right behind a file's mapping is that library's .bss. */
-static bool follows_file(const struct rss *r, size_t i)
+/* Start of the load of a file that the mapping i belongs to. */
+static uint64_t load_start(const struct rss *r, size_t i)
+{
+	uint64_t inode = r->maps->v[i].inode, dev = r->maps->v[i].dev;
+
+	while (i > 0 && r->maps->v[i].offset != 0 &&
+	       r->maps->v[i - 1].inode == inode && r->maps->v[i - 1].dev == dev)
+		i--;
+	return r->maps->v[i].start;
+}
+
+/* Anonymous memory right behind a file's mapping is that library's .bss, as far
+ * as its program headers say. */
+static bool is_bss(const struct rss *r, size_t i)
 {
 	const struct ht_vma *v = &r->maps->v[i];
 
 	return i > 0 && v[-1].end == v->start && v[-1].inode != 0 &&
 	       v->flags & HT_VMA_WRITE &&
 	       (r->part[i - 1].kind == HT_MAPPING_FILE_PRIVATE ||
-		r->part[i - 1].kind == HT_MAPPING_FILE_CLEAN);
+		r->part[i - 1].kind == HT_MAPPING_FILE_CLEAN) &&
+	       v->end <= ht_image_memory_end(r->w->in->reader,
+					     load_start(r, i - 1));
 }
 
 static enum ht_mapping_kind kind_of(const struct rss *r, size_t i)
@@ -106,7 +120,7 @@ static enum ht_mapping_kind kind_of(const struct rss *r, size_t i)
 		return HT_MAPPING_SHMEM;
 	if (holds_thread(r, v))
 		return HT_MAPPING_THREAD_STACK;
-	return follows_file(r, i) ? HT_MAPPING_BSS : HT_MAPPING_ANON;
+	return is_bss(r, i) ? HT_MAPPING_BSS : HT_MAPPING_ANON;
 }
 
 static void name_part(const struct rss *r, size_t i)

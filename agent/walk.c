@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "agent/walk_int.h"
@@ -77,6 +78,21 @@ static bool take_notes(struct ht_walk *w)
 	return ok;
 }
 
+/* Where no list told, the version does: 2.32 and later mangle links (some
+ * vendors' older ones too, so that an older version proves nothing). */
+static void tell_linking(struct ht_walk *w)
+{
+	struct ht_libc *libc = &w->out->libc;
+	unsigned minor = 0;
+
+	if (w->roots->spaces == 0)
+		return;
+	if (w->roots->space[0].safe_linking_known)
+		libc->safe_linking = w->roots->space[0].safe_linking;
+	else if (sscanf(libc->version, "2.%u", &minor) == 1 && minor >= 32)
+		libc->safe_linking = true;
+}
+
 static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 {
 	enum ht_code code = ht_census_take(w, err);
@@ -108,6 +124,7 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 		code = ht_fail(err, HT_NOMEM, "no memory for threads");
 	if (code == HT_OK) {
 		check_cached(w);
+		tell_linking(w);
 		code = walk_all(w, err);
 	}
 	if (code == HT_OK)

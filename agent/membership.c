@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Following a fastbin of millions waits for memory at every chunk. In a sound
+ * heap membership can be had without: of all candidates of one size, those that
+ * nobody links to, but for the head, are none (a chunk back in use that still
+ * holds its old link); without them, what they alone linked to is none either;
+ * and so on. What remains is the list, if the head is linked to by nobody,
+ * every other one by one, and one link ends it. These looks at memory do not
+ * depend on each other: the processor overlaps them. Where the condition does
+ * not hold the list is followed after all, to find the fault.
+ */
+#include "agent/links.h"
+
+#define AHEAD_DIRECTORY 48 /* records between asking for memory and its use */
+#define AHEAD_RECORD	24
+
+static struct ht_record *target_of(const struct ht_links *l,
+				   const struct ht_record *r)
+{
+	struct ht_record *to = NULL;
+
+	if (r->link != HT_LINK_END && r->link <= HT_LINK_MAX)
+		to = ht_record_find(&l->fast, r->link - 1);
+	return to && to->mark == r->mark ? to : NULL;
+}
+
+static void prefetch_ahead(const struct ht_record_index *x, size_t i)
+{
+	size_t granule;
+
+	if (i + AHEAD_DIRECTORY >= x->n)
+		return;
+	granule = (x->v[i + AHEAD_DIRECTORY].link - 1) >> HT_GRANULE_SHIFT;
+	if (granule < x->granules)
+		__builtin_prefetch(x->first + granule);
+	granule = (x->v[i + AHEAD_RECORD].link - 1) >> HT_GRANULE_SHIFT;
+	if (granule < x->granules) {
+		__builtin_prefetch(x->v + x->first[granule]);
+		__builtin_prefetch(x->v + x->first[granule] + 8);
+	}
+}
+
+static void count_links(struct ht_links *l)
+{
+	struct ht_record_index *x = &l->fast;
+
+	for (size_t i = 0; i < x->n; i++) {
+		struct ht_record *to;
+
+		prefetch_ahead(x, i);
+		to = target_of(l, &x->v[i]);
+		if (to && to->from < UINT8_MAX)
+			to->from++;
+	}
+}
+
+/* Takes a candidate that nobody links to out, and what hung on it alone. */
+static void drop_stale(struct ht_links *l, struct ht_record *r)
+{
+	while (r && r->from == 0 && r->mark != HT_MARK_NONE) {
+		struct ht_record *to = target_of(l, r);
+
+		r->mark = HT_MARK_NONE;
+		if (to && to->from < UINT8_MAX)
+			to->from--;
+		r = to;
+	}
+}
+
+/* What remains of one fastbin. */
+struct remains {
+	uint64_t chunks, ends, crowded;
+};
+
+static void count_remains(const struct ht_links *l, struct remains *sum)
+{
+	for (size_t i = 0; i < l->fast.n; i++) {
+		const struct ht_record *r = &l->fast.v[i];
+		struct remains *s = &sum[r->mark & ~HT_FAST_CANDIDATE & 15];
+
+		if (r->mark == HT_MARK_NONE)
+			continue;
+		s->chunks++;
+		s->ends += r->link == HT_LINK_END;
+		s->crowded += r->from > 1;
+	}
+}
+
+static void drop_all_stale(struct ht_links *l, struct ht_list *lists, size_t n)
+{
+	for (size_t i = 0; i < n;
+	     i++) /* nobody links to a head, yet it stays */
+		if (lists[i].tail != HT_LINK_WILD)
+			l->fast.v[lists[i].tail].from++;
+	for (size_t i = 0; i < l->fast.n; i++)
+		drop_stale(l, &l->fast.v[i]);
+}
+
+/* Index of each list's first record into `tail`, HT_LINK_WILD: none. */
+static void find_heads(struct ht_links *l, struct ht_list *lists, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct ht_record *r = NULL;
+
+		if (lists[i].head != HT_LINK_END &&
+		    lists[i].head <= HT_LINK_MAX)
+			r = ht_record_find(&l->fast, lists[i].head - 1);
+		if (r && r->mark != (lists[i].bin | HT_FAST_CANDIDATE))
+			r = NULL;
+		lists[i].tail = r ? (uint32_t)(r - l->fast.v) : HT_LINK_WILD;
+	}
+}
+
+/* Takes the lists that are proved; the others keep a count of 0. */
+static void take_proved(struct ht_links *l, struct ht_list *lists, size_t n,
+			const struct remains *sum)
+{
+	bool proved[HT_FASTBINS_MAX + 5] = {false};
+
+	for (size_t i = 0; i < n; i++) {
+		const struct remains *s = &sum[lists[i].bin];
+
+		proved[lists[i].bin] = lists[i].tail != HT_LINK_WILD &&
+				       s->ends == 1 && s->crowded == 0;
+		if (proved[lists[i].bin])
+			lists[i].count.chunks = s->chunks;
+	}
+	for (size_t i = 0; i < l->fast.n; i++) {
+		struct ht_record *r = &l->fast.v[i];
+
+		if (r->mark == HT_MARK_NONE)
+			r->mark = HT_FAST_CANDIDATE | 15; /* of no list */
+		else if (proved[r->mark & 15])
+			r->mark &= (uint8_t)~HT_FAST_CANDIDATE;
+	}
+}
+
+void ht_links_settle_fastbins(struct ht_links *l, struct ht_list *lists,
+			      size_t n)
+{
+	struct remains sum[16] = {0};
+
+	find_heads(l, lists, n);
+	count_links(l);
+	drop_all_stale(l, lists, n);
+	count_remains(l, sum);
+	take_proved(l, lists, n, sum);
+	for (size_t i = 0; i < n; i++)
+		if (lists[i].count.chunks == 0)
+			ht_links_follow_fastbin(l, &lists[i]);
+	for (size_t i = 0; i < n; i++)
+		lists[i].count.bytes = lists[i].count.chunks *
+				       ht_fastbin_size(l->layout, lists[i].bin);
+}
