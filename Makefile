@@ -13,7 +13,8 @@ VERSION  := 0.1.0
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion \
 	-Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition \
 	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 -Wvla \
-	-Wnull-dereference -Wimplicit-fallthrough -Wdate-time
+	-Wnull-dereference -Wimplicit-fallthrough -Wdate-time \
+	-Wno-missing-field-initializers # C zeroes them; libseccomp relies on it
 HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	-fstack-clash-protection -fPIE
 OPTIMIZE ?= -O2 -g

@@ -15,7 +15,7 @@
 		if ((c)->takes >> o & 1)
 
 /* What an option's argument may be, as words; "" for a file. NULL: anything. */
-static const char *argument_words(enum ht_option_id id)
+static const char *argument_words(size_t id)
 {
 	static char metrics[HT_METRIC_COUNT * 32];
 
@@ -143,7 +143,7 @@ static void print_fish(void)
 }
 
 /* One _arguments specification: brackets and colons are its own signs. */
-static void print_zsh_option(enum ht_option_id id)
+static void print_zsh_option(size_t id)
 {
 	const struct ht_option_info *info = &ht_option_infos[id];
 	const char *words = info->arg ? argument_words(id) : NULL;
