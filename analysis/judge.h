@@ -32,6 +32,8 @@ struct ht_word ht_span(double seconds); /* "12 s", "3.5 min", "4.0 days" */
 const struct ht_growth *ht_growth_of(const struct ht_measure *m,
 				     const struct ht_verdict *v);
 
+/* 0.05 .. confidence_cap for v's label and reason. */
+double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v);
 /* Fills evidence, remedy, culprit of v for its label and reason. */
 void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,
 		 struct ht_verdict *v);

@@ -47,6 +47,8 @@ struct ht_measure {
 	bool guarded;		/* mostly retained memory grows, not in use */
 };
 
+/* The classes' part of it; in_use and period must be there. */
+void ht_measure_classes(struct ht_measure *m);
 void ht_measure(const struct ht_window *w, struct ht_measure *ret);
 
 #endif

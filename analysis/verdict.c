@@ -108,8 +108,7 @@ static bool went_up(const struct ht_measure *m)
 			     ht_t.warm_share * m->in_use.x[m->in_use.n - 1]);
 
 	return m->in_use_growth.kind < HT_GROWTH_SLOWING &&
-	       m->in_use_rise >= enough &&
-	       m->in_use_growth.rise >= enough / 2;
+	       m->in_use_rise >= enough && m->in_use_growth.rise >= enough / 2;
 }
 
 static bool warmed_up(const struct ht_measure *m)
@@ -188,96 +187,6 @@ static void apply_rules(const struct ht_measure *m, struct ht_verdict *v)
 	}
 }
 
-/* --- confidence
- * ----------------------------------------------------------------- */
-
-static double growth_confidence(const struct ht_measure *m,
-				const struct ht_growth *g)
-{
-	double c = 0.5, level = ht_median(m->in_use.x, m->in_use.n);
-
-	c += g->record ? 0.15 : 0;
-	c += g->t >= ht_t.whole_t ? 0.1 : 0;
-	c += m->worst_class.growth.rise >= 0.5 * g->rise ? 0.1 : 0;
-	c += m->w.n >= 48 ? 0.05 : 0;
-	c -= (double)m->w.n < ht_t.few_rows ? 0.2 : 0;
-	c -= m->swing >= 0.5 * level && isnan(m->period) &&
-			     m->swing > 2 * g->rise
-		     ? 0.15
-		     : 0;
-	return c;
-}
-
-/* .6 at the threshold, .98 at twice its distance. */
-static double from_ratio(double ratio, double threshold)
-{
-	return 0.6 + 0.38 * fmin(1, fabs(ratio - threshold) / threshold);
-}
-
-static double state_confidence(const struct ht_measure *m,
-			       const struct ht_verdict *v)
-{
-	const struct ht_quiet *q = &m->quiet;
-	double least = fmax(ht_t.retained_bytes, ht_t.retained_share * q->anon);
-	double kept = from_ratio(q->retained, least), cause = kept;
-
-	switch (v->label) {
-	case HT_LABEL_TOP_PINNED:
-		cause = from_ratio(q->blocked / q->retained, ht_t.pinned_share);
-		break;
-	case HT_LABEL_FRAGMENTATION:
-		cause = from_ratio(1 - q->trimmable / q->retained,
-				   ht_t.cause_share);
-		break;
-	case HT_LABEL_ARENA_PROLIFERATION:
-		cause = from_ratio(q->arenas_holding, ht_t.arenas_holding);
-		break;
-	default:
-		break;
-	}
-	return fmin(kept, cause);
-}
-
-/* Nothing is wrong: the surer the less the whole moved. */
-static double calm_confidence(const struct ht_measure *m)
-{
-	double level = ht_median(m->in_use.x, m->in_use.n);
-	double moved = level > 0 ? fabs(m->in_use_rise) / level : 0;
-
-	return 0.9 - 0.4 * fmin(1, moved / ht_t.warm_share) +
-	       (m->w.n >= 48 ? 0.05 : 0) -
-	       ((double)m->w.n < ht_t.few_rows ? 0.2 : 0);
-}
-
-static double confidence(const struct ht_measure *m, const struct ht_verdict *v)
-{
-	double c;
-
-	switch (v->label) {
-	case HT_LABEL_LEAK:
-		c = growth_confidence(m, strcmp(v->reason, HT_REASON_CLASS) == 0
-						 ? &m->worst_class.growth
-						 : &m->in_use_growth);
-		break;
-	case HT_LABEL_NON_MALLOC_GROWTH:
-		c = growth_confidence(m, &m->outside_growth) + 0.1;
-		break;
-	case HT_LABEL_CACHE_WARMUP:
-		c = strcmp(v->reason, HT_REASON_WARM) == 0
-			    ? 0.85
-			    : fmin(ht_t.confidence_slowing,
-				   growth_confidence(m, &m->in_use_growth));
-		break;
-	case HT_LABEL_PERIODIC:
-	case HT_LABEL_STABLE:
-		c = v->label == HT_LABEL_PERIODIC ? 0.85 : calm_confidence(m);
-		break;
-	default:
-		c = state_confidence(m, v);
-	}
-	return fmax(0.05, fmin(ht_t.confidence_cap, c));
-}
-
 /* --- one window
  * ----------------------------------------------------------------- */
 
@@ -353,7 +262,7 @@ static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 		return;
 	}
 	apply_rules(&m, v);
-	v->confidence = confidence(&m, v);
+	v->confidence = ht_confidence(&m, v);
 	v->period_s = m.period;
 	if (!isnan(m.idle_floor))
 		v->idle_floor = (uint64_t)m.idle_floor;
