@@ -234,6 +234,8 @@ void ht_check_history(struct ht_cli *cli, struct ht_checks *c)
 
 	if (code == HT_OK)
 		code = ht_store_processes(store, count_process, counts, &err);
+	if (code == HT_OK && cli->opt.db)
+		code = ht_store_check(store, &err);
 	if (code == HT_OK) {
 		ht_check_add(c, "database", HT_GOOD,
 			     "%" PRIu64 " samples of %" PRIu64 " processes",

@@ -14,6 +14,7 @@
 #include "common/clock.h"
 #include "schema/snapshot_json.h"
 
+#define PIN_WORTH    65536 /* bytes held, below that it is nobody's trouble */
 #define TOP_ARENAS   8
 #define TOP_CLASSES  8
 #define TOP_THREADS  5
@@ -107,14 +108,14 @@ static void print_pin(const struct ht_cli *cli, const struct ht_snapshot *s)
 		    (!most || a->pin_holds > most->pin_holds))
 			most = a;
 	}
-	if (!most)
+	if (!most || most->pin_holds < PIN_WORTH)
 		return;
 	ht_show_title(cli, "The pin");
 	printf("  a chunk of %s in use at 0x%" PRIx64 " (arena %" PRIu64
 	       ") keeps %s below it from leaving by the top\n",
 	       ht_show_bytes(cli, most->pin_size, size), most->pin_address,
 	       most->index, ht_show_bytes(cli, most->pin_holds, holds));
-	if (s->blocked.chunks_1 == HT_UNKNOWN)
+	if (s->blocked.chunks_16 == HT_UNKNOWN || !s->blocked.chunks_16)
 		return;
 	printf("  main arena: freeing the highest chunk in use would give the "
 	       "top %s,",

@@ -11,7 +11,8 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 
-#define NAMED_MAX 16
+#define NAMED_MAX   16
+#define PATIENCE_NS (HT_NS_PER_S / 2) /* without a progress line */
 
 static bool is_number(const char *word)
 {
@@ -92,11 +93,18 @@ struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags)
 	return r;
 }
 
+struct progress {
+	struct ht_cli *cli;
+	int64_t start_ns;
+};
+
 static void show_progress(void *ctx, uint64_t done, uint64_t total)
 {
-	struct ht_cli *cli = ctx;
+	struct progress *p = ctx;
 
-	ht_progress(&cli->term, "measuring: %3.0f %%",
+	if (ht_mono_ns() - p->start_ns < PATIENCE_NS)
+		return;
+	ht_progress(&p->cli->term, "measuring: %3.0f %%",
 		    total ? 100 * (double)done / (double)total : 0);
 }
 
@@ -105,6 +113,7 @@ enum ht_code ht_target_measure(struct ht_cli *cli, pid_t pid, uint64_t flags,
 {
 	struct ht_request request = ht_target_request(&cli->opt, flags);
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
+	struct progress progress = {cli, ht_mono_ns()};
 	char agent[4096];
 	enum ht_code code;
 
@@ -114,7 +123,7 @@ enum ht_code ht_target_measure(struct ht_cli *cli, pid_t pid, uint64_t flags,
 				       pid ? NULL : cli->opt.exe, &client, err);
 	if (code == HT_OK)
 		code = ht_client_sample(&client, &request, ret, show_progress,
-					cli, err);
+					&progress, err);
 	ht_progress_end(&cli->term);
 	return code;
 }
