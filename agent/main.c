@@ -27,7 +27,7 @@ struct options {
 	pid_t pid;
 	const char *core, *exe;
 	bool dump; /* write the layout dump to standard output, then exit */
-	int done; /* nothing to measure: exit with `status` */
+	int done;  /* nothing to measure: exit with `status` */
 	int status;
 };
 
@@ -44,7 +44,8 @@ static const char usage[] =
 	"      --pid PID     the process\n"
 	"      --core FILE   an ELF core file in its place\n"
 	"      --exe FILE    the core's program, if it moved\n"
-	"      --dump-layout print what is needed to support its libc, no heap\n"
+	"      --dump-layout print what is needed to support its libc, no "
+	"heap\n"
 	"                    content, and exit\n"
 	"      --help        this text\n"
 	"      --version     the version\n";
@@ -134,7 +135,8 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 		return HT_OK;
 	code = open_target(o, t, err);
 	if (code == HT_OK)
-		code = ht_target_locate(t, !(r->flags & HT_NO_DEBUG_INFO), err);
+		code = ht_target_locate(t, !(r->flags & HT_NO_DEBUG_INFO),
+					"/proc/self/exe", err);
 	if (code != HT_OK)
 		return code;
 	ht_frames_prepare();

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
@@ -131,7 +132,8 @@ enum ht_code ht_target_open_core(const char *core, const char *exe,
 /* Files are parsed by a process of its own (layout_role.h), which ends when the
  * cache does: nothing is looked up again in this target's life. */
 static enum ht_code locate_in(struct ht_target *t, const struct ht_maps *maps,
-			      bool use_debug_info, struct ht_err *err)
+			      bool use_debug_info, const char *role_exe,
+			      struct ht_err *err)
 {
 	struct ht_locate_cache *cache = ht_locate_cache_new();
 	const struct ht_locate_in in = {
@@ -141,42 +143,45 @@ static enum ht_code locate_in(struct ht_target *t, const struct ht_maps *maps,
 		.exe_path = t->exe_path,
 		.use_debug_info = use_debug_info,
 		.cache = cache,
-		.role_exe = "/proc/self/exe",
+		.role_exe = role_exe,
 	};
 	enum ht_code code = ht_locate(&in, &t->located, &t->notes, err);
 
+	/* What parsing left behind would stay for the agent's life. */
 	ht_locate_cache_free(cache);
+	malloc_trim(0);
 	return code;
 }
 
 static enum ht_code locate_process(struct ht_target *t, bool use_debug_info,
-				   struct ht_err *err)
+				   const char *role_exe, struct ht_err *err)
 {
 	struct ht_maps maps = {0};
 	enum ht_code code = ht_maps_read(t->pid, &maps, err);
 
 	if (code == HT_OK)
-		code = locate_in(t, &maps, use_debug_info, err);
+		code = locate_in(t, &maps, use_debug_info, role_exe, err);
 	ht_maps_fini(&maps);
 	return code;
 }
 
 enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
-			      struct ht_err *err)
+			      const char *role_exe, struct ht_err *err)
 {
 	enum ht_code code = HT_BUG;
 
 	if (t->have_located)
 		return HT_OK;
 	if (t->pid == 0) {
-		code = locate_in(t, &t->core.maps, use_debug_info, err);
+		code = locate_in(t, &t->core.maps, use_debug_info, role_exe,
+				 err);
 	} else {
 		/* A busy heap may grow between its mappings and our reading:
 		 * what does not fit then fits the next time. */
 		for (int i = 0;
 		     i < LOCATE_ATTEMPTS && code != HT_OK && code != HT_GONE;
 		     i++)
-			code = locate_process(t, use_debug_info, err);
+			code = locate_process(t, use_debug_info, role_exe, err);
 	}
 	t->have_located = code == HT_OK;
 	return code;
@@ -197,7 +202,9 @@ static enum ht_code dump_in(struct ht_target *t, const struct ht_maps *maps,
 	};
 	enum ht_code code = ht_locate_dump(&in, fd, err);
 
+	/* What parsing left behind would stay for the agent's life. */
 	ht_locate_cache_free(cache);
+	malloc_trim(0);
 	return code;
 }
 

@@ -42,8 +42,11 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 enum ht_code ht_target_open_core(const char *core, const char *exe,
 				 struct ht_target *ret,
 				 struct ht_err *err) HT_MUST_CHECK;
-/* Finds the heap, once. May take long: before the sandbox and any stop. */
+/* Finds the heap, once. May take long: before the sandbox and any stop.
+ * role_exe: the agent's program, which parses the files (layout_role.h), or
+ * NULL to do that in this process, for tests. */
 enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
+			      const char *role_exe,
 			      struct ht_err *err) HT_MUST_CHECK;
 /* doctor PID --dump-layout: ht_locate_dump() of an open target to fd. */
 enum ht_code ht_target_dump(struct ht_target *t, int fd,

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limit: 180 s
+ * LDFLAGS: -Wl,@tests/lib/wrap_calls
+ *
+ * The agent dies at its first system call, at its second, its third... until it
+ * has none left to die at, in every mode. After each death the target runs on
+ * as if nothing had been: free, every signal received once, no EINTR, no child,
+ * its memory as it was.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/guard.h"
+#include "agent/session.h"
+#include "agent/stop.h"
+#include "agent/target.h"
+#include "common/clock.h"
+#include "tests/lib/target.h"
+
+/* --- the worst moment
+ * ---------------------------------------------------------- */
+
+static long calls_left = -1; /* -1: never */
+
+static void maybe_die(void)
+{
+	if (calls_left > 0 && --calls_left == 0)
+		raise(SIGKILL);
+}
+
+#define WRAP(type, name, params, args)                                         \
+	type __real_##name params;                                             \
+	type __wrap_##name params;                                             \
+	type __wrap_##name params                                              \
+	{                                                                      \
+		maybe_die();                                                   \
+		return __real_##name args;                                     \
+	}
+
+WRAP(int, waitid, (idtype_t t, id_t id, siginfo_t *i, int o), (t, id, i, o))
+WRAP(ssize_t, process_vm_readv,
+     (pid_t p, const struct iovec *l, unsigned long ln, const struct iovec *r,
+      unsigned long rn, unsigned long f),
+     (p, l, ln, r, rn, f))
+WRAP(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
+WRAP(ssize_t, pread, (int fd, void *b, size_t n, off_t o), (fd, b, n, o))
+WRAP(int, nanosleep, (const struct timespec *t, struct timespec *l), (t, l))
+WRAP(int, sigtimedwait,
+     (const sigset_t *s, siginfo_t *i, const struct timespec *t), (s, i, t))
+WRAP(int, sched_setscheduler, (pid_t p, int c, const struct sched_param *s),
+     (p, c, s))
+WRAP(DIR *, opendir, (const char *path), (path))
+WRAP(int, closedir, (DIR * d), (d))
+
+long __real_ptrace(int request, pid_t pid, void *addr, void *data);
+long __wrap_ptrace(int request, pid_t pid, void *addr, void *data);
+long __wrap_ptrace(int request, pid_t pid, void *addr, void *data)
+{
+	maybe_die();
+	return __real_ptrace(request, pid, addr, data);
+}
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+	maybe_die();
+	return __real_open(path, flags, 0600);
+}
+
+int __real_openat(int dir, const char *path, int flags, ...);
+int __wrap_openat(int dir, const char *path, int flags, ...);
+int __wrap_openat(int dir, const char *path, int flags, ...)
+{
+	maybe_die();
+	return __real_openat(dir, path, flags, 0600);
+}
+
+int __real_ioctl(int fd, unsigned long request, void *arg);
+int __wrap_ioctl(int fd, unsigned long request, void *arg);
+int __wrap_ioctl(int fd, unsigned long request, void *arg)
+{
+	maybe_die();
+	return __real_ioctl(fd, request, arg);
+}
+
+/* --- the target
+ * ---------------------------------------------------------------- */
+
+static struct program victim;
+static char memory[128]; /* its checksum when it was young */
+
+static int interrupted; /* EINTR without a signal, so far */
+
+/* The next line that is not "EINTR"; those are counted. */
+static bool next_line(char *buf, size_t size)
+{
+	while (program_line(&victim, buf, size, 10000)) {
+		if (strcmp(buf, "EINTR") != 0)
+			return true;
+		interrupted++;
+	}
+	return false;
+}
+
+static void read_sum(char *buf, size_t size)
+{
+	program_tell(&victim, "sum\n");
+	assert_true(next_line(buf, size));
+}
+
+static int start_victim(void **state)
+{
+	(void)state;
+	victim = program_start("victim", NULL);
+	assert_true(program_says(&victim, "ready", 10000));
+	read_sum(memory, sizeof(memory));
+	return 0;
+}
+
+static int end_victim(void **state)
+{
+	(void)state;
+	program_end(&victim);
+	return 0;
+}
+
+static bool has_children(pid_t pid)
+{
+	char path[64], c;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid,
+		 (int)pid);
+	fd = __real_open(path, O_RDONLY);
+	n = fd < 0 ? 0 : __real_read(fd, &c, 1);
+	if (fd >= 0)
+		close(fd);
+	return n > 0;
+}
+
+static void check_unharmed(enum ht_mode mode, long n)
+{
+	char line[128], expected[64];
+
+	if (!process_runs_free(victim.pid, 5000))
+		fail_msg("%s, death at call %ld: the target does not run",
+			 ht_mode_names[mode], n);
+	snprintf(expected, sizeof(expected), "signal %ld", n);
+	if (!next_line(line, sizeof(line)) || strcmp(line, expected) != 0)
+		fail_msg("%s, death at call %ld: \"%s\" in place of \"%s\"",
+			 ht_mode_names[mode], n, line, expected);
+	read_sum(line, sizeof(line));
+	if (strcmp(line, memory) != 0)
+		fail_msg("%s, death at call %ld: \"%s\" in place of \"%s\"",
+			 ht_mode_names[mode], n, line, memory);
+	if (has_children(victim.pid))
+		fail_msg("%s, death at call %ld: the target has a child",
+			 ht_mode_names[mode], n);
+}
+
+/* --- the agent
+ * ----------------------------------------------------------------- */
+
+static void sample_and_exit(struct ht_target *t, enum ht_mode mode, long die_at)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot snapshot;
+	struct ht_request request = HT_REQUEST_DEFAULT;
+	struct ht_session session = {
+		.target = t, .request = &request, .snapshot = &snapshot};
+	const union sigval value = {.sival_int = (int)die_at};
+	struct ht_err err = {0};
+
+	request.mode = mode;
+	ht_snapshot_init(&snapshot);
+	/* On its way while the agent is at work. */
+	sigqueue(victim.pid, SIGRTMIN, value);
+	calls_left = die_at;
+	_exit(ht_session_sample(&session, &err) == HT_OK ? 0 : 3);
+}
+
+/* Status of an agent that dies at its die_at-th call. */
+static int agent(struct ht_target *t, enum ht_mode mode, long die_at)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		sample_and_exit(t, mode, die_at);
+	waitpid(pid, &status, 0);
+	return status;
+}
+
+static void dies_everywhere(enum ht_mode mode)
+{
+	struct ht_target t = HT_TARGET_NONE;
+	struct ht_err err = {0};
+	int status;
+	long n = 0;
+
+	interrupted = 0;
+	if (ht_target_open_process(victim.pid, &t, &err) != HT_OK ||
+	    ht_target_locate(&t, false, NULL, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+	do {
+		status = agent(&t, mode, ++n);
+		check_unharmed(mode, n);
+	} while (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	print_message("[   NOTE   ] %s: %ld deaths\n", ht_mode_names[mode],
+		      n - 1);
+	assert_true(n > 50);
+	ht_target_close(&t);
+}
+
+static void an_agent_that_dies_anywhere_in_exact_harms_nothing(void **state)
+{
+	(void)state;
+	dies_everywhere(HT_MODE_EXACT);
+	/* Killed after a thread in epoll_wait was interrupted and before its
+	 * result was mended, a few system calls later: the one thing that
+	 * shows, in the one mode that interrupts such a thread. */
+	assert_in_range(interrupted, 0, 25);
+}
+
+static void an_agent_that_dies_anywhere_in_bounded_harms_nothing(void **state)
+{
+	(void)state;
+	dies_everywhere(HT_MODE_BOUNDED);
+	assert_int_equal(interrupted, 0);
+}
+
+static void an_agent_that_dies_anywhere_in_none_harms_nothing(void **state)
+{
+	(void)state;
+	dies_everywhere(HT_MODE_NONE);
+	assert_int_equal(interrupted, 0);
+}
+
+static void hang_with_the_target_stopped(struct ht_target *t)
+{
+	const struct ht_stop_limits limits = {.deadline_ns = ht_mono_ns() +
+							     5 * HT_NS_PER_S};
+	struct ht_stopped *stop;
+
+	ht_guard_alarm(300);
+	if (ht_stop_all(victim.pid, &limits, t->reader, &stop, NULL, NULL) !=
+	    HT_OK)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+static void an_agent_that_hangs_is_ended_by_its_own_alarm(void **state)
+{
+	struct ht_target t = HT_TARGET_NONE;
+	char states[16] = "";
+	int status = 0;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(ht_target_open_process(victim.pid, &t, NULL), HT_OK);
+	pid = fork();
+	if (pid == 0)
+		hang_with_the_target_stopped(&t);
+	for (int i = 0; i < 200 && !strchr(states, 't'); i++) {
+		process_states(victim.pid, states, sizeof(states));
+		usleep(1000);
+	}
+	assert_non_null(strchr(states, 't'));
+	waitpid(pid, &status, 0);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGALRM);
+	assert_true(process_runs_free(victim.pid, 1000));
+	ht_target_close(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_agent_that_hangs_is_ended_by_its_own_alarm),
+		cmocka_unit_test(
+			an_agent_that_dies_anywhere_in_exact_harms_nothing),
+		cmocka_unit_test(
+			an_agent_that_dies_anywhere_in_bounded_harms_nothing),
+		cmocka_unit_test(
+			an_agent_that_dies_anywhere_in_none_harms_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, start_victim, end_victim);
+}
