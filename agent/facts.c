@@ -10,10 +10,12 @@
 #include "common/cleanup.h"
 
 /* malloc.o's static functions lie before the exported ones: the span was
- * 0x4000 to 0x5000 bytes in all builds looked at. */
+ * 0x4000 to 0x5000 bytes in all builds looked at. What is exported before it
+ * belongs to the file before: mq_receive() and others sleep there. */
 #define STATIC_TEXT 0x5000u
 /* All of malloc.o is smaller than this. */
-#define TEXT_MAX 0x10000u
+#define TEXT_MAX   0x10000u
+#define LOCALS_MAX 128
 
 static const char *const symbol_names[HT_SYMBOL_COUNT] = {
 #define SYMBOL_NAME(id, name) [HT_S_##id] = name,
@@ -23,16 +25,21 @@ static const char *const symbol_names[HT_SYMBOL_COUNT] = {
 
 /* Exported functions of malloc.o: they bound its code. */
 static const char *const text_names[] = {
-	"malloc",      "free",	       "calloc",	 "realloc",
-	"memalign",    "valloc",       "pvalloc",	 "malloc_trim",
-	"mallinfo",    "mallinfo2",    "mallopt",	 "malloc_usable_size",
-	"malloc_info", "malloc_stats", "posix_memalign", "aligned_alloc",
+	"malloc",	 "free",	 "calloc",	   "realloc",
+	"memalign",	 "valloc",	 "pvalloc",	   "malloc_trim",
+	"mallinfo",	 "mallinfo2",	 "mallopt",	   "malloc_usable_size",
+	"malloc_info",	 "malloc_stats", "posix_memalign", "__default_morecore",
+	"aligned_alloc",
 };
 
 struct symbols {
 	const struct ht_elf *elf;
 	struct ht_facts *facts;
-	uint64_t text_low, text_high;
+	uint64_t text_low, text_high; /* exported functions of malloc.o */
+	uint64_t before;	      /* end of the exported one before them */
+	uint64_t local[LOCALS_MAX];   /* static functions of malloc.c */
+	unsigned locals;
+	bool in_malloc_c; /* between its STT_FILE symbol and the next one */
 };
 
 /* --- symbols ---------------------------------------------------------------
@@ -64,8 +71,16 @@ static bool symbol_fits(const struct symbols *s, unsigned id,
 
 static void note_text(struct symbols *s, const char *name, const GElf_Sym *sym)
 {
-	if (GELF_ST_TYPE(sym->st_info) != STT_FUNC)
+	unsigned type = GELF_ST_TYPE(sym->st_info);
+
+	if (type == STT_FILE)
+		s->in_malloc_c = strcmp(name, "malloc.c") == 0 ||
+				 strcmp(name, "malloc.o") == 0;
+	if (type != STT_FUNC)
 		return;
+	if (s->in_malloc_c && GELF_ST_BIND(sym->st_info) == STB_LOCAL &&
+	    s->locals < LOCALS_MAX)
+		s->local[s->locals++] = sym->st_value;
 	for (size_t i = 0; i < sizeof(text_names) / sizeof(text_names[0]);
 	     i++) {
 		if (strcmp(text_names[i], name) != 0)
@@ -101,10 +116,46 @@ static void note_symbol(void *ctx, const char *name, const GElf_Sym *sym)
 	note_allocator(ctx, name, sym);
 }
 
+static void note_before(void *ctx, const char *name, const GElf_Sym *sym)
+{
+	struct symbols *s = ctx;
+	uint64_t end = sym->st_value + sym->st_size;
+
+	(void)name;
+	if (GELF_ST_TYPE(sym->st_info) == STT_FUNC &&
+	    sym->st_value < s->text_low && end <= s->text_low &&
+	    end > s->before)
+		s->before = end;
+}
+
+/* Where malloc.o's code begins: at its first static function if the symbols
+ * tell, else somewhere behind the function exported before it. */
+static void bound_text(struct symbols *s, struct ht_facts *ret)
+{
+	uint64_t start = s->text_low;
+
+	if (s->text_low >= s->text_high ||
+	    s->text_high - s->text_low >= TEXT_MAX ||
+	    s->text_low <= STATIC_TEXT)
+		return;
+	for (unsigned i = 0; i < s->locals; i++) /* cold parts lie elsewhere */
+		if (s->local[i] < start &&
+		    s->text_high - s->local[i] < TEXT_MAX)
+			start = s->local[i];
+	if (start == s->text_low) {
+		ht_elf_symbols(s->elf, SHT_DYNSYM, note_before, s);
+		start -= STATIC_TEXT;
+		if (start < s->before)
+			start = s->before;
+	}
+	ret->text_start = start;
+	ret->text_end = s->text_high;
+}
+
 static void read_symbols(const struct ht_elf *e, const struct ht_elf *debug,
 			 unsigned want, struct ht_facts *ret)
 {
-	struct symbols s = {e, ret, UINT64_MAX, 0};
+	struct symbols s = {.elf = e, .facts = ret, .text_low = UINT64_MAX};
 
 	ht_elf_symbols(e, SHT_DYNSYM, note_symbol, &s);
 	if (ret->symbol[HT_S_MALLOC].known)
@@ -118,11 +169,7 @@ static void read_symbols(const struct ht_elf *e, const struct ht_elf *debug,
 		ret->flags |= HT_FACTS_SYMTAB;
 	if ((want & HT_FACTS_IS_EXE) && !(e->flags & HT_FACTS_INTERP))
 		ht_elf_symbols(e, SHT_SYMTAB, note_allocator, &s);
-	if (s.text_low < s.text_high && s.text_high - s.text_low < TEXT_MAX &&
-	    s.text_low > STATIC_TEXT) {
-		ret->text_start = s.text_low - STATIC_TEXT;
-		ret->text_end = s.text_high;
-	}
+	bound_text(&s, ret);
 }
 
 /* --- identity --------------------------------------------------------------

@@ -185,14 +185,15 @@ static enum ht_code verify_arena(const struct ht_malloc *m, uint64_t at,
 enum ht_code ht_locate_verify(const struct ht_malloc *m, struct ht_reader *r,
 			      struct ht_err *err)
 {
-	uint64_t newest = 0;
+	uint64_t newest = m->main_arena;
 	enum ht_code code = verify_arena(m, m->main_arena, r, err);
 
+	if (code != HT_OK)
+		return code;
 	/* A second arena is proof of heap_info. That the ring does not close,
 	 * or a top is wild, is corruption and not a wrong layout: the walk
 	 * finds it and measures the rest. */
-	if (code == HT_OK &&
-	    ht_member(r, m->main_arena, m->layout.at[HT_P_ARENA_NEXT], &newest,
+	if (ht_member(r, m->main_arena, m->layout.at[HT_P_ARENA_NEXT], &newest,
 		      NULL) == HT_OK &&
 	    newest != m->main_arena)
 		code = verify_arena(m, newest, r, err);

@@ -2,13 +2,15 @@
 /*
  * Check: holds heaptide's figures of a process to that process's own words.
  *
- *   check [--scan] OUT COMMAND...
+ *   check [--scan|--any] [--child] OUT COMMAND...
  *
  * Starts COMMAND (the probe, through whatever loader), measures it at rest,
  * lets it write malloc_info, mallinfo and what it put into its tcaches to OUT,
- * measures it again, and compares figure by figure, to the byte. --scan: without
- * symbols and debug information. Prints one line for each difference.
- * Exit status: 0 none, 1 some, 2 it could not be measured.
+ * measures it again, and compares figure by figure, to the byte. --scan:
+ * without symbols and debug information; --any: by whatever way is found (else
+ * by symbol and DWARF). --child: COMMAND's last descendant is the probe. Prints
+ * one line for each difference. Exit status: 0 none, 1 some, 2 it could not be
+ * measured.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +54,8 @@ struct said {
 	bool complete;
 };
 
+enum how { HOW_DWARF, HOW_SCAN, HOW_ANY };
+
 static unsigned differences;
 
 static void same(const char *what, uint64_t index, uint64_t ours, uint64_t said)
@@ -60,10 +64,12 @@ static void same(const char *what, uint64_t index, uint64_t ours, uint64_t said)
 		return;
 	differences++;
 	printf("%s (%" PRIu64 "): heaptide %" PRIu64 ", the process %" PRIu64
-	       "\n", what, index, ours, said);
+	       "\n",
+	       what, index, ours, said);
 }
 
-/* --- what the process says ------------------------------------------------- */
+/* --- what the process says -------------------------------------------------
+ */
 
 /* The number behind `name="` in a line; UINT64_MAX: not there. */
 static uint64_t attribute(const char *line, const char *name)
@@ -109,9 +115,10 @@ static void read_other_line(struct said *s, const char *line)
 		s->mmap_count = attribute(line, "count");
 		s->mmap_size = attribute(line, "size");
 	}
-	sscanf(line, "mallinfo %" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64
-	       "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64, &i[0], &i[1], &i[2],
-	       &i[3], &i[4], &i[5], &i[6], &i[7]);
+	sscanf(line,
+	       "mallinfo %" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64 "%" SCNu64
+	       "%" SCNu64 "%" SCNu64 "%" SCNu64,
+	       &i[0], &i[1], &i[2], &i[3], &i[4], &i[5], &i[6], &i[7]);
 	sscanf(line, "keepcost %" SCNu64, &s->keepcost);
 	sscanf(line, "version %" SCNu64, &s->version);
 	if (s->tcaches < 16 &&
@@ -143,7 +150,8 @@ static bool read_said(const char *path, struct said *s)
 	return s->complete && s->heaps > 0;
 }
 
-/* --- comparison ------------------------------------------------------------ */
+/* --- comparison ------------------------------------------------------------
+ */
 
 /* malloc_info prints the bins that are not empty in order, size words with
  * their PREV_INUSE bit: one too many for each chunk of a regular bin. */
@@ -228,8 +236,9 @@ static void compare_totals(const struct ht_snapshot *s, const struct said *p)
 	uint64_t binned = t->unsorted + t->small + t->large;
 	/* 2.43 and 2.44 add a header too much for each mremap; the probe makes
 	 * one. */
-	uint64_t excess = p->version >= 43 ? (strcmp(s->head.arch, "i386") == 0 ?
-						      8 : 16) : 0;
+	uint64_t excess = p->version >= 43
+				  ? (strcmp(s->head.arch, "i386") == 0 ? 8 : 16)
+				  : 0;
 
 	same("arenas", 0, t->arenas, p->heaps);
 	same("mmapped chunks by census", 0, t->mmapped_chunks, p->mmap_count);
@@ -249,13 +258,36 @@ static void compare_totals(const struct ht_snapshot *s, const struct said *p)
 	     p->keepcost);
 }
 
+/* A thread's id outside, from its id in its own pid namespace. */
+static uint64_t outer_tid(const struct ht_snapshot *s, uint64_t tid)
+{
+	char path[80], line[256];
+
+	for (size_t i = 0; i < s->threads.n; i++) {
+		HT_AUTO_FILE FILE *f = NULL;
+		const char *last;
+
+		snprintf(path, sizeof(path),
+			 "/proc/%" PRIu64 "/task/%" PRIu64 "/status",
+			 s->head.pid, s->threads.v[i].tid);
+		f = fopen(path, "r");
+		while (f && fgets(line, sizeof(line), f))
+			if (strncmp(line, "NSpid:", 6) == 0 &&
+			    (last = strrchr(line, '\t')) &&
+			    strtoull(last, NULL, 10) == tid)
+				return s->threads.v[i].tid;
+	}
+	return tid;
+}
+
 static void compare_tcaches(const struct ht_snapshot *s, const struct said *p)
 {
 	for (size_t k = 0; k < p->tcaches; k++) {
 		const struct ht_thread *found = NULL;
+		uint64_t tid = outer_tid(s, p->tcache[k].tid);
 
 		for (size_t i = 0; i < s->threads.n; i++)
-			if (s->threads.v[i].tid == p->tcache[k].tid)
+			if (s->threads.v[i].tid == tid)
 				found = &s->threads.v[i];
 		same("thread is there", p->tcache[k].tid, found != NULL, 1);
 		if (!found)
@@ -287,7 +319,8 @@ static void compare(const struct ht_snapshot *s, const struct said *p)
 		printf("# warning: %s\n", s->warnings.v[i].text);
 }
 
-/* --- the process ------------------------------------------------------------ */
+/* --- the process ------------------------------------------------------------
+ */
 
 static struct program launch(char **command)
 {
@@ -310,7 +343,7 @@ static struct program launch(char **command)
 	return p;
 }
 
-static enum ht_code measure(pid_t pid, bool scan, struct ht_snapshot *ret,
+static enum ht_code measure(pid_t pid, enum how how, struct ht_snapshot *ret,
 			    struct ht_err *err)
 {
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
@@ -320,7 +353,7 @@ static enum ht_code measure(pid_t pid, bool scan, struct ht_snapshot *ret,
 
 	q.mode = HT_MODE_EXACT;
 	q.timeout_ms = ANSWER_MS;
-	if (scan)
+	if (how == HOW_SCAN)
 		q.flags |= HT_NO_DEBUG_INFO;
 	code = ht_client_find_agent(agent, sizeof(agent), err);
 	if (code == HT_OK)
@@ -331,11 +364,13 @@ static enum ht_code measure(pid_t pid, bool scan, struct ht_snapshot *ret,
 }
 
 /* The way it was found is the way that was asked for. */
-static void is_located(const struct ht_snapshot *s, bool scan)
+static void is_located(const struct ht_snapshot *s, enum how how)
 {
-	const char *located = scan ? "scan" : "symbol";
-	const char *layout = scan ? "table" : "dwarf";
+	const char *located = how == HOW_SCAN ? "scan" : "symbol";
+	const char *layout = how == HOW_SCAN ? "table" : "dwarf";
 
+	if (how == HOW_ANY)
+		return;
 	if (strcmp(s->libc.located, located) == 0 &&
 	    strcmp(s->libc.layout, layout) == 0)
 		return;
@@ -353,51 +388,82 @@ static void print_summary(const struct ht_snapshot *s)
 	       s->totals.in_use_chunks, s->stop.pause_us);
 }
 
+static pid_t last_descendant(pid_t pid)
+{
+	char path[80];
+	int child;
+
+	for (;;) {
+		HT_AUTO_FILE FILE *f = NULL;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid,
+			 pid);
+		f = fopen(path, "r");
+		if (!f || fscanf(f, "%d", &child) != 1)
+			return pid;
+		pid = child;
+	}
+}
+
 /* Twice: what the process says must not have changed the heap, or nothing was
  * at rest. */
-static enum ht_code check(struct program *p, const char *out, bool scan,
-			  struct ht_err *err)
+static enum ht_code check(struct program *p, const char *out, enum how how,
+			  bool child, struct ht_err *err)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot before, after;
 	HT_AUTO_FREE struct said *said = calloc(1, sizeof(*said));
 	enum ht_code code;
+	pid_t pid;
 
 	ht_snapshot_init(&before);
 	ht_snapshot_init(&after);
 	if (!said || !program_says(p, "ready", ANSWER_MS))
 		return ht_fail(err, HT_GONE, "the probe did not get ready");
-	code = measure(p->pid, scan, &before, err);
+	pid = child ? last_descendant(p->pid) : p->pid;
+	code = measure(pid, how, &before, err);
 	if (code != HT_OK)
 		return code;
 	program_tell(p, "x");
 	if (!program_says(p, "done", ANSWER_MS) || !read_said(out, said))
 		return ht_fail(err, HT_GONE, "the probe said nothing");
-	code = measure(p->pid, scan, &after, err);
+	code = measure(pid, how, &after, err);
 	if (code != HT_OK)
 		return code;
 	print_summary(&before);
 	compare(&before, said);
 	same("in use before and after", 0, before.totals.in_use,
 	     after.totals.in_use);
-	is_located(&before, scan);
+	is_located(&before, how);
 	return HT_OK;
 }
 
 int main(int argc, char **argv)
 {
-	bool scan = argc > 1 && strcmp(argv[1], "--scan") == 0;
+	static const char usage[] = "usage: check [--scan|--any] [--child] OUT "
+				    "COMMAND...\n";
+	enum how how = HOW_DWARF;
+	bool child = false;
 	struct ht_err err = {0};
 	struct program p;
 	enum ht_code code;
 
-	argv += scan ? 2 : 1;
-	if (argc < (scan ? 4 : 3)) {
-		fprintf(stderr, "usage: check [--scan] OUT COMMAND...\n");
+	for (argv++, argc--; argc && argv[0][0] == '-'; argv++, argc--) {
+		if (strcmp(argv[0], "--scan") == 0)
+			how = HOW_SCAN;
+		else if (strcmp(argv[0], "--any") == 0)
+			how = HOW_ANY;
+		else if (strcmp(argv[0], "--child") == 0)
+			child = true;
+		else
+			argc = 1;
+	}
+	if (argc < 2) {
+		fputs(usage, stderr);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
 	p = launch(argv + 1);
-	code = check(&p, argv[0], scan, &err);
+	code = check(&p, argv[0], how, child, &err);
 	program_end(&p);
 	if (code != HT_OK) {
 		printf("%s: %s\n", ht_code_label(code), err.msg);

@@ -7,6 +7,9 @@
  *
  * Usage: probe OUT      "ready" on stdout; a byte on stdin: the figures go to
  * OUT, "done" on stdout; end of stdin: exits.
+ * PROBE_UNLINK=FILE: removes a file first (its own libc, as an upgrade does).
+ * PROBE_NO_BRK=1: puts a mapping in brk's way: a main arena that is not
+ * contiguous.
  */
 #include <gnu/libc-version.h>
 #include <malloc.h>
@@ -14,11 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define THREADS 3
-#define GUARD 40 /* keeps neighbours from being merged; never freed */
+#define GUARD	40 /* keeps neighbours from being merged; never freed */
 
 /* 2.33 has it; older libcs do not. */
 extern struct mallinfo2 mallinfo2(void) __attribute__((weak));
@@ -30,7 +34,8 @@ struct part {
 
 /* In the order in which they are freed. The first three fit a tcache. */
 static const struct part parts[] = {
-	{24, 64, 40}, {200, 64, 30}, {600, 32, 20}, {3000, 20, 10}, {20000, 8, 4},
+	{24, 64, 40},	{200, 64, 30}, {600, 32, 20},
+	{3000, 20, 10}, {20000, 8, 4},
 };
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
@@ -74,8 +79,8 @@ static void *get(size_t size)
 static void release(struct work *w, unsigned part)
 {
 	for (unsigned i = 0; i < parts[part].freed; i++) {
-		void *p = w->kept[part][i * (parts[part].made /
-					     parts[part].freed)];
+		void *p = w->kept[part]
+				 [i * (parts[part].made / parts[part].freed)];
 
 		if (parts[part].size <= 1000 && i < tcache_limit()) {
 			w->tcache_chunks++;
@@ -145,6 +150,16 @@ static void make_mmapped(void)
 	memset(r, 1, 100);
 }
 
+static void block_brk(void)
+{
+	char *end = (char *)(((unsigned long)sbrk(0) + 4095) & ~4095ul);
+
+	if (mmap(end, 4096, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		 0) != end)
+		abort();
+}
+
 static void print_figures(FILE *out)
 {
 	struct mallinfo m;
@@ -164,7 +179,9 @@ static void print_figures(FILE *out)
 			m.uordblks, m.fordblks);
 		fprintf(out, "keepcost %d\n", m.keepcost);
 	}
-	for (int i = 0; i <= THREADS; i++)
+	/* Each small segment of a main arena without brk leaves a rest, and
+	 * many of those fit the main thread's tcache. */
+	for (int i = getenv("PROBE_NO_BRK") ? 1 : 0; i <= THREADS; i++)
 		fprintf(out, "tcache %ld %zu %zu\n", works[i].tid,
 			works[i].tcache_chunks, works[i].tcache_bytes);
 	fprintf(out, "version %u\nend\n", minor_version());
@@ -185,6 +202,10 @@ int main(int argc, char **argv)
 
 	if (!out || setvbuf(out, file_buffer, _IOFBF, sizeof(file_buffer)))
 		return 2;
+	if (getenv("PROBE_UNLINK"))
+		unlink(getenv("PROBE_UNLINK"));
+	if (getenv("PROBE_NO_BRK"))
+		block_brk();
 	pthread_barrier_init(&rest, NULL, THREADS + 1);
 	drain(120); /* what start-up left */
 	make_mmapped();
