@@ -193,7 +193,7 @@ void ht_frames_prepare(void)
 		unw_set_caching_policy(as, UNW_CACHE_NONE);
 }
 
-void ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
+bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 		    const struct ht_maps *maps,
 		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
 		    void *ctx)
@@ -214,14 +214,20 @@ void ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 	unw_addr_space_t as = unw_create_addr_space(&own, 0);
 	unw_cursor_t cursor;
 
+	int step;
+
 	if (!as || unw_init_remote(&cursor, as, &f) < 0)
-		return;
+		return false;
 	for (int i = 0; i < HT_FRAMES_LIMIT; i++) {
 		unw_word_t pc = 0, sp = 0;
 
 		if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 ||
 		    unw_get_reg(&cursor, UNW_REG_SP, &sp) < 0 || pc == 0 ||
-		    !each(ctx, pc, sp) || unw_step(&cursor) <= 0)
-			return;
+		    !each(ctx, pc, sp))
+			return false;
+		step = unw_step(&cursor);
+		if (step <= 0)
+			return step == 0;
 	}
+	return false;
 }

@@ -13,9 +13,10 @@
 #include "agent/reader.h"
 
 /* Innermost first, the thread's own pc included; each returns false to end.
- * Ends where unwinding does, after HT_FRAMES_LIMIT at the latest. */
+ * Ends where unwinding does, after HT_FRAMES_LIMIT at the latest. Returns
+ * whether the outermost frame was reached. */
 #define HT_FRAMES_LIMIT 128
-void ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
+bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 		    const struct ht_maps *maps,
 		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
 		    void *ctx);

@@ -59,6 +59,7 @@ bool ht_unwind_in_malloc(const struct ht_thread_state *t,
 			 struct ht_reader *reader, const struct ht_maps *maps)
 {
 	struct search s = {.located = located};
+	bool whole;
 
 	if (in_text(located, t->pc))
 		return true;
@@ -71,8 +72,8 @@ bool ht_unwind_in_malloc(const struct ht_thread_state *t,
 	 */
 	if (reader->word != 8)
 		return false;
-	ht_frames_each(t, reader, maps, look_at_frame, &s);
-	return s.found || !s.passed;
+	whole = ht_frames_each(t, reader, maps, look_at_frame, &s);
+	return s.found || !(s.passed || whole);
 }
 
 struct stack {
