@@ -101,11 +101,15 @@ static enum ht_code measure(struct record *r, struct ht_err *err)
 	return code;
 }
 
-/* Could this failure pass? Otherwise the first one ends the record. */
+/* Could this failure pass? Otherwise the first one ends the record. A heap that
+ * is just being made may look like none. */
 static bool may_pass(const struct record *r, enum ht_code code)
 {
+	bool settling = ht_mono_ns() - r->start_ns < SETTLE_NS;
+
 	return r->launched || r->samples || code == HT_BUSY ||
-	       code == HT_TIMEOUT;
+	       code == HT_TIMEOUT || code == HT_FAULT ||
+	       (code == HT_UNSUPPORTED && settling);
 }
 
 static bool has_ended(const struct record *r)
