@@ -61,4 +61,72 @@ for round in 1 2; do
 		"$check" $how out.xml env LD_LIBRARY_PATH="$PWD/lib" PROBE_UNLINK="$PWD/lib/libc.so.6" ./probe out.xml
 done
 
+# A container as it is seen from outside: another suite's root, and mount, pid and
+# user namespaces of its own.
+cells=$HT_BUILD/matrix
+if (cd "$here" && tests/matrix/fetch.sh "$cells" bullseye amd64 libc6 libc6-dbg libc6-dev &&
+	tests/matrix/build.sh "$cells" amd64 && tests/matrix/fetch.sh "$cells" trixie amd64) >&2; then
+	root=$cells/trixie-amd64
+	cp -f "$cells/probe-amd64" "$root/probe"
+	for how in "" --scan; do
+		# shellcheck disable=SC2086
+		ok "a container of another suite ${how:-with its debug file}: every figure is the process's own" \
+			"$check" $how --child "$root/out.xml" \
+			unshare --user --map-root-user --mount --pid --fork --kill-child \
+			chroot "$root" /probe /out.xml
+	done
+else
+	ok "a container of another suite: MISSING: its packages could not be fetched" false
+fi
+
+# Others in front: named, the process figures are there, no heap is.
+cat >rest.c <<'C'
+#include <stdlib.h>
+#include <unistd.h>
+int main(void)
+{
+	char c;
+
+	for (int i = 0; i < 1000; i++)
+		if (!malloc(100))
+			return 1;
+	return write(1, "ready\n", 6) == 6 && read(0, &c, 1) >= 0;
+}
+C
+gcc -O0 -o rest rest.c
+libs=/usr/lib/x86_64-linux-gnu
+
+named() { # NAME WANTED COMMAND...: libc.allocator and what else has to be true
+	local name=$1 wanted=$2 got
+	shift 2
+	rm -f said && mkfifo hold
+	"$@" <hold >said &
+	local pid=$!
+	exec 8>hold
+	poll 10 grep -q ready said
+	"$HT_BUILD/heaptide" explain "$pid" --json >got.json 2>/dev/null
+	got=$(python3 -c '
+import json
+j = json.load(open("got.json"))
+print(j["libc"]["allocator"], "no heap" if j["totals"]["system"] is None else "heap",
+      "figures" if j["process"]["rss"] else "nothing")')
+	exec 8>&-
+	wait "$pid"
+	rm -f hold
+	is "$name" "$got" "$wanted"
+}
+
+named "jemalloc in front is named with its version" "jemalloc 5.3.0 no heap figures" \
+	env LD_PRELOAD=$libs/libjemalloc.so.2 ./rest
+named "tcmalloc in front is named with its version" "tcmalloc 2.10 no heap figures" \
+	env LD_PRELOAD=$libs/libtcmalloc_minimal.so.4 ./rest
+named "mimalloc in front is named with its version" "mimalloc 2.0 no heap figures" \
+	env LD_PRELOAD=$libs/libmimalloc.so.2.0 ./rest
+named "libc's debugging malloc is walked as glibc's" "glibc heap figures" \
+	env LD_PRELOAD=$libs/libc_malloc_debug.so.0 MALLOC_CHECK_=3 ./rest
+musl-gcc -static -O0 -o rest-musl rest.c
+named "a static musl program is named" "musl no heap figures" ./rest-musl
+musl-gcc -O0 -o rest-musl-dynamic rest.c
+named "a musl program is named with its version" "musl 1.2.3 no heap figures" ./rest-musl-dynamic
+
 plan
