@@ -236,6 +236,7 @@ enum ht_code ht_arena_walk(struct ht_walk *w, struct ht_arena_root *root,
 		return ht_fail(err, HT_NOMEM, "no memory for an arena");
 	aw->walk = w;
 	aw->root = root;
+	aw->resync_budget = HT_RESYNC_BUDGET;
 	aw->space = &w->roots->space[root->space];
 	aw->layout = &aw->space->malloc->layout;
 	code = refresh(w, root, err);

@@ -11,9 +11,10 @@
 
 #include "agent/walk_int.h"
 
-#define CHAIN	   24	      /* chunks that must follow each other */
-#define STEPS_MAX  (1u << 22) /* headers looked at in one search */
+#define CHAIN	   24 /* chunks that must follow each other */
+#define READ_COST  32 /* a read of its own, in headers looked at */
 #define BLOCK	   ((size_t)64 << 10)
+#define PAGE	   UINT64_C(4096)
 #define PREV_INUSE 1u
 #define IS_MMAPPED 2u
 #define SIZE_FLAGS UINT64_C(7)
@@ -23,69 +24,83 @@ struct search {
 	const struct ht_pages *pages;
 	const struct ht_layout *layout;
 	uint64_t stop;
-	uint64_t start, end; /* in buf */
+	uint64_t start, end; /* what is in buf */
 	uint8_t buf[BLOCK];
-	unsigned steps;
+	unsigned *budget;
 };
 
-static bool load(struct search *s, uint64_t at)
-{
-	const uint64_t need = 2 * (uint64_t)s->layout->word;
-	uint64_t stop = s->stop + need;
+/* A chunk header: prev_size, then size and flags. */
+struct header {
+	uint64_t prev_size, head;
+};
 
-	if (at >= s->start && at + need <= s->end)
-		return true;
-	if (ht_pages_state(s->pages, at) == HT_PAGE_SWAPPED)
-		return false;
-	s->start = s->end = at;
-	if (stop - at < need)
-		return false;
-	stop = stop - at < BLOCK ? stop : at + BLOCK;
-	/* never through a swapped page */
-	for (uint64_t p = (at | 4095) + 1; p < stop; p += 4096)
-		if (ht_pages_state(s->pages, p) == HT_PAGE_SWAPPED)
-			stop = p;
-	s->end += ht_reader_some(s->reader, at, s->buf, (size_t)(stop - at));
-	return at + need <= s->end;
+static bool spend(struct search *s, unsigned cost)
+{
+	bool enough = *s->budget >= cost;
+
+	*s->budget -= enough ? cost : *s->budget;
+	return enough;
 }
 
-static uint64_t word_at(const struct search *s, uint64_t at)
+/* Reads on from `at`, never into a swapped page. */
+static void load_block(struct search *s, uint64_t at)
 {
-	uint64_t value = 0;
+	uint64_t stop = s->stop - at < BLOCK ? s->stop : at + BLOCK;
 
-	memcpy(&value, s->buf + (at - s->start), s->layout->word);
-	return value;
+	s->start = s->end = at;
+	for (uint64_t p = at; p < stop; p = (p | (PAGE - 1)) + 1)
+		if (ht_pages_state(s->pages, p) == HT_PAGE_SWAPPED)
+			stop = p;
+	if (stop > at && spend(s, READ_COST))
+		s->end += ht_reader_some(s->reader, at, s->buf,
+					 (size_t)(stop - at));
+}
+
+/* The header at `at`: from the block, or by a read of its own where a chain
+ * leads out of it. */
+static bool header_at(struct search *s, uint64_t at, struct header *ret)
+{
+	const unsigned word = s->layout->word;
+	uint8_t own[16];
+	const uint8_t *from = own;
+
+	if (at >= s->start && at + 2 * word <= s->end)
+		from = s->buf + (at - s->start);
+	else if (ht_pages_state(s->pages, at) == HT_PAGE_SWAPPED ||
+		 !spend(s, READ_COST) ||
+		 ht_reader_some(s->reader, at, own, 2 * word) != 2 * word)
+		return false;
+	*ret = (struct header){0};
+	memcpy(&ret->prev_size, from, word);
+	memcpy(&ret->head, from + word, word);
+	return true;
 }
 
 /* Size of the chunk at `at`, 0 when it cannot be one. */
-static uint64_t size_at(struct search *s, uint64_t at, bool *ret_prev_in_use,
-			uint64_t *ret_footer)
+static uint64_t size_at(struct search *s, uint64_t at, struct header *ret)
 {
 	const struct ht_layout *l = s->layout;
-	uint64_t head, size;
+	uint64_t size;
 
-	s->steps++;
-	if (!load(s, at))
+	if (!spend(s, 1) || !header_at(s, at, ret))
 		return 0;
-	head = word_at(s, at + l->word);
-	size = head & ~SIZE_FLAGS;
-	*ret_prev_in_use = head & PREV_INUSE;
-	*ret_footer = word_at(s, at);
-	if (head & IS_MMAPPED || size % l->align || size < ht_chunk_min(l) ||
-	    size > s->stop - at)
+	size = ret->head & ~SIZE_FLAGS;
+	if (ret->head & IS_MMAPPED || size % l->align ||
+	    size < ht_chunk_min(l) || size > s->stop - at)
 		return 0;
 	return size;
 }
 
 static bool chain_holds(struct search *s, uint64_t at)
 {
-	uint64_t footer, last = 0;
-	bool in_use;
+	struct header h;
+	uint64_t last = 0;
 
 	for (unsigned i = 0; i < CHAIN && at != s->stop; i++) {
-		uint64_t size = size_at(s, at, &in_use, &footer);
+		uint64_t size = size_at(s, at, &h);
 
-		if (size == 0 || (i > 0 && !in_use && footer != last))
+		if (size == 0 ||
+		    (i > 0 && !(h.head & PREV_INUSE) && h.prev_size != last))
 			return false;
 		last = size;
 		at += size;
@@ -94,18 +109,23 @@ static bool chain_holds(struct search *s, uint64_t at)
 }
 
 uint64_t ht_resync(struct ht_reader *reader, const struct ht_pages *pages,
-		   const struct ht_layout *l, uint64_t from, uint64_t stop)
+		   const struct ht_layout *l, uint64_t from, uint64_t stop,
+		   unsigned *budget)
 {
-	struct search s = {
-		.reader = reader, .pages = pages, .layout = l, .stop = stop};
+	struct search s = {.reader = reader,
+			   .pages = pages,
+			   .layout = l,
+			   .stop = stop,
+			   .budget = budget};
 
-	for (; from < stop && s.steps < STEPS_MAX; from += l->align) {
+	for (; from < stop && *budget; from += l->align) {
 		if (ht_pages_state(pages, from) == HT_PAGE_ABSENT) {
-			uint64_t bias = ht_chunk_bias(l);
-
-			from = (from | 4095) + 1 + bias - l->align;
+			from = (from | (PAGE - 1)) + 1 + ht_chunk_bias(l) -
+			       l->align;
 			continue; /* zeros: no header in this page */
 		}
+		if (from + 2 * l->word > s.end)
+			load_block(&s, from);
 		if (chain_holds(&s, from))
 			return from;
 	}

@@ -91,8 +91,9 @@ static bool pass_foreign(struct ht_arena_walk *aw, size_t i, uint64_t fence,
 			 uint64_t end)
 {
 	struct ht_pass *p = &aw->pass;
-	uint64_t again = ht_resync(aw->walk->in->reader, &aw->pages[i],
-				   aw->layout, end, p->stop);
+	uint64_t again =
+		ht_resync(aw->walk->in->reader, &aw->pages[i], aw->layout, end,
+			  p->stop, &aw->resync_budget);
 
 	if (!again)
 		return false;
@@ -132,7 +133,7 @@ static void skip_gap(struct ht_arena_walk *aw, size_t i, enum ht_pass_end why)
 	uint64_t gap = p->at;
 	uint64_t again =
 		ht_resync(aw->walk->in->reader, &aw->pages[i], aw->layout,
-			  gap + aw->layout->align, p->stop);
+			  gap + aw->layout->align, p->stop, &aw->resync_budget);
 
 	p->at = again ? again : p->stop;
 	aw->figures.uncertain_bytes += p->at - gap;

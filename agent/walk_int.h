@@ -190,6 +190,7 @@ struct ht_arena_walk {
 	struct ht_run
 		*run; /* ring of the last free runs of the top's segment */
 	size_t runs;
+	unsigned resync_budget;
 	uint64_t joined; /* where the free chunks that touch the top begin */
 	uint64_t checkpoint[HT_CHECKPOINTS];
 	size_t checkpoints;
@@ -204,9 +205,11 @@ bool ht_segment_fence(struct ht_reader *reader, const struct ht_layout *l,
 		      bool main, uint64_t at, uint64_t end, uint64_t *ret_end);
 
 /* A chunk header at or behind `from` from which sizes lead on for many chunks,
- * or to `stop`; 0: none. */
+ * or to `stop`; 0: none. budget: headers that may still be looked at. */
 uint64_t ht_resync(struct ht_reader *reader, const struct ht_pages *pages,
-		   const struct ht_layout *l, uint64_t from, uint64_t stop);
+		   const struct ht_layout *l, uint64_t from, uint64_t stop,
+		   unsigned *budget);
+#define HT_RESYNC_BUDGET (4u << 20) /* of one arena */
 
 enum ht_code ht_census_take(struct ht_walk *w,
 			    struct ht_err *err) HT_MUST_CHECK;
