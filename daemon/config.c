@@ -96,7 +96,8 @@ static bool taken(const struct reading *r, const char *kind, const char *name)
 		if (strcmp(c->targets[i].name, name) == 0)
 			return true;
 	}
-	for (size_t i = 0; *kind == 's' && i < c->sinks_n; i++) {
+	for (size_t i = 0; *kind == 's' && r->own_sinks && i < c->sinks_n;
+	     i++) {
 		if (strcmp(c->sinks[i].name, name) == 0)
 			return true;
 	}

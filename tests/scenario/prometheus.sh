@@ -27,6 +27,7 @@ name = cpp_patterns
 minimum = 1M
 keep_firing_for = 0
 confidence = 0.6
+evaluations = 10
 [rule exhaustion]
 enabled = no
 [rule exhaustion_soon]
@@ -70,7 +71,7 @@ EOT
 ok "the rules are sound" promtool check rules "$HT_TMP/rules.yml"
 ok "the shipped rules pass their tests" promtool test rules "$HT_TOP/packaging/prometheus/heaptide.rules.test.yml"
 
-daemon_start
+daemon_start || { ok "heaptided starts" false; note "$(cat "$log")"; plan; }
 start prometheus-alertmanager --config.file="$HT_TMP/am.yml" --storage.path="$HT_TMP/am" \
 	--web.listen-address="127.0.0.1:$am_port" --cluster.listen-address= 2>"$HT_TMP/am.log"
 start prometheus --config.file="$HT_TMP/prom.yml" --storage.tsdb.path="$HT_TMP/tsdb" \
@@ -103,15 +104,16 @@ workload() {
 	tap_started+=("$pid")
 }
 
-workload cpp_patterns --pace 3 --linger 300
+workload cpp_patterns --pace 4 --linger 300
 stable=$pid
 workload seed3_exp3 --linger 300 --no-trim
 pool=$pid
-workload leak_slow_churn --pace 3 --linger 300
+workload leak_slow_churn --pace 2 --linger 300
 leak=$pid
 note "stable $stable, pool $pool, leak $leak"
 
 ok "all three are measured" poll 30 eval "measured $stable && measured $pool && measured $leak"
+[ $tap_failed -eq 0 ] || { note "$(cat "$log")" "$(metrics | grep -E 'samples|failures')"; plan; }
 ok "Prometheus scrapes it" poll 30 eval "curl -fsS 'http://127.0.0.1:$prom_port/api/v1/query?query=heaptide_rss_bytes' | grep -q '\"$leak\"'"
 ok "the grown pool fires unreturned memory in the daemon" poll 60 eval "[ \$(notices unreturned pool firing) -ge 1 ]"
 ok "Alertmanager has it from the daemon" poll 20 received HeaptideUnreturned pool '"job": "heaptide"'
