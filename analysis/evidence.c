@@ -125,8 +125,9 @@ static void tell_leak(const struct told *t)
 	pool_line(t);
 	remedy(t, NAN,
 	       "the program asks and does not free: find who allocates "
-	       "%s with `heaptide growth PID`, look for a container that only "
-	       "grows; malloc_trim() and tunables will not help",
+	       "%s (`heaptide diff` shows what grew with it), look for a "
+	       "container that only grows; malloc_trim() and tunables will "
+	       "not help",
 	       t->v->culprit[0] ? t->v->culprit : "it");
 }
 

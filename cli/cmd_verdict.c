@@ -115,12 +115,12 @@ static void print_eta(const struct ht_cli *cli, const struct ht_verdict *v)
 		return;
 	ht_time_text(v->eta_at_ns, at);
 	ht_duration_text(v->eta_low_ns - v->to_ns, low, sizeof(low));
+	snprintf(high, sizeof(high), "perhaps never");
 	if (v->eta_high_ns > v->to_ns)
 		ht_duration_text(v->eta_high_ns - v->to_ns, high, sizeof(high));
-	else
-		snprintf(high, sizeof(high), "never");
 	snprintf(text, sizeof(text),
-		 "limit of %s reached at about %s (in %s to %s)",
+		 "%s reached at about %s: in %s at the earliest, %s at the "
+		 "latest",
 		 ht_show_bytes(cli, v->limit_bytes, limit), at, low, high);
 	print_line(cli, "limit", text);
 }
