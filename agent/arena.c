@@ -11,8 +11,8 @@
 
 #include "agent/walk_int.h"
 
-#define SIZE_FLAGS	UINT64_C(7)
-#define LINKS_BYTES_MAX ((size_t)52 << 20) /* of the 64 MiB we may take */
+#define SIZE_FLAGS UINT64_C(7)
+#define TABLES_MAX ((size_t)38 << 20) /* of the 64 MiB we may take */
 
 /* --- the sums
  * ----------------------------------------------------------------------- */
@@ -181,10 +181,11 @@ static enum ht_code refresh(struct ht_walk *w, struct ht_arena_root *root,
 
 static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 {
+	size_t limit = aw->walk->in->tables_max ?: TABLES_MAX;
 	enum ht_code code = ht_segments_find(aw, err);
 
 	ht_links_init(&aw->links, aw->layout, aw->root->address, aw->segment,
-		      aw->segments, LINKS_BYTES_MAX);
+		      aw->segments, limit);
 	for (size_t i = 0; code == HT_OK && i < aw->segments; i++)
 		code = ht_segment_pass(aw, i, err);
 	if (code != HT_OK)

@@ -28,8 +28,7 @@ static void report_list(struct ht_arena_walk *aw, const struct ht_list *list,
 			      ? ht_links_address(&aw->links, list->fault_at)
 			      : aw->root->address;
 
-	if (list->fault == HT_LIST_SOUND || aw->walk->in->moving ||
-	    aw->links.full)
+	if (list->fault == HT_LIST_SOUND || aw->walk->in->moving)
 		return;
 	ht_walk_find(
 		aw->walk->out, faults[list->fault].code, at, aw->root->index,
@@ -106,6 +105,10 @@ static void adopt_unlisted(struct ht_arena_walk *aw)
 
 void ht_bins_follow(struct ht_arena_walk *aw)
 {
+	if (aw->links.full) {
+		ht_overflow_count(aw);
+		return;
+	}
 	follow_bins(aw);
 	follow_fastbins(aw);
 	adopt_unlisted(aw);

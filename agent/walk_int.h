@@ -226,6 +226,8 @@ enum ht_code ht_segment_pass(struct ht_arena_walk *aw, size_t i,
 /* After the pass: what is in each bin; and a row for each that is not empty. */
 void ht_bins_follow(struct ht_arena_walk *aw);
 bool ht_bins_add_rows(struct ht_arena_walk *aw);
+/* Instead, when not every free chunk found room in the tables. */
+void ht_overflow_count(struct ht_arena_walk *aw);
 /* Free runs in address order, residency, trimmable: after the lists. */
 void ht_sweep(struct ht_arena_walk *aw);
 /* The pin, and blocked_* of the main arena. */

@@ -64,7 +64,8 @@ static enum ht_code look(struct look *l, struct ht_snapshot *ret,
 				.pages = &l->pages,
 				.maps = &l->maps,
 				.moving = l->how->moving,
-				.want = HT_WANT_ALL};
+				.want = HT_WANT_ALL,
+				.tables_max = l->how->tables_max};
 	enum ht_code code = prepare(l, ret, err);
 
 	if (code != HT_OK)

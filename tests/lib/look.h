@@ -10,8 +10,9 @@
 #include "schema/snapshot.h"
 
 struct ht_look {
-	bool moving;	 /* walk after the stop, while the target runs */
-	bool no_symbols; /* locate by structure only */
+	bool moving;	   /* walk after the stop, while the target runs */
+	bool no_symbols;   /* locate by structure only */
+	size_t tables_max; /* as in ht_walk_in */
 	uint64_t pause_ns, walk_ns; /* out */
 };
 

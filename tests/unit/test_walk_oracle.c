@@ -304,6 +304,27 @@ static void nothing_is_found_wrong_and_all_sums_close(void **state)
 		fail_msg("%s", err.msg);
 }
 
+static void without_room_for_records_the_totals_stay_exact(void **state)
+{
+	struct ht_look how = {.tables_max = 16384};
+	struct ht_snapshot s;
+	struct ht_err err;
+
+	(void)state;
+	if (ht_look(target.pid, &how, &s, &err) != HT_OK ||
+	    ht_snapshot_check(&s, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+	assert_true(s.warnings.n >= said.heaps);
+	assert_int_equal(s.findings.n, 0);
+	assert_int_equal(s.totals.in_use, snap.totals.in_use);
+	assert_int_equal(s.totals.free, snap.totals.free);
+	assert_int_equal(s.totals.fastbin, said.fsmblks);
+	assert_int_equal(s.totals.fastbin_chunks, said.smblks);
+	assert_int_equal(s.totals.binned_chunks + s.totals.arenas,
+			 said.ordblks);
+	ht_snapshot_fini(&s);
+}
+
 static void trimmable_is_what_malloc_trim_returns(void **state)
 {
 	unsigned long before = 0, after = 0;
@@ -330,6 +351,8 @@ int main(void)
 		cmocka_unit_test(mmapped_chunks_are_counted),
 		cmocka_unit_test(every_tcache_is_what_its_thread_sees),
 		cmocka_unit_test(nothing_is_found_wrong_and_all_sums_close),
+		cmocka_unit_test(
+			without_room_for_records_the_totals_stay_exact),
 		cmocka_unit_test(trimmable_is_what_malloc_trim_returns),
 	};
 
