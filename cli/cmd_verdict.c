@@ -109,18 +109,21 @@ static void print_line(const struct ht_cli *cli, const char *name,
 static void print_eta(const struct ht_cli *cli, const struct ht_verdict *v)
 {
 	char limit[HT_NUMBER_TEXT], at[HT_TIME_TEXT];
-	char low[32], high[32], text[256];
+	char low[32], high[64], text[256];
 
 	if (!v->eta_at_ns)
 		return;
 	ht_time_text(v->eta_at_ns, at);
 	ht_duration_text(v->eta_low_ns - v->to_ns, low, sizeof(low));
 	snprintf(high, sizeof(high), "perhaps never");
-	if (v->eta_high_ns > v->to_ns)
-		ht_duration_text(v->eta_high_ns - v->to_ns, high, sizeof(high));
+	if (v->eta_high_ns > v->to_ns) {
+		size_t used = (size_t)sprintf(high, "at the latest in ");
+
+		ht_duration_text(v->eta_high_ns - v->to_ns, high + used,
+				 sizeof(high) - used);
+	}
 	snprintf(text, sizeof(text),
-		 "%s reached at about %s: in %s at the earliest, %s at the "
-		 "latest",
+		 "%s reached at about %s: at the earliest in %s, %s",
 		 ht_show_bytes(cli, v->limit_bytes, limit), at, low, high);
 	print_line(cli, "limit", text);
 }
