@@ -1,7 +1,173 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/session.h"
+/*
+ * Snapshot: a short stop in which the target forks (inject.h), then an exact
+ * walk of the copy while the target runs. It writes to the target's registers
+ * and stack, and puts them back: only when asked for, and refused where it
+ * could do harm.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "agent/inject.h"
+#include "agent/look.h"
+#include "common/clock.h"
+
+#define STOP_WITHIN_NS	(2 * HT_NS_PER_S)
+#define LEAVE_MALLOC_NS (50 * HT_NS_PER_MS)
+/* A page table takes 1/512 of what it maps; what the target writes while the
+ * copy lives is copied: an eighth of it leaves room for a busy second. */
+#define PAGE_TABLE_SHARE 512
+#define WRITTEN_SHARE	 8
+
+/* The last number of a line of /proc/PID/status; 0 when there is none. */
+static long status_number(pid_t pid, const char *key)
+{
+	HT_AUTO_FILE FILE *f = NULL;
+	char path[48], line[256];
+	size_t len = strlen(key);
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		const char *last = strrchr(line, '\t');
+
+		if (strncmp(line, key, len) == 0 && line[len] == ':' && last)
+			return strtol(last + 1, NULL, 10);
+	}
+	return 0;
+}
+
+static enum ht_code refuse_by_status(pid_t pid, struct ht_err *err)
+{
+	struct rlimit processes;
+
+	if (status_number(pid, "Seccomp") != 0)
+		return ht_fail(
+			err, HT_REFUSED,
+			"process %d has a seccomp filter: a fork might end "
+			"it",
+			(int)pid);
+	if (status_number(pid, "NSpid") == 1)
+		return ht_fail(
+			err, HT_REFUSED,
+			"process %d is the init of its container: it would "
+			"inherit the copy as a child",
+			(int)pid);
+	if (prlimit(pid, RLIMIT_NPROC, NULL, &processes) == 0 &&
+	    processes.rlim_cur != RLIM_INFINITY &&
+	    processes.rlim_cur <= (rlim_t)status_number(pid, "Threads") + 2)
+		return ht_fail(
+			err, HT_REFUSED,
+			"process %d: RLIMIT_NPROC of %llu leaves no room "
+			"for a copy",
+			(int)pid, (unsigned long long)processes.rlim_cur);
+	return HT_OK;
+}
+
+static enum ht_code refuse_by_memory(const struct ht_snapshot *s,
+				     struct ht_err *err)
+{
+	uint64_t need = s->process.rss / PAGE_TABLE_SHARE +
+			s->process.rss / WRITTEN_SHARE;
+	uint64_t room = s->limits.mem_available;
+
+	if (s->process.rss == HT_UNKNOWN)
+		return HT_OK;
+	if (s->limits.cgroup_max != HT_UNKNOWN &&
+	    s->limits.cgroup_used != HT_UNKNOWN) {
+		uint64_t left =
+			s->limits.cgroup_max > s->limits.cgroup_used
+				? s->limits.cgroup_max - s->limits.cgroup_used
+				: 0;
+
+		room = left < room ? left : room;
+	}
+	if (room != HT_UNKNOWN && room < need)
+		return ht_fail(err, HT_REFUSED,
+			       "a copy of process %llu may need %llu MiB, its "
+			       "memory limit leaves %llu MiB",
+			       (unsigned long long)s->head.pid,
+			       (unsigned long long)(need >> 20),
+			       (unsigned long long)(room >> 20));
+	return HT_OK;
+}
+
+/* Stops the target at rest and forks it; the target runs again afterwards. */
+static enum ht_code take(struct ht_look *l, pid_t *ret_copy, struct ht_err *err)
+{
+	const struct ht_stop_limits limits = {
+		.deadline_ns = ht_mono_ns() + STOP_WITHIN_NS,
+		.realtime = true,
+	};
+	enum ht_code code = ht_look_stop(l, &limits, err);
+
+	if (code == HT_OK)
+		code = ht_look_read(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
+	if (code == HT_OK && !l->inside_malloc)
+		code = ht_stop_fork(l->stop, &l->maps,
+				    ht_mono_ns() + STOP_WITHIN_NS, ret_copy,
+				    err);
+	ht_look_release(l);
+	return code;
+}
+
+static enum ht_code take_at_rest(struct ht_look *l, pid_t *ret_copy,
+				 struct ht_err *err)
+{
+	for (;;) {
+		enum ht_code code = take(l, ret_copy, err);
+
+		if (code != HT_OK || !l->inside_malloc)
+			return code;
+		if (l->attempts >= l->session->request->attempts)
+			return ht_fail(
+				err, HT_BUSY,
+				"some thread was inside malloc at each of "
+				"%d stops",
+				(int)l->attempts);
+		ht_look_retry(l);
+	}
+}
+
+static void end_copy(pid_t *copy)
+{
+	ht_inject_end(*copy);
+}
+
+/* Memory comes from the copy; which pages are resident, from the target: a fork
+ * leaves file-backed pages out. */
+static enum ht_code walk_copy(struct ht_look *l, pid_t copy, struct ht_err *err)
+{
+	struct ht_reader reader = {0};
+	enum ht_code code = ht_reader_open_process(
+		copy, l->session->target->reader->word, true, &reader, err);
+
+	if (code != HT_OK)
+		return code;
+	l->in.reader = &reader;
+	code = ht_look_walk(l, err);
+	l->session->target->reader->bytes_read += reader.bytes_read;
+	ht_reader_close(&reader);
+	return code;
+}
+
 enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err)
 {
-	(void)s;
-	return ht_fail(err, HT_UNSUPPORTED, "mode snapshot is not built in");
+	HT_CLEANUP(end_copy) pid_t copy = 0;
+	HT_AUTO_LOOK struct ht_look l;
+	enum ht_code code;
+
+	ht_look_begin(&l, s);
+	code = refuse_by_status(s->target->pid, err);
+	if (code == HT_OK)
+		code = refuse_by_memory(s->snapshot, err);
+	if (code == HT_OK)
+		code = take_at_rest(&l, &copy, err);
+	if (code == HT_OK)
+		code = walk_copy(&l, copy, err);
+	if (code == HT_OK)
+		ht_look_report(&l);
+	return code;
 }

@@ -8,6 +8,7 @@
 
 #include "agent/access.h"
 #include "agent/held.h"
+#include "agent/inject.h"
 #include "agent/priority.h"
 #include "agent/tasks.h"
 #include "agent/thread_pointer.h"
@@ -283,6 +284,31 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 		if (which[i])
 			s->threads[i] = state_of(&s->held[i], s->reader);
 	return code;
+}
+
+enum ht_code ht_stop_fork(struct ht_stopped *s, const struct ht_maps *maps,
+			  int64_t deadline_ns, pid_t *ret_copy,
+			  struct ht_err *err)
+{
+	for (size_t i = 0; i < s->n; i++) {
+		struct ht_held *h = &s->held[i];
+		enum ht_code code;
+
+		if (h->state != HT_HELD_STOPPED || h->signal != 0 ||
+		    !ht_inject_usable(&h->regs))
+			continue;
+		code = ht_inject_fork(h->tid, &h->regs, maps, s->reader,
+				      deadline_ns, ret_copy, err);
+		if (code == HT_REFUSED)
+			continue;
+		h->state = HT_HELD_GONE; /* it runs: no longer ours */
+		return code;
+	}
+	return ht_fail(
+		err, HT_REFUSED,
+		"process %d: each of its threads is in a system call that "
+		"cannot be left and entered again unnoticed",
+		(int)s->pid);
 }
 
 const struct ht_thread_state *ht_stop_threads(const struct ht_stopped *s,

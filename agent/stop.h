@@ -19,6 +19,7 @@
 #include <sys/types.h>
 
 #include "agent/malloc_state.h"
+#include "agent/maps.h"
 #include "agent/reader.h"
 #include "common/err.h"
 
@@ -61,6 +62,12 @@ size_t ht_stop_woken(struct ht_stopped *s);
 enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 			   int64_t run_ns, int64_t deadline_ns,
 			   struct ht_err *err) HT_MUST_CHECK;
+
+/* Forks the target by one of its held threads (inject.h), which runs on; the
+ * others stay held. HT_REFUSED: no thread that can be used. */
+enum ht_code ht_stop_fork(struct ht_stopped *s, const struct ht_maps *maps,
+			  int64_t deadline_ns, pid_t *ret_copy,
+			  struct ht_err *err) HT_MUST_CHECK;
 
 /* For a long hold: back to ordinary priority; release raises it again. */
 void ht_stop_calm(const struct ht_stopped *s);

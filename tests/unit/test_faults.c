@@ -31,6 +31,7 @@
 #include "agent/session.h"
 #include "agent/stop.h"
 #include "agent/target.h"
+#include "agent/tasks.h"
 #include "common/clock.h"
 #include "tests/lib/target.h"
 
@@ -142,19 +143,26 @@ static int end_victim(void **state)
 	return 0;
 }
 
+/* Any thread's children, zombies too. */
 static bool has_children(pid_t pid)
 {
-	char path[64], c;
-	ssize_t n;
-	int fd;
+	HT_AUTO_DIR DIR *tasks = NULL;
+	bool some = false;
+	pid_t tid;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid,
-		 (int)pid);
-	fd = __real_open(path, O_RDONLY);
-	n = fd < 0 ? 0 : __real_read(fd, &c, 1);
-	if (fd >= 0)
-		close(fd);
-	return n > 0;
+	assert_int_equal(ht_tasks_open(pid, &tasks, NULL), HT_OK);
+	while ((tid = ht_tasks_next(tasks)) != 0) {
+		char path[64], c;
+		int fd;
+
+		snprintf(path, sizeof(path), "/proc/%d/task/%d/children",
+			 (int)pid, (int)tid);
+		fd = __real_open(path, O_RDONLY);
+		some |= fd >= 0 && __real_read(fd, &c, 1) > 0;
+		if (fd >= 0)
+			close(fd);
+	}
+	return some;
 }
 
 static void check_unharmed(enum ht_mode mode, long n)
@@ -172,6 +180,8 @@ static void check_unharmed(enum ht_mode mode, long n)
 	if (strcmp(line, memory) != 0)
 		fail_msg("%s, death at call %ld: \"%s\" in place of \"%s\"",
 			 ht_mode_names[mode], n, line, memory);
+	for (int i = 0; i < 1000 && has_children(victim.pid); i++)
+		usleep(1000);
 	if (has_children(victim.pid))
 		fail_msg("%s, death at call %ld: the target has a child",
 			 ht_mode_names[mode], n);
@@ -294,6 +304,14 @@ static void an_agent_that_hangs_is_ended_by_its_own_alarm(void **state)
 	ht_target_close(&t);
 }
 
+/* The copy too: killed with its agent, or ended by itself, and reaped. */
+static void an_agent_that_dies_anywhere_in_snapshot_harms_nothing(void **state)
+{
+	(void)state;
+	dies_everywhere(HT_MODE_SNAPSHOT);
+	assert_in_range(interrupted, 0, 25);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -304,6 +322,8 @@ int main(void)
 			an_agent_that_dies_anywhere_in_bounded_harms_nothing),
 		cmocka_unit_test(
 			an_agent_that_dies_anywhere_in_none_harms_nothing),
+		cmocka_unit_test(
+			an_agent_that_dies_anywhere_in_snapshot_harms_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, start_victim, end_victim);

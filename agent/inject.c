@@ -1,0 +1,433 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/inject.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <ucontext.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+
+#define RED_ZONE   128
+#define XSTATE_MAX 16384
+/* Where the kernel's own frames say what they hold: <asm/sigcontext.h>. */
+#define FP_SW_OFFSET 464
+#define FP_MAGIC1    0x46505853u
+#define FP_MAGIC2    0x46505845u
+/* Flags that sigaltstack refuses, which rt_sigreturn does not mind. */
+#define NO_ALTSTACK_CHANGE   7
+#define UC_FP_XSTATE	     1
+#define UC_SIGCONTEXT_SS     2
+#define UC_STRICT_RESTORE_SS 4
+
+/* The part of a signal frame that rt_sigreturn reads. */
+struct frame {
+	uint64_t flags, link;
+	uint64_t stack[3];
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx,
+		rax, rcx, rsp, rip, eflags;
+	uint16_t cs, gs, fs, ss;
+	uint64_t err, trapno, oldmask, cr2, fpstate, reserved[8];
+	uint64_t sigmask;
+};
+_Static_assert(sizeof(struct frame) == 304, "struct ucontext of the kernel");
+
+/* "return to rt_sigreturn", then the frame. */
+struct link {
+	uint64_t restorer;
+	struct frame f;
+};
+
+/* All that is written below the stack, lowest address first: a signal handler
+ * that ran on the thread would push its frame below the thread's own links. */
+struct chain {
+	struct link to_wait; /* the thread's first */
+	struct link to_home;
+	struct link to_fork;	  /* the helper's first */
+	struct link to_copy_exit; /* the helper's second, the copy's first */
+	uint64_t padding;
+	uint8_t xstate[XSTATE_MAX + 4];
+};
+
+struct injection {
+	pid_t tid;
+	const struct user_regs_struct *regs;
+	struct ht_reader *reader;
+	uint64_t syscall_ret; /* syscall; ret */
+	uint64_t restorer;    /* mov $15, %rax; syscall */
+	uint64_t at;	      /* where the chain lies in the target */
+	uint64_t sigmask;
+	struct chain chain;
+	struct chain before; /* the bytes that were there */
+	size_t xstate_size;
+};
+
+bool ht_inject_usable(const struct user_regs_struct *regs)
+{
+	const long long rax = (long long)regs->rax;
+
+	if (regs->cs != 0x33)
+		return false;
+	if ((long long)regs->orig_rax < 0)
+		return true;
+	/* ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND; any other result is one.
+	 */
+	return (rax <= -512 && rax >= -514) || rax < -4095 || rax >= 0;
+}
+
+/* --- the two instructions
+ * ------------------------------------------------------ */
+
+static uint64_t find_in(struct ht_reader *reader, const struct ht_vma *v,
+			const uint8_t *what, size_t len)
+{
+	uint8_t buf[65536];
+	uint64_t found = 0;
+
+	for (uint64_t at = v->start; at < v->end && !found;
+	     at += sizeof(buf) - len) {
+		size_t n = ht_reader_some(reader, at, buf, sizeof(buf));
+		const uint8_t *hit = n ? memmem(buf, n, what, len) : NULL;
+
+		if (n == 0)
+			break;
+		if (hit)
+			found = at + (uint64_t)(hit - buf);
+	}
+	return found;
+}
+
+static uint64_t find_code(struct ht_reader *reader, const struct ht_maps *maps,
+			  const uint8_t *what, size_t len)
+{
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct ht_vma *v = &maps->v[i];
+		const unsigned rx = HT_VMA_READ | HT_VMA_EXEC;
+		uint64_t at;
+
+		if ((v->flags & rx) != rx || v->inode == 0)
+			continue;
+		at = find_in(reader, v, what, len);
+		if (at)
+			return at;
+	}
+	return 0;
+}
+
+static enum ht_code find_gadgets(struct injection *j,
+				 const struct ht_maps *maps, struct ht_err *err)
+{
+	static const uint8_t syscall_ret[] = {0x0f, 0x05, 0xc3};
+	static const uint8_t restorer[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00,
+					   0x00, 0x00, 0x0f, 0x05};
+
+	j->syscall_ret =
+		find_code(j->reader, maps, syscall_ret, sizeof(syscall_ret));
+	j->restorer = find_code(j->reader, maps, restorer, sizeof(restorer));
+	if (!j->syscall_ret || !j->restorer)
+		return ht_fail(err, HT_REFUSED,
+			       "thread %d: no code to fork with was found",
+			       (int)j->tid);
+	return HT_OK;
+}
+
+/* --- the chain
+ * ----------------------------------------------------------------- */
+
+static struct link *link_at(struct injection *j, size_t offset)
+{
+	return (struct link *)(void *)((char *)&j->chain + offset);
+}
+
+/* A frame that makes one system call and returns into the link at `next`. */
+static void put_call(struct injection *j, size_t offset, long nr, uint64_t a,
+		     uint64_t b, uint64_t c, size_t next)
+{
+	struct link *l = link_at(j, offset);
+
+	l->restorer = j->restorer;
+	l->f.flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+	l->f.stack[1] = NO_ALTSTACK_CHANGE;
+	l->f.rax = (uint64_t)nr;
+	l->f.rdi = a;
+	l->f.rsi = b;
+	l->f.rdx = c;
+	l->f.rip = j->syscall_ret;
+	l->f.rsp = j->at + next;
+	l->f.eflags = j->regs->eflags;
+	l->f.cs = (uint16_t)j->regs->cs;
+	l->f.ss = (uint16_t)j->regs->ss;
+	l->f.sigmask = ~UINT64_C(0); /* no handler in the midst of it */
+}
+
+/* The thread's own registers. An interrupted call is entered anew. */
+static void put_home(struct injection *j)
+{
+	const struct user_regs_struct *r = j->regs;
+	bool restart = (long long)r->orig_rax >= 0 &&
+		       (long long)r->rax <= -512 && (long long)r->rax >= -514;
+	struct link *l = &j->chain.to_home;
+
+	l->restorer = j->restorer;
+	l->f = (struct frame){
+		.flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
+		.r8 = r->r8,
+		.r9 = r->r9,
+		.r10 = r->r10,
+		.r11 = r->r11,
+		.r12 = r->r12,
+		.r13 = r->r13,
+		.r14 = r->r14,
+		.r15 = r->r15,
+		.rdi = r->rdi,
+		.rsi = r->rsi,
+		.rbp = r->rbp,
+		.rbx = r->rbx,
+		.rdx = r->rdx,
+		.rcx = r->rcx,
+		.rsp = r->rsp,
+		.rax = restart ? r->orig_rax : r->rax,
+		.rip = restart ? r->rip - 2 : r->rip,
+		.eflags = r->eflags,
+		.cs = (uint16_t)r->cs,
+		.ss = (uint16_t)r->ss,
+		.fpstate = j->at + offsetof(struct chain, xstate),
+		.sigmask = j->sigmask,
+	};
+	l->f.stack[1] = NO_ALTSTACK_CHANGE;
+}
+
+/* The vector registers, marked as the kernel marks them in its own frames. */
+static enum ht_code put_xstate(struct injection *j, struct ht_err *err)
+{
+	struct iovec v = {j->chain.xstate, XSTATE_MAX};
+	struct {
+		uint32_t magic1, extended_size;
+		uint64_t xfeatures;
+		uint32_t xstate_size, padding[7];
+	} sw = {.magic1 = FP_MAGIC1};
+	const uint32_t magic2 = FP_MAGIC2;
+
+	if (ptrace(PTRACE_GETREGSET, j->tid, NT_X86_XSTATE, &v) < 0)
+		return ht_fail_sys(err, HT_REFUSED, errno,
+				   "thread %d: vector registers", (int)j->tid);
+	memcpy(&sw.xfeatures, j->chain.xstate + FP_SW_OFFSET, 8);
+	sw.xstate_size = (uint32_t)v.iov_len;
+	sw.extended_size = sw.xstate_size + (uint32_t)sizeof(magic2);
+	memcpy(j->chain.xstate + FP_SW_OFFSET, &sw, sizeof(sw));
+	memcpy(j->chain.xstate + v.iov_len, &magic2, sizeof(magic2));
+	j->xstate_size = v.iov_len + sizeof(magic2);
+	return HT_OK;
+}
+
+#define AT(member) offsetof(struct chain, member)
+
+static size_t chain_size(const struct injection *j)
+{
+	return AT(xstate) + j->xstate_size;
+}
+
+static enum ht_code build(struct injection *j, struct ht_err *err)
+{
+	enum ht_code code = put_xstate(j, err);
+
+	if (code != HT_OK)
+		return code;
+	if (ptrace(PTRACE_GETSIGMASK, j->tid, (void *)8, &j->sigmask) < 0)
+		return ht_fail_sys(err, HT_REFUSED, errno,
+				   "thread %d: signal mask", (int)j->tid);
+	/* The vector state must lie on a multiple of 64. */
+	j->at = (j->regs->rsp - RED_ZONE - chain_size(j) + AT(xstate)) &
+		~UINT64_C(63);
+	j->at -= AT(xstate);
+	put_call(j, AT(to_copy_exit), SYS_exit_group, 0, 0, 0,
+		 AT(to_copy_exit));
+	put_call(j, AT(to_fork), SYS_clone, CLONE_FILES | CLONE_FS, 0, 0,
+		 AT(to_copy_exit));
+	put_call(j, AT(to_wait), SYS_wait4, (uint64_t)-1, 0,
+		 __WCLONE | __WNOTHREAD, AT(to_home));
+	put_home(j);
+	return HT_OK;
+}
+
+static bool write_target(pid_t tid, uint64_t at, const void *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i += sizeof(long)) {
+		long word = 0;
+
+		memcpy(&word, (const char *)bytes + i,
+		       n - i < sizeof(long) ? n - i : sizeof(long));
+		if (ptrace(PTRACE_POKEDATA, tid, (void *)(at + i),
+			   (void *)word) < 0)
+			return false;
+	}
+	return true;
+}
+
+/* --- the fork
+ * ------------------------------------------------------------------ */
+
+/* Waits for pid's next stop; status as waitid gives it, or -1. */
+static int next_stop(pid_t pid, int64_t deadline_ns)
+{
+	const struct timespec moment = {.tv_nsec = 5 * HT_NS_PER_US};
+
+	do {
+		siginfo_t info = {0};
+
+		if (waitid(P_PID, (id_t)pid, &info,
+			   WSTOPPED | WEXITED | WNOHANG | __WALL) < 0)
+			return -1;
+		if (info.si_pid != 0)
+			return info.si_code == CLD_TRAPPED ||
+					       info.si_code == CLD_STOPPED
+				       ? info.si_status
+				       : -1;
+		nanosleep(&moment, NULL);
+	} while (ht_mono_ns() < deadline_ns);
+	return -1;
+}
+
+/* Lets pid run (with `request`) until it stops for this event; other stops on
+ * the way are passed over. The event's message is the new process. */
+static pid_t run_to_event(pid_t pid, int request, int event,
+			  int64_t deadline_ns)
+{
+	unsigned long message = 0;
+	int status;
+
+	do {
+		if (ptrace((enum __ptrace_request)request, pid, NULL, NULL) < 0)
+			return -1;
+		status = next_stop(pid, deadline_ns);
+	} while (status >= 0 && status >> 8 != event);
+	if (status < 0 || ptrace(PTRACE_GETEVENTMSG, pid, NULL, &message) < 0)
+		return -1;
+	return (pid_t)message;
+}
+
+/* The copy is born stopped; from now on it dies with us. */
+static bool take_copy(pid_t copy, int64_t deadline_ns)
+{
+	return next_stop(copy, deadline_ns) >= 0 &&
+	       ptrace(PTRACE_SETOPTIONS, copy, NULL,
+		      (void *)(uintptr_t)PTRACE_O_EXITKILL) == 0;
+}
+
+/* Follows the thread call by call until it is where it was, puts the bytes
+ * below its stack back, and lets it go. */
+static void see_home(struct injection *j, int64_t deadline_ns)
+{
+	const struct frame *home = &j->chain.to_home.f;
+	struct user_regs_struct now = {0};
+
+	while (now.rip != home->rip || now.rsp != home->rsp) {
+		if (ptrace(PTRACE_SYSCALL, j->tid, NULL, NULL) < 0 ||
+		    next_stop(j->tid, deadline_ns) < 0 ||
+		    ptrace(PTRACE_GETREGS, j->tid, NULL, &now) < 0)
+			return;
+	}
+	write_target(j->tid, j->at, &j->before, chain_size(j));
+	ptrace(PTRACE_DETACH, j->tid, NULL, NULL);
+}
+
+static bool start(struct injection *j)
+{
+	const uint64_t all = ~UINT64_C(0);
+	struct user_regs_struct r = *j->regs;
+
+	r.rax = SYS_clone;
+	r.orig_rax = (unsigned long long)-1;
+	r.rdi = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_FS;
+	r.rsi = j->at + AT(to_fork);
+	r.rdx = r.r10 = r.r8 = 0;
+	r.rip = j->syscall_ret;
+	r.rsp = j->at + AT(to_wait);
+	return ptrace(PTRACE_SETOPTIONS, j->tid, NULL,
+		      (void *)(uintptr_t)(PTRACE_O_TRACEVFORK |
+					  PTRACE_O_TRACECLONE)) == 0 &&
+	       ptrace(PTRACE_SETREGS, j->tid, NULL, &r) == 0 &&
+	       ptrace(PTRACE_SETSIGMASK, j->tid, (void *)8, &all) == 0;
+}
+
+static enum ht_code write_chain(struct injection *j, struct ht_err *err)
+{
+	size_t n = chain_size(j);
+
+	if (ht_reader_read(j->reader, j->at, &j->before, n, NULL) != HT_OK ||
+	    !write_target(j->tid, j->at, &j->chain, n))
+		return ht_fail(err, HT_REFUSED,
+			       "thread %d has no %zu bytes of stack left",
+			       (int)j->tid, n + RED_ZONE);
+	return HT_OK;
+}
+
+static enum ht_code fork_it(struct injection *j, int64_t deadline_ns,
+			    pid_t *ret_copy, struct ht_err *err)
+{
+	pid_t helper, copy = -1;
+	bool held = false;
+
+	if (!start(j))
+		return ht_fail_sys(err, HT_SYS, errno, "thread %d: registers",
+				   (int)j->tid);
+	helper = run_to_event(j->tid, PTRACE_SYSCALL, PTRACE_EVENT_VFORK,
+			      deadline_ns);
+	if (helper > 0 && next_stop(helper, deadline_ns) >= 0)
+		copy = run_to_event(helper, PTRACE_CONT, PTRACE_EVENT_CLONE,
+				    deadline_ns);
+	if (copy > 0)
+		held = take_copy(copy, deadline_ns);
+	if (helper > 0)
+		ptrace(PTRACE_DETACH, helper, NULL, NULL);
+	see_home(j, deadline_ns);
+	if (!held)
+		return ht_fail(err, HT_SYS,
+			       "process of thread %d could not be "
+			       "forked: no more processes or memory allowed",
+			       (int)j->tid);
+	*ret_copy = copy;
+	return HT_OK;
+}
+
+enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
+			    const struct ht_maps *maps,
+			    struct ht_reader *reader, int64_t deadline_ns,
+			    pid_t *ret_copy, struct ht_err *err)
+{
+	HT_AUTO_FREE struct injection *j = calloc(1, sizeof(*j));
+	enum ht_code code;
+
+	if (!j)
+		return ht_fail(err, HT_NOMEM, "no memory to fork");
+	j->tid = tid;
+	j->regs = regs;
+	j->reader = reader;
+	code = find_gadgets(j, maps, err);
+	if (code == HT_OK)
+		code = build(j, err);
+	if (code == HT_OK)
+		code = write_chain(j, err);
+	return code == HT_OK ? fork_it(j, deadline_ns, ret_copy, err) : code;
+}
+
+void ht_inject_end(pid_t copy)
+{
+	siginfo_t info;
+
+	if (copy <= 0)
+		return;
+	/* Ours since birth: the id cannot have passed to another process. */
+	kill(copy, SIGKILL);
+	waitid(P_PID, (id_t)copy, &info, WEXITED | __WALL);
+}
