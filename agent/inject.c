@@ -68,7 +68,6 @@ struct injection {
 	uint64_t at;	      /* where the chain lies in the target */
 	uint64_t sigmask;
 	struct chain chain;
-	struct chain before; /* the bytes that were there */
 	size_t xstate_size;
 };
 
@@ -260,18 +259,18 @@ static enum ht_code build(struct injection *j, struct ht_err *err)
 	return HT_OK;
 }
 
-static bool write_target(pid_t tid, uint64_t at, const void *bytes, size_t n)
+/* Needs the right to trace, and memory that the target itself may write. */
+static enum ht_code write_chain(const struct injection *j, struct ht_err *err)
 {
-	for (size_t i = 0; i < n; i += sizeof(long)) {
-		long word = 0;
+	size_t n = chain_size(j);
+	const struct iovec ours = {(void *)(uintptr_t)&j->chain, n};
+	const struct iovec theirs = {(void *)j->at, n};
 
-		memcpy(&word, (const char *)bytes + i,
-		       n - i < sizeof(long) ? n - i : sizeof(long));
-		if (ptrace(PTRACE_POKEDATA, tid, (void *)(at + i),
-			   (void *)word) < 0)
-			return false;
-	}
-	return true;
+	if (process_vm_writev(j->tid, &ours, 1, &theirs, 1, 0) != (ssize_t)n)
+		return ht_fail(err, HT_REFUSED,
+			       "thread %d has no %zu bytes of stack left",
+			       (int)j->tid, n + RED_ZONE);
+	return HT_OK;
 }
 
 /* --- the fork
@@ -298,16 +297,17 @@ static int next_stop(pid_t pid, int64_t deadline_ns)
 	return -1;
 }
 
-/* Lets pid run (with `request`) until it stops for this event; other stops on
- * the way are passed over. The event's message is the new process. */
-static pid_t run_to_event(pid_t pid, int request, int event,
-			  int64_t deadline_ns)
+/* Lets pid run until it stops for this event; other stops on the way are passed
+ * over (every signal is blocked meanwhile). The event's message is the new
+ * process. PTRACE_CONT only: a stop at a system call (PTRACE_SYSCALL) would
+ * leave a SIGTRAP behind if we died in it; the stop for an event does not. */
+static pid_t run_to_event(pid_t pid, int event, int64_t deadline_ns)
 {
 	unsigned long message = 0;
 	int status;
 
 	do {
-		if (ptrace((enum __ptrace_request)request, pid, NULL, NULL) < 0)
+		if (ptrace(PTRACE_CONT, pid, NULL, NULL) < 0)
 			return -1;
 		status = next_stop(pid, deadline_ns);
 	} while (status >= 0 && status >> 8 != event);
@@ -322,23 +322,6 @@ static bool take_copy(pid_t copy, int64_t deadline_ns)
 	return next_stop(copy, deadline_ns) >= 0 &&
 	       ptrace(PTRACE_SETOPTIONS, copy, NULL,
 		      (void *)(uintptr_t)PTRACE_O_EXITKILL) == 0;
-}
-
-/* Follows the thread call by call until it is where it was, puts the bytes
- * below its stack back, and lets it go. */
-static void see_home(struct injection *j, int64_t deadline_ns)
-{
-	const struct frame *home = &j->chain.to_home.f;
-	struct user_regs_struct now = {0};
-
-	while (now.rip != home->rip || now.rsp != home->rsp) {
-		if (ptrace(PTRACE_SYSCALL, j->tid, NULL, NULL) < 0 ||
-		    next_stop(j->tid, deadline_ns) < 0 ||
-		    ptrace(PTRACE_GETREGS, j->tid, NULL, &now) < 0)
-			return;
-	}
-	write_target(j->tid, j->at, &j->before, chain_size(j));
-	ptrace(PTRACE_DETACH, j->tid, NULL, NULL);
 }
 
 static bool start(struct injection *j)
@@ -360,18 +343,6 @@ static bool start(struct injection *j)
 	       ptrace(PTRACE_SETSIGMASK, j->tid, (void *)8, &all) == 0;
 }
 
-static enum ht_code write_chain(struct injection *j, struct ht_err *err)
-{
-	size_t n = chain_size(j);
-
-	if (ht_reader_read(j->reader, j->at, &j->before, n, NULL) != HT_OK ||
-	    !write_target(j->tid, j->at, &j->chain, n))
-		return ht_fail(err, HT_REFUSED,
-			       "thread %d has no %zu bytes of stack left",
-			       (int)j->tid, n + RED_ZONE);
-	return HT_OK;
-}
-
 static enum ht_code fork_it(struct injection *j, int64_t deadline_ns,
 			    pid_t *ret_copy, struct ht_err *err)
 {
@@ -381,16 +352,14 @@ static enum ht_code fork_it(struct injection *j, int64_t deadline_ns,
 	if (!start(j))
 		return ht_fail_sys(err, HT_SYS, errno, "thread %d: registers",
 				   (int)j->tid);
-	helper = run_to_event(j->tid, PTRACE_SYSCALL, PTRACE_EVENT_VFORK,
-			      deadline_ns);
+	helper = run_to_event(j->tid, PTRACE_EVENT_VFORK, deadline_ns);
 	if (helper > 0 && next_stop(helper, deadline_ns) >= 0)
-		copy = run_to_event(helper, PTRACE_CONT, PTRACE_EVENT_CLONE,
-				    deadline_ns);
+		copy = run_to_event(helper, PTRACE_EVENT_CLONE, deadline_ns);
 	if (copy > 0)
 		held = take_copy(copy, deadline_ns);
 	if (helper > 0)
 		ptrace(PTRACE_DETACH, helper, NULL, NULL);
-	see_home(j, deadline_ns);
+	ptrace(PTRACE_DETACH, j->tid, NULL, NULL);
 	if (!held)
 		return ht_fail(err, HT_SYS,
 			       "process of thread %d could not be "

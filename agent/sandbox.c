@@ -23,8 +23,9 @@ static const int calls[] = {
 	/* the target's threads */
 	SCMP_SYS(waitid), SCMP_SYS(wait4), SCMP_SYS(rt_sigtimedwait),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(kill), SCMP_SYS(sched_setscheduler),
-	SCMP_SYS(pidfd_open), SCMP_SYS(pidfd_send_signal),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(kill), SCMP_SYS(process_vm_writev),
+	SCMP_SYS(sched_setscheduler), SCMP_SYS(pidfd_open),
+	SCMP_SYS(pidfd_send_signal),
 	/* the parent */
 	SCMP_SYS(recvfrom), SCMP_SYS(sendto),
 	SCMP_SYS(sendmsg), /* descriptors for the layout role */
@@ -45,14 +46,13 @@ static const int calls[] = {
 };
 
 /* Requests of ptrace that hold, look and let go; what snapshot mode adds is the
- * copy's birth: registers, one step to the call and one past it. */
+ * copy's birth: registers, and the events of its forks. */
 static const int ptrace_requests[] = {
-	PTRACE_SEIZE,	    PTRACE_INTERRUPT,  PTRACE_DETACH,
-	PTRACE_LISTEN,	    PTRACE_GETREGS,    PTRACE_SETREGS,
-	PTRACE_GETSIGINFO,  PTRACE_PEEKDATA,   PTRACE_PEEKTEXT,
-	PTRACE_SETOPTIONS,  PTRACE_SYSCALL,    PTRACE_CONT,
-	PTRACE_GETEVENTMSG, PTRACE_GETSIGMASK, PTRACE_SETSIGMASK,
-	PTRACE_GETREGSET,   PTRACE_POKEDATA,
+	PTRACE_SEIZE,	   PTRACE_INTERRUPT,  PTRACE_DETACH,
+	PTRACE_LISTEN,	   PTRACE_GETREGS,    PTRACE_SETREGS,
+	PTRACE_GETSIGINFO, PTRACE_PEEKDATA,   PTRACE_PEEKTEXT,
+	PTRACE_SETOPTIONS, PTRACE_CONT,	      PTRACE_GETEVENTMSG,
+	PTRACE_GETSIGMASK, PTRACE_SETSIGMASK, PTRACE_GETREGSET,
 };
 
 /* prctl: capability bounding set and the flags that only take away. */

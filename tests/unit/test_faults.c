@@ -60,6 +60,11 @@ WRAP(ssize_t, process_vm_readv,
      (pid_t p, const struct iovec *l, unsigned long ln, const struct iovec *r,
       unsigned long rn, unsigned long f),
      (p, l, ln, r, rn, f))
+WRAP(ssize_t, process_vm_writev,
+     (pid_t p, const struct iovec *l, unsigned long ln, const struct iovec *r,
+      unsigned long rn, unsigned long f),
+     (p, l, ln, r, rn, f))
+WRAP(int, kill, (pid_t p, int s), (p, s))
 WRAP(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
 WRAP(ssize_t, pread, (int fd, void *b, size_t n, off_t o), (fd, b, n, o))
 WRAP(int, nanosleep, (const struct timespec *t, struct timespec *l), (t, l))
