@@ -126,7 +126,7 @@ bench-programs: $(BENCH)
 # The SQL is embedded in this object.
 $(BUILD)/obj/schema/store_migrate.o: $(wildcard schema/sql/*.sql)
 
-unit: $(UNIT) $(TARGETS) $(PROGRAMS)
+unit: $(UNIT) $(TARGETS) $(PROGRAMS) $(TOOLS)
 workloads:
 	@$(MAKE) -s -C tests/workloads all
 

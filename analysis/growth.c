@@ -221,23 +221,51 @@ static enum ht_growth_kind judge(const struct ht_points *p, double level,
 	return slowing(&capped, g) ? HT_GROWTH_SLOWING : HT_GROWTH_SUSTAINED;
 }
 
+/* A wave that is sampled k times a period drifts by up to its swing / k from
+ * period to period when k is no whole number: no growth. */
+static double drift_of_samples(const struct ht_points *p, double period)
+{
+	double swing =
+		ht_quantile(p->x, p->n, 0.95) - ht_quantile(p->x, p->n, 0.05);
+
+	return swing * ht_points_span(p) / (double)(p->n - 1) / period;
+}
+
+static void judge_without_season(const struct ht_points *p, double level,
+				 double least, double period,
+				 struct ht_growth *ret)
+{
+	struct ht_points mean;
+
+	ht_season_remove(p, period, &mean);
+	if (mean.n < 6)
+		return;
+	ret->kind = judge(&mean, level,
+			  fmax(least, drift_of_samples(p, period)), ret);
+	if (ret->kind >= HT_GROWTH_SLOWING &&
+	    !floors_rise(p, period, ret->slope))
+		ret->kind = HT_GROWTH_NONE;
+}
+
 void ht_growth(const struct ht_points *p, double level, double least,
 	       double period, struct ht_growth *ret)
 {
-	struct ht_points mean;
-	const struct ht_points *x = p;
+	struct ht_growth raw;
 
 	begin(ret);
-	if (!isnan(period)) {
-		ht_season_remove(p, period, &mean);
-		x = &mean;
-	}
-	if (x->n < 6 || ht_points_span(x) <= 0)
+	if (p->n < 6 || ht_points_span(p) <= 0)
 		return;
-	ret->kind = judge(x, level, least, ret);
-	if (x == &mean && ret->kind >= HT_GROWTH_SLOWING &&
-	    !floors_rise(p, period, ret->slope))
-		ret->kind = HT_GROWTH_NONE;
+	begin(&raw);
+	raw.kind = judge(p, level, least, &raw);
+	if (isnan(period))
+		*ret = raw;
+	else
+		judge_without_season(p, level, least, period, ret);
+	/* bursts are no season: their mean is noise, while their floors rise in
+	 * order, which no season's do */
+	if (ret->kind < HT_GROWTH_SLOWING && raw.kind == HT_GROWTH_SUSTAINED &&
+	    raw.t >= ht_t.whole_t && raw.tau >= ht_t.envelope_tau)
+		*ret = raw;
 	if (ret->kind >= HT_GROWTH_SLOWING)
-		ret->since = x->t[ht_hinge(x)];
+		ret->since = p->t[ht_hinge(p)];
 }

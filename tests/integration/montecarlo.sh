@@ -1,0 +1,18 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 180 s
+# False alarms and detections on made series stay within the limits of
+# tests/montecarlo/montecarlo.c, with seeds other than the documented one too.
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+
+tool=$HT_BUILD/tools/montecarlo
+
+ok "rates on made series keep their limits" "$tool" -n 400
+ok "a wrong number of points is refused by name" bash -c "! '$tool' -k 3 2>'$HT_TMP/err' && grep -q points '$HT_TMP/err'"
+for points in 60 96; do
+	"$tool" -n 100 -k "$points" >"$HT_TMP/table" 2>/dev/null
+	alarms=$(awk -F'|' '!/leak:|series|---|walk|AR|warm/ { sub(/ %/, "", $3); s += $3 } END { print s + 0 }' "$HT_TMP/table")
+	ok "no series without growth alarms with $points points" test "$(echo "$alarms < 3" | bc)" = 1
+done
+plan
