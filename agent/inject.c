@@ -63,9 +63,8 @@ struct injection {
 	pid_t tid;
 	const struct user_regs_struct *regs;
 	struct ht_reader *reader;
-	uint64_t syscall_ret; /* syscall; ret */
-	uint64_t restorer;    /* mov $15, %rax; syscall */
-	uint64_t at;	      /* where the chain lies in the target */
+	const struct ht_inject_code *code;
+	uint64_t at; /* where the chain lies in the target */
 	uint64_t sigmask;
 	struct chain chain;
 	size_t xstate_size;
@@ -123,20 +122,42 @@ static uint64_t find_code(struct ht_reader *reader, const struct ht_maps *maps,
 	return 0;
 }
 
-static enum ht_code find_gadgets(struct injection *j,
-				 const struct ht_maps *maps, struct ht_err *err)
-{
-	static const uint8_t syscall_ret[] = {0x0f, 0x05, 0xc3};
-	static const uint8_t restorer[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00,
-					   0x00, 0x00, 0x0f, 0x05};
+static const uint8_t syscall_ret[] = {0x0f, 0x05, 0xc3};
+static const uint8_t restorer[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00,
+				   0x00, 0x00, 0x0f, 0x05};
 
-	j->syscall_ret =
-		find_code(j->reader, maps, syscall_ret, sizeof(syscall_ret));
-	j->restorer = find_code(j->reader, maps, restorer, sizeof(restorer));
-	if (!j->syscall_ret || !j->restorer)
+enum ht_code ht_inject_find(const struct ht_maps *maps,
+			    struct ht_reader *reader,
+			    struct ht_inject_code *ret, struct ht_err *err)
+{
+	ret->syscall_ret =
+		find_code(reader, maps, syscall_ret, sizeof(syscall_ret));
+	ret->restorer = find_code(reader, maps, restorer, sizeof(restorer));
+	if (!ret->syscall_ret || !ret->restorer)
 		return ht_fail(err, HT_REFUSED,
-			       "thread %d: no code to fork with was found",
-			       (int)j->tid);
+			       "the process has no code to fork with (x86-64 "
+			       "programs with glibc have)");
+	return HT_OK;
+}
+
+static bool still_there(struct ht_reader *reader, uint64_t at,
+			const uint8_t *what, size_t len)
+{
+	uint8_t buf[16];
+
+	return ht_reader_read(reader, at, buf, len, NULL) == HT_OK &&
+	       memcmp(buf, what, len) == 0;
+}
+
+/* The library may have been unloaded since. */
+static enum ht_code check_code(const struct injection *j, struct ht_err *err)
+{
+	if (!still_there(j->reader, j->code->syscall_ret, syscall_ret,
+			 sizeof(syscall_ret)) ||
+	    !still_there(j->reader, j->code->restorer, restorer,
+			 sizeof(restorer)))
+		return ht_fail(err, HT_REFUSED,
+			       "the code to fork with is gone");
 	return HT_OK;
 }
 
@@ -154,14 +175,14 @@ static void put_call(struct injection *j, size_t offset, long nr, uint64_t a,
 {
 	struct link *l = link_at(j, offset);
 
-	l->restorer = j->restorer;
+	l->restorer = j->code->restorer;
 	l->f.flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
 	l->f.stack[1] = NO_ALTSTACK_CHANGE;
 	l->f.rax = (uint64_t)nr;
 	l->f.rdi = a;
 	l->f.rsi = b;
 	l->f.rdx = c;
-	l->f.rip = j->syscall_ret;
+	l->f.rip = j->code->syscall_ret;
 	l->f.rsp = j->at + next;
 	l->f.eflags = j->regs->eflags;
 	l->f.cs = (uint16_t)j->regs->cs;
@@ -177,7 +198,7 @@ static void put_home(struct injection *j)
 		       (long long)r->rax <= -512 && (long long)r->rax >= -514;
 	struct link *l = &j->chain.to_home;
 
-	l->restorer = j->restorer;
+	l->restorer = j->code->restorer;
 	l->f = (struct frame){
 		.flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
 		.r8 = r->r8,
@@ -334,7 +355,7 @@ static bool start(struct injection *j)
 	r.rdi = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_FS;
 	r.rsi = j->at + AT(to_fork);
 	r.rdx = r.r10 = r.r8 = 0;
-	r.rip = j->syscall_ret;
+	r.rip = j->code->syscall_ret;
 	r.rsp = j->at + AT(to_wait);
 	return ptrace(PTRACE_SETOPTIONS, j->tid, NULL,
 		      (void *)(uintptr_t)(PTRACE_O_TRACEVFORK |
@@ -370,7 +391,7 @@ static enum ht_code fork_it(struct injection *j, int64_t deadline_ns,
 }
 
 enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
-			    const struct ht_maps *maps,
+			    const struct ht_inject_code *found,
 			    struct ht_reader *reader, int64_t deadline_ns,
 			    pid_t *ret_copy, struct ht_err *err)
 {
@@ -382,7 +403,8 @@ enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
 	j->tid = tid;
 	j->regs = regs;
 	j->reader = reader;
-	code = find_gadgets(j, maps, err);
+	j->code = found;
+	code = check_code(j, err);
 	if (code == HT_OK)
 		code = build(j, err);
 	if (code == HT_OK)

@@ -23,6 +23,19 @@
 #include "agent/maps.h"
 #include "agent/reader.h"
 
+/* Two pieces of the target's own code that the chain is made of. */
+struct ht_inject_code {
+	uint64_t syscall_ret; /* syscall; ret */
+	uint64_t restorer;    /* mov $15, %rax; syscall: calls rt_sigreturn */
+};
+
+/* Looks for them in the target's libraries: before the stop, it reads some MiB.
+ */
+enum ht_code ht_inject_find(const struct ht_maps *maps,
+			    struct ht_reader *reader,
+			    struct ht_inject_code *ret,
+			    struct ht_err *err) HT_MUST_CHECK;
+
 /* Whether a thread stopped with these registers can be used: it is in no system
  * call, or in one that restarts without memory of when it began. */
 bool ht_inject_usable(const struct user_regs_struct *regs);
@@ -31,7 +44,7 @@ bool ht_inject_usable(const struct user_regs_struct *regs);
  * the thread runs and is no longer ours; ret_copy is held by us: end it with
  * ht_inject_end. On an error the thread is as before, still held. */
 enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
-			    const struct ht_maps *maps,
+			    const struct ht_inject_code *code,
 			    struct ht_reader *reader, int64_t deadline_ns,
 			    pid_t *ret_copy, struct ht_err *err) HT_MUST_CHECK;
 /* Kills the copy and waits for it. */

@@ -95,7 +95,8 @@ static enum ht_code refuse_by_memory(const struct ht_snapshot *s,
 }
 
 /* Stops the target at rest and forks it; the target runs again afterwards. */
-static enum ht_code take(struct ht_look *l, pid_t *ret_copy, struct ht_err *err)
+static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
+			 pid_t *ret_copy, struct ht_err *err)
 {
 	const struct ht_stop_limits limits = {
 		.deadline_ns = ht_mono_ns() + STOP_WITHIN_NS,
@@ -106,18 +107,39 @@ static enum ht_code take(struct ht_look *l, pid_t *ret_copy, struct ht_err *err)
 	if (code == HT_OK)
 		code = ht_look_read(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
 	if (code == HT_OK && !l->inside_malloc)
-		code = ht_stop_fork(l->stop, &l->maps,
+		code = ht_stop_fork(l->stop, found,
 				    ht_mono_ns() + STOP_WITHIN_NS, ret_copy,
 				    err);
 	ht_look_release(l);
 	return code;
 }
 
+/* Without a stop: finds the code to fork with, and warms caches. */
+static enum ht_code rehearse(struct ht_look *l, struct ht_inject_code *ret,
+			     struct ht_err *err)
+{
+	enum ht_code code = ht_look_unstopped(l, err);
+
+	if (code == HT_OK)
+		code = ht_look_read(l, 0, err);
+	if (code == HT_OK)
+		code = ht_inject_find(&l->maps, l->session->target->reader, ret,
+				      err);
+	ht_look_retry(l);
+	l->attempts = 0;
+	return code;
+}
+
 static enum ht_code take_at_rest(struct ht_look *l, pid_t *ret_copy,
 				 struct ht_err *err)
 {
+	struct ht_inject_code found;
+	enum ht_code code = rehearse(l, &found, err);
+
+	if (code != HT_OK)
+		return code;
 	for (;;) {
-		enum ht_code code = take(l, ret_copy, err);
+		code = take(l, &found, ret_copy, err);
 
 		if (code != HT_OK || !l->inside_malloc)
 			return code;

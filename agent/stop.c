@@ -286,7 +286,8 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 	return code;
 }
 
-enum ht_code ht_stop_fork(struct ht_stopped *s, const struct ht_maps *maps,
+enum ht_code ht_stop_fork(struct ht_stopped *s,
+			  const struct ht_inject_code *code_found,
 			  int64_t deadline_ns, pid_t *ret_copy,
 			  struct ht_err *err)
 {
@@ -297,7 +298,7 @@ enum ht_code ht_stop_fork(struct ht_stopped *s, const struct ht_maps *maps,
 		if (h->state != HT_HELD_STOPPED || h->signal != 0 ||
 		    !ht_inject_usable(&h->regs))
 			continue;
-		code = ht_inject_fork(h->tid, &h->regs, maps, s->reader,
+		code = ht_inject_fork(h->tid, &h->regs, code_found, s->reader,
 				      deadline_ns, ret_copy, err);
 		if (code == HT_REFUSED)
 			continue;

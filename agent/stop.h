@@ -18,8 +18,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent/inject.h"
 #include "agent/malloc_state.h"
-#include "agent/maps.h"
 #include "agent/reader.h"
 #include "common/err.h"
 
@@ -65,7 +65,8 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 
 /* Forks the target by one of its held threads (inject.h), which runs on; the
  * others stay held. HT_REFUSED: no thread that can be used. */
-enum ht_code ht_stop_fork(struct ht_stopped *s, const struct ht_maps *maps,
+enum ht_code ht_stop_fork(struct ht_stopped *s,
+			  const struct ht_inject_code *code_found,
 			  int64_t deadline_ns, pid_t *ret_copy,
 			  struct ht_err *err) HT_MUST_CHECK;
 

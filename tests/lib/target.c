@@ -34,6 +34,32 @@ static void run(const char *name, char **argv, const int in[2],
 	_exit(127);
 }
 
+/* A test that fails jumps past its program_end: what is left ends at exit. */
+static pid_t started[256];
+static pid_t starter;
+
+static void end_all(void)
+{
+	if (getpid() != starter)
+		return;
+	for (size_t i = 0; i < sizeof(started) / sizeof(*started); i++)
+		if (started[i] > 0)
+			kill(started[i], SIGKILL);
+}
+
+static void remember(pid_t from, pid_t to)
+{
+	size_t i = 0;
+
+	if (starter == 0) {
+		starter = getpid();
+		atexit(end_all);
+	}
+	while (i < sizeof(started) / sizeof(*started) - 1 && started[i] != from)
+		i++;
+	started[i] = to;
+}
+
 struct program program_start(const char *name, ...)
 {
 	char *argv[ARGS_MAX] = {(char *)(uintptr_t)name};
@@ -50,6 +76,7 @@ struct program program_start(const char *name, ...)
 	p.pid = fork();
 	if (p.pid == 0)
 		run(name, argv, in, out);
+	remember(0, p.pid);
 	close(in[0]);
 	close(out[1]);
 	p.in = in[1];
@@ -101,6 +128,7 @@ void program_end(struct program *p)
 {
 	kill(p->pid, SIGKILL);
 	waitpid(p->pid, NULL, 0);
+	remember(p->pid, 0);
 	close(p->in);
 	close(p->out);
 }
