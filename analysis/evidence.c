@@ -415,7 +415,8 @@ void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,
 
 	if (tell[v->label])
 		tell[v->label](&t);
-	if (m->guarded && v->label != HT_LABEL_STABLE)
+	if (m->guarded && v->label != HT_LABEL_STABLE &&
+	    m->in_use_rise < ht_t.guard_in_use * m->anon_rise)
 		ht_say(v,
 		       "anonymous memory grew %s, in use only %s of it: the "
 		       "growth is mostly memory that was freed",

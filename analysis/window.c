@@ -148,18 +148,28 @@ void ht_window_open(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 	ret->lacks = what_lacks(ret);
 }
 
+/* A heap that moved while it was read, by more than a tenth of it: such a walk
+ * is no sample, not a low or a high one. */
+static bool doubtful(const struct ht_series *s, size_t row)
+{
+	double moved = s->metric[HT_M_uncertain][HT_STAT_MEDIAN][row];
+
+	return moved > ht_t.uncertain_share *
+			       s->metric[HT_M_system][HT_STAT_MEDIAN][row];
+}
+
 /* A bucket of more rows is judged by evenly picked ones (the largest and the
  * smallest value are always seen). */
 #define BUCKET_ROWS HT_POINTS_MAX
 
-static double reduce(const double *rows, size_t from, size_t end,
-		     enum ht_stat stat)
+static double reduce(const struct ht_series *s, const double *rows, size_t from,
+		     size_t end, enum ht_stat stat)
 {
 	double part[BUCKET_ROWS], high = -INFINITY, low = INFINITY;
 	size_t stride = (end - from + BUCKET_ROWS - 1) / BUCKET_ROWS, n = 0;
 
 	for (size_t i = from; i < end; i++) {
-		if (isnan(rows[i]))
+		if (isnan(rows[i]) || doubtful(s, i))
 			continue;
 		high = fmax(high, rows[i]);
 		low = fmin(low, rows[i]);
@@ -179,7 +189,8 @@ void ht_window_rows(const struct ht_window *w, const double *rows,
 		    enum ht_stat stat, double ret[HT_POINTS_MAX])
 {
 	for (size_t b = 0; b < w->n; b++)
-		ret[b] = rows ? reduce(rows, w->begin[b], w->begin[b + 1], stat)
+		ret[b] = rows ? reduce(w->s, rows, w->begin[b], w->begin[b + 1],
+				       stat)
 			      : NAN;
 }
 
