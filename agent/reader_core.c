@@ -156,6 +156,22 @@ static uint32_t add_text(struct opening *o, const char *text, size_t n)
 	return at;
 }
 
+/* The same for a path that may have been named before: a file's mappings shall
+ * have one number. */
+static uint32_t text_of(struct opening *o, const char *path, size_t n)
+{
+	const struct ht_maps *m = &o->core->maps;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const char *known = m->text ? m->text + m->v[i].path : "";
+
+		if (m->v[i].path && strlen(known) == n &&
+		    !memcmp(known, path, n))
+			return m->v[i].path;
+	}
+	return add_text(o, path, n);
+}
+
 static enum ht_code add_load(struct opening *o, const GElf_Phdr *p,
 			     struct ht_err *err)
 {
@@ -188,13 +204,14 @@ static enum ht_code add_load(struct opening *o, const GElf_Phdr *p,
 	return HT_OK;
 }
 
-/* Names the mapping, or adds one that the core left out (unchanged text). */
+/* Names the mapping, or adds one that the core left out: unchanged text, so
+ * it is taken for code. */
 static enum ht_code name_range(struct opening *o, uint64_t start, uint64_t end,
 			       uint64_t offset, const char *path, size_t n,
 			       struct ht_err *err)
 {
 	struct ht_maps *m = &o->core->maps;
-	uint32_t text = add_text(o, path, n);
+	uint32_t text = text_of(o, path, n);
 	bool covered = false;
 
 	for (size_t i = 0; i < m->n; i++) {
@@ -218,7 +235,7 @@ static enum ht_code name_range(struct opening *o, uint64_t start, uint64_t end,
 				     .end = end,
 				     .offset = offset,
 				     .inode = 1 + text,
-				     .flags = HT_VMA_READ,
+				     .flags = HT_VMA_READ | HT_VMA_EXEC,
 				     .path = text};
 	}
 	return HT_OK;

@@ -25,6 +25,22 @@ static uint64_t plus(uint64_t a, uint64_t b)
 	return a == HT_UNKNOWN || b == HT_UNKNOWN ? HT_UNKNOWN : a + b;
 }
 
+/* A core file knows no page's residency: in use and free are all there is. */
+static void print_core_answer(const struct ht_cli *cli,
+			      const struct ht_snapshot *s)
+{
+	const struct ht_totals *sum = &s->totals;
+	char used[HT_NUMBER_TEXT], left[HT_NUMBER_TEXT];
+
+	printf("%s%s, pid %" PRIu64 ", from its core file:%s the program held "
+	       "%s in malloc; %s was free.\nWhat was resident, a core file "
+	       "does not tell.\n",
+	       ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
+	       ht_style_off(&cli->term),
+	       ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
+	       ht_show_bytes(cli, sum->free, left));
+}
+
 /* The answer in one or two lines. */
 static void print_answer(const struct ht_cli *cli, const struct ht_snapshot *s)
 {
@@ -199,7 +215,8 @@ static void print_how(const struct ht_cli *cli, const struct ht_snapshot *s)
 				 sizeof(walk));
 	ht_time_text(s->head.taken_at, time);
 	ht_show_title(cli, "How it was measured");
-	printf("  at %s, mode %s, ", time,
+	printf("  %s%s%smode %s, ", s->head.taken_at ? "at " : "",
+	       s->head.taken_at ? time : "", s->head.taken_at ? ", " : "",
 	       stop->mode < HT_MODE_COUNT ? ht_mode_names[stop->mode] : "?");
 	if (stop->pause_us == 0)
 		printf("no thread had to be stopped, %s in all", walk);
@@ -245,21 +262,19 @@ static enum ht_code print_parts(const struct ht_cli *cli,
 	return code;
 }
 
-static enum ht_code print_text(const struct ht_cli *cli,
-			       const struct ht_snapshot *s, struct ht_err *err)
+/* RSS by cause, and the process's other figures. */
+static enum ht_code print_process(const struct ht_cli *cli,
+				  const struct ht_snapshot *s,
+				  struct ht_err *err)
 {
 	char swap[HT_NUMBER_TEXT], vsz[HT_NUMBER_TEXT], pss[HT_NUMBER_TEXT];
 	char uss[HT_NUMBER_TEXT], wp[HT_NUMBER_TEXT];
 	enum ht_code code;
 
-	print_answer(cli, s);
-	print_advice(cli, s);
-	print_findings(cli, s);
-	print_warnings(cli, s);
+	if (s->process.rss == HT_UNKNOWN)
+		return HT_OK;
 	putchar('\n');
 	code = ht_show_rss(cli, s, 0, err);
-	if (code != HT_OK)
-		return code;
 	printf("swapped out %s; PSS %s, USS %s; address space %s, of it "
 	       "writable and private %s\n",
 	       ht_show_bytes(cli, s->process.swap, swap),
@@ -267,6 +282,24 @@ static enum ht_code print_text(const struct ht_cli *cli,
 	       ht_show_bytes(cli, s->process.uss, uss),
 	       ht_show_bytes(cli, s->process.vsz, vsz),
 	       ht_show_bytes(cli, s->process.writable_private, wp));
+	return code;
+}
+
+static enum ht_code print_text(const struct ht_cli *cli,
+			       const struct ht_snapshot *s, struct ht_err *err)
+{
+	enum ht_code code;
+
+	if (s->stop.mode == HT_MODE_CORE && ht_show_has_heap(s))
+		print_core_answer(cli, s);
+	else
+		print_answer(cli, s);
+	print_advice(cli, s);
+	print_findings(cli, s);
+	print_warnings(cli, s);
+	code = print_process(cli, s, err);
+	if (code != HT_OK)
+		return code;
 	if (ht_show_has_heap(s)) {
 		print_pin(cli, s);
 		print_fragmentation(cli, s);

@@ -86,6 +86,16 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	no_escapes out
 }
 
+@test "a core file gives the arenas that the process had" {
+	gcore -o core "$pid" >/dev/null 2>&1
+	"$heaptide" explain "$pid" --mode exact --json >live
+	"$heaptide" explain --core "core.$pid" --json >dead
+	[ "$(jq -c '.totals | [.in_use, .free, .top, .system]' dead)" = \
+		"$(jq -c '.totals | [.in_use, .free, .top, .system]' live)" ]
+	jq -e '.process.rss == null and .totals.trimmable == null' dead
+	"$heaptide" explain --core "core.$pid" | head -n 1 | grep -q "core file"
+}
+
 @test "explain --bytes prints the figures that --json has" {
 	"$heaptide" explain "$pid" --json >json
 	"$heaptide" explain "$pid" --bytes >text
