@@ -24,6 +24,11 @@ static enum ht_code read_segments(struct ht_elf *e, struct ht_err *err)
 			e->tls_memsz = p.p_memsz;
 			e->tls_align = p.p_align ? p.p_align : 1;
 		}
+		/* What is beyond the file's end is not there to be searched. */
+		if (p.p_offset > e->size)
+			p.p_filesz = 0;
+		else if (p.p_filesz > e->size - p.p_offset)
+			p.p_filesz = e->size - p.p_offset;
 		if (p.p_type == PT_LOAD && e->loads < HT_FACTS_LOADS)
 			e->load[e->loads++] = (struct ht_facts_load){
 				p.p_vaddr, p.p_offset, p.p_filesz, p.p_memsz,
@@ -66,15 +71,15 @@ enum ht_code ht_elf_open(int fd, struct ht_elf *ret, struct ht_err *err)
 	if (!e.elf)
 		return ht_fail(err, HT_UNSUPPORTED, "no ELF file: %s",
 			       elf_errmsg(-1));
+	e.raw = (const uint8_t *)elf_rawfile(e.elf, &e.size);
+	if (!e.raw)
+		return ht_fail(err, HT_UNSUPPORTED, "ELF file: %s",
+			       elf_errmsg(-1));
 	code = read_header(&e, err);
 	if (code == HT_OK)
 		code = read_segments(&e, err);
 	if (code != HT_OK)
 		return code;
-	e.raw = (const uint8_t *)elf_rawfile(e.elf, &e.size);
-	if (!e.raw)
-		return ht_fail(err, HT_UNSUPPORTED, "ELF file: %s",
-			       elf_errmsg(-1));
 	*ret = e;
 	e.elf = NULL;
 	return HT_OK;
