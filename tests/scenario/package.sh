@@ -23,11 +23,9 @@ overlay() {
 
 inside() { chroot "$root" "$@"; }
 
-# as_member COMMAND...: as the user heaptide, with no capability at all.
-as_member() {
-	inside setpriv --reuid heaptide --regid heaptide --init-groups \
-		--inh-caps=-all --bounding-set=-all,+sys_ptrace "$@"
-}
+# A member of the group: the user heaptide, with no capability at all.
+member=(chroot "$root" setpriv --reuid heaptide --regid heaptide --init-groups
+	--inh-caps=-all --bounding-set=-all,+sys_ptrace)
 
 files_of() { inside dpkg -L heaptide | while read -r path; do
 	[ -d "$root$path" ] || echo "$path"
@@ -54,13 +52,13 @@ ok "its configuration passes its own check" inside /usr/sbin/heaptided --check
 
 start setpriv --reuid nobody --regid nogroup --clear-groups sleep 300
 ok "a member of the group explains another user's process" \
-	as_member /usr/bin/heaptide explain "$started" --json
+	"${member[@]}" /usr/bin/heaptide explain "$started" --json
 refuse "who is not in the group may not" inside setpriv --reuid nobody --regid nogroup \
 	--clear-groups --bounding-set=-all /usr/bin/heaptide explain $$ --json
 
 install -d -m 0750 -o "$(inside id -u heaptide)" -g "$(inside id -g heaptide)" "$root/run/heaptide"
-start as_member /usr/sbin/heaptided
-ok "the daemon starts and answers" poll 10 as_member /usr/bin/heaptide status
+start "${member[@]}" /usr/sbin/heaptided
+ok "the daemon starts and answers" poll 10 "${member[@]}" /usr/bin/heaptide status
 stop_started
 mapfile -t files < <(files_of)
 ok "it removes" inside dpkg --remove heaptide
