@@ -24,6 +24,7 @@ overlay() {
 inside() { chroot "$root" "$@"; }
 
 # A member of the group: the user heaptide, with no capability at all.
+# shellcheck disable=SC2054 # the commas are setpriv's
 member=(chroot "$root" setpriv --reuid heaptide --regid heaptide --init-groups
 	--inh-caps=-all --bounding-set=-all,+sys_ptrace)
 
