@@ -99,8 +99,7 @@ static struct ht_alert_entry *find(struct ht_alerts *a, const struct ht_rule *r,
 {
 	struct ht_alert_entry *e;
 
-	DL_FOREACH(a->list, e)
-	{
+	DL_FOREACH (a->list, e) {
 		if (strcmp(e->alert.rule, r->name) != 0 ||
 		    strcmp(e->alert.target, p->target) != 0)
 			continue;
@@ -208,8 +207,7 @@ void ht_alerts_process_ended(struct ht_alerts *a, const struct ht_watched *p)
 {
 	struct ht_alert_entry *e, *next;
 
-	DL_FOREACH_SAFE(a->list, e, next)
-	{
+	DL_FOREACH_SAFE (a->list, e, next) {
 		if (strcmp(e->alert.process_key, p->key) == 0)
 			end(a, e);
 	}
@@ -217,8 +215,7 @@ void ht_alerts_process_ended(struct ht_alerts *a, const struct ht_watched *p)
 
 static bool process_is_watched(const struct ht_alerts *a, const char *key)
 {
-	HT_EACH_PROCESS(&a->daemon->registry, p)
-	{
+	HT_EACH_PROCESS (&a->daemon->registry, p) {
 		if (strcmp(p->key, key) == 0)
 			return true;
 	}
@@ -234,8 +231,7 @@ void ht_alerts_sweep(struct ht_alerts *a)
 	if (now_ns - a->swept_ns < SWEEP_NS)
 		return;
 	a->swept_ns = now_ns;
-	DL_FOREACH_SAFE(a->list, e, next)
-	{
+	DL_FOREACH_SAFE (a->list, e, next) {
 		const struct ht_rule *r = rule_of(a, e->alert.rule);
 
 		if (!r || (searched && !e->orphan &&
@@ -252,8 +248,7 @@ void ht_alerts_each_notified(const struct ht_alerts *a, size_t min_severity,
 {
 	struct ht_alert_entry *e;
 
-	DL_FOREACH(a->list, e)
-	{
+	DL_FOREACH (a->list, e) {
 		if (e->alert.state == HT_ALERT_FIRING && e->notified &&
 		    ht_severity_rank(e->alert.severity) >= min_severity &&
 		    !ht_alerts_silenced(a, &e->alert))
@@ -267,9 +262,9 @@ size_t ht_alerts_of(const struct ht_alerts *a, const struct ht_watched *p,
 	struct ht_alert_entry *e;
 	size_t n = 0;
 
-	DL_FOREACH(a->list, e)
-	n += e->alert.state == state &&
-	     strcmp(e->alert.process_key, p->key) == 0;
+	DL_FOREACH (a->list, e)
+		n += e->alert.state == state &&
+		     strcmp(e->alert.process_key, p->key) == 0;
 	return n;
 }
 
@@ -277,44 +272,73 @@ void ht_alerts_record(struct ht_alerts *a)
 {
 	struct ht_alert_entry *e;
 
-	DL_FOREACH(a->list, e)
-	ht_ingest_alert(&a->daemon->ingest, &e->alert);
+	DL_FOREACH (a->list, e)
+		ht_ingest_alert(&a->daemon->ingest, &e->alert);
 }
 
-/* --- reading back
- * ------------------------------------------------------------------ */
+/* --- reading back ---------------------------------------------------------
+ */
+
+static void drop_same(struct ht_alerts *a, const struct ht_alert *alert)
+{
+	struct ht_alert_entry *e, *next;
+
+	DL_FOREACH_SAFE (a->list, e, next) {
+		if (strcmp(e->alert.rule, alert->rule) == 0 &&
+		    strcmp(e->alert.target, alert->target) == 0 &&
+		    strcmp(e->alert.process_key, alert->process_key) == 0)
+			discard(a, e);
+	}
+}
 
 static int on_alert(void *ctx, const struct ht_alert *alert)
 {
 	struct ht_alerts *a = ctx;
 	struct ht_alert_entry *e = calloc(1, sizeof(*e));
-	struct ht_err err;
 
 	if (!e)
 		return -1;
+	/* what began while the store could not be read goes on as before */
+	drop_same(a, alert);
 	e->alert = *alert;
-	if (ht_store_delivery_known(ht_ingest_store(&a->daemon->ingest),
-				    alert->id, "firing", &e->notified,
-				    &err) != HT_OK)
-		ht_log_err(LOG_WARNING, "read alerts", &err);
 	DL_APPEND(a->list, e);
 	return 0;
+}
+
+static enum ht_code load(struct ht_alerts *a, struct ht_store *st,
+			 struct ht_err *err)
+{
+	struct ht_alert_entry *e;
+	enum ht_code code = ht_store_alerts(st, true, 0, on_alert, a, err);
+
+	if (code == HT_OK)
+		code = ht_store_silences(st, ht_wall_ns(), on_silence, a, err);
+	DL_FOREACH (a->list, e) {
+		if (code == HT_OK)
+			code = ht_store_delivery_known(
+				st, e->alert.id, "firing", &e->notified, err);
+	}
+	return code;
+}
+
+void ht_alerts_load(struct ht_alerts *a)
+{
+	struct ht_store *st = ht_ingest_store(&a->daemon->ingest);
+	struct ht_err err;
+
+	if (a->loaded || !st)
+		return;
+	a->loaded = load(a, st, &err) == HT_OK;
+	if (!a->loaded)
+		ht_ingest_trouble(&a->daemon->ingest, "read alerts", &err);
 }
 
 enum ht_code ht_alerts_init(struct ht_alerts *a, struct ht_daemon *d,
 			    struct ht_err *err)
 {
-	struct ht_store *st = ht_ingest_store(&d->ingest);
-	enum ht_code code;
-
+	(void)err;
 	*a = (struct ht_alerts){.daemon = d};
-	if (!st)
-		return HT_OK;
-	code = ht_store_alerts(st, true, 0, on_alert, a, err);
-	if (code == HT_OK)
-		code = ht_store_silences(st, ht_wall_ns(), on_silence, a, err);
-	if (code != HT_OK)
-		ht_ingest_trouble(&d->ingest, "read alerts", err);
+	ht_alerts_load(a);
 	return HT_OK;
 }
 
@@ -322,8 +346,8 @@ void ht_alerts_fini(struct ht_alerts *a)
 {
 	struct ht_alert_entry *e, *next;
 
-	DL_FOREACH_SAFE(a->list, e, next)
-	free(e);
+	DL_FOREACH_SAFE (a->list, e, next)
+		free(e);
 	a->list = NULL;
 	free(a->silences);
 	a->silences = NULL;

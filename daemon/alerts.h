@@ -27,6 +27,7 @@ struct ht_alerts {
 	size_t silences_n;
 	uint64_t fired, resolved;
 	int64_t swept_ns; /* monotonic */
+	bool loaded;	  /* what the store has was read back */
 };
 
 enum ht_code ht_alerts_init(struct ht_alerts *a, struct ht_daemon *d,
@@ -39,6 +40,8 @@ void ht_alerts_process_ended(struct ht_alerts *a, const struct ht_watched *p);
 /* Now and then: alerts whose process or rule went away while we did not look,
  * silences that ended. */
 void ht_alerts_sweep(struct ht_alerts *a);
+/* Reads them back, once: at the start, or when the store opens at last. */
+void ht_alerts_load(struct ht_alerts *a);
 /* Writes all again: the store was in trouble and works again. */
 void ht_alerts_record(struct ht_alerts *a);
 bool ht_alerts_silenced(const struct ht_alerts *a,

@@ -35,15 +35,17 @@ static json_t *sinks_json(struct ht_daemon *d)
 	json_t *all = json_array();
 	const struct ht_sink *s;
 
-	LL_FOREACH(d->sinks.list, s)
-	json_array_append_new(
-		all, json_pack("{s:s, s:b, s:I, s:I, s:I, s:o}", "sink",
-			       s->config.name, "ok", s->last_error[0] == '\0',
-			       "queued", (json_int_t)s->queued, "delivered",
-			       (json_int_t)s->delivered, "failed",
-			       (json_int_t)s->failed, "last_error",
-			       s->last_error[0] ? ht_text_json(s->last_error)
-						: json_null()));
+	LL_FOREACH (d->sinks.list, s)
+		json_array_append_new(
+			all,
+			json_pack("{s:s, s:b, s:I, s:I, s:I, s:o}", "sink",
+				  s->config.name, "ok",
+				  s->last_error[0] == '\0', "queued",
+				  (json_int_t)s->queued, "delivered",
+				  (json_int_t)s->delivered, "failed",
+				  (json_int_t)s->failed, "last_error",
+				  s->last_error[0] ? ht_text_json(s->last_error)
+						   : json_null()));
 	return all;
 }
 
@@ -147,8 +149,7 @@ static enum ht_code do_ls(struct ht_peer *peer, json_t *arguments, json_t **ret,
 	json_t *rows = json_array();
 
 	(void)err;
-	HT_EACH_PROCESS(&d->registry, p)
-	{
+	HT_EACH_PROCESS (&d->registry, p) {
 		if (!only || fnmatch(only, p->target, 0) == 0)
 			json_array_append_new(rows, row_json(d, p));
 	}
@@ -165,8 +166,7 @@ static enum ht_code do_alerts(struct ht_peer *peer, json_t *arguments,
 
 	(void)arguments;
 	(void)err;
-	DL_FOREACH(d->alerts.list, e)
-	{
+	DL_FOREACH (d->alerts.list, e) {
 		json_t *one = ht_alert_json(&e->alert);
 
 		json_object_set_new(
@@ -200,8 +200,8 @@ static enum ht_code do_watch(struct ht_peer *peer, json_t *arguments,
 		code = ht_watch_add(d, &t, err);
 	if (code != HT_OK)
 		return code;
-	HT_EACH_PROCESS(&d->registry, p)
-	processes += strcmp(p->target, target) == 0;
+	HT_EACH_PROCESS (&d->registry, p)
+		processes += strcmp(p->target, target) == 0;
 	ht_log(LOG_INFO, "watch added by %s target=%s", peer->user, target);
 	*ret = json_pack("{s:s, s:I}", "target", target, "processes",
 			 (json_int_t)processes);

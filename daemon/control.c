@@ -99,8 +99,7 @@ void ht_control_sampled(struct ht_control *c, struct ht_watched *process,
 	struct ht_peer *p, *next;
 	bool first = true;
 
-	DL_FOREACH_SAFE(c->peers, p, next)
-	{
+	DL_FOREACH_SAFE (c->peers, p, next) {
 		if (p->awaits != process)
 			continue;
 		p->awaits = NULL;
@@ -119,8 +118,7 @@ void ht_control_forget(struct ht_control *c, const struct ht_watched *process)
 
 	ht_err_put(&err, HT_GONE, 0, 0,
 		   "process %d ended or is watched no more", (int)process->pid);
-	DL_FOREACH_SAFE(c->peers, p, next)
-	{
+	DL_FOREACH_SAFE (c->peers, p, next) {
 		if (p->awaits != process)
 			continue;
 		p->awaits = NULL;
@@ -291,8 +289,8 @@ void ht_control_fini(struct ht_control *c)
 {
 	struct ht_peer *p, *next;
 
-	DL_FOREACH_SAFE(c->peers, p, next)
-	close_peer(p);
+	DL_FOREACH_SAFE (c->peers, p, next)
+		close_peer(p);
 	c->io = sd_event_source_disable_unref(c->io);
 	if (c->fd >= 0) {
 		close(c->fd);

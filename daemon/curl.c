@@ -179,8 +179,8 @@ void ht_curl_free(struct ht_curl *c)
 
 	if (!c)
 		return;
-	DL_FOREACH_SAFE(c->posts, p, next)
-	free_post(p);
+	DL_FOREACH_SAFE (c->posts, p, next)
+		free_post(p);
 	curl_multi_cleanup(c->multi);
 	sd_event_source_disable_unref(c->timer);
 	free(c);

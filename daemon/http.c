@@ -76,8 +76,7 @@ static void end_old_connections(struct ht_http *h)
 	int64_t now_ns = ht_mono_ns();
 	struct ht_http_connection *c;
 
-	DL_FOREACH(h->connections, c)
-	{
+	DL_FOREACH (h->connections, c) {
 		if (now_ns - c->since_ns < LIFE_NS)
 			break;
 		shut(h, c);

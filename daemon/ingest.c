@@ -20,9 +20,13 @@ static void open_store(struct ht_ingest *i);
 
 static int on_retry(sd_event_source *source, uint64_t now_us, void *ctx)
 {
+	struct ht_ingest *i = ctx;
+
 	(void)source;
 	(void)now_us;
-	open_store(ctx);
+	open_store(i);
+	ht_alerts_load(&i->daemon->alerts);
+	ht_sinks_load(&i->daemon->sinks);
 	return 0;
 }
 
@@ -239,15 +243,19 @@ void ht_ingest_settle(struct ht_ingest *i, const struct ht_alert *a,
 		ht_ingest_flush(i); /* so that a crash does not send it twice */
 }
 
-void ht_ingest_deliveries(struct ht_ingest *i,
+bool ht_ingest_deliveries(struct ht_ingest *i,
 			  int (*each)(void *ctx,
 				      const struct ht_store_delivery *d),
 			  void *ctx)
 {
 	struct ht_err err;
 
-	if (i->store && ht_store_deliveries(i->store, each, ctx, &err) != HT_OK)
-		ht_ingest_trouble(i, "read notices", &err);
+	if (!i->store)
+		return false;
+	if (ht_store_deliveries(i->store, each, ctx, &err) == HT_OK)
+		return true;
+	ht_ingest_trouble(i, "read notices", &err);
+	return false;
 }
 
 struct ht_store *ht_ingest_store(struct ht_ingest *i)

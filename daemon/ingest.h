@@ -44,7 +44,8 @@ bool ht_ingest_delivery(struct ht_ingest *i, const struct ht_alert *a,
 			const char *sink);
 void ht_ingest_settle(struct ht_ingest *i, const struct ht_alert *a,
 		      const char *sink, const char *error);
-void ht_ingest_deliveries(struct ht_ingest *i,
+/* False: they could not be read. */
+bool ht_ingest_deliveries(struct ht_ingest *i,
 			  int (*each)(void *ctx,
 				      const struct ht_store_delivery *d),
 			  void *ctx);

@@ -151,8 +151,7 @@ static int on_tick(sd_event_source *source, uint64_t now_us, void *ctx)
 
 	(void)source;
 	(void)now_us;
-	HT_EACH_PROCESS(&j->daemon->registry, p)
-	{
+	HT_EACH_PROCESS (&j->daemon->registry, p) {
 		if (p->judge_ns <= now_ns &&
 		    (!due || p->judge_ns < due->judge_ns))
 			due = p;

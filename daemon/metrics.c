@@ -343,8 +343,7 @@ static enum ht_code choose(struct ht_daemon *d, struct ht_shown *ret,
 	shown.v = calloc(n ? n : 1, sizeof(*shown.v));
 	if (!shown.v)
 		return ht_fail(err, HT_NOMEM, "no memory for metrics");
-	HT_EACH_PROCESS(&d->registry, p)
-	{
+	HT_EACH_PROCESS (&d->registry, p) {
 		struct ht_shown_process *s = &shown.v[shown.n];
 		char pid[24];
 

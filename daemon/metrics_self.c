@@ -182,8 +182,7 @@ static void write_alerts(struct ht_text *t, struct ht_daemon *d)
 
 	ht_text_family(t, "heaptide_alert_firing", HT_GAUGE,
 		       "1 while the alert fires, 0 while it is pending");
-	DL_FOREACH(d->alerts.list, e)
-	{
+	DL_FOREACH (d->alerts.list, e) {
 		char labels[400] = "", pid[24];
 
 		snprintf(pid, sizeof(pid), "%ld", ht_alert_pid(&e->alert));
@@ -217,8 +216,7 @@ static void write_sinks(struct ht_text *t, struct ht_daemon *d)
 
 		ht_text_family(t, sink_families[i].name, sink_families[i].type,
 			       sink_families[i].help);
-		LL_FOREACH(d->sinks.list, s)
-		{
+		LL_FOREACH (d->sinks.list, s) {
 			const uint64_t values[] = {s->last_error[0] == '\0',
 						   s->queued, s->delivered,
 						   s->failed, s->dropped};

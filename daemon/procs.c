@@ -56,8 +56,8 @@ void ht_procs_free(struct ht_procs *p)
 
 	if (!p)
 		return;
-	HASH_ITER(hh, p->entries, e, next)
-	forget(p, e);
+	HASH_ITER (hh, p->entries, e, next)
+		forget(p, e);
 	free(p);
 }
 
@@ -143,8 +143,7 @@ enum ht_code ht_procs_scan(struct ht_procs *p, bool full, struct ht_err *err)
 			  ((uint64_t)pid + p->scans) % HT_PROCS_ROUND == 0))
 			look(p, e);
 	}
-	HASH_ITER(hh, p->entries, e, next)
-	{
+	HASH_ITER (hh, p->entries, e, next) {
 		if (e->last_scan != p->scans)
 			forget(p, e);
 	}

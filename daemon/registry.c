@@ -61,8 +61,8 @@ static size_t count_of(const struct ht_registry *r, const char *target)
 {
 	size_t n = 0;
 
-	HT_EACH_PROCESS(r, p)
-	n += strcmp(p->target, target) == 0;
+	HT_EACH_PROCESS (r, p)
+		n += strcmp(p->target, target) == 0;
 	return n;
 }
 
@@ -160,8 +160,7 @@ static void adopt(struct ht_registry *r, struct ht_target_config *t,
 static struct ht_watched *watched(struct ht_registry *r, pid_t pid,
 				  uint64_t start_ticks)
 {
-	HT_EACH_PROCESS(r, p)
-	{
+	HT_EACH_PROCESS (r, p) {
 		if (p->pid == pid && p->start_ticks == start_ticks)
 			return p;
 	}
@@ -243,10 +242,9 @@ static const struct ht_target_config *named(const struct ht_config *c,
 void ht_registry_rebind(struct ht_registry *r)
 {
 	/* all first: dropping one may start a sample of another */
-	HT_EACH_PROCESS(r, p)
-	p->config = named(&r->daemon->config, p->target);
-	HT_EACH_PROCESS(r, p)
-	{
+	HT_EACH_PROCESS (r, p)
+		p->config = named(&r->daemon->config, p->target);
+	HT_EACH_PROCESS (r, p) {
 		struct ht_proc proc;
 
 		if (!p->config)
@@ -269,8 +267,7 @@ struct ht_watched *ht_registry_find(struct ht_registry *r, const char *word)
 	unsigned long pid = strtoul(word, &end, 10);
 	bool is_pid = end != word && !*end;
 
-	HT_EACH_PROCESS(r, p)
-	{
+	HT_EACH_PROCESS (r, p) {
 		if (strcmp(p->target, word) == 0 ||
 		    (is_pid && (unsigned long)p->pid == pid))
 			return p;
@@ -303,8 +300,8 @@ enum ht_code ht_registry_init(struct ht_registry *r, struct ht_daemon *d,
 
 void ht_registry_fini(struct ht_registry *r)
 {
-	HT_EACH_PROCESS(r, p)
-	leave(r, p);
+	HT_EACH_PROCESS (r, p)
+		leave(r, p);
 	sd_event_source_disable_unref(r->scan_timer);
 	ht_procs_free(r->procs);
 }

@@ -159,8 +159,7 @@ void ht_sinks_notify(struct ht_sinks *s, const struct ht_alert *a)
 {
 	struct ht_sink *sink;
 
-	LL_FOREACH(s->list, sink)
-	{
+	LL_FOREACH (s->list, sink) {
 		if (ht_severity_rank(a->severity) < sink->config.min_severity)
 			continue;
 		enqueue(sink, a,
@@ -169,8 +168,8 @@ void ht_sinks_notify(struct ht_sinks *s, const struct ht_alert *a)
 	}
 	/* durable before it is sent: see store_alert.h */
 	ht_ingest_flush(&s->daemon->ingest);
-	LL_FOREACH(s->list, sink)
-	fly(sink);
+	LL_FOREACH (s->list, sink)
+		fly(sink);
 }
 
 /* What was queued when we ended, perhaps by a crash. */
@@ -182,12 +181,22 @@ static int on_delivery(void *ctx, const struct ht_store_delivery *d)
 
 	a.state = strcmp(d->state, "resolved") == 0 ? HT_ALERT_RESOLVED
 						    : HT_ALERT_FIRING;
-	LL_FOREACH(s->list, sink)
-	{
+	LL_FOREACH (s->list, sink) {
 		if (strcmp(sink->config.name, d->sink) == 0)
 			enqueue(sink, &a, true);
 	}
 	return 0;
+}
+
+void ht_sinks_load(struct ht_sinks *s)
+{
+	struct ht_sink *sink;
+
+	if (s->loaded || !ht_ingest_store(&s->daemon->ingest))
+		return;
+	s->loaded = ht_ingest_deliveries(&s->daemon->ingest, on_delivery, s);
+	LL_FOREACH (s->list, sink)
+		fly(sink);
 }
 
 static enum ht_code open_sink(struct ht_sinks *s,
@@ -210,7 +219,6 @@ enum ht_code ht_sinks_init(struct ht_sinks *s, struct ht_daemon *d,
 {
 	const struct ht_config *c = &d->config;
 	enum ht_code code = HT_OK;
-	struct ht_sink *sink;
 
 	*s = (struct ht_sinks){.daemon = d};
 	for (size_t i = 0; i < c->sinks_n && code == HT_OK; i++) {
@@ -221,9 +229,7 @@ enum ht_code ht_sinks_init(struct ht_sinks *s, struct ht_daemon *d,
 	}
 	if (code != HT_OK)
 		return code;
-	ht_ingest_deliveries(&d->ingest, on_delivery, s);
-	LL_FOREACH(s->list, sink)
-	fly(sink);
+	ht_sinks_load(s);
 	return HT_OK;
 }
 
@@ -232,8 +238,7 @@ void ht_sinks_fini(struct ht_sinks *s)
 	struct ht_sink *sink, *next_sink;
 	struct ht_notice *n, *next;
 
-	LL_FOREACH_SAFE(s->list, sink, next_sink)
-	{
+	LL_FOREACH_SAFE (s->list, sink, next_sink) {
 		if (sink->flying && sink->ops->cancel)
 			sink->ops->cancel(sink);
 		if (sink->ops->close)
@@ -241,8 +246,8 @@ void ht_sinks_fini(struct ht_sinks *s)
 		sd_event_source_disable_unref(sink->retry);
 		sd_event_source_disable_unref(sink->limit);
 		free(sink->flying);
-		DL_FOREACH_SAFE(sink->queue, n, next)
-		free(n);
+		DL_FOREACH_SAFE (sink->queue, n, next)
+			free(n);
 		free(sink);
 	}
 	s->list = NULL;

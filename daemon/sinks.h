@@ -50,12 +50,16 @@ struct ht_sink {
 struct ht_sinks {
 	struct ht_daemon *daemon;
 	struct ht_sink *list; /* utlist, singly linked */
+	bool loaded;	      /* what the store has was queued */
 	struct ht_curl *curl; /* shared by sinks that speak HTTP; NULL: none */
 };
 
 enum ht_code ht_sinks_init(struct ht_sinks *s, struct ht_daemon *d,
 			   struct ht_err *err) HT_MUST_CHECK;
 void ht_sinks_fini(struct ht_sinks *s);
+/* Queues what was not delivered before we ended, once: at the start, or when
+ * the store opens at last. */
+void ht_sinks_load(struct ht_sinks *s);
 /* Queues a changed alert for every sink that wants its severity. In the store
  * as well, so that a crash does not lose it. */
 void ht_sinks_notify(struct ht_sinks *s, const struct ht_alert *a);

@@ -257,8 +257,7 @@ static struct ht_watched *nearest(struct ht_supervisor *s)
 {
 	struct ht_watched *best = NULL;
 
-	HT_EACH_PROCESS(&s->daemon->registry, p)
-	{
+	HT_EACH_PROCESS (&s->daemon->registry, p) {
 		if (!p->measuring && p->config &&
 		    (!best || p->schedule.due_ns < best->schedule.due_ns))
 			best = p;

@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 240 s
+# heaptided when things go wrong around it: killed at every state of an alert, a
+# locked, a full and a damaged store, sinks that fail or hang.
+set -u
+. "$HT_TOP/tests/lib/tap.sh"
+. "$HT_TOP/tests/lib/daemon.sh"
+
+cp /bin/sleep "$HT_TMP/ht-sleeper"
+cat >"$HT_TMP/count" <<EOT
+#!/bin/sh
+cat >>$HT_TMP/notices
+exit \$(cat $HT_TMP/status)
+EOT
+chmod +x "$HT_TMP/count"
+echo 0 >"$HT_TMP/status"
+daemon_config
+cat >>"$conf" <<EOT
+[target sleepers]
+name = ht-sleeper
+[rule big]
+condition = rss > 1
+minimum = 0
+for = 4s
+summary = test
+[sink counter]
+type = command
+command = $HT_TMP/count
+timeout = 2s
+retry_max = 1s
+EOT
+start "$HT_TMP/ht-sleeper" 600
+target=$started
+
+count() { # STATE: distinct ids told of it
+	python3 -c '
+import json,sys
+try: lines=open(sys.argv[1]).read().splitlines()
+except OSError: lines=[]
+ids=[a["id"] for a in map(json.loads,lines) if a["rule"]=="big" and a["state"]==sys.argv[2]]
+print(len(ids) if len(sys.argv)>3 else len(set(ids)))' "$HT_TMP/notices" "$@"
+}
+state() { sqlite3 -cmd '.timeout 2000' "$db" "select state from alert where rule = 'big' order by pending_ns desc limit 1"; }
+crash() { daemon_stop KILL; daemon_start; }
+
+# --- kill -9 at every state: one alert, one id, told once of each state ---
+daemon_start || { ok "heaptided starts" false; plan; }
+ok "the alert becomes pending" poll 20 eval '[ "$(state)" = pending ]'
+pending=$(sqlite3 "$db" "select id || ' ' || pending_ns from alert where rule = 'big'")
+crash
+ok "killed while pending, it fires as if nothing had been" poll 30 eval '[ "$(state)" = firing ]'
+is "with the id and time of before" "$(sqlite3 "$db" "select id || ' ' || pending_ns from alert where rule = 'big'")" "$pending"
+ok "it is told" poll 10 eval '[ "$(count firing)" = 1 ]'
+crash
+sleep 3
+is "killed while firing, it is not told again" "$(count firing all)" 1
+is "and still fires" "$(state)" firing
+daemon_stop KILL
+kill -9 "$target"
+daemon_start
+ok "its process ended while the daemon was dead: resolved" poll 30 eval '[ "$(state)" = resolved ]'
+ok "and told" poll 10 eval '[ "$(count resolved)" = 1 ]'
+crash
+sleep 3
+is "killed after that, nothing is told again" "$(count firing all) $(count resolved all)" "1 1"
+
+# --- a sink that fails: told until it takes it, and visible ---
+echo 1 >"$HT_TMP/status"
+start "$HT_TMP/ht-sleeper" 601
+target=$started
+ok "a sink that fails is shown" poll 40 eval "[ \"\$(metric 'heaptide_sink_up{sink=\"counter\"}')\" = 0 ]"
+daemon_stop KILL
+daemon_start
+echo 0 >"$HT_TMP/status"
+ok "what it did not take is sent after a crash, too" poll 30 eval "[ \"\$(sqlite3 '$db' 'select count(*) from delivery where delivered_ns is null')\" = 0 ]"
+is "always with the same id" "$(count firing)" 2
+printf '#!/bin/sh\nsleep 100\n' >"$HT_TMP/count"
+before=$(metric "heaptide_samples_total.*pid=\"$target\"")
+kill -9 "$target"
+start "$HT_TMP/ht-sleeper" 602
+target=$started
+ok "a sink that hangs is ended" poll 30 eval "[ \"\$(metric 'heaptide_sink_failures_total{sink=\"counter\"}')\" -ge 1 ]"
+ok "and holds up nothing" poll 10 measured "$target"
+
+# --- the store ---
+python3 - "$db" "$HT_TMP/locked" <<'PY' &
+import os, sqlite3, sys, time
+c = sqlite3.connect(sys.argv[1], timeout=20, isolation_level=None)
+c.execute("begin immediate"); open(sys.argv[2], "w").close()
+while os.path.exists(sys.argv[2]): time.sleep(0.1)
+c.rollback()
+PY
+locker=$!
+poll 20 test -e "$HT_TMP/locked"
+ok "a locked store is told" poll 20 eval '[ "$(metric heaptide_store_up)" = 0 ]'
+before=$(metric "heaptide_samples_total.*pid=\"$target\"")
+ok "measuring goes on" poll 10 eval "[ \$(metric 'heaptide_samples_total.*pid=\"$target\"') -gt ${before:-0} ]"
+ok "what is lost is counted" test "$(metric heaptide_store_lost_samples_total)" -gt 0
+rm "$HT_TMP/locked"
+wait $locker
+ok "recording goes on when the lock is gone" poll 90 eval '[ "$(metric heaptide_store_up)" = 1 ]'
+is "the database is sound" "$(sqlite3 -cmd '.timeout 2000' "$db" 'pragma integrity_check')" ok
+daemon_stop
+is "once more after the end" "$(sqlite3 "$db" 'pragma integrity_check')" ok
+
+# A damaged file and one of a newer version: recording stops, the daemon not.
+for kind in damaged newer; do
+	rm -f "$db"*
+	if [ $kind = damaged ]; then
+		head -c 8192 /dev/urandom >"$db"
+	else
+		sqlite3 "$db" 'pragma user_version = 9999; create table t (x)'
+	fi
+	sum=$(cksum <"$db")
+	daemon_start
+	ok "with a $kind database it runs and measures" poll 20 measured "$target"
+	is "it says that nothing is recorded ($kind)" "$(metric heaptide_store_up)" 0
+	refuse "status says why ($kind)" test "$(field "$(ask status)" result trouble)" = null
+	daemon_stop
+	is "and leaves the file alone ($kind)" "$(cksum <"$db")" "$sum"
+done
+stop_started
+plan
