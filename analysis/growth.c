@@ -113,13 +113,27 @@ static struct fit fit_of(const struct ht_points *p)
 	return f;
 }
 
+/* The part just before the late one rose as well: a step on top of growth. */
+static bool rose_before(const struct ht_points *p, const struct ht_growth *g)
+{
+	double end = 1 - ht_t.late_part;
+	struct ht_points part;
+	struct ht_line line;
+
+	ht_points_part(p, end - ht_t.late_part / 2, end, &part);
+	line = ht_line_of(part.t, part.low, part.n);
+	return line.rise >= ht_t.before_share * g->rise &&
+	       line.t >= ht_t.whole_late_t;
+}
+
 /* One step explains the late part better than a line does: a level shift.
  * Several steps, a staircase, are closer to the line. */
-static bool single_jump(const struct ht_points *late, struct ht_growth *g)
+static bool single_jump(const struct ht_points *p, const struct ht_points *late,
+			struct ht_growth *g)
 {
 	struct fit f = fit_of(late);
 
-	if (!(f.step < ht_t.jump_fit * f.line))
+	if (!(f.step < ht_t.jump_fit * f.line) || rose_before(p, g))
 		return false;
 	g->jump_at = late->t[f.at];
 	g->jump = f.height;
@@ -216,7 +230,7 @@ static enum ht_growth_kind judge(const struct ht_points *p, double level,
 	if (!g->record &&
 	    !(g->t >= ht_t.support_t && g->tau >= ht_t.support_tau))
 		return HT_GROWTH_NONE;
-	if (single_jump(&late, g))
+	if (single_jump(&capped, &late, g))
 		return HT_GROWTH_FLAT;
 	return slowing(&capped, g) ? HT_GROWTH_SLOWING : HT_GROWTH_SUSTAINED;
 }

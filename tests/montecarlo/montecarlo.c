@@ -95,6 +95,14 @@ static void ramp_level(double *x, size_t n, double a, double b)
 		x[i] += a * fmin(1, (double)i / (double)n / b);
 }
 
+/* Half of a by 40 %, level, the other half in one step at b. */
+static void ramp_step(double *x, size_t n, double a, double b)
+{
+	ramp_level(x, n, a / 2, 0.4);
+	for (size_t i = 0; i < n; i++)
+		x[i] += (double)i >= b * (double)n ? a / 2 : 0;
+}
+
 /* a: rise, b: time constant as a share of the window */
 static void warmup(double *x, size_t n, double a, double b)
 {
@@ -167,6 +175,8 @@ static const struct made {
 	{"one step of 30 %", step, 0.3, 0, 0, 0, false},
 	{"one step at 75 %", step, 0.3, 0.75, 0, 0, false},
 	{"ramp of 50 %, level from 60 %", ramp_level, 0.5, 0.6, 0, 0, false},
+	{"ramp of 25 %, level, step of 25 %", ramp_step, 0.5, 0.8, NAN, 0,
+	 false},
 	{"warm-up, tau 10 %", warmup, 1, 0.1, 0, 0, false},
 	{"warm-up, tau 20 %", warmup, 1, 0.2, 15, 15, false},
 	{"warm-up, tau 40 %", warmup, 1, 0.4, 40, 40, false},
