@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a process notices of being measured:
+ *   pause_bench AGENT HEAP_MIB THREADS MODE SAMPLES
+ * MODE: none, bounded, exact, snapshot; unsampled: for comparison; or gcore,
+ * fork (the process forks itself). The process has a heap of HEAP_MIB in chunks
+ * of 1 KB, THREADS threads that allocate each millisecond, and one more thread
+ * that reads the clock as fast as it can: the longest gap between two readings
+ * while one sample was taken is that sample's pause. Prints, in microseconds:
+ * median, 99th percentile and largest of these, and the median of what heaptide
+ * reports.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "schema/client.h"
+
+#define CHUNK	    1000
+#define SAMPLES_MAX 2000
+
+/* Between the process and us. */
+struct view {
+	volatile int ready, fork_now;
+	volatile int64_t longest_ns;
+	volatile uint64_t readings;
+};
+
+static struct view *view;
+
+static void *watch_the_clock(void *arg)
+{
+	cpu_set_t last;
+	int64_t before = ht_mono_ns();
+
+	(void)arg;
+	CPU_ZERO(&last);
+	CPU_SET((size_t)sysconf(_SC_NPROCESSORS_ONLN) - 1, &last);
+	sched_setaffinity(0, sizeof(last), &last);
+	for (;;) {
+		int64_t now = ht_mono_ns();
+
+		if (now - before > view->longest_ns)
+			view->longest_ns = now - before;
+		before = now;
+		view->readings++;
+	}
+	return NULL;
+}
+
+static void *allocate(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		free(malloc(100));
+		usleep(1000);
+	}
+	return NULL;
+}
+
+static void start(void *(*run)(void *))
+{
+	pthread_attr_t small;
+	pthread_t t;
+
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, 65536);
+	if (pthread_create(&t, &small, run, NULL) != 0)
+		abort();
+}
+
+static void be_measured(size_t mib, int threads)
+{
+	size_t n = (mib << 20) / (CHUNK + 16);
+	void **keep = malloc(n * sizeof(*keep));
+
+	for (size_t i = 0; i < n; i++) {
+		keep[i] = malloc(CHUNK);
+		memset(keep[i], 1, CHUNK);
+	}
+	for (size_t i = 0; i < n; i += 3)
+		free(keep[i]);
+	start(watch_the_clock);
+	for (int i = 0; i < threads; i++)
+		start(allocate);
+	view->ready = 1;
+	for (;;) {
+		if (view->fork_now) {
+			pid_t child = fork();
+
+			if (child == 0)
+				_exit(0);
+			waitpid(child, NULL, 0);
+			view->fork_now = 0;
+		}
+		usleep(500);
+	}
+}
+
+static int ascending(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+struct sampler {
+	struct ht_client client;
+	struct ht_request request;
+	struct ht_snapshot snapshot;
+	pid_t pid;
+	const char *mode;
+};
+
+/* One sample, or what stands for it; returns the pause that was reported. */
+static int64_t sample(struct sampler *s)
+{
+	char command[128];
+	struct ht_err err;
+
+	if (strcmp(s->mode, "unsampled") == 0) {
+		usleep(5000);
+	} else if (strcmp(s->mode, "fork") == 0) {
+		view->fork_now = 1;
+		while (view->fork_now)
+			usleep(200);
+	} else if (strcmp(s->mode, "gcore") == 0) {
+		snprintf(command, sizeof(command),
+			 "gcore -o /tmp/pause_bench %d >/dev/null 2>&1; "
+			 "rm -f /tmp/pause_bench.%d",
+			 (int)s->pid, (int)s->pid);
+		if (system(command) < 0)
+			abort();
+	} else if (ht_client_sample(&s->client, &s->request, &s->snapshot, NULL,
+				    NULL, &err) != HT_OK) {
+		fprintf(stderr, "%s\n", err.msg);
+		exit(1);
+	} else {
+		return (int64_t)s->snapshot.stop.pause_us;
+	}
+	return 0;
+}
+
+static bool by_agent(struct sampler *s, const char *agent)
+{
+	struct ht_err err;
+
+	s->request = HT_REQUEST_DEFAULT;
+	for (uint64_t m = 0; m < HT_MODE_COUNT; m++) {
+		if (strcmp(s->mode, ht_mode_names[m]) != 0)
+			continue;
+		s->request.mode = m;
+		if (ht_client_start(agent, s->pid, NULL, NULL, &s->client,
+				    &err) != HT_OK) {
+			fprintf(stderr, "%s\n", err.msg);
+			exit(1);
+		}
+		sample(s); /* the first one locates, and is not counted */
+		return true;
+	}
+	return false;
+}
+
+/* A gap is known once it is over. */
+static int64_t longest_us(void)
+{
+	uint64_t readings = view->readings;
+
+	while (view->readings < readings + 2)
+		usleep(100);
+	return view->longest_ns / HT_NS_PER_US;
+}
+
+int main(int argc, char **argv)
+{
+	static int64_t seen[SAMPLES_MAX], told[SAMPLES_MAX];
+	struct sampler s = {.client = HT_CLIENT_NONE};
+	int n = argc == 6 ? atoi(argv[5]) : 0;
+
+	if (n < 1 || n > SAMPLES_MAX)
+		return 2;
+	view = mmap(NULL, sizeof(*view), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	s.mode = argv[4];
+	s.pid = fork();
+	if (s.pid == 0)
+		be_measured(strtoul(argv[2], NULL, 10), atoi(argv[3]));
+	while (!view->ready)
+		usleep(1000);
+	ht_snapshot_init(&s.snapshot);
+	by_agent(&s, argv[1]);
+	for (int i = 0; i < n; i++) {
+		view->longest_ns = 0;
+		told[i] = sample(&s);
+		seen[i] = longest_us();
+		usleep(2000);
+	}
+	ht_client_stop(&s.client);
+	kill(s.pid, SIGKILL);
+	waitpid(s.pid, NULL, 0);
+	qsort(seen, (size_t)n, sizeof(*seen), ascending);
+	qsort(told, (size_t)n, sizeof(*told), ascending);
+	printf("%lld %lld %lld %lld\n", (long long)seen[n / 2],
+	       (long long)seen[n * 99 / 100], (long long)seen[n - 1],
+	       (long long)told[n / 2]);
+	return 0;
+}
