@@ -26,6 +26,7 @@ struct ht_stopped {
 	struct ht_thread_state *threads;
 	size_t n, capacity;
 	int64_t first_ns; /* first interrupt; 0: none yet */
+	int64_t last_ns;  /* all that were held then were let go */
 	bool raised;	  /* SCHED_FIFO */
 	sigset_t old_mask;
 };
@@ -357,6 +358,8 @@ static bool release_all(struct ht_stopped *s)
 	int64_t limit = ht_mono_ns() + LET_GO_NS;
 
 	release_stopped(s);
+	/* One that is late was not held, and goes on as soon as it stops. */
+	s->last_ns = ht_mono_ns();
 	interrupt_from(s, 0);
 	while (collect(s) > 0) {
 		release_stopped(s);
@@ -380,7 +383,7 @@ struct ht_stop_report ht_stop_release(struct ht_stopped *s)
 	report.stuck = !release_all(s);
 	if (s->first_ns)
 		report.pause_us =
-			(uint64_t)((ht_mono_ns() - s->first_ns) / HT_NS_PER_US);
+			(uint64_t)((s->last_ns - s->first_ns) / HT_NS_PER_US);
 	if (s->raised)
 		ht_priority_restore();
 	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
