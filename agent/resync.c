@@ -126,6 +126,11 @@ uint64_t ht_resync(struct ht_reader *reader, const struct ht_pages *pages,
 		}
 		if (from + 2 * l->word > s.end)
 			load_block(&s, from);
+		if (s.end == from) { /* not there: nothing in this page */
+			from = (from | (PAGE - 1)) + 1 + ht_chunk_bias(l) -
+			       l->align;
+			continue;
+		}
 		if (chain_holds(&s, from))
 			return from;
 	}

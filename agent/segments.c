@@ -12,6 +12,7 @@
 #include "agent/walk_int.h"
 
 #define SIZE_FLAGS UINT64_C(7)
+#define TOP_TRIES  5
 
 /* First chunk behind `address`: its user pointer is aligned. */
 static uint64_t first_chunk(const struct ht_layout *l, uint64_t address)
@@ -119,39 +120,53 @@ static void check_top(struct ht_arena_walk *aw)
 
 	if (aw->top_end == end)
 		return;
-	ht_walk_find(aw->walk->out, "top", aw->top, aw->root->index,
-		     "the top chunk 0x%" PRIx64 " of %" PRIu64
-		     " bytes does not end with its heap",
-		     aw->top, aw->top_end - aw->top);
+	if (!aw->walk->in->moving)
+		ht_walk_find(aw->walk->out, "top", aw->top, aw->root->index,
+			     "the top chunk 0x%" PRIx64 " of %" PRIu64
+			     " bytes does not end with its heap",
+			     aw->top, aw->top_end - aw->top);
 	aw->top_end = end ? end : aw->top_end;
 	if (!end)
 		aw->top = aw->top_end = 0;
 }
 
-static bool read_top(struct ht_arena_walk *aw)
+/* NULL, or what is wrong with the top that the arena names. */
+static const char *try_top(struct ht_arena_walk *aw)
 {
 	const struct ht_layout *l = aw->layout;
-	uint64_t head, size;
+	uint64_t head;
 
-	if (ht_arena_untouched(aw->root, l))
-		return true;
 	if (ht_reader_word(aw->walk->in->reader, aw->root->top + l->word, &head,
-			   NULL) != HT_OK) {
-		ht_walk_find(aw->walk->out, "top", aw->root->top,
-			     aw->root->index,
-			     "the top chunk 0x%" PRIx64 " cannot be read",
-			     aw->root->top);
-		return false;
-	}
-	size = head & ~SIZE_FLAGS;
+			   NULL) != HT_OK)
+		return "cannot be read";
 	aw->top = aw->root->top;
-	aw->top_end = aw->top + size;
-	if (size >= ht_chunk_min(l) && aw->top_end > aw->top &&
-	    aw->top % l->align == ht_chunk_bias(l))
-		return true;
-	ht_walk_find(aw->walk->out, "top", aw->top, aw->root->index,
-		     "the top chunk 0x%" PRIx64 " has the size 0x%" PRIx64,
-		     aw->top, head);
+	aw->top_end = aw->top + (head & ~SIZE_FLAGS);
+	if (aw->top_end < aw->top || aw->top_end - aw->top < ht_chunk_min(l))
+		return "has a size that cannot be";
+	return aw->top % l->align == ht_chunk_bias(l) ? NULL : "is not aligned";
+}
+
+/* While the target runs, the arena and its top are read in two instants. */
+static bool read_top(struct ht_arena_walk *aw)
+{
+	unsigned tries = aw->walk->in->moving ? TOP_TRIES : 1;
+	const char *wrong = NULL;
+
+	for (unsigned i = 0; i < tries; i++) {
+		if (i > 0 &&
+		    ht_arena_root_read(aw->walk->in->reader, aw->space->malloc,
+				       aw->root, NULL) != HT_OK)
+			break;
+		if (ht_arena_untouched(aw->root, aw->layout))
+			return true;
+		wrong = try_top(aw);
+		if (!wrong)
+			return true;
+	}
+	if (!aw->walk->in->moving)
+		ht_walk_find(aw->walk->out, "top", aw->root->top,
+			     aw->root->index, "the top chunk 0x%" PRIx64 " %s",
+			     aw->root->top, wrong);
 	return false;
 }
 
