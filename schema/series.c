@@ -13,6 +13,17 @@ void ht_series_init(struct ht_series *s)
 	memset(s, 0, sizeof(*s));
 }
 
+void ht_series_limit(struct ht_series *s, const bool metrics[HT_METRIC_COUNT])
+{
+	s->limited = true;
+	memcpy(s->wanted, metrics, sizeof(s->wanted));
+}
+
+static bool has_columns(const struct ht_series *s, size_t metric)
+{
+	return !s->limited || s->wanted[metric];
+}
+
 static void free_columns(double *c[HT_STAT_COUNT])
 {
 	for (size_t k = 0; k < HT_STAT_COUNT; k++)
@@ -24,7 +35,9 @@ void ht_series_fini(struct ht_series *s)
 	free(s->time_ns);
 	free(s->cut);
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
-		free_columns(s->metric[m]);
+		if (has_columns(s, m))
+			free_columns(s->metric[m]);
+	free(s->unknown);
 	for (size_t i = 0; i < s->classes_n; i++) {
 		free_columns(s->classes[i].bytes);
 		free(s->classes[i].chunks);
@@ -50,6 +63,20 @@ static int grow(double **column, size_t rows, size_t capacity)
 	return 0;
 }
 
+static int grow_metrics(struct ht_series *s, size_t capacity)
+{
+	int bad = s->limited ? grow(&s->unknown, s->rows, capacity) : 0;
+
+	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++)
+			if (has_columns(s, m))
+				bad |= grow(&s->metric[m][k], s->rows,
+					    capacity);
+			else
+				s->metric[m][k] = s->unknown;
+	return bad;
+}
+
 static int grow_all(struct ht_series *s, size_t capacity)
 {
 	int64_t *t = realloc(s->time_ns, capacity * sizeof(*t));
@@ -63,12 +90,10 @@ static int grow_all(struct ht_series *s, size_t capacity)
 	if (!cut)
 		return -1;
 	s->cut = cut;
-	for (size_t k = 0; k < HT_STAT_COUNT; k++) {
-		for (size_t m = 0; m < HT_METRIC_COUNT; m++)
-			bad |= grow(&s->metric[m][k], s->rows, capacity);
+	bad = grow_metrics(s, capacity);
+	for (size_t k = 0; k < HT_STAT_COUNT; k++)
 		for (size_t i = 0; i < s->classes_n; i++)
 			bad |= grow(&s->classes[i].bytes[k], s->rows, capacity);
-	}
 	for (size_t i = 0; i < s->classes_n; i++)
 		bad |= grow(&s->classes[i].chunks, s->rows, capacity);
 	for (size_t i = 0; i < s->mappings_n; i++) {
@@ -360,7 +385,9 @@ static void reduce_metrics(const struct ht_series *s, const struct rows *r,
 			   struct ht_series *ret)
 {
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
-		reduce(s->metric[m], r, false, ret->metric[m], ret->rows - 1);
+		if (has_columns(s, m) && has_columns(ret, m))
+			reduce(s->metric[m], r, false, ret->metric[m],
+			       ret->rows - 1);
 }
 
 static int reduce_classes(const struct ht_series *s, const struct rows *r,

@@ -42,6 +42,9 @@ struct ht_series {
 	size_t classes_n;
 	struct ht_mapping_series *mappings;
 	size_t mappings_n;
+	bool limited; /* see ht_series_limit() */
+	bool wanted[HT_METRIC_COUNT];
+	double *unknown;    /* the column of all metrics that are not wanted */
 	size_t class_at;    /* where ht_series_class() found the last one */
 	int64_t started_ns; /* start of the process, wall clock */
 	char target[128];
@@ -51,6 +54,9 @@ void ht_series_init(struct ht_series *s);
 void ht_series_fini(struct ht_series *s);
 #define HT_AUTO_SERIES HT_CLEANUP(ht_series_fini)
 
+/* Before the first row: only the flagged metrics get columns of their own. The
+ * others share one that stays unknown: it is read as usual, never written. */
+void ht_series_limit(struct ht_series *s, const bool metrics[HT_METRIC_COUNT]);
 /* Room for `rows` rows in all, so that adding them copies nothing. */
 enum ht_code ht_series_reserve(struct ht_series *s, size_t rows,
 			       struct ht_err *err) HT_MUST_CHECK;

@@ -86,7 +86,13 @@ enum ht_code ht_store_processes(struct ht_store *st,
  * roll-up comes from the samples. Size classes and mappings come along when
  * wanted. ret is initialised by the caller; what it held is freed.
  * Events of kind gap, trim, suspend, exec and clock mark a cut. */
-enum { HT_SERIES_METRICS = 0, HT_SERIES_CLASSES = 1, HT_SERIES_MAPPINGS = 2 };
+enum {
+	HT_SERIES_METRICS = 0,
+	HT_SERIES_CLASSES = 1,
+	HT_SERIES_MAPPINGS = 2,
+	HT_SERIES_MEDIANS =
+		4, /* min, p10 and max are not read: as the median */
+};
 enum ht_code ht_store_series(struct ht_store *st, int64_t process_id,
 			     int64_t from_ns, int64_t to_ns, size_t max_rows,
 			     int parts, struct ht_series *ret,

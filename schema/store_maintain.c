@@ -308,13 +308,16 @@ static enum ht_code end_raw(struct ht_store *st, void *ctx, struct ht_err *err)
 /* --- once an hour, process by process --------------------------------------
  */
 
-/* At most a day of minutes, or as many rows of a coarser level, at a time. */
+/* At most six hours of minutes, or as many rows of a coarser level, at a time;
+ * *ret_more: there are more. */
 static enum ht_code drop_level(struct ht_store *st, int64_t process_id,
 			       int64_t level_s, int64_t before_s,
-			       struct ht_err *err)
+			       bool *ret_more, struct ht_err *err)
 {
+	int64_t most_s = DAY_S / 4 * (level_s / 60);
 	static const char *const sql[] = {
 		"DELETE FROM rollup WHERE process_id = ? AND level_s = ? AND "
+		"stat IN ('min', 'p10', 'median', 'max') AND "
 		"at_s < ?",
 		"DELETE FROM class_rollup WHERE process_id = ? AND "
 		"level_s = ? AND at_s < ?",
@@ -326,15 +329,17 @@ static enum ht_code drop_level(struct ht_store *st, int64_t process_id,
 	enum ht_code code =
 		number(st,
 		       "SELECT at_s FROM rollup WHERE process_id = ? AND "
-		       "level_s = ? ORDER BY at_s LIMIT 1",
+		       "level_s = ? AND stat = 'median' ORDER BY at_s LIMIT 1",
 		       process_id, level_s, &first_s, &row, err);
 
 	/* Whole hours: size classes begin anew with each. */
 	before_s -= before_s % HT_ROLLUP_SPAN_S;
 	if (code != HT_OK || !row || first_s >= before_s)
 		return code;
-	if (before_s > first_s + DAY_S * (level_s / 60))
-		before_s = first_s + DAY_S * (level_s / 60);
+	if (before_s > first_s + most_s) {
+		before_s = first_s + most_s;
+		*ret_more = true;
+	}
 	for (size_t i = 0; i < 3 && code == HT_OK; i++) {
 		code = ht_store_sql(st, sql[i], &stmt, err);
 		if (code != HT_OK)
@@ -348,7 +353,8 @@ static enum ht_code drop_level(struct ht_store *st, int64_t process_id,
 }
 
 static enum ht_code drop_old(struct ht_store *st, const struct work *w,
-			     int64_t process_id, struct ht_err *err)
+			     int64_t process_id, bool *ret_more,
+			     struct ht_err *err)
 {
 	const struct {
 		int64_t level_s, age_s;
@@ -361,7 +367,7 @@ static enum ht_code drop_old(struct ht_store *st, const struct work *w,
 	for (size_t i = 0; i < 3 && code == HT_OK; i++)
 		code = drop_level(st, process_id, ages[i].level_s,
 				  cutoff_ns(st, w, ages[i].age_s) / HT_NS_PER_S,
-				  err);
+				  ret_more, err);
 	if (code == HT_OK)
 		code = change(st,
 			      "DELETE FROM event WHERE process_id = ? AND "
@@ -390,7 +396,7 @@ static enum ht_code next_process(struct ht_store *st, void *ctx,
 {
 	struct work *w = ctx;
 	int64_t id = 0, hour = w->now_s / HT_ROLLUP_SPAN_S;
-	bool row;
+	bool row, more = false;
 	enum ht_code code;
 
 	if (st->round_done == hour)
@@ -409,8 +415,10 @@ static enum ht_code next_process(struct ht_store *st, void *ctx,
 			      "at_ns < ?1",
 			      cutoff_ns(st, w, w->policy->hour_s), 0, err);
 	}
-	st->round_at = id;
-	return drop_old(st, w, id, err);
+	code = drop_old(st, w, id, &more, err);
+	if (!more)
+		st->round_at = id; /* else it is its turn again */
+	return code;
 }
 
 /* --- size ------------------------------------------------------------------
@@ -518,7 +526,7 @@ enum ht_code ht_store_maintain(struct ht_store *st,
 			i++; /* what it looks for is not there */
 		else if (slices[i] == fit)
 			i = 0;
-		if (ht_mono_ns() >= end_ns)
+		if (w.did && ht_mono_ns() >= end_ns)
 			return HT_OK;
 	}
 	*ret_done = true;

@@ -153,7 +153,9 @@ static enum ht_code put_row(struct ht_store *st, sqlite3_stmt *stmt,
 		for (int k = 0; k < HT_STAT_COUNT; k++)
 			ret->metric[m][k][ret->rows - 1] = v;
 	}
-	return w->parts ? put_parts(st, w->parts, &at, c, ret, err) : HT_OK;
+	if (!(w->parts & (HT_SERIES_CLASSES | HT_SERIES_MAPPINGS)))
+		return HT_OK;
+	return put_parts(st, w->parts, &at, c, ret, err);
 }
 
 /* Samples in the order they were taken: by time, but by number where the wall

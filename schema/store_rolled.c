@@ -23,85 +23,95 @@ static double figure(sqlite3_stmt *stmt, int at)
 /* --- metrics ---------------------------------------------------------------
  */
 
-static enum ht_stat stat_of(const char *name)
-{
-	static const char *const names[HT_STAT_COUNT] = {[HT_STAT_MIN] = "min",
-							 [HT_STAT_P10] = "p10",
-							 [HT_STAT_MEDIAN] =
-								 "median",
-							 [HT_STAT_MAX] = "max"};
-	int k = 0;
+static const char *const stat_names[HT_STAT_COUNT] = {[HT_STAT_MIN] = "min",
+						      [HT_STAT_P10] = "p10",
+						      [HT_STAT_MEDIAN] =
+							      "median",
+						      [HT_STAT_MAX] = "max"};
 
-	while (k + 1 < HT_STAT_COUNT && strcmp(names[k], name) != 0)
-		k++;
-	return (enum ht_stat)k;
-}
-
-/* A statistic that is not there equals the median. */
-static void complete_row(struct ht_series *s, const bool *metrics)
+static void read_figures(sqlite3_stmt *stmt, const bool *metrics,
+			 enum ht_stat k, struct ht_series *s, size_t row)
 {
-	size_t row = s->rows - 1;
+	int column = 1;
 
 	for (int m = 0; m < HT_METRIC_COUNT; m++) {
-		double *const *column = s->metric[m];
+		double v;
 
 		if (metrics && !metrics[m])
 			continue;
-		for (int k = 0; k < HT_STAT_COUNT; k++)
-			if (isnan(column[k][row]))
-				column[k][row] = column[HT_STAT_MEDIAN][row];
+		v = figure(stmt, column++);
+		if (k != HT_STAT_MEDIAN) {
+			if (!isnan(v)) /* else it equals the median */
+				s->metric[m][k][row] = v;
+			continue;
+		}
+		for (int all = 0; all < HT_STAT_COUNT; all++)
+			s->metric[m][all][row] = v;
 	}
 }
 
-static void read_stat(sqlite3_stmt *stmt, const bool *metrics,
-		      struct ht_series *s)
+/* The medians make the rows; the other statistics go where they belong. */
+static enum ht_code put_stat(sqlite3_stmt *stmt, int64_t level_s,
+			     enum ht_stat k, const bool *metrics, size_t *row,
+			     struct ht_series *s, struct ht_err *err)
 {
-	enum ht_stat k = stat_of((const char *)sqlite3_column_text(stmt, 1));
-	int column = 2;
+	int64_t at_ns = sqlite3_column_int64(stmt, 0) * HT_NS_PER_S +
+			level_s * HT_NS_PER_S / 2;
+	enum ht_code code = HT_OK;
 
-	for (int m = 0; m < HT_METRIC_COUNT; m++)
-		if (!metrics || metrics[m])
-			s->metric[m][k][s->rows - 1] = figure(stmt, column++);
+	if (k == HT_STAT_MEDIAN) {
+		code = ht_series_add_row(s, at_ns, err);
+		*row = s->rows - 1;
+	} else {
+		while (*row < s->rows && s->time_ns[*row] < at_ns)
+			++*row;
+	}
+	if (code == HT_OK && *row < s->rows && s->time_ns[*row] == at_ns)
+		read_figures(stmt, metrics, k, s, *row);
+	return code;
+}
+
+static enum ht_code read_stat(struct ht_store *st, int64_t level_s,
+			      enum ht_stat k, const struct ht_store_window *w,
+			      size_t first, struct ht_series *ret,
+			      struct ht_err *err)
+{
+	HT_CLEANUP(finalize) sqlite3_stmt *stmt = NULL;
+	enum ht_code code;
+	bool row;
+
+	code = ht_store_select_metrics(
+		st, "at_s", w->metrics,
+		"FROM rollup WHERE process_id = ? AND level_s = ? AND "
+		"stat = ? AND at_s BETWEEN ? AND ? ORDER BY at_s",
+		&stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, w->process_id);
+	sqlite3_bind_int64(stmt, 2, level_s);
+	ht_bind_text(stmt, 3, stat_names[k]);
+	sqlite3_bind_int64(stmt, 4, w->from_ns / HT_NS_PER_S);
+	sqlite3_bind_int64(stmt, 5, w->to_ns / HT_NS_PER_S);
+	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
+		code = put_stat(stmt, level_s, k, w->metrics, &first, ret, err);
+		if (code != HT_OK)
+			break;
+	}
+	return code;
 }
 
 static enum ht_code read_metrics(struct ht_store *st, int64_t level_s,
 				 const struct ht_store_window *w,
 				 struct ht_series *ret, struct ht_err *err)
 {
-	HT_CLEANUP(finalize) sqlite3_stmt *stmt = NULL;
-	int64_t current = INT64_MIN;
-	enum ht_code code;
-	bool row;
+	size_t first = ret->rows;
+	enum ht_code code =
+		read_stat(st, level_s, HT_STAT_MEDIAN, w, first, ret, err);
 
-	code = ht_store_select_metrics(
-		st, "at_s, stat", w->metrics,
-		"FROM rollup WHERE process_id = ? AND level_s = ? AND "
-		"at_s BETWEEN ? AND ? ORDER BY at_s",
-		&stmt, err);
-	if (code != HT_OK)
-		return code;
-	sqlite3_bind_int64(stmt, 1, w->process_id);
-	sqlite3_bind_int64(stmt, 2, level_s);
-	sqlite3_bind_int64(stmt, 3, w->from_ns / HT_NS_PER_S);
-	sqlite3_bind_int64(stmt, 4, w->to_ns / HT_NS_PER_S);
-	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
-		int64_t at_s = sqlite3_column_int64(stmt, 0);
-
-		if (at_s != current) {
-			if (current != INT64_MIN)
-				complete_row(ret, w->metrics);
-			current = at_s;
-			code = ht_series_add_row(
-				ret,
-				at_s * HT_NS_PER_S + level_s * HT_NS_PER_S / 2,
-				err);
-			if (code != HT_OK)
-				return code;
-		}
-		read_stat(stmt, w->metrics, ret);
-	}
-	if (code == HT_OK && current != INT64_MIN)
-		complete_row(ret, w->metrics);
+	for (int k = 0; k < HT_STAT_COUNT && code == HT_OK; k++)
+		if (k != HT_STAT_MEDIAN && !(w->parts & HT_SERIES_MEDIANS))
+			code = read_stat(st, level_s, (enum ht_stat)k, w, first,
+					 ret, err);
 	return code;
 }
 

@@ -237,6 +237,7 @@ static enum ht_code forget_hour(struct ht_store *st, int64_t process_id,
 {
 	static const char *const sql[] = {
 		"DELETE FROM rollup WHERE process_id = ? AND level_s = ? AND "
+		"stat IN ('min', 'p10', 'median', 'max') AND "
 		"at_s BETWEEN ? AND ?",
 		"DELETE FROM class_rollup WHERE process_id = ? AND "
 		"level_s = ? AND at_s BETWEEN ? AND ?",

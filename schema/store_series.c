@@ -34,7 +34,8 @@ static enum ht_code read_level(struct ht_store *st, int64_t process_id,
 
 	code = ht_store_sql(st,
 			    "SELECT at_s FROM rollup WHERE process_id = ? "
-			    "AND level_s = ? ORDER BY at_s LIMIT 1",
+			    "AND level_s = ? AND stat = 'median' "
+			    "ORDER BY at_s LIMIT 1",
 			    &stmt, err);
 	if (code != HT_OK)
 		return code;
@@ -123,11 +124,28 @@ static enum ht_code append_tail(struct ht_store *st, int64_t level_s,
 	enum ht_code code;
 
 	ht_series_init(&raw);
+	if (w->metrics)
+		ht_series_limit(&raw, w->metrics);
 	code = ht_store_raw(st, w, &raw, err);
-	for (int64_t at = w->from_ns - w->from_ns % step;
-	     at <= w->to_ns && code == HT_OK && raw.rows; at += step)
+	if (code != HT_OK || raw.rows == 0)
+		return code;
+	for (int64_t at = raw.time_ns[0] - raw.time_ns[0] % step;
+	     at <= raw.time_ns[raw.rows - 1] && code == HT_OK; at += step)
 		code = ht_series_bucket(&raw, at, at + step - 1, ret, err);
 	return code;
+}
+
+/* Buckets that the window may hold, and some. */
+static size_t expected(const struct extent *e, const struct ht_store_window *w,
+		       int64_t level_s)
+{
+	int64_t from_ns = w->from_ns > e->first_ns ? w->from_ns : e->first_ns;
+	int64_t to_ns = w->to_ns < e->last_ns ? w->to_ns : e->last_ns;
+
+	return to_ns < from_ns
+		       ? 1
+		       : (size_t)((to_ns - from_ns) / (level_s * HT_NS_PER_S)) +
+				 64;
 }
 
 /* Buckets that begin in the window, then samples after the last of them. */
@@ -142,7 +160,10 @@ static enum ht_code append_level(struct ht_store *st, int64_t level_s,
 	if (e->rolled_ns > w->from_ns) {
 		part.to_ns = e->rolled_ns - 1 < w->to_ns ? e->rolled_ns - 1
 							 : w->to_ns;
-		code = ht_store_rolled(st, level_s, &part, ret, err);
+		code = ht_series_reserve(
+			ret, ret->rows + expected(e, &part, level_s), err);
+		if (code == HT_OK)
+			code = ht_store_rolled(st, level_s, &part, ret, err);
 	}
 	if (code != HT_OK || e->rolled_ns > w->to_ns)
 		return code;
@@ -253,6 +274,8 @@ static enum ht_code run_query(struct ht_store *st, void *ctx,
 	enum ht_code code = read_extent(st, q->window.process_id, &e, err);
 
 	ht_series_init(&all);
+	if (q->window.metrics)
+		ht_series_limit(&all, q->window.metrics);
 	if (code == HT_OK)
 		code = read_window(st, &e, &q->window, q->max_rows, &all, err);
 	if (code == HT_OK)
@@ -263,6 +286,8 @@ static enum ht_code run_query(struct ht_store *st, void *ctx,
 	memcpy(all.target, e.target, sizeof(all.target));
 	ht_series_fini(q->ret);
 	ht_series_init(q->ret);
+	if (q->window.metrics)
+		ht_series_limit(q->ret, q->window.metrics);
 	if (q->max_rows && all.rows > q->max_rows)
 		return ht_series_window(&all, INT64_MIN, INT64_MAX, q->max_rows,
 					q->ret, err);
@@ -310,6 +335,8 @@ static enum ht_code run_mixed(struct ht_store *st, void *ctx,
 
 	ht_series_fini(q->ret);
 	ht_series_init(q->ret);
+	if (w.metrics)
+		ht_series_limit(q->ret, w.metrics);
 	for (size_t i = 0; i < 4 && code == HT_OK; i++) {
 		int64_t end = q->window.to_ns - ages[i].age_s * HT_NS_PER_S;
 

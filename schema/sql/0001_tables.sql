@@ -97,7 +97,7 @@ CREATE TABLE rollup (
 	swap INTEGER, vsz INTEGER, writable_private INTEGER, minflt INTEGER,
 	majflt INTEGER, threads INTEGER, cpu_ns INTEGER, pause_us INTEGER,
 	uncertain INTEGER, "limit" INTEGER,
-	PRIMARY KEY (process_id, level_s, at_s, stat)
+	PRIMARY KEY (process_id, level_s, stat, at_s)
 ) STRICT, WITHOUT ROWID;
 
 -- Bytes in use by size class. Only classes that changed since the bucket
