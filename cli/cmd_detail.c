@@ -22,23 +22,51 @@ struct detail {
 	show_part *show;
 };
 
-/* Rows that carry an arena's index and are of another one are left out. */
-static bool wanted(const struct ht_cli *cli, enum ht_record_id id,
-		   const void *row)
+/* Where rows of this kind say which arena they are of; NULL: of none. */
+static const struct ht_field *arena_field(enum ht_record_id id)
 {
 	const struct ht_record_type *type = &ht_record_types[id];
 	const char *name = id == HT_RECORD_arena ? "index" : "arena";
 
 	for (size_t i = 0; i < type->fields_count; i++) {
+		if (!strcmp(type->fields[i].name, name))
+			return &type->fields[i];
+	}
+	return NULL;
+}
+
+/* Leaves only the rows of one arena. */
+static void keep_arena(struct ht_snapshot *s, enum ht_record_id id,
+		       uint64_t wanted)
+{
+	const struct ht_field *f = arena_field(id);
+	size_t n = ht_snapshot_count(s, id), kept = 0;
+
+	for (size_t i = 0; f && i < n; i++) {
+		void *row = ht_snapshot_row(s, id, i);
 		uint64_t arena;
 
-		if (strcmp(type->fields[i].name, name) != 0)
-			continue;
-		memcpy(&arena, (const char *)row + type->fields[i].offset,
-		       sizeof(arena));
-		return cli->opt.arena == HT_UNKNOWN || cli->opt.arena == arena;
+		memcpy(&arena, (char *)row + f->offset, sizeof(arena));
+		if (arena == wanted)
+			memmove(ht_snapshot_row(s, id, kept++), row,
+				ht_record_types[id].size);
 	}
-	return true;
+	if (f)
+		ht_snapshot_cut(s, id, kept);
+}
+
+static enum ht_code pick_arena(struct ht_snapshot *s, uint64_t wanted,
+			       struct ht_err *err)
+{
+	if (wanted >= s->arenas.n)
+		return ht_fail(err, HT_USAGE,
+			       "there is no arena %" PRIu64 ": 0 to %zu are",
+			       wanted, s->arenas.n - 1);
+	keep_arena(s, HT_RECORD_bin, wanted);
+	keep_arena(s, HT_RECORD_heap, wanted);
+	keep_arena(s, HT_RECORD_thread, wanted);
+	keep_arena(s, HT_RECORD_arena, wanted);
+	return HT_OK;
 }
 
 static void print_csv_value(const json_t *v)
@@ -69,8 +97,8 @@ static enum ht_code print_csv_row(enum ht_record_id id, const void *row,
 	return HT_OK;
 }
 
-static enum ht_code print_csv(const struct ht_cli *cli, enum ht_record_id id,
-			      struct ht_snapshot *s, struct ht_err *err)
+static enum ht_code print_csv(enum ht_record_id id, struct ht_snapshot *s,
+			      struct ht_err *err)
 {
 	const struct ht_record_type *type = &ht_record_types[id];
 	enum ht_code code = HT_OK;
@@ -79,24 +107,20 @@ static enum ht_code print_csv(const struct ht_cli *cli, enum ht_record_id id,
 		printf("%s%s", i ? "," : "", type->fields[i].name);
 	putchar('\n');
 	for (size_t i = 0; code == HT_OK && i < ht_snapshot_count(s, id); i++) {
-		const void *row = ht_snapshot_row(s, id, i);
-
-		if (wanted(cli, id, row))
-			code = print_csv_row(id, row, err);
+		code = print_csv_row(id, ht_snapshot_row(s, id, i), err);
 	}
 	return code;
 }
 
-static enum ht_code print_json(const struct ht_cli *cli, enum ht_record_id id,
-			       struct ht_snapshot *s, struct ht_err *err)
+static enum ht_code print_json(enum ht_record_id id, struct ht_snapshot *s,
+			       struct ht_err *err)
 {
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < ht_snapshot_count(s, id); i++) {
 		const void *row = ht_snapshot_row(s, id, i);
 
-		if (wanted(cli, id, row) &&
-		    json_array_append_new(rows, ht_record_json(id, row, NULL)))
+		if (json_array_append_new(rows, ht_record_json(id, row, NULL)))
 			return ht_fail(err, HT_NOMEM, "out of memory for JSON");
 	}
 	return ht_json_print(rows, err);
@@ -125,10 +149,15 @@ static enum ht_code run(struct ht_cli *cli, const struct detail *d,
 	if (d->id != HT_RECORD_mapping && d->id != HT_RECORD_heap &&
 	    !ht_show_has_heap(&s))
 		return ht_show_no_heap(&s, err);
+	if (cli->opt.arena != HT_UNKNOWN) {
+		code = pick_arena(&s, cli->opt.arena, err);
+		if (code != HT_OK)
+			return code;
+	}
 	if (cli->opt.json)
-		return print_json(cli, d->id, &s, err);
+		return print_json(d->id, &s, err);
 	if (cli->opt.csv)
-		return print_csv(cli, d->id, &s, err);
+		return print_csv(d->id, &s, err);
 	print_head(cli, &s);
 	return d->show(cli, &s, 0, err);
 }

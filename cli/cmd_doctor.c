@@ -74,7 +74,8 @@ enum ht_code ht_cmd_doctor(struct ht_cli *cli, struct ht_err *err)
 			return code;
 	}
 	if (cli->opt.dump_layout && !pid)
-		return ht_fail(err, HT_USAGE, "--dump-layout needs a process: "
+		return ht_fail(err, HT_USAGE,
+			       "--dump-layout needs a process: "
 			       "heaptide doctor PID --dump-layout");
 	if (cli->opt.dump_layout)
 		return dump_layout(pid, err);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bins: one line a bin that is not empty, all arenas together unless --arena
- * picks one. */
+/* Bins: one line a bin that is not empty, all arenas together. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +19,9 @@ static int by_place(const void *a, const void *b)
 	return x->arena < y->arena ? -1 : x->arena > y->arena;
 }
 
-/* A copy of the rows that are wanted, in order of kind and index. The caller
+/* A copy of the rows that are not empty, in order of kind and index. The caller
  * frees. */
-static struct ht_bin *wanted_bins(const struct ht_cli *cli,
-				  const struct ht_snapshot *s, size_t *ret_n)
+static struct ht_bin *filled_bins(const struct ht_snapshot *s, size_t *ret_n)
 {
 	struct ht_bin *bins = calloc(s->bins.n + 1, sizeof(*bins));
 	size_t n = 0;
@@ -31,8 +29,7 @@ static struct ht_bin *wanted_bins(const struct ht_cli *cli,
 	for (size_t i = 0; bins && i < s->bins.n; i++) {
 		const struct ht_bin *b = &s->bins.v[i];
 
-		if (b->chunks && (cli->opt.arena == HT_UNKNOWN ||
-				  cli->opt.arena == b->arena))
+		if (b->chunks)
 			bins[n++] = *b;
 	}
 	if (bins)
@@ -90,7 +87,7 @@ enum ht_code ht_show_bins(const struct ht_cli *cli, const struct ht_snapshot *s,
 	size_t n, same;
 
 	(void)max_rows;
-	bins = wanted_bins(cli, s, &n);
+	bins = filled_bins(s, &n);
 	if (!bins)
 		return ht_fail(err, HT_NOMEM, "out of memory for a table");
 	code = ht_table_init(&cli->term, cli->opt.bytes, columns, 6, &t, err);

@@ -125,7 +125,8 @@ enum ht_code ht_show_arenas(const struct ht_cli *cli,
 		return code;
 	for (size_t i = 0; i < shown(n, max_rows); i++)
 		arena_row(&t, &s->arenas.v[max_rows ? order[i].row : i]);
-	arena_sum(&t, &s->totals);
+	if (n == s->totals.arenas)
+		arena_sum(&t, &s->totals);
 	return print_cut(&t, n, max_rows, "heaptide arenas", err);
 }
 

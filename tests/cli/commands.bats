@@ -116,6 +116,11 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	[ "$(jq .trimmable trim)" = "$(jq .totals.trimmable whole)" ]
 }
 
+@test "--arena leaves one arena, one that is not there is told" {
+	"$heaptide" arenas "$pid" --arena 0 --json | jq -e 'length == 1'
+	fails 2 "there is no arena 7" "$heaptide" bins "$pid" --arena 7
+}
+
 @test "CSV has a header and a value for each column" {
 	"$heaptide" arenas "$pid" --csv >out
 	head -n 1 out | grep -q "^index,kind,address,system"
