@@ -54,11 +54,11 @@ static double state_confidence(const struct ht_measure *m,
 	return fmin(kept, cause);
 }
 
-/* Nothing is wrong: the surer the less the whole moved. */
+/* Nothing is wrong: the surer the less in use rose. */
 static double calm_confidence(const struct ht_measure *m)
 {
 	double level = ht_median(m->in_use.x, m->in_use.n);
-	double moved = level > 0 ? fabs(m->in_use_rise) / level : 0;
+	double moved = level > 0 ? fmax(0, m->in_use_rise) / level : 0;
 
 	return 0.9 - 0.4 * fmin(1, moved / ht_t.warm_share) +
 	       (m->w.n >= 48 ? 0.05 : 0) -
