@@ -13,7 +13,8 @@
 /* A(ID, name for people). */
 #define HT_ALLOCATORS(A)                                                       \
 	A(UNKNOWN, "unknown")                                                  \
-	A(GLIBC, "glibc") A(JEMALLOC, "jemalloc") A(TCMALLOC, "tcmalloc")      \
+	A(GLIBC, "glibc")                                                      \
+	A(JEMALLOC, "jemalloc") A(TCMALLOC, "tcmalloc")                        \
 		A(MIMALLOC, "mimalloc") A(SCUDO, "scudo") A(MUSL, "musl")      \
 			A(GO, "go") A(ASAN, "asan") A(TSAN, "tsan")            \
 				A(MSAN, "msan") A(VALGRIND, "valgrind")        \

@@ -35,7 +35,8 @@ enum ht_facts_want {
 /* Symbols of malloc.o and its neighbours that have a use here. */
 #define HT_FACTS_SYMBOLS(X)                                                    \
 	X(MAIN_ARENA, "main_arena")                                            \
-	X(MP, "mp_") X(TCACHE, "tcache") X(THREAD_ARENA, "thread_arena")       \
+	X(MP, "mp_")                                                           \
+	X(TCACHE, "tcache") X(THREAD_ARENA, "thread_arena")                    \
 		X(TSD_MALLOC, "__libc_tsd_MALLOC") X(SINGLE_THREADED,          \
 						     "__libc_single_threaded") \
 			X(MULTIPLE_THREADS, "__libc_multiple_threads")         \

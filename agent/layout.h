@@ -16,51 +16,52 @@
 
 #include "common/err.h"
 
-/* X(ID, DWARF struct, member): old member names are handled in layout_dwarf.c. */
-#define HT_LAYOUT_PLACES(X)                                   \
-	X(ARENA_MUTEX, "malloc_state", "mutex")               \
-	X(ARENA_FLAGS, "malloc_state", "flags")               \
-	X(ARENA_HAVE_FASTCHUNKS, "malloc_state", "have_fastchunks") \
-	X(ARENA_FASTBINS, "malloc_state", "fastbinsY")        \
-	X(ARENA_TOP, "malloc_state", "top")                   \
-	X(ARENA_LAST_REMAINDER, "malloc_state", "last_remainder") \
-	X(ARENA_BINS, "malloc_state", "bins")                 \
-	X(ARENA_BINMAP, "malloc_state", "binmap")             \
-	X(ARENA_NEXT, "malloc_state", "next")                 \
-	X(ARENA_NEXT_FREE, "malloc_state", "next_free")       \
-	X(ARENA_ATTACHED, "malloc_state", "attached_threads") \
-	X(ARENA_SYSTEM_MEM, "malloc_state", "system_mem")     \
-	X(ARENA_MAX_SYSTEM_MEM, "malloc_state", "max_system_mem") \
-	X(HEAP_AR_PTR, "_heap_info", "ar_ptr")                \
-	X(HEAP_PREV, "_heap_info", "prev")                    \
-	X(HEAP_SIZE, "_heap_info", "size")                    \
-	X(HEAP_MPROTECT_SIZE, "_heap_info", "mprotect_size")  \
-	X(HEAP_PAGESIZE, "_heap_info", "pagesize")            \
-	X(PAR_TRIM_THRESHOLD, "malloc_par", "trim_threshold") \
-	X(PAR_TOP_PAD, "malloc_par", "top_pad")               \
-	X(PAR_MMAP_THRESHOLD, "malloc_par", "mmap_threshold") \
-	X(PAR_ARENA_TEST, "malloc_par", "arena_test")         \
-	X(PAR_ARENA_MAX, "malloc_par", "arena_max")           \
-	X(PAR_THP_PAGESIZE, "malloc_par", "thp_pagesize")     \
-	X(PAR_HP_PAGESIZE, "malloc_par", "hp_pagesize")       \
-	X(PAR_N_MMAPS, "malloc_par", "n_mmaps")               \
-	X(PAR_N_MMAPS_MAX, "malloc_par", "n_mmaps_max")       \
-	X(PAR_MAX_N_MMAPS, "malloc_par", "max_n_mmaps")       \
-	X(PAR_NO_DYN_THRESHOLD, "malloc_par", "no_dyn_threshold") \
-	X(PAR_MMAPPED_MEM, "malloc_par", "mmapped_mem")       \
-	X(PAR_MAX_MMAPPED_MEM, "malloc_par", "max_mmapped_mem") \
-	X(PAR_SBRK_BASE, "malloc_par", "sbrk_base")           \
-	X(PAR_TCACHE_BINS, "malloc_par", "tcache_bins")       \
-	X(PAR_TCACHE_MAX_BYTES, "malloc_par", "tcache_max_bytes") \
-	X(PAR_TCACHE_COUNT, "malloc_par", "tcache_count")     \
-	X(TCACHE_COUNTS, "tcache_perthread_struct", "counts") \
+/* X(ID, DWARF struct, member): old member names are handled in layout_dwarf.c.
+ */
+#define HT_LAYOUT_PLACES(X)                                                    \
+	X(ARENA_MUTEX, "malloc_state", "mutex")                                \
+	X(ARENA_FLAGS, "malloc_state", "flags")                                \
+	X(ARENA_HAVE_FASTCHUNKS, "malloc_state", "have_fastchunks")            \
+	X(ARENA_FASTBINS, "malloc_state", "fastbinsY")                         \
+	X(ARENA_TOP, "malloc_state", "top")                                    \
+	X(ARENA_LAST_REMAINDER, "malloc_state", "last_remainder")              \
+	X(ARENA_BINS, "malloc_state", "bins")                                  \
+	X(ARENA_BINMAP, "malloc_state", "binmap")                              \
+	X(ARENA_NEXT, "malloc_state", "next")                                  \
+	X(ARENA_NEXT_FREE, "malloc_state", "next_free")                        \
+	X(ARENA_ATTACHED, "malloc_state", "attached_threads")                  \
+	X(ARENA_SYSTEM_MEM, "malloc_state", "system_mem")                      \
+	X(ARENA_MAX_SYSTEM_MEM, "malloc_state", "max_system_mem")              \
+	X(HEAP_AR_PTR, "_heap_info", "ar_ptr")                                 \
+	X(HEAP_PREV, "_heap_info", "prev")                                     \
+	X(HEAP_SIZE, "_heap_info", "size")                                     \
+	X(HEAP_MPROTECT_SIZE, "_heap_info", "mprotect_size")                   \
+	X(HEAP_PAGESIZE, "_heap_info", "pagesize")                             \
+	X(PAR_TRIM_THRESHOLD, "malloc_par", "trim_threshold")                  \
+	X(PAR_TOP_PAD, "malloc_par", "top_pad")                                \
+	X(PAR_MMAP_THRESHOLD, "malloc_par", "mmap_threshold")                  \
+	X(PAR_ARENA_TEST, "malloc_par", "arena_test")                          \
+	X(PAR_ARENA_MAX, "malloc_par", "arena_max")                            \
+	X(PAR_THP_PAGESIZE, "malloc_par", "thp_pagesize")                      \
+	X(PAR_HP_PAGESIZE, "malloc_par", "hp_pagesize")                        \
+	X(PAR_N_MMAPS, "malloc_par", "n_mmaps")                                \
+	X(PAR_N_MMAPS_MAX, "malloc_par", "n_mmaps_max")                        \
+	X(PAR_MAX_N_MMAPS, "malloc_par", "max_n_mmaps")                        \
+	X(PAR_NO_DYN_THRESHOLD, "malloc_par", "no_dyn_threshold")              \
+	X(PAR_MMAPPED_MEM, "malloc_par", "mmapped_mem")                        \
+	X(PAR_MAX_MMAPPED_MEM, "malloc_par", "max_mmapped_mem")                \
+	X(PAR_SBRK_BASE, "malloc_par", "sbrk_base")                            \
+	X(PAR_TCACHE_BINS, "malloc_par", "tcache_bins")                        \
+	X(PAR_TCACHE_MAX_BYTES, "malloc_par", "tcache_max_bytes")              \
+	X(PAR_TCACHE_COUNT, "malloc_par", "tcache_count")                      \
+	X(TCACHE_COUNTS, "tcache_perthread_struct", "counts")                  \
 	X(TCACHE_ENTRIES, "tcache_perthread_struct", "entries")
 
 enum ht_place_id {
 #define HT_PLACE_ID(id, st, member) HT_P_##id,
 	HT_LAYOUT_PLACES(HT_PLACE_ID)
 #undef HT_PLACE_ID
-	HT_PLACE_COUNT
+		HT_PLACE_COUNT
 };
 
 struct ht_place {
@@ -69,23 +70,25 @@ struct ht_place {
 };
 
 enum ht_tcache_kind {
-	HT_TCACHE_NONE,	      /* before 2.26, or compiled out */
-	HT_TCACHE_COUNTS_8,   /* char counts[64] */
-	HT_TCACHE_COUNTS_16,  /* uint16 counts[64] */
-	HT_TCACHE_NUM_SLOTS,  /* 2.42+: uint16 num_slots[76], counts down */
+	HT_TCACHE_NONE,	     /* before 2.26, or compiled out */
+	HT_TCACHE_COUNTS_8,  /* char counts[64] */
+	HT_TCACHE_COUNTS_16, /* uint16 counts[64] */
+	HT_TCACHE_NUM_SLOTS, /* 2.42+: uint16 num_slots[76], counts down */
 };
 
 struct ht_layout {
-	char name[48];	     /* which rows: "ms-2.27 par-2.35 tcache-2.30 x86_64" */
-	unsigned word;	     /* SIZE_SZ: 8 or 4 */
-	unsigned align;	     /* MALLOC_ALIGNMENT: 16, or 8 (i386 up to 2.25) */
-	unsigned fastbins;   /* members of fastbinsY: 10, 11, or 0 (2.43+) */
-	unsigned tcache;     /* enum ht_tcache_kind */
+	char name[48];	/* which rows: "ms-2.27 par-2.35 tcache-2.30 x86_64" */
+	unsigned word;	/* SIZE_SZ: 8 or 4 */
+	unsigned align; /* MALLOC_ALIGNMENT: 16, or 8 (i386 up to 2.25) */
+	unsigned fastbins;    /* members of fastbinsY: 10, 11, or 0 (2.43+) */
+	unsigned tcache;      /* enum ht_tcache_kind */
 	unsigned tcache_bins; /* 0, 64 or 76 */
 	unsigned sizeof_arena, sizeof_heap_info, sizeof_par, sizeof_tcache;
-	bool mmapped_has_header; /* 2.43+: size excludes HDR, bit 0 of prev_size */
+	bool mmapped_has_header; /* 2.43+: size excludes HDR, bit 0 of prev_size
+				  */
 	uint64_t heap_max;	 /* HEAP_MAX_SIZE when hp_pagesize is 0 */
-	bool heap_max_follows_hp; /* 2.35-2.41: 4 x hp_pagesize if that is set */
+	bool heap_max_follows_hp; /* 2.35-2.41: 4 x hp_pagesize if that is set
+				   */
 	struct ht_place at[HT_PLACE_COUNT];
 };
 
@@ -104,7 +107,8 @@ static inline unsigned ht_chunk_bias(const struct ht_layout *l)
 	return (l->align - ht_chunk_header(l) % l->align) % l->align;
 }
 
-/* --- rows: independent parts of a layout ----------------------------------- */
+/* --- rows: independent parts of a layout -----------------------------------
+ */
 
 enum ht_row_kind { HT_ROW_ARENA, HT_ROW_HEAP, HT_ROW_PAR, HT_ROW_TCACHE };
 #define HT_ROW_KINDS 4

@@ -107,7 +107,8 @@ static enum ht_code role_failed(struct ht_layout_role *role, bool late,
 			       WTERMSIG(status));
 	return ht_fail(err, HT_SYS,
 		       "layout role: ended with status %d (127: it could not "
-		       "be started)", WEXITSTATUS(status));
+		       "be started)",
+		       WEXITSTATUS(status));
 }
 
 enum ht_code ht_layout_role_ask(struct ht_layout_role *role, int fd,

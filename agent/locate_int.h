@@ -15,7 +15,8 @@ struct ht_found {
 	uint64_t end;		      /* of its last mapping, .bss included */
 };
 
-/* --- locate.c: where a file's addresses lie in the target -------------------- */
+/* --- locate.c: where a file's addresses lie in the target --------------------
+ */
 
 void ht_place_image(const struct ht_image_at *at, const struct ht_facts *x,
 		    struct ht_found *ret);

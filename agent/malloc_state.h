@@ -14,18 +14,19 @@
 
 struct ht_malloc {
 	struct ht_layout layout;
-	uint64_t main_arena;	 /* address in the target */
-	uint64_t mp;		 /* address of mp_; 0: not found */
-	int64_t tls_tcache;	 /* &tcache - thread pointer, or HT_TLS_UNKNOWN */
+	uint64_t main_arena; /* address in the target */
+	uint64_t mp;	     /* address of mp_; 0: not found */
+	int64_t tls_tcache;  /* &tcache - thread pointer, or HT_TLS_UNKNOWN */
 	int64_t tls_thread_arena; /* same for thread_arena */
-	uint64_t image_start, image_end; /* the libc's (or static exe's) mappings:
-					    a tcache pointer in here is a dummy */
+	uint64_t image_start,
+		image_end;	       /* the libc's (or static exe's) mappings:
+					  a tcache pointer in here is a dummy */
 	uint64_t text_start, text_end; /* malloc.o's code; 0,0: unknown */
-	uint64_t brk_end;	 /* end of the [heap] mapping; 0: none */
+	uint64_t brk_end;	       /* end of the [heap] mapping; 0: none */
 	uint64_t multiple_threads; /* address of __libc_multiple_threads; 0 */
-	uint64_t single_threaded; /* address of __libc_single_threaded (one
-				     byte, the opposite sense; 2.32+); 0 */
-	int safe_linking;	 /* 1, 0, or -1: not known yet, detect by content */
+	uint64_t single_threaded;  /* address of __libc_single_threaded (one
+				      byte, the opposite sense; 2.32+); 0 */
+	int safe_linking; /* 1, 0, or -1: not known yet, detect by content */
 };
 
 /* What a thread adds: registers as they were in the stop. */
@@ -33,7 +34,7 @@ struct ht_thread_state {
 	int tid;
 	uint64_t thread_pointer; /* fs_base or gs base */
 	uint64_t pc, sp;
-	uint64_t frame;	 /* rbp or ebp; 0: unknown */
+	uint64_t frame; /* rbp or ebp; 0: unknown */
 	bool registers; /* false: the four above are unknown */
 };
 

@@ -17,6 +17,7 @@ apt=$dir/apt-$suite
 [ -e "$cell/.complete" ] && exit 0
 
 # The archive is the one that this machine's own sources name.
+# shellcheck disable=SC2016 # apt expands it
 mirror=${HT_MATRIX_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' |
 	grep '/debian/$' | sort | uniq -c | sort -rn | awk 'NR == 1 {print $2}')}
 if [ -z "$mirror" ]; then

@@ -18,9 +18,10 @@
 
 #include <cmocka.h>
 
+#include "agent/debugfile.h"
 #include "agent/facts.h"
 #include "agent/layout_role.h"
-#include "agent/locate.h"
+#include "agent/locate_int.h"
 #include "agent/reader_image.h"
 
 #define BASE	 0x400000u
@@ -355,6 +356,84 @@ static void a_cut_file_gives_less_or_an_error(void **state)
 	close(to);
 }
 
+/* libc6-dbg of this machine's libc. */
+static void read_with_debug_file(struct ht_facts *ret)
+{
+	int fd = open(libc_path(), O_RDONLY), debug_fd;
+
+	assert_int_equal(ht_facts_read(fd, -1, HT_FACTS_NO_SYMTAB, ret, NULL),
+			 HT_OK);
+	assert_false(ret->flags & (HT_FACTS_SYMTAB | HT_FACTS_DWARF));
+	debug_fd = ht_debugfile_open(0, libc_path(), ret);
+	assert_true(debug_fd >= 0);
+	assert_int_equal(ht_facts_read(fd, debug_fd, 0, ret, NULL), HT_OK);
+	close(fd);
+	close(debug_fd);
+}
+
+static void debug_information_agrees_with_the_table(void **state)
+{
+	static struct ht_facts f;
+	struct ht_layout l;
+
+	(void)state;
+	read_with_debug_file(&f);
+	assert_true(f.flags & HT_FACTS_DWARF);
+	assert_true(f.flags & HT_FACTS_SYMTAB);
+	assert_int_equal(
+		ht_layout_glibc((unsigned)atoi(f.banner + 2), 8, &l, NULL),
+		HT_OK);
+	for (unsigned i = 0; i < HT_PLACE_COUNT; i++) {
+		assert_int_equal(f.dwarf[i].offset, l.at[i].offset);
+		assert_int_equal(f.dwarf[i].size, l.at[i].size);
+	}
+	/* What the structure shows is what the symbols say. */
+	assert_int_equal(f.arenas_n, 1);
+	assert_int_equal(f.arena[0].vaddr, f.symbol[HT_S_MAIN_ARENA].value);
+	assert_int_equal(f.pars_n, 1);
+	assert_int_equal(f.par[0].vaddr, f.symbol[HT_S_MP].value);
+}
+
+/* Debug information is of this very build; a table is of a release. */
+static void
+where_they_disagree_debug_information_wins_and_it_is_said(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot notes;
+	static struct ht_facts f;
+	struct ht_locate_in in = {0};
+	struct ht_found found = {.at.path = "libc", .facts = &f};
+	struct ht_malloc m;
+
+	(void)state;
+	ht_snapshot_init(&notes);
+	read_with_debug_file(&f);
+	assert_int_equal(ht_choose_malloc(&in, &found, &m, &notes, NULL),
+			 HT_OK);
+	assert_int_equal(notes.warnings.n, 0);
+	f.dwarf[HT_P_ARENA_TOP].offset += 8;
+	assert_int_equal(ht_choose_malloc(&in, &found, &m, &notes, NULL),
+			 HT_OK);
+	assert_int_equal(m.layout.at[HT_P_ARENA_TOP].offset,
+			 f.dwarf[HT_P_ARENA_TOP].offset);
+	assert_int_equal(notes.warnings.n, 1);
+	assert_non_null(strstr(notes.warnings.v[0].text, "malloc_state.top"));
+}
+
+static void a_debug_file_of_another_build_is_not_used(void **state)
+{
+	static struct ht_facts f;
+	int fd = open(libc_path(), O_RDONLY);
+	int other = open("/lib64/ld-linux-x86-64.so.2", O_RDONLY);
+
+	(void)state;
+	assert_int_equal(ht_facts_read(fd, other, 0, &f, NULL), HT_OK);
+	assert_true(f.flags & HT_FACTS_DEBUG_MISMATCH);
+	assert_false(f.flags & (HT_FACTS_SYMTAB | HT_FACTS_DWARF));
+	assert_int_equal(f.arenas_n, 1);
+	close(fd);
+	close(other);
+}
+
 static void start_role(struct ht_layout_role *role)
 {
 	const char *build = getenv("HT_BUILD") ?: "build";
@@ -437,6 +516,10 @@ int main(void)
 		cmocka_unit_test(
 			what_does_not_fit_is_refused_with_what_was_seen),
 		cmocka_unit_test(a_record_that_makes_no_sense_is_refused),
+		cmocka_unit_test(debug_information_agrees_with_the_table),
+		cmocka_unit_test(
+			where_they_disagree_debug_information_wins_and_it_is_said),
+		cmocka_unit_test(a_debug_file_of_another_build_is_not_used),
 		cmocka_unit_test(a_cut_file_gives_less_or_an_error),
 		cmocka_unit_test(
 			the_role_reads_the_same_and_may_do_nothing_else),
