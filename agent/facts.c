@@ -16,6 +16,8 @@
 /* All of malloc.o is smaller than this. */
 #define TEXT_MAX   0x10000u
 #define LOCALS_MAX 128
+/* Read-only data is searched this far for texts. */
+#define TEXTS_MAX (32u << 20)
 
 static const char *const symbol_names[HT_SYMBOL_COUNT] = {
 #define SYMBOL_NAME(id, name) [HT_S_##id] = name,
@@ -303,19 +305,19 @@ static void read_texts(const struct ht_elf *e, struct ht_facts *ret)
 {
 	for (unsigned i = 0; i < e->loads; i++) {
 		const struct ht_facts_load *l = &e->load[i];
-		const void *data = (l->flags & PF_W)
-					   ? NULL
-					   : ht_elf_at(e, l->vaddr, l->filesz);
+		size_t len = l->filesz < TEXTS_MAX ? l->filesz : TEXTS_MAX;
+		const void *data =
+			(l->flags & PF_W) ? NULL : ht_elf_at(e, l->vaddr, len);
 
-		if (!data || !l->filesz)
+		if (!data || !len)
 			continue;
 		if (!(ret->flags & HT_FACTS_GLIBC))
-			read_banner(data, l->filesz, ret);
+			read_banner(data, len, ret);
 		if (ret->allocator == HT_ALLOCATOR_UNKNOWN)
-			ret->allocator = ht_allocator_of_text(data, l->filesz);
+			ret->allocator = ht_allocator_of_text(data, len);
 		if (ret->allocator != HT_ALLOCATOR_UNKNOWN &&
 		    !ret->allocator_version[0])
-			ht_allocator_version(ret->allocator, data, l->filesz,
+			ht_allocator_version(ret->allocator, data, len,
 					     ret->allocator_version,
 					     sizeof(ret->allocator_version));
 	}
@@ -365,6 +367,10 @@ static void read_malloc(const struct ht_elf *e, int fd, int debug_fd,
 		return;
 	read_texts(e, ret);
 	read_go_version(e, ret);
+	/* A dynamic program that brings its own malloc exports it: libc calls
+	 * it too. */
+	if (!(ret->flags & HT_FACTS_MALLOC) && (e->flags & HT_FACTS_INTERP))
+		return;
 	ht_facts_scan_arenas(e, ret);
 	if (!ret->arenas_n && !(ret->flags & HT_FACTS_SYMTAB))
 		return;
