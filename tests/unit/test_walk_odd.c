@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Main arenas that are not one run of brk, against mallinfo2. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/look.h"
+#include "tests/lib/target.h"
+
+#define LIMIT_MS 20000
+
+/* Walks odd_heap KIND and holds its first arena to what mallinfo2 said. */
+static void walk_kind(const char *kind, struct ht_snapshot *s)
+{
+	struct program target = program_start("odd_heap", kind, (char *)NULL);
+	unsigned long system, used, free_bytes, top;
+	struct ht_look how = {0};
+	struct ht_err err = {0};
+	enum ht_code code;
+	char line[256];
+
+	assert_true(program_line(&target, line, sizeof(line), LIMIT_MS));
+	assert_int_equal(sscanf(line, "mallinfo %lu %lu %lu %lu", &system,
+				&used, &free_bytes, &top),
+			 4);
+	process_sleeps(target.pid, LIMIT_MS);
+	code = ht_look(target.pid, &how, s, &err);
+	program_end(&target);
+	if (code != HT_OK || ht_snapshot_check(s, &err) != HT_OK)
+		fail_msg("%s: %s", kind, err.msg);
+	for (size_t i = 0; i < s->findings.n; i++)
+		print_message("%s: %s\n", kind, s->findings.v[i].text);
+	assert_int_equal(s->findings.n, 0);
+	assert_int_equal(s->stop.uncertain_bytes, 0);
+	assert_int_equal(s->arenas.v[0].system, system);
+	assert_int_equal(s->arenas.v[0].free - s->arenas.v[0].tcache,
+			 free_bytes);
+	assert_int_equal(s->arenas.v[0].in_use + s->arenas.v[0].tcache +
+				 s->arenas.v[0].overhead,
+			 used);
+	assert_int_equal(s->arenas.v[0].top, top);
+}
+
+static void a_foreign_sbrk_is_stepped_over(void **state)
+{
+	struct ht_snapshot s;
+
+	(void)state;
+	walk_kind("foreign", &s);
+	assert_in_range(s.arenas.v[0].overhead, 50000, 50100);
+	assert_int_equal(s.warnings.n, 1);
+	ht_snapshot_fini(&s);
+}
+
+static void an_arena_that_left_brk_is_found_whole(void **state)
+{
+	struct ht_snapshot s;
+
+	(void)state;
+	walk_kind("blocked", &s);
+	assert_int_equal(s.arenas.v[0].contiguous, 0);
+	assert_true(s.heaps.n > 2);
+	ht_snapshot_fini(&s);
+}
+
+static void a_second_libc_has_its_own_arena(void **state)
+{
+	struct ht_snapshot s;
+
+	(void)state;
+	walk_kind("second", &s);
+	assert_int_equal(s.arenas.n, 2);
+	assert_int_equal(s.arenas.v[1].space, 1);
+	assert_true(s.arenas.v[1].in_use >= 1000 * 2016);
+	assert_true(s.arenas.v[1].free >= 1000 * 2016);
+	ht_snapshot_fini(&s);
+}
+
+static void chunk_sizes_and_odd_heaps_agree_on_the_blocks(void **state)
+{
+	struct ht_snapshot plain, blocked;
+
+	(void)state;
+	walk_kind("plain", &plain);
+	walk_kind("blocked", &blocked);
+	assert_int_equal(plain.totals.in_use, blocked.totals.in_use);
+	assert_int_equal(plain.totals.in_use_chunks,
+			 blocked.totals.in_use_chunks);
+	ht_snapshot_fini(&plain);
+	ht_snapshot_fini(&blocked);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_foreign_sbrk_is_stepped_over),
+		cmocka_unit_test(an_arena_that_left_brk_is_found_whole),
+		cmocka_unit_test(a_second_libc_has_its_own_arena),
+		cmocka_unit_test(chunk_sizes_and_odd_heaps_agree_on_the_blocks),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
