@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/sandbox.h"
 #include "agent/tasks.h"
 #include "agent/thread_pointer.h"
 #include "agent/unwind.h"
@@ -167,6 +168,14 @@ enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
 	if (code == HT_OK)
 		l->inside_malloc |= ht_roots_in_flux(l->roots);
 	return code;
+}
+
+enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err)
+{
+	if (!(l->session->request->flags & HT_LAST_REQUEST))
+		return HT_OK;
+	l->session->must_end = true;
+	return ht_sandbox_drop(err);
 }
 
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)

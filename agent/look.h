@@ -40,6 +40,9 @@ enum ht_code ht_look_unstopped(struct ht_look *l,
  * first given a moment to leave it, until the deadline. Notes inside_malloc. */
 enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
 			  struct ht_err *err) HT_MUST_CHECK;
+/* When no request follows: gives up every privilege. Nothing can be stopped
+ * afterwards; what is held can be let go. */
+enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
 /* Walks into the session's snapshot. */
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
 /* Lets the target go; notes pause and who ran meanwhile. */

@@ -22,6 +22,22 @@ static void copy_notes(struct ht_snapshot *to, const struct ht_snapshot *notes)
 		ht_snapshot_warn(to, "%s", notes->warnings.v[i].text);
 }
 
+void ht_session_clean(struct ht_session *s)
+{
+	struct ht_snapshot *snap = s->snapshot;
+	const struct ht_head head = snap->head;
+	const struct ht_process process = snap->process;
+	const struct ht_limits limits = snap->limits;
+
+	ht_snapshot_fini(snap);
+	ht_snapshot_init(snap);
+	snap->head = head;
+	snap->process = process;
+	snap->limits = limits;
+	snap->libc = s->target->located.libc;
+	copy_notes(snap, &s->target->notes);
+}
+
 /* The process as a whole, before any stop: smaps_rollup may take long. */
 static enum ht_code describe_process(const struct ht_session *s,
 				     struct ht_err *err)
@@ -56,8 +72,7 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 		return code;
 	snprintf(s->snapshot->head.arch, sizeof(s->snapshot->head.arch), "%s",
 		 t->reader->word == 4 ? "i386" : "x86_64");
-	s->snapshot->libc = t->located.libc;
-	copy_notes(s->snapshot, &t->notes);
+	ht_session_clean(s);
 	code = core ? ht_session_core(s, err) : modes[s->request->mode](s, err);
 	if (code != HT_OK)
 		return code;

@@ -26,6 +26,9 @@ struct ht_session {
 enum ht_code ht_session_sample(struct ht_session *s,
 			       struct ht_err *err) HT_MUST_CHECK;
 
+/* Takes out of the snapshot what a walk put in, for another one. */
+void ht_session_clean(struct ht_session *s);
+
 /* The modes, for session.c's table. */
 enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err);
 enum ht_code ht_session_bounded(struct ht_session *s, struct ht_err *err);

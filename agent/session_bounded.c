@@ -35,8 +35,7 @@ static enum ht_code rehearse(struct ht_look *l, int64_t *ret_ns,
 	return code;
 }
 
-/* Whether the heaps can be walked before READ_TENTHS are over. A target of
- * which no thread had to be held is not paused, and has no budget to keep. */
+/* Whether the heaps can be walked before READ_TENTHS are over. */
 static bool walk_fits(const struct ht_look *l, int64_t stopped_at_ns)
 {
 	const struct ht_target *t = l->session->target;
@@ -85,6 +84,7 @@ static enum ht_code stop_once(struct ht_look *l, bool *ret_walked,
 		code = ht_look_read(l, begin + tenths(l->session, STOP_TENTHS),
 				    err);
 	if (code == HT_OK && !l->inside_malloc && walk_fits(l, begin)) {
+		ht_session_clean(l->session);
 		code = walk(l, err);
 		*ret_walked = true;
 	}
@@ -111,34 +111,46 @@ static bool settle(struct ht_look *l, bool *ret_walked, struct ht_err *err)
 	return false;
 }
 
+/* Whether a stop for the roots keeps the budget. */
+static bool fits(const struct ht_session *s, int64_t roots_ns)
+{
+	return roots_ns < tenths(s, READ_TENTHS - STOP_TENTHS);
+}
+
 enum ht_code ht_session_bounded(struct ht_session *s, struct ht_err *err)
 {
 	HT_AUTO_LOOK struct ht_look l;
 	bool walked = false, settled = false;
-	int64_t took_ns;
+	int64_t took_ns, rehearsed_ns;
 	enum ht_code code;
 
 	ht_look_begin(&l, s);
 	code = rehearse(&l, &took_ns, err);
 	if (code != HT_OK)
 		return code;
-	if (took_ns < tenths(s, READ_TENTHS - STOP_TENTHS))
+	rehearsed_ns = took_ns;
+	if (fits(s, rehearsed_ns))
 		settled = settle(&l, &walked, err);
-	else
-		ht_snapshot_warn(s->snapshot,
-				 "not stopped: reading the arenas alone would "
-				 "take %lld us",
-				 (long long)(took_ns / HT_NS_PER_US));
-	if (!walked && !settled) {
+	/* A walk in a stop that did not settle is not to be believed. */
+	walked = walked && settled;
+	if (!settled) {
 		ht_look_retry(&l);
 		code = rehearse(&l, &took_ns, err);
 	}
+	if (code == HT_OK)
+		code = ht_look_drop(&l, err);
 	if (code == HT_OK && !walked) {
+		ht_session_clean(s);
 		l.in.moving = true;
 		code = walk(&l, err);
 	}
 	if (code != HT_OK)
 		return code;
+	if (!fits(s, rehearsed_ns))
+		ht_snapshot_warn(s->snapshot,
+				 "not stopped: reading the arenas alone would "
+				 "take %lld us",
+				 (long long)(rehearsed_ns / HT_NS_PER_US));
 	ht_look_report(&l);
 	return HT_OK;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exact: the whole walk in one stop, however long it takes. */
 #include "agent/look.h"
-#include "agent/sandbox.h"
 #include "common/clock.h"
 
 /* A stop that takes longer is given up: the threads that came are let go. */
@@ -63,10 +62,8 @@ enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err)
 
 	ht_look_begin(&l, s);
 	code = settle(&l, err);
-	if (code == HT_OK && s->request->flags & HT_LAST_REQUEST) {
-		s->must_end = true;
-		code = ht_sandbox_drop(err);
-	}
+	if (code == HT_OK)
+		code = ht_look_drop(&l, err);
 	if (code == HT_OK) {
 		ht_stop_calm(l.stop);
 		code = ht_look_walk(&l, err);

@@ -20,7 +20,9 @@ enum ht_code ht_session_none(struct ht_session *s, struct ht_err *err)
 			break;
 		ht_look_retry(&l);
 	}
-	code = ht_look_walk(&l, err);
+	code = ht_look_drop(&l, err);
+	if (code == HT_OK)
+		code = ht_look_walk(&l, err);
 	if (code == HT_OK)
 		ht_look_report(&l);
 	return code;
