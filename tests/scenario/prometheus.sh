@@ -112,7 +112,7 @@ workload leak_slow_churn --pace 2 --linger 300
 leak=$pid
 note "stable $stable, pool $pool, leak $leak"
 
-ok "all three are measured" poll 30 eval "measured $stable && measured $pool && measured $leak"
+ok "all three are measured" poll 60 eval "measured $stable && measured $pool && measured $leak"
 [ $tap_failed -eq 0 ] || { note "$(cat "$log")" "$(metrics | grep -E 'samples|failures')"; plan; }
 ok "Prometheus scrapes it" poll 30 eval "curl -fsS 'http://127.0.0.1:$prom_port/api/v1/query?query=heaptide_rss_bytes' | grep -q '\"$leak\"'"
 ok "the grown pool fires unreturned memory in the daemon" poll 60 eval "[ \$(notices unreturned pool firing) -ge 1 ]"

@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# heaptided with 100 processes every 10 s, and 900 others on the machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${HT_BUILD:-$PWD/build}
+dir=$(mktemp -d)
+pids=()
+trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
+port=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
+cp /bin/sleep "$dir/ht-idle"
+cat >"$dir/conf" <<CONF
+[daemon]
+store = $dir/db
+control = $dir/sock
+watches = $dir/watches
+metrics = 127.0.0.1:$port
+[target idle]
+name = ht-idle
+max_processes = 200
+CONF
+for _ in $(seq 100); do "$dir/ht-idle" 1000 & pids+=($!); done
+for _ in $(seq 900); do sleep 1000 & pids+=($!); done
+"$build/heaptided" -c "$dir/conf" 2>"$dir/log" &
+daemon=$!
+pids=("$daemon" "${pids[@]}")
+
+ticks() { awk '{print $14 + $15}' "/proc/$daemon/stat"; }
+metric() { curl -s "http://127.0.0.1:$port/metrics" | awk -v m="$1" '$1 == m {print $2}'; }
+sleep 30 # agents started, layouts known
+from=$(ticks)
+sleep 60
+to=$(ticks)
+scrape=$(curl -s -o /dev/null -w '%{time_total} s, %{size_download} bytes' "http://127.0.0.1:$port/metrics")
+agent=$(pgrep -P "$daemon" -x heaptide-agent | head -n 1)
+cat <<TABLE
+## The daemon at 100 processes every 10 s, 1,000 processes on the machine
+
+| | |
+| --- | --- |
+| processor, of one core | $(awk -v a="$from" -v b="$to" 'BEGIN {printf "%.2f %%", (b - a) / 60}') |
+| its resident set | $(awk -v b="$(metric heaptide_self_resident_bytes)" 'BEGIN {printf "%.1f MiB", b / 1048576}') |
+| one look for new processes | $(metric heaptide_scan_duration_seconds) s |
+| one verdict with all rules | $(metric heaptide_judge_duration_seconds) s |
+| a scrape | $scrape |
+| an idle agent, private | $(awk '/^Private/ {s += $2} END {print s " KiB"}' "/proc/$agent/smaps_rollup") |
+| worst lag of the loop | $(metric heaptide_loop_lag_max_seconds) s |
+TABLE
