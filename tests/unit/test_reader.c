@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Readers: all or how much, holes, batches, the budget; page states beside. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/pages.h"
+#include "agent/reader.h"
+#include "agent/reader_image.h"
+
+#define PAGE  4096ul
+#define AT(p) ((uint64_t)(uintptr_t)(p))
+
+/* Eight pages of our own: all written but the third, the sixth unmapped. */
+static char *pages;
+
+static int make_pages(void **state)
+{
+	(void)state;
+	pages = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	for (unsigned i = 0; i < 8; i++)
+		if (i != 2)
+			memset(pages + i * PAGE, 'a' + (int)i, PAGE);
+	assert_int_equal(munmap(pages + 5 * PAGE, PAGE), 0);
+	return 0;
+}
+
+static void a_read_ends_at_a_hole_and_says_where(void **state)
+{
+	static char buf[8 * PAGE];
+	struct ht_reader r;
+	struct ht_err err;
+
+	(void)state;
+	assert_int_equal(ht_reader_open_process(getpid(), 8, false, &r, &err),
+			 HT_OK);
+	assert_int_equal(ht_reader_some(&r, AT(pages), buf, sizeof(buf)),
+			 5 * PAGE);
+	assert_int_equal(buf[4 * PAGE], 'e');
+	assert_int_equal(
+		ht_reader_read(&r, AT(pages) + 4 * PAGE, buf, 2 * PAGE, &err),
+		HT_FAULT);
+	assert_int_equal(err.addr, AT(pages) + 5 * PAGE);
+	ht_reader_close(&r);
+}
+
+static void a_batch_fills_every_piece_that_can_be_read(void **state)
+{
+	static const unsigned page[] = {0, 5, 1, 5, 7};
+	struct ht_piece piece[5];
+	char buf[5][16];
+	struct ht_reader r;
+	struct ht_err err;
+
+	(void)state;
+	assert_int_equal(ht_reader_open_process(getpid(), 8, false, &r, &err),
+			 HT_OK);
+	for (int i = 0; i < 5; i++)
+		piece[i] = (struct ht_piece){.addr = AT(pages) + page[i] * PAGE,
+					     .buf = buf[i],
+					     .len = 16};
+	ht_reader_batch(&r, piece, 5);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(piece[i].ok, page[i] != 5);
+		if (piece[i].ok)
+			assert_int_equal(buf[i][15], 'a' + (int)page[i]);
+	}
+	ht_reader_close(&r);
+}
+
+static void a_budget_is_never_exceeded(void **state)
+{
+	const struct ht_image_part part = {0x1000, "0123456789abcdef", 16};
+	struct ht_image image = {&part, 1};
+	struct ht_reader r;
+	struct ht_err err;
+	char buf[16];
+	uint64_t word = 0;
+
+	(void)state;
+	ht_reader_open_image(&image, 4, 20, &r);
+	assert_int_equal(ht_reader_read(&r, 0x1000, buf, 16, &err), HT_OK);
+	assert_int_equal(ht_reader_word(&r, 0x1000, &word, &err), HT_OK);
+	assert_int_equal(word, 0x33323130);
+	assert_int_equal(ht_reader_read(&r, 0x1000, buf, 1, &err), HT_FAULT);
+	assert_int_equal(r.bytes_read, 20);
+	ht_reader_close(&r);
+}
+
+static void page_states_tell_resident_from_untouched(void **state)
+{
+	struct ht_pages_source s;
+	struct ht_pages p;
+	struct ht_err err;
+
+	(void)state;
+	assert_int_equal(ht_pages_source_open(getpid(), &s, &err), HT_OK);
+	assert_int_equal(
+		ht_pages_get(&s, AT(pages), AT(pages) + 5 * PAGE, &p, &err),
+		HT_OK);
+	assert_true(p.known);
+	assert_int_equal(ht_pages_state(&p, AT(pages)), HT_PAGE_PRESENT);
+	assert_int_equal(ht_pages_state(&p, AT(pages) + 2 * PAGE),
+			 HT_PAGE_ABSENT);
+	assert_int_equal(ht_pages_state(&p, AT(pages) + 5 * PAGE),
+			 HT_PAGE_UNKNOWN);
+	assert_int_equal(ht_pages_resident(&p, AT(pages) + 100,
+					   AT(pages) + 4 * PAGE + 1),
+			 3 * PAGE - 100 + 1);
+	assert_int_equal(ht_pages_resident(&p, AT(pages) + 10, AT(pages) + 20),
+			 10);
+	assert_int_equal(ht_pages_resident(&p, 0, UINT64_MAX), 4 * PAGE);
+	ht_pages_fini(&p);
+	ht_pages_source_close(&s);
+}
+
+static void asking_for_states_touches_no_page(void **state)
+{
+	struct ht_pages_source s;
+	struct ht_page_tally t;
+	struct ht_err err;
+
+	(void)state;
+	assert_int_equal(ht_pages_source_open(getpid(), &s, &err), HT_OK);
+	for (int i = 0; i < 3; i++) {
+		assert_true(ht_pages_tally(&s, AT(pages), AT(pages) + 5 * PAGE,
+					   &t));
+		assert_int_equal(t.anon, 4);
+		assert_int_equal(t.file + t.swapped, 0);
+	}
+	ht_pages_source_close(&s);
+}
+
+/* Alternating pages make more regions than one call of the kernel returns. */
+static void many_alternating_pages_are_all_seen(void **state)
+{
+	const size_t n = 10000;
+	struct ht_pages_source s;
+	struct ht_pages p;
+	struct ht_err err;
+	char *area = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	(void)state;
+	assert_ptr_not_equal(area, MAP_FAILED);
+	madvise(area, n * PAGE, MADV_NOHUGEPAGE);
+	for (size_t i = 0; i < n; i += 2)
+		area[i * PAGE] = 1;
+	assert_int_equal(ht_pages_source_open(getpid(), &s, &err), HT_OK);
+	assert_int_equal(
+		ht_pages_get(&s, AT(area), AT(area) + n * PAGE, &p, &err),
+		HT_OK);
+	assert_int_equal(ht_pages_resident(&p, AT(area), AT(area) + n * PAGE),
+			 n / 2 * PAGE);
+	s.has_scan = false; /* the way of kernels before 6.7 */
+	ht_pages_fini(&p);
+	assert_int_equal(
+		ht_pages_get(&s, AT(area), AT(area) + n * PAGE, &p, &err),
+		HT_OK);
+	assert_int_equal(ht_pages_resident(&p, AT(area), AT(area) + n * PAGE),
+			 n / 2 * PAGE);
+	ht_pages_fini(&p);
+	ht_pages_source_close(&s);
+	munmap(area, n * PAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_read_ends_at_a_hole_and_says_where),
+		cmocka_unit_test(a_batch_fills_every_piece_that_can_be_read),
+		cmocka_unit_test(a_budget_is_never_exceeded),
+		cmocka_unit_test(page_states_tell_resident_from_untouched),
+		cmocka_unit_test(asking_for_states_touches_no_page),
+		cmocka_unit_test(many_alternating_pages_are_all_seen),
+	};
+
+	return cmocka_run_group_tests(tests, make_pages, NULL);
+}
