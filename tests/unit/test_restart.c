@@ -18,7 +18,8 @@
 #include "tests/lib/target.h"
 
 #define FOR_EVER "for ever"
-#define STOPS	 200
+#define STOPS	     200
+#define STOPS_FOR_NS (HT_NS_PER_S * 7 / 10)
 
 /* name, what it returns after its second; FOR_EVER: it must still wait. */
 static const struct {
