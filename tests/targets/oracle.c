@@ -94,6 +94,7 @@ static void *work(void *arg)
 	pthread_barrier_wait(&built);
 	for (;;)
 		pause();
+	return NULL;
 }
 
 static void mmapped_blocks(void)
