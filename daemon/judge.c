@@ -28,7 +28,7 @@ static int64_t longest_window_ns(const struct ht_config *c)
 	return longest_ns;
 }
 
-/* What analysis/measure.c reads of a series: reading all of them from the store
+/* What analysis/measure.c and window.c read of a series: reading all of them from the store
  * takes five times as long. test_judge holds the two lists together. */
 const bool ht_judge_metrics[HT_METRIC_COUNT] = {
 	[HT_M_in_use] = true,
@@ -52,6 +52,8 @@ const bool ht_judge_metrics[HT_METRIC_COUNT] = {
 	[HT_M_trim_threshold] = true,
 	[HT_M_blocked_4] = true,
 	[HT_M_blocked_span] = true,
+	[HT_M_system] = true,
+	[HT_M_uncertain] = true,
 };
 
 static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
