@@ -16,7 +16,7 @@ bool ht_ranges_add(struct ht_ranges *r, uint64_t start, uint64_t end)
 		r->v = grown;
 		r->capacity = to;
 	}
-	r->v[r->n++] = (struct ht_range){start, end, 0, 0};
+	r->v[r->n++] = (struct ht_range){start, end};
 	return true;
 }
 

@@ -2,18 +2,23 @@
 /*
  * The inside of the walk: what its files share.
  *
- *   roots.c     arena structs, mp_, heap chains: what must be of one instant
- *   tcache.c    the thread caches' contents (part of the roots)
- *   segments.c  which stretches of memory an arena consists of
- *   arena.c     one arena, and its sums
- *   segment_pass.c  the linear pass over one segment
- *   bins.c      the lists of an arena
- *   sweep.c     free runs in address order: holes, residency, trimmable
- *   blocked.c   which chunks hold memory below a top, and how much
- *   census.c    mmapped chunks, and segments that are on no list
- *   rss.c       mappings by kind; RSS by cause
- *   totals.c    sums over arenas, ratios, size classes
- *   walk.c      the order of it all
+ *   roots.c         arena structs, mp_, heap chains: what must be of one
+ * instant tcache.c        the thread caches' contents (part of the roots)
+ *   linking.c       whether links are mangled
+ *   census.c        mmapped chunks, and segments that are on no list
+ *   segments.c      which stretches of memory an arena consists of
+ *   segment_pass.c  the linear pass over one of them: fenceposts, gaps
+ *   chunks.c        its hot loop; window.c: the bytes under it; resync.c: where
+ *                   sizes make sense again
+ *   links.c         records of free chunks; membership.c: what is in fastbins;
+ *                   overflow.c: when there is no room for them
+ *   bins.c          the lists of an arena
+ *   sweep.c         free runs in address order: holes, residency, trimmable
+ *   blocked.c       which chunks hold memory below a top, and how much
+ *   arena.c         one arena, and its sums
+ *   rss.c           mappings by kind; RSS by cause; bss.c: where a library ends
+ *   totals.c        sums over arenas, ratios, size classes
+ *   walk.c          the order of it all
  */
 #ifndef HT_AGENT_WALK_INT_H
 #define HT_AGENT_WALK_INT_H
@@ -104,10 +109,8 @@ enum ht_code ht_tcache_read(const struct ht_walk_in *in, struct ht_roots *roots,
 /* --- what lies where --------------------------------------------------------
  */
 
-/* Bytes of one kind, and how many of them are resident or swapped out. */
 struct ht_range {
-	uint64_t start, end;
-	uint64_t resident, swapped;
+	uint64_t start, end; /* [start, end) */
 };
 struct ht_ranges {
 	struct ht_range *v;
