@@ -15,6 +15,7 @@
 #include "common/clock.h"
 
 #define STOP_WITHIN_NS	(2 * HT_NS_PER_S)
+#define FORK_ATTEMPTS	5
 #define LEAVE_MALLOC_NS (50 * HT_NS_PER_MS)
 /* A page table takes 1/512 of what it maps; what the target writes while the
  * copy lives is copied: an eighth of it leaves room for a busy second. */
@@ -39,10 +40,17 @@ static long status_number(pid_t pid, const char *key)
 	return 0;
 }
 
-static enum ht_code refuse_by_status(pid_t pid, struct ht_err *err)
+static enum ht_code refuse_by_status(const struct ht_target *t,
+				     struct ht_err *err)
 {
+	pid_t pid = t->pid;
 	struct rlimit processes;
 
+	if (t->reader->word != 8)
+		return ht_fail(err, HT_REFUSED,
+			       "process %d is a 32-bit program: snapshot mode "
+			       "knows x86-64 only",
+			       (int)pid);
 	if (status_number(pid, "Seccomp") != 0)
 		return ht_fail(
 			err, HT_REFUSED,
@@ -122,7 +130,8 @@ static enum ht_code rehearse(struct ht_look *l, struct ht_inject_code *ret,
 
 	if (code == HT_OK)
 		code = ht_look_read(l, 0, err);
-	if (code == HT_OK)
+	/* What moved meanwhile does not matter, an end does. */
+	if (code != HT_GONE && l->maps.n > 0)
 		code = ht_inject_find(&l->maps, l->session->target->reader, ret,
 				      err);
 	ht_look_retry(l);
@@ -141,6 +150,11 @@ static enum ht_code take_at_rest(struct ht_look *l, pid_t *ret_copy,
 	for (;;) {
 		code = take(l, &found, ret_copy, err);
 
+		/* Another moment may find a thread that can be used. */
+		if (code == HT_REFUSED && l->attempts < FORK_ATTEMPTS) {
+			ht_look_retry(l);
+			continue;
+		}
 		if (code != HT_OK || !l->inside_malloc)
 			return code;
 		if (l->attempts >= l->session->request->attempts)
@@ -182,7 +196,7 @@ enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err)
 	enum ht_code code;
 
 	ht_look_begin(&l, s);
-	code = refuse_by_status(s->target->pid, err);
+	code = refuse_by_status(s->target, err);
 	if (code == HT_OK)
 		code = refuse_by_memory(s->snapshot, err);
 	if (code == HT_OK)

@@ -308,8 +308,9 @@ enum ht_code ht_stop_fork(struct ht_stopped *s,
 	}
 	return ht_fail(
 		err, HT_REFUSED,
-		"process %d: each of its threads is in a system call that "
-		"cannot be left and entered again unnoticed",
+		"process %d: each of its threads sleeps in a system call "
+		"that cannot be left and entered again unnoticed; mode "
+		"bounded needs no stop for those",
 		(int)s->pid);
 }
 

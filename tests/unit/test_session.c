@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The modes: one heap, whichever way it is measured. */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/session.h"
+#include "agent/target.h"
+#include "tests/lib/target.h"
+
+struct measured {
+	struct program p;
+	struct ht_target target;
+};
+
+static void start(struct measured *m, const char *name, const char *a,
+		  const char *b)
+{
+	struct ht_err err = {0};
+
+	m->target = HT_TARGET_NONE;
+	m->p = program_start(name, a, b, NULL);
+	assert_true(program_says(&m->p, "ready", 10000));
+	if (ht_target_open_process(m->p.pid, &m->target, &err) != HT_OK ||
+	    ht_target_locate(&m->target, false, NULL, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+}
+
+static void finish(struct measured *m)
+{
+	ht_target_close(&m->target);
+	program_end(&m->p);
+}
+
+static enum ht_code sample(struct measured *m, enum ht_mode mode,
+			   struct ht_snapshot *ret, struct ht_err *err)
+{
+	struct ht_request request = HT_REQUEST_DEFAULT;
+	struct ht_session session = {
+		.target = &m->target, .request = &request, .snapshot = ret};
+
+	request.mode = mode;
+	ht_snapshot_init(ret);
+	return ht_session_sample(&session, err);
+}
+
+static void measure(struct measured *m, enum ht_mode mode,
+		    struct ht_snapshot *ret)
+{
+	struct ht_err err = {0};
+
+	if (sample(m, mode, ret, &err) != HT_OK ||
+	    ht_snapshot_check(ret, &err) != HT_OK)
+		fail_msg("%s: %s", ht_mode_names[mode], err.msg);
+}
+
+static void every_mode_gives_the_same_heap_of_a_target_at_rest(void **state)
+{
+	static const enum ht_mode others[] = {HT_MODE_BOUNDED, HT_MODE_NONE,
+					      HT_MODE_SNAPSHOT};
+	struct ht_snapshot exact, other;
+	struct measured m;
+
+	(void)state;
+	start(&m, "threads", "8", "sleep");
+	assert_true(process_sleeps(m.p.pid, 5000));
+	measure(&m, HT_MODE_EXACT, &exact);
+	assert_true(exact.totals.in_use > 0);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		measure(&m, others[i], &other);
+		assert_int_equal(other.stop.mode, others[i]);
+		assert_int_equal(other.stop.uncertain_bytes, 0);
+		assert_int_equal(other.totals.in_use, exact.totals.in_use);
+		assert_int_equal(other.totals.free, exact.totals.free);
+		assert_int_equal(other.totals.tcache, exact.totals.tcache);
+		assert_int_equal(other.arenas.n, exact.arenas.n);
+		ht_snapshot_fini(&other);
+	}
+	ht_snapshot_fini(&exact);
+	finish(&m);
+}
+
+static void a_sleeping_target_is_measured_without_a_pause(void **state)
+{
+	struct ht_snapshot s;
+	struct measured m;
+
+	(void)state;
+	start(&m, "threads", "8", "sleep");
+	assert_true(process_sleeps(m.p.pid, 5000));
+	measure(&m, HT_MODE_BOUNDED, &s);
+	assert_int_equal(s.stop.pause_us, 0);
+	assert_int_equal(s.stop.threads, 0);
+	assert_int_equal(s.stop.inside_malloc, 0);
+	ht_snapshot_fini(&s);
+	finish(&m);
+}
+
+static void registers_are_intact_after_every_mode(void **state)
+{
+	static const enum ht_mode modes[] = {HT_MODE_EXACT, HT_MODE_BOUNDED,
+					     HT_MODE_SNAPSHOT};
+	struct measured m;
+
+	(void)state;
+	start(&m, "registers", NULL, NULL);
+	for (int i = 0; i < 60; i++) {
+		struct ht_snapshot s;
+
+		measure(&m, modes[i % 3], &s);
+		ht_snapshot_fini(&s);
+	}
+	program_tell(&m.p, "x\n");
+	assert_true(program_says(&m.p, "intact", 5000));
+	finish(&m);
+}
+
+static void a_seccomp_filter_refuses_snapshot_mode(void **state)
+{
+	struct ht_err err = {0};
+	struct ht_snapshot s;
+	struct measured m;
+
+	(void)state;
+	start(&m, "filtered", NULL, NULL);
+	assert_int_equal(sample(&m, HT_MODE_SNAPSHOT, &s, &err), HT_REFUSED);
+	assert_non_null(strstr(err.msg, "seccomp"));
+	ht_snapshot_fini(&s);
+	measure(&m, HT_MODE_EXACT, &s);
+	ht_snapshot_fini(&s);
+	assert_true(process_runs_free(m.p.pid, 1000));
+	finish(&m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			every_mode_gives_the_same_heap_of_a_target_at_rest),
+		cmocka_unit_test(a_sleeping_target_is_measured_without_a_pause),
+		cmocka_unit_test(registers_are_intact_after_every_mode),
+		cmocka_unit_test(a_seccomp_filter_refuses_snapshot_mode),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
