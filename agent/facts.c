@@ -309,7 +309,7 @@ static void read_texts(const struct ht_elf *e, struct ht_facts *ret)
 		const void *data =
 			(l->flags & PF_W) ? NULL : ht_elf_at(e, l->vaddr, len);
 
-		if (!data || !len)
+		if (!data)
 			continue;
 		if (!(ret->flags & HT_FACTS_GLIBC))
 			read_banner(data, len, ret);

@@ -38,7 +38,7 @@ static void put_places(struct ht_layout *l, const struct ht_layout_row *row)
 
 static void put_tcache(struct ht_layout *l, const struct ht_layout_row *row)
 {
-	static const struct ht_place none;
+	static const struct ht_place none = {0, 0};
 
 	l->at[HT_P_TCACHE_COUNTS] = l->at[HT_P_TCACHE_ENTRIES] = none;
 	l->tcache = row ? row->tcache : HT_TCACHE_NONE;
@@ -102,16 +102,16 @@ enum ht_code ht_layout_glibc(unsigned minor, unsigned word,
 
 /* Which rows a vendor's backports mix; tcache NULL: compiled out. */
 static const struct {
-	const char *name, *arena, *heap, *par, *tcache;
+	const char *name, *arena, *par, *tcache;
 } vendors[] = {
 	/* BZ 19048 backport (attached_threads), also Amazon Linux 1. */
-	{"rhel7", "ms-2.23", "heap-2.17", "par-2.17", NULL},
+	{"rhel7", "ms-2.23", "par-2.17", NULL},
 	/* 2.28-78: uint16 counts; 2.28-215: safe-linking as well. */
-	{"rhel8", "ms-2.27", "heap-2.17", "par-2.26", "tcache-2.30"},
-	{"photon3", "ms-2.27", "heap-2.17", "par-2.24", NULL},
-	{"2.26-branch", "ms-2.27", "heap-2.17", "par-2.26", "tcache-2.26"},
-	{"2.28-branch", "ms-2.27", "heap-2.17", "par-2.26", "tcache-2.30"},
-	{"2.29-branch", "ms-2.27", "heap-2.17", "par-2.26", "tcache-2.30"},
+	{"rhel8", "ms-2.27", "par-2.26", "tcache-2.30"},
+	{"photon3", "ms-2.27", "par-2.24", NULL},
+	{"2.26-branch", "ms-2.27", "par-2.26", "tcache-2.26"},
+	{"2.28-branch", "ms-2.27", "par-2.26", "tcache-2.30"},
+	{"2.29-branch", "ms-2.27", "par-2.26", "tcache-2.30"},
 };
 
 enum ht_code ht_layout_vendor(const char *name, unsigned word,

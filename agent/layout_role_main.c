@@ -98,7 +98,7 @@ static bool receive(int socket, struct ht_role_request *q, int fds[2])
 int ht_layout_role_main(void)
 {
 	HT_AUTO_FREE struct ht_role_answer *a = calloc(1, sizeof(*a));
-	struct ht_role_request q;
+	struct ht_role_request q = {0};
 	int fds[2];
 
 	if (!a || !lock_up())
