@@ -66,8 +66,9 @@ static int allow_values(scmp_filter_ctx f, int nr, const int *values, size_t n)
 	int r = 0;
 
 	for (size_t i = 0; i < n && r == 0; i++)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, nr, 1,
-				     SCMP_A0(SCMP_CMP_EQ, (uint64_t)values[i]));
+		r = seccomp_rule_add(
+			f, SCMP_ACT_ALLOW, nr, 1,
+			SCMP_A0(SCMP_CMP_EQ, (uint64_t)values[i], 0));
 	return r;
 }
 
@@ -90,8 +91,9 @@ static int allow_masked(scmp_filter_ctx f)
 				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	/* Usage and reports to a person: standard error. */
 	if (r == 0)
-		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
-				     SCMP_A0(SCMP_CMP_LE, STDERR_FILENO + 1));
+		r = seccomp_rule_add(
+			f, SCMP_ACT_ALLOW, SCMP_SYS(write), 1,
+			SCMP_A0(SCMP_CMP_LE, STDERR_FILENO + 1, 0));
 	return r;
 }
 
