@@ -129,4 +129,31 @@ named "a static musl program is named" "musl no heap figures" ./rest-musl
 musl-gcc -O0 -o rest-musl-dynamic rest.c
 named "a musl program is named with its version" "musl 1.2.3 no heap figures" ./rest-musl-dynamic
 
+# A second libc in a namespace of its own: its malloc is told apart.
+cat >second.c <<'C'
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <unistd.h>
+int main(void)
+{
+	void *libc = dlmopen(LM_ID_NEWLM, "libc.so.6", RTLD_NOW);
+	void *(*get)(size_t) = libc ? dlsym(libc, "malloc") : NULL;
+	char c;
+
+	for (int i = 0; i < 40; i++)
+		if (!get || !get(5000) || !malloc(100))
+			return 1;
+	return write(1, "ready\n", 6) == 6 && read(0, &c, 1) >= 0;
+}
+C
+gcc -O0 -o second second.c
+named "a dlmopen'ed libc does not hide the program's own" "glibc heap figures" ./second
+is "the second libc's arena is there, with its 40 chunks of 5008 bytes" "$(python3 -c '
+import json
+arenas = json.load(open("got.json"))["arenas"]
+print(sorted(a["space"] for a in arenas),
+      [a["in_use"] >= 40 * 5008 and not a["contiguous"] for a in arenas if a["space"]])')" \
+	"[0, 1] [True]"
+
 plan
