@@ -3,8 +3,11 @@
 # Limit: 240 s
 # heaptided when things go wrong around it: killed at every state of an alert, a
 # locked, a full and a damaged store, sinks that fail or hang.
+# shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
 set -u
+# shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
 
 cp /bin/sleep "$HT_TMP/ht-sleeper"

@@ -3,8 +3,11 @@
 # Limit: 120 s
 # heaptided with real agents and real processes: finding, measuring, recording,
 # reload, control, metrics, and what hostile clients can do.
+# shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
 set -u
+# shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
 
 # A private name, so that nothing else on this machine matches.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # started: set by tap.sh
 # A heaptided for one test: its files in $HT_TMP, its port free. Source tap.sh
 # first. daemon_config writes what is common; append sections to $conf.
 

@@ -6,8 +6,11 @@
 # scraped, fires in Prometheus and in the daemon, reaches Alertmanager and is
 # resolved when the process ends; a grown pool fires "unreturned" and no leak; a
 # stable process fires nothing at all.
+# shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
 set -u
+# shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
 export WL_LOGS=$HT_TMP/wl
 
@@ -71,6 +74,16 @@ EOT
 ok "the rules are sound" promtool check rules "$HT_TMP/rules.yml"
 ok "the shipped rules pass their tests" promtool test rules "$HT_TOP/packaging/prometheus/heaptide.rules.test.yml"
 
+workload() {
+	read -r pid wl_log < <("$HT_TOP/tests/workloads/run.sh" start "$@" 2>>"$HT_TMP/wl.err")
+	tap_started+=("$pid")
+}
+
+# The pool has grown when the daemon comes: while it grows it looks like a leak.
+workload seed3_exp3 --linger 300 --no-trim
+pool=$pid
+ok "the pool has grown" poll 60 grep -q '"ev":"truth"' "$wl_log"
+
 daemon_start || { ok "heaptided starts" false; note "$(cat "$log")"; plan; }
 start prometheus-alertmanager --config.file="$HT_TMP/am.yml" --storage.path="$HT_TMP/am" \
 	--web.listen-address="127.0.0.1:$am_port" --cluster.listen-address= 2>"$HT_TMP/am.log"
@@ -99,15 +112,8 @@ try: lines=open(sys.argv[1]).read().splitlines()
 except OSError: lines=[]
 print(sum(1 for l in lines for a in [json.loads(l)] if (a["rule"],a["target"],a["state"])==tuple(sys.argv[2:5])))' "$HT_TMP/notices" "$@"
 }
-workload() {
-	read -r pid _ < <("$HT_TOP/tests/workloads/run.sh" start "$@" 2>>"$HT_TMP/wl.err")
-	tap_started+=("$pid")
-}
-
 workload cpp_patterns --pace 4 --linger 300
 stable=$pid
-workload seed3_exp3 --linger 300 --no-trim
-pool=$pid
 workload leak_slow_churn --pace 2 --linger 300
 leak=$pid
 note "stable $stable, pool $pool, leak $leak"
