@@ -17,7 +17,8 @@ start=$root/usr/lib/$triplet
 lib=$root/lib/$triplet
 gcc "${flags[@]}" -O2 -g -std=gnu17 -D_GNU_SOURCE -Wno-deprecated-declarations \
 	-fno-builtin-malloc -fno-stack-protector -U_FORTIFY_SOURCE -pie -fPIE \
-	-nostdlib -o "$dir/probe-$arch" "$start/Scrt1.o" "$start/crti.o" \
+	-nostdlib -o "$dir/probe-$arch.$$" "$start/Scrt1.o" "$start/crti.o" \
 	"$here/probe.c" "$lib/libpthread.so.0" "$lib/libc.so.6" \
 	"$start/libc_nonshared.a" -lgcc "$start/crtn.o" \
 	-Wl,--dynamic-linker="$loader" -Wl,--allow-shlib-undefined
+mv "$dir/probe-$arch.$$" "$dir/probe-$arch" # whole or not at all

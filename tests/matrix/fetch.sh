@@ -15,6 +15,10 @@ shift 3
 cell=$dir/$suite-$arch
 apt=$dir/apt-$suite
 [ -e "$cell/.complete" ] && exit 0
+mkdir -p "$dir"
+exec 9>"$dir/lock-$suite" # two tests may want it at once
+flock 9
+[ -e "$cell/.complete" ] && exit 0
 
 # The archive is the one that this machine's own sources name.
 # shellcheck disable=SC2016 # apt expands it
@@ -26,7 +30,7 @@ if [ -z "$mirror" ]; then
 	exit 1
 fi
 
-mkdir -p "$apt"/{lists/partial,cache/archives/partial,download} "$cell"
+mkdir -p "$apt"/{lists/partial,cache/archives/partial,download}
 : >"$apt/status"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 echo "deb [arch=amd64,i386 signed-by=$keyring] $mirror $suite main" >"$apt/sources.list"
@@ -51,11 +55,19 @@ Acquire::Retries "3";
 CONF
 export APT_CONFIG=$apt/apt.conf
 
-if [ ! -e "$apt/updated" ]; then
-	apt-get -qq update >&2 || exit 1
-	touch "$apt/updated"
-fi
-(cd "$apt/download" && apt-get -qq download "${@/%/:$arch}" >&2) || exit 1
+update() {
+	apt-get -qq update >&2 && touch "$apt/updated"
+}
+download() {
+	(cd "$apt/download" && apt-get -qq download "$@" >&2)
+}
+
+[ -e "$apt/updated" ] || update || exit 1
+for package in "$@"; do # an older version may lie there
+	rm -f "$apt/download/$package"_*_"$arch".deb
+done
+# Lists that are kept go out of date: the archive has moved on.
+download "${@/%/:$arch}" || { update && download "${@/%/:$arch}"; } || exit 1
 
 for package in "$@"; do
 	dpkg-deb -x "$apt/download/$package"_*_"$arch".deb "$cell.part"

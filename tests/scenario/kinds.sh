@@ -67,13 +67,13 @@ cells=$HT_BUILD/matrix
 if (cd "$here" && tests/matrix/fetch.sh "$cells" bullseye amd64 libc6 libc6-dbg libc6-dev &&
 	tests/matrix/build.sh "$cells" amd64 && tests/matrix/fetch.sh "$cells" trixie amd64) >&2; then
 	root=$cells/trixie-amd64
-	cp -f "$cells/probe-amd64" "$root/probe"
+	cp -f "$cells/probe-amd64" "$root/probe-kinds"
 	for how in "" --scan; do
 		# shellcheck disable=SC2086
 		ok "a container of another suite ${how:-with its debug file}: every figure is the process's own" \
-			"$check" $how --child "$root/out.xml" \
+			"$check" $how --child "$root/kinds.xml" \
 			unshare --user --map-root-user --mount --pid --fork --kill-child \
-			chroot "$root" /probe /out.xml
+			chroot "$root" /probe-kinds /kinds.xml
 	done
 else
 	ok "a container of another suite: MISSING: its packages could not be fetched" false
