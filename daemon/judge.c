@@ -56,22 +56,11 @@ const bool ht_judge_metrics[HT_METRIC_COUNT] = {
 	[HT_M_uncertain] = true,
 };
 
-/* The shown verdict stays until another one was reached twice. */
-static void show(struct ht_watched *p, const struct ht_verdict *v)
-{
-	ht_hysteresis_take(&p->hysteresis, v);
-	if (v->label == p->hysteresis.published || !p->judged)
-		p->verdict = *v;
-	p->verdict.label = p->hysteresis.published;
-	p->judged = true;
-}
-
 static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
 			  int64_t now_ns)
 {
 	struct ht_store *st = ht_ingest_store(&d->ingest);
 	HT_AUTO_SERIES struct ht_series history;
-	struct ht_verdict verdict;
 	struct ht_err err;
 
 	ht_series_init(&history);
@@ -84,8 +73,8 @@ static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
 			ht_ingest_trouble(&d->ingest, "read history", &err);
 		return false;
 	}
-	ht_verdict(&history, now_ns, &p->snapshot, &verdict);
-	show(p, &verdict);
+	ht_verdict(&history, now_ns, &p->snapshot, &p->verdict);
+	p->judged = true;
 	ht_ingest_verdict(&d->ingest, p, now_ns);
 	return true;
 }

@@ -11,7 +11,7 @@
 #define HASH_FUNCTION HASH_OAT
 #include <uthash.h>
 
-#include "analysis/hysteresis.h"
+#include "analysis/verdict.h"
 #include "daemon/config.h"
 #include "daemon/schedule.h"
 #include "schema/client.h"
@@ -74,7 +74,6 @@ struct ht_watched {
 
 	int64_t judge_ns; /* when it is judged next, monotonic */
 	bool judged;
-	struct ht_hysteresis hysteresis; /* which verdict is shown */
 	struct ht_verdict verdict;
 	UT_hash_handle hh; /* by id in the registry */
 	uint64_t id;

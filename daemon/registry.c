@@ -115,7 +115,6 @@ static enum ht_code make_process(struct ht_registry *r,
 		 (int)p->pid, p->start_ticks);
 	ht_snapshot_init(&p->snapshot);
 	ht_schedule_init(&p->schedule, now_ns);
-	ht_hysteresis_init(&p->hysteresis);
 	/* spread over the period, by a number that differs from one to the next
 	 */
 	p->judge_ns = now_ns + r->daemon->config.daemon.evaluate_ns / 16 *

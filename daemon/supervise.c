@@ -82,7 +82,6 @@ static void take_sample(struct ht_watched *p)
 		ht_alerts_process_ended(&p->daemon->alerts, p);
 		p->store_id = 0;
 		p->judged = false;
-		ht_hysteresis_init(&p->hysteresis);
 	}
 	p->exe_dev = h->exe_dev;
 	p->exe_inode = h->exe_inode;
