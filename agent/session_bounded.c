@@ -96,7 +96,8 @@ static enum ht_code stop_once(struct ht_look *l, bool *ret_walked,
  * rehearsal has to do. */
 static bool settle(struct ht_look *l, bool *ret_walked, struct ht_err *err)
 {
-	while (l->attempts <= l->session->request->attempts) {
+	l->attempts = 0; /* stops are counted, not the rehearsal */
+	while (l->attempts < l->session->request->attempts) {
 		enum ht_code code;
 
 		ht_look_retry(l);
