@@ -12,7 +12,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/hysteresis.h"
 #include "common/clock.h"
 #include "tests/lib/made.h"
 #include "tests/lib/trace.h"
@@ -362,46 +361,6 @@ static void what_does_not_grow_has_no_eta(void **state)
 	assert_int_equal(v.eta_at_ns, 0);
 }
 
-/* --- hysteresis
- * ----------------------------------------------------------------------- */
-
-static bool take(struct ht_hysteresis *h, enum ht_label label, int minute)
-{
-	struct ht_verdict v = {.label = label};
-
-	v.to_ns = (int64_t)minute * 60 * HT_NS_PER_S;
-	v.from_ns = v.to_ns - HOUR;
-	return ht_hysteresis_take(h, &v);
-}
-
-static void one_odd_evaluation_changes_nothing(void **state)
-{
-	struct ht_hysteresis h;
-
-	(void)state;
-	ht_hysteresis_init(&h);
-	assert_false(take(&h, HT_LABEL_STABLE, 60));
-	assert_false(take(&h, HT_LABEL_STABLE, 61)); /* too near */
-	assert_true(take(&h, HT_LABEL_STABLE, 67));
-	assert_false(take(&h, HT_LABEL_LEAK, 68));
-	assert_false(take(&h, HT_LABEL_STABLE, 75));
-	assert_int_equal(h.published, HT_LABEL_STABLE);
-}
-
-static void a_leak_is_left_after_a_whole_window_without_growth(void **state)
-{
-	struct ht_hysteresis h;
-
-	(void)state;
-	ht_hysteresis_init(&h);
-	take(&h, HT_LABEL_LEAK, 60);
-	assert_true(take(&h, HT_LABEL_LEAK, 70));
-	assert_false(take(&h, HT_LABEL_STABLE, 80));
-	assert_false(take(&h, HT_LABEL_STABLE, 120));
-	assert_true(take(&h, HT_LABEL_STABLE, 131));
-	assert_int_equal(h.published, HT_LABEL_STABLE);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -419,9 +378,6 @@ int main(void)
 		cmocka_unit_test(any_numbers_are_judged_without_harm),
 		cmocka_unit_test(the_limit_is_reached_when_the_line_says),
 		cmocka_unit_test(what_does_not_grow_has_no_eta),
-		cmocka_unit_test(one_odd_evaluation_changes_nothing),
-		cmocka_unit_test(
-			a_leak_is_left_after_a_whole_window_without_growth),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
