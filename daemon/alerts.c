@@ -10,7 +10,8 @@
 #include "common/log.h"
 #include "daemon/daemon.h"
 
-#define SWEEP_NS HT_NS_PER_S
+#define LOAD_WAIT_NS (30 * HT_NS_PER_S)
+#define SWEEP_NS     HT_NS_PER_S
 /* An alert read back waits so long for its process to be found again. */
 #define FOUND_AGAIN_NS (10 * HT_NS_PER_S)
 
@@ -187,6 +188,10 @@ void ht_alerts_ask(struct ht_alerts *a, struct ht_watched *p,
 {
 	const struct ht_config *c = &a->daemon->config;
 
+	/* What fires may be in a store that somebody holds for a moment: asked
+	 * now, it would begin again under another id. */
+	if (!a->loaded && ht_wall_ns() - a->daemon->started_ns < LOAD_WAIT_NS)
+		return;
 	for (size_t i = 0; i < c->rules_n; i++) {
 		if (ht_rule_concerns(&c->rules[i], p->target))
 			ask(a, p, &c->rules[i], s);

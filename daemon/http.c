@@ -208,9 +208,15 @@ static void run(struct ht_http *h)
 {
 	MHD_UNSIGNED_LONG_LONG timeout_ms;
 	int64_t wait_ns = HT_NS_PER_S;
+	size_t before;
 	struct ht_err err;
 
-	MHD_run(h->mhd);
+	/* At its limit libmicrohttpd stops listening, and begins again in the
+	 * run after the one in which a connection ended. */
+	do {
+		before = h->connections_n;
+		MHD_run(h->mhd);
+	} while (before && !h->connections_n);
 	if (!h->connections_n && !h->timer)
 		return;
 	if (MHD_get_timeout(h->mhd, &timeout_ms) == MHD_YES &&
