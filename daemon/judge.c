@@ -28,8 +28,9 @@ static int64_t longest_window_ns(const struct ht_config *c)
 	return longest_ns;
 }
 
-/* What analysis/measure.c and window.c read of a series: reading all of them from the store
- * takes five times as long. test_judge holds the two lists together. */
+/* What analysis/measure.c and window.c read of a series: reading all of them
+ * from the store takes five times as long. test_judge holds the two lists
+ * together. */
 const bool ht_judge_metrics[HT_METRIC_COUNT] = {
 	[HT_M_in_use] = true,
 	[HT_M_in_use_arena] = true,
