@@ -41,14 +41,17 @@ measure() {
 	ok "$name is left stopped, as its owner stopped it" stopped "$pid"
 	is "$name: allocator" "$(field .libc.allocator)" glibc
 	same "$name: RSS is smaps' Rss" "$(field .process.rss)" "$(smaps "$pid" Rss)"
-	# While heaptide runs it maps some of the same library pages, which are then
-	# shared: what may differ afterwards are clean pages of files, nothing else.
+	# Who else maps the same library pages changes by the moment, heaptide itself
+	# first: clean pages of files may be counted or not, nothing else may differ.
+	local clean
+	clean=$(($(smaps "$pid" Shared_Clean) + $(smaps "$pid" Private_Clean)))
+	local pss=$(($(rollup "$pid" Pss) - $(rollup "$pid" Pss_File)))
 	between "$name: PSS is smaps_rollup's, but for shared file pages" \
-		"$(field .process.pss)" $(($(rollup "$pid" Pss) - $(rollup "$pid" Pss_File))) \
-		"$(rollup "$pid" Pss)"
+		"$(field .process.pss)" "$pss" $((pss + clean))
+	local dirty
+	dirty=$(smaps "$pid" Private_Dirty)
 	between "$name: USS is smaps' private pages, but for shared file pages" \
-		"$(field .process.uss)" "$(smaps "$pid" Private_Dirty)" \
-		$(($(smaps "$pid" Private_Clean) + $(smaps "$pid" Private_Dirty)))
+		"$(field .process.uss)" "$dirty" $((dirty + clean))
 	same "$name: writable-private is pmap -d's (K)" \
 		"$(field '.process.writable_private / 1024')" \
 		"$(pmap -d "$pid" | sed -n 's/.*writeable\/private: *\([0-9]*\)K.*/\1/p')"

@@ -11,6 +11,8 @@ export HT_BUILD=$HT_TOP/build-asan
 export UBSAN_OPTIONS=print_stacktrace=1
 for program in tests/unit/test_*.c; do
 	name=$(basename "$program" .c)
-	ok "$name is clean under the sanitizers" timeout 120 "build-asan/tests/$name"
+	# It limits its own address space to less than the shadow memory takes.
+	[ "$name" != test_procfs ] || continue
+	ok "$name is clean under the sanitizers" timeout 300 "build-asan/tests/$name"
 done
 plan
