@@ -14,11 +14,10 @@
 #define HT_ALLOCATORS(A)                                                       \
 	A(UNKNOWN, "unknown")                                                  \
 	A(GLIBC, "glibc")                                                      \
-	A(JEMALLOC, "jemalloc") A(TCMALLOC, "tcmalloc")                        \
-		A(MIMALLOC, "mimalloc") A(SCUDO, "scudo") A(MUSL, "musl")      \
-			A(GO, "go") A(ASAN, "asan") A(TSAN, "tsan")            \
-				A(MSAN, "msan") A(VALGRIND, "valgrind")        \
-					A(JVM, "jvm")
+	A(JEMALLOC, "jemalloc")                                                \
+	A(TCMALLOC, "tcmalloc") A(MIMALLOC, "mimalloc") A(SCUDO, "scudo")      \
+		A(MUSL, "musl") A(GO, "go") A(ASAN, "asan") A(TSAN, "tsan")    \
+			A(MSAN, "msan") A(VALGRIND, "valgrind") A(JVM, "jvm")
 
 enum ht_allocator {
 #define HT_ALLOCATOR_ID(id, name) HT_ALLOCATOR_##id,

@@ -36,9 +36,9 @@ enum ht_facts_want {
 #define HT_FACTS_SYMBOLS(X)                                                    \
 	X(MAIN_ARENA, "main_arena")                                            \
 	X(MP, "mp_")                                                           \
-	X(TCACHE, "tcache") X(THREAD_ARENA, "thread_arena")                    \
-		X(TSD_MALLOC, "__libc_tsd_MALLOC") X(SINGLE_THREADED,          \
-						     "__libc_single_threaded") \
+	X(TCACHE, "tcache")                                                    \
+	X(THREAD_ARENA, "thread_arena") X(TSD_MALLOC, "__libc_tsd_MALLOC")     \
+		X(SINGLE_THREADED, "__libc_single_threaded")                   \
 			X(MULTIPLE_THREADS, "__libc_multiple_threads")         \
 				X(TCACHE_DUMMY, "__tcache_dummy")              \
 					X(MALLOC, "malloc")                    \

@@ -2,8 +2,8 @@
 /*
  * Maps: the mappings of a target, sorted by address, as /proc/PID/maps (or a
  * core's program headers) has them. Example line:
- *   7f0a1c000000-7f0a1c021000 rw-p 00000000 00:00 0      [anon: glibc: malloc arena]
- *   start        end          perm offset   dev   inode  path
+ *   7f0a1c000000-7f0a1c021000 rw-p 00000000 00:00 0      [anon: glibc: malloc
+ * arena] start        end          perm offset   dev   inode  path
  */
 #ifndef HT_AGENT_MAPS_H
 #define HT_AGENT_MAPS_H

@@ -54,11 +54,13 @@ enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 				    struct ht_err *err) HT_MUST_CHECK;
 void ht_reader_close(struct ht_reader *r);
 
-/* Exactly len bytes, or HT_FAULT with the first address that could not be read. */
+/* Exactly len bytes, or HT_FAULT with the first address that could not be read.
+ */
 enum ht_code ht_reader_read(struct ht_reader *r, uint64_t addr, void *buf,
 			    size_t len, struct ht_err *err) HT_MUST_CHECK;
 /* As many bytes as can be read from addr on; 0: none. */
-size_t ht_reader_some(struct ht_reader *r, uint64_t addr, void *buf, size_t len);
+size_t ht_reader_some(struct ht_reader *r, uint64_t addr, void *buf,
+		      size_t len);
 /* Scattered small reads in as few system calls as possible. */
 void ht_reader_batch(struct ht_reader *r, struct ht_piece *pieces, size_t n);
 /* One word of the target, zero-extended. */

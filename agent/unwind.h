@@ -17,7 +17,8 @@ bool ht_unwind_in_malloc(const struct ht_thread_state *t,
 
 #define HT_FRAMES_MAX 64
 /* Return addresses, innermost first. Number of frames, 0 when none. */
-size_t ht_unwind_stack(const struct ht_thread_state *t, struct ht_reader *reader,
-		       const struct ht_maps *maps, uint64_t ret[HT_FRAMES_MAX]);
+size_t ht_unwind_stack(const struct ht_thread_state *t,
+		       struct ht_reader *reader, const struct ht_maps *maps,
+		       uint64_t ret[HT_FRAMES_MAX]);
 
 #endif

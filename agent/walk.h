@@ -24,26 +24,27 @@ struct ht_walk_in {
 	const struct ht_maps *maps;
 	const struct ht_thread_state *threads;
 	size_t threads_n;
-	bool moving;	     /* the target runs while it is read */
-	uint64_t want;	     /* enum ht_request_flag */
-	size_t tables_max;   /* bytes for free chunks; 0: 38 MiB */
-	void (*progress)(void *ctx, uint64_t done, uint64_t total); /* or NULL */
+	bool moving;	   /* the target runs while it is read */
+	uint64_t want;	   /* enum ht_request_flag */
+	size_t tables_max; /* bytes for free chunks; 0: 38 MiB */
+	void (*progress)(void *ctx, uint64_t done,
+			 uint64_t total); /* or NULL */
 	void *progress_ctx;
 };
 
 /*
- * What must be seen in one instant: arena structs, mp_, heap_info chains, tcache
- * contents, fastbin and unsorted heads. Read under the stop in `bounded` mode,
- * then the heaps are walked with the target running; in `exact` mode both happen
- * in the stop. Opaque; owned by the caller, freed by ht_roots_fini.
+ * What must be seen in one instant: arena structs, mp_, heap_info chains,
+ * tcache contents, fastbin and unsorted heads. Read under the stop in `bounded`
+ * mode, then the heaps are walked with the target running; in `exact` mode both
+ * happen in the stop. Opaque; owned by the caller, freed by ht_roots_fini.
  */
 struct ht_roots;
 enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
 			   struct ht_err *err) HT_MUST_CHECK;
 /* Bytes that a full walk would read: decides whether it fits a pause budget. */
 uint64_t ht_roots_walk_bytes(const struct ht_roots *roots);
-/* Whether an arena is locked, a counter is off by one, or another sign says that
- * a thread was stopped inside malloc. */
+/* Whether an arena is locked, a counter is off by one, or another sign says
+ * that a thread was stopped inside malloc. */
 bool ht_roots_in_flux(const struct ht_roots *roots);
 void ht_roots_fini(struct ht_roots *roots);
 

@@ -42,7 +42,7 @@ struct ht_measure {
 	struct ht_quiet quiet;
 	double idle_floor;	/* lowest retained in the window */
 	double warm_seconds;	/* 10 % to 90 % of in use's rise */
-	double half_way; /* when half of that rise was done */
+	double half_way;	/* when half of that rise was done */
 	double limit, anon_now; /* last row that knows */
 	bool guarded;		/* mostly retained memory grows, not in use */
 };

@@ -9,16 +9,17 @@
 
 #include "schema/series.h"
 
-#define HT_VERDICT_NAMES(X)                                                 \
-	X(INSUFFICIENT_DATA) X(LEAK) X(POOL_GROWTH) X(TOP_PINNED)           \
-	X(FRAGMENTATION) X(ARENA_PROLIFERATION) X(CACHE_WARMUP) X(PERIODIC) \
-	X(NON_MALLOC_GROWTH) X(STABLE)
+#define HT_VERDICT_NAMES(X)                                                    \
+	X(INSUFFICIENT_DATA)                                                   \
+	X(LEAK) X(POOL_GROWTH) X(TOP_PINNED) X(FRAGMENTATION)                  \
+		X(ARENA_PROLIFERATION) X(CACHE_WARMUP) X(PERIODIC)             \
+			X(NON_MALLOC_GROWTH) X(STABLE)
 
 enum ht_label {
 #define HT_LABEL(name) HT_LABEL_##name,
 	HT_VERDICT_NAMES(HT_LABEL)
 #undef HT_LABEL
-	HT_LABEL_COUNT
+		HT_LABEL_COUNT
 };
 extern const char *const ht_label_names[HT_LABEL_COUNT];
 
@@ -28,23 +29,25 @@ struct ht_verdict {
 	enum ht_label also[HT_LABEL_COUNT]; /* later matches, strongest first */
 	size_t also_n;
 	double confidence; /* 0..1 */
-	int64_t from_ns, to_ns, since_ns; /* window; when it began, 0: unknown */
+	int64_t from_ns, to_ns,
+		since_ns; /* window; when it began, 0: unknown */
 	size_t samples;
-	char reason[64];   /* stable: "fastbins", "thread_caches", "trim_threshold",
-			      "level_shift", ...; empty: none */
+	char reason[64]; /* stable: "fastbins", "thread_caches",
+			    "trim_threshold", "level_shift", ...; empty: none */
 	char evidence[HT_EVIDENCE_MAX][240];
 	size_t evidence_n;
 	char remedy[400];
-	uint64_t remedy_bytes;		/* HT_UNKNOWN: none */
-	double slope_bytes_per_hour;	/* NaN unless growing */
+	uint64_t remedy_bytes;	     /* HT_UNKNOWN: none */
+	double slope_bytes_per_hour; /* NaN unless growing */
 	/* When the nearest limit is reached, with the speed's 95 % interval;
-	 * low 0: not growing, no limit or beyond a year; at, high 0: beyond it. */
+	 * low 0: not growing, no limit or beyond a year; at, high 0: beyond it.
+	 */
 	int64_t eta_at_ns, eta_low_ns, eta_high_ns;
-	uint64_t limit_bytes;		/* HT_UNKNOWN: none */
-	uint64_t culprit_class;		/* max_size; HT_UNKNOWN: none */
-	char culprit[160];		/* class, arena, kind of mapping, or pin */
-	uint64_t idle_floor;		/* lowest retained in the window */
-	double period_s;		/* NaN: no season */
+	uint64_t limit_bytes;	/* HT_UNKNOWN: none */
+	uint64_t culprit_class; /* max_size; HT_UNKNOWN: none */
+	char culprit[160];	/* class, arena, kind of mapping, or pin */
+	uint64_t idle_floor;	/* lowest retained in the window */
+	double period_s;	/* NaN: no season */
 };
 
 /* Judges the longest window that has enough data and agrees with the shortest
@@ -54,7 +57,8 @@ struct ht_verdict {
 void ht_verdict(const struct ht_series *s, int64_t now_ns,
 		const struct ht_snapshot *latest, struct ht_verdict *ret);
 /* The same over exactly [from, to]. */
-void ht_verdict_window(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
-		       const struct ht_snapshot *latest, struct ht_verdict *ret);
+void ht_verdict_window(const struct ht_series *s, int64_t from_ns,
+		       int64_t to_ns, const struct ht_snapshot *latest,
+		       struct ht_verdict *ret);
 
 #endif

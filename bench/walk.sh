@@ -1,5 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck disable=SC2154 # heap_pid, seconds: lib.sh
 # walk.sh: the whole walk beside merely reading the same bytes, by heap size.
 # Both are the best of three, taken in turn on the same process.
 set -euo pipefail

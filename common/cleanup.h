@@ -36,10 +36,10 @@ static inline void ht_cleanup_dir(DIR **d)
 		closedir(*d);
 }
 
-#define HT_AUTO_FD HT_CLEANUP(ht_cleanup_fd)	 /* int, -1: none */
+#define HT_AUTO_FD   HT_CLEANUP(ht_cleanup_fd)	 /* int, -1: none */
 #define HT_AUTO_FREE HT_CLEANUP(ht_cleanup_free) /* malloc'ed pointer */
 #define HT_AUTO_FILE HT_CLEANUP(ht_cleanup_file)
-#define HT_AUTO_DIR HT_CLEANUP(ht_cleanup_dir)
+#define HT_AUTO_DIR  HT_CLEANUP(ht_cleanup_dir)
 
 /* Moves a descriptor out of its guard. */
 static inline int ht_take_fd(int *fd)
@@ -51,11 +51,11 @@ static inline int ht_take_fd(int *fd)
 }
 
 /* Moves a pointer out of its guard. */
-#define ht_take_ptr(p)                   \
-	({                               \
-		__typeof__(p) taken_ = (p); \
-		(p) = NULL;              \
-		taken_;                  \
+#define ht_take_ptr(p)                                                         \
+	({                                                                     \
+		__typeof__(p) taken_ = (p);                                    \
+		(p) = NULL;                                                    \
+		taken_;                                                        \
 	})
 
 #endif

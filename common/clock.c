@@ -29,9 +29,9 @@ static const struct {
 	const char *suffix;
 	double ns;
 } units[] = {
-	{"", 1e9},	{"us", 1e3},	{"ms", 1e6},   {"s", 1e9},
-	{"m", 60e9},	{"min", 60e9},	{"h", 3600e9}, {"d", 86400e9},
-	{"w", 604800e9},
+	{"", 1e9},     {"us", 1e3},    {"ms", 1e6},
+	{"s", 1e9},    {"m", 60e9},    {"min", 60e9},
+	{"h", 3600e9}, {"d", 86400e9}, {"w", 604800e9},
 };
 
 int ht_duration_parse(const char *text, int64_t *ret_ns)
@@ -130,7 +130,8 @@ void ht_duration_text(int64_t ns, char *out, size_t len)
 	else if (s < 60)
 		snprintf(out, len, "%.3gs", (double)ns / 1e9);
 	else if (s < 3600)
-		snprintf(out, len, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
+		snprintf(out, len, "%" PRId64 "m%02" PRId64 "s", s / 60,
+			 s % 60);
 	else if (s < 86400)
 		snprintf(out, len, "%" PRId64 "h%02" PRId64 "m", s / 3600,
 			 s / 60 % 60);

@@ -10,7 +10,7 @@
 
 #define HT_NS_PER_US INT64_C(1000)
 #define HT_NS_PER_MS INT64_C(1000000)
-#define HT_NS_PER_S INT64_C(1000000000)
+#define HT_NS_PER_S  INT64_C(1000000000)
 
 static inline int64_t ht_clock_ns(clockid_t id)
 {

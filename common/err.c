@@ -10,7 +10,7 @@ static const struct {
 	const char *label;
 	const char *hint;
 } codes[HT_CODE_COUNT] = {
-#define HT_ERROR(code, exit_status, label, hint) \
+#define HT_ERROR(code, exit_status, label, hint)                               \
 	[HT_##code] = {exit_status, label, hint},
 #include "schema/errors.def"
 #undef HT_ERROR

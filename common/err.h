@@ -28,7 +28,7 @@ struct ht_err {
 };
 _Static_assert(sizeof(struct ht_err) == 248, "struct ht_err is a wire record");
 
-#define HT_MUST_CHECK __attribute__((warn_unused_result))
+#define HT_MUST_CHECK	     __attribute__((warn_unused_result))
 #define HT_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* Fills err (NULL: does nothing). The message is cut if too long. */
@@ -44,12 +44,12 @@ const char *ht_code_label(enum ht_code code);
 const char *ht_code_hint(enum ht_code code);
 
 /* Macros, so that compilers and analyzers see the constant that is returned. */
-#define ht_fail(err, code, ...) \
+#define ht_fail(err, code, ...)                                                \
 	(ht_err_put((err), (code), 0, 0, __VA_ARGS__), (code))
-#define ht_fail_at(err, code, addr, ...) \
+#define ht_fail_at(err, code, addr, ...)                                       \
 	(ht_err_put((err), (code), (addr), 0, __VA_ARGS__), (code))
 /* Adds errno in words. `code` says what it means to the user. */
-#define ht_fail_sys(err, code, number, ...) \
+#define ht_fail_sys(err, code, number, ...)                                    \
 	(ht_err_put((err), (code), 0, (number), __VA_ARGS__), (code))
 
 #endif

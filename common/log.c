@@ -32,7 +32,8 @@ void ht_log(int level, const char *fmt, ...)
 	else
 		used = snprintf(line, sizeof(line), "%s: ", log_to.program);
 	va_start(ap, fmt);
-	used += vsnprintf(line + used, sizeof(line) - (size_t)used - 1, fmt, ap);
+	used += vsnprintf(line + used, sizeof(line) - (size_t)used - 1, fmt,
+			  ap);
 	va_end(ap);
 	if (used > (int)sizeof(line) - 2)
 		used = (int)sizeof(line) - 2;

@@ -31,14 +31,18 @@ static uint64_t ht_limit(const struct ht_snapshot *s)
 	if (now == none)
 		return none;
 	if (s->limits.cgroup_max != none && s->limits.cgroup_used != none)
-		room = s->limits.cgroup_max > s->limits.cgroup_used ?
-			       s->limits.cgroup_max - s->limits.cgroup_used : 0;
+		room = s->limits.cgroup_max > s->limits.cgroup_used
+			       ? s->limits.cgroup_max - s->limits.cgroup_used
+			       : 0;
 	if (s->limits.rlimit_as != none && s->process.vsz != none)
-		room = smaller(room, s->limits.rlimit_as > s->process.vsz ?
-			       s->limits.rlimit_as - s->process.vsz : 0);
-	room = smaller(room, ht_add(s->limits.mem_available,
-				    s->limits.swap_free == none ? 0 :
-				    s->limits.swap_free));
+		room = smaller(room,
+			       s->limits.rlimit_as > s->process.vsz
+				       ? s->limits.rlimit_as - s->process.vsz
+				       : 0);
+	room = smaller(
+		room,
+		ht_add(s->limits.mem_available,
+		       s->limits.swap_free == none ? 0 : s->limits.swap_free));
 	return ht_add(now, room);
 }
 

@@ -10,15 +10,16 @@
 #include <stdint.h>
 
 enum ht_request_flag {
-	HT_WANT_PSS = 1 << 0,	    /* read smaps_rollup: PSS and USS */
-	HT_WANT_BINS = 1 << 1,	    /* per-bin rows */
-	HT_WANT_CLASSES = 1 << 2,   /* size classes */
-	HT_WANT_MAPPINGS = 1 << 3,  /* what lies outside malloc */
-	HT_WANT_THREADS = 1 << 4,   /* per-thread rows */
-	HT_WANT_HEAPS = 1 << 5,	    /* per-heap rows */
+	HT_WANT_PSS = 1 << 0,	   /* read smaps_rollup: PSS and USS */
+	HT_WANT_BINS = 1 << 1,	   /* per-bin rows */
+	HT_WANT_CLASSES = 1 << 2,  /* size classes */
+	HT_WANT_MAPPINGS = 1 << 3, /* what lies outside malloc */
+	HT_WANT_THREADS = 1 << 4,  /* per-thread rows */
+	HT_WANT_HEAPS = 1 << 5,	   /* per-heap rows */
 	HT_WANT_ALL = (1 << 6) - 1,
-	HT_NO_DEBUG_INFO = 1 << 6,  /* locate by structure even if symbols are there */
-	HT_LAST_REQUEST = 1 << 7,   /* drop every privilege once stopped */
+	HT_NO_DEBUG_INFO =
+		1 << 6, /* locate by structure even if symbols are there */
+	HT_LAST_REQUEST = 1 << 7, /* drop every privilege once stopped */
 };
 
 struct ht_request {
@@ -26,10 +27,10 @@ struct ht_request {
 	uint64_t max_pause_us; /* HT_MODE_BOUNDED: never stopped for longer */
 	uint64_t timeout_ms;   /* whole measurement; the agent's own alarm */
 	uint64_t flags;	       /* enum ht_request_flag */
-	uint64_t attempts;     /* stops before giving up on a thread in malloc */
+	uint64_t attempts; /* stops before giving up on a thread in malloc */
 };
 
-#define HT_REQUEST_DEFAULT                                              \
+#define HT_REQUEST_DEFAULT                                                     \
 	((struct ht_request){HT_MODE_BOUNDED, 2000, 30000, HT_WANT_ALL, 20})
 
 #endif

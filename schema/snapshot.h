@@ -20,10 +20,10 @@
 #include "schema/records.h"
 
 /* A growing array of one record type. Owned by the snapshot. */
-#define HT_LIST_OF(record, FIELDS)        \
-	struct ht_##record##_list {       \
-		struct ht_##record *v;    \
-		size_t n, capacity;       \
+#define HT_LIST_OF(record, FIELDS)                                             \
+	struct ht_##record##_list {                                            \
+		struct ht_##record *v;                                         \
+		size_t n, capacity;                                            \
 	};
 HT_LIST_RECORDS(HT_LIST_OF)
 
@@ -44,7 +44,7 @@ void ht_snapshot_fini(struct ht_snapshot *s);
 
 /* Appends a cleared record; NULL when out of memory. Borrowed: valid until the
  * next append to the same list. Typed: ht_snapshot_add_arena(s) and so on. */
-#define HT_DECLARE_ADD(record, FIELDS) \
+#define HT_DECLARE_ADD(record, FIELDS)                                         \
 	struct ht_##record *ht_snapshot_add_##record(struct ht_snapshot *s);
 HT_LIST_RECORDS(HT_DECLARE_ADD)
 
@@ -57,14 +57,14 @@ void *ht_snapshot_row(struct ht_snapshot *s, enum ht_record_id id, size_t row);
 void *ht_snapshot_add(struct ht_snapshot *s, enum ht_record_id id);
 /* Shortens a list to its first n rows. */
 void ht_snapshot_cut(struct ht_snapshot *s, enum ht_record_id id, size_t n);
-/* Makes `to` (initialised) equal to `from`. -1: out of memory, `to` is empty. */
+/* Makes `to` (initialised) equal to `from`. -1: out of memory, `to` is empty.
+ */
 int ht_snapshot_copy(struct ht_snapshot *to, const struct ht_snapshot *from);
 /* Exchanges one list of a and b. */
 void ht_snapshot_swap_list(struct ht_snapshot *a, struct ht_snapshot *b,
 			   enum ht_record_id id);
 /* Copies all records that are no lists. */
-void ht_snapshot_take_singles(struct ht_snapshot *to,
-			      struct ht_snapshot *from);
+void ht_snapshot_take_singles(struct ht_snapshot *to, struct ht_snapshot *from);
 
 /* Appends a warning; silently dropped when out of memory (the figure that is
  * missing is null all the same). */
@@ -76,7 +76,7 @@ void ht_snapshot_find(struct ht_snapshot *s, const char *code, uint64_t address,
 
 /* Checks the sums above. HT_BUG names the first that does not close and by how
  * much; unknown figures are left out. */
-enum ht_code ht_snapshot_check(const struct ht_snapshot *s, struct ht_err *err)
-	HT_MUST_CHECK;
+enum ht_code ht_snapshot_check(const struct ht_snapshot *s,
+			       struct ht_err *err) HT_MUST_CHECK;
 
 #endif

@@ -142,7 +142,8 @@ enum ht_code ht_store_open(const char *path, enum ht_store_mode mode,
 				      : open_reader(st, err);
 	if (code == HT_OK)
 		code = ht_store_migrate(st, err);
-	/* Not before: they write, and a file that was refused stays as it is. */
+	/* Not before: they write, and a file that was refused stays as it is.
+	 */
 	if (code == HT_OK && mode == HT_STORE_WRITE)
 		code = ht_store_exec(st, writer_settings, err);
 	if (code != HT_OK)

@@ -108,7 +108,8 @@ static void get_field(struct cursor *c, const struct ht_field *f, char *record)
 		memcpy(record + f->offset, &bits, sizeof(bits));
 }
 
-/* --- sending ---------------------------------------------------------------- */
+/* --- sending ----------------------------------------------------------------
+ */
 
 struct frame {
 	uint8_t bytes[HT_WIRE_HEADER + 8192]; /* the largest record fits */
@@ -148,7 +149,8 @@ static enum ht_code send_all(int fd, const void *bytes, size_t n,
 		if (sent < 0 && errno == EINTR)
 			continue;
 		if (sent < 0)
-			return ht_fail_sys(err, errno == EPIPE ? HT_GONE : HT_SYS,
+			return ht_fail_sys(err,
+					   errno == EPIPE ? HT_GONE : HT_SYS,
 					   errno, "send %zu bytes", n);
 		at += sent;
 		n -= (size_t)sent;
@@ -256,7 +258,8 @@ static enum ht_code gather_record(struct gather *g, struct ht_snapshot *s,
 enum ht_code ht_wire_send_snapshot(int fd, const struct ht_snapshot *s,
 				   struct ht_err *err)
 {
-	/* Row access is shared with writers, hence not const; nothing is changed. */
+	/* Row access is shared with writers, hence not const; nothing is
+	 * changed. */
 	struct ht_snapshot *rows = (struct ht_snapshot *)(uintptr_t)s;
 	struct gather g = {.fd = fd};
 	uint64_t frames = 0;
@@ -276,7 +279,8 @@ enum ht_code ht_wire_send_snapshot(int fd, const struct ht_snapshot *s,
 	return send_all(fd, g.buf, g.used, err);
 }
 
-/* --- receiving -------------------------------------------------------------- */
+/* --- receiving --------------------------------------------------------------
+ */
 
 void ht_wire_in_init(struct ht_wire_in *in, struct ht_snapshot *into)
 {
@@ -309,7 +313,8 @@ static enum ht_code take_record(struct ht_wire_in *in, enum ht_record_id id,
 		record = ht_snapshot_single(in->into, id);
 	}
 	if (!record)
-		return ht_fail(err, HT_NOMEM, "no memory for a %s row", type->name);
+		return ht_fail(err, HT_NOMEM, "no memory for a %s row",
+			       type->name);
 	for (size_t i = 0; i < type->fields_count && !c->bad; i++) {
 		get_field(c, &type->fields[i], record);
 		if (c->bad)
@@ -325,8 +330,8 @@ static void take_error(struct ht_wire_in *in, struct cursor *c)
 	uint64_t code = get_u64(c);
 	uint64_t os_errno = get_u64(c);
 
-	in->remote.code = code > 0 && code < HT_CODE_COUNT ? (uint32_t)code :
-							      HT_BUG;
+	in->remote.code =
+		code > 0 && code < HT_CODE_COUNT ? (uint32_t)code : HT_BUG;
 	in->remote.os_errno = (int32_t)os_errno;
 	in->remote.addr = get_u64(c);
 	get_text(c, in->remote.msg, sizeof(in->remote.msg));
@@ -339,9 +344,12 @@ static enum ht_code take_frame(struct ht_wire_in *in, uint16_t type,
 	enum ht_code code = HT_OK;
 
 	if (in->state != HT_WIRE_OPEN)
-		return ht_fail(err, HT_PROTOCOL, "frame %u after the end", type);
-	if (type >= HT_FRAME_RECORD && type < HT_FRAME_RECORD + HT_RECORD_COUNT) {
-		code = take_record(in, (enum ht_record_id)(type - HT_FRAME_RECORD),
+		return ht_fail(err, HT_PROTOCOL, "frame %u after the end",
+			       type);
+	if (type >= HT_FRAME_RECORD &&
+	    type < HT_FRAME_RECORD + HT_RECORD_COUNT) {
+		code = take_record(in,
+				   (enum ht_record_id)(type - HT_FRAME_RECORD),
 				   c, err);
 	} else if (type == HT_FRAME_PROGRESS) {
 		in->progress_done = get_u64(c);
@@ -354,14 +362,15 @@ static enum ht_code take_frame(struct ht_wire_in *in, uint16_t type,
 		if (!c->bad && frames != in->frames)
 			return ht_fail(err, HT_PROTOCOL,
 				       "%" PRIu64 " records announced, %" PRIu64
-				       " came", frames, in->frames);
+				       " came",
+				       frames, in->frames);
 		in->state = HT_WIRE_SNAPSHOT;
 	} else {
 		return ht_fail(err, HT_PROTOCOL, "unknown frame type %u", type);
 	}
 	if (code == HT_OK && (c->bad || c->at != c->end))
-		return ht_fail(err, HT_PROTOCOL, "frame type %u has a wrong length",
-			       type);
+		return ht_fail(err, HT_PROTOCOL,
+			       "frame type %u has a wrong length", type);
 	return code;
 }
 
@@ -380,14 +389,16 @@ static enum ht_code frame_length(const uint8_t *bytes, size_t n, size_t *ret,
 	memcpy(&type, bytes + 6, 2);
 	memcpy(&length, bytes + 8, 4);
 	if (le32toh(magic) != HT_WIRE_MAGIC)
-		return ht_fail(err, HT_PROTOCOL, "not a heaptide agent: magic %#x",
+		return ht_fail(err, HT_PROTOCOL,
+			       "not a heaptide agent: magic %#x",
 			       le32toh(magic));
 	if (le16toh(version) != HT_WIRE_VERSION)
 		return ht_fail(err, HT_PROTOCOL,
 			       "the agent speaks version %u, this program %u",
 			       le16toh(version), HT_WIRE_VERSION);
 	if (le32toh(length) > HT_WIRE_PAYLOAD_MAX)
-		return ht_fail(err, HT_PROTOCOL, "frame of %u bytes", le32toh(length));
+		return ht_fail(err, HT_PROTOCOL, "frame of %u bytes",
+			       le32toh(length));
 	*ret = HT_WIRE_HEADER + le32toh(length);
 	*ret_type = le16toh(type);
 	return HT_OK;
@@ -401,7 +412,8 @@ static enum ht_code keep(struct ht_wire_in *in, const void *bytes, size_t n,
 		void *grown = realloc(in->buf, capacity);
 
 		if (!grown)
-			return ht_fail(err, HT_NOMEM, "no memory for the answer");
+			return ht_fail(err, HT_NOMEM,
+				       "no memory for the answer");
 		in->buf = grown;
 		in->capacity = capacity;
 	}
@@ -421,8 +433,8 @@ enum ht_code ht_wire_in_feed(struct ht_wire_in *in, const void *bytes, size_t n,
 		uint16_t type = 0;
 		struct cursor c;
 
-		code = frame_length(in->buf + done, in->used - done, &length, &type,
-				    err);
+		code = frame_length(in->buf + done, in->used - done, &length,
+				    &type, err);
 		if (code != HT_OK || length == 0 || in->used - done < length)
 			break;
 		c = (struct cursor){in->buf + done + HT_WIRE_HEADER,
@@ -435,7 +447,8 @@ enum ht_code ht_wire_in_feed(struct ht_wire_in *in, const void *bytes, size_t n,
 	return code;
 }
 
-static enum ht_code receive_all(int fd, void *bytes, size_t n, struct ht_err *err)
+static enum ht_code receive_all(int fd, void *bytes, size_t n,
+				struct ht_err *err)
 {
 	uint8_t *at = bytes;
 
@@ -445,10 +458,12 @@ static enum ht_code receive_all(int fd, void *bytes, size_t n, struct ht_err *er
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
-			return ht_fail_sys(err, errno == ECONNRESET ? HT_GONE : HT_SYS,
-					   errno, "receive %zu bytes", n);
+			return ht_fail_sys(
+				err, errno == ECONNRESET ? HT_GONE : HT_SYS,
+				errno, "receive %zu bytes", n);
 		if (got == 0)
-			return ht_fail(err, HT_GONE, "the parent closed the socket");
+			return ht_fail(err, HT_GONE,
+				       "the parent closed the socket");
 		at += got;
 		n -= (size_t)got;
 	}
@@ -459,7 +474,8 @@ enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 				     struct ht_err *err)
 {
 	uint8_t bytes[HT_WIRE_HEADER + 5 * 8];
-	struct cursor c = {bytes + HT_WIRE_HEADER, bytes + sizeof(bytes), false};
+	struct cursor c = {bytes + HT_WIRE_HEADER, bytes + sizeof(bytes),
+			   false};
 	size_t length;
 	uint16_t type = 0;
 	enum ht_code code = receive_all(fd, bytes, HT_WIRE_HEADER, err);
@@ -470,8 +486,8 @@ enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 	if (code != HT_OK)
 		return code;
 	if (type != HT_FRAME_REQUEST || length != sizeof(bytes))
-		return ht_fail(err, HT_PROTOCOL, "expected a request, got type %u",
-			       type);
+		return ht_fail(err, HT_PROTOCOL,
+			       "expected a request, got type %u", type);
 	code = receive_all(fd, bytes + HT_WIRE_HEADER, 5 * 8, err);
 	if (code != HT_OK)
 		return code;

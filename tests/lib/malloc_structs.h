@@ -105,12 +105,12 @@ struct S(tcache_42) {
 };
 
 #define FIELD(st, name) offsetof(struct S(st), name)
-#define ARENA(st)                                                             \
-	sizeof(struct S(st)), FIELD(st, top), FIELD(st, bins), FIELD(st, next), \
-		FIELD(st, system_mem), FIELD(st, max_system_mem)
-#define PAR(st) \
-	FIELD(st, n_mmaps), FIELD(st, mmapped_mem), FIELD(st, sbrk_base)
-#define HEAP(st) sizeof(struct S(st))
+#define ARENA(st)                                                              \
+	sizeof(struct S(st)), FIELD(st, top), FIELD(st, bins),                 \
+		FIELD(st, next), FIELD(st, system_mem),                        \
+		FIELD(st, max_system_mem)
+#define PAR(st)	  FIELD(st, n_mmaps), FIELD(st, mmapped_mem), FIELD(st, sbrk_base)
+#define HEAP(st)  sizeof(struct S(st))
 #define CACHE(st) sizeof(struct S(st)), FIELD(st, entries)
 
 /* Upstream releases, by the version that changed something. */

@@ -17,7 +17,7 @@
 #include "common/clock.h"
 #include "tests/lib/target.h"
 
-#define FOR_EVER "for ever"
+#define FOR_EVER     "for ever"
 #define STOPS	     200
 #define STOPS_FOR_NS (HT_NS_PER_S * 7 / 10)
 

@@ -176,8 +176,7 @@ static size_t unknown(pid_t pid, const struct ht_stopped *s)
 		while (i < n && t[i].tid != tid)
 			i++;
 		/* One that has ended, and is still listed, needs no stop. */
-		strange += i == n &&
-			   !strchr("XZ", ht_task_state(tasks, tid));
+		strange += i == n && !strchr("XZ", ht_task_state(tasks, tid));
 	}
 	return strange;
 }
