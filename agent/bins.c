@@ -81,7 +81,7 @@ static void adopt_unlisted(struct ht_arena_walk *aw)
 	uint64_t chunks = 0, bytes = 0, first = 0;
 
 	for (size_t i = 0; i < l->free.n; i++) {
-		uint64_t size = (uint64_t)l->units[i] << l->shift;
+		uint64_t size = (uint64_t)l->more[i].units << l->shift;
 		struct ht_list_count *bin;
 
 		if (l->free.v[i].mark != HT_MARK_NONE)

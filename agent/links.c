@@ -3,9 +3,8 @@
 
 #include <sys/mman.h>
 
-#define HT_GRANULE_SHIFT 8  /* positions of one directory entry: 256 */
-#define LANES		 24 /* lists followed at a time */
-#define NOT_FOUND	 SIZE_MAX
+#define LANES	  24 /* lists followed at a time */
+#define NOT_FOUND SIZE_MAX
 
 /*
  * Tables are address space first: as large as they could become, and memory
@@ -46,10 +45,9 @@ static bool reserve_all(struct ht_links *l)
 	l->free.first = reserve(l, n / 256 + 2, 4, &l->size[1]);
 	l->fast.v = reserve(l, n, sizeof(*l->fast.v), &l->size[2]);
 	l->fast.first = reserve(l, n / 256 + 2, 4, &l->size[3]);
-	l->back = reserve(l, n / 2 + 1, sizeof(*l->back), &l->size[4]);
-	l->units = reserve(l, n / 2 + 1, sizeof(*l->units), &l->size[5]);
+	l->more = reserve(l, n / 2 + 1, sizeof(*l->more), &l->size[4]);
 	return l->free.v && l->free.first && l->fast.v && l->fast.first &&
-	       l->back && l->units;
+	       l->more;
 }
 
 void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
@@ -94,8 +92,7 @@ void ht_links_fini(struct ht_links *l)
 	release(l->free.first, l->size[1]);
 	release(l->fast.v, l->size[2]);
 	release(l->fast.first, l->size[3]);
-	release(l->back, l->size[4]);
-	release(l->units, l->size[5]);
+	release(l->more, l->size[4]);
 	*l = (struct ht_links){0};
 }
 
@@ -195,13 +192,12 @@ static size_t directory_bytes(const struct ht_record_index *x, uint32_t last)
 void ht_links_add_free(struct ht_links *l, uint32_t position, uint32_t units,
 		       uint32_t fd, uint32_t bk)
 {
-	size_t bytes = sizeof(*l->free.v) + sizeof(*l->back) +
-		       sizeof(*l->units) + directory_bytes(&l->free, position);
+	size_t bytes = sizeof(*l->free.v) + sizeof(*l->more) +
+		       directory_bytes(&l->free, position);
 
 	if (!spend(l, bytes))
 		return;
-	l->back[l->free.n] = bk;
-	l->units[l->free.n] = units;
+	l->more[l->free.n] = (struct ht_free_more){bk, units};
 	append(&l->free, position, fd, HT_MARK_NONE);
 }
 
@@ -250,9 +246,9 @@ static bool step_bin(struct ht_links *l, struct ht_list *list)
 	i = (size_t)(r - l->free.v);
 	if (r->mark != HT_MARK_NONE)
 		return fault(list, HT_LIST_LOOP);
-	if (l->back[i] != list->previous)
+	if (l->more[i].back != list->previous)
 		return fault(list, HT_LIST_BACK);
-	size = (uint64_t)l->units[i] << l->shift;
+	size = (uint64_t)l->more[i].units << l->shift;
 	if (list->bin > 1 && ht_bin_index(l->layout, size) != list->bin)
 		return fault(list, HT_LIST_SIZE);
 	r->mark = list->bin;
@@ -285,29 +281,6 @@ static bool step_fast(struct ht_links *l, struct ht_list *list)
 	return true;
 }
 
-/* A step waits twice for memory: for the directory, then for the record. Each
- * lane asks for one of them and lets the others go on meanwhile. */
-static void fetch_directory(const struct ht_record_index *x,
-			    const struct ht_list *list)
-{
-	size_t granule = (list->next - 1) >> HT_GRANULE_SHIFT;
-
-	if (granule < x->granules)
-		__builtin_prefetch(x->first + granule);
-}
-
-static void fetch_records(const struct ht_record_index *x,
-			  const struct ht_list *list)
-{
-	size_t granule = (list->next - 1) >> HT_GRANULE_SHIFT;
-
-	if (granule < x->granules) {
-		/* records of a granule rarely lie in one cache line */
-		__builtin_prefetch(x->v + x->first[granule]);
-		__builtin_prefetch(x->v + x->first[granule] + 8);
-	}
-}
-
 typedef bool step_fn(struct ht_links *l, struct ht_list *list);
 
 static void follow(struct ht_links *l, const struct ht_record_index *x,
@@ -323,9 +296,9 @@ static void follow(struct ht_links *l, const struct ht_record_index *x,
 			lanes++;
 		}
 		for (size_t i = 0; i < lanes; i++)
-			fetch_directory(x, lane[i]);
+			ht_fetch_directory(x, lane[i]->next);
 		for (size_t i = 0; i < lanes; i++)
-			fetch_records(x, lane[i]);
+			ht_fetch_records(x, lane[i]->next);
 		for (size_t i = 0; i < lanes;) {
 			if (step(l, lane[i]))
 				i++;
@@ -337,6 +310,8 @@ static void follow(struct ht_links *l, const struct ht_record_index *x,
 
 void ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n)
 {
+	if (ht_links_join_bins(l, lists, n))
+		return;
 	for (size_t i = 0; i < n; i++)
 		lists[i].previous = HT_LINK_BIN(lists[i].bin);
 	follow(l, &l->free, lists, n, step_bin);

@@ -54,6 +54,12 @@ struct ht_record_index {
 	size_t granules;
 };
 
+/* What only free chunks have. */
+struct ht_free_more {
+	uint32_t back;	/* bk */
+	uint32_t units; /* size */
+};
+
 struct ht_links {
 	const struct ht_layout *layout;	  /* borrowed */
 	const struct ht_segment *segment; /* borrowed, sorted */
@@ -61,13 +67,12 @@ struct ht_links {
 	uint64_t bins;	/* address of the header of bin 0 (has no storage) */
 	unsigned shift; /* log2 of a unit */
 	struct ht_record_index free; /* chunks their neighbour calls free */
-	uint32_t *back;		     /* bk of each of them */
-	uint32_t *units;	     /* size of each of them */
+	struct ht_free_more *more;   /* of each of them */
 	struct ht_record_index
 		fast;		 /* chunks that could be in a fastbin;
 				    mark: fastbin of their size | HT_FAST_CANDIDATE */
 	uint64_t units_all;	 /* of all segments */
-	size_t size[6];		 /* address space of each table */
+	size_t size[5];		 /* address space of each table */
 	size_t bytes, bytes_max; /* memory of all tables */
 	bool full;		 /* not every record found room */
 };
@@ -110,6 +115,41 @@ static inline struct ht_record *ht_record_find(const struct ht_record_index *x,
 	return r->slot == slot ? r : NULL;
 }
 
+/* Following a link waits twice for memory: for the directory, then for the
+ * record. These ask for one of them, so that others can go on meanwhile. */
+static inline void ht_fetch_directory(const struct ht_record_index *x,
+				      uint32_t link)
+{
+	size_t granule = (link - 1) >> HT_GRANULE_SHIFT;
+
+	if (granule < x->granules)
+		__builtin_prefetch(x->first + granule);
+}
+
+static inline void ht_fetch_records(const struct ht_record_index *x,
+				    uint32_t link)
+{
+	size_t granule = (link - 1) >> HT_GRANULE_SHIFT;
+
+	if (granule < x->granules) {
+		/* records of a granule rarely lie in one cache line */
+		__builtin_prefetch(x->v + x->first[granule]);
+		__builtin_prefetch(x->v + x->first[granule] + 8);
+	}
+}
+
+/* A free chunk's record, bk and size. */
+static inline void ht_fetch_free(const struct ht_links *l, uint32_t link)
+{
+	size_t granule = (link - 1) >> HT_GRANULE_SHIFT;
+
+	ht_fetch_records(&l->free, link);
+	if (granule < l->free.granules) {
+		__builtin_prefetch(l->more + l->free.first[granule]);
+		__builtin_prefetch(l->more + l->free.first[granule] + 8);
+	}
+}
+
 /* Position of the i-th record. */
 uint32_t ht_record_position(const struct ht_record_index *x, size_t i);
 
@@ -150,6 +190,9 @@ struct ht_list {
 };
 
 void ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n);
+/* pieces.c: the same, sooner, for arenas of many free chunks whose lists are
+ * all sound. false: nothing was concluded. */
+bool ht_links_join_bins(struct ht_links *l, struct ht_list *lists, size_t n);
 /* One fastbin from its head on, whatever it is. */
 void ht_links_follow_fastbin(struct ht_links *l, struct ht_list *list);
 /* membership.c: all fastbins, without following those that are sound. */

@@ -241,7 +241,7 @@ static void next_free(struct sweep *s)
 	const struct ht_links *l = &s->aw->links;
 
 	free_chunk(s, address_of(s, s->free.position),
-		   (uint64_t)l->units[s->free.i] << l->shift);
+		   (uint64_t)l->more[s->free.i].units << l->shift);
 	s->free.i++;
 	settle(&s->free);
 }

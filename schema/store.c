@@ -48,7 +48,13 @@ static enum ht_code open_writer(struct ht_store *st, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	sqlite3_busy_timeout(st->db, WRITER_WAIT_MS);
-	return ht_store_exec(st, "PRAGMA auto_vacuum = INCREMENTAL", err);
+	code = ht_store_exec(st, "PRAGMA auto_vacuum = INCREMENTAL", err);
+	/* The other settings write: a file that is refused stays as it is. */
+	if (code == HT_OK)
+		code = ht_store_accept(st, err);
+	if (code == HT_OK)
+		code = ht_store_exec(st, writer_settings, err);
+	return code;
 }
 
 /* The first read; SQLite opens nothing before. */
@@ -142,10 +148,6 @@ enum ht_code ht_store_open(const char *path, enum ht_store_mode mode,
 				      : open_reader(st, err);
 	if (code == HT_OK)
 		code = ht_store_migrate(st, err);
-	/* Not before: they write, and a file that was refused stays as it is.
-	 */
-	if (code == HT_OK && mode == HT_STORE_WRITE)
-		code = ht_store_exec(st, writer_settings, err);
 	if (code != HT_OK)
 		return code;
 	*ret = ht_take_ptr(st);

@@ -103,6 +103,9 @@ void ht_column_text(sqlite3_stmt *stmt, int at, char *ret, size_t size);
 /* --- store_migrate.c -------------------------------------------------------
  */
 
+/* Refuses a file of another program or of a newer version; writes nothing. */
+enum ht_code ht_store_accept(struct ht_store *st,
+			     struct ht_err *err) HT_MUST_CHECK;
 enum ht_code ht_store_migrate(struct ht_store *st,
 			      struct ht_err *err) HT_MUST_CHECK;
 

@@ -80,6 +80,13 @@ static enum ht_code apply(struct ht_store *st, void *ctx, struct ht_err *err)
 	return ht_store_exec(st, set, err);
 }
 
+enum ht_code ht_store_accept(struct ht_store *st, struct ht_err *err)
+{
+	int64_t version;
+
+	return look(st, &version, err);
+}
+
 enum ht_code ht_store_migrate(struct ht_store *st, struct ht_err *err)
 {
 	int64_t version = 0;

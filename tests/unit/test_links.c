@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Long lists in any order of memory: what is found must not depend on how they
+ * are followed. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "agent/links.h"
+
+#define CHUNKS	    200000u
+#define EACH	    6u /* units from one chunk to the next: 96 bytes */
+#define ARENA	    0x7f0000000000ull
+#define HEAP	    0x560000000000ull
+#define UNSORTED    HT_LINK_BIN(1)
+#define BROKEN_AT   (CHUNKS / 2)
+#define TABLES_MAX  ((size_t)64 << 20)
+#define RANDOM_SEED 88172645463325252ull
+
+static uint64_t next_random(uint64_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 7;
+	*state ^= *state << 17;
+	return *state;
+}
+
+/* order[i]: which chunk is the i-th of the unsorted list. */
+static uint32_t *shuffled(void)
+{
+	uint32_t *order = malloc(CHUNKS * sizeof(*order));
+	uint64_t seed = RANDOM_SEED;
+
+	assert_non_null(order);
+	for (uint32_t i = 0; i < CHUNKS; i++)
+		order[i] = i;
+	for (uint32_t i = CHUNKS - 1; i > 0; i--) {
+		uint32_t j = (uint32_t)(next_random(&seed) % (i + 1));
+		uint32_t kept = order[i];
+
+		order[i] = order[j];
+		order[j] = kept;
+	}
+	return order;
+}
+
+/* One arena whose unsorted list holds every chunk in that order. */
+struct arena {
+	struct ht_layout layout;
+	struct ht_segment segment;
+	struct ht_links links;
+	struct ht_list list[HT_BINS];
+	uint32_t *order;
+	uint32_t fd[CHUNKS], bk[CHUNKS];
+};
+
+static uint32_t link_to(uint32_t chunk)
+{
+	return 1 + chunk * EACH;
+}
+
+static void order_list(struct arena *a)
+{
+	for (uint32_t i = 0; i < CHUNKS; i++) {
+		a->fd[a->order[i]] =
+			i + 1 < CHUNKS ? link_to(a->order[i + 1]) : UNSORTED;
+		a->bk[a->order[i]] =
+			i > 0 ? link_to(a->order[i - 1]) : UNSORTED;
+	}
+}
+
+static void add_all(struct arena *a)
+{
+	ht_links_init(&a->links, &a->layout, ARENA, &a->segment, 1, TABLES_MAX);
+	for (uint32_t i = 0; i < CHUNKS; i++)
+		ht_links_add_free(&a->links, i * EACH, EACH - 2, a->fd[i],
+				  a->bk[i]);
+	assert_false(a->links.full);
+	for (unsigned i = 0; i < HT_BINS; i++)
+		a->list[i] = (struct ht_list){.bin = (uint8_t)(i + 1),
+					      .head = HT_LINK_BIN(i + 1),
+					      .tail = HT_LINK_BIN(i + 1)};
+	a->list[0].head = link_to(a->order[0]);
+	a->list[0].tail = link_to(a->order[CHUNKS - 1]);
+}
+
+static int make_arena(void **state)
+{
+	struct arena *a = calloc(1, sizeof(*a));
+
+	assert_non_null(a);
+	assert_int_equal(ht_layout_glibc(36, 8, &a->layout, NULL), HT_OK);
+	a->segment = (struct ht_segment){
+		.start = HEAP, .end = HEAP + CHUNKS * EACH * 16, .first = HEAP};
+	a->order = shuffled();
+	order_list(a);
+	*state = a;
+	return 0;
+}
+
+static int free_arena(void **state)
+{
+	struct arena *a = *state;
+
+	ht_links_fini(&a->links);
+	free(a->order);
+	free(a);
+	return 0;
+}
+
+static void a_long_list_in_any_order_is_found_whole(void **state)
+{
+	struct arena *a = *state;
+
+	add_all(a);
+	assert_true(ht_links_join_bins(&a->links, a->list, HT_BINS));
+	assert_int_equal(a->list[0].count.chunks, CHUNKS);
+	assert_int_equal(a->list[0].count.bytes, CHUNKS * (EACH - 2) * 16);
+	for (unsigned i = 1; i < HT_BINS; i++)
+		assert_int_equal(a->list[i].count.chunks, 0);
+	for (size_t i = 0; i < CHUNKS; i++)
+		assert_int_not_equal(a->links.free.v[i].mark, HT_MARK_NONE);
+}
+
+/* The fault is told as if the list had been followed from its head. */
+static void assert_found(struct arena *a, enum ht_list_fault fault,
+			 uint64_t chunks)
+{
+	add_all(a);
+	assert_false(ht_links_join_bins(&a->links, a->list, HT_BINS));
+	ht_links_follow_bins(&a->links, a->list, HT_BINS);
+	assert_int_equal(a->list[0].fault, fault);
+	assert_int_equal(a->list[0].count.chunks, chunks);
+	assert_int_equal(a->list[0].fault_at,
+			 link_to(a->order[chunks - 1]) - 1);
+}
+
+static void a_bk_that_does_not_lead_back_is_found(void **state)
+{
+	struct arena *a = *state;
+
+	a->bk[a->order[BROKEN_AT]] = link_to(a->order[7]);
+	assert_found(a, HT_LIST_BACK, BROKEN_AT);
+}
+
+static void a_wild_fd_is_found(void **state)
+{
+	struct arena *a = *state;
+
+	a->fd[a->order[BROKEN_AT - 1]] = HT_LINK_WILD;
+	assert_found(a, HT_LIST_WILD, BROKEN_AT);
+}
+
+static void a_list_that_bites_its_tail_ends(void **state)
+{
+	struct arena *a = *state;
+
+	a->fd[a->order[CHUNKS - 1]] = link_to(a->order[BROKEN_AT]);
+	a->bk[a->order[BROKEN_AT]] = link_to(a->order[CHUNKS - 1]);
+	assert_found(a, HT_LIST_BACK, BROKEN_AT);
+}
+
+static void a_small_chunk_in_a_wrong_bin_is_found(void **state)
+{
+	struct arena *a = *state;
+
+	add_all(a);
+	a->list[9].head = a->list[0].head; /* the list hangs on bin 10 */
+	a->list[9].tail = a->list[0].tail;
+	a->list[0].head = a->list[0].tail = UNSORTED;
+	assert_false(ht_links_join_bins(&a->links, a->list, HT_BINS));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make_arena, free_arena)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_long_list_in_any_order_is_found_whole),
+		TEST(a_bk_that_does_not_lead_back_is_found),
+		TEST(a_wild_fd_is_found),
+		TEST(a_list_that_bites_its_tail_ends),
+		TEST(a_small_chunk_in_a_wrong_bin_is_found),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
