@@ -11,13 +11,22 @@
 #include <stdint.h>
 
 /* A(ID, name for people). */
-#define HT_ALLOCATORS(A)                                                       \
-	A(UNKNOWN, "unknown")                                                  \
-	A(GLIBC, "glibc")                                                      \
-	A(JEMALLOC, "jemalloc")                                                \
-	A(TCMALLOC, "tcmalloc") A(MIMALLOC, "mimalloc") A(SCUDO, "scudo")      \
-		A(MUSL, "musl") A(GO, "go") A(ASAN, "asan") A(TSAN, "tsan")    \
-			A(MSAN, "msan") A(VALGRIND, "valgrind") A(JVM, "jvm")
+/* clang-format off */
+#define HT_ALLOCATORS(A)                                                \
+	A(UNKNOWN, "unknown")                                           \
+	A(GLIBC, "glibc")                                               \
+	A(JEMALLOC, "jemalloc")                                         \
+	A(TCMALLOC, "tcmalloc")                                         \
+	A(MIMALLOC, "mimalloc")                                         \
+	A(SCUDO, "scudo")                                               \
+	A(MUSL, "musl")                                                 \
+	A(GO, "go")                                                     \
+	A(ASAN, "asan")                                                 \
+	A(TSAN, "tsan")                                                 \
+	A(MSAN, "msan")                                                 \
+	A(VALGRIND, "valgrind")                                         \
+	A(JVM, "jvm")
+/* clang-format on */
 
 enum ht_allocator {
 #define HT_ALLOCATOR_ID(id, name) HT_ALLOCATOR_##id,

@@ -33,16 +33,19 @@ enum ht_facts_want {
 };
 
 /* Symbols of malloc.o and its neighbours that have a use here. */
-#define HT_FACTS_SYMBOLS(X)                                                    \
-	X(MAIN_ARENA, "main_arena")                                            \
-	X(MP, "mp_")                                                           \
-	X(TCACHE, "tcache")                                                    \
-	X(THREAD_ARENA, "thread_arena") X(TSD_MALLOC, "__libc_tsd_MALLOC")     \
-		X(SINGLE_THREADED, "__libc_single_threaded")                   \
-			X(MULTIPLE_THREADS, "__libc_multiple_threads")         \
-				X(TCACHE_DUMMY, "__tcache_dummy")              \
-					X(MALLOC, "malloc")                    \
-						X(MALLOC_INFO, "malloc_info")
+/* clang-format off */
+#define HT_FACTS_SYMBOLS(X)                                             \
+	X(MAIN_ARENA, "main_arena")                                     \
+	X(MP, "mp_")                                                    \
+	X(TCACHE, "tcache")                                             \
+	X(THREAD_ARENA, "thread_arena")                                 \
+	X(TSD_MALLOC, "__libc_tsd_MALLOC")                              \
+	X(SINGLE_THREADED, "__libc_single_threaded")                    \
+	X(MULTIPLE_THREADS, "__libc_multiple_threads")                  \
+	X(TCACHE_DUMMY, "__tcache_dummy")                               \
+	X(MALLOC, "malloc")                                             \
+	X(MALLOC_INFO, "malloc_info")
+/* clang-format on */
 
 enum ht_facts_symbol {
 #define HT_FACTS_SYMBOL(id, name) HT_S_##id,

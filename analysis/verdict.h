@@ -9,11 +9,19 @@
 
 #include "schema/series.h"
 
-#define HT_VERDICT_NAMES(X)                                                    \
-	X(INSUFFICIENT_DATA)                                                   \
-	X(LEAK) X(POOL_GROWTH) X(TOP_PINNED) X(FRAGMENTATION)                  \
-		X(ARENA_PROLIFERATION) X(CACHE_WARMUP) X(PERIODIC)             \
-			X(NON_MALLOC_GROWTH) X(STABLE)
+/* clang-format off */
+#define HT_VERDICT_NAMES(X)                                             \
+	X(INSUFFICIENT_DATA)                                            \
+	X(LEAK)                                                         \
+	X(POOL_GROWTH)                                                  \
+	X(TOP_PINNED)                                                   \
+	X(FRAGMENTATION)                                                \
+	X(ARENA_PROLIFERATION)                                          \
+	X(CACHE_WARMUP)                                                 \
+	X(PERIODIC)                                                     \
+	X(NON_MALLOC_GROWTH)                                            \
+	X(STABLE)
+/* clang-format on */
 
 enum ht_label {
 #define HT_LABEL(name) HT_LABEL_##name,

@@ -22,29 +22,49 @@
 #define HT_UNKNOWN UINT64_MAX
 
 /* Tables of names: X(CONSTANT, "json name"). */
-#define HT_MODE_NAMES(X)                                                       \
-	X(NONE, "none")                                                        \
-	X(BOUNDED, "bounded") X(EXACT, "exact") X(SNAPSHOT, "snapshot")        \
-		X(CORE, "core")
+/* clang-format off */
+#define HT_MODE_NAMES(X)                                                \
+	X(NONE, "none")                                                 \
+	X(BOUNDED, "bounded")                                           \
+	X(EXACT, "exact")                                               \
+	X(SNAPSHOT, "snapshot")                                         \
+	X(CORE, "core")
+/* clang-format on */
 #define HT_ARENA_KIND_NAMES(X) X(MAIN, "main") X(THREAD, "thread")
-#define HT_BIN_KIND_NAMES(X)                                                   \
-	X(FAST, "fast")                                                        \
-	X(UNSORTED, "unsorted") X(SMALL, "small") X(LARGE, "large")
-#define HT_CAUSE_NAMES(X)                                                      \
-	X(FILE, "file")                                                        \
-	X(STACK, "stack") X(ANON_OTHER, "anon_other") X(SHMEM, "shmem") X(     \
-		HEAP_IN_USE, "heap_in_use") X(HEAP_OVERHEAD, "heap_overhead")  \
-		X(MMAPPED_CHUNKS, "mmapped_chunks") X(TRIMMABLE, "trimmable")  \
-			X(TOP_MAIN, "top_main") X(TOP_THREAD, "top_thread")    \
-				X(TCACHE, "tcache") X(SUB_PAGE, "sub_page")
+/* clang-format off */
+#define HT_BIN_KIND_NAMES(X)                                            \
+	X(FAST, "fast")                                                 \
+	X(UNSORTED, "unsorted")                                         \
+	X(SMALL, "small")                                               \
+	X(LARGE, "large")
+#define HT_CAUSE_NAMES(X)                                               \
+	X(FILE, "file")                                                 \
+	X(STACK, "stack")                                               \
+	X(ANON_OTHER, "anon_other")                                     \
+	X(SHMEM, "shmem")                                               \
+	X(HEAP_IN_USE, "heap_in_use")                                   \
+	X(HEAP_OVERHEAD, "heap_overhead")                               \
+	X(MMAPPED_CHUNKS, "mmapped_chunks")                             \
+	X(TRIMMABLE, "trimmable")                                       \
+	X(TOP_MAIN, "top_main")                                         \
+	X(TOP_THREAD, "top_thread")                                     \
+	X(TCACHE, "tcache")                                             \
+	X(SUB_PAGE, "sub_page")
+/* clang-format on */
 /* What a mapping outside malloc is; names the culprit of non-malloc growth. */
-#define HT_MAPPING_KIND_NAMES(X)                                               \
-	X(FILE_CLEAN, "file")                                                  \
-	X(FILE_PRIVATE, "file_private") X(BSS, "bss") X(STACK, "stack")        \
-		X(THREAD_STACK, "thread_stack") X(ANON, "anon")                \
-			X(SHMEM, "shmem") X(HUGETLB, "hugetlb")                \
-				X(BRK_OTHER, "brk_other")                      \
-					X(SPECIAL, "special")
+/* clang-format off */
+#define HT_MAPPING_KIND_NAMES(X)                                        \
+	X(FILE_CLEAN, "file")                                           \
+	X(FILE_PRIVATE, "file_private")                                 \
+	X(BSS, "bss")                                                   \
+	X(STACK, "stack")                                               \
+	X(THREAD_STACK, "thread_stack")                                 \
+	X(ANON, "anon")                                                 \
+	X(SHMEM, "shmem")                                               \
+	X(HUGETLB, "hugetlb")                                           \
+	X(BRK_OTHER, "brk_other")                                       \
+	X(SPECIAL, "special")
+/* clang-format on */
 
 #define HT_DECLARE_ENUM(prefix, NAMES, ...)                                    \
 	enum prefix { NAMES(HT_ENUM_ITEM_##prefix) __VA_ARGS__ }
@@ -301,22 +321,22 @@ HT_DECLARE_ENUM(ht_mapping_kind, HT_MAPPING_KIND_NAMES, HT_MAPPING_KIND_COUNT);
 
 /* Every record with its C struct: R(name, FIELDS). One per snapshot first,
  * then lists. The order is the wire's and never changes. */
-#define HT_SINGLE_RECORDS(R)                                                   \
-	R(head, HT_HEAD_FIELDS)                                                \
-	R(libc, HT_LIBC_FIELDS) R(stop, HT_STOP_FIELDS)                        \
-		R(process, HT_PROCESS_FIELDS) R(limits, HT_LIMITS_FIELDS) R(   \
-			params, HT_PARAMS_FIELDS) R(totals, HT_TOTALS_FIELDS)  \
-			R(fragmentation, HT_FRAGMENTATION_FIELDS)              \
-				R(blocked, HT_BLOCKED_FIELDS)
-#define HT_LIST_RECORDS(R)                                                     \
-	R(rss_cause, HT_RSS_FIELDS)                                            \
-	R(arena, HT_ARENA_FIELDS) R(heap, HT_HEAP_FIELDS)                      \
-		R(bin, HT_BIN_FIELDS) R(thread, HT_THREAD_FIELDS)              \
-			R(size_class,                                          \
-			  HT_SIZE_CLASS_FIELDS) R(mapping, HT_MAPPING_FIELDS)  \
-				R(advice, HT_ADVICE_FIELDS)                    \
-					R(warning, HT_WARNING_FIELDS)          \
-						R(finding, HT_FINDING_FIELDS)
+/* clang-format off */
+#define HT_SINGLE_RECORDS(R)                                            \
+	R(head, HT_HEAD_FIELDS) R(libc, HT_LIBC_FIELDS)                 \
+	R(stop, HT_STOP_FIELDS) R(process, HT_PROCESS_FIELDS)           \
+	R(limits, HT_LIMITS_FIELDS) R(params, HT_PARAMS_FIELDS)         \
+	R(totals, HT_TOTALS_FIELDS)                                     \
+	R(fragmentation, HT_FRAGMENTATION_FIELDS)                       \
+	R(blocked, HT_BLOCKED_FIELDS)
+#define HT_LIST_RECORDS(R)                                              \
+	R(rss_cause, HT_RSS_FIELDS) R(arena, HT_ARENA_FIELDS)           \
+	R(heap, HT_HEAP_FIELDS) R(bin, HT_BIN_FIELDS)                   \
+	R(thread, HT_THREAD_FIELDS)                                     \
+	R(size_class, HT_SIZE_CLASS_FIELDS)                             \
+	R(mapping, HT_MAPPING_FIELDS) R(advice, HT_ADVICE_FIELDS)       \
+	R(warning, HT_WARNING_FIELDS) R(finding, HT_FINDING_FIELDS)
+/* clang-format on */
 
 #define HT_MEMBER(type, name, arg, doc) HT_MEMBER_##type(name, arg)
 #define HT_MEMBER_U64(name, arg)	uint64_t name;
