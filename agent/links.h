@@ -116,9 +116,10 @@ static inline struct ht_record *ht_record_find(const struct ht_record_index *x,
 }
 
 /* Following a link waits twice for memory: for the directory, then for the
- * record. These ask for one of them, so that others can go on meanwhile. */
-static inline void ht_fetch_directory(const struct ht_record_index *x,
-				      uint32_t link)
+ * record. These ask for one of them, so that others can go on meanwhile. Always
+ * inline: to gcc a function that only prefetches is pure, and its call goes. */
+#define HT_FETCH static inline __attribute__((always_inline)) void
+HT_FETCH ht_fetch_directory(const struct ht_record_index *x, uint32_t link)
 {
 	size_t granule = (link - 1) >> HT_GRANULE_SHIFT;
 
@@ -126,8 +127,7 @@ static inline void ht_fetch_directory(const struct ht_record_index *x,
 		__builtin_prefetch(x->first + granule);
 }
 
-static inline void ht_fetch_records(const struct ht_record_index *x,
-				    uint32_t link)
+HT_FETCH ht_fetch_records(const struct ht_record_index *x, uint32_t link)
 {
 	size_t granule = (link - 1) >> HT_GRANULE_SHIFT;
 
@@ -139,7 +139,7 @@ static inline void ht_fetch_records(const struct ht_record_index *x,
 }
 
 /* A free chunk's record, bk and size. */
-static inline void ht_fetch_free(const struct ht_links *l, uint32_t link)
+HT_FETCH ht_fetch_free(const struct ht_links *l, uint32_t link)
 {
 	size_t granule = (link - 1) >> HT_GRANULE_SHIFT;
 

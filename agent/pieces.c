@@ -16,7 +16,7 @@
 
 #define PIECES_FROM 65536 /* free chunks; with fewer all lists are short */
 #define PIECES	    4096  /* at most twice as many */
-#define LANES	    96	  /* pieces followed at a time */
+#define LANES	    48	  /* pieces followed at a time */
 
 struct piece {
 	uint32_t last;	   /* link to its last chunk */
