@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@ static void run(const char *name, char **argv, const int in[2],
 	const char *build = getenv("HT_BUILD") ?: "build";
 	char path[4096];
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that dies leaves nothing */
 	dup2(in[0], STDIN_FILENO);
 	dup2(out[1], STDOUT_FILENO);
 	close(in[0]);

@@ -93,7 +93,7 @@ score() { # NAME
 }
 
 ok "the workloads build" make -s -C "$workloads" all
-mapfile -t all < <(names "$@")
+mapfile -t all < <(names "$set_name" "${@:2}")
 ok "there are workloads in the set $set_name" test ${#all[@]} -gt 0
 running=0
 for name in "${all[@]}"; do

@@ -13,6 +13,9 @@ for program in tests/unit/test_*.c; do
 	name=$(basename "$program" .c)
 	# It limits its own address space to less than the shadow memory takes.
 	[ "$name" != test_procfs ] || continue
+	# It races with a program that runs at full speed; a walk several times as
+	# slow never catches up.
+	[ "$name" != test_walk_moving ] || continue
 	ok "$name is clean under the sanitizers" timeout 300 "build-asan/tests/$name"
 done
 plan
