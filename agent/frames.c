@@ -3,6 +3,7 @@
 
 #include <elf.h>
 #include <libunwind-x86_64.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -23,11 +24,51 @@ extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t as,
 					      unw_proc_info_t *pi,
 					      int need_unwind_info, void *arg);
 
+/* libunwind asks word by word, thousands of times for one stack; the target is
+ * at rest meanwhile, so pages may be kept. */
+#define PAGES	  16u
+#define PAGE_SIZE 4096u
+
+struct page {
+	uint64_t number; /* address / PAGE_SIZE; 0: empty */
+	uint8_t bytes[PAGE_SIZE];
+};
+
 struct frames {
 	const struct ht_thread_state *thread;
 	struct ht_reader *reader;
 	const struct ht_maps *maps;
+	struct page page[PAGES];
 };
+
+/* The page of addr, read if need be; NULL: it cannot be read whole. */
+static const struct page *page_of(struct frames *f, uint64_t addr)
+{
+	uint64_t number = addr / PAGE_SIZE;
+	struct page *p = &f->page[number % PAGES];
+
+	if (p->number == number)
+		return p;
+	p->number = 0;
+	if (ht_reader_some(f->reader, number * PAGE_SIZE, p->bytes, PAGE_SIZE) <
+	    PAGE_SIZE)
+		return NULL;
+	p->number = number;
+	return p;
+}
+
+static bool read_word(struct frames *f, uint64_t addr, uint64_t *ret)
+{
+	uint64_t in_page = addr % PAGE_SIZE;
+	const struct page *p =
+		in_page <= PAGE_SIZE - sizeof(*ret) ? page_of(f, addr) : NULL;
+
+	if (!p)
+		return ht_reader_read(f->reader, addr, ret, sizeof(*ret),
+				      NULL) == HT_OK;
+	memcpy(ret, p->bytes + in_page, sizeof(*ret));
+	return true;
+}
 
 /* Where the object that holds ip begins in memory: the mapping of its first
  * page. 0: not a file. */
@@ -116,13 +157,8 @@ static int get_dyn_info_list_addr(unw_addr_space_t as, unw_word_t *ret,
 static int access_mem(unw_addr_space_t as, unw_word_t addr, unw_word_t *value,
 		      int write, void *arg)
 {
-	const struct frames *f = arg;
-
 	(void)as;
-	if (write || ht_reader_read(f->reader, addr, value, sizeof(*value),
-				    NULL) != HT_OK)
-		return -UNW_EINVAL;
-	return 0;
+	return !write && read_word(arg, addr, value) ? 0 : -UNW_EINVAL;
 }
 
 /* The registers that call frames are found with; the others are not asked for
@@ -209,14 +245,19 @@ bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 		.get_proc_name = get_proc_name,
 	};
 	unw_accessors_t own = accessors; /* libunwind keeps no pointer to it */
-	struct frames f = {t, reader, maps};
+	HT_AUTO_FREE struct frames *f = calloc(1, sizeof(*f));
 	HT_CLEANUP(destroy_space)
 	unw_addr_space_t as = unw_create_addr_space(&own, 0);
 	unw_cursor_t cursor;
 
 	int step;
 
-	if (!as || unw_init_remote(&cursor, as, &f) < 0)
+	if (!as || !f)
+		return false;
+	f->thread = t;
+	f->reader = reader;
+	f->maps = maps;
+	if (unw_init_remote(&cursor, as, f) < 0)
 		return false;
 	for (int i = 0; i < HT_FRAMES_LIMIT; i++) {
 		unw_word_t pc = 0, sp = 0;

@@ -25,6 +25,7 @@ struct ht_stopped {
 	struct ht_held *held;
 	struct ht_thread_state *threads;
 	size_t n, capacity;
+	size_t collected; /* all before this one have stopped */
 	int64_t first_ns; /* first interrupt; 0: none yet */
 	int64_t last_ns;  /* all that were held then were let go */
 	bool raised;	  /* SCHED_FIFO */
@@ -61,27 +62,45 @@ static void wait_a_moment(int64_t deadline_ns)
 	sigtimedwait(&chld, NULL, &limit);
 }
 
-static size_t collect(struct ht_stopped *s)
+/* Threads stop about in the order in which they were asked to. To look at all
+ * of them whenever one stops would cost the square of their number: a look ends
+ * at the n-th that still runs. True when none does. */
+#define LOOK_AT_FEW 8
+#define LOOK_AT_ALL SIZE_MAX
+static bool collect(struct ht_stopped *s, size_t most_running)
 {
 	size_t running = 0;
 
+	for (size_t i = s->collected; i < s->n && running < most_running; i++)
+		if (!ht_held_collect(&s->held[i]))
+			running++;
+		else if (running == 0)
+			s->collected = i + 1;
+	return running == 0;
+}
+
+static size_t count(const struct ht_stopped *s, enum ht_held_state state)
+{
+	size_t n = 0;
+
 	for (size_t i = 0; i < s->n; i++)
-		running += !ht_held_collect(&s->held[i]);
-	return running;
+		n += s->held[i].state == state;
+	return n;
 }
 
 static enum ht_code collect_all(struct ht_stopped *s, int64_t deadline_ns,
 				struct ht_err *err)
 {
 	for (;;) {
-		size_t running = collect(s);
+		bool all = collect(s, LOOK_AT_FEW);
 
 		if (ht_mono_ns() >= deadline_ns)
 			return ht_fail(err, HT_TIMEOUT,
 				       "process %d: %zu of %zu threads did not "
 				       "stop in time",
-				       (int)s->pid, running, s->n);
-		if (running == 0)
+				       (int)s->pid, count(s, HT_HELD_SEIZED),
+				       s->n);
+		if (all)
 			return HT_OK;
 		wait_a_moment(deadline_ns);
 	}
@@ -148,9 +167,10 @@ static enum ht_code find_new(struct ht_stopped *s,
 	return HT_OK;
 }
 
-static void interrupt_from(struct ht_stopped *s, size_t first)
+static void interrupt_all(struct ht_stopped *s)
 {
-	for (size_t i = first; i < s->n; i++) {
+	s->collected = 0;
+	for (size_t i = 0; i < s->n; i++) {
 		if (s->held[i].state != HT_HELD_SEIZED)
 			continue;
 		if (s->first_ns == 0)
@@ -171,7 +191,7 @@ static enum ht_code stop_threads(struct ht_stopped *s,
 	while (code == HT_OK && !whole) {
 		code = find_new(s, l, word, &whole, err);
 		if (code == HT_OK && !whole) {
-			interrupt_from(s, 0);
+			interrupt_all(s);
 			code = collect_all(s, l->deadline_ns, err);
 		}
 	}
@@ -279,7 +299,7 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 		if (which[i])
 			ht_held_run(&s->held[i]);
 	nanosleep(&moment, NULL);
-	interrupt_from(s, 0);
+	interrupt_all(s);
 	code = collect_all(s, deadline_ns, err);
 	for (size_t i = 0; i < s->n; i++)
 		if (which[i])
@@ -323,11 +343,7 @@ const struct ht_thread_state *ht_stop_threads(const struct ht_stopped *s,
 
 size_t ht_stop_held(const struct ht_stopped *s)
 {
-	size_t held = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		held += s->held[i].state == HT_HELD_STOPPED;
-	return held;
+	return count(s, HT_HELD_STOPPED);
 }
 
 size_t ht_stop_woken(struct ht_stopped *s)
@@ -361,8 +377,8 @@ static bool release_all(struct ht_stopped *s)
 	release_stopped(s);
 	/* One that is late was not held, and goes on as soon as it stops. */
 	s->last_ns = ht_mono_ns();
-	interrupt_from(s, 0);
-	while (collect(s) > 0) {
+	interrupt_all(s);
+	while (!collect(s, LOOK_AT_ALL)) {
 		release_stopped(s);
 		if (ht_mono_ns() >= limit)
 			return false;
