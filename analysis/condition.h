@@ -28,6 +28,7 @@
 	V(stuck, "retained bytes that malloc_trim(0) would not return")        \
 	V(eta, "seconds until the nearest limit at the present growth")        \
 	V(slope, "bytes per hour, of what the verdict says is growing")        \
+	V(rising, "seconds for which what the verdict says grows has grown")   \
 	V(confidence, "of the verdict, 0 to 1")                                \
 	V(idle_floor, "lowest retained bytes in the verdict's window")         \
 	V(failures, "samples that failed in a row")                            \

@@ -136,6 +136,20 @@ static double slope(const struct ht_situation *s)
 		       : s->verdict->slope_bytes_per_hour;
 }
 
+/* As far back as the verdict's window saw it; what does not grow: 0. */
+static double rising_s(const struct ht_situation *s)
+{
+	const struct ht_verdict *v = s->verdict;
+	int64_t since_ns;
+
+	if (!v || v->label == HT_LABEL_INSUFFICIENT_DATA)
+		return NAN;
+	if (isnan(v->slope_bytes_per_hour))
+		return 0;
+	since_ns = v->since_ns ? v->since_ns : v->from_ns;
+	return (double)(v->to_ns - since_ns) / 1e9;
+}
+
 static double known(uint64_t v)
 {
 	return v == HT_UNKNOWN ? NAN : (double)v;
@@ -155,6 +169,8 @@ static double value(const struct ht_condition_op *op,
 		return eta_s(s);
 	case HT_V_slope:
 		return slope(s);
+	case HT_V_rising:
+		return rising_s(s);
 	case HT_V_confidence:
 		return s->verdict ? s->verdict->confidence : NAN;
 	case HT_V_idle_floor:

@@ -70,6 +70,8 @@ double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v)
 	double c;
 
 	switch (v->label) {
+	case HT_LABEL_INSUFFICIENT_DATA:
+		return 0;
 	case HT_LABEL_LEAK:
 		c = growth_confidence(m, strcmp(v->reason, HT_REASON_CLASS) == 0
 						 ? &m->worst_class.growth

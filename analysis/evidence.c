@@ -110,6 +110,20 @@ static void pool_line(const struct told *t)
 		       : "");
 }
 
+static void tell_young(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+
+	ht_say(t->v,
+	       "in use %s -> %s, anonymous memory %s -> %s, and still rising: "
+	       "a program that loads its data looks like this as well; %.0f "
+	       "samples of the rise tell",
+	       B(first_level(&m->in_use)), B(last_level(&m->in_use)),
+	       B(first_level(&m->anon)), B(last_level(&m->anon)),
+	       ht_t.young_rows);
+	remedy(t, NAN, "wait and look again");
+}
+
 static void tell_leak(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
@@ -397,6 +411,7 @@ static void tell_stable(const struct told *t)
 }
 
 static void (*const tell[HT_LABEL_COUNT])(const struct told *t) = {
+	[HT_LABEL_INSUFFICIENT_DATA] = tell_young,
 	[HT_LABEL_LEAK] = tell_leak,
 	[HT_LABEL_NON_MALLOC_GROWTH] = tell_outside,
 	[HT_LABEL_POOL_GROWTH] = tell_pool,

@@ -7,6 +7,7 @@
 #include "analysis/verdict.h"
 
 /* Reasons: stable words in a verdict's `reason`. */
+#define HT_REASON_YOUNG	       "young_growth"
 #define HT_REASON_TOTAL	       "in_use"
 #define HT_REASON_CLASS	       "size_class"
 #define HT_REASON_SLOWING      "slowing"

@@ -40,6 +40,35 @@ static bool class_leaks(const struct ht_measure *m)
 	return !m->guarded && m->classes_leak;
 }
 
+/* Rows that saw it grow. */
+static double rows_since(const struct ht_measure *m, const struct ht_growth *g)
+{
+	size_t b = 0;
+
+	while (b < m->w.n && m->w.t[b] < g->since)
+		b++;
+	return (double)(m->w.begin[m->w.n] - m->w.begin[b]);
+}
+
+static bool too_young(const struct ht_measure *m, const struct ht_growth *g,
+		      double level)
+{
+	return g->rise >= ht_t.young_share * level &&
+	       rows_since(m, g) < ht_t.young_rows;
+}
+
+/* Most of what the process holds came just now: it may be loading, and what it
+ * will do next was not seen yet. */
+static bool loads(const struct ht_measure *m)
+{
+	if (outside_grows(m))
+		return too_young(m, &m->outside_growth, m->anon_now);
+	if (total_leaks(m))
+		return too_young(m, &m->in_use_growth, m->in_use_growth.last);
+	return class_leaks(m) &&
+	       too_young(m, &m->worst_class.growth, m->in_use_growth.last);
+}
+
 static bool slows(const struct ht_measure *m)
 {
 	return !m->guarded && m->in_use_growth.kind == HT_GROWTH_SLOWING;
@@ -139,6 +168,7 @@ static const struct rule {
 	const char *reason;
 	bool (*fits)(const struct ht_measure *m);
 } rules[] = {
+	{HT_LABEL_INSUFFICIENT_DATA, HT_REASON_YOUNG, loads},
 	{HT_LABEL_NON_MALLOC_GROWTH, "", outside_grows},
 	{HT_LABEL_LEAK, HT_REASON_TOTAL, total_leaks},
 	{HT_LABEL_LEAK, HT_REASON_CLASS, class_leaks},
@@ -175,6 +205,8 @@ static void apply_rules(const struct ht_measure *m, struct ht_verdict *v)
 
 		if (r->label == HT_LABEL_STABLE && found)
 			break; /* stable is the absence of the others */
+		if (found && v->label == HT_LABEL_INSUFFICIENT_DATA)
+			break; /* nothing is said yet */
 		if (!r->fits(m))
 			continue;
 		if (!found) {

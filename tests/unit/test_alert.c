@@ -306,6 +306,41 @@ a_verdict_rule_needs_its_verdict_confidence_and_repetition(void **state)
 	ht_series_fini(&s);
 }
 
+static void a_leak_is_told_when_it_was_watched_for_ten_minutes(void **state)
+{
+	struct ht_rule rules[32];
+	struct ht_verdict v = {.label = HT_LABEL_LEAK,
+			       .confidence = 0.95,
+			       .slope_bytes_per_hour = 1e12,
+			       .from_ns = T0};
+	struct ht_alert a;
+	struct ht_series s;
+	struct ht_situation now;
+	struct ht_err err;
+
+	(void)state;
+	assert_true(ht_rules_default_count() <= 32);
+	assert_int_equal(ht_rules_default(rules, &err), HT_OK);
+	assert_string_equal(rules[0].name, "leak");
+	ht_series_init(&s);
+	add(&s, 100, 0, 1000);
+	now = at_end(&s);
+	now.verdict = &v;
+	ht_alert_init(&a, &rules[0], "web", "k");
+	for (int minute = 1; minute < 10; minute++) {
+		v.to_ns = T0 + minute * MINUTE;
+		assert_int_equal(ht_alert_step(&a, &rules[0], &now),
+				 HT_CHANGE_NONE);
+	}
+	v.to_ns = T0 + 10 * MINUTE;
+	v.since_ns = T0 + 5 * MINUTE; /* flat before */
+	assert_int_equal(ht_alert_step(&a, &rules[0], &now), HT_CHANGE_NONE);
+	v.to_ns = T0 + 15 * MINUTE;
+	assert_int_equal(ht_alert_step(&a, &rules[0], &now), HT_CHANGE_PENDING);
+	assert_int_equal(ht_alert_step(&a, &rules[0], &now), HT_CHANGE_FIRING);
+	ht_series_fini(&s);
+}
+
 static void the_end_of_a_process_resolves_unless_the_rule_keeps(void **state)
 {
 	struct ht_rule r = rule("trimmable >= 100M");
@@ -390,6 +425,8 @@ int main(void)
 		cmocka_unit_test(small_processes_are_left_alone),
 		cmocka_unit_test(
 			a_verdict_rule_needs_its_verdict_confidence_and_repetition),
+		cmocka_unit_test(
+			a_leak_is_told_when_it_was_watched_for_ten_minutes),
 		cmocka_unit_test(
 			the_end_of_a_process_resolves_unless_the_rule_keeps),
 		cmocka_unit_test(a_clock_set_back_does_not_fire_early),

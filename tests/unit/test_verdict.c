@@ -279,6 +279,32 @@ static void too_few_rows_and_long_gaps_are_said_not_guessed(void **state)
 	assert_non_null(strstr(v.reason, "gap"));
 }
 
+/* 500 MB read in within a dozen samples are a line as straight as a leak's. */
+static void a_program_that_loads_is_no_leak_until_it_goes_on(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	enum ht_label label;
+	double x[40];
+
+	(void)state;
+	ht_series_init(&s);
+	for (size_t i = 0; i < 40; i++)
+		x[i] = i < 5 ? 1e6 : 1e6 + 42e6 * (double)(i - 4);
+	ht_made_in_use(&s, x, 40, 0);
+	for (size_t i = 0; i < 17; i++) {
+		struct ht_verdict v;
+
+		ht_verdict(&s, s.time_ns[i], NULL, &v);
+		assert_int_equal(v.label, HT_LABEL_INSUFFICIENT_DATA);
+		if (i < 12)
+			continue;
+		assert_string_equal(v.reason, "young_growth");
+		assert_true(v.evidence_n > 0 && v.also_n == 0);
+	}
+	label = label_at_end(&s);
+	assert_int_equal(label, HT_LABEL_LEAK);
+}
+
 static void an_unmeasured_heap_is_no_stable_heap(void **state)
 {
 	HT_AUTO_SERIES struct ht_series s;
@@ -375,6 +401,8 @@ int main(void)
 		cmocka_unit_test(
 			too_few_rows_and_long_gaps_are_said_not_guessed),
 		cmocka_unit_test(an_unmeasured_heap_is_no_stable_heap),
+		cmocka_unit_test(
+			a_program_that_loads_is_no_leak_until_it_goes_on),
 		cmocka_unit_test(any_numbers_are_judged_without_harm),
 		cmocka_unit_test(the_limit_is_reached_when_the_line_says),
 		cmocka_unit_test(what_does_not_grow_has_no_eta),
