@@ -179,6 +179,19 @@ static enum ht_code refresh(struct ht_walk *w, struct ht_arena_root *root,
 	return code;
 }
 
+/* Reading a page would swap it in: its memory is the target's to ask for. */
+static void warn_unread(const struct ht_arena_walk *aw)
+{
+	if (aw->unread == 0)
+		return;
+	aw->walk->unread = true;
+	ht_snapshot_warn(aw->walk->out,
+			 "arena %" PRIu64 ": %" PRIu64 " bytes were not "
+			 "walked: pages among them are swapped out, and stay "
+			 "so",
+			 aw->root->index, aw->unread);
+}
+
 static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 {
 	size_t limit = aw->walk->in->tables_max ?: TABLES_MAX;
@@ -190,6 +203,7 @@ static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 		code = ht_segment_pass(aw, i, err);
 	if (code != HT_OK)
 		return code;
+	warn_unread(aw);
 	ht_bins_follow(aw);
 	settle_in_use(aw);
 	settle_free(aw);

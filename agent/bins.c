@@ -28,7 +28,8 @@ static void report_list(struct ht_arena_walk *aw, const struct ht_list *list,
 			      ? ht_links_address(&aw->links, list->fault_at)
 			      : aw->root->address;
 
-	if (list->fault == HT_LIST_SOUND || aw->walk->in->moving)
+	/* A list may lead into what is swapped out. */
+	if (list->fault == HT_LIST_SOUND || aw->walk->in->moving || aw->unread)
 		return;
 	ht_walk_find(
 		aw->walk->out, faults[list->fault].code, at, aw->root->index,
@@ -93,7 +94,7 @@ static void adopt_unlisted(struct ht_arena_walk *aw)
 		if (chunks++ == 0)
 			first = i;
 	}
-	if (chunks && !aw->walk->in->moving)
+	if (chunks && !aw->walk->in->moving && !aw->unread)
 		ht_walk_find(aw->walk->out, "unlisted_free",
 			     ht_links_address(
 				     l, ht_record_position(&l->free, first)),

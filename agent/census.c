@@ -244,15 +244,22 @@ static bool search(struct census *c, uint64_t at, uint64_t end)
 	return true;
 }
 
+/* Anonymous in the sense of malloc: no file's content. The pages of
+ * MAP_HUGETLB (tunable glibc.malloc.hugetlb=2) are a nameless file each. */
+static bool is_anonymous(const struct ht_vma *v, const char *path)
+{
+	if (v->inode != 0 || v->dev != 0)
+		return strncmp(path, "/anon_hugepage", 14) == 0;
+	return path[0] == '\0' || strncmp(path, "[anon:", 6) == 0 ||
+	       strncmp(path, "/dev/zero", 9) == 0;
+}
+
 static bool worth_searching(const struct ht_maps *m, const struct ht_vma *v)
 {
 	const uint32_t want = HT_VMA_READ | HT_VMA_WRITE;
-	const char *path = ht_vma_path(m, v);
 
-	return (v->flags & (want | HT_VMA_SHARED)) == want && v->inode == 0 &&
-	       v->dev == 0 &&
-	       (path[0] == '\0' || strncmp(path, "[anon:", 6) == 0 ||
-		strncmp(path, "/dev/zero", 9) == 0);
+	return (v->flags & (want | HT_VMA_SHARED)) == want &&
+	       is_anonymous(v, ht_vma_path(m, v));
 }
 
 static bool search_all(struct census *c)

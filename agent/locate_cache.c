@@ -109,7 +109,8 @@ enum ht_code ht_cache_facts(struct ht_locate_cache *c,
 		e->debug = debug;
 		e->exe = image->exe;
 		read_entry(c, in, image, e);
-		if (e->code == HT_SYS) { /* of us, not of the file */
+		/* Of us or of the moment, not of the file: not remembered. */
+		if (e->code != HT_OK && e->code != HT_UNSUPPORTED) {
 			enum ht_code code = e->code;
 
 			if (err)

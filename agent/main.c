@@ -21,6 +21,7 @@
 #include "schema/wire.h"
 
 #define PARENT_FD	  3
+#define EXEC_ATTEMPTS	  5
 #define PROGRESS_EVERY_NS (200 * HT_NS_PER_MS)
 
 struct options {
@@ -124,6 +125,26 @@ static enum ht_code open_target(const struct options *o, struct ht_target *ret,
 	return ht_target_open_process(o->pid, ret, err);
 }
 
+/* A process that calls execve while its files are parsed is begun anew. */
+static enum ht_code open_and_locate(const struct options *o,
+				    const struct ht_request *r,
+				    struct ht_target *t, struct ht_err *err)
+{
+	enum ht_code code = HT_BUG;
+
+	for (int i = 0; i < EXEC_ATTEMPTS; i++) {
+		code = open_target(o, t, err);
+		if (code == HT_OK)
+			code = ht_target_locate(t,
+						!(r->flags & HT_NO_DEBUG_INFO),
+						"/proc/self/exe", err);
+		if (code == HT_OK || !ht_target_was_replaced(t))
+			break;
+		ht_target_close(t);
+	}
+	return code;
+}
+
 /* Opened and located by the first request, kept for all later ones. From then
  * on the sandbox holds. */
 static enum ht_code ready(const struct options *o, const struct ht_request *r,
@@ -133,10 +154,7 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 
 	if (t->have_located)
 		return HT_OK;
-	code = open_target(o, t, err);
-	if (code == HT_OK)
-		code = ht_target_locate(t, !(r->flags & HT_NO_DEBUG_INFO),
-					"/proc/self/exe", err);
+	code = open_and_locate(o, r, t, err);
 	if (code != HT_OK)
 		return code;
 	ht_frames_prepare();

@@ -34,6 +34,7 @@ struct rss {
 	uint64_t mmapped, mmapped_swapped; /* bytes */
 	uint64_t file, shmem, swapped;
 	uint64_t outside; /* anonymous and swapped, not malloc's */
+	uint64_t huge;	  /* malloc's, in pages of the huge page pool */
 	bool known;
 };
 
@@ -204,6 +205,10 @@ static void measure_part(struct rss *r, size_t i)
 	r->mmapped += mmapped.anon * r->page;
 	r->mmapped_swapped += mmapped.swapped * r->page;
 	r->swapped += (heaps.swapped + mmapped.swapped) * r->page;
+	if (p->kind == HT_MAPPING_HUGETLB)
+		r->huge += (heaps.anon + heaps.file + mmapped.anon +
+			    mmapped.file) *
+			   r->page;
 	add_causes(r, p);
 }
 
@@ -298,8 +303,16 @@ static void compare_with_kernel(struct rss *r, uint64_t rss)
 	uint64_t cpus = (uint64_t)sysconf(_SC_NPROCESSORS_CONF);
 	uint64_t batch = cpus * 2 > 32 ? cpus * 2 : 32;
 	uint64_t slack = 4 * cpus * batch * r->page;
-	uint64_t off = kernel > rss ? kernel - rss : rss - kernel;
+	uint64_t off;
 
+	if (r->huge) /* glibc.malloc.hugetlb=2 */
+		ht_snapshot_warn(r->w->out,
+				 "%" PRIu64 " bytes of the heap are in pages "
+				 "of the huge page pool: counted here as "
+				 "resident, not by the kernel in RSS",
+				 r->huge);
+	rss -= r->huge;
+	off = kernel > rss ? kernel - rss : rss - kernel;
 	if (kernel != HT_UNKNOWN && !r->w->in->moving && off > slack)
 		ht_snapshot_warn(r->w->out,
 				 "the kernel's counter says RSS is %" PRIu64

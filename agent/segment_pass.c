@@ -137,14 +137,9 @@ static void skip_gap(struct ht_arena_walk *aw, size_t i, enum ht_pass_end why)
 
 	p->at = again ? again : p->stop;
 	aw->figures.uncertain_bytes += p->at - gap;
-	if (aw->walk->in->moving)
-		return;
 	if (ht_pages_swapped(&aw->pages[i], gap, p->at + 1))
-		ht_snapshot_warn(aw->walk->out,
-				 "%" PRIu64 " bytes at 0x%" PRIx64 " are "
-				 "swapped out and were not read",
-				 p->at - gap, gap);
-	else
+		aw->unread += p->at - gap;
+	else if (!aw->walk->in->moving)
 		ht_walk_find(
 			aw->walk->out,
 			why == HT_PASS_SIZE ? "chunk_size" : "chunk_unreadable",

@@ -74,6 +74,8 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 		 t->reader->word == 4 ? "i386" : "x86_64");
 	ht_session_clean(s);
 	code = core ? ht_session_core(s, err) : modes[s->request->mode](s, err);
+	if (ht_target_was_replaced(t))
+		return ht_target_fail_replaced(t, err);
 	if (code != HT_OK)
 		return code;
 	s->snapshot->stop.walk_us =

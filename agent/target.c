@@ -10,12 +10,14 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/access.h"
 #include "common/cleanup.h"
 
 #define LOCATE_ATTEMPTS 5
+#define LOADING_NS	20000000 /* a loader at work needs some milliseconds */
 
 /* Opens /proc/PID/NAME; refusals are explained. */
 static enum ht_code open_proc(pid_t pid, const char *name, int *ret,
@@ -56,9 +58,9 @@ static enum ht_code word_of(pid_t pid, unsigned *ret, struct ht_err *err)
 	return HT_OK;
 }
 
-/* Start time (field 22 of stat) and the executable's file. */
-static bool read_identity(pid_t pid, uint64_t *ticks, uint64_t *dev,
-			  uint64_t *inode)
+/* Start time and start of the stack (fields 22 and 28 of stat), and the
+ * executable's file. The stack lies elsewhere after each execve. */
+static bool read_identity(pid_t pid, struct ht_target_identity *ret)
 {
 	HT_AUTO_FD int fd = -1;
 	char path[48], buf[1024];
@@ -75,14 +77,15 @@ static bool read_identity(pid_t pid, uint64_t *ticks, uint64_t *dev,
 	paren = strrchr(buf, ')');
 	if (!paren || sscanf(paren + 1,
 			     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u"
-			     " %*u %*d %*d %*d %*d %*d %*d %" SCNu64,
-			     ticks) != 1)
+			     " %*u %*d %*d %*d %*d %*d %*d %" SCNu64
+			     " %*u %*d %*u %*u %*u %" SCNu64,
+			     &ret->start_ticks, &ret->stack) != 2)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
 	if (stat(path, &st) < 0)
 		return false;
-	*dev = st.st_dev;
-	*inode = st.st_ino;
+	ret->exe_dev = st.st_dev;
+	ret->exe_inode = st.st_ino;
 	return true;
 }
 
@@ -104,8 +107,7 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 	code = word_of(pid, &word, err);
 	if (code != HT_OK)
 		return code;
-	if (!read_identity(pid, &ret->start_ticks, &ret->exe_dev,
-			   &ret->exe_inode))
+	if (!read_identity(pid, &ret->identity))
 		return ht_access_explain(pid, ESRCH, err);
 	code = ht_reader_open_process(pid, word, true, &ret->own_reader, err);
 	if (code == HT_OK)
@@ -129,60 +131,84 @@ enum ht_code ht_target_open_core(const char *core, const char *exe,
 	return code;
 }
 
-/* Files are parsed by a process of its own (layout_role.h), which ends when the
- * cache does: nothing is looked up again in this target's life. */
 static enum ht_code locate_in(struct ht_target *t, const struct ht_maps *maps,
-			      bool use_debug_info, const char *role_exe,
+			      const struct ht_locate_in *how,
 			      struct ht_err *err)
 {
-	struct ht_locate_cache *cache = ht_locate_cache_new();
-	const struct ht_locate_in in = {
-		.pid = t->pid,
-		.maps = maps,
-		.reader = t->reader,
-		.exe_path = t->exe_path,
-		.use_debug_info = use_debug_info,
-		.cache = cache,
-		.role_exe = role_exe,
-	};
-	enum ht_code code = ht_locate(&in, &t->located, &t->notes, err);
+	struct ht_locate_in in = *how;
 
-	/* What parsing left behind would stay for the agent's life. */
-	ht_locate_cache_free(cache);
-	malloc_trim(0);
-	return code;
+	in.maps = maps;
+	ht_snapshot_fini(&t->notes);
+	ht_snapshot_init(&t->notes);
+	return ht_locate(&in, &t->located, &t->notes, err);
 }
 
-static enum ht_code locate_process(struct ht_target *t, bool use_debug_info,
-				   const char *role_exe, struct ht_err *err)
+static enum ht_code locate_process(struct ht_target *t,
+				   const struct ht_locate_in *how,
+				   struct ht_err *err)
 {
 	struct ht_maps maps = {0};
 	enum ht_code code = ht_maps_read(t->pid, &maps, err);
 
 	if (code == HT_OK)
-		code = locate_in(t, &maps, use_debug_info, role_exe, err);
+		code = locate_in(t, &maps, how, err);
 	ht_maps_fini(&maps);
+	return code;
+}
+
+/* Nobody serves malloc: so it is while the loader still works. */
+static bool is_loading(const struct ht_target *t)
+{
+	return t->located.n == 0 &&
+	       strcmp(t->located.libc.allocator, "unknown") == 0;
+}
+
+/* A busy heap may grow between its mappings and our reading, a new program is
+ * still being loaded: what does not fit then fits the next time. */
+static enum ht_code locate_patiently(struct ht_target *t,
+				     const struct ht_locate_in *how,
+				     struct ht_err *err)
+{
+	enum ht_code code = HT_BUG;
+
+	for (int i = 0; i < LOCATE_ATTEMPTS; i++) {
+		const struct timespec pause = {.tv_nsec = LOADING_NS};
+
+		code = locate_process(t, how, err);
+		if (ht_target_was_replaced(t))
+			return ht_target_fail_replaced(t, err);
+		if (code == HT_GONE || (code == HT_OK && !is_loading(t)))
+			break;
+		if (code == HT_OK)
+			nanosleep(&pause, NULL);
+	}
 	return code;
 }
 
 enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
 			      const char *role_exe, struct ht_err *err)
 {
-	enum ht_code code = HT_BUG;
+	/* Files are parsed by a process of its own (layout_role.h), which ends
+	 * when the cache does: nothing is looked up again in this target's
+	 * life. */
+	struct ht_locate_cache *cache = ht_locate_cache_new();
+	const struct ht_locate_in how = {
+		.pid = t->pid,
+		.reader = t->reader,
+		.exe_path = t->exe_path,
+		.use_debug_info = use_debug_info,
+		.cache = cache,
+		.role_exe = role_exe,
+	};
+	enum ht_code code;
 
-	if (t->have_located)
-		return HT_OK;
-	if (t->pid == 0) {
-		code = locate_in(t, &t->core.maps, use_debug_info, role_exe,
-				 err);
-	} else {
-		/* A busy heap may grow between its mappings and our reading:
-		 * what does not fit then fits the next time. */
-		for (int i = 0;
-		     i < LOCATE_ATTEMPTS && code != HT_OK && code != HT_GONE;
-		     i++)
-			code = locate_process(t, use_debug_info, role_exe, err);
-	}
+	if (t->pid == 0)
+		code = locate_in(t, &t->core.maps, &how, err);
+	else
+		code = locate_patiently(t, &how, err);
+	/* What parsing left behind would stay for the agent's life. */
+	ht_locate_cache_free(cache);
+	malloc_trim(0);
 	t->have_located = code == HT_OK;
 	return code;
 }
@@ -222,19 +248,42 @@ enum ht_code ht_target_dump(struct ht_target *t, int fd, struct ht_err *err)
 	return code;
 }
 
+/* The kernel hides the stack (0) from those who may not trace. */
+static bool is_other_program(const struct ht_target_identity *a,
+			     const struct ht_target_identity *b)
+{
+	return a->exe_dev != b->exe_dev || a->exe_inode != b->exe_inode ||
+	       (a->stack && b->stack && a->stack != b->stack);
+}
+
+bool ht_target_was_replaced(const struct ht_target *t)
+{
+	struct ht_target_identity now;
+
+	return t->pid != 0 && read_identity(t->pid, &now) &&
+	       now.start_ticks == t->identity.start_ticks &&
+	       is_other_program(&now, &t->identity);
+}
+
+enum ht_code ht_target_fail_replaced(const struct ht_target *t,
+				     struct ht_err *err)
+{
+	return ht_fail(err, HT_GONE,
+		       "process %d runs another program now (execve)",
+		       (int)t->pid);
+}
+
 enum ht_code ht_target_same(const struct ht_target *t, struct ht_err *err)
 {
-	uint64_t ticks, dev, inode;
+	struct ht_target_identity now;
 
 	if (t->pid == 0)
 		return HT_OK;
-	if (!read_identity(t->pid, &ticks, &dev, &inode) ||
-	    ticks != t->start_ticks)
+	if (!read_identity(t->pid, &now) ||
+	    now.start_ticks != t->identity.start_ticks)
 		return ht_fail(err, HT_GONE, "process %d ended", (int)t->pid);
-	if (dev != t->exe_dev || inode != t->exe_inode)
-		return ht_fail(err, HT_GONE,
-			       "process %d runs another program now (execve)",
-			       (int)t->pid);
+	if (is_other_program(&now, &t->identity))
+		return ht_target_fail_replaced(t, err);
 	return ht_access_check(t->pid, err);
 }
 

@@ -13,11 +13,17 @@
 #include "agent/reader.h"
 #include "agent/reader_core.h"
 
+/* Pids are reused, programs replaced: one life of a pid, and one program. */
+struct ht_target_identity {
+	uint64_t start_ticks;
+	uint64_t stack; /* its start; 0: hidden from us */
+	uint64_t exe_dev, exe_inode;
+};
+
 struct ht_target {
 	pid_t pid; /* 0: a core file */
 	int pidfd;
-	uint64_t start_ticks;	     /* pids are reused: this life of it */
-	uint64_t exe_dev, exe_inode; /* and this program of it */
+	struct ht_target_identity identity;
 	struct ht_reader *reader;
 	struct ht_pages_source *pages;
 	struct ht_reader own_reader;
@@ -42,7 +48,8 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 enum ht_code ht_target_open_core(const char *core, const char *exe,
 				 struct ht_target *ret,
 				 struct ht_err *err) HT_MUST_CHECK;
-/* Finds the heap, once. May take long: before the sandbox and any stop.
+/* Finds the heap, once. May take long: before the sandbox and any stop. HT_GONE
+ * when the process replaced its program meanwhile.
  * role_exe: the agent's program, which parses the files (layout_role.h), or
  * NULL to do that in this process, for tests. */
 enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
@@ -54,6 +61,11 @@ enum ht_code ht_target_dump(struct ht_target *t, int fd,
 /* Whether it is still the same process and program. HT_GONE when not. */
 enum ht_code ht_target_same(const struct ht_target *t,
 			    struct ht_err *err) HT_MUST_CHECK;
+/* Whether the process lives and has replaced its program since it was opened:
+ * what was read is of two programs then. The second makes the error of it. */
+bool ht_target_was_replaced(const struct ht_target *t);
+enum ht_code ht_target_fail_replaced(const struct ht_target *t,
+				     struct ht_err *err);
 void ht_target_close(struct ht_target *t);
 
 #endif

@@ -46,7 +46,7 @@ static void check_met(struct ht_walk *w)
 	for (size_t i = 0; i < w->roots->cached_n; i++)
 		if (w->roots->cached[i].size == 0 && lost++ == 0)
 			first = w->roots->cached[i].chunk;
-	if (lost && !w->in->moving)
+	if (lost && !w->in->moving && !w->unread)
 		ht_walk_find(w->out, "tcache_lost", first, HT_UNKNOWN,
 			     "%llu cached chunks are no chunks in use of any "
 			     "heap, this one first",

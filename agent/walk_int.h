@@ -159,6 +159,7 @@ struct ht_walk {
 	struct ht_class_count in_use[HT_CLASSES], free[HT_CLASSES];
 	struct ht_runs runs;
 	struct ht_kept kept;
+	bool unread; /* some of a heap is swapped out: not walked */
 	uint64_t free_swapped, fastbin_chunks, binned_chunks;
 	uint64_t done, total; /* bytes, for progress */
 };
@@ -194,6 +195,7 @@ struct ht_arena_walk {
 		*run; /* ring of the last free runs of the top's segment */
 	size_t runs;
 	unsigned resync_budget;
+	uint64_t unread; /* bytes not walked: pages among them are swapped */
 	uint64_t joined; /* where the free chunks that touch the top begin */
 	uint64_t checkpoint[HT_CHECKPOINTS];
 	size_t checkpoints;

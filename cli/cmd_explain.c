@@ -223,7 +223,7 @@ static void print_how(const struct ht_cli *cli, const struct ht_snapshot *s)
 	else
 		printf("stopped for %s, %s in all", pause, walk);
 	if (stop->uncertain_bytes && stop->uncertain_bytes != HT_UNKNOWN)
-		printf(", %s moved meanwhile",
+		printf(", %s not settled",
 		       ht_show_bytes(cli, stop->uncertain_bytes, bytes));
 	if (ht_show_has_heap(s))
 		printf("\n  %s %s, %s; layout by %s (%s), found by %s",

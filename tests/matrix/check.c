@@ -26,8 +26,10 @@
 #include "schema/snapshot.h"
 #include "tests/lib/target.h"
 
-#define ANSWER_MS 60000
-#define ROWS_MAX  512
+#define ANSWER_MS  60000
+#define ROWS_MAX   512
+#define HEAPS_MAX  512 /* arenas that malloc_info lists */
+#define CACHES_MAX 2048
 
 struct bin_row {
 	uint64_t from, total, count;
@@ -43,13 +45,13 @@ struct heap_said {
 };
 
 struct said {
-	struct heap_said heap[64];
+	struct heap_said heap[HEAPS_MAX];
 	size_t heaps;
 	uint64_t mmap_count, mmap_size;
 	uint64_t info[8], keepcost, version;
 	struct {
 		uint64_t tid, chunks, bytes;
-	} tcache[16];
+	} tcache[CACHES_MAX];
 	size_t tcaches;
 	bool complete;
 };
@@ -121,7 +123,7 @@ static void read_other_line(struct said *s, const char *line)
 	       &i[0], &i[1], &i[2], &i[3], &i[4], &i[5], &i[6], &i[7]);
 	sscanf(line, "keepcost %" SCNu64, &s->keepcost);
 	sscanf(line, "version %" SCNu64, &s->version);
-	if (s->tcaches < 16 &&
+	if (s->tcaches < CACHES_MAX &&
 	    sscanf(line, "tcache %" SCNu64 "%" SCNu64 "%" SCNu64,
 		   &s->tcache[s->tcaches].tid, &s->tcache[s->tcaches].chunks,
 		   &s->tcache[s->tcaches].bytes) == 3)
@@ -136,7 +138,7 @@ static bool read_said(const char *path, struct said *s)
 	bool inside = false;
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (strstr(line, "<heap nr") && s->heaps < 64) {
+		if (strstr(line, "<heap nr") && s->heaps < HEAPS_MAX) {
 			inside = true;
 			s->heaps++;
 		}
@@ -280,15 +282,23 @@ static uint64_t outer_tid(const struct ht_snapshot *s, uint64_t tid)
 	return tid;
 }
 
+static const struct ht_thread *find_thread(const struct ht_snapshot *s,
+					   uint64_t tid)
+{
+	for (size_t i = 0; i < s->threads.n; i++)
+		if (s->threads.v[i].tid == tid)
+			return &s->threads.v[i];
+	return NULL;
+}
+
 static void compare_tcaches(const struct ht_snapshot *s, const struct said *p)
 {
 	for (size_t k = 0; k < p->tcaches; k++) {
-		const struct ht_thread *found = NULL;
-		uint64_t tid = outer_tid(s, p->tcache[k].tid);
+		uint64_t tid = p->tcache[k].tid;
+		const struct ht_thread *found = find_thread(s, tid);
 
-		for (size_t i = 0; i < s->threads.n; i++)
-			if (s->threads.v[i].tid == tid)
-				found = &s->threads.v[i];
+		if (!found)
+			found = find_thread(s, outer_tid(s, tid));
 		same("thread is there", p->tcache[k].tid, found != NULL, 1);
 		if (!found)
 			continue;

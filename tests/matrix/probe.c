@@ -11,8 +11,6 @@
  * PROBE_NO_BRK=1: puts a mapping in brk's way: a main arena that is not
  * contiguous.
  */
-#include <gnu/libc-version.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,11 +19,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "figures.h"
+
 #define THREADS 3
 #define GUARD	40 /* keeps neighbours from being merged; never freed */
-
-/* 2.33 has it; older libcs do not. */
-extern struct mallinfo2 mallinfo2(void) __attribute__((weak));
 
 struct part {
 	size_t size;
@@ -49,11 +46,6 @@ struct work {
 static struct work works[THREADS + 1];
 static pthread_barrier_t rest;
 static char file_buffer[1 << 20]; /* a FILE that allocates nothing */
-
-static unsigned minor_version(void)
-{
-	return (unsigned)atoi(gnu_get_libc_version() + 2);
-}
 
 static size_t tcache_limit(void)
 {
@@ -160,31 +152,15 @@ static void block_brk(void)
 		abort();
 }
 
-static void print_figures(FILE *out)
+static void tell(FILE *out)
 {
-	struct mallinfo m;
-
-	malloc_info(0, out);
-	m = mallinfo();
-	if (mallinfo2) {
-		struct mallinfo2 n = mallinfo2();
-
-		fprintf(out, "mallinfo %zu %zu %zu %zu %zu %zu %zu %zu\n",
-			n.arena, n.ordblks, n.smblks, n.fsmblks, n.hblks,
-			n.hblkhd, n.uordblks, n.fordblks);
-		fprintf(out, "keepcost %zu\n", n.keepcost);
-	} else {
-		fprintf(out, "mallinfo %d %d %d %d %d %d %d %d\n", m.arena,
-			m.ordblks, m.smblks, m.fsmblks, m.hblks, m.hblkhd,
-			m.uordblks, m.fordblks);
-		fprintf(out, "keepcost %d\n", m.keepcost);
-	}
+	print_figures(out);
 	/* Each small segment of a main arena without brk leaves a rest, and
 	 * many of those fit the main thread's tcache. */
 	for (int i = getenv("PROBE_NO_BRK") ? 1 : 0; i <= THREADS; i++)
 		fprintf(out, "tcache %ld %zu %zu\n", works[i].tid,
 			works[i].tcache_chunks, works[i].tcache_bytes);
-	fprintf(out, "version %u\nend\n", minor_version());
+	fputs("end\n", out);
 	fflush(out);
 }
 
@@ -217,7 +193,7 @@ int main(int argc, char **argv)
 	pthread_barrier_wait(&rest);
 	say("ready\n");
 	while (read(0, &c, 1) == 1) {
-		print_figures(out);
+		tell(out);
 		say("done\n");
 	}
 	return 0;
