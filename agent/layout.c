@@ -110,6 +110,7 @@ static const struct {
 	{"rhel8", "ms-2.27", "par-2.26", "tcache-2.30"},
 	{"photon3", "ms-2.27", "par-2.24", NULL},
 	{"2.26-branch", "ms-2.27", "par-2.26", "tcache-2.26"},
+	{"2.27-branch", "ms-2.27", "par-2.26", "tcache-2.26"},
 	{"2.28-branch", "ms-2.27", "par-2.26", "tcache-2.30"},
 	{"2.29-branch", "ms-2.27", "par-2.26", "tcache-2.30"},
 };

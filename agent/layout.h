@@ -149,7 +149,7 @@ enum ht_code ht_layout_glibc(unsigned minor, unsigned word,
 			     struct ht_layout *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
 /* What a vendor's backports made of it: "rhel7", "rhel8", "photon3",
- * "2.26-branch", "2.28-branch", "2.29-branch". */
+ * "2.26-branch" to "2.29-branch". */
 enum ht_code ht_layout_vendor(const char *name, unsigned word,
 			      struct ht_layout *ret,
 			      struct ht_err *err) HT_MUST_CHECK;

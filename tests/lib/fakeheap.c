@@ -86,7 +86,7 @@ struct filler {
 
 static uint64_t mangle(const struct fake *k, uint64_t place, uint64_t next)
 {
-	return k->minor >= 32 ? next ^ place >> 12 : next;
+	return k->safe_linking ? next ^ place >> 12 : next;
 }
 
 static uint64_t chunk(struct filler *w, uint64_t size)
@@ -383,21 +383,13 @@ static void connect(struct fake *k)
 				.safe_linking = -1};
 }
 
-enum ht_code fake_build(struct fake *k, unsigned minor, unsigned word,
-			struct ht_err *err)
+static enum ht_code build(struct fake *k, struct ht_err *err)
 {
-	enum ht_code code;
-
-	*k = (struct fake){.minor = minor, .word = word};
-	k->f = fake_family(minor, word);
-	code = ht_layout_glibc(minor, word, &k->layout, err);
-	if (code != HT_OK)
-		return code;
 	for (int i = 0; i < FAKE_PARTS; i++) {
 		k->bytes[i] = calloc(1, FAKE_PART + 64);
 		if (!k->bytes[i])
 			abort();
-		k->part[i] = (struct ht_image_part){bases[word == 4][i],
+		k->part[i] = (struct ht_image_part){bases[k->word == 4][i],
 						    k->bytes[i], FAKE_PART};
 	}
 	k->mp = k->part[FAKE_LIBC].addr + 0x300;
@@ -406,6 +398,7 @@ enum ht_code fake_build(struct fake *k, unsigned minor, unsigned word,
 		.tid = 1,
 		.thread_pointer = k->part[FAKE_LIBC].addr + 0x8000,
 		.registers = true};
+	fake_put(k, k->thread.thread_pointer, k->thread.thread_pointer);
 	build_main(k);
 	build_thread(k);
 	fake_put(k, k->thread.thread_pointer + 0x50, k->main_arena);
@@ -413,6 +406,38 @@ enum ht_code fake_build(struct fake *k, unsigned minor, unsigned word,
 	build_par(k);
 	connect(k);
 	return make_maps(k, err);
+}
+
+enum ht_code fake_build(struct fake *k, unsigned minor, unsigned word,
+			struct ht_err *err)
+{
+	enum ht_code code;
+
+	*k = (struct fake){
+		.minor = minor, .word = word, .safe_linking = minor >= 32};
+	k->f = fake_family(minor, word);
+	code = ht_layout_glibc(minor, word, &k->layout, err);
+	return code == HT_OK ? build(k, err) : code;
+}
+
+enum ht_code fake_build_vendor(struct fake *k, const char *name, unsigned word,
+			       bool safe_linking, struct ht_err *err)
+{
+	const struct vendor *all = word == 8 ? vendors_64 : vendors_32;
+	enum ht_code code = ht_layout_vendor(name, word, &k->layout, err);
+	struct ht_layout layout = k->layout;
+
+	if (code != HT_OK)
+		return code;
+	*k = (struct fake){
+		.word = word, .safe_linking = safe_linking, .layout = layout};
+	for (size_t i = 0; i < sizeof(vendors_64) / sizeof(*all); i++)
+		if (strcmp(all[i].name, name) == 0)
+			k->f = &all[i].f;
+	if (!k->f)
+		return ht_fail(err, HT_UNSUPPORTED, "no struct of %s", name);
+	k->minor = k->f->since;
+	return build(k, err);
 }
 
 void fake_free(struct fake *k)

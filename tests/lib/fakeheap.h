@@ -25,6 +25,12 @@ struct family {
 	unsigned counters; /* 0 no tcache, 1 char, 2 uint16, 3 num_slots */
 };
 
+/* The same for what a vendor's backports made of a release. */
+struct vendor {
+	const char *name; /* as ht_layout_vendor() knows it */
+	struct family f;
+};
+
 /* The family of a release, for words of 8 or 4 bytes. */
 const struct family *fake_family(unsigned minor, unsigned word);
 
@@ -33,6 +39,7 @@ enum { FAKE_LIBC, FAKE_BRK, FAKE_HEAP_1, FAKE_HEAP_2, FAKE_MMAP, FAKE_PARTS };
 
 struct fake {
 	unsigned minor, word;
+	bool safe_linking;
 	const struct family *f;
 	struct ht_layout layout; /* the walker's own */
 	uint8_t *bytes[FAKE_PARTS];
@@ -57,6 +64,9 @@ struct fake {
 /* HT_UNSUPPORTED when the walker has no layout for the release. */
 enum ht_code fake_build(struct fake *k, unsigned minor, unsigned word,
 			struct ht_err *err);
+/* A vendor's libc; some came to safe-linking by an update of their 2.28. */
+enum ht_code fake_build_vendor(struct fake *k, const char *name, unsigned word,
+			       bool safe_linking, struct ht_err *err);
 void fake_free(struct fake *k);
 /* A word of the image, to be spoiled or looked at. */
 void fake_put(struct fake *k, uint64_t addr, uint64_t value);

@@ -137,6 +137,36 @@ static const struct family S(families)[] = {
 	 FIELD(par_44, tcache_count), CACHE(tcache_42), 3},
 };
 
+/* What vendors and release branches made of one version by backports. */
+static const struct vendor S(vendors)[] = {
+	/* attached_threads came to 2.17 (BZ 19048). */
+	{"rhel7",
+	 {17, OLD_ALIGN, OLD_FAST, FIELD(ms_23, fastbinsY), ARENA(ms_23),
+	  HEAP(heap_17), PAR(par_17), 0, 0, 0, 0}},
+	/* 2.28-78 on: uint16 counts. */
+	{"rhel8",
+	 {28, 16, FAST, FIELD(ms_27, fastbinsY), ARENA(ms_27), HEAP(heap_26),
+	  PAR(par_26), FIELD(par_26, tcache_count), CACHE(tcache_30), 2}},
+	/* 2.28 built without tcache: mp_ ends with sbrk_base. */
+	{"photon3",
+	 {28, 16, FAST, FIELD(ms_27, fastbinsY), ARENA(ms_27), HEAP(heap_26),
+	  PAR(par_24), 0, 0, 0, 0}},
+	/* have_fastchunks came to 2.26. */
+	{"2.26-branch",
+	 {26, 16, FAST, FIELD(ms_27, fastbinsY), ARENA(ms_27), HEAP(heap_26),
+	  PAR(par_26), FIELD(par_26, tcache_count), CACHE(tcache_26), 1}},
+	/* The tcache key lies in the chunk: no struct changed. */
+	{"2.27-branch",
+	 {27, 16, FAST, FIELD(ms_27, fastbinsY), ARENA(ms_27), HEAP(heap_26),
+	  PAR(par_26), FIELD(par_26, tcache_count), CACHE(tcache_26), 1}},
+	{"2.28-branch",
+	 {28, 16, FAST, FIELD(ms_27, fastbinsY), ARENA(ms_27), HEAP(heap_26),
+	  PAR(par_26), FIELD(par_26, tcache_count), CACHE(tcache_30), 2}},
+	{"2.29-branch",
+	 {29, 16, FAST, FIELD(ms_27, fastbinsY), ARENA(ms_27), HEAP(heap_26),
+	  PAR(par_26), FIELD(par_26, tcache_count), CACHE(tcache_30), 2}},
+};
+
 #undef FIELD
 #undef ARENA
 #undef PAR

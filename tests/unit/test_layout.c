@@ -315,6 +315,7 @@ static void vendors_mix_rows_as_their_backports_do(void **state)
 		{"rhel8", 8, 2200, 112, 640},
 		{"photon3", 8, 2200, 80, 0},
 		{"2.26-branch", 8, 2200, 112, 576},
+		{"2.27-branch", 8, 2200, 112, 576},
 		{"2.28-branch", 8, 2200, 112, 640},
 		{"2.29-branch", 4, 1116, 64, 384},
 	};
