@@ -140,6 +140,8 @@ void ht_allocator_version(enum ht_allocator a, const void *data, size_t len,
 		version_with_hash(s, end, out, out_len);
 	else if (a == HT_ALLOCATOR_TCMALLOC)
 		version_behind(s, end, "gperftools ", out, out_len);
+	else if (a == HT_ALLOCATOR_JVM) /* "... JRE (17.0.15+6), built on" */
+		version_behind(s, end, " JRE (", out, out_len);
 	else if (a == HT_ALLOCATOR_MUSL)
 		version_alone(s, end, out, out_len);
 }

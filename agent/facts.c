@@ -363,13 +363,15 @@ static void read_malloc(const struct ht_elf *e, int fd, int debug_fd,
 		has_debug = false;
 	}
 	read_symbols(e, has_debug ? &debug : NULL, want, ret);
-	if (!(ret->flags & HT_FACTS_MALLOC) && !(want & HT_FACTS_IS_EXE))
+	if (!(ret->flags & HT_FACTS_MALLOC) && !(want & HT_FACTS_IS_EXE) &&
+	    ret->allocator != HT_ALLOCATOR_JVM)
 		return;
 	read_texts(e, ret);
 	read_go_version(e, ret);
 	/* A dynamic program that brings its own malloc exports it: libc calls
 	 * it too. */
-	if (!(ret->flags & HT_FACTS_MALLOC) && (e->flags & HT_FACTS_INTERP))
+	if (!(ret->flags & HT_FACTS_MALLOC) &&
+	    (e->flags & HT_FACTS_INTERP || !(want & HT_FACTS_IS_EXE)))
 		return;
 	ht_facts_scan_arenas(e, ret);
 	if (!ret->arenas_n && !(ret->flags & HT_FACTS_SYMTAB))

@@ -24,7 +24,8 @@ struct survey {
 	bool used[HT_MALLOCS_MAX];
 	struct ht_found other; /* first that defines malloc without glibc's */
 	struct ht_found exe;
-	bool has_other, has_exe, has_jvm;
+	const struct ht_facts *jvm; /* NULL: no Java virtual machine */
+	bool has_other, has_exe;
 	char banner[64]; /* of the first glibc: libc_malloc_debug has none */
 	struct ht_err refused; /* the first glibc that no layout fits */
 };
@@ -166,7 +167,8 @@ static void look_into(struct survey *s, const struct ht_image_at *at)
 	}
 	if (x->banner[0] && !s->banner[0])
 		memcpy(s->banner, x->banner, sizeof(s->banner));
-	s->has_jvm |= x->allocator == HT_ALLOCATOR_JVM;
+	if (x->allocator == HT_ALLOCATOR_JVM)
+		s->jvm = x;
 	if (at->exe && !s->has_exe) {
 		s->exe = f;
 		s->has_exe = true;
@@ -261,19 +263,24 @@ static void name_allocator(const struct ht_found *f, struct ht_libc *libc)
 			 version[0] ? " " : "", version);
 }
 
+static const char *known_version(const struct ht_facts *x)
+{
+	return x->allocator_version[0] ? x->allocator_version
+				       : "version unknown";
+}
+
 static void note_runtimes(struct survey *s)
 {
-	if (s->has_jvm)
+	if (s->jvm)
 		ht_snapshot_warn(s->notes,
-				 "a Java virtual machine: its heap "
-				 "is anonymous memory outside malloc");
+				 "a Java virtual machine (%s): its heap is "
+				 "anonymous memory outside malloc",
+				 known_version(s->jvm));
 	if (s->has_exe && s->exe.facts->allocator == HT_ALLOCATOR_GO)
 		ht_snapshot_warn(s->notes,
 				 "a Go program (%s): Go's own heap "
 				 "is anonymous memory outside malloc",
-				 s->exe.facts->allocator_version[0]
-					 ? s->exe.facts->allocator_version
-					 : "version unknown");
+				 known_version(s->exe.facts));
 }
 
 /* An allocator that is in the program itself shows by its texts alone. */
@@ -304,6 +311,10 @@ static enum ht_code conclude(struct survey *s, struct ht_err *err)
 		s->out->n = 0;
 		describe_file(other, libc);
 		name_allocator(other, libc);
+		ht_snapshot_warn(s->notes,
+				 "malloc is %s (%s), not glibc's: its heap is "
+				 "not measured, the process's figures are",
+				 libc->allocator, other->at.path);
 		return HT_OK;
 	}
 	if (s->out->n == 0) {

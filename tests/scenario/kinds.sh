@@ -103,31 +103,102 @@ named() { # NAME WANTED COMMAND...: libc.allocator and what else has to be true
 	"$@" <hold >said &
 	local pid=$!
 	exec 8>hold
-	poll 10 grep -q ready said
+	poll 60 grep -q ready said
 	"$HT_BUILD/heaptide" explain "$pid" --json >got.json 2>/dev/null
 	got=$(python3 -c '
 import json
 j = json.load(open("got.json"))
+others = [w for w in j["warnings"] if "heap is" in w]
 print(j["libc"]["allocator"], "no heap" if j["totals"]["system"] is None else "heap",
-      "figures" if j["process"]["rss"] else "nothing")')
+      "figures" if j["process"]["rss"] else "nothing", "- said" if others else "")')
+	got=${got% }
 	exec 8>&-
 	wait "$pid"
 	rm -f hold
 	is "$name" "$got" "$wanted"
 }
 
-named "jemalloc in front is named with its version" "jemalloc 5.3.0 no heap figures" \
+named "jemalloc in front is named with its version" "jemalloc 5.3.0 no heap figures - said" \
 	env LD_PRELOAD=$libs/libjemalloc.so.2 ./rest
-named "tcmalloc in front is named with its version" "tcmalloc 2.10 no heap figures" \
+named "tcmalloc in front is named with its version" "tcmalloc 2.10 no heap figures - said" \
 	env LD_PRELOAD=$libs/libtcmalloc_minimal.so.4 ./rest
-named "mimalloc in front is named with its version" "mimalloc 2.0 no heap figures" \
+named "mimalloc in front is named with its version" "mimalloc 2.0 no heap figures - said" \
 	env LD_PRELOAD=$libs/libmimalloc.so.2.0 ./rest
 named "libc's debugging malloc is walked as glibc's" "glibc heap figures" \
 	env LD_PRELOAD=$libs/libc_malloc_debug.so.0 MALLOC_CHECK_=3 ./rest
 musl-gcc -static -O0 -o rest-musl rest.c
-named "a static musl program is named" "musl no heap figures" ./rest-musl
+named "a static musl program is named" "musl no heap figures - said" ./rest-musl
 musl-gcc -O0 -o rest-musl-dynamic rest.c
-named "a musl program is named with its version" "musl 1.2.3 no heap figures" ./rest-musl-dynamic
+named "a musl program is named with its version" "musl 1.2.3 no heap figures - said" ./rest-musl-dynamic
+
+clang -O0 -fsanitize=scudo -o rest-scudo rest.c
+named "a program with scudo linked in is named" "scudo no heap figures - said" ./rest-scudo
+scudo=$(clang -print-file-name=lib/linux/libclang_rt.scudo_standalone-x86_64.so)
+named "scudo in front is named" "scudo no heap figures - said" env LD_PRELOAD="$scudo" ./rest
+
+# Runtimes with a heap of their own. What marks them is made here as their linkers
+# make it; a real one, where there is one, is measured too.
+cat >go.c <<'C'
+/* What every Go program has: no libc, and .go.buildinfo. */
+__attribute__((section(".go.buildinfo"), used, aligned(16)))
+static const char info[64] = "\xff Go buildinf:" "\x08\x02"
+			     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+			     "\x08" "go1.22.5";
+static long call(long n, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+
+	__asm__ volatile("syscall" : "+a"(n) : "D"(a), "S"(b), "d"(c), "r"(r10),
+			 "r"(r8), "r"(r9) : "rcx", "r11", "memory");
+	return n;
+}
+void _start(void)
+{
+	volatile char *heap = (char *)call(9, 0, 4 << 20, 3, 0x22, -1, 0);
+	char c;
+
+	for (long i = 0; i < 4 << 20; i += 4096)
+		heap[i] = 1;
+	call(1, 1, (long)"ready\n", 6, 0, 0, 0);
+	call(0, 0, (long)&c, 1, 0, 0, 0);
+	call(231, 0, 0, 0, 0, 0, 0);
+}
+C
+gcc -O1 -nostdlib -static -fno-stack-protector -o rest-go go.c
+named "a Go program is named with its version" "go 1.22.5 no heap figures - said" ./rest-go
+is "a Go program's heap is anonymous memory outside malloc" "$(python3 -c '
+import json
+j = json.load(open("got.json"))
+print(sum(r["bytes"] for r in j["rss_breakdown"] if r["cause"] == "anon_other") >= 4 << 20)')" True
+cat >jvm.c <<'C'
+const char version[] = "OpenJDK 64-Bit Server VM (21.0.4+7) for linux-amd64 "
+		       "JRE (21.0.4+7), built on";
+int JNI_CreateJavaVM(void) { return version[0]; }
+C
+gcc -shared -fPIC -o libjvm.so jvm.c
+named "a Java virtual machine's malloc is glibc's, and its own heap is spoken of" \
+	"glibc heap figures - said" env LD_PRELOAD="$PWD/libjvm.so" ./rest
+said_of() { python3 -c 'import json; print(*json.load(open("got.json"))["warnings"])'; }
+ok "a Java virtual machine is named with its version" \
+	grep -q "Java virtual machine (21.0.4)" <<<"$(said_of)"
+if command -v java >/dev/null; then
+	cat >Rest.java <<'C'
+public class Rest {
+	public static void main(String[] a) throws Exception {
+		byte[][] kept = new byte[200][];
+		for (int i = 0; i < 200; i++) kept[i] = new byte[100000];
+		System.out.println("ready");
+		System.in.read();
+		System.exit(kept.length - 200);
+	}
+}
+C
+	named "a real Java program" "glibc heap figures - said" java Rest.java
+	ok "a real Java program: its version is named" \
+		grep -q "Java virtual machine ([0-9]*\.[0-9]" <<<"$(said_of)"
+fi
 
 # A second libc in a namespace of its own: its malloc is told apart.
 cat >second.c <<'C'
