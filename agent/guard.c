@@ -8,6 +8,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 #define FIRST_SURPLUS_FD 4
 
 enum ht_code ht_guard_arrive(struct ht_err *err)
@@ -38,4 +40,21 @@ void ht_guard_alarm(uint64_t timeout_ms)
 				     (suseconds_t)(timeout_ms % 1000 * 1000)}};
 
 	setitimer(ITIMER_REAL, &limit, NULL);
+}
+
+struct itimerval ht_guard_hurry(int64_t within_ns)
+{
+	const struct itimerval limit = {
+		.it_value = {.tv_sec = within_ns / HT_NS_PER_S,
+			     .tv_usec =
+				     within_ns % HT_NS_PER_S / HT_NS_PER_US}};
+	struct itimerval before = {0};
+
+	setitimer(ITIMER_REAL, &limit, &before);
+	return before;
+}
+
+void ht_guard_ease(const struct itimerval *before)
+{
+	setitimer(ITIMER_REAL, before, NULL);
 }

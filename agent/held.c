@@ -10,12 +10,15 @@
 
 #include "agent/access.h"
 #include "agent/restart.h"
+#include "agent/thread_pointer.h"
 
 /* The counter is read before the look: if it is the same at the end, the thread
  * has been asleep from the look on. */
-static bool watch(struct ht_held *h, DIR *tasks, unsigned word,
+static bool watch(struct ht_held *h, DIR *tasks, struct ht_reader *reader,
 		  bool watch_sleepers)
 {
+	unsigned word = reader->word;
+
 	h->runs = ht_task_runs(tasks, h->tid);
 	if (h->runs == HT_RUNS_UNKNOWN ||
 	    !ht_task_asleep(tasks, h->tid, &h->nap))
@@ -24,18 +27,19 @@ static bool watch(struct ht_held *h, DIR *tasks, unsigned word,
 	    (!watch_sleepers && ht_restart_survives(&h->nap, word)))
 		return false;
 	h->state = HT_HELD_WATCHED;
+	h->thread_pointer = ht_thread_pointer(h->tid, reader);
 	return true;
 }
 
 enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
-			   unsigned word, bool watch_sleepers,
+			   struct ht_reader *reader, bool watch_sleepers,
 			   struct ht_err *err)
 {
 	int why;
 	char state;
 
 	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
-	if (watch(h, tasks, word, watch_sleepers))
+	if (watch(h, tasks, reader, watch_sleepers))
 		return HT_OK;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0) {
 		h->state = HT_HELD_SEIZED;
@@ -46,6 +50,26 @@ enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
 	if (why == ESRCH || state == 0 || state == 'Z' || state == 'X')
 		return HT_OK;
 	return ht_access_explain(tid, why, err);
+}
+
+struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word)
+{
+	struct ht_thread_state t = {.tid = h->tid};
+
+	if (h->state == HT_HELD_STOPPED) {
+		t.thread_pointer =
+			word == 4 ? h->regs.gs_base : h->regs.fs_base;
+		t.pc = h->regs.rip;
+		t.sp = h->regs.rsp;
+		t.frame = h->regs.rbp;
+		t.registers = true;
+	} else if (h->state == HT_HELD_WATCHED) {
+		t.thread_pointer = h->thread_pointer;
+		t.pc = h->nap.pc;
+		t.sp = h->nap.sp;
+		t.registers = t.thread_pointer != 0;
+	}
+	return t;
 }
 
 void ht_held_interrupt(struct ht_held *h)

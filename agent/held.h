@@ -6,6 +6,7 @@
 #include <sys/user.h>
 
 #include "agent/malloc_state.h"
+#include "agent/reader.h"
 #include "agent/tasks.h"
 
 enum ht_held_state {
@@ -22,13 +23,17 @@ struct ht_held {
 	uint64_t runs; /* WATCHED: its run counter before we looked */
 	struct user_regs_struct regs; /* STOPPED */
 	struct ht_nap nap;	      /* WATCHED */
+	uint64_t thread_pointer;      /* WATCHED; 0: unknown */
 };
 
 /* Looks at the thread and either watches or seizes it (without stopping it).
- * HT_OK with HT_HELD_GONE when it ended meanwhile. */
+ * reader: borrowed, for the thread pointer of one that is watched. HT_OK with
+ * HT_HELD_GONE when it ended meanwhile. */
 enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
-			   unsigned word, bool watch_sleepers,
+			   struct ht_reader *reader, bool watch_sleepers,
 			   struct ht_err *err) HT_MUST_CHECK;
+/* Registers of a thread that is stopped or watched. */
+struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word);
 /* Asks a seized thread to stop. */
 void ht_held_interrupt(struct ht_held *h);
 /* Lets a stopped thread run, still seized; a signal goes with it. */

@@ -54,6 +54,7 @@ void ht_look_end(struct ht_look *l)
 static void note_report(struct ht_look *l, const struct ht_stop_report *report)
 {
 	l->woken = report->woken;
+	l->last_pause_us = report->pause_us;
 	if (report->pause_us > l->pause_us)
 		l->pause_us = report->pause_us;
 	l->session->must_end |= report->stuck;
@@ -106,9 +107,14 @@ enum ht_code ht_look_unstopped(struct ht_look *l, struct ht_err *err)
 		return code;
 	l->attempts++;
 	l->in.moving = true;
-	while ((tid = ht_tasks_next(tasks)) != 0)
+	l->runnable = 0;
+	while ((tid = ht_tasks_next(tasks)) != 0) {
+		struct ht_nap nap;
+
+		l->runnable += !ht_task_asleep(tasks, tid, &nap);
 		if (!add_thread(l, tid))
 			return ht_fail(err, HT_NOMEM, "no memory for threads");
+	}
 	return HT_OK;
 }
 
@@ -167,6 +173,55 @@ enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
 		code = ht_roots_read(&l->in, &l->roots, err);
 	if (code == HT_OK)
 		l->inside_malloc |= ht_roots_in_flux(l->roots);
+	return code;
+}
+
+/* One thread's caches, in its turn. */
+static enum ht_code read_caches(void *ctx, const struct ht_thread_state *t,
+				struct ht_err *err)
+{
+	const struct ht_look *l = ctx;
+	struct ht_target *target = l->session->target;
+	struct ht_walk_in in = l->in;
+	enum ht_code code = HT_OK;
+
+	in.threads = t;
+	in.threads_n = 1;
+	if (target->located.n > 0)
+		code = ht_locate_threads(&target->located, target->reader,
+					 &l->maps, t, 1, err);
+	return code == HT_OK ? ht_roots_add_threads(&in, l->roots, err) : code;
+}
+
+static void forget_caches(void *ctx)
+{
+	const struct ht_look *l = ctx;
+
+	ht_roots_forget_last(l->roots);
+}
+
+enum ht_code ht_look_turns(struct ht_look *l,
+			   const struct ht_turns_limits *limits,
+			   struct ht_err *err)
+{
+	const struct ht_turns_look look = {read_caches, forget_caches, l};
+	struct ht_turns_report report = {0};
+	struct ht_target *t = l->session->target;
+	enum ht_code code = ht_maps_read(t->pid, &l->maps, err);
+
+	l->attempts++;
+	l->in.moving = true;
+	l->session->snapshot->head.taken_at = ht_wall_ns();
+	if (code == HT_OK)
+		code = ht_roots_read(&l->in, &l->roots, err);
+	if (code == HT_OK)
+		code = ht_turns_take(t->pid, limits, t->reader, &look, &report,
+				     err);
+	if (report.pause_us > l->pause_us)
+		l->pause_us = report.pause_us;
+	l->threads = report.held;
+	l->missed = report.missed;
+	l->session->must_end |= report.stuck;
 	return code;
 }
 

@@ -9,6 +9,7 @@
 
 #include "agent/session.h"
 #include "agent/stop.h"
+#include "agent/turns.h"
 #include "agent/walk.h"
 
 struct ht_look {
@@ -20,6 +21,9 @@ struct ht_look {
 	struct ht_thread_state
 		*unstopped; /* owned: threads of a running target */
 	uint64_t pause_us, attempts, threads;
+	uint64_t last_pause_us; /* of the last stop; pause_us is the longest */
+	size_t runnable; /* ht_look_unstopped: threads that did not sleep */
+	size_t missed;	 /* ht_look_turns: threads read while they ran */
 	size_t woken;
 	bool inside_malloc; /* the last stop found a thread in malloc */
 };
@@ -40,6 +44,11 @@ enum ht_code ht_look_unstopped(struct ht_look *l,
  * first given a moment to leave it, until the deadline. Notes inside_malloc. */
 enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
 			  struct ht_err *err) HT_MUST_CHECK;
+/* In place of a stop and ht_look_read: mappings and arenas of the running
+ * target, and the threads' caches, each while its thread stands still. */
+enum ht_code ht_look_turns(struct ht_look *l,
+			   const struct ht_turns_limits *limits,
+			   struct ht_err *err) HT_MUST_CHECK;
 /* When no request follows: gives up every privilege. Nothing can be stopped
  * afterwards; what is held can be let go. */
 enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;

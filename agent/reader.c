@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/clock.h"
+
 #define BATCH_PIECES 1024 /* IOV_MAX */
 
 void ht_reader_close(struct ht_reader *r)
@@ -14,9 +16,18 @@ void ht_reader_close(struct ht_reader *r)
 	*r = (struct ht_reader){0};
 }
 
+static bool too_late(struct ht_reader *r)
+{
+	if (r->deadline_ns && ht_mono_ns() >= r->deadline_ns)
+		r->expired = true;
+	return r->expired;
+}
+
 /* Takes len bytes off the budget; what is granted may be less. */
 static size_t spend(struct ht_reader *r, size_t len)
 {
+	if (too_late(r))
+		return 0;
 	if (len > r->bytes_left)
 		len = (size_t)r->bytes_left;
 	r->bytes_left -= len;
@@ -59,6 +70,11 @@ enum ht_code ht_reader_read(struct ht_reader *r, uint64_t addr, void *buf,
 	}
 	if (got == len)
 		return HT_OK;
+	if (r->expired)
+		return ht_fail_at(err, HT_FAULT, addr + got,
+				  "0x%" PRIx64
+				  " was not read: the pause was over",
+				  addr + got);
 	if (r->bytes_left == 0)
 		return ht_fail_at(err, HT_FAULT, addr + got,
 				  "cannot read 0x%" PRIx64
@@ -81,7 +97,7 @@ static void read_some_pieces(struct ht_reader *r, struct ht_piece *p, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		len += p[i].len;
-	if (!r->ops->read_batch || len > r->bytes_left) {
+	if (!r->ops->read_batch || len > r->bytes_left || too_late(r)) {
 		for (size_t i = 0; i < n; i++)
 			read_piece(r, &p[i]);
 		return;

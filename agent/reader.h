@@ -45,6 +45,9 @@ struct ht_reader {
 	unsigned word;	     /* 8 or 4: width of the target's pointers */
 	uint64_t bytes_read; /* so far */
 	uint64_t bytes_left; /* read budget: a walk cannot run for ever */
+	int64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none. Nothing is read
+				later: whoever holds the target lets it go */
+	bool expired;	     /* a read came too late; the caller clears it */
 };
 
 /* A live process. word: 8 or 4. may_trace: PTRACE_PEEKDATA may be the last

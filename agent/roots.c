@@ -410,6 +410,34 @@ enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
 	return code;
 }
 
+enum ht_code ht_roots_add_threads(const struct ht_walk_in *in,
+				  struct ht_roots *roots, struct ht_err *err)
+{
+	bool in_flux = roots->in_flux, caught;
+	enum ht_code code;
+
+	roots->before_last =
+		(struct ht_roots_mark){roots->cached_n, roots->notes.threads.n,
+				       roots->notes.findings.n};
+	roots->in_flux = false;
+	code = ht_tcache_read(in, roots, err);
+	caught = roots->in_flux;
+	roots->in_flux = in_flux;
+	if (code == HT_OK && !caught)
+		return HT_OK;
+	ht_roots_forget_last(roots);
+	if (code != HT_OK)
+		return code;
+	return ht_fail(err, HT_BUSY, "a thread cache was being changed");
+}
+
+void ht_roots_forget_last(struct ht_roots *roots)
+{
+	roots->cached_n = roots->before_last.cached_n;
+	roots->notes.threads.n = roots->before_last.threads_n;
+	roots->notes.findings.n = roots->before_last.findings_n;
+}
+
 uint64_t ht_roots_walk_bytes(const struct ht_roots *roots)
 {
 	uint64_t bytes = 0;

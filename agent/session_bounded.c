@@ -5,33 +5,57 @@
  *
  * A rehearsal without a stop tells how long the roots take to read. If that
  * fits the budget, one stop reads them in one instant, and walks the heaps as
- * well if they fit what is left. All else is read with the target running, and
- * checked.
+ * well if they fit what is left. If it does not, because the threads are many,
+ * they stand still one after the other (turns.h). All else is read with the
+ * target running, and checked.
  */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/guard.h"
 #include "agent/look.h"
 #include "common/clock.h"
 
 /* Tenths of the budget: stopping is given up after the first, reading must be
- * over by the second, the rest is for letting go. */
+ * over by the second and is cut off by the third, the rest is for letting go.
+ */
 #define STOP_TENTHS 4
 #define READ_TENTHS 7
+#define CUT_TENTHS  8
+/* All stops of one sample together, in budgets: the next may be a second later,
+ * and the target must not lose more than a hundredth of its time. */
+#define BUDGETS_IN_ALL 4
+/* A thread's part of a stop beside its caches: whether it is in malloc. */
+#define THREAD_NS (6 * HT_NS_PER_US)
+/* All turns together; threads that had none by then are read as they run. */
+#define TURNS_WITHIN_NS (2 * HT_NS_PER_S)
+/* A read that hangs in the kernel cannot be cut off: then the agent ends. Far
+ * above what a crowded machine takes from us. */
+#define HANG_NS (200 * HT_NS_PER_MS)
+
+struct bounded {
+	struct ht_look look;
+	bool walked;	  /* within the stop */
+	bool settled;	  /* the roots are of one instant */
+	int64_t roots_ns; /* the rehearsal's */
+	char why[256];	  /* no stop was possible; or "" */
+};
 
 static int64_t tenths(const struct ht_session *s, int n)
 {
 	return (int64_t)s->request->max_pause_us * HT_NS_PER_US * n / 10;
 }
 
-/* Reads the roots without a stop. ret_ns: processor time that it took: in the
- * stop nobody else gets our processor. */
-static enum ht_code rehearse(struct ht_look *l, int64_t *ret_ns,
-			     struct ht_err *err)
+/* Reads the roots without a stop. Takes processor time: in the stop nobody else
+ * gets our processor. */
+static enum ht_code rehearse(struct bounded *b, struct ht_err *err)
 {
-	enum ht_code code = ht_look_unstopped(l, err);
+	enum ht_code code = ht_look_unstopped(&b->look, err);
 	int64_t begin = ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 
 	if (code == HT_OK)
-		code = ht_look_read(l, 0, err);
-	*ret_ns = ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin;
+		code = ht_look_read(&b->look, 0, err);
+	b->roots_ns = ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin;
 	return code;
 }
 
@@ -66,92 +90,169 @@ static enum ht_code walk(struct ht_look *l, struct ht_err *err)
 	return code;
 }
 
-/* One stop. HT_OK and l->roots of one instant, or l->inside_malloc; HT_TIMEOUT:
- * the threads did not stop within their share of the budget. */
-static enum ht_code stop_once(struct ht_look *l, bool *ret_walked,
-			      struct ht_err *err)
+/* --- all at once
+ * -------------------------------------------------------------- */
+
+static enum ht_code read_and_walk(struct bounded *b, int64_t begin_ns,
+				  struct ht_err *err)
 {
+	struct ht_look *l = &b->look;
+	enum ht_code code = ht_look_read(
+		l, begin_ns + tenths(l->session, STOP_TENTHS), err);
+
+	if (code != HT_OK || l->inside_malloc || !walk_fits(l, begin_ns))
+		return code;
+	ht_session_clean(l->session);
+	b->walked = true;
+	return walk(l, err);
+}
+
+/* One stop. HT_OK and the roots of one instant, or inside_malloc; HT_TIMEOUT:
+ * the threads did not stop within their share of the budget. */
+static enum ht_code stop_once(struct bounded *b, struct ht_err *err)
+{
+	struct ht_session *s = b->look.session;
+	struct ht_reader *reader = s->target->reader;
 	int64_t begin = ht_mono_ns();
 	const struct ht_stop_limits limits = {
-		.deadline_ns = begin + tenths(l->session, STOP_TENTHS),
+		.deadline_ns = begin + tenths(s, STOP_TENTHS),
 		.realtime = true,
 		.watch_sleepers = true,
 	};
-	enum ht_code code = ht_look_stop(l, &limits, err);
+	enum ht_code code;
 
-	*ret_walked = false;
-	if (code == HT_OK)
-		code = ht_look_read(l, begin + tenths(l->session, STOP_TENTHS),
-				    err);
-	if (code == HT_OK && !l->inside_malloc && walk_fits(l, begin)) {
-		ht_session_clean(l->session);
-		code = walk(l, err);
-		*ret_walked = true;
+	b->walked = false;
+	reader->expired = false;
+	code = ht_look_stop(&b->look, &limits, err);
+	if (code == HT_OK) {
+		struct itimerval before = ht_guard_hurry(HANG_NS);
+
+		reader->deadline_ns = begin + tenths(s, CUT_TENTHS);
+		code = read_and_walk(b, begin, err);
+		reader->deadline_ns = 0;
+		ht_guard_ease(&before);
 	}
-	ht_look_release(l);
+	ht_look_release(&b->look);
+	if (reader->expired)
+		code = ht_fail(err, HT_TIMEOUT,
+			       "process %d: reading did not end in time",
+			       (int)s->target->pid);
+	reader->expired = false;
 	return code;
 }
 
-/* Stops until what was read is of one instant. False: it never was; the last
- * rehearsal has to do. */
-static bool settle(struct ht_look *l, bool *ret_walked, struct ht_err *err)
+/* How many threads can be stopped at once is learned by trying; that it failed
+ * once is not for ever. */
+static void learn_at_once(struct ht_target *t, size_t runnable, bool in_time)
 {
+	if (!in_time)
+		t->at_once = runnable / 2;
+	else if (t->at_once < 4096)
+		t->at_once += 1 + t->at_once / 8;
+}
+
+/* Stops until what was read is of one instant, as long as all pauses together
+ * stay small. */
+static void settle(struct bounded *b, struct ht_err *err)
+{
+	struct ht_look *l = &b->look;
+	struct ht_session *s = l->session;
+	uint64_t paused_us = 0, budget_us = s->request->max_pause_us;
+	size_t runnable = l->runnable;
+
 	l->attempts = 0; /* stops are counted, not the rehearsal */
-	while (l->attempts < l->session->request->attempts) {
+	while (l->attempts < s->request->attempts &&
+	       paused_us < (BUDGETS_IN_ALL - 1) * budget_us) {
 		enum ht_code code;
 
 		ht_look_retry(l);
-		code = stop_once(l, ret_walked, err);
+		code = stop_once(b, err);
+		paused_us += l->last_pause_us;
 		if (code == HT_TIMEOUT)
-			return false;
-		if (code == HT_OK && !l->inside_malloc && l->woken == 0)
-			return true;
-		if (code != HT_OK && code != HT_FAULT)
-			return false;
+			learn_at_once(s->target, runnable, false);
+		b->settled =
+			code == HT_OK && !l->inside_malloc && l->woken == 0;
+		if (b->settled || (code != HT_OK && code != HT_FAULT))
+			return;
 	}
-	return false;
 }
 
-/* Whether a stop for the roots keeps the budget. */
-static bool fits(const struct ht_session *s, int64_t roots_ns)
+/* Whether a stop of all threads for the roots keeps the budget. */
+static bool fits(const struct bounded *b)
 {
-	return roots_ns < tenths(s, READ_TENTHS - STOP_TENTHS);
+	const struct ht_look *l = &b->look;
+	int64_t ns = b->roots_ns + (int64_t)l->in.threads_n * THREAD_NS;
+
+	return l->runnable <= l->session->target->at_once &&
+	       ns < tenths(l->session, READ_TENTHS - STOP_TENTHS);
+}
+
+/* --- one after the other
+ * ------------------------------------------------------ */
+
+static enum ht_code in_turn(struct bounded *b, struct ht_err *err)
+{
+	struct ht_session *s = b->look.session;
+	const struct ht_turns_limits limits = {
+		.hold_ns = tenths(s, READ_TENTHS),
+		.until_ns = ht_mono_ns() + TURNS_WITHIN_NS,
+		.realtime = true,
+	};
+	enum ht_code code;
+
+	learn_at_once(s->target, 0, true);
+	ht_look_retry(&b->look);
+	code = ht_look_turns(&b->look, &limits, err);
+	if (code != HT_TRACED && code != HT_DENIED)
+		return code;
+	snprintf(b->why, sizeof(b->why), "%s", err->msg);
+	ht_look_retry(&b->look);
+	return rehearse(b, err);
+}
+
+static void warn(const struct bounded *b)
+{
+	const struct ht_look *l = &b->look;
+	struct ht_snapshot *snapshot = l->session->snapshot;
+
+	if (b->why[0])
+		ht_snapshot_warn(snapshot, "not stopped: %s", b->why);
+	else if (l->missed)
+		ht_snapshot_warn(snapshot,
+				 "%zu threads did not stop in time: their "
+				 "caches were read while they ran",
+				 l->missed);
+}
+
+static void end(struct bounded *b)
+{
+	ht_look_end(&b->look);
 }
 
 enum ht_code ht_session_bounded(struct ht_session *s, struct ht_err *err)
 {
-	HT_AUTO_LOOK struct ht_look l;
-	bool walked = false, settled = false;
-	int64_t took_ns, rehearsed_ns;
+	HT_CLEANUP(end) struct bounded b = {0};
+	struct ht_look *l = &b.look;
 	enum ht_code code;
 
-	ht_look_begin(&l, s);
-	code = rehearse(&l, &took_ns, err);
+	ht_look_begin(l, s);
+	code = rehearse(&b, err);
 	if (code != HT_OK)
 		return code;
-	rehearsed_ns = took_ns;
-	if (fits(s, rehearsed_ns))
-		settled = settle(&l, &walked, err);
-	/* A walk in a stop that did not settle is not to be believed. */
-	walked = walked && settled;
-	if (!settled) {
-		ht_look_retry(&l);
-		code = rehearse(&l, &took_ns, err);
-	}
+	if (fits(&b))
+		settle(&b, err);
+	if (!b.settled)
+		code = in_turn(&b, err);
 	if (code == HT_OK)
-		code = ht_look_drop(&l, err);
-	if (code == HT_OK && !walked) {
+		code = ht_look_drop(l, err);
+	if (code == HT_OK && !(b.walked && b.settled)) {
 		ht_session_clean(s);
-		l.in.moving = true;
-		code = walk(&l, err);
+		l->in.moving = true;
+		code = walk(l, err);
 	}
 	if (code != HT_OK)
 		return code;
-	if (!fits(s, rehearsed_ns))
-		ht_snapshot_warn(s->snapshot,
-				 "not stopped: reading the arenas alone would "
-				 "take %lld us",
-				 (long long)(rehearsed_ns / HT_NS_PER_US));
-	ht_look_report(&l);
+	warn(&b);
+	ht_look_report(l);
 	return HT_OK;
 }

@@ -10,8 +10,8 @@
 #include "agent/held.h"
 #include "agent/inject.h"
 #include "agent/priority.h"
+#include "agent/sigchld.h"
 #include "agent/tasks.h"
-#include "agent/thread_pointer.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 
@@ -28,39 +28,13 @@ struct ht_stopped {
 	size_t collected; /* all before this one have stopped */
 	int64_t first_ns; /* first interrupt; 0: none yet */
 	int64_t last_ns;  /* all that were held then were let go */
+	int64_t late_ns;  /* the longest that one which came later was */
 	bool raised;	  /* SCHED_FIFO */
 	sigset_t old_mask;
 };
 
 /* --- waiting -----------------------------------------------------------------
  */
-
-/* SIGCHLD, blocked, tells that some thread has stopped; none is ever handled.
- */
-static void block_sigchld(sigset_t *old)
-{
-	sigset_t chld;
-
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &chld, old);
-}
-
-/* Sleeps until a thread stops or the deadline comes. */
-static void wait_a_moment(int64_t deadline_ns)
-{
-	int64_t left = deadline_ns - ht_mono_ns();
-	struct timespec limit = {0};
-	sigset_t chld;
-
-	if (left <= 0)
-		return;
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);
-	limit.tv_sec = left / HT_NS_PER_S;
-	limit.tv_nsec = left % HT_NS_PER_S;
-	sigtimedwait(&chld, NULL, &limit);
-}
 
 /* Threads stop about in the order in which they were asked to. To look at all
  * of them whenever one stops would cost the square of their number: a look ends
@@ -102,7 +76,7 @@ static enum ht_code collect_all(struct ht_stopped *s, int64_t deadline_ns,
 				       s->n);
 		if (all)
 			return HT_OK;
-		wait_a_moment(deadline_ns);
+		ht_sigchld_wait(deadline_ns);
 	}
 }
 
@@ -135,8 +109,8 @@ static struct ht_held *add(struct ht_stopped *s)
  * the listing was whole. One that was just ending may have cut it short; only a
  * main thread that ended before the others stays listed. */
 static enum ht_code find_new(struct ht_stopped *s,
-			     const struct ht_stop_limits *l, unsigned word,
-			     bool *ret_whole, struct ht_err *err)
+			     const struct ht_stop_limits *l, bool *ret_whole,
+			     struct ht_err *err)
 {
 	/* Counted first: one that ends later cannot hide one left out. */
 	size_t there = ht_tasks_count(s->tasks);
@@ -154,8 +128,8 @@ static enum ht_code find_new(struct ht_stopped *s,
 		if (!h)
 			return ht_fail(err, HT_NOMEM,
 				       "no memory for %zu threads", s->n);
-		code = ht_held_begin(h, s->tasks, tid, word, l->watch_sleepers,
-				     err);
+		code = ht_held_begin(h, s->tasks, tid, s->reader,
+				     l->watch_sleepers, err);
 		if (code != HT_OK)
 			return code;
 		if (h->state == HT_HELD_GONE) {
@@ -182,14 +156,14 @@ static void interrupt_all(struct ht_stopped *s)
 /* Threads are created only by threads that run: once a look finds none new
  * after all known ones were stopped, there are no more. */
 static enum ht_code stop_threads(struct ht_stopped *s,
-				 const struct ht_stop_limits *l, unsigned word,
+				 const struct ht_stop_limits *l,
 				 struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
 	bool whole = false;
 
 	while (code == HT_OK && !whole) {
-		code = find_new(s, l, word, &whole, err);
+		code = find_new(s, l, &whole, err);
 		if (code == HT_OK && !whole) {
 			interrupt_all(s);
 			code = collect_all(s, l->deadline_ns, err);
@@ -206,27 +180,6 @@ static enum ht_code stop_threads(struct ht_stopped *s,
 /* --- what was found ----------------------------------------------------------
  */
 
-static struct ht_thread_state state_of(const struct ht_held *h,
-				       struct ht_reader *reader)
-{
-	struct ht_thread_state t = {.tid = h->tid};
-
-	if (h->state == HT_HELD_STOPPED) {
-		t.thread_pointer =
-			reader->word == 4 ? h->regs.gs_base : h->regs.fs_base;
-		t.pc = h->regs.rip;
-		t.sp = h->regs.rsp;
-		t.frame = h->regs.rbp;
-		t.registers = true;
-	} else if (h->state == HT_HELD_WATCHED) {
-		t.thread_pointer = ht_thread_pointer(h->tid, reader);
-		t.pc = h->nap.pc;
-		t.sp = h->nap.sp;
-		t.registers = t.thread_pointer != 0;
-	}
-	return t;
-}
-
 static enum ht_code describe(struct ht_stopped *s, struct ht_err *err)
 {
 	size_t n = 0;
@@ -240,7 +193,7 @@ static enum ht_code describe(struct ht_stopped *s, struct ht_err *err)
 			s->held[n++] = s->held[i];
 	s->n = n;
 	for (size_t i = 0; i < n; i++)
-		s->threads[i] = state_of(&s->held[i], s->reader);
+		s->threads[i] = ht_held_thread(&s->held[i], s->reader->word);
 	return HT_OK;
 }
 
@@ -260,7 +213,7 @@ static enum ht_code stop_all(struct ht_stopped *s,
 		return code;
 	s->reader = reader;
 	s->raised = limits->realtime && ht_priority_raise();
-	code = stop_threads(s, limits, reader->word, err);
+	code = stop_threads(s, limits, err);
 	return code == HT_OK ? describe(s, err) : code;
 }
 
@@ -276,7 +229,7 @@ enum ht_code ht_stop_all(pid_t pid, const struct ht_stop_limits *limits,
 		return ht_fail(err, HT_NOMEM, "no memory to stop process %d",
 			       (int)pid);
 	s->pid = pid;
-	block_sigchld(&s->old_mask);
+	ht_sigchld_block(&s->old_mask);
 	code = stop_all(s, limits, reader, err);
 	if (code == HT_OK) {
 		*ret = s;
@@ -303,7 +256,8 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 	code = collect_all(s, deadline_ns, err);
 	for (size_t i = 0; i < s->n; i++)
 		if (which[i])
-			s->threads[i] = state_of(&s->held[i], s->reader);
+			s->threads[i] =
+				ht_held_thread(&s->held[i], s->reader->word);
 	return code;
 }
 
@@ -368,24 +322,46 @@ void ht_stop_calm(const struct ht_stopped *s)
 		ht_priority_restore();
 }
 
-/* A seized thread can be let go only from a stop: those that were too late for
- * the deadline are let go as they arrive. False: one did not arrive. */
-static bool release_all(struct ht_stopped *s)
+/* Lets those go that were too late for the deadline. looked_ns: when they were
+ * last seen to run: none has been stopped for longer than since then. */
+static void release_late(struct ht_stopped *s, int64_t looked_ns)
 {
-	int64_t limit = ht_mono_ns() + LET_GO_NS;
+	size_t before = count(s, HT_HELD_STOPPED);
+	int64_t held_ns;
 
 	release_stopped(s);
-	/* One that is late was not held, and goes on as soon as it stops. */
-	s->last_ns = ht_mono_ns();
-	interrupt_all(s);
-	while (!collect(s, LOOK_AT_ALL)) {
-		release_stopped(s);
-		if (ht_mono_ns() >= limit)
-			return false;
-		wait_a_moment(limit);
-	}
+	held_ns = ht_mono_ns() - looked_ns;
+	if (before > 0 && held_ns > s->late_ns)
+		s->late_ns = held_ns;
+}
+
+/* A seized thread can be let go only from a stop: those that were too late are
+ * let go as they arrive. False: one did not arrive. */
+static bool release_all(struct ht_stopped *s)
+{
+	int64_t limit = ht_mono_ns() + LET_GO_NS, looked_ns;
+	bool all;
+
 	release_stopped(s);
-	return true;
+	s->last_ns = looked_ns = ht_mono_ns();
+	interrupt_all(s);
+	for (;;) {
+		int64_t now = ht_mono_ns();
+
+		all = collect(s, LOOK_AT_ALL);
+		release_late(s, looked_ns);
+		looked_ns = now;
+		if (all || now >= limit)
+			return all;
+		ht_sigchld_wait_briefly();
+	}
+}
+
+static uint64_t pause_us(const struct ht_stopped *s)
+{
+	int64_t ns = s->first_ns ? s->last_ns - s->first_ns : 0;
+
+	return (uint64_t)((ns > s->late_ns ? ns : s->late_ns) / HT_NS_PER_US);
 }
 
 struct ht_stop_report ht_stop_release(struct ht_stopped *s)
@@ -398,9 +374,7 @@ struct ht_stop_report ht_stop_release(struct ht_stopped *s)
 		ht_priority_raise();
 	report.woken = s->tasks ? ht_stop_woken(s) : 0;
 	report.stuck = !release_all(s);
-	if (s->first_ns)
-		report.pause_us =
-			(uint64_t)((s->last_ns - s->first_ns) / HT_NS_PER_US);
+	report.pause_us = pause_us(s);
 	if (s->raised)
 		ht_priority_restore();
 	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);

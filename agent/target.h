@@ -33,14 +33,17 @@ struct ht_target {
 	struct ht_located located;
 	struct ht_snapshot notes; /* warnings of locate, for each snapshot */
 	bool have_located;
-	/* Figures of earlier samples: how fast this heap is read. */
+	/* Figures of earlier samples: how fast this heap is read, how many
+	 * running threads stop at once within their share of a pause. */
 	uint64_t bytes_per_ms;
+	size_t at_once;
 };
 
 #define HT_TARGET_NONE                                                         \
 	((struct ht_target){.pidfd = -1,                                       \
 			    .own_pages = {.pagemap_fd = -1},                   \
-			    .bytes_per_ms = 1 << 20})
+			    .bytes_per_ms = 1 << 20,                           \
+			    .at_once = 128})
 
 /* Opens what reading needs. Errors say why a process cannot be measured. */
 enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,

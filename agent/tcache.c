@@ -45,6 +45,7 @@ struct reading {
 	struct cursor *cursor;
 	size_t cursors;
 	struct ht_piece *piece;
+	size_t first_row; /* of the first of these threads, in the notes */
 };
 
 static uint64_t word_at(const struct reading *r, const uint8_t *bytes)
@@ -316,8 +317,8 @@ static bool name_threads(struct reading *r, bool first)
 
 		if (first && !ht_snapshot_add_thread(notes))
 			return false;
-		c->thread = i;
-		t = &notes->threads.v[i];
+		c->thread = r->first_row + i;
+		t = &notes->threads.v[c->thread];
 		t->tid = (uint64_t)r->in->threads[i].tid;
 		if (c->arena)
 			t->arena = arena_index(r->roots, c->arena);
@@ -345,7 +346,7 @@ static bool rounds(struct reading *r)
 
 static enum ht_code read_space(const struct ht_walk_in *in,
 			       struct ht_roots *roots, unsigned space,
-			       struct ht_err *err)
+			       size_t first_row, struct ht_err *err)
 {
 	const struct ht_malloc *m = &in->located->malloc[space];
 	size_t n = in->threads_n, lists = n * BINS_MAX;
@@ -353,7 +354,8 @@ static enum ht_code read_space(const struct ht_walk_in *in,
 			    .roots = roots,
 			    .space = &roots->space[space],
 			    .layout = &m->layout,
-			    .caches = n};
+			    .caches = n,
+			    .first_row = first_row};
 	enum ht_code code = HT_OK;
 
 	r.cache = calloc(n, sizeof(*r.cache));
@@ -380,11 +382,12 @@ static enum ht_code read_space(const struct ht_walk_in *in,
 enum ht_code ht_tcache_read(const struct ht_walk_in *in, struct ht_roots *roots,
 			    struct ht_err *err)
 {
+	size_t first_row = roots->notes.threads.n;
 	enum ht_code code = HT_OK;
 
 	if (in->threads_n == 0)
 		return HT_OK;
 	for (unsigned i = 0; code == HT_OK && i < roots->spaces; i++)
-		code = read_space(in, roots, i, err);
+		code = read_space(in, roots, i, first_row, err);
 	return code;
 }

@@ -41,6 +41,14 @@ struct ht_walk_in {
 struct ht_roots;
 enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
 			   struct ht_err *err) HT_MUST_CHECK;
+/* Adds the caches of in->threads to roots that were read without them, for
+ * threads that stand still one after the other. HT_BUSY: a cache was caught in
+ * the midst of a change, and nothing was added. */
+enum ht_code ht_roots_add_threads(const struct ht_walk_in *in,
+				  struct ht_roots *roots,
+				  struct ht_err *err) HT_MUST_CHECK;
+/* Takes back what the last call added: a thread did not stand still. */
+void ht_roots_forget_last(struct ht_roots *roots);
 /* Bytes that a full walk would read: decides whether it fits a pause budget. */
 uint64_t ht_roots_walk_bytes(const struct ht_roots *roots);
 /* Whether an arena is locked, a counter is off by one, or another sign says

@@ -70,6 +70,9 @@ struct ht_roots {
 	bool cached_cut; /* more than HT_CACHED_MAX */
 	bool in_flux;
 	struct ht_snapshot notes; /* threads; findings and warnings so far */
+	struct ht_roots_mark {
+		size_t cached_n, threads_n, findings_n;
+	} before_last; /* ht_roots_add_threads */
 };
 
 /* What a field of a target's struct holds; HT_UNKNOWN when this version has

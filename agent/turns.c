@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/turns.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+
+#include "agent/access.h"
+#include "agent/held.h"
+#include "agent/priority.h"
+#include "agent/sigchld.h"
+#include "agent/tasks.h"
+#include "agent/thread_pointer.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+
+/* Threads asked to stop at one time, at most: should all of them stop in one
+ * instant, the last is looked at and let go before its time is over. */
+#define WINDOW_MAX    32
+#define FIRST_LOOK_NS (100 * HT_NS_PER_US)
+#define ROUNDS	      6
+#define LET_GO_NS     (5 * HT_NS_PER_S)
+#define LISTINGS      4 /* threads that create threads: not for ever */
+#define THREADS_MAX   (1u << 20)
+
+struct turn {
+	pid_t tid;
+	bool done;
+};
+
+struct slot {
+	struct ht_held held;
+	size_t turn;
+	int64_t since_ns; /* it has not been stopped longer than since then */
+};
+
+struct turns {
+	pid_t pid;
+	const struct ht_turns_limits *limits;
+	const struct ht_turns_look *look;
+	struct ht_reader *reader;
+	DIR *tasks;
+	struct turn *turn;
+	size_t n, capacity, next;
+	struct slot slot[WINDOW_MAX];
+	size_t slots;
+	int64_t slowest_ns; /* of the looks so far */
+	struct ht_turns_report report;
+};
+
+/* --- which threads -----------------------------------------------------------
+ */
+
+static bool known(const struct turns *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->turn[i].tid == tid)
+			return true;
+	return false;
+}
+
+static bool add(struct turns *s, pid_t tid)
+{
+	if (s->n == s->capacity) {
+		size_t capacity = s->capacity ? 2 * s->capacity : 256;
+		void *grown = reallocarray(s->turn, capacity, sizeof(*s->turn));
+
+		if (!grown)
+			return false;
+		s->turn = grown;
+		s->capacity = capacity;
+	}
+	s->turn[s->n++] = (struct turn){.tid = tid};
+	return true;
+}
+
+/* Lists threads not known yet. */
+static enum ht_code list(struct turns *s, struct ht_err *err)
+{
+	pid_t tid;
+
+	while ((tid = ht_tasks_next(s->tasks)) != 0)
+		if (!known(s, tid) && s->n < THREADS_MAX && !add(s, tid))
+			return ht_fail(err, HT_NOMEM,
+				       "no memory for %zu threads", s->n);
+	return HT_OK;
+}
+
+/* --- one turn
+ * ---------------------------------------------------------------- */
+
+static enum ht_code look_at(struct turns *s, struct turn *turn,
+			    const struct ht_thread_state *t, struct ht_err *err)
+{
+	int64_t begin = ht_mono_ns(), took;
+	enum ht_code code = s->look->look(s->look->ctx, t, err);
+
+	took = ht_mono_ns() - begin;
+	if (took > s->slowest_ns)
+		s->slowest_ns = took;
+	turn->done = code == HT_OK;
+	if (s->reader->expired && turn->done) {
+		s->look->forget(s->look->ctx);
+		turn->done = false;
+	}
+	return code == HT_BUSY ? HT_OK : code;
+}
+
+/* A watched thread: what was read counts if it slept all the time. */
+static enum ht_code look_at_sleeper(struct turns *s, struct turn *turn,
+				    const struct ht_held *h, struct ht_err *err)
+{
+	const struct ht_thread_state t = ht_held_thread(h, s->reader->word);
+	enum ht_code code = look_at(s, turn, &t, err);
+
+	if (code == HT_OK && turn->done && ht_held_woke(h, s->tasks)) {
+		s->look->forget(s->look->ctx);
+		turn->done = false;
+	}
+	return code;
+}
+
+/* Lets a stopped thread go, and notes how long it can have been stopped. */
+static void let_go(struct turns *s, struct slot *slot)
+{
+	uint64_t us;
+
+	if (slot->held.state != HT_HELD_STOPPED)
+		return;
+	ht_held_release(&slot->held);
+	us = (uint64_t)((ht_mono_ns() - slot->since_ns) / HT_NS_PER_US);
+	if (us > s->report.pause_us)
+		s->report.pause_us = us;
+	s->report.held++;
+}
+
+static enum ht_code look_at_held(struct turns *s, struct slot *slot,
+				 struct ht_err *err)
+{
+	const struct ht_thread_state t =
+		ht_held_thread(&slot->held, s->reader->word);
+	enum ht_code code;
+
+	s->reader->expired = false;
+	s->reader->deadline_ns = slot->since_ns + s->limits->hold_ns;
+	code = look_at(s, &s->turn[slot->turn], &t, err);
+	s->reader->deadline_ns = 0;
+	s->reader->expired = false;
+	let_go(s, slot);
+	return code;
+}
+
+/* --- the window
+ * -------------------------------------------------------------- */
+
+static size_t width(const struct turns *s)
+{
+	int64_t fit = s->limits->hold_ns / 2 / (s->slowest_ns + 1);
+
+	if (fit < 1)
+		return 1;
+	return fit < WINDOW_MAX ? (size_t)fit : WINDOW_MAX;
+}
+
+static enum ht_code begin_turn(struct turns *s, size_t i, struct ht_err *err)
+{
+	struct slot *slot = &s->slot[s->slots];
+	enum ht_code code;
+
+	*slot = (struct slot){.turn = i};
+	code = ht_held_begin(&slot->held, s->tasks, s->turn[i].tid, s->reader,
+			     true, err);
+	if (code != HT_OK)
+		return code;
+	if (slot->held.state == HT_HELD_GONE)
+		s->turn[i].done = true;
+	else if (slot->held.state == HT_HELD_WATCHED)
+		return look_at_sleeper(s, &s->turn[i], &slot->held, err);
+	if (slot->held.state != HT_HELD_SEIZED)
+		return HT_OK;
+	slot->since_ns = ht_mono_ns();
+	ht_held_interrupt(&slot->held);
+	s->slots++;
+	return HT_OK;
+}
+
+/* Takes note of those that have stopped. The one that did so first; NULL: none
+ * has. */
+static struct slot *first_stopped(struct turns *s)
+{
+	struct slot *first = NULL;
+
+	for (size_t i = 0; i < s->slots; i++) {
+		struct slot *slot = &s->slot[i];
+		int64_t now = ht_mono_ns();
+
+		if (!ht_held_collect(&slot->held))
+			slot->since_ns = now;
+		else if (!first || slot->since_ns < first->since_ns)
+			first = slot;
+	}
+	return first;
+}
+
+static enum ht_code end_turn(struct turns *s, struct slot *slot,
+			     struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	if (slot->held.state == HT_HELD_STOPPED)
+		code = look_at_held(s, slot, err);
+	else
+		s->turn[slot->turn].done = true; /* it ended */
+	*slot = s->slot[--s->slots];
+	return code;
+}
+
+/* The next thread whose turn has not come, or not succeeded; n: none. */
+static size_t next_turn(struct turns *s)
+{
+	for (; s->next < s->n; s->next++)
+		if (!s->turn[s->next].done)
+			return s->next++;
+	return s->n;
+}
+
+/* One turn for each thread listed that had none so far. */
+static enum ht_code take_round(struct turns *s, struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+	struct slot *slot;
+
+	s->next = 0;
+	while (code == HT_OK && ht_mono_ns() < s->limits->until_ns) {
+		slot = first_stopped(s);
+		if (slot) {
+			code = end_turn(s, slot, err);
+		} else if (s->slots < width(s)) {
+			size_t i = next_turn(s);
+
+			if (i < s->n)
+				code = begin_turn(s, i, err);
+			else if (s->slots == 0)
+				break;
+			else
+				ht_sigchld_wait_briefly();
+		} else {
+			ht_sigchld_wait_briefly();
+		}
+	}
+	return code;
+}
+
+/* --- all of them
+ * -------------------------------------------------------------- */
+
+/* Those asked to stop can be let go only once they have. */
+static void empty_window(struct turns *s)
+{
+	int64_t limit = ht_mono_ns() + LET_GO_NS;
+
+	while (s->slots > 0) {
+		struct slot *slot = first_stopped(s);
+
+		if (slot) {
+			let_go(s, slot);
+			*slot = s->slot[--s->slots];
+		} else if (ht_mono_ns() >= limit) {
+			s->report.stuck = true;
+			return;
+		} else {
+			ht_sigchld_wait_briefly();
+		}
+	}
+}
+
+static bool undone(const struct turns *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (!s->turn[i].done)
+			return true;
+	return false;
+}
+
+static enum ht_code take_turns(struct turns *s, struct ht_err *err)
+{
+	enum ht_code code = list(s, err);
+	size_t listings = 1;
+
+	for (unsigned round = 0; code == HT_OK && round < ROUNDS; round++) {
+		size_t before = s->n;
+
+		code = take_round(s, err);
+		if (code == HT_OK && listings++ < LISTINGS)
+			code = list(s, err);
+		if (s->n == before && !undone(s))
+			break;
+	}
+	return code;
+}
+
+/* Looks at one that had no turn while it runs. */
+static enum ht_code look_at_running(struct turns *s, struct turn *turn,
+				    struct ht_err *err)
+{
+	struct ht_thread_state t = {.tid = turn->tid};
+	enum ht_code code = HT_OK;
+
+	if (ht_task_state(s->tasks, turn->tid) == 0)
+		return HT_OK; /* it ended */
+	s->report.missed++;
+	t.thread_pointer = ht_thread_pointer(t.tid, s->reader);
+	t.registers = t.thread_pointer != 0;
+	for (unsigned k = 0; code == HT_OK && !turn->done && k < ROUNDS; k++)
+		code = look_at(s, turn, &t, err);
+	return code;
+}
+
+static enum ht_code look_at_missed(struct turns *s, struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	for (size_t i = 0; code == HT_OK && i < s->n; i++)
+		if (!s->turn[i].done)
+			code = look_at_running(s, &s->turn[i], err);
+	return code;
+}
+
+enum ht_code ht_turns_take(pid_t pid, const struct ht_turns_limits *limits,
+			   struct ht_reader *reader,
+			   const struct ht_turns_look *look,
+			   struct ht_turns_report *ret, struct ht_err *err)
+{
+	HT_AUTO_FREE struct turns *s = calloc(1, sizeof(*s));
+	enum ht_code code = ht_access_check(pid, err);
+	bool raised = false;
+	sigset_t old;
+
+	*ret = (struct ht_turns_report){0};
+	if (!s)
+		return ht_fail(err, HT_NOMEM, "no memory for threads");
+	*s = (struct turns){.pid = pid,
+			    .limits = limits,
+			    .look = look,
+			    .reader = reader,
+			    .slowest_ns = FIRST_LOOK_NS};
+	if (code == HT_OK)
+		code = ht_tasks_open(pid, &s->tasks, err);
+	if (code != HT_OK)
+		return code;
+	ht_sigchld_block(&old);
+	raised = limits->realtime && ht_priority_raise();
+	code = take_turns(s, err);
+	empty_window(s);
+	if (raised)
+		ht_priority_restore();
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	if (code == HT_OK)
+		code = look_at_missed(s, err);
+	closedir(s->tasks);
+	free(s->turn);
+	*ret = s->report;
+	return code;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Turns: each thread of a process stands still for a moment, in turn, where to
+ * hold all of them at once would take longer than was allowed. A thread that
+ * sleeps is watched, as in a stop; one that runs is held from its own stop to
+ * its own release, and never longer than it may be. A few are asked to stop at
+ * a time: on a busy machine a thread stops only when it gets a processor.
+ */
+#ifndef HT_AGENT_TURNS_H
+#define HT_AGENT_TURNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "agent/malloc_state.h"
+#include "agent/reader.h"
+#include "common/err.h"
+
+struct ht_turns_limits {
+	int64_t hold_ns;  /* no thread is held longer */
+	int64_t until_ns; /* CLOCK_MONOTONIC: no turn begins later */
+	bool realtime;	  /* SCHED_FIFO, if allowed */
+};
+
+/* What is done in a thread's turn. */
+struct ht_turns_look {
+	/* HT_BUSY: it stands in the midst of something, at another moment. */
+	enum ht_code (*look)(void *ctx, const struct ht_thread_state *t,
+			     struct ht_err *err);
+	/* Takes the last look back: the thread did not stand still. */
+	void (*forget)(void *ctx);
+	void *ctx;
+};
+
+struct ht_turns_report {
+	uint64_t pause_us; /* the longest that one thread was held */
+	size_t held;	   /* threads that were stopped */
+	size_t missed;	   /* threads that were looked at while they ran */
+	bool stuck;	   /* as in ht_stop_report */
+};
+
+/* A turn for every thread, those that appear meanwhile too. Each thread is
+ * looked at once: where no turn succeeded, while it runs. Nothing is held
+ * afterwards. The report is filled on errors too. */
+enum ht_code ht_turns_take(pid_t pid, const struct ht_turns_limits *limits,
+			   struct ht_reader *reader,
+			   const struct ht_turns_look *look,
+			   struct ht_turns_report *ret,
+			   struct ht_err *err) HT_MUST_CHECK;
+
+#endif
