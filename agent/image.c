@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/procfs.h"
 #include "common/cleanup.h"
 
 /* Whether the file that begins at v[i] has an executable mapping before it
@@ -64,7 +65,7 @@ enum ht_code ht_images_find(const struct ht_locate_in *in,
 		images.v[images.n] = (struct ht_image_at){
 			.first = v,
 			.start = v->start,
-			.path = path,
+			.path = ht_procfs_own_path(in->pid, path),
 			.exe = in->pid > 0 ? v->inode == exe.st_ino
 					   : images.n == 0,
 		};

@@ -125,6 +125,19 @@ static void first_line(char *to, size_t size, const char *text)
 	snprintf(to, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
+const char *ht_procfs_own_path(pid_t pid, const char *path)
+{
+	char link[64], root[PATH_MAX];
+	ssize_t len;
+
+	snprintf(link, sizeof(link), "/proc/%d/root", pid);
+	len = pid > 0 ? readlink(link, root, sizeof(root)) : 0;
+	if (len < 2 || strncmp(path, root, (size_t)len) != 0 ||
+	    path[len] != '/')
+		return path;
+	return path + len;
+}
+
 static void read_exe(pid_t pid, struct ht_head *ret)
 {
 	char path[64], target[PATH_MAX];
@@ -135,7 +148,8 @@ static void read_exe(pid_t pid, struct ht_head *ret)
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n > 0) {
 		target[n] = '\0';
-		first_line(ret->exe, sizeof(ret->exe), target);
+		first_line(ret->exe, sizeof(ret->exe),
+			   ht_procfs_own_path(pid, target));
 	}
 	if (stat(path, &st) == 0) {
 		ret->exe_dev = st.st_dev;

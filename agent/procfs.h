@@ -19,6 +19,12 @@
 enum ht_code ht_procfs_head(pid_t pid, struct ht_head *ret,
 			    struct ht_err *err) HT_MUST_CHECK;
 
+/* The kernel names files as we see them; a process in a root of its own
+ * (chroot) names them from there. The part of `path` that it would use itself:
+ * borrowed, `path` as it is where it does not lie under that root. pid 0 is no
+ * process. */
+const char *ht_procfs_own_path(pid_t pid, const char *path);
+
 /* How large: all of process. rss and rss_* are the kernel's counters, which lag
  * by some pages per processor; the walk replaces them by exact sums where it
  * can. maps: for writable_private; NULL leaves it unknown. */
