@@ -15,7 +15,7 @@
 /* The counter is read before the look: if it is the same at the end, the thread
  * has been asleep from the look on. */
 static bool watch(struct ht_held *h, DIR *tasks, struct ht_reader *reader,
-		  bool watch_sleepers)
+		  enum ht_held_watch which)
 {
 	unsigned word = reader->word;
 
@@ -23,8 +23,11 @@ static bool watch(struct ht_held *h, DIR *tasks, struct ht_reader *reader,
 	if (h->runs == HT_RUNS_UNKNOWN ||
 	    !ht_task_asleep(tasks, h->tid, &h->nap))
 		return false;
-	if (ht_restart_brief(&h->nap, word) ||
-	    (!watch_sleepers && ht_restart_survives(&h->nap, word)))
+	if (ht_restart_brief(&h->nap, word))
+		return false;
+	h->mend = ht_restart_needs_mending(&h->nap, word);
+	if (ht_restart_survives(&h->nap, word) &&
+	    which < (h->mend ? HT_WATCH_MENDED : HT_WATCH_SLEEPERS))
 		return false;
 	h->state = HT_HELD_WATCHED;
 	h->thread_pointer = ht_thread_pointer(h->tid, reader);
@@ -32,14 +35,14 @@ static bool watch(struct ht_held *h, DIR *tasks, struct ht_reader *reader,
 }
 
 enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
-			   struct ht_reader *reader, bool watch_sleepers,
+			   struct ht_reader *reader, enum ht_held_watch which,
 			   struct ht_err *err)
 {
 	int why;
 	char state;
 
 	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
-	if (watch(h, tasks, reader, watch_sleepers))
+	if (watch(h, tasks, reader, which))
 		return HT_OK;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0) {
 		h->state = HT_HELD_SEIZED;
@@ -75,8 +78,10 @@ struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word)
 void ht_held_interrupt(struct ht_held *h)
 {
 	/* ESRCH: it ended; collecting will tell. */
-	if (h->state == HT_HELD_SEIZED)
-		ptrace(PTRACE_INTERRUPT, h->tid, NULL, NULL);
+	if (h->state != HT_HELD_SEIZED)
+		return;
+	ptrace(PTRACE_INTERRUPT, h->tid, NULL, NULL);
+	h->asked = true;
 }
 
 /* An ended thread must be waited for, or it stays as a zombie of ours; its real
@@ -109,7 +114,7 @@ bool ht_held_collect(struct ht_held *h)
 {
 	siginfo_t info = {0};
 
-	if (h->state != HT_HELD_SEIZED)
+	if (h->state != HT_HELD_SEIZED || !h->asked)
 		return true;
 	/* WNOWAIT: should we die from here on, the kernel still has the signal
 	 * that the thread stopped with, and delivers it. */
@@ -127,12 +132,14 @@ bool ht_held_collect(struct ht_held *h)
 	return h->state != HT_HELD_SEIZED;
 }
 
-/* A thread that runs this very moment may not have been counted yet. */
+/* Where it is counted late, one that runs this very moment is not yet. */
 bool ht_held_woke(const struct ht_held *h, DIR *tasks)
 {
-	return h->state == HT_HELD_WATCHED &&
-	       (ht_task_state(tasks, h->tid) == 'R' ||
-		ht_task_runs(tasks, h->tid) != h->runs);
+	if (h->state != HT_HELD_WATCHED)
+		return false;
+	return (h->runs & HT_RUNS_LATE &&
+		ht_task_state(tasks, h->tid) == 'R') ||
+	       ht_task_runs(tasks, h->tid) != h->runs;
 }
 
 void ht_held_run(struct ht_held *h)
@@ -144,6 +151,7 @@ void ht_held_run(struct ht_held *h)
 	/* A failure means killed, or replaced: collecting will tell. */
 	ptrace(PTRACE_CONT, h->tid, NULL, signal);
 	h->state = HT_HELD_SEIZED;
+	h->asked = false;
 }
 
 void ht_held_release(struct ht_held *h)

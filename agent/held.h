@@ -16,9 +16,18 @@ enum ht_held_state {
 	HT_HELD_GONE, /* ended, or let go */
 };
 
+/* Which of the threads that sleep are not to be interrupted. */
+enum ht_held_watch {
+	HT_WATCH_UNSAFE,   /* those whose program would notice */
+	HT_WATCH_MENDED,   /* and those whose EINTR would have to be mended */
+	HT_WATCH_SLEEPERS, /* all */
+};
+
 struct ht_held {
 	pid_t tid;
 	enum ht_held_state state;
+	bool asked;    /* SEIZED: to stop */
+	bool mend;     /* it sleeps where an interrupt must be mended at once */
 	int signal;    /* STOPPED: to be delivered when it goes on; or 0 */
 	uint64_t runs; /* WATCHED: its run counter before we looked */
 	struct user_regs_struct regs; /* STOPPED */
@@ -30,7 +39,7 @@ struct ht_held {
  * reader: borrowed, for the thread pointer of one that is watched. HT_OK with
  * HT_HELD_GONE when it ended meanwhile. */
 enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
-			   struct ht_reader *reader, bool watch_sleepers,
+			   struct ht_reader *reader, enum ht_held_watch which,
 			   struct ht_err *err) HT_MUST_CHECK;
 /* Registers of a thread that is stopped or watched. */
 struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word);
@@ -38,9 +47,10 @@ struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word);
 void ht_held_interrupt(struct ht_held *h);
 /* Lets a stopped thread run, still seized; a signal goes with it. */
 void ht_held_run(struct ht_held *h);
-/* Takes note if it has stopped or ended; never blocks. True when it did. */
+/* Takes note if it has stopped or ended; never blocks. False: it was asked to,
+ * and still runs. */
 bool ht_held_collect(struct ht_held *h);
-/* Whether a watched thread ran since we looked, or is about to. */
+/* Whether a watched thread ran since we looked. */
 bool ht_held_woke(const struct ht_held *h, DIR *tasks);
 /* Lets it go, with the signal that it was about to get. */
 void ht_held_release(struct ht_held *h);

@@ -162,6 +162,13 @@ bool ht_restart_survives(const struct ht_nap *nap, unsigned word)
 	       (c->for_ever == FOR_EVER_MS || nap->arg[c->limit_arg] == 0);
 }
 
+bool ht_restart_needs_mending(const struct ht_nap *nap, unsigned word)
+{
+	const struct call *c = find(nap->nr, word);
+
+	return c && c->does == CALL_EINTR_WAIT;
+}
+
 bool ht_restart_mend(struct user_regs_struct *regs)
 {
 	unsigned word = regs->cs == USER32_CS ? 4 : 8;

@@ -26,6 +26,10 @@
  * noticing. word: 8 or 4, the target's. */
 bool ht_restart_survives(const struct ht_nap *nap, unsigned word);
 
+/* Whether it survives only because its EINTR is mended before it goes on:
+ * should we end in between, its program sees that. */
+bool ht_restart_needs_mending(const struct ht_nap *nap, unsigned word);
+
 /* Whether the call sleeps only for a moment, and uninterruptibly: on the
  * mapping lock, on a page. Such a thread is held: it stops when the call is
  * over. */

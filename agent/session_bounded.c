@@ -117,7 +117,7 @@ static enum ht_code stop_once(struct bounded *b, struct ht_err *err)
 	const struct ht_stop_limits limits = {
 		.deadline_ns = begin + tenths(s, STOP_TENTHS),
 		.realtime = true,
-		.watch_sleepers = true,
+		.watch = HT_WATCH_SLEEPERS,
 	};
 	enum ht_code code;
 

@@ -102,23 +102,44 @@ static enum ht_code refuse_by_memory(const struct ht_snapshot *s,
 	return HT_OK;
 }
 
-/* Stops the target at rest and forks it; the target runs again afterwards. */
+static void end_copy(pid_t *copy)
+{
+	ht_inject_end(*copy);
+	*copy = 0;
+}
+
+/* Stops the target at rest and forks it; the target runs again afterwards.
+ * HT_BUSY: some thread was inside malloc, or ran. */
 static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
-			 pid_t *ret_copy, struct ht_err *err)
+			 enum ht_held_watch watch, pid_t *ret_copy,
+			 struct ht_err *err)
 {
 	const struct ht_stop_limits limits = {
 		.deadline_ns = ht_mono_ns() + STOP_WITHIN_NS,
 		.realtime = true,
+		.watch = watch,
 	};
 	enum ht_code code = ht_look_stop(l, &limits, err);
 
 	if (code == HT_OK)
 		code = ht_look_read(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
-	if (code == HT_OK && !l->inside_malloc)
+	if (code == HT_OK && l->inside_malloc)
+		code = ht_fail(err, HT_BUSY,
+			       "some thread was inside malloc at each of %d "
+			       "stops",
+			       (int)l->attempts);
+	if (code == HT_OK)
 		code = ht_stop_fork(l->stop, found,
 				    ht_mono_ns() + STOP_WITHIN_NS, ret_copy,
 				    err);
 	ht_look_release(l);
+	if (code == HT_OK && l->woken) {
+		end_copy(ret_copy);
+		code = ht_fail(err, HT_BUSY,
+			       "some thread that must not be interrupted ran "
+			       "during each of %d stops",
+			       (int)l->attempts);
+	}
 	return code;
 }
 
@@ -147,29 +168,21 @@ static enum ht_code take_at_rest(struct ht_look *l, pid_t *ret_copy,
 
 	if (code != HT_OK)
 		return code;
-	for (;;) {
-		code = take(l, &found, ret_copy, err);
+	/* First without those that would see an EINTR should we end; with them
+	 * where no other thread can be used, or they will not stay asleep. */
+	for (enum ht_held_watch watch = HT_WATCH_MENDED;;
+	     watch = HT_WATCH_UNSAFE) {
+		uint64_t most = l->session->request->attempts;
 
-		/* Another moment may find a thread that can be used. */
-		if (code == HT_REFUSED && l->attempts < FORK_ATTEMPTS) {
-			ht_look_retry(l);
-			continue;
-		}
-		if (code != HT_OK || !l->inside_malloc)
+		code = take(l, &found, watch, ret_copy, err);
+		if (code == HT_REFUSED)
+			most = FORK_ATTEMPTS;
+		else if (code != HT_BUSY)
 			return code;
-		if (l->attempts >= l->session->request->attempts)
-			return ht_fail(
-				err, HT_BUSY,
-				"some thread was inside malloc at each of "
-				"%d stops",
-				(int)l->attempts);
+		if (l->attempts >= most)
+			return code;
 		ht_look_retry(l);
 	}
-}
-
-static void end_copy(pid_t *copy)
-{
-	ht_inject_end(*copy);
 }
 
 /* Memory comes from the copy; which pages are resident, from the target: a fork

@@ -128,8 +128,8 @@ static enum ht_code find_new(struct ht_stopped *s,
 		if (!h)
 			return ht_fail(err, HT_NOMEM,
 				       "no memory for %zu threads", s->n);
-		code = ht_held_begin(h, s->tasks, tid, s->reader,
-				     l->watch_sleepers, err);
+		code = ht_held_begin(h, s->tasks, tid, s->reader, l->watch,
+				     err);
 		if (code != HT_OK)
 			return code;
 		if (h->state == HT_HELD_GONE) {
@@ -141,16 +141,45 @@ static enum ht_code find_new(struct ht_stopped *s,
 	return HT_OK;
 }
 
-static void interrupt_all(struct ht_stopped *s)
+static void interrupt(struct ht_stopped *s, struct ht_held *h)
+{
+	if (h->state != HT_HELD_SEIZED)
+		return;
+	if (s->first_ns == 0)
+		s->first_ns = ht_mono_ns();
+	ht_held_interrupt(h);
+}
+
+static void interrupt_all(struct ht_stopped *s, bool mended_too)
 {
 	s->collected = 0;
-	for (size_t i = 0; i < s->n; i++) {
-		if (s->held[i].state != HT_HELD_SEIZED)
+	for (size_t i = 0; i < s->n; i++)
+		if (mended_too || !s->held[i].mend)
+			interrupt(s, &s->held[i]);
+}
+
+/* Threads whose EINTR must be mended are interrupted when all others stand, a
+ * few at a time: should we end, these few would see it, and no others. */
+#define MENDED_AT_ONCE 4
+static enum ht_code interrupt_mended(struct ht_stopped *s, int64_t deadline_ns,
+				     struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+	size_t asked = 0;
+
+	for (size_t i = 0; code == HT_OK && i < s->n; i++) {
+		struct ht_held *h = &s->held[i];
+
+		if (!h->mend || h->state != HT_HELD_SEIZED)
 			continue;
-		if (s->first_ns == 0)
-			s->first_ns = ht_mono_ns();
-		ht_held_interrupt(&s->held[i]);
+		interrupt(s, h);
+		if (++asked % MENDED_AT_ONCE)
+			continue;
+		s->collected = 0;
+		code = collect_all(s, deadline_ns, err);
 	}
+	s->collected = 0;
+	return code == HT_OK ? collect_all(s, deadline_ns, err) : code;
 }
 
 /* Threads are created only by threads that run: once a look finds none new
@@ -165,8 +194,10 @@ static enum ht_code stop_threads(struct ht_stopped *s,
 	while (code == HT_OK && !whole) {
 		code = find_new(s, l, &whole, err);
 		if (code == HT_OK && !whole) {
-			interrupt_all(s);
+			interrupt_all(s, false);
 			code = collect_all(s, l->deadline_ns, err);
+			if (code == HT_OK)
+				code = interrupt_mended(s, l->deadline_ns, err);
 		}
 	}
 	if (code != HT_OK)
@@ -252,7 +283,7 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 		if (which[i])
 			ht_held_run(&s->held[i]);
 	nanosleep(&moment, NULL);
-	interrupt_all(s);
+	interrupt_all(s, true);
 	code = collect_all(s, deadline_ns, err);
 	for (size_t i = 0; i < s->n; i++)
 		if (which[i])
@@ -344,7 +375,7 @@ static bool release_all(struct ht_stopped *s)
 
 	release_stopped(s);
 	s->last_ns = looked_ns = ht_mono_ns();
-	interrupt_all(s);
+	interrupt_all(s, true);
 	for (;;) {
 		int64_t now = ht_mono_ns();
 

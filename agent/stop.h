@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent/held.h"
 #include "agent/inject.h"
 #include "agent/malloc_state.h"
 #include "agent/reader.h"
@@ -28,7 +29,7 @@ struct ht_stopped; /* opaque: every thread that is held or watched */
 struct ht_stop_limits {
 	int64_t deadline_ns; /* CLOCK_MONOTONIC: give up and let go */
 	bool realtime;	     /* SCHED_FIFO while threads are held, if allowed */
-	bool watch_sleepers; /* hold none that sleeps: for short stops */
+	enum ht_held_watch watch; /* SLEEPERS: for short stops */
 };
 
 struct ht_stop_report {

@@ -89,9 +89,8 @@ bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_nap *ret)
 }
 
 /* schedstat: nanoseconds on a processor, time waiting for one, times put on
- * one. Each of the first and last only grows, so their sum is a counter too; a
- * wake-up so short that the scheduler did not count it still took some
- * nanoseconds. */
+ * one, the last counted before the thread runs. Each of the first and last only
+ * grows, so their sum is a counter too. */
 uint64_t ht_task_runs(DIR *tasks, pid_t tid)
 {
 	char buf[4096];
@@ -111,7 +110,7 @@ uint64_t ht_task_runs(DIR *tasks, pid_t tid)
 			  " nonvoluntary_ctxt_switches: %" SCNu64,
 			  &ns, &runs) != 2)
 		return HT_RUNS_UNKNOWN;
-	return ns + runs;
+	return (ns + runs) | HT_RUNS_LATE;
 }
 
 char ht_task_state(DIR *tasks, pid_t tid)

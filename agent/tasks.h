@@ -35,8 +35,9 @@ size_t ht_tasks_count(DIR *tasks);
  * it; false also when that is missing. */
 bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_nap *ret);
 /* How often it was put on a processor so far; HT_RUNS_UNKNOWN when it is gone.
- */
+ * HT_RUNS_LATE is set in it by kernels that count when it leaves again. */
 #define HT_RUNS_UNKNOWN UINT64_MAX
+#define HT_RUNS_LATE	(UINT64_C(1) << 63)
 uint64_t ht_task_runs(DIR *tasks, pid_t tid);
 /* State letter of /proc/PID/task/TID/stat: R S D T t Z X; 0 when it is gone. */
 char ht_task_state(DIR *tasks, pid_t tid);

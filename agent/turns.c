@@ -168,7 +168,7 @@ static enum ht_code begin_turn(struct turns *s, size_t i, struct ht_err *err)
 
 	*slot = (struct slot){.turn = i};
 	code = ht_held_begin(&slot->held, s->tasks, s->turn[i].tid, s->reader,
-			     true, err);
+			     HT_WATCH_SLEEPERS, err);
 	if (code != HT_OK)
 		return code;
 	if (slot->held.state == HT_HELD_GONE)

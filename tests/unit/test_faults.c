@@ -275,8 +275,8 @@ static void dies_everywhere(enum ht_mode mode)
 	} while (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
-	print_message("[   NOTE   ] %s: %ld deaths\n", ht_mode_names[mode],
-		      n - 1);
+	print_message("[   NOTE   ] %s: %ld deaths, EINTR after %d\n",
+		      ht_mode_names[mode], n - 1, interrupted_in_all);
 	assert_true(n > 50);
 	ht_target_close(&t);
 }

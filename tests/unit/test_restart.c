@@ -53,7 +53,7 @@ static void stop_once(pid_t pid, bool watch_sleepers, size_t *held)
 {
 	const struct ht_stop_limits limits = {
 		.deadline_ns = ht_mono_ns() + HT_NS_PER_S,
-		.watch_sleepers = watch_sleepers,
+		.watch = watch_sleepers ? HT_WATCH_SLEEPERS : HT_WATCH_UNSAFE,
 	};
 	struct ht_reader reader = {0};
 	struct ht_stopped *stop = NULL;

@@ -30,7 +30,7 @@ static enum ht_code try_stop(pid_t pid, bool watch, int64_t within_ns,
 	const struct ht_stop_limits limits = {
 		.deadline_ns = ht_mono_ns() + within_ns,
 		.realtime = true,
-		.watch_sleepers = watch,
+		.watch = watch ? HT_WATCH_SLEEPERS : HT_WATCH_UNSAFE,
 	};
 
 	*ret = NULL;

@@ -26,7 +26,7 @@ static void hold(struct held *h, const char *mode, bool watch)
 {
 	const struct ht_stop_limits limits = {
 		.deadline_ns = ht_mono_ns() + HT_NS_PER_S,
-		.watch_sleepers = watch,
+		.watch = watch ? HT_WATCH_SLEEPERS : HT_WATCH_UNSAFE,
 	};
 	struct ht_err err = {0};
 	char line[128];
