@@ -192,9 +192,14 @@ static void warn_unread(const struct ht_arena_walk *aw)
 			 aw->root->index, aw->unread);
 }
 
+size_t ht_walk_tables_max(const struct ht_walk_in *in)
+{
+	return in->tables_max ?: TABLES_MAX;
+}
+
 static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 {
-	size_t limit = aw->walk->in->tables_max ?: TABLES_MAX;
+	size_t limit = ht_walk_tables_max(aw->walk->in);
 	enum ht_code code = ht_segments_find(aw, err);
 
 	ht_links_init(&aw->links, aw->layout, aw->root->address, aw->segment,
@@ -204,12 +209,13 @@ static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	warn_unread(aw);
-	ht_bins_follow(aw);
+	ht_bins_begin(aw);
+	ht_sweep(aw);
+	ht_bins_end(aw);
 	settle_in_use(aw);
 	settle_free(aw);
 	describe(aw);
 	settle_system(aw);
-	ht_sweep(aw);
 	ht_blocked(aw);
 	return add_rows(aw) ? HT_OK
 			    : ht_fail(err, HT_NOMEM, "no memory for rows");
@@ -219,10 +225,7 @@ static void add_to_walk(struct ht_arena_walk *aw)
 {
 	struct ht_walk *w = aw->walk;
 
-	for (unsigned c = 0; c < HT_CLASSES; c++) {
-		w->in_use[c].chunks += aw->in_use[c].chunks;
-		w->in_use[c].bytes += aw->in_use[c].bytes;
-	}
+	ht_classes_add(w->in_use, aw->in_use, HT_CLASSES);
 	for (unsigned i = 0; i < HT_FASTBINS_MAX; i++)
 		w->fastbin_chunks += aw->fast[i].chunks;
 	for (unsigned i = 1; i <= HT_BINS; i++)
@@ -236,6 +239,8 @@ static void fini(struct ht_arena_walk *aw)
 	free(aw->segment);
 	free(aw->pages);
 	free(aw->run);
+	free(aw->member);
+	free(aw->sweep);
 	ht_links_fini(&aw->links);
 	ht_ranges_fini(&aw->overhead);
 	free(aw);

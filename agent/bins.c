@@ -5,7 +5,10 @@
  */
 #include <inttypes.h>
 
+#include "agent/helper.h"
 #include "agent/walk_int.h"
+
+#define SHARE_FROM 16384 /* free chunks; below, a thread's wake-up counts */
 
 static const struct {
 	const char *code, *text;
@@ -37,22 +40,18 @@ static void report_list(struct ht_arena_walk *aw, const struct ht_list *list,
 		list->bin, list->count.chunks, at, faults[list->fault].text);
 }
 
-static void follow_bins(struct ht_arena_walk *aw)
+static void follow_bins(void *ctx)
 {
-	struct ht_list list[HT_BINS] = {0};
+	struct ht_arena_walk *aw = ctx;
 
 	for (unsigned i = 0; i < HT_BINS; i++)
-		list[i] = (struct ht_list){
+		aw->list[i] = (struct ht_list){
 			.bin = (uint8_t)(i + 1),
 			.head = ht_links_encode(&aw->links,
 						aw->root->fd[i + 1]),
 			.tail = ht_links_encode(&aw->links,
 						aw->root->bk[i + 1])};
-	ht_links_follow_bins(&aw->links, list, HT_BINS);
-	for (unsigned i = 0; i < HT_BINS; i++) {
-		aw->bin[i + 1] = list[i].count;
-		report_list(aw, &list[i], "bin");
-	}
+	ht_links_follow_bins(&aw->links, aw->list, HT_BINS);
 }
 
 static void follow_fastbins(struct ht_arena_walk *aw)
@@ -104,14 +103,29 @@ static void adopt_unlisted(struct ht_arena_walk *aw)
 			     chunks, bytes);
 }
 
-void ht_bins_follow(struct ht_arena_walk *aw)
+void ht_bins_begin(struct ht_arena_walk *aw)
 {
-	if (aw->links.full) {
-		ht_overflow_count(aw);
+	if (aw->overflowed || aw->links.full) {
+		ht_overflow_end(aw);
 		return;
 	}
-	follow_bins(aw);
+	if (aw->links.free.n >= SHARE_FROM)
+		aw->helped = ht_helper_run(follow_bins, aw);
+	if (!aw->helped)
+		follow_bins(aw);
 	follow_fastbins(aw);
+}
+
+void ht_bins_end(struct ht_arena_walk *aw)
+{
+	if (aw->overflowed)
+		return;
+	if (aw->helped)
+		ht_helper_wait();
+	for (unsigned i = 0; i < HT_BINS; i++) {
+		aw->bin[i + 1] = aw->list[i].count;
+		report_list(aw, &aw->list[i], "bin");
+	}
 	adopt_unlisted(aw);
 }
 

@@ -76,7 +76,7 @@ stage(struct ht_pass *p, struct staging *s, const struct shape f,
 	uint64_t far = next - p->first;
 	uint64_t units = far >> f.shift;
 	bool inside =
-		far < p->stop - p->first && !(far & ((1u << f.shift) - 1));
+		far < p->limit - p->first && !(far & ((1u << f.shift) - 1));
 	struct ht_fast_candidate *c = &s->c[s->n];
 
 	c->position = p->base + (uint32_t)((chunk - p->first) >> f.shift);
@@ -224,8 +224,11 @@ run(struct ht_pass *p, const struct shape f)
 			end = run_window(p, &s, f);
 		if (p->at != p->stop && end == HT_PASS_DONE)
 			end = cross_window(p, &s, f);
+		flush(p, &s);
+		if (end == HT_PASS_DONE && p->at != p->stop &&
+		    ht_links_pressed(p->links))
+			end = HT_PASS_FULL;
 	}
-	flush(p, &s);
 	return end;
 }
 

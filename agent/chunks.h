@@ -22,6 +22,7 @@ struct ht_cached {
 enum ht_pass_end {
 	HT_PASS_DONE,	    /* reached `stop` */
 	HT_PASS_SIZE,	    /* the chunk at `at` has a size that cannot be */
+	HT_PASS_FULL,	    /* the tables must be emptied before it goes on */
 	HT_PASS_UNREADABLE, /* the header at `at` cannot be read */
 };
 
@@ -37,6 +38,7 @@ struct ht_pass {
 	uint64_t first; /* address of position base */
 	uint32_t base;	/* position of `first` */
 	uint64_t stop;	/* where the pass ends: top, or the segment's end */
+	uint64_t limit; /* chunks of the segment lie below; stop or beyond */
 	uint64_t fast_sizes; /* bit size / 8: that fastbin is not empty */
 	bool safe_linking;
 

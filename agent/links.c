@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/links.h"
 
+#include <string.h>
 #include <sys/mman.h>
 
 #define LANES	  24 /* lists followed at a time */
@@ -98,32 +99,31 @@ void ht_links_fini(struct ht_links *l)
 
 /* --- positions ----------------------------------------------------------- */
 
+/* By halving without branches: which way to go cannot be predicted. */
 static const struct ht_segment *segment_of(const struct ht_links *l,
 					   uint64_t chunk)
 {
-	size_t low = 0, high = l->segments;
+	const struct ht_segment *s = l->segment;
+	size_t n = l->segments;
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
+	while (n > 1) {
+		size_t half = n / 2;
 
-		if (l->segment[mid].end <= chunk)
-			low = mid + 1;
-		else
-			high = mid;
+		s += s[half].first <= chunk ? half : 0;
+		n -= half;
 	}
-	return low < l->segments && l->segment[low].first <= chunk
-		       ? &l->segment[low]
-		       : NULL;
+	return n == 1 && s->first <= chunk && chunk < s->end ? s : NULL;
 }
 
 uint32_t ht_links_encode(const struct ht_links *l, uint64_t chunk)
 {
-	const uint64_t pair = 2 * (uint64_t)l->layout->word;
+	/* shifts: a division would take longer than all the rest */
+	const unsigned pair_shift = l->layout->word == 8 ? 4 : 3;
 	const struct ht_segment *s;
 	uint64_t bin = chunk - l->bins;
 
-	if (bin / pair <= HT_BINS && bin % pair == 0)
-		return HT_LINK_BIN((uint32_t)(bin / pair));
+	if (bin >> pair_shift <= HT_BINS && !(bin & ((1u << pair_shift) - 1)))
+		return HT_LINK_BIN((uint32_t)(bin >> pair_shift));
 	s = segment_of(l, chunk);
 	if (!s || s->base == HT_LINK_MAX ||
 	    (chunk - s->first) & (((uint64_t)1 << l->shift) - 1))
@@ -212,6 +212,46 @@ void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
 	for (size_t i = 0; i < n; i++)
 		append(&l->fast, c[i].position, c[i].link,
 		       (uint8_t)(c[i].index | HT_FAST_CANDIDATE));
+}
+
+/* Chunks of a window, every other one free, and what they take. */
+#define RESERVE ((size_t)256 << 10)
+
+bool ht_links_pressed(const struct ht_links *l)
+{
+	size_t left = l->bytes_max - l->bytes;
+
+	return !l->full && (left < RESERVE && left < l->bytes_max / 2);
+}
+
+void ht_links_clear(struct ht_links *l)
+{
+	l->free.n = l->free.granules = 0;
+	l->fast.n = l->fast.granules = 0;
+	l->bytes = 0;
+}
+
+/* A granule that both have records of keeps its entry: they lie in a row. */
+static void append_index(struct ht_record_index *x,
+			 const struct ht_record_index *from)
+{
+	memcpy(x->v + x->n, from->v, from->n * sizeof(*x->v));
+	for (; x->granules < from->granules; x->granules++)
+		x->first[x->granules] =
+			(uint32_t)x->n + from->first[x->granules];
+	x->n += from->n;
+}
+
+bool ht_links_append(struct ht_links *l, const struct ht_links *from)
+{
+	if (l->full || from->full || from->bytes > l->bytes_max - l->bytes)
+		return false;
+	l->bytes += from->bytes;
+	memcpy(l->more + l->free.n, from->more,
+	       from->free.n * sizeof(*from->more));
+	append_index(&l->free, &from->free);
+	append_index(&l->fast, &from->fast);
+	return true;
 }
 
 /* --- following ---------------------------------------------------------------

@@ -164,6 +164,14 @@ struct ht_fast_candidate {
 void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
 		       size_t n);
 
+/* Whether there may be no room for the records of another window. */
+bool ht_links_pressed(const struct ht_links *l);
+/* Forgets all records. The next positions may be any that are higher. */
+void ht_links_clear(struct ht_links *l);
+/* Appends all records of `from`, of the same segments and behind those of `l`.
+ * false: there is no room for them, nothing was changed. */
+bool ht_links_append(struct ht_links *l, const struct ht_links *from);
+
 /* What was found in one list. */
 struct ht_list_count {
 	uint64_t chunks, bytes;

@@ -14,6 +14,7 @@
 
 #include "agent/frames.h"
 #include "agent/guard.h"
+#include "agent/helper.h"
 #include "agent/layout_role.h"
 #include "agent/sandbox.h"
 #include "agent/session.h"
@@ -158,6 +159,7 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 	if (code != HT_OK)
 		return code;
 	ht_frames_prepare();
+	ht_helper_start();
 	return ht_sandbox_enter(err);
 }
 

@@ -10,15 +10,10 @@
  * and so on. What remains is the list, if the head is linked to by nobody,
  * every other one by one, and one link ends it. Where that does not hold the
  * list is followed after all, to find the fault.
- *
- * Links are counted region by region of the heap, so that the records that are
- * looked up stay in the processor's cache.
  */
-#include <stdlib.h>
-
 #include "agent/links.h"
 
-#define REGION_SHIFT 18 /* 4 MiB of heap; their records fit the L2 cache */
+#define AT_ONCE 64 /* records looked up at a time */
 
 static bool points_to_chunk(const struct ht_record *r)
 {
@@ -38,45 +33,22 @@ static void count_link(struct ht_record *to)
 		to->from++;
 }
 
-/* Positions that are linked to, sorted by region. next: where each region's
- * begin; afterwards, where they end. */
-static void sort_by_region(const struct ht_links *l, uint32_t *position,
-			   size_t *next)
+/* Some at a time, so that waiting for one record does not hold up the rest. */
+static void count_links(struct ht_links *l)
 {
 	const struct ht_record *v = l->fast.v;
-	size_t sum = 0;
 
-	for (size_t i = 0; i < l->fast.n; i++)
-		if (points_to_chunk(&v[i]))
-			next[(v[i].link - 1) >> REGION_SHIFT]++;
-	for (size_t r = 0; r <= l->units_all >> REGION_SHIFT; r++) {
-		size_t n = next[r];
+	for (size_t from = 0; from < l->fast.n; from += AT_ONCE) {
+		size_t to =
+			from + AT_ONCE < l->fast.n ? from + AT_ONCE : l->fast.n;
 
-		next[r] = sum;
-		sum += n;
+		for (size_t i = from; i < to; i++)
+			ht_fetch_directory(&l->fast, v[i].link);
+		for (size_t i = from; i < to; i++)
+			ht_fetch_records(&l->fast, v[i].link);
+		for (size_t i = from; i < to; i++)
+			count_link(target_of(l, &v[i]));
 	}
-	for (size_t i = 0; i < l->fast.n; i++)
-		if (points_to_chunk(&v[i]))
-			position[next[(v[i].link - 1) >> REGION_SHIFT]++] =
-				v[i].link - 1;
-}
-
-/* false: no memory for the shortcut. */
-static bool count_links(struct ht_links *l)
-{
-	size_t regions = (size_t)(l->units_all >> REGION_SHIFT) + 1;
-	uint32_t *position = malloc((l->fast.n + 1) * sizeof(*position));
-	size_t *next = calloc(regions, sizeof(*next));
-	bool ok = position && next;
-
-	if (ok) {
-		sort_by_region(l, position, next);
-		for (size_t i = 0; i < next[regions - 1]; i++)
-			count_link(ht_record_find(&l->fast, position[i]));
-	}
-	free(position);
-	free(next);
-	return ok;
 }
 
 /* Takes a candidate that nobody links to out, and what hung on it alone. */
@@ -165,7 +137,8 @@ void ht_links_settle_fastbins(struct ht_links *l, struct ht_list *lists,
 {
 	struct remains sum[16] = {0};
 
-	if (l->fast.n && count_links(l)) {
+	if (l->fast.n) {
+		count_links(l);
 		find_heads(l, lists, n);
 		drop_all_stale(l, lists, n);
 		count_remains(l, sum);

@@ -2,25 +2,52 @@
 /*
  * Overflow: an arena with more free chunks than our memory limit has room for.
  *
- * What the linear pass counted by itself stays exact: how many chunks are in
- * bins, by size. Fastbins are counted by following them in the target, all at
- * once, a read of one batch a step. Where each chunk lies is known only for
- * those that found room: free runs and residency by cause are then too low,
- * and that is said.
+ * Its records are then used up as they come: whenever the tables are full, all
+ * that lies below the pass is swept (runs, residency, what could be trimmed)
+ * and forgotten. For that it must be known which chunks are in a fastbin before
+ * the pass has met them all: the fastbins are followed in the target itself,
+ * all at once, a read of one batch a step. What the pass counts by itself stays
+ * exact: how many chunks are in bins, by size. Only the lists themselves are
+ * not checked, and what is unsorted counts in the bin of its size.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/walk_int.h"
 
-#define STEPS_MAX  (UINT64_C(1) << 26)
-#define SIZE_FLAGS UINT64_C(7)
+#define SIZE_FLAGS  UINT64_C(7)
+#define MEMBERS_MAX ((size_t)2 << 20) /* 8 MiB of positions */
 
 struct chase {
 	struct ht_arena_walk *aw;
 	uint64_t at[HT_FASTBINS_MAX]; /* chunk; 0: the list is done */
 	uint8_t bytes[HT_FASTBINS_MAX][16];
+	/* Where each list was some steps ago: to be met again in a loop only
+	 * (R. P. Brent, 1980). */
+	uint64_t landmark[HT_FASTBINS_MAX];
+	uint64_t steps;
 };
+
+static bool add_member(struct ht_arena_walk *aw, uint64_t chunk)
+{
+	uint32_t link = ht_links_encode(&aw->links, chunk);
+
+	if (link == HT_LINK_END || link > HT_LINK_MAX ||
+	    aw->members == MEMBERS_MAX)
+		return false;
+	if (aw->members == aw->members_capacity) {
+		size_t to = 2 * aw->members_capacity + 4096;
+		void *grown = reallocarray(aw->member, to, sizeof(*aw->member));
+
+		if (!grown)
+			return false;
+		aw->member = grown;
+		aw->members_capacity = to;
+	}
+	aw->member[aw->members++] = link - 1;
+	return true;
+}
 
 /* Next chunk of fastbin i; 0 at its end, or where it cannot be right. */
 static uint64_t next_of(const struct chase *c, unsigned i)
@@ -37,6 +64,33 @@ static uint64_t next_of(const struct chase *c, unsigned i)
 	return next % l->align == ht_chunk_bias(l) ? next : 0;
 }
 
+static void report_loop(const struct chase *c, unsigned i)
+{
+	if (!c->aw->walk->in->moving)
+		ht_walk_find(c->aw->walk->out, "list_loop", c->at[i],
+			     c->aw->root->index,
+			     "fastbin %u: 0x%" PRIx64 " comes round again", i,
+			     c->at[i]);
+}
+
+/* A chunk of fastbin i was read: counts it, goes on to the next. */
+static void met(struct chase *c, unsigned i)
+{
+	struct ht_arena_walk *aw = c->aw;
+
+	aw->fast[i].chunks++;
+	aw->members_cut |= !add_member(aw, c->at[i]);
+	c->at[i] = next_of(c, i);
+	if (c->at[i] == 0)
+		return;
+	if (c->at[i] == c->landmark[i]) {
+		report_loop(c, i);
+		c->at[i] = 0;
+	}
+	if ((c->steps & (c->steps - 1)) == 0)
+		c->landmark[i] = c->at[i];
+}
+
 /* One chunk further in every list; false: all are done. */
 static bool step(struct chase *c)
 {
@@ -45,6 +99,7 @@ static bool step(struct chase *c)
 	unsigned list[HT_FASTBINS_MAX];
 	size_t n = 0;
 
+	c->steps++;
 	for (unsigned i = 0; i < c->aw->layout->fastbins; i++) {
 		if (c->at[i] == 0)
 			continue;
@@ -55,22 +110,26 @@ static bool step(struct chase *c)
 	}
 	ht_reader_batch(c->aw->walk->in->reader, piece, n);
 	for (size_t k = 0; k < n; k++) {
-		unsigned i = list[k];
-
-		if (piece[k].ok) {
-			c->aw->fast[i].chunks++;
-			c->at[i] = next_of(c, i);
-		} else {
-			c->at[i] = 0;
-		}
+		if (piece[k].ok)
+			met(c, list[k]);
+		else
+			c->at[list[k]] = 0;
 	}
 	return n > 0;
 }
 
-void ht_overflow_count(struct ht_arena_walk *aw)
+static int by_position(const void *x, const void *y)
 {
+	const uint32_t *a = x, *b = y;
+
+	return (*a > *b) - (*a < *b);
+}
+
+static void follow_fastbins(struct ht_arena_walk *aw)
+{
+	/* In a sound arena more chunks than this cannot be. */
+	uint64_t steps = aw->root->system / ht_chunk_min(aw->layout);
 	struct chase c = {.aw = aw};
-	uint64_t steps = STEPS_MAX;
 
 	for (unsigned i = 0; i < aw->layout->fastbins; i++) {
 		c.at[i] = aw->root->fast[i];
@@ -81,13 +140,63 @@ void ht_overflow_count(struct ht_arena_walk *aw)
 	for (unsigned i = 0; i < aw->layout->fastbins; i++)
 		aw->fast[i].bytes =
 			aw->fast[i].chunks * ht_fastbin_size(aw->layout, i);
+	if (aw->members)
+		qsort(aw->member, aw->members, sizeof(*aw->member),
+		      by_position);
+}
+
+static void begin(struct ht_arena_walk *aw)
+{
+	if (aw->overflowed)
+		return;
+	aw->overflowed = true;
+	follow_fastbins(aw);
+	ht_snapshot_warn(aw->walk->out,
+			 "arena %" PRIu64 " has more free chunks than fit our "
+			 "memory limit: its lists were not checked, its "
+			 "unsorted chunks count in the bins of their sizes",
+			 aw->root->index);
+}
+
+/* Candidates that are in a fastbin lose the mark. Both are sorted. */
+static void mark_members(struct ht_arena_walk *aw)
+{
+	struct ht_record_index *x = &aw->links.fast;
+	size_t granule = 0, m = 0;
+
+	for (size_t i = 0; i < x->n; i++) {
+		uint32_t position;
+
+		while (granule + 1 < x->granules && x->first[granule + 1] <= i)
+			granule++;
+		position =
+			(uint32_t)(granule << HT_GRANULE_SHIFT) | x->v[i].slot;
+		while (m < aw->members && aw->member[m] < position)
+			m++;
+		if (m < aw->members && aw->member[m] == position)
+			x->v[i].mark &= (uint8_t)~HT_FAST_CANDIDATE;
+	}
+}
+
+void ht_overflow_drain(struct ht_arena_walk *aw, size_t i)
+{
+	begin(aw);
+	mark_members(aw);
+	ht_sweep_below(aw, i, aw->pass.at);
+	ht_links_clear(&aw->links);
+}
+
+void ht_overflow_end(struct ht_arena_walk *aw)
+{
+	begin(aw);
+	mark_members(aw);
 	for (unsigned i = 1; i <= HT_BINS; i++)
 		aw->bin[i] = (struct ht_list_count){aw->binned[i].chunks,
 						    aw->binned[i].bytes};
-	ht_snapshot_warn(aw->walk->out,
-			 "arena %" PRIu64 " has more free chunks than fit our "
-			 "memory limit: its unsorted chunks count in the bins "
-			 "of their sizes, its free runs and its residency by "
-			 "cause are too low",
-			 aw->root->index);
+	if (aw->links.full || aw->members_cut)
+		ht_snapshot_warn(aw->walk->out,
+				 "arena %" PRIu64 ": some of its free chunks "
+				 "could not be placed, its free runs and its "
+				 "residency by cause are too low",
+				 aw->root->index);
 }

@@ -40,6 +40,20 @@ static void give_back(struct ht_reader *r, size_t granted, size_t used)
 	r->bytes_read += used;
 }
 
+struct ht_reader ht_reader_twin(const struct ht_reader *r)
+{
+	struct ht_reader twin = *r;
+
+	twin.bytes_read = 0;
+	return twin;
+}
+
+void ht_reader_add(struct ht_reader *r, const struct ht_reader *twin)
+{
+	spend(r, twin->bytes_read);
+	r->bytes_read += twin->bytes_read;
+}
+
 size_t ht_reader_some(struct ht_reader *r, uint64_t addr, void *buf, size_t len)
 {
 	size_t granted = spend(r, len), got;

@@ -57,6 +57,11 @@ enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 				    struct ht_err *err) HT_MUST_CHECK;
 void ht_reader_close(struct ht_reader *r);
 
+/* For another thread: the same source, counters of its own, not to be closed.
+ * Afterwards its counters are added. */
+struct ht_reader ht_reader_twin(const struct ht_reader *r);
+void ht_reader_add(struct ht_reader *r, const struct ht_reader *twin);
+
 /* Exactly len bytes, or HT_FAULT with the first address that could not be read.
  */
 enum ht_code ht_reader_read(struct ht_reader *r, uint64_t addr, void *buf,

@@ -11,6 +11,8 @@
 #include <sys/ptrace.h>
 #include <unistd.h>
 
+#include "agent/helper.h"
+
 /* Allowed with any argument. */
 static const int calls[] = {
 	/* the target's memory and what /proc says */
@@ -148,6 +150,8 @@ enum ht_code ht_sandbox_enter(struct ht_err *err)
 
 	if (r == 0)
 		r = add_i386(f);
+	if (r == 0) /* the helper's thread too */
+		r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)
 		r = seccomp_load(f);
 	seccomp_release(f);
@@ -157,10 +161,22 @@ enum ht_code ht_sandbox_enter(struct ht_err *err)
 }
 #endif
 
-enum ht_code ht_sandbox_drop(struct ht_err *err)
+/* Capabilities are a thread's own. ret: errno, or 0. */
+static void drop(void *ret)
 {
 	capng_clear(CAPNG_SELECT_BOTH);
-	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
-		return ht_fail_sys(err, HT_SYS, errno, "give up capabilities");
+	*(int *)ret = capng_apply(CAPNG_SELECT_CAPS) < 0 ? errno : 0;
+}
+
+enum ht_code ht_sandbox_drop(struct ht_err *err)
+{
+	int helpers = 0, own;
+
+	if (ht_helper_run(drop, &helpers))
+		ht_helper_wait();
+	drop(&own);
+	if (own || helpers)
+		return ht_fail_sys(err, HT_SYS, own ?: helpers,
+				   "give up capabilities");
 	return HT_OK;
 }

@@ -42,6 +42,7 @@ static void start_pass(struct ht_arena_walk *aw, size_t i)
 		.first = s->first,
 		.base = s->base,
 		.stop = i == aw->top_segment ? aw->top : s->end,
+		.limit = i == aw->top_segment ? aw->top : s->end,
 		.fast_sizes = fast_sizes(aw),
 		.safe_linking = aw->space->safe_linking,
 		.at = s->first,
@@ -196,6 +197,18 @@ static void tell_progress(struct ht_walk *w, uint64_t bytes)
 		w->in->progress(w->in->progress_ctx, w->done, w->total);
 }
 
+/* As far as all is well: what is not, the loop below meets again. */
+static void pass_halves(struct ht_arena_walk *aw, size_t i)
+{
+	struct ht_split *split;
+
+	while ((split = ht_split_begin(aw, i))) {
+		ht_pass_run(&aw->pass);
+		if (!ht_split_join(aw, i, split))
+			break;
+	}
+}
+
 enum ht_code ht_segment_pass(struct ht_arena_walk *aw, size_t i,
 			     struct ht_err *err)
 {
@@ -210,10 +223,14 @@ enum ht_code ht_segment_pass(struct ht_arena_walk *aw, size_t i,
 		return code;
 	start_pass(aw, i);
 	overhead(aw, s->start, s->first);
+	pass_halves(aw, i);
 	while (p->at != p->stop) {
 		enum ht_pass_end end = ht_pass_run(p);
 
-		if (end == HT_PASS_DONE || read_again(aw, &rereads))
+		if (end == HT_PASS_FULL)
+			ht_overflow_drain(aw, i);
+		if (end == HT_PASS_DONE || end == HT_PASS_FULL ||
+		    read_again(aw, &rereads))
 			continue;
 		rereads = REREADS;
 		if (end == HT_PASS_SIZE && pass_fence(aw, i))

@@ -106,3 +106,12 @@ uint64_t ht_class_max(unsigned class_index)
 	return (UINT64_C(1) << (above / 4 + 10)) +
 	       ((uint64_t)(above % 4 + 1) << (above / 4 + 8));
 }
+
+void ht_classes_add(struct ht_class_count *to,
+		    const struct ht_class_count *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		to[i].chunks += from[i].chunks;
+		to[i].bytes += from[i].bytes;
+	}
+}

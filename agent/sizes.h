@@ -8,6 +8,7 @@
 #ifndef HT_AGENT_SIZES_H
 #define HT_AGENT_SIZES_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "agent/layout.h"
@@ -22,6 +23,10 @@
 struct ht_class_count {
 	uint64_t chunks, bytes;
 };
+
+/* to[i] += from[i], n of them. */
+void ht_classes_add(struct ht_class_count *to,
+		    const struct ht_class_count *from, size_t n);
 
 /* bin_index(size) of the three schemes (glibc malloc.c); 2..126. */
 unsigned ht_bin_index(const struct ht_layout *l, uint64_t size);

@@ -29,7 +29,7 @@ struct cursor {
 	uint32_t position; /* NO_POSITION: none left */
 };
 
-struct sweep {
+struct ht_sweep {
 	struct ht_arena_walk *aw;
 	const struct ht_segment *segment;
 	const struct ht_pages *pages;
@@ -38,6 +38,9 @@ struct sweep {
 	uint64_t run_start, run_end; /* equal: no run */
 	uint64_t idle_start, idle_end;
 	bool has_top;
+	size_t next; /* segment to be begun next; the one before is open */
+	bool open;
+	bool known; /* so far, the state of every page */
 };
 
 static uint64_t page_up(uint64_t a)
@@ -97,7 +100,7 @@ static void remember_run(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
 }
 
 /* Whole pages of a run that malloc_trim would give back. */
-static uint64_t run_trimmable(const struct sweep *s, uint64_t start,
+static uint64_t run_trimmable(const struct ht_sweep *s, uint64_t start,
 			      uint64_t end)
 {
 	uint64_t from = page_up(start + 6 * (uint64_t)s->aw->layout->word);
@@ -106,7 +109,7 @@ static uint64_t run_trimmable(const struct sweep *s, uint64_t start,
 	return from < to ? ht_pages_resident(s->pages, from, to) : 0;
 }
 
-static void end_run(struct sweep *s)
+static void end_run(struct ht_sweep *s)
 {
 	struct ht_arena_walk *aw = s->aw;
 	uint64_t start = s->run_start, end = s->run_end, resident,
@@ -128,7 +131,7 @@ static void end_run(struct sweep *s)
 		remember_run(aw, start, end);
 }
 
-static void end_idle(struct sweep *s)
+static void end_idle(struct ht_sweep *s)
 {
 	uint64_t from = page_up(s->idle_start), to = page_down(s->idle_end);
 
@@ -137,7 +140,7 @@ static void end_idle(struct sweep *s)
 			ht_pages_resident(s->pages, from, to);
 }
 
-static void idle(struct sweep *s, uint64_t start, uint64_t end)
+static void idle(struct ht_sweep *s, uint64_t start, uint64_t end)
 {
 	if (start != s->idle_end) {
 		end_idle(s);
@@ -146,7 +149,7 @@ static void idle(struct sweep *s, uint64_t start, uint64_t end)
 	s->idle_end = end;
 }
 
-static void free_chunk(struct sweep *s, uint64_t start, uint64_t size)
+static void free_chunk(struct ht_sweep *s, uint64_t start, uint64_t size)
 {
 	struct ht_class_count *c = &s->aw->walk->free[ht_class_of(size)];
 
@@ -160,7 +163,7 @@ static void free_chunk(struct sweep *s, uint64_t start, uint64_t size)
 	idle(s, start, start + size);
 }
 
-static void cached_chunk(struct sweep *s, const struct ht_cached *c)
+static void cached_chunk(struct ht_sweep *s, const struct ht_cached *c)
 {
 	struct ht_class_count *count = &s->aw->walk->free[ht_class_of(c->size)];
 
@@ -200,7 +203,7 @@ static uint64_t systrim(const struct ht_arena_walk *aw, uint64_t size)
 	return (size - least) & ~(unit - 1);
 }
 
-static void end_top(struct sweep *s)
+static void end_top(struct ht_sweep *s)
 {
 	struct ht_arena_walk *aw = s->aw;
 	uint64_t start = aw->top, end = aw->top_end, resident, trimmable, cut;
@@ -223,20 +226,20 @@ static void end_top(struct sweep *s)
 /* --- one segment
  * --------------------------------------------------------------- */
 
-static uint64_t address_of(const struct sweep *s, uint32_t position)
+static uint64_t address_of(const struct ht_sweep *s, uint32_t position)
 {
 	return s->segment->first +
 	       ((uint64_t)(position - s->segment->base) << s->aw->links.shift);
 }
 
-static uint64_t cached_address(const struct sweep *s)
+static uint64_t cached_address(const struct ht_sweep *s)
 {
 	return s->cached < s->cached_end
 		       ? s->aw->walk->roots->cached[s->cached].chunk
 		       : UINT64_MAX;
 }
 
-static void next_free(struct sweep *s)
+static void next_free(struct ht_sweep *s)
 {
 	const struct ht_links *l = &s->aw->links;
 
@@ -246,7 +249,7 @@ static void next_free(struct sweep *s)
 	settle(&s->free);
 }
 
-static void next_fast(struct sweep *s)
+static void next_fast(struct ht_sweep *s)
 {
 	const struct ht_links *l = &s->aw->links;
 
@@ -256,7 +259,7 @@ static void next_fast(struct sweep *s)
 	settle_fast(&s->fast);
 }
 
-static void next_cached(struct sweep *s)
+static void next_cached(struct ht_sweep *s)
 {
 	const struct ht_cached *c = &s->aw->walk->roots->cached[s->cached++];
 
@@ -264,28 +267,27 @@ static void next_cached(struct sweep *s)
 		cached_chunk(s, c);
 }
 
-static void sweep_segment(struct sweep *s, uint32_t last)
+/* All that lies below `limit`, an address of the open segment. */
+static void sweep_below(struct ht_sweep *s, uint64_t limit)
 {
 	for (;;) {
 		uint32_t position = s->free.position < s->fast.position
 					    ? s->free.position
 					    : s->fast.position;
-		bool more = position <= last;
+		uint64_t listed = position == NO_POSITION
+					  ? UINT64_MAX
+					  : address_of(s, position);
+		uint64_t cached = cached_address(s);
 
-		if (cached_address(s) != UINT64_MAX &&
-		    (!more || cached_address(s) < address_of(s, position)))
+		if (cached < listed && cached < limit)
 			next_cached(s);
-		else if (!more)
+		else if (listed >= limit)
 			break;
 		else if (position == s->free.position)
 			next_free(s);
 		else
 			next_fast(s);
 	}
-	if (s->has_top)
-		end_top(s);
-	end_run(s);
-	end_idle(s);
 }
 
 static uint64_t overhead_resident(const struct ht_arena_walk *aw, size_t i)
@@ -321,15 +323,15 @@ static void figures(struct ht_arena_walk *aw)
 	k->in_use = a->resident - a->retained - k->overhead;
 }
 
-static void add_kept(struct ht_kept *to, const struct ht_kept *k)
+void ht_kept_add(struct ht_kept *to, const struct ht_kept *from)
 {
-	to->in_use += k->in_use;
-	to->overhead += k->overhead;
-	to->trimmable += k->trimmable;
-	to->top_main += k->top_main;
-	to->top_thread += k->top_thread;
-	to->tcache += k->tcache;
-	to->sub_page += k->sub_page;
+	to->in_use += from->in_use;
+	to->overhead += from->overhead;
+	to->trimmable += from->trimmable;
+	to->top_main += from->top_main;
+	to->top_thread += from->top_thread;
+	to->tcache += from->tcache;
+	to->sub_page += from->sub_page;
 }
 
 static void unknown(struct ht_arena *a)
@@ -338,34 +340,88 @@ static void unknown(struct ht_arena *a)
 		a->pinned = HT_UNKNOWN;
 }
 
+static void begin_segment(struct ht_sweep *s)
+{
+	struct ht_arena_walk *aw = s->aw;
+	size_t i = s->next++;
+	const struct ht_segment *g = &aw->segment[i];
+
+	s->segment = g;
+	s->pages = &aw->pages[i];
+	s->has_top = i == aw->top_segment && aw->top;
+	s->run_start = s->run_end = s->idle_start = s->idle_end = 0;
+	s->cached = ht_cached_from(aw->walk->roots, g->first);
+	s->cached_end = ht_cached_from(aw->walk->roots, g->end);
+	s->open = true;
+}
+
+static void end_segment(struct ht_sweep *s)
+{
+	struct ht_arena_walk *aw = s->aw;
+	const struct ht_segment *g = s->segment;
+
+	sweep_below(s, g->end);
+	if (s->has_top)
+		end_top(s);
+	end_run(s);
+	end_idle(s);
+	s->known &= s->pages->known;
+	aw->figures.resident += ht_pages_resident(s->pages, g->start, g->end);
+	aw->kept.overhead += overhead_resident(aw, s->next - 1);
+	s->open = false;
+}
+
+/* The tables may be others than the last time. NULL: out of memory. */
+static struct ht_sweep *resume(struct ht_arena_walk *aw)
+{
+	struct ht_sweep *s = aw->sweep;
+
+	if (!s) {
+		s = aw->sweep = calloc(1, sizeof(*s));
+		aw->run = calloc(HT_BLOCKED_RUNS, sizeof(*aw->run));
+		if (!s)
+			return NULL;
+		s->aw = aw;
+		s->known = true;
+	}
+	s->free = (struct cursor){.x = &aw->links.free};
+	s->fast = (struct cursor){.x = &aw->links.fast};
+	settle(&s->free);
+	settle_fast(&s->fast);
+	return s;
+}
+
+/* Up to the begin of segment i. */
+static void sweep_segments(struct ht_sweep *s, size_t i)
+{
+	if (s->open && s->next <= i)
+		end_segment(s);
+	while (s->next < i) {
+		begin_segment(s);
+		end_segment(s);
+	}
+}
+
+void ht_sweep_below(struct ht_arena_walk *aw, size_t i, uint64_t address)
+{
+	struct ht_sweep *s = resume(aw);
+
+	if (!s)
+		return;
+	sweep_segments(s, i);
+	if (!s->open)
+		begin_segment(s);
+	sweep_below(s, address);
+}
+
 void ht_sweep(struct ht_arena_walk *aw)
 {
-	struct sweep s = {.aw = aw,
-			  .free = {.x = &aw->links.free},
-			  .fast = {.x = &aw->links.fast}};
-	bool known = true;
+	struct ht_sweep *s = resume(aw);
 
-	aw->run = calloc(HT_BLOCKED_RUNS, sizeof(*aw->run));
-	settle(&s.free);
-	settle_fast(&s.fast);
-	for (size_t i = 0; i < aw->segments; i++) {
-		const struct ht_segment *g = &aw->segment[i];
-		uint64_t units = (g->end - g->first) >> aw->links.shift;
-
-		s.segment = g;
-		s.pages = &aw->pages[i];
-		s.has_top = i == aw->top_segment && aw->top;
-		s.run_start = s.run_end = s.idle_start = s.idle_end = 0;
-		s.cached = ht_cached_from(aw->walk->roots, g->first);
-		s.cached_end = ht_cached_from(aw->walk->roots, g->end);
-		sweep_segment(&s, g->base + (uint32_t)units);
-		known &= s.pages->known;
-		aw->figures.resident +=
-			ht_pages_resident(s.pages, g->start, g->end);
-		aw->kept.overhead += overhead_resident(aw, i);
-	}
+	if (s)
+		sweep_segments(s, aw->segments);
 	figures(aw);
-	add_kept(&aw->walk->kept, &aw->kept);
-	if (!known)
+	ht_kept_add(&aw->walk->kept, &aw->kept);
+	if (!s || !s->known)
 		unknown(&aw->figures);
 }

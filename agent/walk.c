@@ -97,8 +97,8 @@ static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 {
 	enum ht_code code = ht_census_take(w, err);
 
-	for (size_t i = 0; code == HT_OK && i < w->roots->arenas; i++)
-		code = ht_arena_walk(w, &w->roots->arena[i], err);
+	if (code == HT_OK)
+		code = ht_arenas_walk(w, err);
 	if (code != HT_OK)
 		return code;
 	check_met(w);

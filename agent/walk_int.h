@@ -8,6 +8,8 @@
  *   census.c        mmapped chunks, and segments that are on no list
  *   segments.c      which stretches of memory an arena consists of
  *   segment_pass.c  the linear pass over one of them: fenceposts, gaps
+ *   share.c         arenas dealt out to two threads
+ *   split.c         the second half of a large one, by the helper
  *   chunks.c        its hot loop; window.c: the bytes under it; resync.c: where
  *                   sizes make sense again
  *   links.c         records of free chunks; membership.c: what is in fastbins;
@@ -152,6 +154,9 @@ struct ht_runs {
 	uint64_t bytes[4], count[4]; /* < 4 KiB, < 64 KiB, < 1 MiB, more */
 };
 
+struct ht_split; /* opaque */
+struct ht_sweep;
+
 struct ht_walk {
 	const struct ht_walk_in *in;
 	struct ht_roots *roots;
@@ -192,8 +197,15 @@ struct ht_arena_walk {
 		in_use[HT_CLASSES]; /* at first: all that looks so */
 	struct ht_class_count
 		binned[HT_BINS + 1]; /* free chunks by their size */
+	struct ht_list list[HT_BINS];
+	bool helped; /* the helper follows them */
 	struct ht_list_count bin[HT_BINS + 1], fast[HT_FASTBINS_MAX];
 	struct ht_kept kept;
+	bool overflowed;  /* the tables did not hold all (overflow.c) */
+	uint32_t *member; /* positions of all fastbin chunks then; sorted */
+	size_t members, members_capacity;
+	bool members_cut;	/* there were more */
+	struct ht_sweep *sweep; /* how far it came */
 	struct ht_run
 		*run; /* ring of the last free runs of the top's segment */
 	size_t runs;
@@ -225,19 +237,40 @@ void ht_census_fini(struct ht_census *c);
 
 /* Index into roots->cached (sorted) of the first chunk at or behind address. */
 size_t ht_cached_from(const struct ht_roots *roots, uint64_t address);
+/* Measures all arenas, two at a time where that is worth it. */
+enum ht_code ht_arenas_walk(struct ht_walk *w,
+			    struct ht_err *err) HT_MUST_CHECK;
+/* Bytes that the tables of one arena may take. */
+size_t ht_walk_tables_max(const struct ht_walk_in *in);
 /* Measures one arena and adds its rows and sums. */
 enum ht_code ht_arena_walk(struct ht_walk *w, struct ht_arena_root *root,
 			   struct ht_err *err) HT_MUST_CHECK;
 /* The linear pass over the i-th segment. */
 enum ht_code ht_segment_pass(struct ht_arena_walk *aw, size_t i,
 			     struct ht_err *err) HT_MUST_CHECK;
-/* After the pass: what is in each bin; and a row for each that is not empty. */
-void ht_bins_follow(struct ht_arena_walk *aw);
+/* Lets the helper walk segment i from somewhere ahead of the pass on, which
+ * then stops there. NULL: not worth it, or not to be had. */
+struct ht_split *ht_split_begin(struct ht_arena_walk *aw, size_t i);
+/* Waits for it, and takes what it found if the pass arrived where it began.
+ * false: it did not, or something is wrong in one half or the other. The pass
+ * may go on to its own stop in both cases. Frees the split. */
+bool ht_split_join(struct ht_arena_walk *aw, size_t i, struct ht_split *s);
+/* After the pass: what is in each bin and fastbin. Fastbins are known at once,
+ * bins (which the sweep does not need) only at the end. */
+void ht_bins_begin(struct ht_arena_walk *aw);
+void ht_bins_end(struct ht_arena_walk *aw);
+/* A row for each that is not empty. */
 bool ht_bins_add_rows(struct ht_arena_walk *aw);
-/* Instead, when not every free chunk found room in the tables. */
-void ht_overflow_count(struct ht_arena_walk *aw);
-/* Free runs in address order, residency, trimmable: after the lists. */
+/* The tables are full, the pass is at segment i: uses them up, empties them. */
+void ht_overflow_drain(struct ht_arena_walk *aw, size_t i);
+/* What is in each bin and fastbin, once that was necessary. */
+void ht_overflow_end(struct ht_arena_walk *aw);
+void ht_kept_add(struct ht_kept *to, const struct ht_kept *from);
+/* Free runs in address order, residency, trimmable: once fastbins are known. */
 void ht_sweep(struct ht_arena_walk *aw);
+/* Before, for tables that do not hold all: what lies below this address of the
+ * i-th segment. */
+void ht_sweep_below(struct ht_arena_walk *aw, size_t i, uint64_t address);
 /* The pin, and blocked_* of the main arena. */
 void ht_blocked(struct ht_arena_walk *aw);
 

@@ -95,6 +95,20 @@ static int copy_list(struct any_list *to, const void *rows, size_t n,
 	return 0;
 }
 
+bool ht_snapshot_append_list(struct ht_snapshot *to, struct ht_snapshot *from,
+			     enum ht_record_id id)
+{
+	for (size_t i = 0; i < ht_snapshot_count(from, id); i++) {
+		void *row = ht_snapshot_add(to, id);
+
+		if (!row)
+			return false;
+		memcpy(row, ht_snapshot_row(from, id, i),
+		       ht_record_types[id].size);
+	}
+	return true;
+}
+
 void ht_snapshot_swap_list(struct ht_snapshot *a, struct ht_snapshot *b,
 			   enum ht_record_id id)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/lib/look.h"
 
+#include "agent/helper.h"
 #include "agent/locate.h"
 #include "agent/stop.h"
 #include "agent/walk.h"
@@ -86,6 +87,8 @@ enum ht_code ht_look(pid_t pid, struct ht_look *how, struct ht_snapshot *ret,
 	enum ht_code code;
 
 	ht_snapshot_init(ret);
+	if (!how->alone)
+		ht_helper_start();
 	code = look(&l, ret, err);
 	how->pause_ns = ht_stop_release(l.stop).pause_us * 1000;
 	ht_roots_fini(l.roots);

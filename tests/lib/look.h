@@ -12,6 +12,7 @@
 struct ht_look {
 	bool moving;	   /* walk after the stop, while the target runs */
 	bool no_symbols;   /* locate by structure only */
+	bool alone;	   /* without the helper */
 	size_t tables_max; /* as in ht_walk_in */
 	uint64_t pause_ns, walk_ns; /* out */
 };

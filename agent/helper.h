@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Helper: a second thread of ours, which shares the work of a long walk.
+ *
+ * It traces nothing and decides nothing: it is handed a job, and its result is
+ * waited for. It exists so that a stop is shorter. Where there is none, or it
+ * is busy, the caller does the job itself: the figures are the same.
+ */
+#ifndef HT_AGENT_HELPER_H
+#define HT_AGENT_HELPER_H
+
+#include <stdbool.h>
+
+/* Starts the thread, once a process: before the sandbox, which lets none be
+ * created. Without effect when it cannot be had. A child of fork has none. */
+void ht_helper_start(void);
+/* Hands it a job. false: there is no helper, or it has a job already. Whoever
+ * got true must wait. */
+bool ht_helper_run(void (*job)(void *ctx), void *ctx);
+void ht_helper_wait(void);
+
+#endif
