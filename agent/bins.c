@@ -109,7 +109,7 @@ void ht_bins_begin(struct ht_arena_walk *aw)
 		ht_overflow_end(aw);
 		return;
 	}
-	if (aw->links.free.n >= SHARE_FROM)
+	if (!aw->walk->in->alone && aw->links.free.n >= SHARE_FROM)
 		aw->helped = ht_helper_run(follow_bins, aw);
 	if (!aw->helped)
 		follow_bins(aw);

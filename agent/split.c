@@ -16,10 +16,12 @@
 #include "agent/helper.h"
 #include "agent/walk_int.h"
 
-#define SPLIT_FROM ((uint64_t)8 << 20) /* bytes; less is not worth a wake-up   \
-					*/
-#define SPLIT_MAX ((uint64_t)1 << 30)  /* at a time: each half has its tables  \
-					*/
+#define SPLIT_FROM                                                             \
+	((uint64_t)8 << 20) /* bytes; less is not worth a wake-up              \
+			     */
+#define SPLIT_MAX                                                              \
+	((uint64_t)1 << 30) /* at a time: each half has its tables             \
+			     */
 
 struct ht_split {
 	struct ht_reader reader; /* its own counters; the same source */
@@ -70,7 +72,7 @@ static bool find_halves(const struct ht_arena_walk *aw, uint64_t *ret_middle,
 	uint64_t end = p->stop, size = end - p->at;
 
 	/* What moves is read once, and what does not fit is read again. */
-	if (aw->walk->in->moving || size < SPLIT_FROM)
+	if (aw->walk->in->moving || aw->walk->in->alone || size < SPLIT_FROM)
 		return false;
 	if (size > SPLIT_MAX + SPLIT_MAX / 2)
 		end = named_near(aw, p->at + SPLIT_MAX, SPLIT_MAX / 2);

@@ -25,6 +25,7 @@ struct ht_walk_in {
 	const struct ht_thread_state *threads;
 	size_t threads_n;
 	bool moving;	   /* the target runs while it is read */
+	bool alone;	   /* without the helper */
 	uint64_t want;	   /* enum ht_request_flag */
 	size_t tables_max; /* bytes for free chunks; 0: 38 MiB */
 	void (*progress)(void *ctx, uint64_t done,

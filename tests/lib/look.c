@@ -65,6 +65,7 @@ static enum ht_code look(struct look *l, struct ht_snapshot *ret,
 				.pages = &l->pages,
 				.maps = &l->maps,
 				.moving = l->how->moving,
+				.alone = l->how->alone,
 				.want = HT_WANT_ALL,
 				.tables_max = l->how->tables_max};
 	enum ht_code code = prepare(l, ret, err);
@@ -87,8 +88,7 @@ enum ht_code ht_look(pid_t pid, struct ht_look *how, struct ht_snapshot *ret,
 	enum ht_code code;
 
 	ht_snapshot_init(ret);
-	if (!how->alone)
-		ht_helper_start();
+	ht_helper_start();
 	code = look(&l, ret, err);
 	how->pause_ns = ht_stop_release(l.stop).pause_us * 1000;
 	ht_roots_fini(l.roots);

@@ -71,7 +71,6 @@ static void assert_same(struct ht_snapshot *a, struct ht_snapshot *b)
 			    sizeof(a->fragmentation));
 }
 
-/* The rehearsal starts the helper; from then on it is there. */
 static void two_find_what_one_finds(const char *chunks, const char *threads,
 				    const char *each, const char *foreign)
 {
