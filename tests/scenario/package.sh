@@ -9,19 +9,10 @@
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 
-root=$HT_TMP/merged
+# shellcheck source=tests/lib/overlay.sh
+. "$HT_TOP/tests/lib/overlay.sh"
+
 agent=/usr/libexec/heaptide/heaptide-agent
-
-overlay() {
-	mount -t tmpfs tmpfs "$HT_TMP" &&
-		mkdir "$HT_TMP/upper" "$HT_TMP/work" "$root" &&
-		mount -t overlay overlay \
-			-o "lowerdir=/,upperdir=$HT_TMP/upper,workdir=$HT_TMP/work" "$root" &&
-		mount --rbind /proc "$root/proc" && mount --rbind /dev "$root/dev" &&
-		mount --bind "$HT_TOP/build-deb" "$root/mnt"
-}
-
-inside() { chroot "$root" "$@"; }
 
 # A member of the group: the user heaptide, with no capability at all.
 # shellcheck disable=SC2054 # the commas are setpriv's
@@ -43,6 +34,7 @@ ok "make deb builds it" packaging/build-deb
 package=$(cd build-deb && ls heaptide_*.deb)
 ok "lintian finds nothing" lintian --fail-on error,warning "build-deb/$package"
 ok "an overlay over this machine mounts" overlay
+ok "the package is in it" mount --bind "$HT_TOP/build-deb" "$root/mnt"
 ok "it installs" inside dpkg -i "/mnt/$package"
 is "the agent alone has a capability, and only that" \
 	"$(inside getcap -r /usr/bin /usr/sbin /usr/libexec/heaptide | grep heaptide)" \

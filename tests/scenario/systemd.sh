@@ -1,0 +1,112 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 240 s
+# The unit under a real systemd: pid 1 of namespaces of its own, in an overlay
+# over this machine's files, with nothing to start but the journal and us. It
+# starts, measures another user's process, is pinged, reloads, is restarted when
+# it hangs, and stops.
+# shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
+[ -n "${HT_UNSHARED:-}" ] || HT_UNSHARED=1 exec unshare --mount --propagation private bash "$0"
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/overlay.sh
+. "$HT_TOP/tests/lib/overlay.sh"
+
+unit=heaptided.service
+ok "an overlay over this machine mounts" overlay
+ok "heaptide is installed in it" eval 'mount --bind "$HT_TOP" "$root/mnt" && mount --bind "$HT_BUILD" "$root/opt" &&
+	inside env BUILD=/opt PREFIX=/usr/local /mnt/packaging/install install'
+ok "systemd finds nothing wrong with the unit" inside systemd-analyze verify --man=no /usr/local/lib/systemd/system/$unit
+
+# Nothing of this machine is started: what units want is not known there.
+rm -rf "$root"/{etc,lib,usr/lib}/systemd/system/*.wants "$root"/{etc,usr/lib}/systemd/system-generators/*
+mkdir -p "$root/etc/systemd/system/$unit.d"
+cat >"$root/etc/systemd/system/test.target" <<UNIT
+[Unit]
+DefaultDependencies=no
+Wants=systemd-journald.service $unit
+UNIT
+printf '[Service]\nWatchdogSec=2s\nRestartSec=100ms\n' >"$root/etc/systemd/system/$unit.d/test.conf"
+cat >"$root/etc/heaptide/heaptided.conf" <<CONF
+[defaults]
+interval = 500ms
+[target sleepers]
+name = ht-sleeper
+CONF
+cp /bin/sleep "$root/usr/local/bin/ht-sleeper"
+
+# Sysctls stay those of the machine; the control groups below one of ours.
+cat >"$HT_TMP/boot" <<'BOOT'
+set -e
+mount -t tmpfs tmpfs "$1/run"
+mount -t tmpfs tmpfs "$1/tmp"
+mount -t proc proc "$1/proc"
+mount --bind "$1/proc/sys" "$1/proc/sys"
+mount -o remount,ro,bind "$1/proc/sys"
+mount -t sysfs -o ro sysfs "$1/sys"
+mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup"
+ip link set lo up
+cd "$1"
+mkdir -p old
+pivot_root . old
+cd /
+umount -l /old
+/usr/local/bin/ht-sleeper 1000 &
+exec env -i container=heaptide PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+	/lib/systemd/systemd --system --unit=test.target
+BOOT
+groups=$HT_TMP/cgroup2
+mkdir "$groups"
+ok "a tree of control groups" mount -t cgroup2 cgroup2 "$groups"
+group=$groups/heaptide-test-$$
+mkdir "$group"
+start bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$group" \
+	unshare --pid --fork --kill-child --mount --cgroup --ipc --uts --net bash "$HT_TMP/boot" "$root" \
+	>"$HT_TMP/systemd.log" 2>&1
+init() { pgrep -P "$started" | head -n 1; }
+there() { nsenter --target "$(init)" --all --root --wd "$@"; }
+property() { there systemctl show "$unit" --property "$1" --value; }
+state() { [ "$(property ActiveState)" = "$1" ]; }
+main() { property MainPID; }
+# shellcheck disable=SC2034 # asked in an eval
+measured='[.. | objects | select(.target? == "sleepers" and (.samples? // 0) > 0)] | length > 0'
+journal() { there journalctl -q -o cat -u "$unit"; }
+said() { journal | grep -q "$1"; }
+
+poll 60 eval "state active || state failed"
+ok "it starts: it said that it is ready" state active
+[ $tap_failed -eq 0 ] || {
+	note "$(cat "$HT_TMP/systemd.log")" "$(there systemctl status $unit 2>&1)" "$(journal)"
+	plan
+}
+is "as the user heaptide" "$(there ps -o user= -p "$(main)")" heaptide
+is "with no capability" "$(there sed -n 's/^CapEff:\t//p' "/proc/$(main)/status")" 0000000000000000
+ok "the socket answers" poll 20 there heaptide status
+ok "its agent measures another user's process" poll 30 eval \
+	'[ "$(there heaptide ls --json | jq -r "$measured")" = true ]'
+ok "the journal has what it says" poll 10 said 'heaptided .* is ready'
+
+pinged_us() { property WatchdogTimestampMonotonic; }
+# shellcheck disable=SC2034 # asked in an eval
+pinged=$(pinged_us)
+ok "it answers the watchdog" poll 20 eval '[ "$(pinged_us)" -gt "$pinged" ]'
+printf '[target more]\nname = none-such\n' >>"$root/etc/heaptide/heaptided.conf"
+before=$(main)
+ok "it reloads" there systemctl reload $unit
+ok "with what the file says now" poll 10 said 'configuration read again: 2 targets'
+is "in the same process" "$(main)" "$before"
+ok "after it, it is active" poll 10 state active
+
+there bash -c 'kill -STOP "$1"' - "$before"
+ok "when it hangs, systemd restarts it" poll 60 eval '[ "$(property NRestarts)" = 1 ] && state active'
+ok "because the watchdog was not answered" poll 10 eval 'there journalctl -q -o cat | grep -q "Watchdog timeout"'
+ok "and it measures again" poll 30 eval '[ "$(main)" != "$before" ] && there heaptide status'
+
+ok "it stops" there systemctl stop $unit
+is "without an error" "$(property Result)" success
+ok "it said so" said 'ending: signal 15'
+is "and leaves no process" "$(there pgrep -c heaptide-agent)" 0
+stop_started
+rmdir "$group"/*/* "$group"/* "$group" 2>/dev/null
+plan
