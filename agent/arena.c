@@ -12,7 +12,7 @@
 #include "agent/walk_int.h"
 
 #define SIZE_FLAGS UINT64_C(7)
-#define TABLES_MAX ((size_t)38 << 20) /* of the 64 MiB we may take */
+#define TABLES_MAX ((size_t)34 << 20) /* of the 64 MiB we may take */
 
 /* --- the sums
  * ----------------------------------------------------------------------- */

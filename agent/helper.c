@@ -12,6 +12,7 @@ static struct {
 	pid_t owner; /* 0: no thread */
 	pthread_mutex_t lock;
 	pthread_cond_t given, done;
+	bool ready; /* it has made the calls that a new thread makes */
 	void (*job)(void *ctx); /* NULL: idle */
 	void *ctx;
 } helper = {
@@ -24,6 +25,8 @@ static void *work(void *unused)
 {
 	(void)unused;
 	pthread_mutex_lock(&helper.lock);
+	helper.ready = true;
+	pthread_cond_signal(&helper.done);
 	for (;;) {
 		while (!helper.job)
 			pthread_cond_wait(&helper.given, &helper.lock);
@@ -50,10 +53,15 @@ void ht_helper_start(void)
 	/* Signals are the first thread's: SIGCHLD tells it of stops. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
+	helper.ready = false;
 	if (pthread_create(&thread, &small, work, NULL) == 0)
 		helper.owner = getpid();
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&small);
+	pthread_mutex_lock(&helper.lock);
+	while (helper.owner == getpid() && !helper.ready)
+		pthread_cond_wait(&helper.done, &helper.lock);
+	pthread_mutex_unlock(&helper.lock);
 }
 
 bool ht_helper_run(void (*job)(void *ctx), void *ctx)

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,6 +245,8 @@ int main(int argc, char **argv)
 		return dump_layout(&o);
 	if (!has_parent())
 		return finished(2, stderr, usage).status;
+	/* An arena for the helper's few blocks would be memory for nothing. */
+	mallopt(M_ARENA_MAX, 1);
 	if (ht_guard_arrive(NULL) != HT_OK)
 		return ht_code_exit_status(HT_GONE);
 	while (ht_wire_receive_request(PARENT_FD, &request, NULL) == HT_OK)

@@ -27,7 +27,7 @@ struct ht_walk_in {
 	bool moving;	   /* the target runs while it is read */
 	bool alone;	   /* without the helper */
 	uint64_t want;	   /* enum ht_request_flag */
-	size_t tables_max; /* bytes for free chunks; 0: 38 MiB */
+	size_t tables_max; /* bytes for free chunks; 0: 34 MiB */
 	void (*progress)(void *ctx, uint64_t done,
 			 uint64_t total); /* or NULL */
 	void *progress_ctx;
