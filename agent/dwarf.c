@@ -159,6 +159,7 @@ static void read_member(Dwarf_Debug dbg, Dwarf_Die die, const char *of,
 		    strcmp(places[i].member, name) != 0)
 			continue;
 		size = type_size(dbg, die, TYPE_DEPTH);
+		ret->dwarf_num_slots |= strcmp(name, "num_slots") == 0;
 		if (offset < UINT16_MAX && size && size < UINT16_MAX)
 			ret->dwarf[places[i].id] = (struct ht_place){
 				(uint16_t)offset, (uint16_t)size};

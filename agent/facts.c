@@ -16,6 +16,8 @@
 /* All of malloc.o is smaller than this. */
 #define TEXT_MAX   0x10000u
 #define LOCALS_MAX 128
+/* malloc_state holds 254 words of bins and little else. */
+#define ARENA_MAX 4096u
 /* Read-only data is searched this far for texts. */
 #define TEXTS_MAX (32u << 20)
 
@@ -54,7 +56,7 @@ static bool is_thread_local(unsigned id)
 }
 
 /* A static program may have a variable of its own called tcache: the type must
- * fit, and main_arena must have the size of a layout. */
+ * fit, and main_arena may have the size of a malloc_state. */
 static bool symbol_fits(const struct symbols *s, unsigned id,
 			const GElf_Sym *sym)
 {
@@ -64,8 +66,8 @@ static bool symbol_fits(const struct symbols *s, unsigned id,
 		return type == STT_TLS;
 	if (id == HT_S_MAIN_ARENA)
 		return type == STT_OBJECT &&
-		       ht_layout_row(HT_ROW_ARENA, s->elf->word,
-				     (unsigned)sym->st_size, 0);
+		       sym->st_size > 254u * s->elf->word &&
+		       sym->st_size <= ARENA_MAX;
 	if (id == HT_S_MP)
 		return type == STT_OBJECT && sym->st_size > 5u * s->elf->word;
 	return type != STT_TLS;
@@ -167,8 +169,6 @@ static void read_symbols(const struct ht_elf *e, const struct ht_elf *debug,
 		ht_elf_symbols(e, SHT_SYMTAB, note_symbol, &s);
 	if (debug)
 		ht_elf_symbols(debug, SHT_SYMTAB, note_symbol, &s);
-	if (ret->symbol[HT_S_MAIN_ARENA].known)
-		ret->flags |= HT_FACTS_SYMTAB;
 	if ((want & HT_FACTS_IS_EXE) && !(e->flags & HT_FACTS_INTERP))
 		ht_elf_symbols(e, SHT_SYMTAB, note_allocator, &s);
 	bound_text(&s, ret);
@@ -323,6 +323,59 @@ static void read_texts(const struct ht_elf *e, struct ht_facts *ret)
 	}
 }
 
+/* --- debug information -----------------------------------------------------
+ */
+
+#define BIN_WORDS    254u /* NBINS * 2 - 2: the walk knows no other number */
+#define FASTBINS_MAX 11u
+#define CACHES_MAX   76u
+
+static bool array_fits(const struct ht_facts *f, unsigned id)
+{
+	unsigned size = f->dwarf[id].size;
+	unsigned entries = f->dwarf[HT_P_TCACHE_ENTRIES].size / f->word;
+
+	switch (id) {
+	case HT_P_ARENA_BINS:
+		return size == BIN_WORDS * f->word;
+	case HT_P_ARENA_FASTBINS:
+		return size <= FASTBINS_MAX * f->word;
+	case HT_P_TCACHE_ENTRIES:
+		return size <= CACHES_MAX * f->word;
+	case HT_P_TCACHE_COUNTS:
+		return size == entries || size == 2 * entries;
+	case HT_P_ARENA_BINMAP:
+		return true;
+	default:
+		return size == 4 || size == 8;
+	}
+}
+
+/* Whether debug information describes structs of the kind that is walked: every
+ * member within its struct, every struct within the walk's buffers. */
+static bool dwarf_fits(const struct ht_facts *f)
+{
+	static const uint64_t largest[HT_ROW_KINDS] = {
+		[HT_ROW_ARENA] = ARENA_MAX,
+		[HT_ROW_HEAP] = 64,
+		[HT_ROW_PAR] = 512,
+		[HT_ROW_TCACHE] = 1024,
+	};
+
+	for (unsigned k = 0; k < HT_ROW_KINDS; k++)
+		if (f->dwarf_size[k] > largest[k])
+			return false;
+	for (unsigned i = 0; i < HT_PLACE_COUNT; i++) {
+		struct ht_place p = f->dwarf[i];
+
+		if (p.size && ((uint64_t)p.offset + p.size >
+				       f->dwarf_size[ht_place_struct(i)] ||
+			       !array_fits(f, i)))
+			return false;
+	}
+	return true;
+}
+
 /* --- the record ------------------------------------------------------------
  */
 
@@ -332,7 +385,8 @@ static void read_dwarf(int fd, struct ht_facts *ret)
 	uint64_t start = ret->text_start, end = ret->text_end;
 
 	if (ht_dwarf_read(fd, ret->symbol[HT_S_MALLOC].value, ret, NULL) ==
-	    HT_OK) {
+		    HT_OK &&
+	    dwarf_fits(ret)) {
 		ret->flags |= HT_FACTS_DWARF;
 		return;
 	}
@@ -349,6 +403,15 @@ static bool same_build(const struct ht_elf *debug, const struct ht_facts *f)
 	read_build_id(debug, &other);
 	return other.build_id_len == f->build_id_len &&
 	       memcmp(other.build_id, f->build_id, f->build_id_len) == 0;
+}
+
+bool ht_facts_arena_described(const struct ht_facts *f)
+{
+	const struct ht_facts_value *sym = &f->symbol[HT_S_MAIN_ARENA];
+
+	return sym->known &&
+	       (sym->size == f->dwarf_size[HT_ROW_ARENA] ||
+		ht_layout_row(HT_ROW_ARENA, f->word, (unsigned)sym->size, 0));
 }
 
 static void read_malloc(const struct ht_elf *e, int fd, int debug_fd,
@@ -374,7 +437,7 @@ static void read_malloc(const struct ht_elf *e, int fd, int debug_fd,
 	    (e->flags & HT_FACTS_INTERP || !(want & HT_FACTS_IS_EXE)))
 		return;
 	ht_facts_scan_arenas(e, ret);
-	if (!ret->arenas_n && !(ret->flags & HT_FACTS_SYMTAB))
+	if (!ret->arenas_n && !ret->symbol[HT_S_MAIN_ARENA].known)
 		return;
 	ht_facts_scan_pars(e, ret);
 	ht_facts_scan_tpoffs(e, ret);
@@ -382,6 +445,8 @@ static void read_malloc(const struct ht_elf *e, int fd, int debug_fd,
 		read_dwarf(debug_fd, ret);
 	else if (!(want & HT_FACTS_NO_SYMTAB))
 		read_dwarf(fd, ret);
+	if (ht_facts_arena_described(ret))
+		ret->flags |= HT_FACTS_SYMTAB;
 }
 
 enum ht_code ht_facts_read(int fd, int debug_fd, unsigned want,
@@ -440,7 +505,8 @@ enum ht_code ht_facts_check(const struct ht_facts *f, struct ht_err *err)
 		  ended(f->banner, sizeof(f->banner)) &&
 		  ended(f->allocator_version, sizeof(f->allocator_version)) &&
 		  ended(f->soname, sizeof(f->soname)) &&
-		  ended(f->debuglink, sizeof(f->debuglink));
+		  ended(f->debuglink, sizeof(f->debuglink)) &&
+		  (!(f->flags & HT_FACTS_DWARF) || dwarf_fits(f));
 
 	if (!ok || !hits_fit(f->arena, f->arenas_n, f->word, HT_ROW_ARENA) ||
 	    !hits_fit(f->par, f->pars_n, f->word, HT_ROW_PAR))

@@ -22,7 +22,8 @@ enum ht_facts_flag {
 	HT_FACTS_MALLOC = 1 << 2, /* .dynsym defines malloc */
 	HT_FACTS_GLIBC = 1 << 3,  /* the banner of the GNU C Library is in it */
 	HT_FACTS_LOADER = 1 << 4, /* a dynamic loader (ld.so's own malloc) */
-	HT_FACTS_SYMTAB = 1 << 5, /* main_arena came from a symbol table */
+	HT_FACTS_SYMTAB = 1 << 5, /* a symbol table has a main_arena that a
+				     table row or `dwarf` describes */
 	HT_FACTS_DWARF = 1 << 6,  /* `dwarf` is filled */
 	HT_FACTS_DEBUG_MISMATCH = 1 << 7, /* debug file of another build */
 };
@@ -87,7 +88,8 @@ struct ht_facts {
 	uint32_t flags;		/* enum ht_facts_flag */
 	uint32_t allocator;	/* enum ht_allocator */
 	uint32_t loads_n, arenas_n, pars_n, tpoffs_n, build_id_len;
-	uint32_t debuglink_crc, reserved;
+	uint32_t debuglink_crc;
+	uint32_t dwarf_num_slots; /* tcache: num_slots, not counts (2.42+) */
 	uint8_t build_id[HT_BUILD_ID_MAX + 4];
 	char banner[64];	    /* "2.36" and what follows it */
 	char allocator_version[32]; /* empty: not knowable */
@@ -111,6 +113,10 @@ struct ht_facts {
 enum ht_code ht_facts_read(int fd, int debug_fd, unsigned want,
 			   struct ht_facts *ret,
 			   struct ht_err *err) HT_MUST_CHECK;
+
+/* Whether the symbol main_arena is of the size that a table row or the debug
+ * information says: something else of that name is not malloc's. */
+bool ht_facts_arena_described(const struct ht_facts *f);
 
 /* Whether a record can be used: every count within its array, every text
  * ended, every index in its table. HT_PROTOCOL else. */

@@ -6,6 +6,26 @@
 #include <stdio.h>
 #include <string.h>
 
+static const char *const place_names[HT_PLACE_COUNT] = {
+#define PLACE_NAME(id, st, member) [HT_P_##id] = st "." member,
+	HT_LAYOUT_PLACES(PLACE_NAME)
+#undef PLACE_NAME
+};
+
+const char *ht_place_name(unsigned id)
+{
+	return place_names[id];
+}
+
+enum ht_row_kind ht_place_struct(unsigned id)
+{
+	if (id < HT_P_HEAP_AR_PTR)
+		return HT_ROW_ARENA;
+	if (id < HT_P_PAR_TRIM_THRESHOLD)
+		return HT_ROW_HEAP;
+	return id < HT_P_TCACHE_COUNTS ? HT_ROW_PAR : HT_ROW_TCACHE;
+}
+
 const struct ht_layout_row *ht_layout_row(enum ht_row_kind kind, unsigned word,
 					  unsigned size, unsigned minor)
 {
@@ -56,6 +76,18 @@ static void put_tcache(struct ht_layout *l, const struct ht_layout_row *row)
 				 l->tcache != HT_TCACHE_NUM_SLOTS;
 }
 
+static void put_releases(struct ht_layout *l, const struct ht_layout_choice *c)
+{
+	const struct ht_layout_row *rows[] = {c->arena, c->heap, c->par};
+
+	l->from = 0;
+	l->to = UINT8_MAX;
+	for (unsigned i = 0; i < 3; i++) {
+		l->from = rows[i]->from > l->from ? rows[i]->from : l->from;
+		l->to = rows[i]->to < l->to ? rows[i]->to : l->to;
+	}
+}
+
 enum ht_code ht_layout_compose(const struct ht_layout_choice *c,
 			       struct ht_layout *ret, struct ht_err *err)
 {
@@ -75,6 +107,7 @@ enum ht_code ht_layout_compose(const struct ht_layout_choice *c,
 	/* 2 * DEFAULT_MMAP_THRESHOLD_MAX: 64 MiB, or 1 MiB. */
 	l.heap_max = l.word == 8 ? UINT64_C(64) << 20 : UINT64_C(1) << 20;
 	put_tcache(&l, c->tcache);
+	put_releases(&l, c);
 	snprintf(l.name, sizeof(l.name), "%s %s %s %s %s", c->arena->name,
 		 c->heap->name, c->par->name,
 		 c->tcache ? c->tcache->name : "no-tcache",

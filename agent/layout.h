@@ -77,9 +77,12 @@ enum ht_tcache_kind {
 };
 
 struct ht_layout {
-	char name[48];	/* which rows: "ms-2.27 par-2.35 tcache-2.30 x86_64" */
-	unsigned word;	/* SIZE_SZ: 8 or 4 */
-	unsigned align; /* MALLOC_ALIGNMENT: 16, or 8 (i386 up to 2.25) */
+	char name[48]; /* which rows: "ms-2.27 par-2.35 tcache-2.30 x86_64" */
+	unsigned word; /* SIZE_SZ: 8 or 4 */
+	/* Releases 2.from .. 2.to have these structs, the tcache left out, for
+	 * it is settled later. from > to: a vendor's mixture. */
+	unsigned from, to;
+	unsigned align;	      /* MALLOC_ALIGNMENT: 16, or 8 (i386 up to 2.25) */
 	unsigned fastbins;    /* members of fastbinsY: 10, 11, or 0 (2.43+) */
 	unsigned tcache;      /* enum ht_tcache_kind */
 	unsigned tcache_bins; /* 0, 64 or 76 */
@@ -112,6 +115,10 @@ static inline unsigned ht_chunk_bias(const struct ht_layout *l)
 
 enum ht_row_kind { HT_ROW_ARENA, HT_ROW_HEAP, HT_ROW_PAR, HT_ROW_TCACHE };
 #define HT_ROW_KINDS 4
+
+/* "malloc_state.top" of HT_P_ARENA_TOP; and the struct it belongs to. */
+const char *ht_place_name(unsigned id);
+enum ht_row_kind ht_place_struct(unsigned id);
 
 /* One version range of one struct; rows of layout_tables.c. */
 struct ht_layout_row {

@@ -113,6 +113,19 @@ static void describe_layout(const struct ht_found *f, const struct ht_layout *l,
 	snprintf(libc->layout_name, sizeof(libc->layout_name), "%s", l->name);
 }
 
+/* A static program has glibc's banner only where it asks for the version. */
+static void describe_version(const char *banner, const struct ht_layout *l,
+			     struct ht_libc *libc)
+{
+	if (banner[0])
+		snprintf(libc->version, sizeof(libc->version), "%s", banner);
+	else if (l->from == l->to)
+		snprintf(libc->version, sizeof(libc->version), "2.%u", l->from);
+	else if (l->from < l->to)
+		snprintf(libc->version, sizeof(libc->version), "2.%u to 2.%u",
+			 l->from, l->to);
+}
+
 static void add_malloc(struct survey *s, const struct ht_found *plain)
 {
 	struct ht_found f = *plain;
@@ -324,7 +337,7 @@ static enum ht_code conclude(struct survey *s, struct ht_err *err)
 		return HT_OK;
 	}
 	describe_file(&s->libc[0], libc);
-	snprintf(libc->version, sizeof(libc->version), "%s", s->banner);
+	describe_version(s->banner, &s->out->malloc[0].layout, libc);
 	if (s->out->malloc[0].safe_linking >= 0)
 		libc->safe_linking = (uint64_t)s->out->malloc[0].safe_linking;
 	describe_layout(&s->libc[0], &s->out->malloc[0].layout, libc);

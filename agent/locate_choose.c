@@ -5,7 +5,8 @@
  * main_arena and mp_, a symbol's size), then what debug information of the same
  * build says; the version banner only breaks ties. Where debug information
  * disagrees with the tables, the debug information is used, because it is of
- * this very build, and the snapshot says so.
+ * this very build, and the snapshot says so. A libc that no row of the tables
+ * fits is read by its debug information alone (locate_dwarf.c).
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -145,22 +146,6 @@ static enum ht_code choose_arena(const struct ht_found *f, uint64_t *vaddr,
 /* --- debug information -------------------------------------------------------
  */
 
-static const char *const place_names[HT_PLACE_COUNT] = {
-#define PLACE_NAME(id, st, member) [HT_P_##id] = st "." member,
-	HT_LAYOUT_PLACES(PLACE_NAME)
-#undef PLACE_NAME
-};
-
-/* Which struct a place belongs to. */
-static enum ht_row_kind place_struct(unsigned id)
-{
-	if (id < HT_P_HEAP_AR_PTR)
-		return HT_ROW_ARENA;
-	if (id < HT_P_PAR_TRIM_THRESHOLD)
-		return HT_ROW_HEAP;
-	return id < HT_P_TCACHE_COUNTS ? HT_ROW_PAR : HT_ROW_TCACHE;
-}
-
 /* Compares with debug information and lets that win. */
 static void apply_dwarf(const struct ht_found *f, struct ht_layout *l,
 			struct ht_snapshot *notes)
@@ -172,14 +157,14 @@ static void apply_dwarf(const struct ht_found *f, struct ht_layout *l,
 	for (unsigned i = 0; i < HT_PLACE_COUNT; i++) {
 		struct ht_place d = x->dwarf[i], t = l->at[i];
 
-		if (!x->dwarf_size[place_struct(i)] ||
+		if (!x->dwarf_size[ht_place_struct(i)] ||
 		    (d.offset == t.offset && d.size == t.size))
 			continue;
 		ht_snapshot_warn(notes,
 				 "%s: debug information has %s at %u (%u "
 				 "bytes), the layout table %s at %u (%u): the "
 				 "debug information is used",
-				 f->at.path, place_names[i], d.offset, d.size,
+				 f->at.path, ht_place_name(i), d.offset, d.size,
 				 l->name, t.offset, t.size);
 		l->at[i] = d;
 	}
@@ -211,9 +196,12 @@ static int guess_safe_linking(const struct ht_layout *l)
 		       : -1;
 }
 
-enum ht_code ht_choose_malloc(const struct ht_locate_in *in,
-			      const struct ht_found *f, struct ht_malloc *ret,
-			      struct ht_snapshot *notes, struct ht_err *err)
+/* Layout and addresses by the tables, debug information agreeing or not. */
+static enum ht_code choose_by_table(const struct ht_locate_in *in,
+				    const struct ht_found *f,
+				    struct ht_malloc *ret,
+				    struct ht_snapshot *notes,
+				    struct ht_err *err)
 {
 	struct ht_layout_choice c = {0};
 	const struct ht_facts_hit *par = NULL;
@@ -224,7 +212,6 @@ enum ht_code ht_choose_malloc(const struct ht_locate_in *in,
 		code = choose_par(in, f, &par, err);
 	if (code != HT_OK)
 		return code;
-	memset(ret, 0, sizeof(*ret));
 	c.par = &ht_layout_rows[par->row];
 	c.heap = choose_heap(c.arena, c.par);
 	c.tcache = guess_tcache(f->facts, par);
@@ -235,6 +222,21 @@ enum ht_code ht_choose_malloc(const struct ht_locate_in *in,
 		apply_dwarf(f, &ret->layout, notes);
 	ret->main_arena = f->bias + arena;
 	ret->mp = f->bias + par->vaddr;
+	return HT_OK;
+}
+
+enum ht_code ht_choose_malloc(const struct ht_locate_in *in,
+			      const struct ht_found *f, struct ht_malloc *ret,
+			      struct ht_snapshot *notes, struct ht_err *err)
+{
+	enum ht_code code;
+
+	memset(ret, 0, sizeof(*ret));
+	code = choose_by_table(in, f, ret, notes, err);
+	if (code != HT_OK && ht_dwarf_suffices(f->facts))
+		code = ht_choose_by_dwarf(f, ret, notes, err);
+	if (code != HT_OK)
+		return code;
 	ret->image_start = f->at.start;
 	ret->image_end = f->end;
 	if (f->facts->text_start) {

@@ -24,12 +24,6 @@ struct dump {
 	FILE *out;
 };
 
-static const char *const place_names[HT_PLACE_COUNT] = {
-#define PLACE_NAME(id, st, member) [HT_P_##id] = st "." member,
-	HT_LAYOUT_PLACES(PLACE_NAME)
-#undef PLACE_NAME
-};
-
 static const char *const symbol_names[HT_SYMBOL_COUNT] = {
 #define SYMBOL_NAME(id, name) [HT_S_##id] = name,
 	HT_FACTS_SYMBOLS(SYMBOL_NAME)
@@ -71,7 +65,7 @@ static void dump_facts(const struct dump *d, const struct ht_facts *x)
 	for (unsigned i = 0; i < HT_PLACE_COUNT; i++)
 		if (x->dwarf[i].size)
 			fprintf(d->out, "  dwarf %s at %u, %u bytes\n",
-				place_names[i], x->dwarf[i].offset,
+				ht_place_name(i), x->dwarf[i].offset,
 				x->dwarf[i].size);
 	for (unsigned k = 0; k < HT_ROW_KINDS; k++)
 		if (x->dwarf_size[k])

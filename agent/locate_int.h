@@ -42,6 +42,18 @@ enum ht_code ht_choose_malloc(const struct ht_locate_in *in,
 			      struct ht_snapshot *notes,
 			      struct ht_err *err) HT_MUST_CHECK;
 
+/* --- locate_dwarf.c: where no row of the tables fits ------------------------
+ */
+
+/* Whether symbols and debug information agree on where main_arena and mp_ are
+ * and how large. */
+bool ht_dwarf_suffices(const struct ht_facts *f);
+/* The same as ht_choose_malloc() by debug information alone. HT_UNSUPPORTED
+ * names what it lacks. */
+enum ht_code ht_choose_by_dwarf(const struct ht_found *f, struct ht_malloc *ret,
+				struct ht_snapshot *notes,
+				struct ht_err *err) HT_MUST_CHECK;
+
 /* --- locate_tls.c ------------------------------------------------------------
  */
 

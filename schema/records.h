@@ -97,7 +97,8 @@ HT_DECLARE_ENUM(ht_mapping_kind, HT_MAPPING_KIND_NAMES, HT_MAPPING_KIND_COUNT);
 	F(U64, uid, 0, "effective user id")
 
 #define HT_LIBC_FIELDS(F)                                                      \
-	F(TEXT, version, 64, "as the libc's own banner says; empty: unknown")  \
+	F(TEXT, version, 64,                                                   \
+	  "as its banner says, or 2.35 to 2.42: by its structs")               \
 	F(TEXT, build_id, 48, "hex; empty: none")                              \
 	F(TEXT, path, 256, "the file that holds malloc")                       \
 	F(TEXT, layout, 16, "dwarf or table; empty: none fits")                \

@@ -440,6 +440,29 @@ enum ht_code fake_build_vendor(struct fake *k, const char *name, unsigned word,
 	return build(k, err);
 }
 
+enum ht_code fake_build_next(struct fake *k, unsigned word,
+			     struct ht_facts *facts, struct ht_err *err)
+{
+	enum ht_code code;
+
+	*k = (struct fake){.minor = 45, .word = word, .safe_linking = true};
+	k->f = word == 8 ? &next_family_64 : &next_family_32;
+	code = build(k, err);
+	*facts = (struct ht_facts){.magic = HT_FACTS_MAGIC,
+				   .length = sizeof(*facts),
+				   .word = word,
+				   .flags = HT_FACTS_DYN | HT_FACTS_GLIBC |
+					    HT_FACTS_MALLOC | HT_FACTS_SYMTAB |
+					    HT_FACTS_DWARF,
+				   .banner = "2.45"};
+	(word == 8 ? describe_next_64 : describe_next_32)(facts);
+	facts->symbol[HT_S_MAIN_ARENA] = (struct ht_facts_value){
+		k->main_arena, facts->dwarf_size[HT_ROW_ARENA], 1};
+	facts->symbol[HT_S_MP] = (struct ht_facts_value){
+		k->mp, facts->dwarf_size[HT_ROW_PAR], 1};
+	return code;
+}
+
 void fake_free(struct fake *k)
 {
 	for (int i = 0; i < FAKE_PARTS; i++)

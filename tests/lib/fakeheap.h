@@ -8,6 +8,7 @@
 #ifndef HT_TESTS_FAKEHEAP_H
 #define HT_TESTS_FAKEHEAP_H
 
+#include "agent/facts.h"
 #include "agent/layout.h"
 #include "agent/maps.h"
 #include "agent/reader_image.h"
@@ -67,6 +68,11 @@ enum ht_code fake_build(struct fake *k, unsigned minor, unsigned word,
 /* A vendor's libc; some came to safe-linking by an update of their 2.28. */
 enum ht_code fake_build_vendor(struct fake *k, const char *name, unsigned word,
 			       bool safe_linking, struct ht_err *err);
+/* A release that no table knows; `facts` is what its symbols and its debug
+ * information say (addresses are the target's: the bias is 0). The layout to
+ * walk it by is left to the caller: located.malloc[0].layout. */
+enum ht_code fake_build_next(struct fake *k, unsigned word,
+			     struct ht_facts *facts, struct ht_err *err);
 void fake_free(struct fake *k);
 /* A word of the image, to be spoiled or looked at. */
 void fake_put(struct fake *k, uint64_t addr, uint64_t value);

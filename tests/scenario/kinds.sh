@@ -131,6 +131,20 @@ named "a static musl program is named" "musl no heap figures - said" ./rest-musl
 musl-gcc -O0 -o rest-musl-dynamic rest.c
 named "a musl program is named with its version" "musl 1.2.3 no heap figures - said" ./rest-musl-dynamic
 
+# A static glibc has its banner only where the program asks for the version.
+sed 's/.*return write/	if (WITH) return 1;\n&/; 1i #include <gnu/libc-version.h>' rest.c >banner.c
+gcc -O0 -static -DWITH='!*gnu_get_libc_version()' -o rest-banner banner.c
+gcc -O0 -static -DWITH=0 -o rest-no-banner banner.c
+minor=$(getconf GNU_LIBC_VERSION | sed 's/.*2\.//')
+version() { python3 -c 'import json; print(json.load(open("got.json"))["libc"]["version"])'; }
+named "a static program that has the banner" "glibc heap figures" ./rest-banner
+is "its version is the banner's" "$(version)" "2.$minor"
+named "a static program that has no banner" "glibc heap figures" ./rest-no-banner
+ok "its version is a range of releases, by its structs: $(version)" \
+	awk -v said="$(version)" -v minor="$minor" 'BEGIN {
+		exit !(said ~ /^2\.[0-9]+ to 2\.[0-9]+$/ && split(said, n, /[. ]/) == 5 &&
+			n[2] <= minor && minor <= n[5]) }'
+
 clang -O0 -fsanitize=scudo -o rest-scudo rest.c
 named "a program with scudo linked in is named" "scudo no heap figures - said" ./rest-scudo
 scudo=$(clang -print-file-name=lib/linux/libclang_rt.scudo_standalone-x86_64.so)
