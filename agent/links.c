@@ -42,11 +42,15 @@ static bool reserve_all(struct ht_links *l)
 {
 	size_t n = (size_t)l->units_all + 1;
 
-	l->free.v = reserve(l, n / 2 + 1, sizeof(*l->free.v), &l->size[0]);
-	l->free.first = reserve(l, n / 256 + 2, 4, &l->size[1]);
-	l->fast.v = reserve(l, n, sizeof(*l->fast.v), &l->size[2]);
-	l->fast.first = reserve(l, n / 256 + 2, 4, &l->size[3]);
-	l->more = reserve(l, n / 2 + 1, sizeof(*l->more), &l->size[4]);
+	l->free.v = reserve(l, n / 2 + 1, sizeof(*l->free.v),
+			    &l->size[HT_TABLE_FREE]);
+	l->free.first =
+		reserve(l, n / 256 + 2, 4, &l->size[HT_TABLE_FREE_FIRST]);
+	l->fast.v = reserve(l, n, sizeof(*l->fast.v), &l->size[HT_TABLE_FAST]);
+	l->fast.first =
+		reserve(l, n / 256 + 2, 4, &l->size[HT_TABLE_FAST_FIRST]);
+	l->more = reserve(l, n / 2 + 1, sizeof(*l->more),
+			  &l->size[HT_TABLE_MORE]);
 	return l->free.v && l->free.first && l->fast.v && l->fast.first &&
 	       l->more;
 }
@@ -89,11 +93,11 @@ static void release(void *memory, size_t bytes)
 
 void ht_links_fini(struct ht_links *l)
 {
-	release(l->free.v, l->size[0]);
-	release(l->free.first, l->size[1]);
-	release(l->fast.v, l->size[2]);
-	release(l->fast.first, l->size[3]);
-	release(l->more, l->size[4]);
+	release(l->free.v, l->size[HT_TABLE_FREE]);
+	release(l->free.first, l->size[HT_TABLE_FREE_FIRST]);
+	release(l->fast.v, l->size[HT_TABLE_FAST]);
+	release(l->fast.first, l->size[HT_TABLE_FAST_FIRST]);
+	release(l->more, l->size[HT_TABLE_MORE]);
 	*l = (struct ht_links){0};
 }
 
@@ -231,26 +235,31 @@ void ht_links_clear(struct ht_links *l)
 	l->bytes = 0;
 }
 
-/* A granule that both have records of keeps its entry: they lie in a row. */
-static void append_index(struct ht_record_index *x,
-			 const struct ht_record_index *from)
+static void move_records(struct ht_record_index *x, struct ht_record_index *y,
+			 size_t size)
 {
-	memcpy(x->v + x->n, from->v, from->n * sizeof(*x->v));
-	for (; x->granules < from->granules; x->granules++)
-		x->first[x->granules] =
-			(uint32_t)x->n + from->first[x->granules];
-	x->n += from->n;
+	memcpy(x->v + x->n, y->v, y->n * sizeof(*x->v));
+	release(y->v, size);
+	y->v = NULL;
+	/* A granule that both have records of keeps its entry: they lie in a
+	 * row. */
+	for (; x->granules < y->granules; x->granules++)
+		x->first[x->granules] = (uint32_t)x->n + y->first[x->granules];
+	x->n += y->n;
 }
 
-bool ht_links_append(struct ht_links *l, const struct ht_links *from)
+bool ht_links_append(struct ht_links *l, struct ht_links *from)
 {
 	if (l->full || from->full || from->bytes > l->bytes_max - l->bytes)
 		return false;
 	l->bytes += from->bytes;
 	memcpy(l->more + l->free.n, from->more,
 	       from->free.n * sizeof(*from->more));
-	append_index(&l->free, &from->free);
-	append_index(&l->fast, &from->fast);
+	release(from->more, from->size[HT_TABLE_MORE]);
+	from->more = NULL;
+	move_records(&l->free, &from->free, from->size[HT_TABLE_FREE]);
+	move_records(&l->fast, &from->fast, from->size[HT_TABLE_FAST]);
+	ht_links_fini(from);
 	return true;
 }
 

@@ -60,6 +60,15 @@ struct ht_free_more {
 	uint32_t units; /* size */
 };
 
+enum ht_link_table {
+	HT_TABLE_FREE,
+	HT_TABLE_FREE_FIRST,
+	HT_TABLE_FAST,
+	HT_TABLE_FAST_FIRST,
+	HT_TABLE_MORE,
+	HT_LINK_TABLES,
+};
+
 struct ht_links {
 	const struct ht_layout *layout;	  /* borrowed */
 	const struct ht_segment *segment; /* borrowed, sorted */
@@ -69,12 +78,12 @@ struct ht_links {
 	struct ht_record_index free; /* chunks their neighbour calls free */
 	struct ht_free_more *more;   /* of each of them */
 	struct ht_record_index
-		fast;		 /* chunks that could be in a fastbin;
-				    mark: fastbin of their size | HT_FAST_CANDIDATE */
-	uint64_t units_all;	 /* of all segments */
-	size_t size[5];		 /* address space of each table */
-	size_t bytes, bytes_max; /* memory of all tables */
-	bool full;		 /* not every record found room */
+		fast;		     /* chunks that could be in a fastbin;
+					mark: fastbin of their size | HT_FAST_CANDIDATE */
+	uint64_t units_all;	     /* of all segments */
+	size_t size[HT_LINK_TABLES]; /* address space of each */
+	size_t bytes, bytes_max;     /* memory of all tables */
+	bool full;		     /* not every record found room */
 };
 #define HT_FAST_CANDIDATE 0x80 /* not (yet) found in the list */
 
@@ -168,9 +177,10 @@ void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
 bool ht_links_pressed(const struct ht_links *l);
 /* Forgets all records. The next positions may be any that are higher. */
 void ht_links_clear(struct ht_links *l);
-/* Appends all records of `from`, of the same segments and behind those of `l`.
- * false: there is no room for them, nothing was changed. */
-bool ht_links_append(struct ht_links *l, const struct ht_links *from);
+/* Appends all records of `from`, of the same segments and behind those of `l`,
+ * and ends it: table by table, so that few are there twice. false: there is no
+ * room for them, nothing was changed. */
+bool ht_links_append(struct ht_links *l, struct ht_links *from);
 
 /* What was found in one list. */
 struct ht_list_count {

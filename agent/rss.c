@@ -25,10 +25,14 @@ struct part {
 	size_t group; /* row in the snapshot's mappings */
 };
 
+struct taken;
+
 struct rss {
 	struct ht_walk *w;
 	const struct ht_maps *maps;
-	struct part *part; /* one for each mapping */
+	struct part *part;    /* one for each mapping */
+	struct taken *taken;  /* sorted */
+	size_t taken_n, next; /* next: the first not below the mapping */
 	uint64_t page;
 	uint64_t cause[HT_CAUSE_COUNT];
 	uint64_t mmapped, mmapped_swapped; /* bytes */
@@ -137,36 +141,76 @@ static void name_part(const struct rss *r, size_t i)
 /* --- what malloc has in a mapping
  * ------------------------------------------------ */
 
-static void subtract(uint64_t *from, uint64_t what)
+/* One of malloc's ranges. */
+struct taken {
+	uint64_t start, end;
+	bool mmapped; /* a run of mmapped chunks; else a segment of an arena */
+};
+
+static int by_start(const void *x, const void *y)
 {
-	*from -= what < *from ? what : *from; /* a running target moves */
+	const struct taken *a = x, *b = y;
+
+	return (a->start > b->start) - (a->start < b->start);
 }
 
-/* Takes one kind of malloc's ranges out of a mapping; what was taken. */
-static struct ht_page_tally take_ranges(struct rss *r, size_t i,
-					const struct ht_ranges *ranges)
+static bool list_taken(struct rss *r)
+{
+	const struct ht_ranges *arenas = &r->w->arenas;
+	const struct ht_ranges *mmapped = &r->w->census.mmapped;
+
+	r->taken = calloc(arenas->n + mmapped->n + 1, sizeof(*r->taken));
+	if (!r->taken)
+		return false;
+	for (size_t i = 0; i < arenas->n; i++)
+		r->taken[r->taken_n++] = (struct taken){
+			arenas->v[i].start, arenas->v[i].end, false};
+	for (size_t i = 0; i < mmapped->n; i++)
+		r->taken[r->taken_n++] = (struct taken){
+			mmapped->v[i].start, mmapped->v[i].end, true};
+	qsort(r->taken, r->taken_n, sizeof(*r->taken), by_start);
+	return true;
+}
+
+static void tally(struct rss *r, uint64_t start, uint64_t end,
+		  struct ht_page_tally *to)
+{
+	struct ht_page_tally t = {0};
+
+	if (start >= end)
+		return;
+	if (!ht_pages_tally(r->w->in->pages, start, end, &t))
+		r->known = false;
+	to->anon += t.anon;
+	to->file += t.file;
+	to->swapped += t.swapped;
+}
+
+/* Counts the pages of a mapping, each once: what malloc has in it, the rest.
+ * Mappings come in ascending order. */
+static void tally_mapping(struct rss *r, size_t i, struct ht_page_tally *heaps,
+			  struct ht_page_tally *mmapped)
 {
 	const struct ht_vma *v = &r->maps->v[i];
-	const struct ht_range *x = ht_ranges_from(ranges, v->start);
-	struct ht_page_tally sum = {0};
+	uint64_t at = v->start;
 
-	for (; x && x < ranges->v + ranges->n && x->start < v->end; x++) {
-		uint64_t start = x->start > v->start ? x->start : v->start;
+	while (r->next < r->taken_n && r->taken[r->next].end <= v->start)
+		r->next++;
+	for (size_t k = r->next; k < r->taken_n && r->taken[k].start < v->end;
+	     k++) {
+		const struct taken *x = &r->taken[k];
+		uint64_t start = x->start > at ? x->start : at;
 		uint64_t end = x->end < v->end ? x->end : v->end;
-		struct ht_page_tally t = {0};
 
+		if (start >= end)
+			continue; /* lies within the one before */
 		r->part[i].size -= end - start;
 		start &= ~(r->page - 1); /* sbrk_base may be inside a page */
-		if (!ht_pages_tally(r->w->in->pages, start, end, &t))
-			r->known = false;
-		sum.anon += t.anon;
-		sum.file += t.file;
-		sum.swapped += t.swapped;
+		tally(r, at, start, &r->part[i].pages);
+		tally(r, start, end, x->mmapped ? mmapped : heaps);
+		at = (end + r->page - 1) & ~(r->page - 1);
 	}
-	subtract(&r->part[i].pages.anon, sum.anon);
-	subtract(&r->part[i].pages.file, sum.file);
-	subtract(&r->part[i].pages.swapped, sum.swapped);
-	return sum;
+	tally(r, at, v->end, &r->part[i].pages);
 }
 
 static void add_causes(struct rss *r, const struct part *p)
@@ -190,7 +234,7 @@ static void measure_part(struct rss *r, size_t i)
 {
 	const struct ht_vma *v = &r->maps->v[i];
 	struct part *p = &r->part[i];
-	struct ht_page_tally heaps, mmapped;
+	struct ht_page_tally heaps = {0}, mmapped = {0};
 
 	p->kind = kind_of(r, i);
 	p->size = v->end - v->start;
@@ -198,10 +242,7 @@ static void measure_part(struct rss *r, size_t i)
 	name_part(r, i);
 	if (v->start > INT64_MAX)
 		return; /* [vsyscall]: the kernel's own, not in RSS */
-	if (!ht_pages_tally(r->w->in->pages, v->start, v->end, &p->pages))
-		r->known = false;
-	heaps = take_ranges(r, i, &r->w->arenas);
-	mmapped = take_ranges(r, i, &r->w->census.mmapped);
+	tally_mapping(r, i, &heaps, &mmapped);
 	r->mmapped += mmapped.anon * r->page;
 	r->mmapped_swapped += mmapped.swapped * r->page;
 	r->swapped += (heaps.swapped + mmapped.swapped) * r->page;
@@ -390,10 +431,12 @@ enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err)
 
 	if (!ht_pages_source_known(w->in->pages) || r.maps->n == 0)
 		return HT_OK;
-	r.part = calloc(r.maps->n, sizeof(*r.part));
-	if (!r.part)
-		return ht_fail(err, HT_NOMEM, "no memory for mappings");
 	ht_ranges_sort(&w->arenas);
+	r.part = calloc(r.maps->n, sizeof(*r.part));
+	if (!r.part || !list_taken(&r)) {
+		free(r.part);
+		return ht_fail(err, HT_NOMEM, "no memory for mappings");
+	}
 	for (size_t i = 0; i < r.maps->n; i++)
 		measure_part(&r, i);
 	if (r.known) {
@@ -408,5 +451,6 @@ enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err)
 	if (ok && r.known && w->in->want & HT_WANT_MAPPINGS)
 		ok = add_mappings(&r);
 	free(r.part);
+	free(r.taken);
 	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for mappings");
 }

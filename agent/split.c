@@ -131,10 +131,8 @@ static struct ht_split *prepare(struct ht_arena_walk *aw, size_t i,
 		return NULL;
 	}
 	ht_window_segment(&s->window, &aw->pages[i], aw->segment[i].end);
-	/* Its records are copied behind the others: for a moment they are there
-	 * twice. */
 	ht_links_init(&s->links, aw->layout, aw->root->address, aw->segment,
-		      aw->segments, aw->links.bytes_max / 3);
+		      aw->segments, aw->links.bytes_max / 2);
 	begin_pass(s, aw);
 	s->pass.stop = end;
 	return s;
