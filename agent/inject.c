@@ -18,6 +18,9 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 
+/* A thread that was let run shows within that time what came of it. */
+#define PATIENCE_NS (2 * HT_NS_PER_MS)
+
 #define RED_ZONE   128
 #define XSTATE_MAX 16384
 /* Where the kernel's own frames say what they hold: <asm/sigcontext.h>. */
@@ -66,6 +69,7 @@ struct injection {
 	const struct ht_inject_code *code;
 	uint64_t at; /* where the chain lies in the target */
 	uint64_t sigmask;
+	int signal; /* arrived on the way, to be delivered afterwards; or 0 */
 	struct chain chain;
 	size_t xstate_size;
 };
@@ -297,7 +301,12 @@ static enum ht_code write_chain(const struct injection *j, struct ht_err *err)
 /* --- the fork
  * ------------------------------------------------------------------ */
 
-/* Waits for pid's next stop; status as waitid gives it, or -1. */
+#define NO_STOP (-1) /* in time */
+#define ENDED	(-2)
+
+/* The next stop of pid, status as waitid gives it, or one of the above. A stop
+ * is not consumed: should we die, a signal that it came with is not lost. An
+ * end is: its parent hears of it only then. */
 static int next_stop(pid_t pid, int64_t deadline_ns)
 {
 	const struct timespec moment = {.tv_nsec = 5 * HT_NS_PER_US};
@@ -306,23 +315,58 @@ static int next_stop(pid_t pid, int64_t deadline_ns)
 		siginfo_t info = {0};
 
 		if (waitid(P_PID, (id_t)pid, &info,
-			   WSTOPPED | WEXITED | WNOHANG | __WALL) < 0)
-			return -1;
+			   WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+			return ENDED;
+		if (info.si_pid != 0 && info.si_code != CLD_TRAPPED &&
+		    info.si_code != CLD_STOPPED) {
+			waitid(P_PID, (id_t)pid, &info,
+			       WEXITED | WNOHANG | __WALL);
+			return ENDED;
+		}
 		if (info.si_pid != 0)
-			return info.si_code == CLD_TRAPPED ||
-					       info.si_code == CLD_STOPPED
-				       ? info.si_status
-				       : -1;
+			return info.si_status;
 		nanosleep(&moment, NULL);
 	} while (ht_mono_ns() < deadline_ns);
-	return -1;
+	return NO_STOP;
 }
 
-/* Lets pid run until it stops for this event; other stops on the way are passed
- * over (every signal is blocked meanwhile). The event's message is the new
- * process. PTRACE_CONT only: a stop at a system call (PTRACE_SYSCALL) would
- * leave a SIGTRAP behind if we died in it; the stop for an event does not. */
-static pid_t run_to_event(pid_t pid, int event, int64_t deadline_ns)
+/* Whether the stopped thread or helper is on the chain still. Where the kernel
+ * refused the first fork, the thread has come home already. */
+static bool on_chain(const struct injection *j, pid_t pid)
+{
+	struct user_regs_struct r;
+
+	return ptrace(PTRACE_GETREGS, pid, NULL, &r) == 0 && r.rsp >= j->at &&
+	       r.rsp < j->at + chain_size(j);
+}
+
+/* The next stop of a process on the chain, asked for if none comes by itself: a
+ * fork that was refused shows by nothing else. Negative: it is not there any
+ * more. */
+static int stop_on_chain(const struct injection *j, pid_t pid,
+			 int64_t deadline_ns)
+{
+	int status = NO_STOP;
+
+	while (status == NO_STOP && ht_mono_ns() < deadline_ns) {
+		int64_t patience = ht_mono_ns() + PATIENCE_NS;
+
+		status = next_stop(pid, patience < deadline_ns ? patience
+							       : deadline_ns);
+		if (status == NO_STOP)
+			ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+	}
+	return status >= 0 && on_chain(j, pid) ? status : NO_STOP;
+}
+
+/* Lets pid run until it stops for this event. The event's message is the new
+ * process; -1: there will be none, pid has stopped elsewhere, or was asked to.
+ * On the way stops that we asked for are passed over, and a SIGSTOP (all other
+ * signals are blocked) is kept. PTRACE_CONT only: a stop at a system call
+ * (PTRACE_SYSCALL) would leave a SIGTRAP behind if we died in it; the stop for
+ * an event does not. */
+static pid_t run_to_event(struct injection *j, pid_t pid, int event,
+			  int64_t deadline_ns)
 {
 	unsigned long message = 0;
 	int status;
@@ -330,7 +374,9 @@ static pid_t run_to_event(pid_t pid, int event, int64_t deadline_ns)
 	do {
 		if (ptrace(PTRACE_CONT, pid, NULL, NULL) < 0)
 			return -1;
-		status = next_stop(pid, deadline_ns);
+		status = stop_on_chain(j, pid, deadline_ns);
+		if (status >= 0 && status >> 8 == 0 && pid == j->tid)
+			j->signal = status & 0x7f;
 	} while (status >= 0 && status >> 8 != event);
 	if (status < 0 || ptrace(PTRACE_GETEVENTMSG, pid, NULL, &message) < 0)
 		return -1;
@@ -373,19 +419,19 @@ static enum ht_code fork_it(struct injection *j, int64_t deadline_ns,
 	if (!start(j))
 		return ht_fail_sys(err, HT_SYS, errno, "thread %d: registers",
 				   (int)j->tid);
-	helper = run_to_event(j->tid, PTRACE_EVENT_VFORK, deadline_ns);
+	helper = run_to_event(j, j->tid, PTRACE_EVENT_VFORK, deadline_ns);
 	if (helper > 0 && next_stop(helper, deadline_ns) >= 0)
-		copy = run_to_event(helper, PTRACE_EVENT_CLONE, deadline_ns);
+		copy = run_to_event(j, helper, PTRACE_EVENT_CLONE, deadline_ns);
 	if (copy > 0)
 		held = take_copy(copy, deadline_ns);
 	if (helper > 0)
 		ptrace(PTRACE_DETACH, helper, NULL, NULL);
-	ptrace(PTRACE_DETACH, j->tid, NULL, NULL);
 	if (!held)
 		return ht_fail(err, HT_SYS,
 			       "process of thread %d could not be "
 			       "forked: no more processes or memory allowed",
 			       (int)j->tid);
+	ptrace(PTRACE_DETACH, j->tid, NULL, (void *)(intptr_t)j->signal);
 	*ret_copy = copy;
 	return HT_OK;
 }

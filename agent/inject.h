@@ -42,7 +42,9 @@ bool ht_inject_usable(const struct user_regs_struct *regs);
 
 /* Forks the process of the held thread tid. regs: as it was stopped. On success
  * the thread runs and is no longer ours; ret_copy is held by us: end it with
- * ht_inject_end. On an error the thread is as before, still held. */
+ * ht_inject_end. HT_REFUSED: this thread cannot be used, it is as before, still
+ * held. Any other error: the kernel would not fork; the thread is where it was,
+ * and has been asked to stop. */
 enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
 			    const struct ht_inject_code *code,
 			    struct ht_reader *reader, int64_t deadline_ns,

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "agent/inject.h"
 #include "agent/look.h"
@@ -16,11 +15,28 @@
 
 #define STOP_WITHIN_NS	(2 * HT_NS_PER_S)
 #define FORK_ATTEMPTS	5
+#define WATCH_ATTEMPTS	3
 #define LEAVE_MALLOC_NS (50 * HT_NS_PER_MS)
 /* A page table takes 1/512 of what it maps; what the target writes while the
  * copy lives is copied: an eighth of it leaves room for a busy second. */
 #define PAGE_TABLE_SHARE 512
 #define WRITTEN_SHARE	 8
+
+/* The soft limit of processes; 0: none, or not known. prlimit(2) would need a
+ * right of its own to look at another user's. */
+static long process_limit(pid_t pid)
+{
+	HT_AUTO_FILE FILE *f = NULL;
+	char path[48], line[256];
+	long limit = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/limits", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "Max processes %ld", &limit) == 1)
+			return limit;
+	return 0;
+}
 
 /* The last number of a line of /proc/PID/status; 0 when there is none. */
 static long status_number(pid_t pid, const char *key)
@@ -44,7 +60,7 @@ static enum ht_code refuse_by_status(const struct ht_target *t,
 				     struct ht_err *err)
 {
 	pid_t pid = t->pid;
-	struct rlimit processes;
+	long limit = process_limit(pid);
 
 	if (t->reader->word != 8)
 		return ht_fail(err, HT_REFUSED,
@@ -63,14 +79,11 @@ static enum ht_code refuse_by_status(const struct ht_target *t,
 			"process %d is the init of its container: it would "
 			"inherit the copy as a child",
 			(int)pid);
-	if (prlimit(pid, RLIMIT_NPROC, NULL, &processes) == 0 &&
-	    processes.rlim_cur != RLIM_INFINITY &&
-	    processes.rlim_cur <= (rlim_t)status_number(pid, "Threads") + 2)
-		return ht_fail(
-			err, HT_REFUSED,
-			"process %d: RLIMIT_NPROC of %llu leaves no room "
-			"for a copy",
-			(int)pid, (unsigned long long)processes.rlim_cur);
+	if (limit > 0 && limit <= status_number(pid, "Threads") + 2)
+		return ht_fail(err, HT_REFUSED,
+			       "process %d: RLIMIT_NPROC of %ld leaves no room "
+			       "for a copy",
+			       (int)pid, limit);
 	return HT_OK;
 }
 
@@ -133,6 +146,12 @@ static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
 				    ht_mono_ns() + STOP_WITHIN_NS, ret_copy,
 				    err);
 	ht_look_release(l);
+	if (code == HT_SYS)
+		code = ht_fail(
+			err, HT_REFUSED,
+			"process %d could not be forked: its limits "
+			"(RLIMIT_NPROC, cgroup) allow no further process",
+			(int)l->session->target->pid);
 	if (code == HT_OK && l->woken) {
 		end_copy(ret_copy);
 		code = ht_fail(err, HT_BUSY,
@@ -170,17 +189,24 @@ static enum ht_code take_at_rest(struct ht_look *l, pid_t *ret_copy,
 		return code;
 	/* First without those that would see an EINTR should we end; with them
 	 * where no other thread can be used, or they will not stay asleep. */
-	for (enum ht_held_watch watch = HT_WATCH_MENDED;;
-	     watch = HT_WATCH_UNSAFE) {
+	for (enum ht_held_watch watch = HT_WATCH_MENDED;;) {
 		uint64_t most = l->session->request->attempts;
 
 		code = take(l, &found, watch, ret_copy, err);
+		if (code == HT_SYS)
+			return ht_fail(err, HT_REFUSED,
+				       "process %d could not be forked: its "
+				       "limits (RLIMIT_NPROC, cgroup) allow no "
+				       "further process",
+				       (int)l->session->target->pid);
 		if (code == HT_REFUSED)
 			most = FORK_ATTEMPTS;
 		else if (code != HT_BUSY)
 			return code;
 		if (l->attempts >= most)
 			return code;
+		if (code == HT_REFUSED || l->attempts >= WATCH_ATTEMPTS)
+			watch = HT_WATCH_UNSAFE;
 		ht_look_retry(l);
 	}
 }

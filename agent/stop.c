@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "agent/access.h"
 #include "agent/held.h"
@@ -292,11 +293,26 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 	return code;
 }
 
+/* A parent in vfork sleeps in one of these until its child has let go of the
+ * memory that they share; else they hardly sleep. */
+static bool in_vfork(const struct ht_held *h)
+{
+	return h->state == HT_HELD_WATCHED &&
+	       (h->nap.nr == SYS_vfork || h->nap.nr == SYS_clone ||
+		h->nap.nr == SYS_clone3);
+}
+
 enum ht_code ht_stop_fork(struct ht_stopped *s,
 			  const struct ht_inject_code *code_found,
 			  int64_t deadline_ns, pid_t *ret_copy,
 			  struct ht_err *err)
 {
+	for (size_t i = 0; i < s->n; i++)
+		if (in_vfork(&s->held[i]))
+			return ht_fail(err, HT_REFUSED,
+				       "process %d: thread %d is in vfork, its "
+				       "child uses the same memory",
+				       (int)s->pid, (int)s->held[i].tid);
 	for (size_t i = 0; i < s->n; i++) {
 		struct ht_held *h = &s->held[i];
 		enum ht_code code;
@@ -308,7 +324,9 @@ enum ht_code ht_stop_fork(struct ht_stopped *s,
 				      deadline_ns, ret_copy, err);
 		if (code == HT_REFUSED)
 			continue;
-		h->state = HT_HELD_GONE; /* it runs: no longer ours */
+		/* It runs and is no longer ours, or is about to stop again. */
+		h->state = code == HT_OK ? HT_HELD_GONE : HT_HELD_SEIZED;
+		h->asked = true;
 		return code;
 	}
 	return ht_fail(

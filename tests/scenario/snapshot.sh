@@ -1,0 +1,118 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Snapshot mode where it would not be safe: refused, with the reason, and the
+# process has no child and runs on. And what an agent without memory does.
+# Limit: 180 s
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+export HEAPTIDE_AGENT=$HT_BUILD/heaptide-agent
+heaptide=$HT_BUILD/heaptide
+cd "$HT_TMP" || exit 1
+
+# target COMMAND...: started with an input that stays open; sets $pid once it is
+# ready.
+target() {
+	rm -f in out && mkfifo in
+	start sh -c 'exec 0<>in "$@" >out' sh "$@"
+	poll 20 grep -qs ready out
+	pid=$started
+}
+
+# last_child PID: the program at the end of unshare's chain.
+last_child() {
+	local pid=$1 next
+	while next=$(cut -d' ' -f1 "/proc/$pid/task/$pid/children") && [ -n "$next" ]; do
+		pid=$next
+	done
+	echo "$pid"
+}
+
+free_and_alone() { # PID: no thread is stopped or traced, no child of any thread
+	local state
+	for state in /proc/"$1"/task/*/stat; do
+		[[ $(sed 's/.*) \(.\).*/\1/' "$state") == [RSD] ]] || return 1
+	done
+	[ -z "$(cat /proc/"$1"/task/*/children)" ]
+}
+
+refused() { # WHY PATTERN PID [free]
+	local output status
+	output=$("$heaptide" explain "$3" --mode snapshot 2>&1)
+	status=$?
+	is "$1: snapshot mode is refused" "$status" 16
+	ok "$1: the reason is said" grep -q -- "$2" <<<"$output"
+	[ "${4:-}" = child ] || ok "$1: the process runs on, without a child" free_and_alone "$3"
+}
+
+target "$HT_BUILD/targets/threads" 2 sleep
+ok "a plain process is measured by its copy" "$heaptide" explain "$pid" --mode snapshot
+ok "and has no child afterwards" free_and_alone "$pid"
+
+target "$HT_BUILD/targets/filtered"
+refused "a seccomp filter" "seccomp" "$pid"
+
+target "$HT_BUILD/targets/vforking"
+refused "a thread in vfork" "vfork" "$pid" child
+
+if [ "$(id -u)" = 0 ]; then
+	user=(setpriv --reuid 54321 --regid 54321 --clear-groups)
+else
+	user=()
+fi
+cp "$HT_BUILD/targets/threads" . && chmod 755 . threads
+target "${user[@]}" ./threads 1 sleep
+"${user[@]}" prlimit --pid "$pid" --nproc=3
+refused "a limit of processes that leaves no room" "RLIMIT_NPROC" "$pid"
+for _ in 1 2 3 4 5 6; do
+	start "${user[@]}" sleep 300
+done
+target "${user[@]}" ./threads 1 sleep
+"${user[@]}" prlimit --pid "$pid" --nproc=6
+refused "a limit that the user's other processes use up" "RLIMIT_NPROC" "$pid"
+
+target unshare --user --map-root-user --mount --pid --fork --kill-child \
+	./threads 0 sleep
+refused "the init of a container" "init of its container" "$(last_child "$pid")"
+
+gcc -m32 -O2 -std=gnu17 -D_GNU_SOURCE -o threads32 \
+	"$HT_TOP/tests/targets/threads.c" -lpthread
+target ./threads32 0 sleep
+refused "a 32-bit program" "32-bit" "$pid"
+
+# A machine without room, for those inside: its own /proc/meminfo.
+{
+	echo "MemTotal:        1000 kB"
+	echo "MemFree:           10 kB"
+	echo "MemAvailable:      10 kB"
+} >meminfo
+mkfifo inside
+# shellcheck disable=SC2016 # the inner shell's
+tight=$(unshare --user --map-root-user --mount sh -c '
+	mount --bind meminfo /proc/meminfo && exec 3<>inside || exit 99
+	./threads 0 sleep <&3 >out2 &
+	until grep -qs ready out2; do sleep 0.1; done
+	"$1" explain $! --mode snapshot 2>&1
+	echo "status $?"
+	kill $!' sh "$heaptide")
+ok "no memory left: snapshot mode is refused" grep -q "status 16" <<<"$tight"
+ok "no memory left: the need is said" grep -q "may need .* MiB" <<<"$tight"
+
+# An agent that gets no memory, from none at all to enough.
+target "$HT_BUILD/targets/threads" 4 malloc
+statuses=
+for mib in 4 8 12 16 20 24 32 48 128; do
+	for mode in bounded exact snapshot; do
+		(ulimit -v $((mib * 1024)) && exec "$heaptide" explain "$pid" --mode "$mode") >/dev/null 2>err
+		status=$?
+		statuses+=" $status"
+		if [ $status != 0 ] && { [ $status -gt 127 ] || [ ! -s err ]; }; then
+			note "$mib MiB, $mode: status $status, $(cat err)"
+			bad=yes
+		fi
+	done
+done
+is "an agent without memory ends with an error that says so" "${bad:-no}" no
+ok "some had too little" grep -q " [1-9]" <<<"$statuses"
+ok "some had enough" grep -q " 0" <<<"$statuses"
+ok "the process runs on" poll 10 free_and_alone "$pid"
+plan
