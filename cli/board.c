@@ -58,7 +58,7 @@ static int each(void *ctx, const struct ht_store_process *p)
 		return 0;
 	ht_series_init(&s);
 	r->code = ht_store_series_of(r->store, p->id, r->since_ns, INT64_MAX,
-				     SERIES_ROWS, HT_SERIES_METRICS, shown, &s,
+				     SERIES_ROWS, HT_SERIES_MEDIANS, shown, &s,
 				     r->err);
 	if (r->code != HT_OK && r->code != HT_NODATA)
 		return 1;

@@ -25,37 +25,24 @@ static const double *column(const struct ht_series *s, enum ht_metric m,
 	return s->metric[m][stat];
 }
 
-static json_t *value_json(enum ht_metric m, double v)
+/* Counts and bytes are whole numbers below 2^53. Not known: `none`. */
+static void print_value(double v, const char *none)
 {
-	(void)m;
-	/* Counts and bytes are whole numbers below 2^53. */
-	return isfinite(v) ? json_integer((json_int_t)llround(v)) : json_null();
+	if (isfinite(v))
+		printf("%" PRId64, (int64_t)llround(v));
+	else
+		fputs(none, stdout);
 }
 
-static json_t *row_json(const struct ht_series *s, size_t row,
-			const struct ht_metric_list *metrics)
+/* All but the rows; without its closing bracket, so that they can follow.
+ * Freed by the caller; NULL when out of memory. */
+static char *head_json(const struct ht_store_process *p,
+		       const struct ht_series *s,
+		       const struct ht_metric_list *metrics)
 {
-	json_t *o = json_object();
-
-	json_object_set_new(o, "time", ht_time_json(s->time_ns[row]));
-	for (size_t i = 0; i < metrics->n; i++) {
-		enum ht_metric m = metrics->v[i];
-
-		json_object_set_new(
-			o, ht_metric_infos[m].name,
-			value_json(m, column(s, m, HT_STAT_MEDIAN)[row]));
-	}
-	return o;
-}
-
-static enum ht_code print_json(const struct ht_store_process *p,
-			       const struct ht_series *s,
-			       const struct ht_metric_list *metrics,
-			       struct ht_err *err)
-{
-	json_t *rows = json_array();
 	json_t *units = json_object();
 	json_t *o;
+	char *text;
 
 	for (size_t i = 0; i < metrics->n; i++) {
 		const struct ht_metric_info *m =
@@ -63,15 +50,45 @@ static enum ht_code print_json(const struct ht_store_process *p,
 
 		json_object_set_new(units, m->name, json_string(m->unit));
 	}
-	for (size_t row = 0; row < s->rows; row++)
-		json_array_append_new(rows, row_json(s, row, metrics));
-	o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+	o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
 		      "heaptide.trend/1", "target", ht_text_json(p->target),
 		      "pid", ht_u64_json(p->pid), "comm", ht_text_json(p->comm),
 		      "from", ht_time_json(s->time_ns[0]), "to",
-		      ht_time_json(s->time_ns[s->rows - 1]), "units", units,
-		      "rows", rows);
-	return ht_json_print(o, err);
+		      ht_time_json(s->time_ns[s->rows - 1]), "units", units);
+	text = o ? json_dumps(o, 0) : NULL;
+	json_decref(o);
+	if (text)
+		text[strlen(text) - 1] = '\0';
+	return text;
+}
+
+/* Written as they come: as a tree, a month by the minute takes three times as
+ * long and 40 MB. */
+static enum ht_code print_json(const struct ht_store_process *p,
+			       const struct ht_series *s,
+			       const struct ht_metric_list *metrics,
+			       struct ht_err *err)
+{
+	HT_AUTO_FREE char *head = head_json(p, s, metrics);
+
+	if (!head)
+		return ht_fail(err, HT_NOMEM, "out of memory for JSON");
+	printf("%s, \"rows\": [", head);
+	for (size_t row = 0; row < s->rows; row++) {
+		char time[HT_TIME_TEXT];
+
+		ht_time_text(s->time_ns[row], time);
+		printf("%s\n  {\"time\": \"%s\"", row ? "," : "", time);
+		for (size_t i = 0; i < metrics->n; i++) {
+			enum ht_metric m = metrics->v[i];
+
+			printf(", \"%s\": ", ht_metric_infos[m].name);
+			print_value(column(s, m, HT_STAT_MEDIAN)[row], "null");
+		}
+		putchar('}');
+	}
+	puts("\n]}");
+	return HT_OK;
 }
 
 static void print_csv(const struct ht_series *s,
@@ -87,13 +104,10 @@ static void print_csv(const struct ht_series *s,
 		ht_time_text(s->time_ns[row], time);
 		fputs(time, stdout);
 		for (size_t i = 0; i < metrics->n; i++) {
-			double v =
-				column(s, metrics->v[i], HT_STAT_MEDIAN)[row];
+			enum ht_metric m = metrics->v[i];
 
-			if (isfinite(v))
-				printf(",%.0f", v);
-			else
-				putchar(',');
+			putchar(',');
+			print_value(column(s, m, HT_STAT_MEDIAN)[row], "");
 		}
 		putchar('\n');
 	}
@@ -172,9 +186,10 @@ static enum ht_code print_plots(const struct ht_cli *cli,
 enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 {
 	const struct ht_options *o = &cli->opt;
-	bool wanted[HT_METRIC_COUNT] = {false};
+	bool wanted[HT_METRIC_COUNT] = {false}, data = o->json || o->csv;
 	const struct ht_history_ask ask = {
-		.max_rows = o->json || o->csv ? DATA_ROWS : PLOT_ROWS,
+		.max_rows = data ? DATA_ROWS : PLOT_ROWS,
+		.parts = data ? HT_SERIES_MEDIANS : HT_SERIES_METRICS,
 		.metrics = wanted};
 	struct ht_store_process process;
 	struct ht_metric_list metrics;
