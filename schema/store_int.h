@@ -97,6 +97,8 @@ enum ht_code ht_store_reading(struct ht_store *st,
 /* HT_UNKNOWN and what no signed 64-bit number holds: NULL. */
 void ht_bind_figure(sqlite3_stmt *stmt, int at, uint64_t v);
 uint64_t ht_column_figure(sqlite3_stmt *stmt, int at);
+/* NaN for NULL. */
+double ht_column_number(sqlite3_stmt *stmt, int at);
 void ht_bind_text(sqlite3_stmt *stmt, int at, const char *text);
 void ht_column_text(sqlite3_stmt *stmt, int at, char *ret, size_t size);
 
@@ -139,6 +141,20 @@ enum ht_code ht_record_delete(struct ht_store *st, enum ht_record_id id,
 enum ht_code ht_record_apply(struct ht_store *st, enum ht_record_id id,
 			     int64_t sample_id, struct ht_snapshot *into,
 			     struct ht_err *err) HT_MUST_CHECK;
+
+/* The records flagged in `ids` (1 << id) that are stored, of one sample. */
+enum ht_code ht_records_apply(struct ht_store *st, uint64_t ids,
+			      int64_t sample_id, struct ht_snapshot *into,
+			      struct ht_err *err) HT_MUST_CHECK;
+/* The same of the sample with all rows (its base) and of all up to this one:
+ * then `into` is as it was then. */
+struct ht_sample_range {
+	int64_t base_id, id, process_id;
+};
+enum ht_code ht_records_rebuild(struct ht_store *st, uint64_t ids,
+				const struct ht_sample_range *r,
+				struct ht_snapshot *into,
+				struct ht_err *err) HT_MUST_CHECK;
 
 /* --- store_state.c: what the writer remembers ------------------------------
  */

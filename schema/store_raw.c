@@ -53,61 +53,35 @@ static const struct {
 };
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
-static enum ht_code apply_parts(struct ht_store *st, int wanted,
-				int64_t sample_id, struct carried *c,
-				struct ht_err *err)
+static uint64_t ids_of(int wanted)
 {
-	enum ht_code code = HT_OK;
+	uint64_t ids = 0;
 
-	for (size_t i = 0; i < PARTS && code == HT_OK; i++)
+	for (size_t i = 0; i < PARTS; i++)
 		if (wanted & parts[i].part)
-			code = ht_record_apply(st, parts[i].id, sample_id,
-					       &c->lists, err);
-	return code;
-}
-
-/* From the sample that has all rows up to this one. */
-static enum ht_code rebuild(struct ht_store *st, int wanted,
-			    const struct sample *at, struct carried *c,
-			    struct ht_err *err)
-{
-	sqlite3_stmt *stmt;
-	enum ht_code code;
-	bool row;
-
-	ht_snapshot_fini(&c->lists);
-	ht_snapshot_init(&c->lists);
-	code = ht_store_sql(st,
-			    "SELECT id FROM sample WHERE id BETWEEN ? AND "
-			    "? AND process_id = ? ORDER BY id",
-			    &stmt, err);
-	if (code != HT_OK)
-		return code;
-	sqlite3_bind_int64(stmt, 1, at->base_id);
-	sqlite3_bind_int64(stmt, 2, at->id);
-	sqlite3_bind_int64(stmt, 3, at->process_id);
-	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
-		code = apply_parts(st, wanted, sqlite3_column_int64(stmt, 0), c,
-				   err);
-		if (code != HT_OK)
-			break;
-	}
-	sqlite3_reset(stmt);
-	return code;
+			ids |= UINT64_C(1) << parts[i].id;
+	return ids;
 }
 
 static enum ht_code put_parts(struct ht_store *st, int wanted,
 			      const struct sample *at, struct carried *c,
 			      struct ht_series *ret, struct ht_err *err)
 {
+	const struct ht_sample_range range = {at->base_id, at->id,
+					      at->process_id};
 	enum ht_code code;
 
 	if (at->detail == HT_DETAIL_NONE)
 		return HT_OK; /* not kept: stays unknown */
-	if (at->base_id == c->base_id && at->id > c->last_id)
-		code = apply_parts(st, wanted, at->id, c, err);
-	else
-		code = rebuild(st, wanted, at, c, err);
+	if (at->base_id == c->base_id && at->id > c->last_id) {
+		code = ht_records_apply(st, ids_of(wanted), at->id, &c->lists,
+					err);
+	} else {
+		ht_snapshot_fini(&c->lists);
+		ht_snapshot_init(&c->lists);
+		code = ht_records_rebuild(st, ids_of(wanted), &range, &c->lists,
+					  err);
+	}
 	c->base_id = at->base_id;
 	c->last_id = at->id;
 	for (size_t i = 0; i < PARTS && code == HT_OK; i++)
@@ -119,14 +93,6 @@ static enum ht_code put_parts(struct ht_store *st, int wanted,
 
 /* --- rows ------------------------------------------------------------------
  */
-
-static double figure(sqlite3_stmt *stmt, int at)
-{
-	/* Two look-ups of the same cell: sqlite3_column_type() is cheap. */
-	return sqlite3_column_type(stmt, at) == SQLITE_NULL
-		       ? NAN
-		       : (double)sqlite3_column_int64(stmt, at);
-}
 
 enum { FIXED_COLUMNS = 5 };
 
@@ -149,7 +115,7 @@ static enum ht_code put_row(struct ht_store *st, sqlite3_stmt *stmt,
 
 		if (w->metrics && !w->metrics[m])
 			continue;
-		v = figure(stmt, column++);
+		v = ht_column_number(stmt, column++);
 		for (int k = 0; k < HT_STAT_COUNT; k++)
 			ret->metric[m][k][ret->rows - 1] = v;
 	}

@@ -191,18 +191,6 @@ static enum ht_code read_head(struct ht_store *st, const struct sample *at,
 	return HT_OK;
 }
 
-static enum ht_code apply_sample(struct ht_store *st, int64_t sample_id,
-				 struct ht_snapshot *into, struct ht_err *err)
-{
-	enum ht_code code = HT_OK;
-
-	for (enum ht_record_id id = 0; id < HT_RECORD_COUNT && code == HT_OK;
-	     id++)
-		if (ht_record_table(id))
-			code = ht_record_apply(st, id, sample_id, into, err);
-	return code;
-}
-
 /* A list that this sample did not measure is shown as it was last measured,
  * and that is said. */
 static void warn_older(const struct sample *at, struct ht_snapshot *s)
@@ -214,33 +202,6 @@ static void warn_older(const struct sample *at, struct ht_snapshot *s)
 					 "%s rows are of an earlier sample: "
 					 "this one did not measure them",
 					 ht_record_types[id].name);
-}
-
-static enum ht_code apply_range(struct ht_store *st, const struct sample *at,
-				struct ht_snapshot *into, struct ht_err *err)
-{
-	sqlite3_stmt *stmt;
-	enum ht_code code;
-	bool row;
-
-	code = ht_store_sql(st,
-			    "SELECT id FROM sample WHERE id BETWEEN ? AND "
-			    "? AND process_id = ? AND detail > 0 "
-			    "ORDER BY id",
-			    &stmt, err);
-	if (code != HT_OK)
-		return code;
-	sqlite3_bind_int64(stmt, 1, at->base_id);
-	sqlite3_bind_int64(stmt, 2, at->id);
-	sqlite3_bind_int64(stmt, 3, at->process_id);
-	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
-		code = apply_sample(st, sqlite3_column_int64(stmt, 0), into,
-				    err);
-		if (code != HT_OK)
-			break;
-	}
-	sqlite3_reset(stmt);
-	return code;
 }
 
 struct snapshot_query {
@@ -259,7 +220,11 @@ static enum ht_code read_snapshot(struct ht_store *st, void *ctx,
 
 	ht_snapshot_init(&s);
 	if (code == HT_OK)
-		code = apply_range(st, &at, &s, err);
+		code = ht_records_rebuild(
+			st, UINT64_MAX,
+			&(struct ht_sample_range){at.base_id, at.id,
+						  at.process_id},
+			&s, err);
 	if (code == HT_OK)
 		code = read_head(st, &at, &s.head, err);
 	if (code != HT_OK)

@@ -394,3 +394,44 @@ enum ht_code ht_record_apply(struct ht_store *st, enum ht_record_id id,
 	sqlite3_reset(stmt);
 	return code;
 }
+
+enum ht_code ht_records_apply(struct ht_store *st, uint64_t ids,
+			      int64_t sample_id, struct ht_snapshot *into,
+			      struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	for (enum ht_record_id id = 0; id < HT_RECORD_COUNT && code == HT_OK;
+	     id++)
+		if ((ids >> id & 1) && ht_record_table(id))
+			code = ht_record_apply(st, id, sample_id, into, err);
+	return code;
+}
+
+enum ht_code ht_records_rebuild(struct ht_store *st, uint64_t ids,
+				const struct ht_sample_range *r,
+				struct ht_snapshot *into, struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+	bool row;
+
+	code = ht_store_sql(st,
+			    "SELECT id FROM sample WHERE id BETWEEN ? AND "
+			    "? AND process_id = ? AND detail > 0 "
+			    "ORDER BY id",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, r->base_id);
+	sqlite3_bind_int64(stmt, 2, r->id);
+	sqlite3_bind_int64(stmt, 3, r->process_id);
+	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
+		code = ht_records_apply(st, ids, sqlite3_column_int64(stmt, 0),
+					into, err);
+		if (code != HT_OK)
+			break;
+	}
+	sqlite3_reset(stmt);
+	return code;
+}

@@ -13,13 +13,6 @@ static void finalize(sqlite3_stmt **stmt)
 	sqlite3_finalize(*stmt);
 }
 
-static double figure(sqlite3_stmt *stmt, int at)
-{
-	return sqlite3_column_type(stmt, at) == SQLITE_NULL
-		       ? NAN
-		       : (double)sqlite3_column_int64(stmt, at);
-}
-
 /* --- metrics ---------------------------------------------------------------
  */
 
@@ -39,7 +32,7 @@ static void read_figures(sqlite3_stmt *stmt, const bool *metrics,
 
 		if (metrics && !metrics[m])
 			continue;
-		v = figure(stmt, column++);
+		v = ht_column_number(stmt, column++);
 		if (k != HT_STAT_MEDIAN) {
 			if (!isnan(v)) /* else it equals the median */
 				s->metric[m][k][row] = v;
@@ -141,8 +134,8 @@ static enum ht_code put_class(sqlite3_stmt *stmt, size_t row,
 	if (!c)
 		return ht_fail(err, HT_NOMEM, "no memory for size classes");
 	for (int k = 0; k < HT_STAT_COUNT; k++)
-		c->bytes[k][row] = figure(stmt, 2 + k);
-	c->chunks[row] = figure(stmt, 6);
+		c->bytes[k][row] = ht_column_number(stmt, 2 + k);
+	c->chunks[row] = ht_column_number(stmt, 6);
 	return HT_OK;
 }
 
@@ -163,8 +156,8 @@ static enum ht_code put_mapping(sqlite3_stmt *stmt, size_t row,
 
 	if (!m)
 		return ht_fail(err, HT_NOMEM, "no memory for mappings");
-	m->anonymous[row] = figure(stmt, 3);
-	m->count[row] = figure(stmt, 4);
+	m->anonymous[row] = ht_column_number(stmt, 3);
+	m->count[row] = ht_column_number(stmt, 4);
 	return HT_OK;
 }
 

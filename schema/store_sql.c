@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 
 /* --- errors --------------------------------------------------------------- */
@@ -222,6 +223,14 @@ uint64_t ht_column_figure(sqlite3_stmt *stmt, int at)
 	return sqlite3_column_type(stmt, at) == SQLITE_NULL
 		       ? HT_UNKNOWN
 		       : (uint64_t)sqlite3_column_int64(stmt, at);
+}
+
+double ht_column_number(sqlite3_stmt *stmt, int at)
+{
+	/* Two look-ups of the same cell: sqlite3_column_type() is cheap. */
+	return sqlite3_column_type(stmt, at) == SQLITE_NULL
+		       ? NAN
+		       : (double)sqlite3_column_int64(stmt, at);
 }
 
 /* The text must stay until the statement is reset or bound anew. */
