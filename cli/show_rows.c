@@ -8,8 +8,27 @@
 #include "cli/show.h"
 #include "cli/table.h"
 
-#define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define BAR_WIDTH 16
+
+#define COLUMNS(...)                                                           \
+	.columns = (const struct ht_column[]){__VA_ARGS__},                    \
+	.columns_n = sizeof((const struct ht_column[]){__VA_ARGS__}) /         \
+		     sizeof(struct ht_column)
+
+/* What one list looks like. */
+struct view {
+	enum ht_record_id id;
+	bool ranked;	      /* the largest first, by the u64 field at `key` */
+	bool ranked_when_cut; /* only when not all rows are shown */
+	size_t key;
+	const struct ht_column *columns;
+	size_t columns_n;
+	const char *whole; /* the command that shows all rows */
+	void (*row)(const struct ht_cli *cli, struct ht_table *t,
+		    const struct ht_snapshot *s, const void *record);
+	bool (*empty)(const void *record); /* not shown; ranked last */
+	void (*sum)(struct ht_table *t, const struct ht_snapshot *s);
+};
 
 /* A row's place and the figure it is sorted by. */
 struct rank {
@@ -26,50 +45,77 @@ static int larger_first(const void *a, const void *b)
 	return x->row < y->row ? -1 : x->row > y->row;
 }
 
-/* Rows in descending order of the u64 field at `offset`; unknown counts as 0.
- * NULL when out of memory. The caller frees. */
-static struct rank *ranked(const struct ht_snapshot *s, enum ht_record_id id,
-			   size_t offset, struct ht_err *err)
+static const char *record_at(const struct ht_snapshot *s, enum ht_record_id id,
+			     size_t row)
 {
-	size_t n = ht_snapshot_count(s, id);
+	/* The accessor is not const; the row is only read. */
+	return ht_snapshot_row((struct ht_snapshot *)(uintptr_t)s, id, row);
+}
+
+/* Rows in the order of the view; unknown figures count as 0. NULL when out of
+ * memory. The caller frees. */
+static struct rank *ranks(const struct ht_snapshot *s, const struct view *v,
+			  bool by_key)
+{
+	size_t n = ht_snapshot_count(s, v->id);
 	struct rank *r = calloc(n + 1, sizeof(*r));
 
-	if (!r) {
-		ht_err_put(err, HT_NOMEM, 0, 0, "out of memory for a table");
-		return NULL;
-	}
-	for (size_t i = 0; i < n; i++) {
-		/* The accessor is not const; the row is only read. */
-		const char *row = ht_snapshot_row(
-			(struct ht_snapshot *)(uintptr_t)s, id, i);
-
-		memcpy(&r[i].key, row + offset, sizeof(r[i].key));
+	for (size_t i = 0; r && i < n; i++) {
+		r[i].row = i;
+		if (!by_key)
+			continue;
+		memcpy(&r[i].key, record_at(s, v->id, i) + v->key,
+		       sizeof(r[i].key));
 		if (r[i].key == HT_UNKNOWN)
 			r[i].key = 0;
-		r[i].row = i;
 	}
-	qsort(r, n, sizeof(*r), larger_first);
+	if (r)
+		qsort(r, n, sizeof(*r), larger_first);
 	return r;
 }
 
-static size_t shown(size_t n, size_t max_rows)
+static enum ht_code show(const struct ht_cli *cli, const struct ht_snapshot *s,
+			 const struct view *v, size_t max_rows,
+			 struct ht_err *err)
 {
-	return max_rows && n > max_rows ? max_rows : n;
-}
+	HT_AUTO_FREE struct rank *order = NULL;
+	HT_AUTO_TABLE struct ht_table t = {0};
+	size_t n = ht_snapshot_count(s, v->id), shown;
+	enum ht_code code;
 
-static enum ht_code print_cut(struct ht_table *t, size_t n, size_t max_rows,
-			      const char *what, struct ht_err *err)
-{
-	enum ht_code code = ht_table_print(t, err);
-
-	if (code == HT_OK && shown(n, max_rows) < n)
-		printf("and %zu more (%s)\n", n - max_rows, what);
+	if (!n)
+		return HT_OK;
+	order = ranks(s, v, v->ranked || (v->ranked_when_cut && max_rows));
+	if (!order)
+		return ht_fail(err, HT_NOMEM, "out of memory for a table");
+	code = ht_table_init(&cli->term, cli->opt.bytes, v->columns,
+			     v->columns_n, &t, err);
+	if (code != HT_OK)
+		return code;
+	while (v->empty && n && v->empty(record_at(s, v->id, order[n - 1].row)))
+		n--;
+	shown = max_rows && n > max_rows ? max_rows : n;
+	for (size_t i = 0; i < shown; i++) {
+		ht_table_row(&t);
+		v->row(cli, &t, s, record_at(s, v->id, order[i].row));
+	}
+	if (v->sum)
+		v->sum(&t, s);
+	code = ht_table_print(&t, err);
+	if (code == HT_OK && shown < n)
+		printf("and %zu more (%s)\n", n - shown, v->whole);
 	return code;
 }
 
-static void arena_row(struct ht_table *t, const struct ht_arena *a)
+/* --- the lists ------------------------------------------------------------ */
+
+static void arena_row(const struct ht_cli *cli, struct ht_table *t,
+		      const struct ht_snapshot *s, const void *record)
 {
-	ht_table_row(t);
+	const struct ht_arena *a = record;
+
+	(void)cli;
+	(void)s;
 	ht_table_count(t, a->index);
 	ht_table_text(t, "%s",
 		      a->kind < HT_ARENA_KIND_COUNT
@@ -86,8 +132,13 @@ static void arena_row(struct ht_table *t, const struct ht_arena *a)
 	ht_table_text(t, "0x%" PRIx64, a->address);
 }
 
-static void arena_sum(struct ht_table *t, const struct ht_totals *sum)
+/* Of all arenas; where some were not read, it is no sum of these rows. */
+static void arena_sum(struct ht_table *t, const struct ht_snapshot *s)
 {
+	const struct ht_totals *sum = &s->totals;
+
+	if (s->arenas.n != sum->arenas)
+		return;
 	ht_table_row(t);
 	ht_table_text(t, "sum");
 	ht_table_text(t, "%s", "");
@@ -103,31 +154,21 @@ enum ht_code ht_show_arenas(const struct ht_cli *cli,
 			    const struct ht_snapshot *s, size_t max_rows,
 			    struct ht_err *err)
 {
-	static const struct ht_column columns[] = {
-		{"arena", true},    {"kind", false},	 {"system", true},
-		{"in use", true},   {"free", true},	 {"top", true},
-		{"retained", true}, {"trimmable", true}, {"pin holds", true},
-		{"threads", true},  {"address", false}};
-	HT_AUTO_FREE struct rank *order = NULL;
-	HT_AUTO_TABLE struct ht_table t = {0};
-	size_t n = s->arenas.n;
-	enum ht_code code;
+	const struct view view = {
+		.id = HT_RECORD_arena,
+		.ranked_when_cut = true,
+		.key = offsetof(struct ht_arena, system),
+		COLUMNS({"arena", true}, {"kind", false}, {"system", true},
+			{"in use", true}, {"free", true}, {"top", true},
+			{"retained", true}, {"trimmable", true},
+			{"pin holds", true}, {"threads", true},
+			{"address", false}),
+		.whole = "heaptide arenas",
+		.row = arena_row,
+		.sum = arena_sum,
+	};
 
-	if (!n)
-		return HT_OK;
-	order = ranked(s, HT_RECORD_arena, offsetof(struct ht_arena, system),
-		       err);
-	if (!order)
-		return HT_NOMEM;
-	code = ht_table_init(&cli->term, cli->opt.bytes, columns,
-			     COUNT(columns), &t, err);
-	if (code != HT_OK)
-		return code;
-	for (size_t i = 0; i < shown(n, max_rows); i++)
-		arena_row(&t, &s->arenas.v[max_rows ? order[i].row : i]);
-	if (n == s->totals.arenas)
-		arena_sum(&t, &s->totals);
-	return print_cut(&t, n, max_rows, "heaptide arenas", err);
+	return show(cli, s, &view, max_rows, err);
 }
 
 static void size_label(struct ht_table *t, uint64_t max_size)
@@ -141,162 +182,149 @@ static void size_label(struct ht_table *t, uint64_t max_size)
 			      max_size);
 }
 
-static bool is_empty(const struct ht_size_class *c)
+/* A class may be there for its free chunks alone, or for nothing. */
+static bool class_empty(const void *record)
 {
+	const struct ht_size_class *c = record;
+
 	return c->in_use_chunks == 0 && c->free_chunks == 0;
+}
+
+static void class_row(const struct ht_cli *cli, struct ht_table *t,
+		      const struct ht_snapshot *s, const void *record)
+{
+	const struct ht_size_class *c = record;
+	uint64_t whole = s->totals.in_use == HT_UNKNOWN ||
+					 s->totals.mmapped == HT_UNKNOWN
+				 ? HT_UNKNOWN
+				 : s->totals.in_use + s->totals.mmapped;
+
+	(void)cli;
+	size_label(t, c->max_size);
+	ht_table_count(t, c->in_use_chunks);
+	ht_table_size(t, c->in_use_bytes);
+	ht_table_share(t, c->in_use_bytes, whole);
+	ht_table_count(t, c->free_chunks);
+	ht_table_size(t, c->free_bytes);
 }
 
 enum ht_code ht_show_classes(const struct ht_cli *cli,
 			     const struct ht_snapshot *s, size_t max_rows,
 			     struct ht_err *err)
 {
-	static const struct ht_column columns[] = {
-		{"chunk size", true},	   {"in use", true}, {"bytes", true},
-		{"share of in use", true}, {"free", true},   {"bytes", true}};
-	uint64_t whole = s->totals.in_use == HT_UNKNOWN ||
-					 s->totals.mmapped == HT_UNKNOWN
-				 ? HT_UNKNOWN
-				 : s->totals.in_use + s->totals.mmapped;
-	HT_AUTO_FREE struct rank *order = NULL;
-	HT_AUTO_TABLE struct ht_table t = {0};
-	size_t n = s->size_classs.n;
-	enum ht_code code;
+	const struct view view = {
+		.id = HT_RECORD_size_class,
+		.ranked = true,
+		.key = offsetof(struct ht_size_class, in_use_bytes),
+		COLUMNS({"chunk size", true}, {"in use", true}, {"bytes", true},
+			{"share of in use", true}, {"free", true},
+			{"bytes", true}),
+		.whole = "heaptide classes",
+		.row = class_row,
+		.empty = class_empty,
+	};
 
-	if (!n)
-		return HT_OK;
-	order = ranked(s, HT_RECORD_size_class,
-		       offsetof(struct ht_size_class, in_use_bytes), err);
-	if (!order)
-		return HT_NOMEM;
-	code = ht_table_init(&cli->term, cli->opt.bytes, columns,
-			     COUNT(columns), &t, err);
-	if (code != HT_OK)
-		return code;
-	/* A class may be there for its free chunks alone, or for nothing. */
-	while (n && is_empty(&s->size_classs.v[order[n - 1].row]))
-		n--;
-	for (size_t i = 0; i < shown(n, max_rows); i++) {
-		const struct ht_size_class *c = &s->size_classs.v[order[i].row];
+	return show(cli, s, &view, max_rows, err);
+}
 
-		ht_table_row(&t);
-		size_label(&t, c->max_size);
-		ht_table_count(&t, c->in_use_chunks);
-		ht_table_size(&t, c->in_use_bytes);
-		ht_table_share(&t, c->in_use_bytes, whole);
-		ht_table_count(&t, c->free_chunks);
-		ht_table_size(&t, c->free_bytes);
-	}
-	return print_cut(&t, n, max_rows, "heaptide classes", err);
+static void thread_row(const struct ht_cli *cli, struct ht_table *t,
+		       const struct ht_snapshot *s, const void *record)
+{
+	const struct ht_thread *h = record;
+
+	(void)cli;
+	(void)s;
+	ht_table_text(t, "%" PRIu64, h->tid);
+	if (h->arena == HT_UNKNOWN)
+		ht_table_text(t, "none");
+	else
+		ht_table_count(t, h->arena);
+	ht_table_count(t, h->tcache_chunks);
+	ht_table_size(t, h->tcache_bytes);
 }
 
 enum ht_code ht_show_threads(const struct ht_cli *cli,
 			     const struct ht_snapshot *s, size_t max_rows,
 			     struct ht_err *err)
 {
-	static const struct ht_column columns[] = {{"thread", true},
-						   {"arena", true},
-						   {"tcache chunks", true},
-						   {"tcache bytes", true}};
-	HT_AUTO_FREE struct rank *order = NULL;
-	HT_AUTO_TABLE struct ht_table t = {0};
-	size_t n = s->threads.n;
-	enum ht_code code;
+	const struct view view = {
+		.id = HT_RECORD_thread,
+		.ranked = true,
+		.key = offsetof(struct ht_thread, tcache_bytes),
+		COLUMNS({"thread", true}, {"arena", true},
+			{"tcache chunks", true}, {"tcache bytes", true}),
+		.whole = "heaptide threads",
+		.row = thread_row,
+	};
 
-	if (!n)
-		return HT_OK;
-	order = ranked(s, HT_RECORD_thread,
-		       offsetof(struct ht_thread, tcache_bytes), err);
-	if (!order)
-		return HT_NOMEM;
-	code = ht_table_init(&cli->term, cli->opt.bytes, columns,
-			     COUNT(columns), &t, err);
-	if (code != HT_OK)
-		return code;
-	for (size_t i = 0; i < shown(n, max_rows); i++) {
-		const struct ht_thread *h = &s->threads.v[order[i].row];
+	return show(cli, s, &view, max_rows, err);
+}
 
-		ht_table_row(&t);
-		ht_table_text(&t, "%" PRIu64, h->tid);
-		if (h->arena == HT_UNKNOWN)
-			ht_table_text(&t, "none");
-		else
-			ht_table_count(&t, h->arena);
-		ht_table_count(&t, h->tcache_chunks);
-		ht_table_size(&t, h->tcache_bytes);
-	}
-	return print_cut(&t, n, max_rows, "heaptide threads", err);
+static void heap_row(const struct ht_cli *cli, struct ht_table *t,
+		     const struct ht_snapshot *s, const void *record)
+{
+	const struct ht_heap *h = record;
+	char bar[BAR_WIDTH * 4];
+
+	(void)s;
+	ht_table_text(t, "0x%" PRIx64, h->address);
+	ht_table_count(t, h->arena);
+	ht_table_size(t, h->size);
+	ht_table_size(t, h->resident);
+	ht_table_share(t, h->resident, h->size);
+	ht_table_text(t, "%s",
+		      ht_show_bar(cli, h->resident, h->size, BAR_WIDTH, bar,
+				  sizeof(bar)));
 }
 
 enum ht_code ht_show_heaps(const struct ht_cli *cli,
 			   const struct ht_snapshot *s, size_t max_rows,
 			   struct ht_err *err)
 {
-	static const struct ht_column columns[] = {
-		{"heap", false},    {"arena", true},	      {"size", true},
-		{"resident", true}, {"resident share", true}, {"", false}};
-	HT_AUTO_TABLE struct ht_table t = {0};
-	size_t n = s->heaps.n;
-	enum ht_code code;
+	const struct view view = {
+		.id = HT_RECORD_heap,
+		COLUMNS({"heap", false}, {"arena", true}, {"size", true},
+			{"resident", true}, {"resident share", true},
+			{"", false}),
+		.whole = "heaptide map",
+		.row = heap_row,
+	};
 
-	if (!n)
-		return HT_OK;
-	code = ht_table_init(&cli->term, cli->opt.bytes, columns,
-			     COUNT(columns), &t, err);
-	if (code != HT_OK)
-		return code;
-	for (size_t i = 0; i < shown(n, max_rows); i++) {
-		const struct ht_heap *h = &s->heaps.v[i];
-		char bar[BAR_WIDTH * 4];
+	return show(cli, s, &view, max_rows, err);
+}
 
-		ht_table_row(&t);
-		ht_table_text(&t, "0x%" PRIx64, h->address);
-		ht_table_count(&t, h->arena);
-		ht_table_size(&t, h->size);
-		ht_table_size(&t, h->resident);
-		ht_table_share(&t, h->resident, h->size);
-		ht_table_text(&t, "%s",
-			      ht_show_bar(cli, h->resident, h->size, BAR_WIDTH,
-					  bar, sizeof(bar)));
-	}
-	return print_cut(&t, n, max_rows, "heaptide map", err);
+static void mapping_row(const struct ht_cli *cli, struct ht_table *t,
+			const struct ht_snapshot *s, const void *record)
+{
+	const struct ht_mapping *m = record;
+
+	(void)cli;
+	(void)s;
+	ht_table_text(t, "%s",
+		      m->kind < HT_MAPPING_KIND_COUNT
+			      ? ht_mapping_kind_names[m->kind]
+			      : "?");
+	ht_table_text(t, "%s", m->name);
+	ht_table_count(t, m->count);
+	ht_table_size(t, m->size);
+	ht_table_size(t, m->resident);
+	ht_table_size(t, m->anonymous);
 }
 
 enum ht_code ht_show_mappings(const struct ht_cli *cli,
 			      const struct ht_snapshot *s, size_t max_rows,
 			      struct ht_err *err)
 {
-	static const struct ht_column columns[] = {
-		{"outside malloc", false}, {"name", false},
-		{"mappings", true},	   {"size", true},
-		{"resident", true},	   {"anonymous", true}};
-	HT_AUTO_FREE struct rank *order = NULL;
-	HT_AUTO_TABLE struct ht_table t = {0};
-	size_t n = s->mappings.n;
-	enum ht_code code;
+	const struct view view = {
+		.id = HT_RECORD_mapping,
+		.ranked = true,
+		.key = offsetof(struct ht_mapping, resident),
+		COLUMNS({"outside malloc", false}, {"name", false},
+			{"mappings", true}, {"size", true}, {"resident", true},
+			{"anonymous", true}),
+		.whole = "heaptide map",
+		.row = mapping_row,
+	};
 
-	if (!n)
-		return HT_OK;
-	order = ranked(s, HT_RECORD_mapping,
-		       offsetof(struct ht_mapping, resident), err);
-	if (!order)
-		return HT_NOMEM;
-	code = ht_table_init(&cli->term, cli->opt.bytes, columns,
-			     COUNT(columns), &t, err);
-	if (code != HT_OK)
-		return code;
-	for (size_t i = 0; i < shown(n, max_rows); i++) {
-		const struct ht_mapping *m = &s->mappings.v[order[i].row];
-
-		ht_table_row(&t);
-		ht_table_text(&t, "%s",
-			      m->kind < HT_MAPPING_KIND_COUNT
-				      ? ht_mapping_kind_names[m->kind]
-				      : "?");
-		ht_table_text(&t, "%s", m->name);
-		ht_table_count(&t, m->count);
-		ht_table_size(&t, m->size);
-		ht_table_size(&t, m->resident);
-		ht_table_size(&t, m->anonymous);
-	}
-	return print_cut(&t, n, max_rows, "heaptide map", err);
+	return show(cli, s, &view, max_rows, err);
 }
