@@ -133,7 +133,10 @@ static double parse_number(struct parser *p)
 		if (strlen(units[i].unit) == n &&
 		    strncmp(units[i].unit, end, n) == 0) {
 			p->at += n;
-			return number * units[i].factor;
+			number *= units[i].factor;
+			if (!isfinite(number))
+				wrong(p, "a smaller number before this,");
+			return number;
 		}
 	}
 	wrong(p, "a unit: %, K, M, G, T, s, m, h or d");
@@ -178,6 +181,9 @@ static void parse_pair(struct parser *p, enum ht_condition_op_code op)
 	emit_op(p, op);
 }
 
+/* Longer than anything is kept, and far from the end of int64_t in ns. */
+#define WINDOW_MAX_S (10 * 366 * 86400.0)
+
 static void parse_function(struct parser *p, size_t function)
 {
 	struct ht_condition_op op = {.op = HT_OP_FUNCTION,
@@ -189,6 +195,8 @@ static void parse_function(struct parser *p, size_t function)
 		wrong(p, "a metric that is recorded, before this,");
 	expect(p, ",");
 	op.number = parse_number(p);
+	if (p->code == HT_OK && op.number > WINDOW_MAX_S)
+		wrong(p, "ten years at most, before this,");
 	expect(p, ")");
 	emit(p, op);
 }

@@ -120,6 +120,8 @@ static void bad_conditions_are_refused_with_the_place(void **state)
 		{"trough(rss) > 1", "','"},
 		{"rss > ((((((((((((((((((1))))))))))))))))))", "brackets"},
 		{"rss > nan", "nan"},
+		{"rss > 1e308T", "smaller"},
+		{"trough(rss, 2T) > 4", "ten years"},
 	};
 
 	(void)state;
