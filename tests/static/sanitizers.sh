@@ -11,8 +11,6 @@ export HT_BUILD=$HT_TOP/build-asan
 export UBSAN_OPTIONS=print_stacktrace=1
 for program in tests/unit/test_*.c; do
 	name=$(basename "$program" .c)
-	# It limits its own address space to less than the shadow memory takes.
-	[ "$name" != test_procfs ] || continue
 	# It races with a program that runs at full speed; a walk several times as
 	# slow never catches up.
 	[ "$name" != test_walk_moving ] || continue

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,11 +90,18 @@ static void limits_show_what_bounds_the_process(void **state)
 {
 	const struct rlimit limit = {1ull << 40, RLIM_INFINITY};
 	struct ht_limits l;
+	pid_t pid = fork();
 
 	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		for (;;)
+			pause();
 	ht_record_clear(HT_RECORD_limits, &l);
-	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
-	ht_procfs_limits(getpid(), &l);
+	assert_int_equal(prlimit(pid, RLIMIT_AS, &limit, NULL), 0);
+	ht_procfs_limits(pid, &l);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(l.rlimit_as, 1ull << 40);
 	assert_true(l.rlimit_data == HT_UNKNOWN);
 	assert_true(l.mem_available > 0 && l.mem_available < l.mem_total);
