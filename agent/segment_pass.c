@@ -230,11 +230,10 @@ enum ht_code ht_segment_pass(struct ht_arena_walk *aw, size_t i,
 		if (end == HT_PASS_FULL)
 			ht_overflow_drain(aw, i);
 		if (end == HT_PASS_DONE || end == HT_PASS_FULL ||
+		    (end == HT_PASS_SIZE && pass_fence(aw, i)) ||
 		    read_again(aw, &rereads))
 			continue;
 		rereads = REREADS;
-		if (end == HT_PASS_SIZE && pass_fence(aw, i))
-			continue;
 		if (resyncs-- == 0) {
 			aw->figures.uncertain_bytes += p->stop - p->at;
 			break;

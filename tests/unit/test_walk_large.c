@@ -21,10 +21,8 @@
 #define LIMIT_MS     20000
 #define SMALL_TABLES ((size_t)1 << 20)
 
-static void look(pid_t pid, bool alone, size_t tables_max,
-		 struct ht_snapshot *s)
+static void look(pid_t pid, struct ht_look how, struct ht_snapshot *s)
 {
-	struct ht_look how = {.alone = alone, .tables_max = tables_max};
 	struct ht_err err = {0};
 
 	if (ht_look(pid, &how, s, &err) != HT_OK ||
@@ -77,8 +75,8 @@ static void two_find_what_one_finds(const char *chunks, const char *threads,
 	struct program p = start(chunks, threads, each, foreign);
 	struct ht_snapshot alone, both;
 
-	look(p.pid, true, 0, &alone);
-	look(p.pid, false, 0, &both);
+	look(p.pid, (struct ht_look){.alone = true}, &alone);
+	look(p.pid, (struct ht_look){0}, &both);
 	program_end(&p);
 	assert_same(&alone, &both);
 	assert_true(both.totals.binned_chunks > 10000);
@@ -104,6 +102,21 @@ static void a_gap_in_the_second_half_is_found_by_the_first_thread(void **state)
 	two_find_what_one_finds("300000", "0", "0", "foreign");
 }
 
+static void a_target_at_rest_is_read_the_same_unstopped(void **state)
+{
+	struct program p = start("60000", "3", "600000", NULL);
+	struct ht_snapshot held, free_running;
+
+	(void)state;
+	look(p.pid, (struct ht_look){0}, &held);
+	look(p.pid, (struct ht_look){.moving = true}, &free_running);
+	program_end(&p);
+	assert_true(held.heaps.n > 4); /* some arenas have several */
+	assert_same(&held, &free_running);
+	ht_snapshot_fini(&held);
+	ht_snapshot_fini(&free_running);
+}
+
 /* All but what only the lists can tell: which chunks are unsorted. */
 static void small_tables_lose_no_figure(void **state)
 {
@@ -111,8 +124,8 @@ static void small_tables_lose_no_figure(void **state)
 	struct ht_snapshot all, few;
 
 	(void)state;
-	look(p.pid, false, 0, &all);
-	look(p.pid, false, SMALL_TABLES, &few);
+	look(p.pid, (struct ht_look){0}, &all);
+	look(p.pid, (struct ht_look){.tables_max = SMALL_TABLES}, &few);
 	program_end(&p);
 	assert_true(few.warnings.n > all.warnings.n);
 	assert_same_rows(&all, &few, HT_RECORD_size_class);
@@ -139,6 +152,7 @@ int main(void)
 		cmocka_unit_test(arenas_shared_by_two_add_up),
 		cmocka_unit_test(
 			a_gap_in_the_second_half_is_found_by_the_first_thread),
+		cmocka_unit_test(a_target_at_rest_is_read_the_same_unstopped),
 		cmocka_unit_test(small_tables_lose_no_figure),
 	};
 
