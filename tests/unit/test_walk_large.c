@@ -104,14 +104,14 @@ static void a_gap_in_the_second_half_is_found_by_the_first_thread(void **state)
 
 static void a_target_at_rest_is_read_the_same_unstopped(void **state)
 {
-	struct program p = start("60000", "3", "600000", NULL);
+	struct program p = start("60000", "1", "1900000", NULL);
 	struct ht_snapshot held, free_running;
 
 	(void)state;
 	look(p.pid, (struct ht_look){0}, &held);
 	look(p.pid, (struct ht_look){.moving = true}, &free_running);
 	program_end(&p);
-	assert_true(held.heaps.n > 4); /* some arenas have several */
+	assert_true(held.heaps.n > 3); /* an arena of several */
 	assert_same(&held, &free_running);
 	ht_snapshot_fini(&held);
 	ht_snapshot_fini(&free_running);
