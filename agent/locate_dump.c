@@ -17,6 +17,7 @@
 
 #define SMALL_NUMBER (UINT64_C(1) << 25) /* thresholds reach 32 MiB */
 #define DATA_MAX     (256u << 10)
+#define HEAPS_SHOWN  4
 
 struct dump {
 	const struct ht_locate_in *in;
@@ -57,11 +58,6 @@ static void dump_facts(const struct dump *d, const struct ht_facts *x)
 				x->symbol[i].size);
 	dump_hits(d, "main_arena", x->arena, x->arenas_n);
 	dump_hits(d, "mp_", x->par, x->pars_n);
-	for (unsigned i = 0; i < x->tpoffs_n; i++)
-		fprintf(d->out,
-			"  thread-local slot 0x%" PRIx64 " variable %" PRId64
-			"\n",
-			x->tpoff[i].slot, x->tpoff[i].value);
 	for (unsigned i = 0; i < HT_PLACE_COUNT; i++)
 		if (x->dwarf[i].size)
 			fprintf(d->out, "  dwarf %s at %u, %u bytes\n",
@@ -74,22 +70,34 @@ static void dump_facts(const struct dump *d, const struct ht_facts *x)
 				x->dwarf_size[k]);
 }
 
+static const char *kind_of(const struct dump *d, const struct ht_vma *v)
+{
+	const char *path = ht_vma_path(d->in->maps, v);
+
+	if (v->inode)
+		return "a file's mapping";
+	return path[0] == '[' ? path : "anonymous memory";
+}
+
+/* A word by its kind. base: what `at` is counted from. */
 static void dump_word(const struct dump *d, const struct ht_found *f,
-		      uint64_t at, uint64_t v)
+		      uint64_t base, uint64_t at, uint64_t v)
 {
 	const struct ht_vma *vma;
 
 	if (v == 0)
 		return;
-	fprintf(d->out, "  +0x%" PRIx64 ": ", at - f->bias);
-	if (v < SMALL_NUMBER) {
+	fprintf(d->out, "  +0x%" PRIx64 ": ", at - base);
+	vma = ht_maps_at(d->in->maps, v);
+	if (v < SMALL_NUMBER)
 		fprintf(d->out, "0x%" PRIx64 "\n", v);
-	} else if (v >= f->at.start && v < f->end) {
+	else if (v >= f->at.start && v < f->end)
 		fprintf(d->out, "-> +0x%" PRIx64 "\n", v - f->bias);
-	} else {
-		vma = ht_maps_at(d->in->maps, v);
-		fprintf(d->out, "%s\n", vma ? "-> another mapping" : "other");
-	}
+	else if (vma)
+		fprintf(d->out, "-> %s +0x%" PRIx64 "\n", kind_of(d, vma),
+			v - vma->start);
+	else
+		fprintf(d->out, "other\n");
 }
 
 /* libc's writable data as it is now. */
@@ -108,7 +116,53 @@ static void dump_data(const struct dump *d, const struct ht_found *f)
 		for (; left >= x->word; left -= x->word, at += x->word)
 			if (ht_reader_word(d->in->reader, at, &v, NULL) ==
 			    HT_OK)
-				dump_word(d, f, at, v);
+				dump_word(d, f, f->bias, at, v);
+	}
+}
+
+/* What libc's words hold that lead to its thread-local variables. */
+static void dump_slots(const struct dump *d, const struct ht_found *f)
+{
+	const struct ht_facts *x = f->facts;
+
+	for (unsigned i = 0; i < x->tpoffs_n; i++) {
+		uint64_t word;
+
+		if (ht_reader_word(d->in->reader, f->bias + x->tpoff[i].slot,
+				   &word, NULL) == HT_OK)
+			fprintf(d->out,
+				"  thread-local slot 0x%" PRIx64
+				" variable %" PRId64 " holds %" PRId64 "\n",
+				x->tpoff[i].slot, x->tpoff[i].value,
+				x->word == 4 ? (int64_t)(int32_t)word
+					     : (int64_t)word);
+	}
+}
+
+/* The heads of heaps: mappings whose first word points to an arena right behind
+ * it. A heap_info and no more: chunks begin behind the arena. */
+static void dump_heaps(const struct dump *d, const struct ht_found *f)
+{
+	const struct ht_maps *m = d->in->maps;
+	unsigned word = f->facts->word, left = HEAPS_SHOWN;
+
+	for (size_t i = 0; i < m->n && left; i++) {
+		uint64_t start = m->v[i].start, v;
+
+		if (m->v[i].inode || !(m->v[i].flags & HT_VMA_WRITE) ||
+		    ht_reader_word(d->in->reader, start, &v, NULL) != HT_OK ||
+		    v - start < 4u * word || v - start > 16u * word)
+			continue;
+		fprintf(d->out, "  heap_info, %" PRIu64 " bytes to its arena\n",
+			v - start);
+		left--;
+		for (uint64_t at = start; at < v; at += word) {
+			uint64_t w;
+
+			if (ht_reader_word(d->in->reader, at, &w, NULL) ==
+			    HT_OK)
+				dump_word(d, f, start, at, w);
+		}
 	}
 }
 
@@ -161,8 +215,10 @@ static void dump_image(const struct dump *d, const struct ht_image_at *at)
 		fprintf(d->out, "  debug information: %s\n", err.msg);
 	ht_place_image(at, x, &f);
 	dump_facts(d, x);
+	dump_slots(d, &f);
 	dump_verdict(d, &f);
 	dump_data(d, &f);
+	dump_heaps(d, &f);
 }
 
 enum ht_code ht_locate_dump(const struct ht_locate_in *in, int fd,

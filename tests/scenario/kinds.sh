@@ -61,6 +61,21 @@ for round in 1 2; do
 		"$check" $how out.xml env LD_LIBRARY_PATH="$PWD/lib" PROBE_UNLINK="$PWD/lib/libc.so.6" ./probe out.xml
 done
 
+# What is asked for where a libc is not known: shapes, and no content.
+mkfifo dumped && ./probe out.xml <dumped >said &
+pid=$!
+exec 8>dumped
+poll 60 grep -q ready said
+"$HT_BUILD/heaptide" doctor $pid --dump-layout >dump
+for what in "build id [0-9a-f]" "symbol main_arena" "main_arena: 0x.* as ms-" "mp_: 0x.* as par-" \
+	"thread-local slot .* holds -" "dwarf malloc_state.top at" "verdict: fits" \
+	"heap_info, [0-9]* bytes to its arena" "-> anonymous memory +0x"; do
+	ok "the layout dump has: $what" grep -q -e "$what" dump
+done
+refuse "the layout dump has none of the heap's words" grep -q 0x1010101 dump
+exec 8>&-
+wait $pid
+
 # A container as it is seen from outside: another suite's root, and mount, pid and
 # user namespaces of its own.
 cells=$HT_BUILD/matrix
