@@ -436,6 +436,12 @@ static void read_malloc(const struct ht_elf *e, int fd, int debug_fd,
 	if (!(ret->flags & HT_FACTS_MALLOC) &&
 	    (e->flags & HT_FACTS_INTERP || !(want & HT_FACTS_IS_EXE)))
 		return;
+	if (want & HT_FACTS_LIVE) {
+		ret->flags |= HT_FACTS_COPIED;
+		ht_facts_scan_live(e, ret);
+		ht_facts_scan_tpoffs(e, ret);
+		return;
+	}
 	ht_facts_scan_arenas(e, ret);
 	if (!ret->arenas_n && !ret->symbol[HT_S_MAIN_ARENA].known)
 		return;

@@ -26,11 +26,13 @@ enum ht_facts_flag {
 				     table row or `dwarf` describes */
 	HT_FACTS_DWARF = 1 << 6,  /* `dwarf` is filled */
 	HT_FACTS_DEBUG_MISMATCH = 1 << 7, /* debug file of another build */
+	HT_FACTS_COPIED = 1 << 8, /* read with HT_FACTS_LIVE */
 };
 
 enum ht_facts_want {
 	HT_FACTS_NO_SYMTAB = 1 << 0, /* by structure only */
 	HT_FACTS_IS_EXE = 1 << 1,    /* may be a static program */
+	HT_FACTS_LIVE = 1 << 2,	     /* a copy of memory (ht_image_copy) */
 };
 
 /* Symbols of malloc.o and its neighbours that have a use here. */

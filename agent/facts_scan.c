@@ -273,7 +273,10 @@ static void scan_tpoff_section(const struct ht_elf *e, const GElf_Shdr *h,
 				continue;
 			r.r_addend = (int32_t)in_place;
 		}
-		if (symbol_value(e, h, GELF_R_SYM(r.r_info), &base))
+		/* In memory the loader has added the symbol already. */
+		if (h->sh_type == SHT_REL && ret->flags & HT_FACTS_COPIED)
+			add_tpoff(ret, r.r_offset, r.r_addend);
+		else if (symbol_value(e, h, GELF_R_SYM(r.r_info), &base))
 			add_tpoff(ret, r.r_offset, base + r.r_addend);
 	}
 }

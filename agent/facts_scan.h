@@ -15,4 +15,7 @@ void ht_facts_scan_arenas(const struct ht_elf *e, struct ht_facts *ret);
 void ht_facts_scan_pars(const struct ht_elf *e, struct ht_facts *ret);
 void ht_facts_scan_tpoffs(const struct ht_elf *e, struct ht_facts *ret);
 
+/* Both of them, and mp_, in a copy of a process's memory (HT_FACTS_LIVE). */
+void ht_facts_scan_live(const struct ht_elf *e, struct ht_facts *ret);
+
 #endif

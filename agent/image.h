@@ -34,4 +34,11 @@ enum ht_code ht_image_open(const struct ht_locate_in *in,
 			   const struct ht_image_at *image, int *ret_fd,
 			   struct ht_err *err) HT_MUST_CHECK;
 
+/* Where no way leads to the file: a copy of what the process has mapped of it,
+ * as a file of its own in memory, to be read with HT_FACTS_LIVE. Its addresses
+ * are the target's (no load bias), its section headers are made. */
+enum ht_code ht_image_copy(const struct ht_locate_in *in,
+			   const struct ht_image_at *image, int *ret_fd,
+			   struct ht_err *err) HT_MUST_CHECK;
+
 #endif

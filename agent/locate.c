@@ -139,6 +139,12 @@ static void add_malloc(struct survey *s, const struct ht_found *plain)
 	    ht_cache_facts(s->cache, s->in, &f.at, true, &f.facts, NULL) !=
 		    HT_OK)
 		f.facts = plain->facts;
+	if (f.facts->flags & HT_FACTS_COPIED)
+		ht_snapshot_warn(s->notes,
+				 "%s: the file is gone and the mapped one not "
+				 "ours to open (CAP_CHECKPOINT_RESTORE): "
+				 "malloc was found in memory alone",
+				 f.at.path);
 	if (f.facts->flags & HT_FACTS_DEBUG_MISMATCH)
 		ht_snapshot_warn(s->notes,
 				 "%s: its debug file is of another "

@@ -12,6 +12,7 @@ struct entry {
 	struct entry *next;
 	uint64_t dev, inode; /* as the maps say them: no open is needed */
 	bool debug, exe;
+	uint64_t live;	   /* start of the load it was copied from; 0: a file */
 	enum ht_code code; /* a file that cannot be parsed is remembered too */
 	struct ht_err err;
 	struct ht_facts facts;
@@ -51,7 +52,8 @@ static struct entry *find(const struct ht_locate_cache *c,
 	for (struct entry *e = c->first; e; e = e->next)
 		if (e->dev == image->first->dev &&
 		    e->inode == image->first->inode && e->debug == debug &&
-		    e->exe == image->exe)
+		    e->exe == image->exe &&
+		    (!e->live || e->live == image->start))
 			return e;
 	return NULL;
 }
@@ -81,7 +83,18 @@ static void read_entry(struct ht_locate_cache *c, const struct ht_locate_in *in,
 	unsigned want = image->exe ? HT_FACTS_IS_EXE : 0;
 	const struct entry *plain = find(c, image, false);
 
+	if (e->debug && plain && plain->live) {
+		e->live = plain->live; /* addresses do not fit a debug file's */
+		e->facts = plain->facts;
+		return;
+	}
 	e->code = ht_image_open(in, image, &fd, &e->err);
+	if (e->code != HT_OK && in->pid > 0 && !e->debug &&
+	    ht_image_copy(in, image, &fd, NULL) == HT_OK) {
+		e->code = HT_OK;
+		e->live = image->start;
+		want |= HT_FACTS_LIVE;
+	}
 	if (e->code != HT_OK)
 		return;
 	if (!e->debug)

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "agent/locate_int.h"
+#include "common/cleanup.h"
 
 /* 36 of "2.36"; 0: unknown. */
 static unsigned banner_minor(const struct ht_facts *f)
@@ -116,20 +117,52 @@ static bool symbol_is_arena(const struct ht_facts *x, uint64_t *vaddr,
 	return *row != NULL;
 }
 
-static enum ht_code choose_arena(const struct ht_found *f, uint64_t *vaddr,
+/* Arenas that were in use when they were found: members that one release has
+ * and another has not move all others, and only the right row leads round the
+ * ring. NULL: none, or more than one. */
+static const struct ht_facts_hit *choose_by_ring(const struct ht_locate_in *in,
+						 const struct ht_found *f)
+{
+	const struct ht_facts *x = f->facts;
+	const struct ht_facts_hit *found = NULL;
+
+	for (unsigned i = 0; i < x->arenas_n; i++) {
+		const struct ht_layout_row *row =
+			&ht_layout_rows[x->arena[i].row];
+		struct ht_malloc m = {.layout.word = x->word,
+				      .main_arena =
+					      f->bias + x->arena[i].vaddr};
+		HT_AUTO_FREE uint64_t *ring = NULL;
+		size_t n;
+
+		m.layout.at[HT_P_ARENA_NEXT] = row->at[HT_P_ARENA_NEXT];
+		if (ht_ring_read(&m, in->reader, &ring, &n, NULL) != HT_OK)
+			continue;
+		if (found)
+			return NULL;
+		found = &x->arena[i];
+	}
+	return found;
+}
+
+static enum ht_code choose_arena(const struct ht_locate_in *in,
+				 const struct ht_found *f, uint64_t *vaddr,
 				 const struct ht_layout_row **row,
 				 struct ht_err *err)
 {
 	const struct ht_facts *x = f->facts;
+	const struct ht_facts_hit *hit = x->arena;
 
 	if (symbol_is_arena(x, vaddr, row))
 		return HT_OK;
+	if (x->flags & HT_FACTS_COPIED)
+		hit = choose_by_ring(in, f);
 	if (x->arenas_n == 0)
 		return ht_fail(err, HT_UNSUPPORTED,
 			       "%s (glibc %s): no layout of main_arena fits "
 			       "its image",
 			       f->at.path, x->banner[0] ? x->banner : "?");
-	if (x->arenas_n > 1)
+	if (!hit || (x->arenas_n > 1 && !(x->flags & HT_FACTS_COPIED)))
 		return ht_fail(err, HT_UNSUPPORTED,
 			       "%s (glibc %s): %u places look like main_arena "
 			       "(0x%" PRIx64 " as %s, 0x%" PRIx64 " as %s)",
@@ -138,8 +171,8 @@ static enum ht_code choose_arena(const struct ht_found *f, uint64_t *vaddr,
 			       ht_layout_rows[x->arena[0].row].name,
 			       x->arena[1].vaddr,
 			       ht_layout_rows[x->arena[1].row].name);
-	*vaddr = x->arena[0].vaddr;
-	*row = &ht_layout_rows[x->arena[0].row];
+	*vaddr = hit->vaddr;
+	*row = &ht_layout_rows[hit->row];
 	return HT_OK;
 }
 
@@ -206,7 +239,7 @@ static enum ht_code choose_by_table(const struct ht_locate_in *in,
 	struct ht_layout_choice c = {0};
 	const struct ht_facts_hit *par = NULL;
 	uint64_t arena = 0;
-	enum ht_code code = choose_arena(f, &arena, &c.arena, err);
+	enum ht_code code = choose_arena(in, f, &arena, &c.arena, err);
 
 	if (code == HT_OK)
 		code = choose_par(in, f, &par, err);

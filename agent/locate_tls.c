@@ -20,11 +20,14 @@
  * ---------------------------------------------------------- */
 
 /* value + this = distance from the thread pointer. All slots agree, or the
- * words are not what the relocations say. */
+ * words are not what the relocations say. REL relocations keep the value where
+ * the distance is now: in a copy of memory it is the distance, and this is 0.
+ */
 static bool tls_shift(const struct ht_locate_in *in, const struct ht_found *f,
 		      int64_t *ret)
 {
 	const struct ht_facts *x = f->facts;
+	int64_t most = x->word == 4 && x->flags & HT_FACTS_COPIED ? 0 : -1;
 	bool known = false;
 
 	for (unsigned i = 0; i < x->tpoffs_n; i++) {
@@ -37,7 +40,7 @@ static bool tls_shift(const struct ht_locate_in *in, const struct ht_found *f,
 		shift = (x->word == 4 ? (int64_t)(int32_t)word
 				      : (int64_t)word) -
 			x->tpoff[i].value;
-		if (shift >= 0 || (known && shift != *ret))
+		if (shift > most || (known && shift != *ret))
 			return false;
 		*ret = shift;
 		known = true;

@@ -16,12 +16,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct ht_facts f;
-	unsigned want = size ? data[0] & 3u : 0;
+	unsigned want = size ? data[0] & 3u : 0; /* enum ht_facts_want */
 	bool as_debug = size && data[0] & 4;
 	int fd;
 
 	if (size < 2)
 		return 0;
+	if (data[0] & 8)
+		want |= HT_FACTS_LIVE;
 	fd = memfd_create("input", MFD_CLOEXEC);
 	if (fd < 0 || write(fd, data + 1, size - 1) != (ssize_t)(size - 1))
 		abort();

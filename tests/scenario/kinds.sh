@@ -61,8 +61,18 @@ for round in 1 2; do
 		"$check" $how out.xml env LD_LIBRARY_PATH="$PWD/lib" PROBE_UNLINK="$PWD/lib/libc.so.6" ./probe out.xml
 done
 
+# The same without the right to open what is mapped: malloc is found in memory.
+for probe in probe probe32; do
+	libc=$(ldd "./$probe" | awk '$1 == "libc.so.6" { print $3 }')
+	cp -L "$libc" lib/libc.so.6
+	ok "a libc that is gone and not ours to open, $probe: every figure is the process's own" \
+		setpriv --bounding-set=-sys_admin,-checkpoint_restore "$check" --scan out.xml \
+		env LD_LIBRARY_PATH="$PWD/lib" PROBE_UNLINK="$PWD/lib/libc.so.6" "./$probe" out.xml
+done
+
 # What is asked for where a libc is not known: shapes, and no content.
-mkfifo dumped && ./probe out.xml <dumped >said &
+mkfifo dumped
+./probe out.xml <dumped >said &
 pid=$!
 exec 8>dumped
 poll 60 grep -q ready said

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The same search as in a file's default images (facts_scan.c), in a copy of a
+ * running process's memory: main_arena and mp_ have been used there, so that
+ * their shape is all there is to go by. Addresses are the target's own.
+ */
+#include <string.h>
+
+#include "agent/facts_scan.h"
+
+#define LAST_FD	     252u /* bin 127 takes no size: always linked to itself */
+#define THREADS_SANE (UINT64_C(1) << 22)
+#define N_MMAPS_MAX  0x10000u
+#define PAGE	     4096u
+
+static uint64_t value(const uint8_t *image, struct ht_place at)
+{
+	uint64_t v = 0;
+
+	if (at.size && at.size <= 8)
+		memcpy(&v, image + at.offset, at.size);
+	return v;
+}
+
+/* Whether `at` holds a malloc_state of this row that is in use. The ring leads
+ * back to itself or to an arena in a heap, never into the library. */
+static bool is_arena(const struct ht_elf *e, uint64_t at,
+		     const struct ht_layout_row *row)
+{
+	const uint8_t *image = ht_elf_at(e, at, row->size);
+	uint64_t next, top, system;
+
+	if (!image)
+		return false;
+	next = value(image, row->at[HT_P_ARENA_NEXT]);
+	top = value(image, row->at[HT_P_ARENA_TOP]);
+	system = value(image, row->at[HT_P_ARENA_SYSTEM_MEM]);
+	return value(image, row->at[HT_P_ARENA_MUTEX]) <= 2 &&
+	       value(image, row->at[HT_P_ARENA_FLAGS]) <= 7 &&
+	       value(image, row->at[HT_P_ARENA_HAVE_FASTCHUNKS]) <= 1 &&
+	       value(image, row->at[HT_P_ARENA_ATTACHED]) < THREADS_SANE &&
+	       top != 0 && top % (2u * row->word) % 8 == 0 && next != 0 &&
+	       next % row->word == 0 &&
+	       (next == at || !ht_elf_in(e, next, 0)) && system != 0 &&
+	       system <= value(image, row->at[HT_P_ARENA_MAX_SYSTEM_MEM]);
+}
+
+/* The word at `at` and the one behind it may be bin 127. */
+static void consider_arena(const struct ht_elf *e, uint64_t at,
+			   struct ht_facts *ret)
+{
+	for (unsigned i = 0; i < ht_layout_rows_n; i++) {
+		const struct ht_layout_row *row = &ht_layout_rows[i];
+		uint64_t arena;
+
+		if (row->kind != HT_ROW_ARENA || row->word != e->word ||
+		    ret->arenas_n == HT_FACTS_HITS)
+			continue;
+		arena = at - row->at[HT_P_ARENA_BINS].offset -
+			(uint64_t)LAST_FD * row->word;
+		if (is_arena(e, arena, row))
+			ret->arena[ret->arenas_n++] =
+				(struct ht_facts_hit){arena, i, 0};
+	}
+}
+
+static bool tcache_words(const struct ht_layout_row *row, const uint8_t *image)
+{
+	uint64_t bins = value(image, row->at[HT_P_PAR_TCACHE_BINS]);
+
+	return row->at[HT_P_PAR_TCACHE_BINS].size && bins == 64 &&
+	       value(image, row->at[HT_P_PAR_TCACHE_COUNT]) < PAGE;
+}
+
+static bool is_huge_size(uint64_t size)
+{
+	return (size & (size - 1)) == 0 && (size == 0 || size > PAGE);
+}
+
+/* Counters and limits that no use of malloc, and hardly a tunable, breaks. */
+static bool is_par(const struct ht_elf *e, uint64_t at,
+		   const struct ht_layout_row *row, bool tcache)
+{
+	const uint8_t *image = ht_elf_at(e, at, row->size);
+	const struct ht_place *p = row->at;
+
+	return image && value(image, p[HT_P_PAR_N_MMAPS_MAX]) == N_MMAPS_MAX &&
+	       value(image, p[HT_P_PAR_ARENA_TEST]) ==
+		       (row->word == 8 ? 8u : 2u) &&
+	       value(image, p[HT_P_PAR_NO_DYN_THRESHOLD]) <= 1 &&
+	       value(image, p[HT_P_PAR_N_MMAPS]) <=
+		       value(image, p[HT_P_PAR_MAX_N_MMAPS]) &&
+	       value(image, p[HT_P_PAR_MMAPPED_MEM]) <=
+		       value(image, p[HT_P_PAR_MAX_MMAPPED_MEM]) &&
+	       is_huge_size(value(image, p[HT_P_PAR_THP_PAGESIZE])) &&
+	       is_huge_size(value(image, p[HT_P_PAR_HP_PAGESIZE])) &&
+	       (!tcache || tcache_words(row, image));
+}
+
+static unsigned consider_par(const struct ht_elf *e, uint64_t at, bool tcache,
+			     struct ht_facts *ret)
+{
+	unsigned before = ret->pars_n;
+
+	for (unsigned i = 0; i < ht_layout_rows_n; i++) {
+		const struct ht_layout_row *row = &ht_layout_rows[i];
+
+		if (row->kind == HT_ROW_PAR && row->word == e->word &&
+		    ret->pars_n < HT_FACTS_HITS &&
+		    (tcache || row->from != 26) && is_par(e, at, row, tcache))
+			ret->par[ret->pars_n++] =
+				(struct ht_facts_hit){at, i, tcache};
+	}
+	return ret->pars_n - before;
+}
+
+void ht_facts_scan_live(const struct ht_elf *e, struct ht_facts *ret)
+{
+	const unsigned w = e->word;
+
+	for (unsigned i = 0; i < e->loads; i++) {
+		const struct ht_facts_load *l = &e->load[i];
+		uint64_t at = (l->vaddr + w - 1) & ~(uint64_t)(w - 1), a, b;
+
+		if (!(l->flags & PF_W))
+			continue;
+		for (; at - l->vaddr < l->filesz; at += w) {
+			if (!ht_elf_word(e, at, &a))
+				continue;
+			if (a == at - 2 * w && ht_elf_word(e, at + w, &b) &&
+			    b == a)
+				consider_arena(e, at, ret);
+			if (a >= PAGE && ht_elf_word(e, at + 3 * w, &b) &&
+			    b == (w == 8 ? 8u : 2u) &&
+			    !consider_par(e, at, true, ret))
+				consider_par(e, at, false, ret);
+		}
+	}
+}
