@@ -368,7 +368,7 @@ static void release_stopped(struct ht_stopped *s)
 void ht_stop_calm(const struct ht_stopped *s)
 {
 	if (s->raised)
-		ht_priority_restore();
+		ht_priority_hold();
 }
 
 /* Lets those go that were too late for the deadline. looked_ns: when they were

@@ -71,7 +71,7 @@ enum ht_code ht_stop_fork(struct ht_stopped *s,
 			  int64_t deadline_ns, pid_t *ret_copy,
 			  struct ht_err *err) HT_MUST_CHECK;
 
-/* For a long hold: back to ordinary priority; release raises it again. */
+/* For a long hold: among the ordinary, but first; release raises it again. */
 void ht_stop_calm(const struct ht_stopped *s);
 
 /* Lets every thread go as it was. Frees s. NULL is fine: an empty report. */
