@@ -142,6 +142,15 @@ bool ht_held_woke(const struct ht_held *h, DIR *tasks)
 	       ht_task_runs(tasks, h->tid) != h->runs;
 }
 
+bool ht_held_watch_anew(struct ht_held *h, DIR *tasks)
+{
+	if (!ht_held_woke(h, tasks))
+		return true;
+	h->runs = ht_task_runs(tasks, h->tid);
+	return h->runs != HT_RUNS_UNKNOWN &&
+	       ht_task_asleep(tasks, h->tid, &h->nap);
+}
+
 void ht_held_run(struct ht_held *h)
 {
 	void *signal = (void *)(intptr_t)h->signal;

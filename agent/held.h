@@ -52,6 +52,8 @@ void ht_held_run(struct ht_held *h);
 bool ht_held_collect(struct ht_held *h);
 /* Whether a watched thread ran since we looked. */
 bool ht_held_woke(const struct ht_held *h, DIR *tasks);
+/* Watches a watched thread from now on; false: it does not sleep. */
+bool ht_held_watch_anew(struct ht_held *h, DIR *tasks);
 /* Lets it go, with the signal that it was about to get. */
 void ht_held_release(struct ht_held *h);
 

@@ -155,25 +155,54 @@ static enum ht_code leave_malloc(struct ht_look *l, int64_t deadline_ns,
 	}
 }
 
-enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
+enum ht_code ht_look_rest(struct ht_look *l, int64_t deadline_ns,
 			  struct ht_err *err)
 {
-	struct ht_target *t = l->session->target;
-	enum ht_code code = ht_maps_read(t->pid, &l->maps, err);
+	enum ht_code code =
+		ht_maps_read(l->session->target->pid, &l->maps, err);
 
 	if (code == HT_OK && l->stop)
 		code = leave_malloc(l, deadline_ns, err);
-	if (code != HT_OK)
-		return code;
 	l->session->snapshot->head.taken_at = ht_wall_ns();
+	return code;
+}
+
+enum ht_code ht_look_roots(struct ht_look *l, struct ht_err *err)
+{
+	struct ht_target *t = l->session->target;
+	enum ht_code code = HT_OK;
+
 	if (t->located.n > 0)
-		code = ht_locate_threads(&t->located, t->reader, &l->maps,
+		code = ht_locate_threads(&t->located, l->in.reader, &l->maps,
 					 l->in.threads, l->in.threads_n, err);
 	if (code == HT_OK)
 		code = ht_roots_read(&l->in, &l->roots, err);
 	if (code == HT_OK)
 		l->inside_malloc |= ht_roots_in_flux(l->roots);
 	return code;
+}
+
+enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
+			  struct ht_err *err)
+{
+	enum ht_code code = ht_look_rest(l, deadline_ns, err);
+
+	return code == HT_OK ? ht_look_roots(l, err) : code;
+}
+
+enum ht_code ht_look_release_keeping(struct ht_look *l, struct ht_err *err)
+{
+	size_t n = l->in.threads_n;
+
+	l->unstopped = calloc(n + 1, sizeof(*l->unstopped));
+	if (l->unstopped && n > 0)
+		memcpy(l->unstopped, l->in.threads, n * sizeof(*l->unstopped));
+	ht_look_release(l);
+	if (!l->unstopped)
+		return ht_fail(err, HT_NOMEM, "no memory for threads");
+	l->in.threads = l->unstopped;
+	l->in.threads_n = n;
+	return HT_OK;
 }
 
 /* One thread's caches, in its turn. */

@@ -115,49 +115,71 @@ static enum ht_code refuse_by_memory(const struct ht_snapshot *s,
 	return HT_OK;
 }
 
-static void end_copy(pid_t *copy)
+struct copy {
+	pid_t pid; /* 0: none */
+	struct ht_reader reader;
+};
+
+static void end_copy(struct copy *copy)
 {
-	ht_inject_end(*copy);
-	*copy = 0;
+	if (copy->reader.ops)
+		ht_reader_close(&copy->reader);
+	ht_inject_end(copy->pid);
+	copy->pid = 0;
 }
 
-/* Stops the target at rest and forks it; the target runs again afterwards.
- * HT_BUSY: some thread was inside malloc, or ran. */
-static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
-			 enum ht_held_watch watch, pid_t *ret_copy,
-			 struct ht_err *err)
+/* Stops the target at rest and forks it; the target runs again afterwards. */
+static enum ht_code fork_target(struct ht_look *l,
+				const struct ht_inject_code *found,
+				enum ht_held_watch watch, pid_t *ret_copy,
+				struct ht_err *err)
 {
 	const struct ht_stop_limits limits = {
 		.deadline_ns = ht_mono_ns() + STOP_WITHIN_NS,
 		.realtime = true,
 		.watch = watch,
 	};
-	enum ht_code code = ht_look_stop(l, &limits, err);
+	enum ht_code code = ht_look_stop(l, &limits, err), kept;
 
 	if (code == HT_OK)
-		code = ht_look_read(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
+		code = ht_look_rest(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
+	if (code == HT_OK && !l->inside_malloc)
+		code = ht_stop_fork(l->stop, found,
+				    ht_mono_ns() + STOP_WITHIN_NS, ret_copy,
+				    err);
+	kept = ht_look_release_keeping(l, err);
+	return code == HT_OK ? kept : code;
+}
+
+/* A copy at rest, and its roots. HT_BUSY: some thread was inside malloc, or
+ * ran. */
+static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
+			 enum ht_held_watch watch, struct copy *copy,
+			 struct ht_err *err)
+{
+	enum ht_code code = fork_target(l, found, watch, &copy->pid, err);
+
+	if (code == HT_OK && !l->inside_malloc && l->woken)
+		code = ht_fail(err, HT_BUSY,
+			       "some thread that must not be interrupted ran "
+			       "during each of %d stops",
+			       (int)l->attempts);
+	if (code == HT_OK && !l->inside_malloc)
+		code = ht_reader_open_process(copy->pid,
+					      l->session->target->reader->word,
+					      true, &copy->reader, err);
+	if (code == HT_OK && !l->inside_malloc) {
+		l->in.reader = &copy->reader;
+		code = ht_look_roots(l, err);
+	}
 	if (code == HT_OK && l->inside_malloc)
 		code = ht_fail(err, HT_BUSY,
 			       "some thread was inside malloc at each of %d "
 			       "stops",
 			       (int)l->attempts);
-	if (code == HT_OK)
-		code = ht_stop_fork(l->stop, found,
-				    ht_mono_ns() + STOP_WITHIN_NS, ret_copy,
-				    err);
-	ht_look_release(l);
-	if (code == HT_SYS)
-		code = ht_fail(
-			err, HT_REFUSED,
-			"process %d could not be forked: its limits "
-			"(RLIMIT_NPROC, cgroup) allow no further process",
-			(int)l->session->target->pid);
-	if (code == HT_OK && l->woken) {
-		end_copy(ret_copy);
-		code = ht_fail(err, HT_BUSY,
-			       "some thread that must not be interrupted ran "
-			       "during each of %d stops",
-			       (int)l->attempts);
+	if (code != HT_OK) {
+		l->in.reader = l->session->target->reader;
+		end_copy(copy);
 	}
 	return code;
 }
@@ -179,7 +201,7 @@ static enum ht_code rehearse(struct ht_look *l, struct ht_inject_code *ret,
 	return code;
 }
 
-static enum ht_code take_at_rest(struct ht_look *l, pid_t *ret_copy,
+static enum ht_code take_at_rest(struct ht_look *l, struct copy *copy,
 				 struct ht_err *err)
 {
 	struct ht_inject_code found;
@@ -192,7 +214,7 @@ static enum ht_code take_at_rest(struct ht_look *l, pid_t *ret_copy,
 	for (enum ht_held_watch watch = HT_WATCH_MENDED;;) {
 		uint64_t most = l->session->request->attempts;
 
-		code = take(l, &found, watch, ret_copy, err);
+		code = take(l, &found, watch, copy, err);
 		if (code == HT_SYS)
 			return ht_fail(err, HT_REFUSED,
 				       "process %d could not be forked: its "
@@ -213,24 +235,9 @@ static enum ht_code take_at_rest(struct ht_look *l, pid_t *ret_copy,
 
 /* Memory comes from the copy; which pages are resident, from the target: a fork
  * leaves file-backed pages out. */
-static enum ht_code walk_copy(struct ht_look *l, pid_t copy, struct ht_err *err)
-{
-	struct ht_reader reader = {0};
-	enum ht_code code = ht_reader_open_process(
-		copy, l->session->target->reader->word, true, &reader, err);
-
-	if (code != HT_OK)
-		return code;
-	l->in.reader = &reader;
-	code = ht_look_walk(l, err);
-	l->session->target->reader->bytes_read += reader.bytes_read;
-	ht_reader_close(&reader);
-	return code;
-}
-
 enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err)
 {
-	HT_CLEANUP(end_copy) pid_t copy = 0;
+	HT_CLEANUP(end_copy) struct copy copy = {0};
 	HT_AUTO_LOOK struct ht_look l;
 	enum ht_code code;
 
@@ -241,7 +248,8 @@ enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err)
 	if (code == HT_OK)
 		code = take_at_rest(&l, &copy, err);
 	if (code == HT_OK)
-		code = walk_copy(&l, copy, err);
+		code = ht_look_walk(&l, err);
+	s->target->reader->bytes_read += copy.reader.bytes_read;
 	if (code == HT_OK)
 		ht_look_report(&l);
 	return code;

@@ -2,6 +2,7 @@
 #include "agent/stop.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,25 +295,48 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 }
 
 /* A parent in vfork sleeps in one of these until its child has let go of the
- * memory that they share; else they hardly sleep. */
-static bool in_vfork(const struct ht_held *h)
+ * memory that they share. */
+static bool in_vfork(const struct ht_stopped *s, const struct ht_held *h)
 {
-	return h->state == HT_HELD_WATCHED &&
-	       (h->nap.nr == SYS_vfork || h->nap.nr == SYS_clone ||
-		h->nap.nr == SYS_clone3);
+	uint64_t flags = 0;
+
+	if (h->state != HT_HELD_WATCHED)
+		return false;
+	if (h->nap.nr == SYS_clone)
+		flags = h->nap.arg[0];
+	else if (h->nap.nr == SYS_clone3 &&
+		 ht_reader_read(s->reader, h->nap.arg[0], &flags, sizeof(flags),
+				NULL) != HT_OK)
+		return true;
+	return h->nap.nr == SYS_vfork || flags & CLONE_VFORK;
 }
 
-enum ht_code ht_stop_fork(struct ht_stopped *s,
-			  const struct ht_inject_code *code_found,
-			  int64_t deadline_ns, pid_t *ret_copy,
-			  struct ht_err *err)
+/* Only the fork itself must see every thread at rest: those that ran before and
+ * sleep again are watched anew. */
+static enum ht_code ready_to_fork(struct ht_stopped *s, struct ht_err *err)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (in_vfork(&s->held[i]))
+	for (size_t i = 0; i < s->n; i++) {
+		struct ht_held *h = &s->held[i];
+
+		if (!ht_held_watch_anew(h, s->tasks))
+			return ht_fail(err, HT_BUSY,
+				       "process %d: thread %d, which must not "
+				       "be interrupted, runs",
+				       (int)s->pid, (int)h->tid);
+		if (in_vfork(s, h))
 			return ht_fail(err, HT_REFUSED,
 				       "process %d: thread %d is in vfork, its "
 				       "child uses the same memory",
-				       (int)s->pid, (int)s->held[i].tid);
+				       (int)s->pid, (int)h->tid);
+	}
+	return HT_OK;
+}
+
+static enum ht_code fork_by_any(struct ht_stopped *s,
+				const struct ht_inject_code *code_found,
+				int64_t deadline_ns, pid_t *ret_copy,
+				struct ht_err *err)
+{
 	for (size_t i = 0; i < s->n; i++) {
 		struct ht_held *h = &s->held[i];
 		enum ht_code code;
@@ -335,6 +359,18 @@ enum ht_code ht_stop_fork(struct ht_stopped *s,
 		"that cannot be left and entered again unnoticed; mode "
 		"bounded needs no stop for those",
 		(int)s->pid);
+}
+
+enum ht_code ht_stop_fork(struct ht_stopped *s,
+			  const struct ht_inject_code *code_found,
+			  int64_t deadline_ns, pid_t *ret_copy,
+			  struct ht_err *err)
+{
+	enum ht_code code = ready_to_fork(s, err);
+
+	if (code != HT_OK)
+		return code;
+	return fork_by_any(s, code_found, deadline_ns, ret_copy, err);
 }
 
 const struct ht_thread_state *ht_stop_threads(const struct ht_stopped *s,

@@ -65,7 +65,9 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 			   struct ht_err *err) HT_MUST_CHECK;
 
 /* Forks the target by one of its held threads (inject.h), which runs on; the
- * others stay held. HT_REFUSED: no thread that can be used. */
+ * others stay held. From then on ht_stop_woken tells of threads that ran since
+ * this call began. HT_REFUSED: no thread that can be used, or vfork; HT_BUSY: a
+ * watched thread runs; HT_SYS: the kernel would not fork. */
 enum ht_code ht_stop_fork(struct ht_stopped *s,
 			  const struct ht_inject_code *code_found,
 			  int64_t deadline_ns, pid_t *ret_copy,

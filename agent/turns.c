@@ -13,14 +13,14 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 
-/* Threads asked to stop at one time, at most: should all of them stop in one
- * instant, the last is looked at and let go before its time is over. */
-#define WINDOW_MAX    32
-#define FIRST_LOOK_NS (100 * HT_NS_PER_US)
-#define ROUNDS	      6
-#define LET_GO_NS     (5 * HT_NS_PER_S)
-#define LISTINGS      4 /* threads that create threads: not for ever */
-#define THREADS_MAX   (1u << 20)
+/* Threads asked to stop that have not yet, at most. */
+#define WINDOW_MAX 128
+/* One that is on a processor when it is asked to stop does so within that. */
+#define STOPS_WITHIN_NS (60 * HT_NS_PER_US)
+#define ROUNDS		6
+#define LET_GO_NS	(5 * HT_NS_PER_S)
+#define LISTINGS	4 /* threads that create threads: not for ever */
+#define THREADS_MAX	(1u << 20)
 
 struct turn {
 	pid_t tid;
@@ -43,7 +43,6 @@ struct turns {
 	size_t n, capacity, next;
 	struct slot slot[WINDOW_MAX];
 	size_t slots;
-	int64_t slowest_ns; /* of the looks so far */
 	struct ht_turns_report report;
 };
 
@@ -91,12 +90,8 @@ static enum ht_code list(struct turns *s, struct ht_err *err)
 static enum ht_code look_at(struct turns *s, struct turn *turn,
 			    const struct ht_thread_state *t, struct ht_err *err)
 {
-	int64_t begin = ht_mono_ns(), took;
 	enum ht_code code = s->look->look(s->look->ctx, t, err);
 
-	took = ht_mono_ns() - begin;
-	if (took > s->slowest_ns)
-		s->slowest_ns = took;
 	turn->done = code == HT_OK;
 	if (s->reader->expired && turn->done) {
 		s->look->forget(s->look->ctx);
@@ -133,6 +128,7 @@ static void let_go(struct turns *s, struct slot *slot)
 	s->report.held++;
 }
 
+/* A thread that has stopped. */
 static enum ht_code look_at_held(struct turns *s, struct slot *slot,
 				 struct ht_err *err)
 {
@@ -145,20 +141,62 @@ static enum ht_code look_at_held(struct turns *s, struct slot *slot,
 	code = look_at(s, &s->turn[slot->turn], &t, err);
 	s->reader->deadline_ns = 0;
 	s->reader->expired = false;
-	let_go(s, slot);
+	return code;
+}
+
+static bool stops_soon(struct slot *slot)
+{
+	int64_t limit = slot->since_ns + STOPS_WITHIN_NS;
+
+	while (!ht_held_collect(&slot->held)) {
+		int64_t now = ht_mono_ns();
+
+		if (now >= limit)
+			return false;
+		slot->since_ns = now;
+	}
+	return true;
+}
+
+/* A thread that was asked to stop, and did not at once, waits for a processor:
+ * it will not run an instruction of its program before it stops, so what is
+ * read of it is of one instant. Unless it stops meanwhile: then it may have
+ * run. */
+static enum ht_code look_at_waiting(struct turns *s, struct slot *slot,
+				    struct ht_err *err)
+{
+	struct turn *turn = &s->turn[slot->turn];
+	struct ht_thread_state t = {.tid = turn->tid};
+	enum ht_code code;
+
+	t.thread_pointer = ht_thread_pointer(turn->tid, s->reader);
+	t.registers = t.thread_pointer != 0;
+	code = look_at(s, turn, &t, err);
+	slot->since_ns = ht_mono_ns();
+	if (ht_held_collect(&slot->held) && turn->done) {
+		s->look->forget(s->look->ctx);
+		turn->done = false;
+	}
 	return code;
 }
 
 /* --- the window
  * -------------------------------------------------------------- */
 
-static size_t width(const struct turns *s)
+/* The thread of this slot has stopped, or ended. */
+static enum ht_code end_turn(struct turns *s, struct slot *slot,
+			     struct ht_err *err)
 {
-	int64_t fit = s->limits->hold_ns / 2 / (s->slowest_ns + 1);
+	struct turn *turn = &s->turn[slot->turn];
+	enum ht_code code = HT_OK;
 
-	if (fit < 1)
-		return 1;
-	return fit < WINDOW_MAX ? (size_t)fit : WINDOW_MAX;
+	if (slot->held.state != HT_HELD_STOPPED)
+		turn->done = true; /* it ended */
+	else if (!turn->done)
+		code = look_at_held(s, slot, err);
+	let_go(s, slot);
+	*slot = s->slot[--s->slots];
+	return code;
 }
 
 static enum ht_code begin_turn(struct turns *s, size_t i, struct ht_err *err)
@@ -177,10 +215,12 @@ static enum ht_code begin_turn(struct turns *s, size_t i, struct ht_err *err)
 		return look_at_sleeper(s, &s->turn[i], &slot->held, err);
 	if (slot->held.state != HT_HELD_SEIZED)
 		return HT_OK;
+	s->slots++;
 	slot->since_ns = ht_mono_ns();
 	ht_held_interrupt(&slot->held);
-	s->slots++;
-	return HT_OK;
+	if (stops_soon(slot))
+		return end_turn(s, slot, err);
+	return look_at_waiting(s, slot, err);
 }
 
 /* Takes note of those that have stopped. The one that did so first; NULL: none
@@ -199,19 +239,6 @@ static struct slot *first_stopped(struct turns *s)
 			first = slot;
 	}
 	return first;
-}
-
-static enum ht_code end_turn(struct turns *s, struct slot *slot,
-			     struct ht_err *err)
-{
-	enum ht_code code = HT_OK;
-
-	if (slot->held.state == HT_HELD_STOPPED)
-		code = look_at_held(s, slot, err);
-	else
-		s->turn[slot->turn].done = true; /* it ended */
-	*slot = s->slot[--s->slots];
-	return code;
 }
 
 /* The next thread whose turn has not come, or not succeeded; n: none. */
@@ -234,7 +261,7 @@ static enum ht_code take_round(struct turns *s, struct ht_err *err)
 		slot = first_stopped(s);
 		if (slot) {
 			code = end_turn(s, slot, err);
-		} else if (s->slots < width(s)) {
+		} else if (s->slots < WINDOW_MAX) {
 			size_t i = next_turn(s);
 
 			if (i < s->n)
@@ -338,11 +365,8 @@ enum ht_code ht_turns_take(pid_t pid, const struct ht_turns_limits *limits,
 	*ret = (struct ht_turns_report){0};
 	if (!s)
 		return ht_fail(err, HT_NOMEM, "no memory for threads");
-	*s = (struct turns){.pid = pid,
-			    .limits = limits,
-			    .look = look,
-			    .reader = reader,
-			    .slowest_ns = FIRST_LOOK_NS};
+	*s = (struct turns){
+		.pid = pid, .limits = limits, .look = look, .reader = reader};
 	if (code == HT_OK)
 		code = ht_tasks_open(pid, &s->tasks, err);
 	if (code != HT_OK)

@@ -2,9 +2,10 @@
 /*
  * Turns: each thread of a process stands still for a moment, in turn, where to
  * hold all of them at once would take longer than was allowed. A thread that
- * sleeps is watched, as in a stop; one that runs is held from its own stop to
- * its own release, and never longer than it may be. A few are asked to stop at
- * a time: on a busy machine a thread stops only when it gets a processor.
+ * sleeps is watched, as in a stop. One that runs is asked to stop: if it was on
+ * a processor it does so at once, is looked at and let go; if it was waiting
+ * for one it runs nothing before it stops, is looked at meanwhile, and let go
+ * as soon as it gets there. None is ever held for longer than its own look.
  */
 #ifndef HT_AGENT_TURNS_H
 #define HT_AGENT_TURNS_H
