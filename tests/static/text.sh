@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Limit: 120 s
+# Limit: 300 s
 # What can be said of the files without compiling them.
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
