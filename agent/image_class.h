@@ -62,11 +62,12 @@ static void CLASS(read_dynamic)(const struct copy *c, const ELF(Phdr) * p,
 				struct CLASS(dynamic) * ret)
 {
 	uint64_t left = p->p_filesz / sizeof(ELF(Dyn));
-	const uint8_t *at = c->bytes + p->p_vaddr;
+	const uint8_t *at;
 	ELF(Dyn) d;
 
 	if (p->p_vaddr >= c->size || p->p_filesz > c->size - p->p_vaddr)
 		return;
+	at = c->bytes + p->p_vaddr;
 	for (; left; left--, at += sizeof(d)) {
 		memcpy(&d, at, sizeof(d));
 		if (d.d_tag == DT_SYMTAB)

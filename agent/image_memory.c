@@ -13,7 +13,7 @@
 #include "common/cleanup.h"
 
 #define PAGE	    4096u
-#define COPY_MAX    (UINT64_C(64) << 20) /* libc has 2 MiB */
+#define COPY_MAX    (UINT64_C(16) << 20) /* libc has 2 MiB */
 #define SYMBOLS_MAX 65536u
 /* Section headers that are made: none, .dynsym, .dynstr, relocations, notes. */
 #define SECTIONS 5u
