@@ -26,7 +26,7 @@ enum ht_facts_flag {
 				     table row or `dwarf` describes */
 	HT_FACTS_DWARF = 1 << 6,  /* `dwarf` is filled */
 	HT_FACTS_DEBUG_MISMATCH = 1 << 7, /* debug file of another build */
-	HT_FACTS_COPIED = 1 << 8, /* read with HT_FACTS_LIVE */
+	HT_FACTS_COPIED = 1 << 8,	  /* read with HT_FACTS_LIVE */
 };
 
 enum ht_facts_want {
