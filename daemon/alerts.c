@@ -190,7 +190,7 @@ void ht_alerts_ask(struct ht_alerts *a, struct ht_watched *p,
 
 	/* What fires may be in a store that somebody holds for a moment: asked
 	 * now, it would begin again under another id. */
-	if (!a->loaded && ht_wall_ns() - a->daemon->started_ns < LOAD_WAIT_NS)
+	if (!a->loaded && ht_mono_ns() - a->daemon->begun_ns < LOAD_WAIT_NS)
 		return;
 	for (size_t i = 0; i < c->rules_n; i++) {
 		if (ht_rule_concerns(&c->rules[i], p->target))
@@ -230,7 +230,7 @@ static bool process_is_watched(const struct ht_alerts *a, const char *key)
 void ht_alerts_sweep(struct ht_alerts *a)
 {
 	int64_t now_ns = ht_mono_ns();
-	bool searched = ht_wall_ns() - a->daemon->started_ns > FOUND_AGAIN_NS;
+	bool searched = now_ns - a->daemon->begun_ns > FOUND_AGAIN_NS;
 	struct ht_alert_entry *e, *next;
 
 	if (now_ns - a->swept_ns < SWEEP_NS)

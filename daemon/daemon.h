@@ -9,6 +9,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/alerts.h"
+#include "daemon/clocks.h"
 #include "daemon/config.h"
 #include "daemon/control.h"
 #include "daemon/http.h"
@@ -29,7 +30,8 @@ struct ht_daemon {
 	sd_event *event;
 	struct ht_config config;
 	const char *config_path; /* NULL: none was given, none is there */
-	int64_t started_ns;	 /* wall clock */
+	int64_t started_ns;	 /* wall clock: for people */
+	int64_t begun_ns;	 /* the same, monotonic: for waiting */
 	bool reload_ok;
 	struct ht_registry registry;
 	struct ht_supervisor supervisor;
@@ -40,6 +42,7 @@ struct ht_daemon {
 	struct ht_http http;
 	struct ht_control control;
 	struct ht_lag lag;
+	struct ht_clocks clocks;
 };
 
 /* Sets up all parts from d->config, in the order of their needs. */

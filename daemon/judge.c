@@ -89,11 +89,12 @@ static void flag_metrics(const struct ht_config *c,
 	}
 }
 
-static double gap_intervals(const struct ht_watched *p, int64_t now_ns)
+/* By the clock that a suspend and a set wall clock leave alone. */
+static double gap_intervals(const struct ht_watched *p)
 {
 	if (!p->latest.taken_ns)
 		return NAN;
-	return (double)(now_ns - p->latest.taken_ns) /
+	return (double)(ht_mono_ns() - p->measured_ns) /
 	       (double)p->config->interval_ns;
 }
 
@@ -111,7 +112,7 @@ static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t now_ns,
 		.series = &recent,
 		.failures = p->schedule.failures,
 		.inconsistent = ht_watched_inconsistent(p),
-		.gap_intervals = gap_intervals(p, now_ns),
+		.gap_intervals = gap_intervals(p),
 		.stop_ratio =
 			ht_schedule_stop_ratio(&p->schedule, ht_mono_ns()),
 	};

@@ -49,6 +49,7 @@ static int on_lag(sd_event_source *source, uint64_t now_us, void *ctx)
 		d->lag.last_ns = 0;
 	if (d->lag.last_ns > d->lag.max_ns)
 		d->lag.max_ns = d->lag.last_ns;
+	ht_clocks_look(&d->clocks, d);
 	d->lag.planned_ns = now_ns + LAG_EVERY_NS;
 	if (ht_timer_set(d->event, &d->lag.timer, d->lag.planned_ns, on_lag, d,
 			 &err) != HT_OK)
@@ -191,6 +192,7 @@ enum ht_code ht_daemon_init(struct ht_daemon *d, struct ht_err *err)
 	enum ht_code code;
 
 	d->started_ns = ht_wall_ns();
+	d->begun_ns = ht_mono_ns();
 	d->reload_ok = true;
 	if (sd_event_new(&d->event) < 0)
 		return ht_fail(err, HT_SYS, "cannot make an event loop");

@@ -66,6 +66,7 @@ struct ht_watched {
 	int64_t detail_ns; /* when the last full sample was, monotonic */
 
 	struct ht_latest latest;
+	int64_t measured_ns; /* when that was, monotonic */
 	struct ht_pauses pauses;
 	uint64_t samples, failures[HT_CODE_COUNT];
 	struct ht_err last_error; /* code HT_OK: none */

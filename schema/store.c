@@ -15,7 +15,7 @@
 static const char writer_settings[] = "PRAGMA journal_mode = WAL;"
 				      "PRAGMA synchronous = FULL;"
 				      "PRAGMA foreign_keys = ON;"
-				      "PRAGMA cache_size = -4000;"
+				      "PRAGMA cache_size = -2000;"
 				      "PRAGMA journal_size_limit = 8388608";
 static const char reader_settings[] = "PRAGMA query_only = ON;"
 				      "PRAGMA cache_size = -8000";

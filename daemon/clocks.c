@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/clocks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/daemon.h"
+
+static int64_t if_jump(int64_t ns)
+{
+	return llabs(ns) >= HT_NS_PER_S ? ns : 0;
+}
+
+struct ht_clock_jump ht_clocks_compare(struct ht_clocks *c, int64_t mono_ns,
+				       int64_t boot_ns, int64_t wall_ns)
+{
+	struct ht_clocks now = {boot_ns - mono_ns, wall_ns - boot_ns, true};
+	struct ht_clock_jump jump = {0};
+
+	if (c->known) {
+		jump.slept_ns = if_jump(now.asleep_ns - c->asleep_ns);
+		jump.set_ns = if_jump(now.wall_ns - c->wall_ns);
+	}
+	*c = now;
+	return jump;
+}
+
+static void tell(struct ht_daemon *d, const char *kind, const char *what,
+		 int64_t by_ns)
+{
+	char by[32], text[96];
+
+	ht_duration_text(llabs(by_ns), by, sizeof(by));
+	snprintf(text, sizeof(text), "%s %s", what, by);
+	ht_log(LOG_NOTICE, "%s", text);
+	if (!kind)
+		return;
+	HT_EACH_PROCESS (&d->registry, p)
+		ht_ingest_event(&d->ingest, p, kind, text);
+}
+
+void ht_clocks_look(struct ht_clocks *c, struct ht_daemon *d)
+{
+	struct ht_clock_jump jump = ht_clocks_compare(
+		c, ht_mono_ns(), ht_clock_ns(CLOCK_BOOTTIME), ht_wall_ns());
+
+	if (jump.slept_ns)
+		tell(d, "suspend", "the machine was suspended for",
+		     jump.slept_ns);
+	if (jump.set_ns > 0)
+		tell(d, "clock", "the wall clock was set forward by",
+		     jump.set_ns);
+	/* the store tells each process whose samples it sees go back */
+	if (jump.set_ns < 0)
+		tell(d, NULL, "the wall clock was set back by", jump.set_ns);
+}
