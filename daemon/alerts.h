@@ -42,7 +42,7 @@ void ht_alerts_process_ended(struct ht_alerts *a, const struct ht_watched *p);
 void ht_alerts_sweep(struct ht_alerts *a);
 /* Reads them back, once: at the start, or when the store opens at last. */
 void ht_alerts_load(struct ht_alerts *a);
-/* Writes all again: the store was in trouble and works again. */
+/* Writes all again: the store was in trouble and is open again. */
 void ht_alerts_record(struct ht_alerts *a);
 bool ht_alerts_silenced(const struct ht_alerts *a,
 			const struct ht_alert *alert);

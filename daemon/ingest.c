@@ -26,6 +26,8 @@ static int on_retry(sd_event_source *source, uint64_t now_us, void *ctx)
 	(void)now_us;
 	open_store(i);
 	ht_alerts_load(&i->daemon->alerts);
+	/* notices refer to them, and this file may be a new one */
+	ht_alerts_record(&i->daemon->alerts);
 	ht_sinks_load(&i->daemon->sinks);
 	return 0;
 }
@@ -82,7 +84,6 @@ static void recovered(struct ht_ingest *i)
 	if (!i->trouble[0])
 		return;
 	i->trouble[0] = '\0';
-	ht_alerts_record(&i->daemon->alerts);
 	ht_log(LOG_NOTICE, "store: works again, %llu samples were lost in all",
 	       (unsigned long long)i->lost);
 }
@@ -283,10 +284,11 @@ static enum ht_code maintain(struct ht_ingest *i, bool *ret_done,
 {
 	struct ht_store_policy policy = policy_of(&i->daemon->config.daemon);
 	int64_t bytes;
-	enum ht_code code =
-		ht_store_maintain(i->store, &policy, ht_wall_ns(),
-				  MAINTAIN_BUDGET_NS, ret_done, err);
+	enum ht_code code = ht_store_in_place(i->store, err);
 
+	if (code == HT_OK)
+		code = ht_store_maintain(i->store, &policy, ht_wall_ns(),
+					 MAINTAIN_BUDGET_NS, ret_done, err);
 	if (code == HT_OK)
 		code = ht_store_size(i->store, &bytes, err);
 	if (code == HT_OK)

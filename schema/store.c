@@ -196,6 +196,19 @@ static enum ht_code check_with(struct ht_store *st, const char *sql,
 	return ht_fail(err, HT_STORE, "%s is damaged: %s", st->path, text);
 }
 
+enum ht_code ht_store_in_place(struct ht_store *st, struct ht_err *err)
+{
+	int moved = 0;
+
+	if (sqlite3_file_control(st->db, "main", SQLITE_FCNTL_HAS_MOVED,
+				 &moved) == SQLITE_OK &&
+	    moved)
+		return ht_fail(err, HT_STORE,
+			       "%s was moved or removed while in use",
+			       st->path);
+	return HT_OK;
+}
+
 enum ht_code ht_store_check(struct ht_store *st, struct ht_err *err)
 {
 	enum ht_code code =

@@ -144,6 +144,10 @@ enum ht_code ht_store_maintain(struct ht_store *st,
 /* Bytes in use in the file, without its empty pages and the journal. */
 enum ht_code ht_store_size(struct ht_store *st, int64_t *ret_bytes,
 			   struct ht_err *err) HT_MUST_CHECK;
+/* HT_STORE when the file was moved or removed while it is open: what is written
+ * would go with it. */
+enum ht_code ht_store_in_place(struct ht_store *st,
+			       struct ht_err *err) HT_MUST_CHECK;
 /* Reads the whole file: HT_STORE says what is damaged. */
 enum ht_code ht_store_check(struct ht_store *st,
 			    struct ht_err *err) HT_MUST_CHECK;
