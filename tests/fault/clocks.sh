@@ -18,7 +18,7 @@ set_clocks() { # WALL-SECONDS ASLEEP-SECONDS
 with open(sys.argv[1], "r+b") as f:
     f.write(struct.pack("<qq", *(int(a) * 10**9 for a in sys.argv[2:4])))' "$clocks" "$@"
 }
-cp /bin/sleep "$HT_TMP/ht-sleeper"
+cp /bin/sleep "$HT_TMP/ht-clocks"
 daemon_config
 cat >"$HT_TMP/heaptide-agent" <<AGENT
 #!/bin/sh
@@ -28,9 +28,9 @@ chmod +x "$HT_TMP/heaptide-agent"
 sed -i "s:^store = .*:&\nagent = $HT_TMP/heaptide-agent:" "$conf"
 cat >>"$conf" <<CONF
 [target sleepers]
-name = ht-sleeper
+name = ht-clocks
 CONF
-start "$HT_TMP/ht-sleeper" 600
+start "$HT_TMP/ht-clocks" 600
 target=$started
 export LD_PRELOAD=$HT_BUILD/targets/clocks HT_CLOCKS=$clocks
 start "$HT_BUILD/heaptided" -c "$conf" 2>>"$log"

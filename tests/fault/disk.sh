@@ -19,16 +19,16 @@ set -u
 mkdir "$HT_TMP/disk"
 ok "a disk of 4 MB" mount -t tmpfs -o size=4M tmpfs "$HT_TMP/disk"
 db=$HT_TMP/disk/d.db
-cp /bin/sleep "$HT_TMP/ht-sleeper"
+cp /bin/sleep "$HT_TMP/ht-disk"
 daemon_config
 cat >>"$conf" <<CONF
 [target sleepers]
-name = ht-sleeper
+name = ht-disk
 [rule big]
 condition = rss > 1
 minimum = 0
 CONF
-start "$HT_TMP/ht-sleeper" 600
+start "$HT_TMP/ht-disk" 600
 target=$started
 daemon_start || { ok "heaptided starts" false; note "$(cat "$log")"; plan; }
 samples() { metric "heaptide_samples_total.*pid=\"$target\""; }

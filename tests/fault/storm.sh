@@ -16,17 +16,17 @@ set -u
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
 
-cp /bin/sleep "$HT_TMP/ht-sleeper"
+cp /bin/sleep "$HT_TMP/ht-storm"
 cp /bin/true "$HT_TMP/ht-flash"
 daemon_config
 cat >>"$conf" <<CONF
 [target sleepers]
-name = ht-sleeper
+name = ht-storm
 [target flashes]
 name = ht-flash
 max_processes = 20
 CONF
-start "$HT_TMP/ht-sleeper" 600
+start "$HT_TMP/ht-storm" 600
 target=$started
 daemon_start || { ok "heaptided starts" false; note "$(cat "$log")"; plan; }
 samples() { metric "heaptide_samples_total.*pid=\"$target\""; }
@@ -74,14 +74,14 @@ note "$((processes / seconds)) processes a second, pids begin anew after 1500"
 ok "thousands of processes came and went" test "$processes" -ge 5000
 after=$(samples)
 between "the target was measured on: half of its samples at least" $((after - before)) $seconds $((seconds * 4))
-start "$HT_TMP/ht-sleeper" 601
+start "$HT_TMP/ht-storm" 601
 ok "a new process is found" poll 20 measured "$started"
 ok "what ended is forgotten" poll 30 eval '[ "$(metrics | grep -c "^heaptide_process_info{")" = 2 ]'
 ok "no agent is left over" poll 20 eval '[ "$(pgrep -c -P $daemon -x heaptide-agent)" -le 2 ]'
 ok "nor a descriptor" poll 20 eval '[ "$(ls /proc/$daemon/fd | wc -l)" -lt 60 ]'
 between "memory did not grow by more than 8 MiB" "$(metric heaptide_self_resident_bytes)" 1 $((rss + (8 << 20)))
 is "nobody was taken for another" "$(sqlite3 -cmd '.timeout 2000' "$db" \
-	"select count(*) from process where target = 'sleepers' and comm <> 'ht-sleeper' or target = 'flashes' and comm = 'ht-sleeper'")" 0
+	"select count(*) from process where target = 'sleepers' and comm <> 'ht-storm' or target = 'flashes' and comm = 'ht-storm'")" 0
 lives() { sqlite3 -cmd '.timeout 2000' "$db" "select count(*) from process where target = 'sleepers'"; }
 ok "each life of the target is one" poll 10 eval '[ "$(lives)" = 2 ]'
 kill -0 "$target"

@@ -34,11 +34,11 @@ told() {
 has() { [ "$(told "$1" HEAPTIDE_PID)" = "$2" ]; }
 state_of() { sqlite3 -cmd '.timeout 2000' "$db" "select id from alert where rule = 'big' and state = '$1'"; }
 
-cp /bin/sleep "$HT_TMP/ht-sleeper"
+cp /bin/sleep "$HT_TMP/ht-journal"
 daemon_config
 cat >>"$conf" <<CONF
 [target sleepers]
-name = ht-sleeper
+name = ht-journal
 [rule big]
 condition = rss > 1
 minimum = 0
@@ -51,7 +51,7 @@ CONF
 journald_start
 ok "journald runs" poll 30 takes one
 [ $tap_failed -eq 0 ] || { note "$(cat "$HT_TMP/journald.log")"; plan; }
-start "$HT_TMP/ht-sleeper" 600
+start "$HT_TMP/ht-journal" 600
 target=$started
 daemon_start || { ok "heaptided starts" false; note "$(cat "$log")"; plan; }
 
@@ -80,6 +80,6 @@ is "each was told once" "$(journalctl -q -o cat HEAPTIDE_RULE=big | wc -l)" 2
 kill -KILL "$journald"
 wait "$journald" 2>/dev/null
 rm -f /run/systemd/journal/socket
-start "$HT_TMP/ht-sleeper" 601
+start "$HT_TMP/ht-journal" 601
 ok "where no journal is, the log has it" poll 30 logged "alert firing: sleepers: it is big rule=big id="
 plan

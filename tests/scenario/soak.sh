@@ -12,15 +12,15 @@ set -u
 
 processes=100
 watched_s=${SOAK_SECONDS:-90}
-cp /bin/sleep "$HT_TMP/ht-idle"
+cp /bin/sleep "$HT_TMP/ht-soak"
 daemon_config
 sed -i 's/^evaluate = .*/evaluate = 6s/; s/^scan = .*/scan = 1s/; s/^interval = .*/interval = 1s/' "$conf"
 cat >>"$conf" <<CONF
 [target idle]
-name = ht-idle
+name = ht-soak
 max_processes = $processes
 CONF
-for _ in $(seq $processes); do start "$HT_TMP/ht-idle" 1000; done
+for _ in $(seq $processes); do start "$HT_TMP/ht-soak" 1000; done
 daemon_start || { ok "heaptided starts" false; note "$(cat "$log")"; plan; }
 
 samples() { metrics | awk '/^heaptide_samples_total/ { n += $2 } END { print n + 0 }'; }

@@ -32,9 +32,9 @@ cat >"$root/etc/heaptide/heaptided.conf" <<CONF
 [defaults]
 interval = 500ms
 [target sleepers]
-name = ht-sleeper
+name = ht-unit
 CONF
-cp /bin/sleep "$root/usr/local/bin/ht-sleeper"
+cp /bin/sleep "$root/usr/local/bin/ht-unit"
 
 # Sysctls stay those of the machine; the control groups below one of ours.
 cat >"$HT_TMP/boot" <<'BOOT'
@@ -52,7 +52,7 @@ mkdir -p old
 pivot_root . old
 cd /
 umount -l /old
-/usr/local/bin/ht-sleeper 1000 &
+/usr/local/bin/ht-unit 1000 &
 exec env -i container=heaptide PATH=/usr/sbin:/usr/bin:/sbin:/bin \
 	/lib/systemd/systemd --system --unit=test.target
 BOOT
