@@ -10,7 +10,7 @@ set -u
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
 
-cp /bin/sleep "$HT_TMP/ht-sleeper"
+cp /bin/sleep "$HT_TMP/ht-fault"
 cat >"$HT_TMP/count" <<EOT
 #!/bin/sh
 cat >>$HT_TMP/notices
@@ -21,7 +21,7 @@ echo 0 >"$HT_TMP/status"
 daemon_config
 cat >>"$conf" <<EOT
 [target sleepers]
-name = ht-sleeper
+name = ht-fault
 [rule big]
 condition = rss > 1
 minimum = 0
@@ -33,7 +33,7 @@ command = $HT_TMP/count
 timeout = 2s
 retry_max = 1s
 EOT
-start "$HT_TMP/ht-sleeper" 600
+start "$HT_TMP/ht-fault" 600
 target=$started
 
 count() { # STATE: distinct ids told of it
@@ -70,7 +70,7 @@ is "killed after that, nothing is told again" "$(count firing all) $(count resol
 
 # --- a sink that fails: told until it takes it, and visible ---
 echo 1 >"$HT_TMP/status"
-start "$HT_TMP/ht-sleeper" 601
+start "$HT_TMP/ht-fault" 601
 target=$started
 ok "a sink that fails is shown" poll 40 eval "[ \"\$(metric 'heaptide_sink_up{sink=\"counter\"}')\" = 0 ]"
 daemon_stop KILL
@@ -81,7 +81,7 @@ is "always with the same id" "$(count firing)" 2
 printf '#!/bin/sh\nsleep 100\n' >"$HT_TMP/count"
 before=$(metric "heaptide_samples_total.*pid=\"$target\"")
 kill -9 "$target"
-start "$HT_TMP/ht-sleeper" 602
+start "$HT_TMP/ht-fault" 602
 target=$started
 ok "a sink that hangs is ended" poll 30 eval "[ \"\$(metric 'heaptide_sink_failures_total{sink=\"counter\"}')\" -ge 1 ]"
 ok "and holds up nothing" poll 10 measured "$target"
