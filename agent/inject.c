@@ -98,7 +98,10 @@ static uint64_t find_in(struct ht_reader *reader, const struct ht_vma *v,
 
 	for (uint64_t at = v->start; at < v->end && !found;
 	     at += sizeof(buf) - len) {
-		size_t n = ht_reader_some(reader, at, buf, sizeof(buf));
+		/* Never beyond the end: what lies there is not code. */
+		size_t want = v->end - at < sizeof(buf) ? (size_t)(v->end - at)
+							: sizeof(buf);
+		size_t n = ht_reader_some(reader, at, buf, want);
 		const uint8_t *hit = n ? memmem(buf, n, what, len) : NULL;
 
 		if (n == 0)

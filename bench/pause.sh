@@ -2,46 +2,76 @@
 # SPDX-License-Identifier: Apache-2.0
 # The pause as the measured process sees it: the longest gap between two
 # readings of the clock by a pinned thread of it, while a sample is taken.
-# BENCH_HEAPS (MiB) and BENCH_THREADS choose the rows.
+# BENCH_HEAPS (MiB) and BENCH_THREADS choose the rows, BENCH_SAMPLES how many
+# samples of a small heap. Some ten minutes as a whole.
 set -euo pipefail
 heaps=${BENCH_HEAPS:-1 64 1024 4096}
-threads=${BENCH_THREADS:-1 8 64 512}
+threads=${BENCH_THREADS:-1 8 64 128 512}
+samples=${BENCH_SAMPLES:-200}
 agent=$HT_BUILD/heaptide-agent
+run() { "$HT_BUILD/bench/pause_bench" "$agent" "$@" 2>&1; }
 
-# row HEAP THREADS MODE SAMPLES
+# row HEAP THREADS MODE SAMPLES: sets median and told.
 row() {
 	local figures
-	if ! figures=$("$HT_BUILD/bench/pause_bench" "$agent" "$1" "$2" "$3" "$4" 2>&1); then
+	median='' told=''
+	if ! figures=$(run "$1" "$2" "$3" "$4"); then
 		printf '| %s MiB | %s | %s | %s | | | |\n' "$1" "$2" "$3" "$figures"
 		return
 	fi
-	# shellcheck disable=SC2086 # four figures
-	printf '| %s MiB | %s | %s | %s | %s | %s | %s |\n' "$1" "$2" "$3" $figures
+	read -r median p99 largest told <<<"$figures"
+	printf '| %s MiB | %s | %s | %s | %s | %s | %s |\n' "$1" "$2" "$3" \
+		"$median" "$p99" "$largest" "$told"
+}
+
+# times N HEAP: fewer samples where one takes seconds.
+times() {
+	local n=$(($1 * 64 / ($2 < 64 ? 64 : $2)))
+	echo $((n < 5 ? 5 : n))
 }
 
 table() {
-	printf '| heap | threads | mode | median us | p99 us | largest us | reported us, median |\n'
+	printf '| heap | threads | mode | median us | p99 us | largest us | told us, median |\n'
 	printf '| --- | --- | --- | --- | --- | --- | --- |\n'
 }
 
-echo "## The pause by the size of the heap, 8 threads"
+echo "## The pause by the size of the heap"
+echo
+echo "fork: the process forks itself; told is the time of the call."
 echo
 table
 for heap in $heaps; do
-	for mode in unsampled none bounded; do
-		row "$heap" 8 "$mode" 100
-	done
-	for mode in exact snapshot fork; do
-		row "$heap" 8 "$mode" 10
-	done
-	row "$heap" 8 gcore 1
+	row "$heap" 8 unsampled 40
+	row "$heap" 8 none "$(times "$samples" "$heap")"
+	row "$heap" 8 bounded "$(times "$samples" "$heap")"
+	row "$heap" 64 bounded "$(times "$samples" "$heap")"
+	row "$heap" 8 exact "$(times 40 "$heap")"
+	row "$heap" 8 fork 15
+	fork=$told
+	row "$heap" 8 snapshot "$(times 40 "$heap")"
+	[ -z "$fork" ] || [ -z "$median" ] ||
+		awk -v h="$heap" -v s="$median" -v f="$fork" 'BEGIN {
+			printf "| %s MiB | 8 | snapshot / fork | %.2f x | | | |\n", h, s / f }'
+	[ "$heap" -gt 1024 ] || row "$heap" 8 gcore 1
 done
 echo
 echo "## The pause by the number of threads, 64 MiB"
 echo
 table
 for n in $threads; do
-	for mode in unsampled bounded exact; do
-		row 64 "$n" "$mode" 50
+	row 64 "$n" unsampled 40
+	row 64 "$n" none $((samples / 4))
+	row 64 "$n" bounded "$samples"
+	row 64 "$n" exact 20
+	row 64 "$n" snapshot 20
+done
+echo
+echo "## What is lost by a sample each second in bounded mode"
+echo
+printf '| heap | busy threads | lost |\n| --- | --- | --- |\n'
+for heap in 1 64; do
+	for n in 1 "$(nproc)"; do
+		run "$heap" "$n" throughput 5 | awk -v h="$heap" -v n="$n" '
+			{ printf "| %s MiB | %s | %.2f %% |\n", h, n, $1 / 100 }'
 	done
 done

@@ -8,7 +8,12 @@
  * that reads the clock as fast as it can: the longest gap between two readings
  * while one sample was taken is that sample's pause. Prints, in microseconds:
  * median, 99th percentile and largest of these, and the median of what heaptide
- * reports.
+ * reports (fork: of what the call took).
+ *
+ * MODE throughput: THREADS threads allocate, write and free without a pause;
+ * SAMPLES times two seconds pass unsampled, then two with a sample each second
+ * in bounded mode. Prints the median of what is lost, in hundredths of a per
+ * cent.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -30,8 +35,10 @@
 /* Between the process and us. */
 struct view {
 	volatile int ready, fork_now;
-	volatile int64_t longest_ns;
+	volatile int64_t longest_ns, fork_ns;
 	volatile uint64_t readings;
+	_Atomic uint64_t work; /* pieces done, all threads */
+	int busy;	       /* mode throughput */
 };
 
 static struct view *view;
@@ -66,6 +73,27 @@ static void *allocate(void *arg)
 	return NULL;
 }
 
+static void *work_hard(void *arg)
+{
+	void *slot[64] = {0};
+	unsigned at = (unsigned)(uintptr_t)&slot;
+
+	(void)arg;
+	for (;;) {
+		for (int i = 0; i < 1000; i++) {
+			size_t size;
+
+			at = at * 1664525u + 1013904223u;
+			size = 16 + (at >> 8) % 1000;
+			free(slot[at >> 26]);
+			slot[at >> 26] = malloc(size);
+			memset(slot[at >> 26], 1, size);
+		}
+		view->work++;
+	}
+	return NULL;
+}
+
 static void start(void *(*run)(void *))
 {
 	pthread_attr_t small;
@@ -88,16 +116,19 @@ static void be_measured(size_t mib, int threads)
 	}
 	for (size_t i = 0; i < n; i += 3)
 		free(keep[i]);
-	start(watch_the_clock);
+	if (!view->busy)
+		start(watch_the_clock);
 	for (int i = 0; i < threads; i++)
-		start(allocate);
+		start(view->busy ? work_hard : allocate);
 	view->ready = 1;
 	for (;;) {
 		if (view->fork_now) {
+			int64_t begin = ht_mono_ns();
 			pid_t child = fork();
 
 			if (child == 0)
 				_exit(0);
+			view->fork_ns = ht_mono_ns() - begin;
 			waitpid(child, NULL, 0);
 			view->fork_now = 0;
 		}
@@ -127,11 +158,12 @@ static int64_t sample(struct sampler *s)
 	struct ht_err err;
 
 	if (strcmp(s->mode, "unsampled") == 0) {
-		usleep(5000);
+		usleep(50000);
 	} else if (strcmp(s->mode, "fork") == 0) {
 		view->fork_now = 1;
 		while (view->fork_now)
 			usleep(200);
+		return view->fork_ns / HT_NS_PER_US;
 	} else if (strcmp(s->mode, "gcore") == 0) {
 		snprintf(command, sizeof(command),
 			 "gcore -o /tmp/pause_bench %d >/dev/null 2>&1; "
@@ -155,7 +187,8 @@ static bool by_agent(struct sampler *s, const char *agent)
 
 	s->request = HT_REQUEST_DEFAULT;
 	for (uint64_t m = 0; m < HT_MODE_COUNT; m++) {
-		if (strcmp(s->mode, ht_mode_names[m]) != 0)
+		if (strcmp(s->mode, ht_mode_names[m]) != 0 &&
+		    !(view->busy && m == HT_MODE_BOUNDED))
 			continue;
 		s->request.mode = m;
 		if (ht_client_start(agent, s->pid, NULL, NULL, &s->client,
@@ -179,6 +212,54 @@ static int64_t longest_us(void)
 	return view->longest_ns / HT_NS_PER_US;
 }
 
+/* Pieces of work in two seconds. */
+static uint64_t work_done(struct sampler *s, bool sampled)
+{
+	uint64_t before = view->work;
+	int64_t end = ht_mono_ns() + 2 * HT_NS_PER_S;
+
+	for (int i = 0; i < 2; i++) {
+		int64_t left;
+
+		if (sampled)
+			sample(s);
+		left = end - (1 - i) * HT_NS_PER_S - ht_mono_ns();
+		if (left > 0)
+			usleep((useconds_t)(left / HT_NS_PER_US));
+	}
+	return view->work - before;
+}
+
+/* Unsampled and sampled side by side: a busy machine slows down both. */
+static void throughput(struct sampler *s, int64_t *lost, int n)
+{
+	sleep(1);
+	for (int i = 0; i < n; i++) {
+		double without = (double)work_done(s, false);
+		double with = (double)work_done(s, true);
+		double after = (double)work_done(s, false);
+
+		lost[i] = (int64_t)((1 - 2 * with / (without + after)) * 10000);
+	}
+	qsort(lost, (size_t)n, sizeof(*lost), ascending);
+	printf("%lld\n", (long long)lost[n / 2]);
+}
+
+static void pauses(struct sampler *s, int64_t *seen, int64_t *told, int n)
+{
+	for (int i = 0; i < n; i++) {
+		view->longest_ns = 0;
+		told[i] = sample(s);
+		seen[i] = longest_us();
+		usleep(2000);
+	}
+	qsort(seen, (size_t)n, sizeof(*seen), ascending);
+	qsort(told, (size_t)n, sizeof(*told), ascending);
+	printf("%lld %lld %lld %lld\n", (long long)seen[n / 2],
+	       (long long)seen[n * 99 / 100], (long long)seen[n - 1],
+	       (long long)told[n / 2]);
+}
+
 int main(int argc, char **argv)
 {
 	static int64_t seen[SAMPLES_MAX], told[SAMPLES_MAX];
@@ -190,6 +271,7 @@ int main(int argc, char **argv)
 	view = mmap(NULL, sizeof(*view), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	s.mode = argv[4];
+	view->busy = strcmp(s.mode, "throughput") == 0;
 	s.pid = fork();
 	if (s.pid == 0)
 		be_measured(strtoul(argv[2], NULL, 10), atoi(argv[3]));
@@ -197,19 +279,12 @@ int main(int argc, char **argv)
 		usleep(1000);
 	ht_snapshot_init(&s.snapshot);
 	by_agent(&s, argv[1]);
-	for (int i = 0; i < n; i++) {
-		view->longest_ns = 0;
-		told[i] = sample(&s);
-		seen[i] = longest_us();
-		usleep(2000);
-	}
+	if (view->busy)
+		throughput(&s, told, n);
+	else
+		pauses(&s, seen, told, n);
 	ht_client_stop(&s.client);
 	kill(s.pid, SIGKILL);
 	waitpid(s.pid, NULL, 0);
-	qsort(seen, (size_t)n, sizeof(*seen), ascending);
-	qsort(told, (size_t)n, sizeof(*told), ascending);
-	printf("%lld %lld %lld %lld\n", (long long)seen[n / 2],
-	       (long long)seen[n * 99 / 100], (long long)seen[n - 1],
-	       (long long)told[n / 2]);
 	return 0;
 }

@@ -228,6 +228,10 @@ static void check_unharmed(enum ht_mode mode, long n)
 /* --- the agent
  * ----------------------------------------------------------------- */
 
+/* Of bounded mode: too little for a stop of all threads at once. */
+#define TURNS_PAUSE_US 100
+static uint64_t max_pause_us;
+
 static void sample_and_exit(struct ht_target *t, enum ht_mode mode, long die_at)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot snapshot;
@@ -238,6 +242,8 @@ static void sample_and_exit(struct ht_target *t, enum ht_mode mode, long die_at)
 	struct ht_err err = {0};
 
 	request.mode = mode;
+	if (max_pause_us)
+		request.max_pause_us = max_pause_us;
 	ht_snapshot_init(&snapshot);
 	/* On its way while the agent is at work. */
 	sigqueue(victim.pid, SIGRTMIN, value);
@@ -291,6 +297,15 @@ static void an_agent_that_dies_anywhere_in_bounded_harms_nothing(void **state)
 {
 	(void)state;
 	dies_everywhere(HT_MODE_BOUNDED);
+	assert_int_equal(interrupted_in_all, 0);
+}
+
+static void an_agent_that_dies_anywhere_in_turns_harms_nothing(void **state)
+{
+	(void)state;
+	max_pause_us = TURNS_PAUSE_US;
+	dies_everywhere(HT_MODE_BOUNDED);
+	max_pause_us = 0;
 	assert_int_equal(interrupted_in_all, 0);
 }
 
@@ -354,6 +369,8 @@ int main(void)
 			an_agent_that_dies_anywhere_in_exact_harms_nothing),
 		cmocka_unit_test(
 			an_agent_that_dies_anywhere_in_bounded_harms_nothing),
+		cmocka_unit_test(
+			an_agent_that_dies_anywhere_in_turns_harms_nothing),
 		cmocka_unit_test(
 			an_agent_that_dies_anywhere_in_none_harms_nothing),
 		cmocka_unit_test(
