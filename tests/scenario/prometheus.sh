@@ -77,7 +77,7 @@ ok "the rules are sound" promtool check rules "$HT_TMP/rules.yml"
 ok "the shipped rules pass their tests" promtool test rules "$HT_TOP/packaging/prometheus/heaptide.rules.test.yml"
 
 workload() {
-	read -r pid wl_log < <("$HT_TOP/tests/workloads/run.sh" start "$@" 2>>"$HT_TMP/wl.err")
+	read -r pid _ < <("$HT_TOP/tests/workloads/run.sh" start "$@" 2>>"$HT_TMP/wl.err")
 	tap_started+=("$pid")
 }
 
