@@ -78,7 +78,9 @@ bool ht_inject_usable(const struct user_regs_struct *regs)
 {
 	const long long rax = (long long)regs->rax;
 
-	if (regs->cs != 0x33)
+	/* About to go on with a sleep that an earlier stop broke off: how much
+	 * of it is left is forgotten by any return from a signal frame. */
+	if (regs->cs != 0x33 || rax == SYS_restart_syscall)
 		return false;
 	if ((long long)regs->orig_rax < 0)
 		return true;

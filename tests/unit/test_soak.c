@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Limit: 3600 s
+ * Limit: 120 s
  *
  * Sample after sample of a busy target of 64 threads that counts whatever it
  * should not see. HT_SOAK_SAMPLES: how many (60); three of four are bounded,
