@@ -4,7 +4,8 @@
  *
  * Targets that make it hard: whatever they do, each sample of each mode adds up
  * or says how many bytes are uncertain, and its figures are those of an exact
- * sample taken beside it. HT_FIRE_SAMPLES: samples of each (1).
+ * sample taken beside it. HT_FIRE_SAMPLES: samples of each (1);
+ * HT_FIRE_THREADS: threads at full speed (16).
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -111,7 +112,7 @@ static void sample_in_all_modes(const char *threads, const char *kind)
 static void threads_allocating_at_full_speed(void **state)
 {
 	(void)state;
-	sample_in_all_modes("64", "malloc");
+	sample_in_all_modes(getenv("HT_FIRE_THREADS") ?: "16", "malloc");
 }
 
 static void threads_created_and_ended_without_end(void **state)
