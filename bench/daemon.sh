@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# heaptided with 100 processes every 10 s, and 900 others on the machine.
+# heaptided with 100 processes every 10 s, and 900 others on the machine, for
+# DAEMON_SECONDS (60), watched by heaptide; the first minute does not count.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${HT_BUILD:-$PWD/build}
@@ -27,22 +28,28 @@ pids=("$daemon" "${pids[@]}")
 
 ticks() { awk '{print $14 + $15}' "/proc/$daemon/stat"; }
 metric() { curl -s "http://127.0.0.1:$port/metrics" | awk -v m="$1" '$1 == m {print $2}'; }
-sleep 30 # agents started, layouts known
+seconds=${DAEMON_SECONDS:-60}
+private_kib() { awk '/^Private/ {s += $2} END {print s}' "/proc/$1/smaps_rollup"; }
+sleep 60 # agents started, layouts known
 from=$(ticks)
-sleep 60
+"$build/heaptide" record "$daemon" -o "$dir/self.db" --interval "$((seconds < 200 ? 1000 : seconds * 5))ms" \
+	--duration "${seconds}s" >/dev/null 2>&1
 to=$(ticks)
 scrape=$(curl -s -o /dev/null -w '%{time_total} s, %{size_download} bytes' "http://127.0.0.1:$port/metrics")
-agent=$(pgrep -P "$daemon" -x heaptide-agent | head -n 1)
+agents=$(for agent in $(pgrep -P "$daemon" -x heaptide-agent); do private_kib "$agent"; done | sort -n)
+verdict=$("$build/heaptide" verdict "$daemon" --db "$dir/self.db" --json)
 cat <<TABLE
 ## The daemon at 100 processes every 10 s, 1,000 processes on the machine
 
 | | |
 | --- | --- |
-| processor, of one core | $(awk -v a="$from" -v b="$to" 'BEGIN {printf "%.2f %%", (b - a) / 60}') |
+| watched for | $seconds s |
+| processor, of one core | $(awk -v a="$from" -v b="$to" -v s="$seconds" 'BEGIN {printf "%.2f %%", (b - a) / s}') |
 | its resident set | $(awk -v b="$(metric heaptide_self_resident_bytes)" 'BEGIN {printf "%.1f MiB", b / 1048576}') |
+| heaptide's verdict on it | $(jq -r '.verdict + ": " + .evidence[0]' <<<"$verdict") |
 | one look for new processes | $(metric heaptide_scan_duration_seconds) s |
 | one verdict with all rules | $(metric heaptide_judge_duration_seconds) s |
 | a scrape | $scrape |
-| an idle agent, private | $(awk '/^Private/ {s += $2} END {print s " KiB"}' "/proc/$agent/smaps_rollup") |
+| an idle agent, private: median and largest of $(wc -l <<<"$agents") | $(sed -n "$((($(wc -l <<<"$agents") + 1) / 2))p" <<<"$agents") and $(tail -n 1 <<<"$agents") KiB |
 | worst lag of the loop | $(metric heaptide_loop_lag_max_seconds) s |
 TABLE
