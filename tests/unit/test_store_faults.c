@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * Limit: 300 s
+ *
  * Store: whatever happens, the file stays sound and what was committed stays.
  * A child process writes and reports each commit through a pipe; the fault
  * strikes at its n-th write, for every n; the parent opens what is left.
