@@ -27,11 +27,11 @@ struct ht_stopped {
 	struct ht_held *held;
 	struct ht_thread_state *threads;
 	size_t n, capacity;
-	size_t collected; /* all before this one have stopped */
-	int64_t first_ns; /* first interrupt; 0: none yet */
-	int64_t last_ns;  /* all that were held then were let go */
-	int64_t late_ns;  /* the longest that one which came later was */
-	bool raised;	  /* SCHED_FIFO */
+	size_t collected;      /* all before this one have stopped */
+	int64_t first_ns;      /* first interrupt; 0: none yet */
+	int64_t last_ns;       /* all that were held then were let go */
+	int64_t late_ns;       /* the longest that one which came later was */
+	bool realtime, raised; /* SCHED_FIFO: allowed, in effect */
 	sigset_t old_mask;
 };
 
@@ -147,8 +147,12 @@ static void interrupt(struct ht_stopped *s, struct ht_held *h)
 {
 	if (h->state != HT_HELD_SEIZED)
 		return;
-	if (s->first_ns == 0)
+	if (s->first_ns == 0) {
+		/* Not earlier: whoever shares our processor stands still, too.
+		 */
+		s->raised = s->realtime && ht_priority_raise();
 		s->first_ns = ht_mono_ns();
+	}
 	ht_held_interrupt(h);
 }
 
@@ -245,7 +249,7 @@ static enum ht_code stop_all(struct ht_stopped *s,
 	if (code != HT_OK)
 		return code;
 	s->reader = reader;
-	s->raised = limits->realtime && ht_priority_raise();
+	s->realtime = limits->realtime;
 	code = stop_threads(s, limits, err);
 	return code == HT_OK ? describe(s, err) : code;
 }

@@ -43,6 +43,7 @@ struct turns {
 	size_t n, capacity, next;
 	struct slot slot[WINDOW_MAX];
 	size_t slots;
+	bool raised; /* SCHED_FIFO */
 	struct ht_turns_report report;
 };
 
@@ -86,6 +87,21 @@ static enum ht_code list(struct turns *s, struct ht_err *err)
 
 /* --- one turn
  * ---------------------------------------------------------------- */
+
+/* SCHED_FIFO only while some thread stands or is about to: whoever shares our
+ * processor stands still, too. */
+static void hurry(struct turns *s)
+{
+	if (!s->raised)
+		s->raised = s->limits->realtime && ht_priority_raise();
+}
+
+static void ease(struct turns *s)
+{
+	if (s->raised)
+		ht_priority_restore();
+	s->raised = false;
+}
 
 static enum ht_code look_at(struct turns *s, struct turn *turn,
 			    const struct ht_thread_state *t, struct ht_err *err)
@@ -169,6 +185,7 @@ static enum ht_code look_at_waiting(struct turns *s, struct slot *slot,
 	struct ht_thread_state t = {.tid = turn->tid};
 	enum ht_code code;
 
+	ease(s);
 	t.thread_pointer = ht_thread_pointer(turn->tid, s->reader);
 	t.registers = t.thread_pointer != 0;
 	code = look_at(s, turn, &t, err);
@@ -195,6 +212,7 @@ static enum ht_code end_turn(struct turns *s, struct slot *slot,
 	else if (!turn->done)
 		code = look_at_held(s, slot, err);
 	let_go(s, slot);
+	ease(s);
 	*slot = s->slot[--s->slots];
 	return code;
 }
@@ -216,6 +234,7 @@ static enum ht_code begin_turn(struct turns *s, size_t i, struct ht_err *err)
 	if (slot->held.state != HT_HELD_SEIZED)
 		return HT_OK;
 	s->slots++;
+	hurry(s);
 	slot->since_ns = ht_mono_ns();
 	ht_held_interrupt(&slot->held);
 	if (stops_soon(slot))
@@ -239,6 +258,13 @@ static struct slot *first_stopped(struct turns *s)
 			first = slot;
 	}
 	return first;
+}
+
+/* Those that stop are let go before others run. */
+static void wait_in_a_hurry(struct turns *s)
+{
+	hurry(s);
+	ht_sigchld_wait_briefly();
 }
 
 /* The next thread whose turn has not come, or not succeeded; n: none. */
@@ -269,9 +295,9 @@ static enum ht_code take_round(struct turns *s, struct ht_err *err)
 			else if (s->slots == 0)
 				break;
 			else
-				ht_sigchld_wait_briefly();
+				wait_in_a_hurry(s);
 		} else {
-			ht_sigchld_wait_briefly();
+			wait_in_a_hurry(s);
 		}
 	}
 	return code;
@@ -295,7 +321,7 @@ static void empty_window(struct turns *s)
 			s->report.stuck = true;
 			return;
 		} else {
-			ht_sigchld_wait_briefly();
+			wait_in_a_hurry(s);
 		}
 	}
 }
@@ -359,7 +385,6 @@ enum ht_code ht_turns_take(pid_t pid, const struct ht_turns_limits *limits,
 {
 	HT_AUTO_FREE struct turns *s = calloc(1, sizeof(*s));
 	enum ht_code code = ht_access_check(pid, err);
-	bool raised = false;
 	sigset_t old;
 
 	*ret = (struct ht_turns_report){0};
@@ -372,11 +397,9 @@ enum ht_code ht_turns_take(pid_t pid, const struct ht_turns_limits *limits,
 	if (code != HT_OK)
 		return code;
 	ht_sigchld_block(&old);
-	raised = limits->realtime && ht_priority_raise();
 	code = take_turns(s, err);
 	empty_window(s);
-	if (raised)
-		ht_priority_restore();
+	ease(s);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	if (code == HT_OK)
 		code = look_at_missed(s, err);
