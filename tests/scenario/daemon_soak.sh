@@ -1,0 +1,56 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 300 s
+# Some minutes of a hundred processes, ten times as fast as in earnest: what the
+# daemon and its agents cost, and heaptide watching heaptided all the while.
+# shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/daemon.sh
+. "$HT_TOP/tests/lib/daemon.sh"
+
+processes=100
+watched_s=${SOAK_SECONDS:-90}
+cp /bin/sleep "$HT_TMP/ht-soak"
+daemon_config
+sed -i 's/^evaluate = .*/evaluate = 6s/; s/^scan = .*/scan = 1s/; s/^interval = .*/interval = 1s/' "$conf"
+cat >>"$conf" <<CONF
+[target idle]
+name = ht-soak
+max_processes = $processes
+CONF
+for _ in $(seq $processes); do start "$HT_TMP/ht-soak" 1000; done
+daemon_start || { ok "heaptided starts" false; note "$(cat "$log")"; plan; }
+
+samples() { metrics | awk '/^heaptide_samples_total/ { n += $2 } END { print n + 0 }'; }
+all_measured() { [ "$(metrics | grep -c '^heaptide_samples_total{.*} [1-9]')" = "$processes" ]; }
+ticks() { awk '{ print $14 + $15 }' "/proc/$daemon/stat"; }
+private_kb() { awk '/^Private/ { s += $2 } END { print s }' "/proc/$1/smaps_rollup"; }
+ok "all $processes processes are measured" poll 90 all_measured
+sleep 60 # first roll of everything: layouts, judgements, the cache of the database
+
+from=$(ticks)
+samples_from=$(samples)
+begun=$(date +%s%N)
+ok "heaptide watches heaptided for $watched_s s" timeout "$((watched_s + 60))" \
+	"$HT_BUILD/heaptide" record "$daemon" -o "$HT_TMP/self.db" --interval 500ms --duration "${watched_s}s"
+took_ms=$((($(date +%s%N) - begun) / 1000000))
+cpu_ms=$((($(ticks) - from) * 1000 / $(getconf CLK_TCK)))
+n=$(($(samples) - samples_from))
+note "$n samples in $took_ms ms, $cpu_ms ms of processor time, $(awk "BEGIN { printf \"%.2f\", $cpu_ms / $n }") ms a sample"
+ok "it keeps up: three of four samples that were due on this busy machine" \
+	test "$n" -ge $((took_ms * processes * 3 / 4000))
+# 10 samples a second at intervals of 10 s: 1 % of a core is 1 ms a sample
+ok "a sample costs the daemon 1 ms at most: 1 % of a core at 10 s" test "$cpu_ms" -le "$n"
+between "the daemon holds 32 MiB at most" "$(metric heaptide_self_resident_bytes)" 1 $((32 << 20))
+most=$(for agent in $(pgrep -P "$daemon" -x heaptide-agent); do private_kb "$agent"; done | sort -n | tail -n 1)
+is "an agent stays with each process" "$(pgrep -c -P "$daemon" -x heaptide-agent)" $processes
+between "none of them holds 2 MiB of its own, in KiB" "${most:-unknown}" 1 2048
+verdict=$("$HT_BUILD/heaptide" verdict "$daemon" --db "$HT_TMP/self.db" --json)
+is "its verdict on itself" "$(jq -r .verdict <<<"$verdict")" STABLE
+note "$(jq -r '.evidence[]' <<<"$verdict")"
+is "nothing was lost" "$(metric heaptide_store_lost_samples_total)" 0
+daemon_stop
+is "the database is sound" "$(sqlite3 "$db" 'pragma integrity_check')" ok
+plan
