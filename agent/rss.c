@@ -172,14 +172,18 @@ static bool list_taken(struct rss *r)
 	return true;
 }
 
-static void tally(struct rss *r, uint64_t start, uint64_t end,
+static void tally(struct rss *r, size_t i, uint64_t start, uint64_t end,
 		  struct ht_page_tally *to)
 {
+	const struct ht_walk_in *in = r->w->in;
+	struct ht_pages_source *pages = in->pages;
 	struct ht_page_tally t = {0};
 
+	if (r->maps->v[i].inode != 0 && in->file_pages)
+		pages = in->file_pages;
 	if (start >= end)
 		return;
-	if (!ht_pages_tally(r->w->in->pages, start, end, &t))
+	if (!ht_pages_tally(pages, start, end, &t))
 		r->known = false;
 	to->anon += t.anon;
 	to->file += t.file;
@@ -206,11 +210,11 @@ static void tally_mapping(struct rss *r, size_t i, struct ht_page_tally *heaps,
 			continue; /* lies within the one before */
 		r->part[i].size -= end - start;
 		start &= ~(r->page - 1); /* sbrk_base may be inside a page */
-		tally(r, at, start, &r->part[i].pages);
-		tally(r, start, end, x->mmapped ? mmapped : heaps);
+		tally(r, i, at, start, &r->part[i].pages);
+		tally(r, i, start, end, x->mmapped ? mmapped : heaps);
 		at = (end + r->page - 1) & ~(r->page - 1);
 	}
-	tally(r, at, v->end, &r->part[i].pages);
+	tally(r, i, at, v->end, &r->part[i].pages);
 }
 
 static void add_causes(struct rss *r, const struct part *p)

@@ -118,12 +118,14 @@ static enum ht_code refuse_by_memory(const struct ht_snapshot *s,
 struct copy {
 	pid_t pid; /* 0: none */
 	struct ht_reader reader;
+	struct ht_pages_source pages;
 };
 
 static void end_copy(struct copy *copy)
 {
 	if (copy->reader.ops)
 		ht_reader_close(&copy->reader);
+	ht_pages_source_close(&copy->pages);
 	ht_inject_end(copy->pid);
 	copy->pid = 0;
 }
@@ -151,6 +153,34 @@ static enum ht_code fork_target(struct ht_look *l,
 	return code == HT_OK ? kept : code;
 }
 
+/* Memory and page states come from the copy: the target has moved on, and gives
+ * pages back. A fork leaves file-backed pages out: those are the target's. */
+static enum ht_code open_copy(struct ht_look *l, struct copy *copy,
+			      struct ht_err *err)
+{
+	const struct ht_target *t = l->session->target;
+	enum ht_code code = ht_reader_open_process(copy->pid, t->reader->word,
+						   true, &copy->reader, err);
+
+	if (code == HT_OK)
+		code = ht_pages_source_open(copy->pid, &copy->pages, err);
+	if (code != HT_OK)
+		return code;
+	l->in.reader = &copy->reader;
+	l->in.pages = &copy->pages;
+	l->in.file_pages = t->pages;
+	return HT_OK;
+}
+
+/* The target's own again. */
+static void drop_copy(struct ht_look *l, struct copy *copy)
+{
+	l->in.reader = l->session->target->reader;
+	l->in.pages = l->session->target->pages;
+	l->in.file_pages = NULL;
+	end_copy(copy);
+}
+
 /* A copy at rest, and its roots. HT_BUSY: some thread was inside malloc, or
  * ran. */
 static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
@@ -165,22 +195,16 @@ static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
 			       "during each of %d stops",
 			       (int)l->attempts);
 	if (code == HT_OK && !l->inside_malloc)
-		code = ht_reader_open_process(copy->pid,
-					      l->session->target->reader->word,
-					      true, &copy->reader, err);
-	if (code == HT_OK && !l->inside_malloc) {
-		l->in.reader = &copy->reader;
+		code = open_copy(l, copy, err);
+	if (code == HT_OK && !l->inside_malloc)
 		code = ht_look_roots(l, err);
-	}
 	if (code == HT_OK && l->inside_malloc)
 		code = ht_fail(err, HT_BUSY,
 			       "some thread was inside malloc at each of %d "
 			       "stops",
 			       (int)l->attempts);
-	if (code != HT_OK) {
-		l->in.reader = l->session->target->reader;
-		end_copy(copy);
-	}
+	if (code != HT_OK)
+		drop_copy(l, copy);
 	return code;
 }
 
@@ -233,11 +257,10 @@ static enum ht_code take_at_rest(struct ht_look *l, struct copy *copy,
 	}
 }
 
-/* Memory comes from the copy; which pages are resident, from the target: a fork
- * leaves file-backed pages out. */
 enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err)
 {
-	HT_CLEANUP(end_copy) struct copy copy = {0};
+	HT_CLEANUP(end_copy)
+	struct copy copy = {.pages = {.pagemap_fd = -1}};
 	HT_AUTO_LOOK struct ht_look l;
 	enum ht_code code;
 

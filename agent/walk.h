@@ -21,6 +21,8 @@ struct ht_walk_in {
 	const struct ht_located *located; /* n may be 0: process figures only */
 	struct ht_reader *reader;
 	struct ht_pages_source *pages;
+	/* For mappings of files, where those are another's; NULL: pages. */
+	struct ht_pages_source *file_pages;
 	const struct ht_maps *maps;
 	const struct ht_thread_state *threads;
 	size_t threads_n;

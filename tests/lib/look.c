@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/lib/look.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "agent/helper.h"
 #include "agent/locate.h"
 #include "agent/stop.h"
@@ -16,6 +19,7 @@ struct look {
 	struct ht_pages_source pages;
 	struct ht_located located;
 	struct ht_stopped *stop;
+	struct ht_thread_state *threads; /* kept when the stop is over */
 	struct ht_roots *roots;
 };
 
@@ -37,6 +41,19 @@ static enum ht_code prepare(struct look *l, struct ht_snapshot *ret,
 	return code;
 }
 
+static enum ht_code let_go(struct look *l, struct ht_walk_in *in,
+			   struct ht_err *err)
+{
+	l->threads = calloc(in->threads_n + 1, sizeof(*l->threads));
+	if (!l->threads)
+		return ht_fail(err, HT_NOMEM, "no memory for threads");
+	memcpy(l->threads, in->threads, in->threads_n * sizeof(*l->threads));
+	in->threads = l->threads;
+	ht_stop_release(l->stop);
+	l->stop = NULL;
+	return HT_OK;
+}
+
 static enum ht_code walk(struct look *l, struct ht_walk_in *in,
 			 struct ht_snapshot *ret, struct ht_err *err)
 {
@@ -48,7 +65,7 @@ static enum ht_code walk(struct look *l, struct ht_walk_in *in,
 	if (code == HT_OK)
 		code = ht_roots_read(in, &l->roots, err);
 	if (code == HT_OK && l->how->moving)
-		ht_stop_release(l->stop), l->stop = NULL;
+		code = let_go(l, in, err);
 	if (code == HT_OK)
 		code = ht_walk(in, l->roots, ret, err);
 	l->how->walk_ns = (uint64_t)(ht_mono_ns() - start);
@@ -91,6 +108,7 @@ enum ht_code ht_look(pid_t pid, struct ht_look *how, struct ht_snapshot *ret,
 	ht_helper_start();
 	code = look(&l, ret, err);
 	how->pause_ns = ht_stop_release(l.stop).pause_us * 1000;
+	free(l.threads);
 	ht_roots_fini(l.roots);
 	ht_pages_source_close(&l.pages);
 	ht_reader_close(&l.reader);

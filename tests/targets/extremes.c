@@ -127,8 +127,13 @@ static void start_all(unsigned n, void *(*run)(void *))
 	pthread_barrier_wait(&rest);
 }
 
+/* Few threads to an arena: when a heap of 1 MiB (i386) is full, what is left of
+ * its top goes into the cache of the thread that happened to ask. */
+#define THREADS_AN_ARENA 16
+
 static void make_threads(unsigned n)
 {
+	mallopt(M_ARENA_MAX, (int)(n / THREADS_AN_ARENA) + 1);
 	start_all(n, cached_only);
 }
 
@@ -192,6 +197,7 @@ static void *guarded(void *work)
 
 static void make_guards(unsigned n)
 {
+	mallopt(M_ARENA_MAX, (int)n + 1);
 	start_all(n, guarded);
 }
 

@@ -26,7 +26,11 @@
 
 #define WARM_UP 20 /* samples until caches and tables have their size */
 /* malloc's own ups and downs in agent and target. */
+#ifdef HT_ASAN /* it keeps what is freed, and a shadow of each new mapping */
+#define GROWTH_KB (512 << 10)
+#else
 #define GROWTH_KB 2048
+#endif
 
 static struct program program;
 static int sent; /* signals */
