@@ -137,17 +137,19 @@ static size_t mark_in_malloc(const struct ht_look *l, bool *which)
 static enum ht_code leave_malloc(struct ht_look *l, int64_t deadline_ns,
 				 struct ht_err *err)
 {
-	HT_AUTO_FREE bool *which = calloc(l->in.threads_n + 1, sizeof(bool));
-	enum ht_code code = HT_OK;
-
-	if (!which)
-		return ht_fail(err, HT_NOMEM, "no memory for threads");
 	for (;;) {
+		HT_AUTO_FREE bool *which =
+			calloc(l->in.threads_n + 1, sizeof(bool));
+		enum ht_code code;
+
+		if (!which)
+			return ht_fail(err, HT_NOMEM, "no memory for threads");
 		l->inside_malloc = mark_in_malloc(l, which) > 0;
 		if (!l->inside_malloc || ht_mono_ns() >= deadline_ns)
-			return code;
+			return HT_OK;
 		code = ht_stop_nudge(l->stop, which, NUDGE_NS, deadline_ns,
 				     err);
+		l->in.threads = ht_stop_threads(l->stop, &l->in.threads_n);
 		if (code == HT_TIMEOUT)
 			return HT_OK; /* still marked as inside */
 		if (code != HT_OK)

@@ -55,6 +55,19 @@ static enum ht_code settle(struct ht_look *l, struct ht_err *err)
 	return code;
 }
 
+/* Threads that were only watched woke and ran: the walk is not of one instant.
+ * What does not add up is uncertain then, as in the modes that do not stop, and
+ * no damage. */
+static void doubt(struct ht_snapshot *s, size_t woken)
+{
+	ht_snapshot_warn(s,
+			 "%zu threads woke from system calls that must not be "
+			 "interrupted and ran during the walk; %zu places that "
+			 "did not add up may be theirs",
+			 woken, s->findings.n);
+	ht_snapshot_cut(s, HT_RECORD_finding, 0);
+}
+
 enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err)
 {
 	HT_AUTO_LOOK struct ht_look l;
@@ -73,10 +86,6 @@ enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err)
 	ht_look_release(&l);
 	ht_look_report(&l);
 	if (l.woken)
-		ht_snapshot_warn(
-			s->snapshot,
-			"%zu threads woke from system calls that must not "
-			"be interrupted and ran during the walk",
-			l.woken);
+		doubt(s->snapshot, l.woken);
 	return HT_OK;
 }

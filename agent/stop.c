@@ -32,6 +32,7 @@ struct ht_stopped {
 	int64_t last_ns;       /* all that were held then were let go */
 	int64_t late_ns;       /* the longest that one which came later was */
 	bool realtime, raised; /* SCHED_FIFO: allowed, in effect */
+	enum ht_held_watch watch;
 	sigset_t old_mask;
 };
 
@@ -250,6 +251,7 @@ static enum ht_code stop_all(struct ht_stopped *s,
 		return code;
 	s->reader = reader;
 	s->realtime = limits->realtime;
+	s->watch = limits->watch;
 	code = stop_threads(s, limits, err);
 	return code == HT_OK ? describe(s, err) : code;
 }
@@ -278,21 +280,39 @@ enum ht_code ht_stop_all(pid_t pid, const struct ht_stop_limits *limits,
 	return code;
 }
 
+static bool grow_threads(struct ht_stopped *s)
+{
+	void *grown = reallocarray(s->threads, s->n, sizeof(*s->threads));
+
+	if (grown)
+		s->threads = grown;
+	return grown;
+}
+
 enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 			   int64_t run_ns, int64_t deadline_ns,
 			   struct ht_err *err)
 {
+	const struct ht_stop_limits limits = {.deadline_ns = deadline_ns,
+					      .realtime = s->realtime,
+					      .watch = s->watch};
 	const struct timespec moment = {.tv_nsec = run_ns};
+	size_t before = s->n;
 	enum ht_code code;
 
-	for (size_t i = 0; i < s->n; i++)
+	for (size_t i = 0; i < before; i++)
 		if (which[i])
 			ht_held_run(&s->held[i]);
 	nanosleep(&moment, NULL);
 	interrupt_all(s, true);
 	code = collect_all(s, deadline_ns, err);
-	for (size_t i = 0; i < s->n; i++)
-		if (which[i])
+	if (code == HT_OK) /* threads that they have created meanwhile */
+		code = stop_threads(s, &limits, err);
+	if (code == HT_OK && !grow_threads(s))
+		code = ht_fail(err, HT_NOMEM, "no memory for %zu threads",
+			       s->n);
+	for (size_t i = 0; code == HT_OK && i < s->n; i++)
+		if (i >= before || which[i])
 			s->threads[i] =
 				ht_held_thread(&s->held[i], s->reader->word);
 	return code;

@@ -58,8 +58,8 @@ size_t ht_stop_woken(struct ht_stopped *s);
 
 /* Lets some held threads run for a moment and stops them again, the others
  * stay: so each gets out of malloc without another getting in. which: true for
- * each thread of ht_stop_threads() to let run; their registers are new
- * afterwards. */
+ * each thread of ht_stop_threads() to let run. Threads that they create are
+ * stopped, too: ask for ht_stop_threads() again. */
 enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 			   int64_t run_ns, int64_t deadline_ns,
 			   struct ht_err *err) HT_MUST_CHECK;

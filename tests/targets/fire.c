@@ -16,7 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define STEADY 20000
+#define STEADY	20000
+#define WARM_UP 2000 /* rounds until a thread has all its blocks */
+
+static pthread_barrier_t warm; /* all threads, and main */
 
 static uint64_t next_random(uint64_t *s)
 {
@@ -30,11 +33,14 @@ static void *allocate(void *arg)
 	uint64_t seed = (uint64_t)(uintptr_t)arg * 7919 + 1;
 	void *slot[64] = {0};
 
-	for (;;) {
+	for (int round = 0;; round++) {
 		uint64_t i = next_random(&seed) % 64;
 
 		free(slot[i]);
 		slot[i] = malloc(16 + next_random(&seed) % 1000);
+		if (round == WARM_UP)
+			pthread_barrier_wait(&warm);
+		round -= round > WARM_UP;
 	}
 	return NULL;
 }
@@ -52,6 +58,7 @@ static void *end_soon(void *arg)
 static void *come(void *arg)
 {
 	(void)arg;
+	pthread_barrier_wait(&warm);
 	for (;;) {
 		pthread_t t;
 
@@ -64,6 +71,7 @@ static void *come(void *arg)
 static void *fork_and_wait(void *arg)
 {
 	(void)arg;
+	pthread_barrier_wait(&warm);
 	for (;;) {
 		pid_t pid = fork();
 
@@ -79,6 +87,7 @@ static void *fork_and_wait(void *arg)
 static void *load_and_unload(void *arg)
 {
 	(void)arg;
+	pthread_barrier_wait(&warm);
 	for (;;) {
 		void *library = dlopen("libm.so.6", RTLD_NOW);
 
@@ -102,6 +111,8 @@ int main(int argc, char **argv)
 	uint64_t seed = 1;
 	char line[8];
 
+	if (argc != 3)
+		return 2;
 	/* Full speed, but not at the cost of who measures. */
 	if (nice(19) < 0)
 		return 1;
@@ -111,17 +122,17 @@ int main(int argc, char **argv)
 	}
 	for (int i = 0; i < STEADY; i += 7)
 		free(steady[i]);
+	pthread_barrier_init(&warm, NULL, (unsigned)atoi(argv[1]) + 1);
 	for (size_t k = 0; k < sizeof(kinds) / sizeof(*kinds); k++)
 		for (int i = 0;
-		     argc > 2 && strcmp(argv[2], kinds[k].name) == 0 &&
-		     i < atoi(argv[1]);
+		     i < atoi(argv[1]) && strcmp(argv[2], kinds[k].name) == 0;
 		     i++) {
 			pthread_t t;
 
 			pthread_create(&t, NULL, kinds[k].run,
 				       (void *)(uintptr_t)(i + 1));
 		}
-	usleep(200000);
+	pthread_barrier_wait(&warm);
 	dprintf(STDOUT_FILENO, "ready\n");
 	while (fgets(line, sizeof(line), stdin))
 		;

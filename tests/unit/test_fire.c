@@ -72,6 +72,8 @@ static void check_sample(const struct ht_snapshot *s, enum ht_mode mode,
 			 " are said to be uncertain",
 			 ht_mode_names[mode], not_settled(s),
 			 s->stop.uncertain_bytes);
+	for (size_t i = 0; s->findings.n > 0 && i < s->warnings.n; i++)
+		print_message("%s\n", s->warnings.v[i].text);
 	if (s->findings.n > 0)
 		fail_msg("%s: %s", ht_mode_names[mode], s->findings.v[0].text);
 	compared += exact > 0;
