@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Exact: the whole walk in one stop, however long it takes. */
+#include <inttypes.h>
+
 #include "agent/look.h"
 #include "common/clock.h"
 
@@ -62,9 +64,14 @@ static void doubt(struct ht_snapshot *s, size_t woken)
 {
 	ht_snapshot_warn(s,
 			 "%zu threads woke from system calls that must not be "
-			 "interrupted and ran during the walk; %zu places that "
-			 "did not add up may be theirs",
-			 woken, s->findings.n);
+			 "interrupted and ran during the walk",
+			 woken);
+	if (s->findings.n > 0)
+		ht_snapshot_warn(s,
+				 "%zu places that did not add up may be theirs,"
+				 " the first at 0x%" PRIx64 ": %s",
+				 s->findings.n, s->findings.v[0].address,
+				 s->findings.v[0].text);
 	ht_snapshot_cut(s, HT_RECORD_finding, 0);
 }
 

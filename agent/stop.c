@@ -27,6 +27,7 @@ struct ht_stopped {
 	struct ht_held *held;
 	struct ht_thread_state *threads;
 	size_t n, capacity;
+	size_t described;      /* of them, in threads */
 	size_t collected;      /* all before this one have stopped */
 	int64_t first_ns;      /* first interrupt; 0: none yet */
 	int64_t last_ns;       /* all that were held then were let go */
@@ -229,7 +230,7 @@ static enum ht_code describe(struct ht_stopped *s, struct ht_err *err)
 	for (size_t i = 0; i < s->n; i++)
 		if (s->held[i].state != HT_HELD_GONE)
 			s->held[n++] = s->held[i];
-	s->n = n;
+	s->n = s->described = n;
 	for (size_t i = 0; i < n; i++)
 		s->threads[i] = ht_held_thread(&s->held[i], s->reader->word);
 	return HT_OK;
@@ -284,9 +285,11 @@ static bool grow_threads(struct ht_stopped *s)
 {
 	void *grown = reallocarray(s->threads, s->n, sizeof(*s->threads));
 
-	if (grown)
-		s->threads = grown;
-	return grown;
+	if (!grown)
+		return false;
+	s->threads = grown;
+	s->described = s->n;
+	return true;
 }
 
 enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
@@ -308,10 +311,11 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 	code = collect_all(s, deadline_ns, err);
 	if (code == HT_OK) /* threads that they have created meanwhile */
 		code = stop_threads(s, &limits, err);
-	if (code == HT_OK && !grow_threads(s))
+	/* In every case: some may stand although others came too late. */
+	if (!grow_threads(s) && code == HT_OK)
 		code = ht_fail(err, HT_NOMEM, "no memory for %zu threads",
 			       s->n);
-	for (size_t i = 0; code == HT_OK && i < s->n; i++)
+	for (size_t i = 0; i < s->described; i++)
 		if (i >= before || which[i])
 			s->threads[i] =
 				ht_held_thread(&s->held[i], s->reader->word);
@@ -400,7 +404,7 @@ enum ht_code ht_stop_fork(struct ht_stopped *s,
 const struct ht_thread_state *ht_stop_threads(const struct ht_stopped *s,
 					      size_t *ret_n)
 {
-	*ret_n = s->n;
+	*ret_n = s->described;
 	return s->threads;
 }
 
