@@ -45,6 +45,10 @@ ids=[a["id"] for a in map(json.loads,lines) if a["rule"]=="big" and a["state"]==
 print(len(ids) if len(sys.argv)>3 else len(set(ids)))' "$HT_TMP/notices" "$@"
 }
 state() { sqlite3 -cmd '.timeout 2000' "$db" "select state from alert where rule = 'big' order by pending_ns desc limit 1"; }
+# undelivered: notices that the store does not know to be taken. A crash before
+# it knows has them sent again, with the same id: at least once is the promise.
+undelivered() { sqlite3 -cmd '.timeout 2000' "$db" 'select count(*) from delivery where delivered_ns is null'; }
+settled() { [ "$(undelivered)" = 0 ]; }
 crash() { daemon_stop KILL; daemon_start; }
 
 # --- kill -9 at every state: one alert, one id, told once of each state ---
@@ -54,18 +58,18 @@ pending=$(sqlite3 "$db" "select id || ' ' || pending_ns from alert where rule = 
 crash
 ok "killed while pending, it fires as if nothing had been" poll 30 eval '[ "$(state)" = firing ]'
 is "with the id and time of before" "$(sqlite3 "$db" "select id || ' ' || pending_ns from alert where rule = 'big'")" "$pending"
-ok "it is told" poll 10 eval '[ "$(count firing)" = 1 ]'
+ok "it is told" poll 30 eval '[ "$(count firing)" = 1 ] && settled'
 crash
-sleep 3
+sleep 3 # long enough for several rounds
 is "killed while firing, it is not told again" "$(count firing all)" 1
 is "and still fires" "$(state)" firing
 daemon_stop KILL
 kill -9 "$target"
 daemon_start
 ok "its process ended while the daemon was dead: resolved" poll 30 eval '[ "$(state)" = resolved ]'
-ok "and told" poll 10 eval '[ "$(count resolved)" = 1 ]'
+ok "and told" poll 30 eval '[ "$(count resolved)" = 1 ] && settled'
 crash
-sleep 3
+sleep 3 # long enough for several rounds
 is "killed after that, nothing is told again" "$(count firing all) $(count resolved all)" "1 1"
 
 # --- a sink that fails: told until it takes it, and visible ---
@@ -76,7 +80,7 @@ ok "a sink that fails is shown" poll 40 eval "[ \"\$(metric 'heaptide_sink_up{si
 daemon_stop KILL
 daemon_start
 echo 0 >"$HT_TMP/status"
-ok "what it did not take is sent after a crash, too" poll 30 eval "[ \"\$(sqlite3 '$db' 'select count(*) from delivery where delivered_ns is null')\" = 0 ]"
+ok "what it did not take is sent after a crash, too" poll 30 settled
 is "always with the same id" "$(count firing)" 2
 printf '#!/bin/sh\nsleep 100\n' >"$HT_TMP/count"
 before=$(metric "heaptide_samples_total.*pid=\"$target\"")
@@ -84,7 +88,7 @@ kill -9 "$target"
 start "$HT_TMP/ht-fault" 602
 target=$started
 ok "a sink that hangs is ended" poll 30 eval "[ \"\$(metric 'heaptide_sink_failures_total{sink=\"counter\"}')\" -ge 1 ]"
-ok "and holds up nothing" poll 10 measured "$target"
+ok "and holds up nothing" poll 30 measured "$target"
 
 # --- the store ---
 python3 - "$db" "$HT_TMP/locked" <<'PY' &
@@ -98,8 +102,8 @@ locker=$!
 poll 20 test -e "$HT_TMP/locked"
 ok "a locked store is told" poll 20 eval '[ "$(metric heaptide_store_up)" = 0 ]'
 before=$(metric "heaptide_samples_total.*pid=\"$target\"")
-ok "measuring goes on" poll 10 eval "[ \$(metric 'heaptide_samples_total.*pid=\"$target\"') -gt ${before:-0} ]"
-ok "what is lost is counted" test "$(metric heaptide_store_lost_samples_total)" -gt 0
+ok "measuring goes on" poll 30 eval "[ \$(metric 'heaptide_samples_total.*pid=\"$target\"') -gt ${before:-0} ]"
+ok "what is lost is counted" poll 20 eval '[ "$(metric heaptide_store_lost_samples_total)" -gt 0 ]'
 rm "$HT_TMP/locked"
 wait $locker
 ok "recording goes on when the lock is gone" poll 90 eval '[ "$(metric heaptide_store_up)" = 1 ]'
@@ -118,8 +122,8 @@ for kind in damaged newer; do
 	sum=$(cksum <"$db")
 	daemon_start
 	ok "with a $kind database it runs and measures" poll 20 measured "$target"
-	is "it says that nothing is recorded ($kind)" "$(metric heaptide_store_up)" 0
-	refuse "status says why ($kind)" test "$(field "$(ask status)" result trouble)" = null
+	ok "it says that nothing is recorded ($kind)" poll 20 eval '[ "$(metric heaptide_store_up)" = 0 ]'
+	ok "status says why ($kind)" poll 20 eval 'field "$(ask status)" result trouble | grep -qv "^null$"'
 	daemon_stop
 	is "and leaves the file alone ($kind)" "$(cksum <"$db")" "$sum"
 done

@@ -73,9 +73,9 @@ processes=$("$HT_TMP/storm" "$HT_TMP/ht-flash" $seconds)
 note "$((processes / seconds)) processes a second, pids begin anew after 1500"
 ok "thousands of processes came and went" test "$processes" -ge 5000
 after=$(samples)
-between "the target was measured on: half of its samples at least" $((after - before)) $seconds $((seconds * 4))
+between "the target was measured on" $((after - before)) $((seconds / 2)) $((seconds * 4))
 start "$HT_TMP/ht-storm" 601
-ok "a new process is found" poll 20 measured "$started"
+ok "a new process is found" poll 30 measured "$started"
 ok "what ended is forgotten" poll 30 eval '[ "$(metrics | grep -c "^heaptide_process_info{")" = 2 ]'
 ok "no agent is left over" poll 20 eval '[ "$(pgrep -c -P $daemon -x heaptide-agent)" -le 2 ]'
 ok "nor a descriptor" poll 20 eval '[ "$(ls /proc/$daemon/fd | wc -l)" -lt 60 ]'
@@ -83,7 +83,7 @@ between "memory did not grow by more than 8 MiB" "$(metric heaptide_self_residen
 is "nobody was taken for another" "$(sqlite3 -cmd '.timeout 2000' "$db" \
 	"select count(*) from process where target = 'sleepers' and comm <> 'ht-storm' or target = 'flashes' and comm = 'ht-storm'")" 0
 lives() { sqlite3 -cmd '.timeout 2000' "$db" "select count(*) from process where target = 'sleepers'"; }
-ok "each life of the target is one" poll 10 eval '[ "$(lives)" = 2 ]'
+ok "each life of the target is one" poll 30 eval '[ "$(lives)" = 2 ]'
 kill -0 "$target"
 is "the target runs on" $? 0
 daemon_stop
