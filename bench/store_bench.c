@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "daemon/judge.h"
 #include "schema/store.h"
 #include "tests/lib/fake.h"
 
@@ -175,6 +176,8 @@ static void read_all(const char *path, int64_t now_ns)
 		{"30 d in 96 rows, all metrics", 30 * DAY_NS, 96, 0, NULL, 0},
 		{"7 d mixed, all metrics", 7 * DAY_NS, 0, 0, NULL, 1},
 		{"7 d mixed, 5 metrics", 7 * DAY_NS, 0, 0, trend, 1},
+		{"7 d mixed, as for a verdict", 7 * DAY_NS, 0,
+		 HT_SERIES_CLASSES | HT_SERIES_MAPPINGS, ht_judge_metrics, 1},
 		{"7 d in 1100 rows, with classes", 7 * DAY_NS, 1100,
 		 HT_SERIES_CLASSES, NULL, 0},
 		{"1 h of samples, all metrics", DAY_NS / 24, 0, 0, NULL, 0},

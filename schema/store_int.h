@@ -9,6 +9,7 @@
 #include "schema/store.h"
 
 #define HT_STORE_STMTS	 256 /* slots; about half are used */
+#define HT_STORE_SELECTS 8   /* of some metrics each: see store_raw.c */
 #define HT_STORE_STATES	 256
 #define HT_ROLLUP_SPAN_S 3600 /* rolled up an hour at a time */
 
@@ -43,6 +44,11 @@ struct ht_store {
 		sqlite3_stmt *stmt;
 	} stmts[HT_STORE_STMTS];
 	size_t stmts_n;
+	struct {
+		const char *tail;
+		uint64_t metrics, used; /* a bit each; when: oldest goes */
+		sqlite3_stmt *stmt;
+	} selects[HT_STORE_SELECTS];
 	/* SQL made from the record tables; see store_records.c. */
 	char *insert_sql[HT_RECORD_COUNT], *gone_sql[HT_RECORD_COUNT];
 	char *select_sql[HT_RECORD_COUNT];
@@ -200,7 +206,8 @@ enum ht_code ht_store_roll_hour(struct ht_store *st, int64_t process_id,
 				int64_t hour_s,
 				struct ht_err *err) HT_MUST_CHECK;
 /* "SELECT head, "metric", ... tail": columns of the wanted metrics, in their
- * order. The caller finalizes. */
+ * order. `tail` is static text, and stands for its head. The store keeps the
+ * statement; the caller resets it. */
 enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,
 				     const bool *metrics, const char *tail,
 				     sqlite3_stmt **ret,

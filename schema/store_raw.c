@@ -6,9 +6,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,
-				     const bool *metrics, const char *tail,
-				     sqlite3_stmt **ret, struct ht_err *err)
+static uint64_t mask_of(const bool *metrics)
+{
+	uint64_t mask = 0;
+
+	_Static_assert(HT_METRIC_COUNT <= 64, "a bit for each metric");
+	for (int m = 0; m < HT_METRIC_COUNT; m++)
+		if (!metrics || metrics[m])
+			mask |= UINT64_C(1) << m;
+	return mask;
+}
+
+static enum ht_code prepare(struct ht_store *st, const char *head,
+			    uint64_t metrics, const char *tail,
+			    sqlite3_stmt **ret, struct ht_err *err)
 {
 	HT_AUTO_FREE char *sql = NULL;
 	size_t length = 0;
@@ -18,13 +29,46 @@ enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,
 		return ht_fail(err, HT_NOMEM, "no memory for SQL");
 	fprintf(f, "SELECT %s", head);
 	for (int m = 0; m < HT_METRIC_COUNT; m++)
-		if (!metrics || metrics[m])
+		if (metrics >> m & 1)
 			fprintf(f, ", \"%s\"", ht_metric_infos[m].name);
 	fprintf(f, " %s", tail);
 	if (fclose(f) != 0)
 		return ht_fail(err, HT_NOMEM, "no memory for SQL");
-	if (sqlite3_prepare_v2(st->db, sql, -1, ret, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v3(st->db, sql, -1, SQLITE_PREPARE_PERSISTENT, ret,
+			       NULL) != SQLITE_OK)
 		return ht_store_fail(st, "prepare", err);
+	return HT_OK;
+}
+
+/* Preparing takes longer than running: a judge asks the same again and again.
+ */
+enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,
+				     const bool *metrics, const char *tail,
+				     sqlite3_stmt **ret, struct ht_err *err)
+{
+	uint64_t mask = mask_of(metrics);
+	size_t at = 0;
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+
+	for (size_t i = 0; i < HT_STORE_SELECTS; i++) {
+		if (st->selects[i].tail == tail &&
+		    st->selects[i].metrics == mask) {
+			st->selects[i].used = ++st->tick;
+			*ret = st->selects[i].stmt;
+			return HT_OK;
+		}
+		if (st->selects[i].used < st->selects[at].used)
+			at = i;
+	}
+	code = prepare(st, head, mask, tail, &stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_finalize(st->selects[at].stmt);
+	st->selects[at].tail = tail;
+	st->selects[at].metrics = mask;
+	st->selects[at].used = ++st->tick;
+	*ret = st->selects[at].stmt = stmt;
 	return HT_OK;
 }
 
@@ -150,9 +194,9 @@ static enum ht_code stepped_back(struct ht_store *st,
 	return code;
 }
 
-static void finalize(sqlite3_stmt **stmt)
+static void reset(sqlite3_stmt **stmt)
 {
-	sqlite3_finalize(*stmt);
+	sqlite3_reset(*stmt);
 }
 
 static void fini_carried(struct carried *c)
@@ -163,7 +207,7 @@ static void fini_carried(struct carried *c)
 enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 			  struct ht_series *ret, struct ht_err *err)
 {
-	HT_CLEANUP(finalize) sqlite3_stmt *stmt = NULL;
+	HT_CLEANUP(reset) sqlite3_stmt *stmt = NULL;
 	HT_CLEANUP(fini_carried) struct carried c = {0};
 	bool by_number = false;
 	bool row;

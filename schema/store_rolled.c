@@ -8,9 +8,9 @@
 
 #include "common/clock.h"
 
-static void finalize(sqlite3_stmt **stmt)
+static void reset(sqlite3_stmt **stmt)
 {
-	sqlite3_finalize(*stmt);
+	sqlite3_reset(*stmt);
 }
 
 /* --- metrics ---------------------------------------------------------------
@@ -69,7 +69,7 @@ static enum ht_code read_stat(struct ht_store *st, int64_t level_s,
 			      size_t first, struct ht_series *ret,
 			      struct ht_err *err)
 {
-	HT_CLEANUP(finalize) sqlite3_stmt *stmt = NULL;
+	HT_CLEANUP(reset) sqlite3_stmt *stmt = NULL;
 	enum ht_code code;
 	bool row;
 

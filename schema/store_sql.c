@@ -89,7 +89,10 @@ void ht_store_sql_fini(struct ht_store *st)
 {
 	for (size_t i = 0; i < HT_STORE_STMTS; i++)
 		sqlite3_finalize(st->stmts[i].stmt);
+	for (size_t i = 0; i < HT_STORE_SELECTS; i++)
+		sqlite3_finalize(st->selects[i].stmt);
 	memset(st->stmts, 0, sizeof(st->stmts));
+	memset(st->selects, 0, sizeof(st->selects));
 	st->stmts_n = 0;
 }
 
