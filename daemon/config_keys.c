@@ -47,7 +47,8 @@ static const struct ht_key daemon_keys[] = {
 	{"scan", HT_KEY_DURATION, D(scan_ns), 0.1, 60, NULL,
 	 "how often new processes are looked for"},
 	{"evaluate", HT_KEY_DURATION, D(evaluate_ns), 0.1, 3600, NULL,
-	 "how often each process is judged and rules are asked"},
+	 "how often rules are asked and each process is judged; many "
+	 "processes with days of history are judged less often"},
 	{"detail", HT_KEY_DURATION, D(detail_ns), 1, DAY, NULL,
 	 "how often bins, size classes, heaps and threads are recorded"},
 	{"keep_raw", HT_KEY_DURATION, D(keep_raw_ns), 60, 3660 * DAY, NULL,

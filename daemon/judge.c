@@ -7,8 +7,10 @@
 #include "common/log.h"
 #include "daemon/daemon.h"
 
-#define HISTORY_NS (INT64_C(7) * 86400 * HT_NS_PER_S)
-#define TICK_NS	   (100 * HT_NS_PER_MS)
+#define HISTORY_NS    (INT64_C(7) * 86400 * HT_NS_PER_S)
+#define TICK_NS	      (100 * HT_NS_PER_MS)
+#define JUDGE_SHARE   0.0025 /* of a processor, for all verdicts together */
+#define HISTORY_PARTS 500
 /* What rules without a window of their own look at. */
 #define RECENT_NS (60 * HT_NS_PER_S)
 
@@ -57,16 +59,30 @@ const bool ht_judge_metrics[HT_METRIC_COUNT] = {
 	[HT_M_uncertain] = true,
 };
 
+int64_t ht_judge_wait_ns(int64_t evaluate_ns, int64_t cost_ns,
+			 int64_t history_ns, size_t processes)
+{
+	double dear_ns = (double)cost_ns * (double)processes / JUDGE_SHARE;
+	double wait_ns = fmin(dear_ns, (double)history_ns / HISTORY_PARTS);
+
+	return wait_ns > (double)evaluate_ns ? (int64_t)wait_ns : evaluate_ns;
+}
+
+/* True: p->verdict is of its history, made now or not long ago. */
 static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
 			  int64_t now_ns)
 {
 	struct ht_store *st = ht_ingest_store(&d->ingest);
+	int64_t begun_ns = ht_mono_ns();
+	int64_t cpu_ns = ht_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	HT_AUTO_SERIES struct ht_series history;
 	struct ht_err err;
 
 	ht_series_init(&history);
 	if (!st || !p->store_id)
 		return false;
+	if (p->judged && begun_ns < p->verdict_ns)
+		return true;
 	if (ht_store_series_mixed(st, p->store_id, now_ns - HISTORY_NS, now_ns,
 				  HT_SERIES_CLASSES | HT_SERIES_MAPPINGS,
 				  ht_judge_metrics, &history, &err) != HT_OK) {
@@ -77,6 +93,14 @@ static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
 	ht_verdict(&history, now_ns, &p->snapshot, &p->verdict);
 	p->judged = true;
 	ht_ingest_verdict(&d->ingest, p, now_ns);
+	d->judge.judged++;
+	/* a little sooner: its turn comes every `evaluate`, not a tick after */
+	p->verdict_ns =
+		begun_ns - TICK_NS / 4 +
+		ht_judge_wait_ns(d->config.daemon.evaluate_ns,
+				 ht_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns,
+				 history.rows ? now_ns - history.time_ns[0] : 0,
+				 ht_registry_count(&d->registry));
 	return true;
 }
 
@@ -141,32 +165,52 @@ static void judge(struct ht_judge *j, struct ht_watched *p)
 		return;
 	judged = p->samples && judge_history(j->daemon, p, now_ns);
 	ask_rules(j->daemon, p, now_ns, judged);
-	j->judged += judged;
 	j->cost_ns = ht_mono_ns() - begun_ns;
+}
+
+static struct ht_watched *first_due(struct ht_registry *r)
+{
+	struct ht_watched *due = NULL;
+
+	HT_EACH_PROCESS (r, p) {
+		if (!due || p->judge_ns < due->judge_ns)
+			due = p;
+	}
+	return due;
+}
+
+/* A process that comes meanwhile is not due before evaluate / 16 is over. */
+static int64_t next_tick_ns(const struct ht_daemon *d,
+			    const struct ht_watched *due, int64_t now_ns)
+{
+	int64_t rest_ns = d->config.daemon.evaluate_ns / 16;
+	int64_t next_ns;
+
+	if (rest_ns > HT_NS_PER_S)
+		rest_ns = HT_NS_PER_S;
+	next_ns = now_ns + (rest_ns > TICK_NS ? rest_ns : TICK_NS);
+	if (due && due->judge_ns < next_ns)
+		next_ns = due->judge_ns;
+	return next_ns > now_ns + TICK_NS / 4 ? next_ns : now_ns + TICK_NS / 4;
 }
 
 static int on_tick(sd_event_source *source, uint64_t now_us, void *ctx)
 {
 	struct ht_judge *j = ctx;
+	struct ht_daemon *d = j->daemon;
 	int64_t now_ns = ht_mono_ns();
-	struct ht_watched *due = NULL;
+	struct ht_watched *due = first_due(&d->registry);
 	struct ht_err err;
-	int64_t next_ns = now_ns + TICK_NS;
 
 	(void)source;
 	(void)now_us;
-	HT_EACH_PROCESS (&j->daemon->registry, p) {
-		if (p->judge_ns <= now_ns &&
-		    (!due || p->judge_ns < due->judge_ns))
-			due = p;
-	}
-	if (due) {
+	if (due && due->judge_ns <= now_ns) {
 		judge(j, due);
-		next_ns = now_ns + TICK_NS / 4;
+		due = first_due(&d->registry);
 	}
-	ht_alerts_sweep(&j->daemon->alerts);
-	if (ht_timer_set(j->daemon->event, &j->timer, next_ns, on_tick, j,
-			 &err) != HT_OK)
+	ht_alerts_sweep(&d->alerts);
+	if (ht_timer_set(d->event, &j->timer, next_tick_ns(d, due, now_ns),
+			 on_tick, j, &err) != HT_OK)
 		ht_log_err(LOG_ERR, "judge timer", &err);
 	return 0;
 }

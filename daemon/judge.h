@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Judge: once in a while asks, for each process, what its history means, and
  * the alert rules. One process per turn of the loop, so that judging many never
- * delays a sample. */
+ * delays a sample. The rules are asked every `evaluate`; a history of days,
+ * which is dear to read and slow to change, is judged less often when there are
+ * many, and the rules see its last verdict. */
 #ifndef HT_DAEMON_JUDGE_H
 #define HT_DAEMON_JUDGE_H
 
@@ -13,6 +15,13 @@ struct ht_judge {
 	uint64_t judged;
 	int64_t cost_ns; /* of the last one */
 };
+
+/* How long after one verdict the next is made: `evaluate`, or longer when
+ * judging all processes that often would take more than 0.25 % of a processor,
+ * but never longer than 1/500 of the history (20 minutes at 7 days).
+ * cost: processor time of this verdict. */
+int64_t ht_judge_wait_ns(int64_t evaluate_ns, int64_t cost_ns,
+			 int64_t history_ns, size_t processes);
 
 /* The metrics that a verdict needs. */
 extern const bool ht_judge_metrics[HT_METRIC_COUNT];

@@ -46,21 +46,28 @@ struct ht_pauses {
 };
 
 struct ht_watched {
-	struct ht_daemon *daemon;
-	char target[128]; /* name; the configuration is looked up by it */
+	/* First what loops over all processes look at: a few cache lines. */
+	UT_hash_handle hh; /* by id in the registry */
+	uint64_t id;
 	const struct ht_target_config *config; /* of now: set anew on reload */
 	pid_t pid;
+	bool maybe; /* matches if the agent sees the right executable */
+	bool client_lives, measuring;
+	bool judged; /* there is a verdict */
 	uint64_t start_ticks;
-	char key[96]; /* boot id:pid:start ticks */
+	int64_t judge_ns;   /* when its rules are asked next, monotonic */
+	int64_t verdict_ns; /* before this the last verdict holds */
+	struct ht_schedule schedule;
+
+	struct ht_daemon *daemon;
+	char target[128]; /* name; the configuration is looked up by it */
+	char key[96];	  /* boot id:pid:start ticks */
 	char comm[64], exe[256];
 	uint64_t exe_dev, exe_inode; /* of the last sample */
-	bool maybe; /* matches if the agent sees the right executable */
 	int pidfd;
 	sd_event_source *ended;
 
-	struct ht_schedule schedule;
 	struct ht_client client;
-	bool client_lives, measuring;
 	sd_event_source *socket_source, *deadline;
 	struct ht_snapshot snapshot; /* the newest, while not measuring */
 	int64_t detail_ns; /* when the last full sample was, monotonic */
@@ -72,12 +79,7 @@ struct ht_watched {
 	struct ht_err last_error; /* code HT_OK: none */
 	uint8_t inconsistent;	  /* bit per sample, newest lowest */
 	int64_t store_id;	  /* the process row, 0: none yet */
-
-	int64_t judge_ns; /* when it is judged next, monotonic */
-	bool judged;
 	struct ht_verdict verdict;
-	UT_hash_handle hh; /* by id in the registry */
-	uint64_t id;
 };
 
 void ht_pauses_count(struct ht_pauses *h, uint64_t pause_us);

@@ -131,6 +131,7 @@ enum ht_code ht_procs_scan(struct ht_procs *p, bool full, struct ht_err *err)
 	HT_AUTO_DIR DIR *proc = opendir("/proc");
 	struct entry *e, *next;
 	struct dirent *d;
+	size_t there = 0;
 
 	if (!proc)
 		return ht_fail_sys(err, HT_SYS, errno, "list /proc");
@@ -139,10 +140,13 @@ enum ht_code ht_procs_scan(struct ht_procs *p, bool full, struct ht_err *err)
 		pid_t pid = parse_pid(d->d_name);
 
 		e = pid ? note(p, pid, d->d_ino) : NULL;
+		there += e != NULL;
 		if (e && (full || e->looks < YOUNG_SCANS ||
 			  ((uint64_t)pid + p->scans) % HT_PROCS_ROUND == 0))
 			look(p, e);
 	}
+	if (there == HASH_COUNT(p->entries))
+		return HT_OK; /* nobody left */
 	HASH_ITER (hh, p->entries, e, next) {
 		if (e->last_scan != p->scans)
 			forget(p, e);

@@ -64,11 +64,38 @@ static void the_metrics_that_are_read_are_enough_for_every_verdict(void **state)
 	}
 }
 
+#define SECOND INT64_C(1000000000)
+
+static void
+verdicts_are_made_less_often_when_they_would_cost_too_much(void **state)
+{
+	const int64_t evaluate = 60 * SECOND, week = 7 * 86400 * SECOND;
+	static const int64_t ms = 1000000;
+
+	(void)state;
+	/* few processes: as configured, whatever the history's length */
+	assert_int_equal(ht_judge_wait_ns(evaluate, 20 * ms, week, 5),
+			 evaluate);
+	/* a history of hours: as configured, whatever the cost */
+	assert_int_equal(
+		ht_judge_wait_ns(evaluate, 500 * ms, 8 * 3600 * SECOND, 1000),
+		evaluate);
+	/* a hundred: 10 ms each of 400 s is 0.25 % of a processor */
+	assert_int_equal(ht_judge_wait_ns(evaluate, 10 * ms, week, 100),
+			 400 * SECOND);
+	/* never longer than 1/500 of what is judged */
+	assert_int_equal(ht_judge_wait_ns(evaluate, 900 * ms, week, 100),
+			 week / 500);
+	assert_int_equal(ht_judge_wait_ns(evaluate, 10 * ms, 0, 100), evaluate);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			the_metrics_that_are_read_are_enough_for_every_verdict),
+		cmocka_unit_test(
+			verdicts_are_made_less_often_when_they_would_cost_too_much),
 	};
 
 	return cmocka_run_group_tests_name("judge", tests, NULL, NULL);
