@@ -14,11 +14,9 @@
 
 /* The counter is read before the look: if it is the same at the end, the thread
  * has been asleep from the look on. */
-static bool watch(struct ht_held *h, DIR *tasks, struct ht_reader *reader,
+static bool watch(struct ht_held *h, DIR *tasks, unsigned word,
 		  enum ht_held_watch which)
 {
-	unsigned word = reader->word;
-
 	h->runs = ht_task_runs(tasks, h->tid);
 	if (h->runs == HT_RUNS_UNKNOWN ||
 	    !ht_task_asleep(tasks, h->tid, &h->nap))
@@ -30,19 +28,18 @@ static bool watch(struct ht_held *h, DIR *tasks, struct ht_reader *reader,
 	    which < (h->mend ? HT_WATCH_MENDED : HT_WATCH_SLEEPERS))
 		return false;
 	h->state = HT_HELD_WATCHED;
-	h->thread_pointer = ht_thread_pointer(h->tid, reader);
 	return true;
 }
 
 enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
-			   struct ht_reader *reader, enum ht_held_watch which,
+			   unsigned word, enum ht_held_watch which,
 			   struct ht_err *err)
 {
 	int why;
 	char state;
 
 	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
-	if (watch(h, tasks, reader, which))
+	if (watch(h, tasks, word, which))
 		return HT_OK;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0) {
 		h->state = HT_HELD_SEIZED;
@@ -53,6 +50,12 @@ enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
 	if (why == ESRCH || state == 0 || state == 'Z' || state == 'X')
 		return HT_OK;
 	return ht_access_explain(tid, why, err);
+}
+
+void ht_held_find_pointer(struct ht_held *h, struct ht_reader *reader)
+{
+	if (h->state == HT_HELD_WATCHED)
+		h->thread_pointer = ht_thread_pointer(h->tid, reader);
 }
 
 struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word)

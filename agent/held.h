@@ -36,11 +36,12 @@ struct ht_held {
 };
 
 /* Looks at the thread and either watches or seizes it (without stopping it).
- * reader: borrowed, for the thread pointer of one that is watched. HT_OK with
- * HT_HELD_GONE when it ended meanwhile. */
+ * word: 8 or 4. HT_OK with HT_HELD_GONE when it ended meanwhile. */
 enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
-			   struct ht_reader *reader, enum ht_held_watch which,
+			   unsigned word, enum ht_held_watch which,
 			   struct ht_err *err) HT_MUST_CHECK;
+/* The thread pointer of a watched thread is in the target's memory. */
+void ht_held_find_pointer(struct ht_held *h, struct ht_reader *reader);
 /* Registers of a thread that is stopped or watched. */
 struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word);
 /* Asks a seized thread to stop. */

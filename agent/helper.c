@@ -4,12 +4,16 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "common/clock.h"
 
 #define STACK ((size_t)256 << 10)
 
 static struct {
 	pid_t owner; /* 0: no thread */
+	pid_t tid;
 	pthread_mutex_t lock;
 	pthread_cond_t given, done;
 	bool ready; /* it has made the calls that a new thread makes */
@@ -25,6 +29,7 @@ static void *work(void *unused)
 {
 	(void)unused;
 	pthread_mutex_lock(&helper.lock);
+	helper.tid = gettid();
 	helper.ready = true;
 	pthread_cond_signal(&helper.done);
 	for (;;) {
@@ -87,4 +92,26 @@ void ht_helper_wait(void)
 	while (helper.job)
 		pthread_cond_wait(&helper.done, &helper.lock);
 	pthread_mutex_unlock(&helper.lock);
+}
+
+bool ht_helper_wait_for(int64_t ns)
+{
+	int64_t until = ht_mono_ns() + ns;
+	const struct timespec limit = {until / HT_NS_PER_S,
+				       until % HT_NS_PER_S};
+	bool done;
+
+	pthread_mutex_lock(&helper.lock);
+	while (helper.job &&
+	       pthread_cond_clockwait(&helper.done, &helper.lock,
+				      CLOCK_MONOTONIC, &limit) == 0)
+		;
+	done = !helper.job;
+	pthread_mutex_unlock(&helper.lock);
+	return done;
+}
+
+pid_t ht_helper_tid(void)
+{
+	return helper.owner == getpid() ? helper.tid : 0;
 }

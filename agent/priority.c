@@ -15,9 +15,20 @@
 static int usual_nice;
 static bool holding; /* nice is not the usual one */
 
+/* Of both our threads: one waits for the other. */
+static bool schedule(int policy, int priority)
+{
+	const struct sched_param param = {.sched_priority = priority};
+	pid_t helper = ht_helper_tid();
+
+	/* The flag once set needs a capability to be cleared: keep it. */
+	policy |= SCHED_RESET_ON_FORK;
+	return sched_setscheduler(0, policy, &param) == 0 &&
+	       (helper == 0 || sched_setscheduler(helper, policy, &param) == 0);
+}
+
 bool ht_priority_raise(void)
 {
-	const struct sched_param fifo = {.sched_priority = FIFO_PRIORITY};
 	struct rlimit burst;
 
 	/* The kernel ends us (SIGXCPU) after that long without a sleep. */
@@ -28,16 +39,7 @@ bool ht_priority_raise(void)
 		if (setrlimit(RLIMIT_RTTIME, &burst) < 0)
 			return false;
 	}
-	return sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &fifo) ==
-	       0;
-}
-
-static void be_ordinary(void)
-{
-	const struct sched_param other = {.sched_priority = 0};
-
-	/* The flag once set needs a capability to be cleared: keep it. */
-	sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &other);
+	return schedule(SCHED_FIFO, FIFO_PRIORITY);
 }
 
 /* A thread's own, on Linux. Where it is refused the hold is but longer. */
@@ -57,7 +59,7 @@ static void set_nice_of_both(int nice)
 
 void ht_priority_hold(void)
 {
-	be_ordinary();
+	schedule(SCHED_OTHER, 0);
 	errno = 0;
 	usual_nice = getpriority(PRIO_PROCESS, 0);
 	holding = errno == 0;
@@ -67,7 +69,7 @@ void ht_priority_hold(void)
 
 void ht_priority_restore(void)
 {
-	be_ordinary();
+	schedule(SCHED_OTHER, 0);
 	if (holding)
 		set_nice_of_both(usual_nice);
 	holding = false;

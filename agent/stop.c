@@ -132,10 +132,11 @@ static enum ht_code find_new(struct ht_stopped *s,
 		if (!h)
 			return ht_fail(err, HT_NOMEM,
 				       "no memory for %zu threads", s->n);
-		code = ht_held_begin(h, s->tasks, tid, s->reader, l->watch,
-				     err);
+		code = ht_held_begin(h, s->tasks, tid, s->reader->word,
+				     l->watch, err);
 		if (code != HT_OK)
 			return code;
+		ht_held_find_pointer(h, s->reader);
 		if (h->state == HT_HELD_GONE) {
 			ending += tid != s->pid;
 			s->n--;

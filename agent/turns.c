@@ -6,6 +6,7 @@
 
 #include "agent/access.h"
 #include "agent/held.h"
+#include "agent/helper.h"
 #include "agent/priority.h"
 #include "agent/sigchld.h"
 #include "agent/tasks.h"
@@ -19,8 +20,10 @@
 #define STOPS_WITHIN_NS (60 * HT_NS_PER_US)
 #define ROUNDS		6
 #define LET_GO_NS	(5 * HT_NS_PER_S)
-#define LISTINGS	4 /* threads that create threads: not for ever */
-#define THREADS_MAX	(1u << 20)
+/* How often those that stand are looked after while another is looked at. */
+#define LOOK_AFTER_NS (200 * HT_NS_PER_US)
+#define LISTINGS      4 /* threads that create threads: not for ever */
+#define THREADS_MAX   (1u << 20)
 
 struct turn {
 	pid_t tid;
@@ -31,6 +34,7 @@ struct slot {
 	struct ht_held held;
 	size_t turn;
 	int64_t since_ns; /* it has not been stopped longer than since then */
+	bool let_go;	  /* before its turn was over: it took too long */
 };
 
 struct turns {
@@ -40,7 +44,7 @@ struct turns {
 	struct ht_reader *reader;
 	DIR *tasks;
 	struct turn *turn;
-	size_t n, capacity, next;
+	size_t n, capacity, next, cursor;
 	struct slot slot[WINDOW_MAX];
 	size_t slots;
 	bool raised; /* SCHED_FIFO */
@@ -50,11 +54,17 @@ struct turns {
 /* --- which threads -----------------------------------------------------------
  */
 
-static bool known(const struct turns *s, pid_t tid)
+/* Among the first n; each listing has the same order. */
+static bool known(struct turns *s, pid_t tid, size_t n)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->turn[i].tid == tid)
+	for (size_t k = 0; k < n; k++) {
+		size_t i = (s->cursor + k) % n;
+
+		if (s->turn[i].tid == tid) {
+			s->cursor = i + 1;
 			return true;
+		}
+	}
 	return false;
 }
 
@@ -76,10 +86,12 @@ static bool add(struct turns *s, pid_t tid)
 /* Lists threads not known yet. */
 static enum ht_code list(struct turns *s, struct ht_err *err)
 {
+	size_t before = s->n;
 	pid_t tid;
 
 	while ((tid = ht_tasks_next(s->tasks)) != 0)
-		if (!known(s, tid) && s->n < THREADS_MAX && !add(s, tid))
+		if (!known(s, tid, before) && s->n < THREADS_MAX &&
+		    !add(s, tid))
 			return ht_fail(err, HT_NOMEM,
 				       "no memory for %zu threads", s->n);
 	return HT_OK;
@@ -88,8 +100,8 @@ static enum ht_code list(struct turns *s, struct ht_err *err)
 /* --- one turn
  * ---------------------------------------------------------------- */
 
-/* SCHED_FIFO only while some thread stands or is about to: whoever shares our
- * processor stands still, too. */
+/* SCHED_FIFO as long as some thread stands or is about to: an ordinary task may
+ * wait for a processor behind all of them. */
 static void hurry(struct turns *s)
 {
 	if (!s->raised)
@@ -101,33 +113,6 @@ static void ease(struct turns *s)
 	if (s->raised)
 		ht_priority_restore();
 	s->raised = false;
-}
-
-static enum ht_code look_at(struct turns *s, struct turn *turn,
-			    const struct ht_thread_state *t, struct ht_err *err)
-{
-	enum ht_code code = s->look->look(s->look->ctx, t, err);
-
-	turn->done = code == HT_OK;
-	if (s->reader->expired && turn->done) {
-		s->look->forget(s->look->ctx);
-		turn->done = false;
-	}
-	return code == HT_BUSY ? HT_OK : code;
-}
-
-/* A watched thread: what was read counts if it slept all the time. */
-static enum ht_code look_at_sleeper(struct turns *s, struct turn *turn,
-				    const struct ht_held *h, struct ht_err *err)
-{
-	const struct ht_thread_state t = ht_held_thread(h, s->reader->word);
-	enum ht_code code = look_at(s, turn, &t, err);
-
-	if (code == HT_OK && turn->done && ht_held_woke(h, s->tasks)) {
-		s->look->forget(s->look->ctx);
-		turn->done = false;
-	}
-	return code;
 }
 
 /* Lets a stopped thread go, and notes how long it can have been stopped. */
@@ -142,21 +127,104 @@ static void let_go(struct turns *s, struct slot *slot)
 	if (us > s->report.pause_us)
 		s->report.pause_us = us;
 	s->report.held++;
+	slot->let_go = true;
+}
+
+/* Those that have stood for as long as they may. */
+static void let_go_overdue(struct turns *s)
+{
+	for (size_t i = 0; i < s->slots; i++) {
+		struct slot *slot = &s->slot[i];
+		int64_t now = ht_mono_ns();
+
+		if (!ht_held_collect(&slot->held))
+			slot->since_ns = now;
+		else if (now - slot->since_ns >= s->limits->hold_ns)
+			let_go(s, slot);
+	}
+}
+
+/* What the helper does: read. */
+struct look_job {
+	struct turns *s;
+	struct ht_thread_state t;
+	enum ht_code code;
+	struct ht_err err;
+};
+
+static void do_look(void *ctx)
+{
+	struct look_job *job = ctx;
+	struct turns *s = job->s;
+
+	if (!job->t.registers) {
+		job->t.thread_pointer =
+			ht_thread_pointer(job->t.tid, s->reader);
+		job->t.registers = job->t.thread_pointer != 0;
+	}
+	job->code = s->look->look(s->look->ctx, &job->t, &job->err);
+}
+
+/* Reads a thread's own. A read waits as long as the target's mappings are
+ * locked, and who holds the lock may wait for a processor behind hundreds of
+ * threads (a second was seen). So the helper reads, and we see to it that
+ * nobody stands meanwhile. */
+static enum ht_code look_at(struct turns *s, struct turn *turn,
+			    struct ht_thread_state t, struct ht_err *err)
+{
+	struct look_job job = {.s = s, .t = t};
+
+	if (!ht_helper_run(do_look, &job))
+		do_look(&job);
+	else
+		while (!ht_helper_wait_for(LOOK_AFTER_NS))
+			let_go_overdue(s);
+	turn->done = job.code == HT_OK;
+	if (s->reader->expired && turn->done) {
+		s->look->forget(s->look->ctx);
+		turn->done = false;
+	}
+	if (job.code == HT_OK || job.code == HT_BUSY)
+		return HT_OK;
+	*err = job.err;
+	return job.code;
+}
+
+/* The last look does not count: the thread did not stand still all the time. */
+static void take_back(struct turns *s, struct turn *turn)
+{
+	if (turn->done)
+		s->look->forget(s->look->ctx);
+	turn->done = false;
+}
+
+/* A watched thread: what was read counts if it slept all the time. */
+static enum ht_code look_at_sleeper(struct turns *s, struct turn *turn,
+				    const struct ht_held *h, struct ht_err *err)
+{
+	enum ht_code code =
+		look_at(s, turn, ht_held_thread(h, s->reader->word), err);
+
+	if (code == HT_OK && ht_held_woke(h, s->tasks))
+		take_back(s, turn);
+	return code;
 }
 
 /* A thread that has stopped. */
 static enum ht_code look_at_held(struct turns *s, struct slot *slot,
 				 struct ht_err *err)
 {
-	const struct ht_thread_state t =
-		ht_held_thread(&slot->held, s->reader->word);
+	struct turn *turn = &s->turn[slot->turn];
 	enum ht_code code;
 
 	s->reader->expired = false;
 	s->reader->deadline_ns = slot->since_ns + s->limits->hold_ns;
-	code = look_at(s, &s->turn[slot->turn], &t, err);
+	code = look_at(s, turn, ht_held_thread(&slot->held, s->reader->word),
+		       err);
 	s->reader->deadline_ns = 0;
 	s->reader->expired = false;
+	if (slot->let_go)
+		take_back(s, turn);
 	return code;
 }
 
@@ -182,18 +250,14 @@ static enum ht_code look_at_waiting(struct turns *s, struct slot *slot,
 				    struct ht_err *err)
 {
 	struct turn *turn = &s->turn[slot->turn];
-	struct ht_thread_state t = {.tid = turn->tid};
-	enum ht_code code;
+	const struct ht_thread_state t = {.tid = turn->tid};
+	enum ht_code code = look_at(s, turn, t, err);
+	int64_t now = ht_mono_ns();
 
-	ease(s);
-	t.thread_pointer = ht_thread_pointer(turn->tid, s->reader);
-	t.registers = t.thread_pointer != 0;
-	code = look_at(s, turn, &t, err);
-	slot->since_ns = ht_mono_ns();
-	if (ht_held_collect(&slot->held) && turn->done) {
-		s->look->forget(s->look->ctx);
-		turn->done = false;
-	}
+	if (ht_held_collect(&slot->held))
+		take_back(s, turn);
+	else
+		slot->since_ns = now;
 	return code;
 }
 
@@ -207,13 +271,14 @@ static enum ht_code end_turn(struct turns *s, struct slot *slot,
 	struct turn *turn = &s->turn[slot->turn];
 	enum ht_code code = HT_OK;
 
-	if (slot->held.state != HT_HELD_STOPPED)
-		turn->done = true; /* it ended */
-	else if (!turn->done)
+	if (slot->held.state == HT_HELD_STOPPED && !turn->done)
 		code = look_at_held(s, slot, err);
+	else if (slot->held.state != HT_HELD_STOPPED && !slot->let_go)
+		turn->done = true; /* it ended */
 	let_go(s, slot);
-	ease(s);
 	*slot = s->slot[--s->slots];
+	if (s->slots == 0)
+		ease(s);
 	return code;
 }
 
@@ -223,8 +288,8 @@ static enum ht_code begin_turn(struct turns *s, size_t i, struct ht_err *err)
 	enum ht_code code;
 
 	*slot = (struct slot){.turn = i};
-	code = ht_held_begin(&slot->held, s->tasks, s->turn[i].tid, s->reader,
-			     HT_WATCH_SLEEPERS, err);
+	code = ht_held_begin(&slot->held, s->tasks, s->turn[i].tid,
+			     s->reader->word, HT_WATCH_SLEEPERS, err);
 	if (code != HT_OK)
 		return code;
 	if (slot->held.state == HT_HELD_GONE)
@@ -260,13 +325,6 @@ static struct slot *first_stopped(struct turns *s)
 	return first;
 }
 
-/* Those that stop are let go before others run. */
-static void wait_in_a_hurry(struct turns *s)
-{
-	hurry(s);
-	ht_sigchld_wait_briefly();
-}
-
 /* The next thread whose turn has not come, or not succeeded; n: none. */
 static size_t next_turn(struct turns *s)
 {
@@ -294,11 +352,11 @@ static enum ht_code take_round(struct turns *s, struct ht_err *err)
 				code = begin_turn(s, i, err);
 			else if (s->slots == 0)
 				break;
-			else
-				wait_in_a_hurry(s);
-		} else {
-			wait_in_a_hurry(s);
 		}
+		/* Whoever shares our processor stands still when we do not
+		 * sleep. */
+		if (!slot && s->slots > 0)
+			ht_sigchld_wait_briefly();
 	}
 	return code;
 }
@@ -321,7 +379,7 @@ static void empty_window(struct turns *s)
 			s->report.stuck = true;
 			return;
 		} else {
-			wait_in_a_hurry(s);
+			ht_sigchld_wait_briefly();
 		}
 	}
 }
@@ -355,16 +413,14 @@ static enum ht_code take_turns(struct turns *s, struct ht_err *err)
 static enum ht_code look_at_running(struct turns *s, struct turn *turn,
 				    struct ht_err *err)
 {
-	struct ht_thread_state t = {.tid = turn->tid};
+	const struct ht_thread_state t = {.tid = turn->tid};
 	enum ht_code code = HT_OK;
 
 	if (ht_task_state(s->tasks, turn->tid) == 0)
 		return HT_OK; /* it ended */
 	s->report.missed++;
-	t.thread_pointer = ht_thread_pointer(t.tid, s->reader);
-	t.registers = t.thread_pointer != 0;
 	for (unsigned k = 0; code == HT_OK && !turn->done && k < ROUNDS; k++)
-		code = look_at(s, turn, &t, err);
+		code = look_at(s, turn, t, err);
 	return code;
 }
 
