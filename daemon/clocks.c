@@ -8,6 +8,8 @@
 #include "common/log.h"
 #include "daemon/daemon.h"
 
+#define LOOK_MAX_NS (HT_NS_PER_S / 10)
+
 static int64_t if_jump(int64_t ns)
 {
 	return llabs(ns) >= HT_NS_PER_S ? ns : 0;
@@ -43,9 +45,16 @@ static void tell(struct ht_daemon *d, const char *kind, const char *what,
 
 void ht_clocks_look(struct ht_clocks *c, struct ht_daemon *d)
 {
-	struct ht_clock_jump jump = ht_clocks_compare(
-		c, ht_mono_ns(), ht_clock_ns(CLOCK_BOOTTIME), ht_wall_ns());
+	struct ht_clock_jump jump;
+	int64_t mono_ns = ht_mono_ns();
+	int64_t boot_ns = ht_clock_ns(CLOCK_BOOTTIME);
+	int64_t wall_ns = ht_wall_ns();
 
+	/* Who had to wait for a processor between two of them compares what
+	 * was not read at the same time: the next look will do. */
+	if (ht_mono_ns() - mono_ns > LOOK_MAX_NS)
+		return;
+	jump = ht_clocks_compare(c, mono_ns, boot_ns, wall_ns);
 	if (jump.slept_ns)
 		tell(d, "suspend", "the machine was suspended for",
 		     jump.slept_ns);
