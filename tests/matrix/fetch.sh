@@ -61,14 +61,24 @@ update() {
 download() {
 	(cd "$apt/download" && apt-get -qq download "$@" >&2)
 }
+# Lists that are kept go out of date: the archive has moved on. And an archive
+# may be away for a moment.
+fetch() {
+	local pause
+	if [ -e "$apt/updated" ] && download "$@"; then return; fi
+	for pause in 0 5 15 45; do
+		sleep "$pause"
+		if update && download "$@"; then return; fi
+	done
+	return 1
+}
 
-[ -e "$apt/updated" ] || update || exit 1
 for package in "$@"; do # an older version may lie there
 	rm -f "$apt/download/$package"_*_"$arch".deb
 done
-# Lists that are kept go out of date: the archive has moved on.
-download "${@/%/:$arch}" || { update && download "${@/%/:$arch}"; } || exit 1
+fetch "${@/%/:$arch}" || exit 1
 
+rm -rf "$cell.part"
 for package in "$@"; do
 	dpkg-deb -x "$apt/download/$package"_*_"$arch".deb "$cell.part"
 done

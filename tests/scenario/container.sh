@@ -13,16 +13,24 @@ suite=trixie
 cells=$HT_BUILD/matrix
 root=$cells/root-$suite
 
-# make_root: once for a build; what a broken try left is thrown away.
+# make_root: once for a build; what a broken try left is thrown away. An archive
+# may be away for a moment.
 make_root() {
-	local mirror
+	local mirror pause
 	[ ! -e "$root/.complete" ] || return 0
-	rm -rf "$root"
 	mkdir -p "$cells"
 	# shellcheck disable=SC2016 # apt expands it
 	mirror=${HT_MATRIX_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' |
 		grep '/debian/$' | sort | uniq -c | sort -rn | awk 'NR == 1 {print $2}')}
-	debootstrap --variant=minbase "$suite" "$root" "$mirror" && touch "$root/.complete"
+	for pause in 0 5 30; do
+		sleep $pause
+		rm -rf "$root"
+		if debootstrap --variant=minbase "$suite" "$root" "$mirror"; then
+			touch "$root/.complete"
+			return
+		fi
+	done
+	return 1
 }
 
 contained=(unshare --user --map-root-user --mount --pid --fork --kill-child
