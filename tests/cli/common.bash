@@ -27,9 +27,9 @@ start() {
 	started+=("$pid")
 }
 
-# poll SECONDS COMMAND...: until it succeeds.
+# poll SECONDS COMMAND...: until it succeeds; a slow machine gets four times that.
 poll() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * 4))
 	shift
 	until "$@"; do
 		[ $SECONDS -lt $end ] || return 1
@@ -47,6 +47,10 @@ fails() {
 	[ "$status" -eq "$wanted" ] || { echo "status $status, not $wanted"; return 1; }
 	grep -qF -- "$text" stderr || { echo "no '$text' on stderr"; return 1; }
 	grep -q '^heaptide: .*(.*)$' stderr
+}
+
+has_samples() { # FILE
+	[ "$(sqlite3 -readonly "$1" "select count(*) from sample" 2>&1)" -gt 0 ] 2>&-
 }
 
 in_state() { # PID LETTER

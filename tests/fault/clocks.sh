@@ -18,7 +18,6 @@ set_clocks() { # WALL-SECONDS ASLEEP-SECONDS
 with open(sys.argv[1], "r+b") as f:
     f.write(struct.pack("<qq", *(int(a) * 10**9 for a in sys.argv[2:4])))' "$clocks" "$@"
 }
-cp /bin/sleep "$HT_TMP/ht-clocks"
 daemon_config
 cat >"$HT_TMP/heaptide-agent" <<AGENT
 #!/bin/sh
@@ -26,24 +25,16 @@ LD_PRELOAD=$HT_BUILD/targets/clocks HT_CLOCKS=$clocks exec $HT_BUILD/heaptide-ag
 AGENT
 chmod +x "$HT_TMP/heaptide-agent"
 sed -i "s:^store = .*:&\nagent = $HT_TMP/heaptide-agent:" "$conf"
-cat >>"$conf" <<CONF
-[target sleepers]
-name = ht-clocks
-CONF
+watch_sleepers ht-clocks
 start "$HT_TMP/ht-clocks" 600
 target=$started
-export LD_PRELOAD=$HT_BUILD/targets/clocks HT_CLOCKS=$clocks
-start "$HT_BUILD/heaptided" -c "$conf" 2>>"$log"
-unset LD_PRELOAD
-daemon=$started
-samples() { metric "heaptide_samples_total.*pid=\"$target\""; }
-sql() { sqlite3 -cmd '.timeout 2000' "$db" "$1"; }
+daemon_env=("LD_PRELOAD=$HT_BUILD/targets/clocks" "HT_CLOCKS=$clocks")
+daemon_start
 # goes_on WHAT: it measures, records, and nothing fires
 goes_on() {
-	local n rows
-	n=$(samples)
+	local rows
 	rows=$(sql 'select max(id) from sample')
-	ok "$1: measuring goes on" poll 20 eval "[ \$(samples) -gt $((n + 3)) ]"
+	ok "$1: measuring goes on" more_samples
 	ok "$1: so does recording" poll 20 eval "[ \$(sql 'select max(id) from sample') -gt $((rows + 3)) ]"
 	is "$1: no alert" "$(sql 'select count(*) from alert')" 0
 }
@@ -58,7 +49,7 @@ set_clocks -3600 0
 ok "a clock set back by an hour is told" poll 20 event clock 1
 ok "and logged" poll 10 logged 'the wall clock was set back by'
 goes_on "set back"
-near "samples have the time of the clock" "$(newest)" "$(($(date +%s) - 3600))" 5
+near "samples have the time of the clock" "$(newest)" "$(($(date +%s) - 3600))" 60
 
 set_clocks 0 0
 ok "set right again, it is told" poll 20 event clock 2
@@ -81,5 +72,5 @@ set_clocks 0 7200
 goes_on "in the present"
 ok "a verdict can be asked for" "$HT_BUILD/heaptide" verdict "$target" --db "$db" --json
 daemon_stop
-is "the database is sound" "$(sql 'pragma integrity_check')" ok
+is_sound "the database is sound"
 plan

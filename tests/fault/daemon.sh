@@ -10,7 +10,7 @@ set -u
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
 
-cp /bin/sleep "$HT_TMP/ht-fault"
+: >"$HT_TMP/notices"
 cat >"$HT_TMP/count" <<EOT
 #!/bin/sh
 cat >>$HT_TMP/notices
@@ -19,9 +19,8 @@ EOT
 chmod +x "$HT_TMP/count"
 echo 0 >"$HT_TMP/status"
 daemon_config
+watch_sleepers ht-fault
 cat >>"$conf" <<EOT
-[target sleepers]
-name = ht-fault
 [rule big]
 condition = rss > 1
 minimum = 0
@@ -37,27 +36,23 @@ start "$HT_TMP/ht-fault" 600
 target=$started
 
 count() { # STATE: distinct ids told of it
-	python3 -c '
-import json,sys
-try: lines=open(sys.argv[1]).read().splitlines()
-except OSError: lines=[]
-ids=[a["id"] for a in map(json.loads,lines) if a["rule"]=="big" and a["state"]==sys.argv[2]]
-print(len(ids) if len(sys.argv)>3 else len(set(ids)))' "$HT_TMP/notices" "$@"
+	jq -rs --args '[.[] | select(.rule == "big" and .state == $ARGS.positional[0]) | .id]
+		| if $ARGS.positional[1] then length else unique | length end' "$@" <"$HT_TMP/notices"
 }
-state() { sqlite3 -cmd '.timeout 2000' "$db" "select state from alert where rule = 'big' order by pending_ns desc limit 1"; }
+state() { sql "select state from alert where rule = 'big' order by pending_ns desc limit 1"; }
 # undelivered: notices that the store does not know to be taken. A crash before
 # it knows has them sent again, with the same id: at least once is the promise.
-undelivered() { sqlite3 -cmd '.timeout 2000' "$db" 'select count(*) from delivery where delivered_ns is null'; }
-settled() { [ "$(undelivered)" = 0 ]; }
+settled() { [ "$(sql 'select count(*) from delivery where delivered_ns is null')" = 0 ]; }
 crash() { daemon_stop KILL; daemon_start; }
 
 # --- kill -9 at every state: one alert, one id, told once of each state ---
-daemon_start || { ok "heaptided starts" false; plan; }
+daemon_start
 ok "the alert becomes pending" poll 20 eval '[ "$(state)" = pending ]'
-pending=$(sqlite3 "$db" "select id || ' ' || pending_ns from alert where rule = 'big'")
+born() { sql "select id || ' ' || pending_ns from alert where rule = 'big'"; }
+pending=$(born)
 crash
 ok "killed while pending, it fires as if nothing had been" poll 30 eval '[ "$(state)" = firing ]'
-is "with the id and time of before" "$(sqlite3 "$db" "select id || ' ' || pending_ns from alert where rule = 'big'")" "$pending"
+is "with the id and time of before" "$(born)" "$pending"
 ok "it is told" poll 30 eval '[ "$(count firing)" = 1 ] && settled'
 crash
 sleep 3 # long enough for several rounds
@@ -80,14 +75,16 @@ ok "a sink that fails is shown" poll 40 eval "[ \"\$(metric 'heaptide_sink_up{si
 daemon_stop KILL
 daemon_start
 echo 0 >"$HT_TMP/status"
-ok "what it did not take is sent after a crash, too" poll 30 settled
+ok "what it did not take is sent after a crash, too" poll 30 eval '[ "$(count firing)" = 2 ] && settled'
 is "always with the same id" "$(count firing)" 2
+failures() { metric 'heaptide_sink_failures_total{sink="counter"}'; }
+# shellcheck disable=SC2034 # asked in an eval
+before=$(failures)
 printf '#!/bin/sh\nsleep 100\n' >"$HT_TMP/count"
-before=$(metric "heaptide_samples_total.*pid=\"$target\"")
 kill -9 "$target"
 start "$HT_TMP/ht-fault" 602
 target=$started
-ok "a sink that hangs is ended" poll 30 eval "[ \"\$(metric 'heaptide_sink_failures_total{sink=\"counter\"}')\" -ge 1 ]"
+ok "a sink that hangs is ended" poll 30 eval '[ "$(failures)" -gt "${before:-0}" ]'
 ok "and holds up nothing" poll 30 measured "$target"
 
 # --- the store ---
@@ -101,15 +98,14 @@ PY
 locker=$!
 poll 20 test -e "$HT_TMP/locked"
 ok "a locked store is told" poll 20 eval '[ "$(metric heaptide_store_up)" = 0 ]'
-before=$(metric "heaptide_samples_total.*pid=\"$target\"")
-ok "measuring goes on" poll 30 eval "[ \$(metric 'heaptide_samples_total.*pid=\"$target\"') -gt ${before:-0} ]"
+ok "measuring goes on" more_samples
 ok "what is lost is counted" poll 20 eval '[ "$(metric heaptide_store_lost_samples_total)" -gt 0 ]'
 rm "$HT_TMP/locked"
 wait $locker
 ok "recording goes on when the lock is gone" poll 90 eval '[ "$(metric heaptide_store_up)" = 1 ]'
-is "the database is sound" "$(sqlite3 -cmd '.timeout 2000' "$db" 'pragma integrity_check')" ok
+is_sound "the database is sound"
 daemon_stop
-is "once more after the end" "$(sqlite3 "$db" 'pragma integrity_check')" ok
+is_sound "once more after the end"
 
 # A damaged file and one of a newer version: recording stops, the daemon not.
 for kind in damaged newer; do

@@ -7,7 +7,8 @@
 #   same NAME GOT WANTED    passes when both are the same number (unknown never is)
 #   near NAME GOT WANTED TOLERANCE   numbers, |GOT - WANTED| <= TOLERANCE
 #   between NAME GOT LOW HIGH        numbers, both ends included
-#   poll SECONDS COMMAND... until the command succeeds; fails at the limit
+#   poll SECONDS COMMAND... until the command succeeds; fails at the limit, which
+#                           is PATIENCE (4) times what is ample on a quiet machine
 #   stop_started            ends what start() started
 #   start COMMAND...        in the background; sets $started, remembered for the end
 #   plan                    last line of every script: prints 1..N, sets the exit status
@@ -75,7 +76,7 @@ between() {
 }
 
 poll() {
-	local until=$((SECONDS + $1))
+	local until=$((SECONDS + $1 * ${PATIENCE:-4}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		[ $SECONDS -lt $until ] || return 1
@@ -94,7 +95,7 @@ stop_started() {
 	for pid in "${tap_started[@]}"; do
 		kill -CONT "$pid"
 		kill "$pid"
-		poll 3 not_running "$pid" || kill -KILL "$pid"
+		poll 1 not_running "$pid" || kill -KILL "$pid"
 		wait "$pid"
 	done 2>/dev/null
 	tap_started=()

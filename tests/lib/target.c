@@ -16,6 +16,7 @@
 #include "common/clock.h"
 
 #define ARGS_MAX 16
+#define PATIENCE 4 /* times what is ample on a quiet machine */
 
 static void run(const char *name, char **argv, const int in[2],
 		const int out[2])
@@ -116,7 +117,7 @@ bool program_says(const struct program *p, const char *line, int limit_ms)
 {
 	char buf[256];
 
-	return program_line(p, buf, sizeof(buf), limit_ms) &&
+	return program_line(p, buf, sizeof(buf), limit_ms * PATIENCE) &&
 	       strcmp(buf, line) == 0;
 }
 
@@ -161,7 +162,7 @@ static void nap(void)
 
 bool process_runs_free(pid_t pid, int limit_ms)
 {
-	int64_t limit = ht_mono_ns() + limit_ms * HT_NS_PER_MS;
+	int64_t limit = ht_mono_ns() + limit_ms * PATIENCE * HT_NS_PER_MS;
 	char states[16];
 
 	do {
@@ -176,7 +177,7 @@ bool process_runs_free(pid_t pid, int limit_ms)
 
 bool process_sleeps(pid_t pid, int limit_ms)
 {
-	int64_t limit = ht_mono_ns() + limit_ms * HT_NS_PER_MS;
+	int64_t limit = ht_mono_ns() + limit_ms * PATIENCE * HT_NS_PER_MS;
 	char states[16];
 
 	do {

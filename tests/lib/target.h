@@ -19,7 +19,9 @@ struct program {
 
 /* Starts HT_BUILD/targets/NAME with arguments (a NULL ends them). */
 struct program program_start(const char *name, ...) __attribute__((sentinel));
-/* The next line without its end; false after limit_ms or at the end. */
+/* The next line without its end; false after limit_ms or at the end. This limit
+ * is kept, since silence is waited for, too; what is waited for to come, below,
+ * may take four times its limit: that is for a quiet machine. */
 bool program_line(const struct program *p, char *buf, size_t size,
 		  int limit_ms);
 /* Waits for this very line. */

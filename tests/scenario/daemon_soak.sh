@@ -21,15 +21,21 @@ name = ht-soak
 max_processes = $processes
 CONF
 for _ in $(seq $processes); do start "$HT_TMP/ht-soak" 1000; done
-daemon_start || { ok "heaptided starts" false; note "$(cat "$log")"; plan; }
+daemon_start
 
 samples() { metrics | awk '/^heaptide_samples_total/ { n += $2 } END { print n + 0 }'; }
 all_measured() { [ "$(metrics | grep -c '^heaptide_samples_total{.*} [1-9]')" = "$processes" ]; }
 ticks() { awk '{ print $14 + $15 }' "/proc/$daemon/stat"; }
 private_kb() { awk '/^Private/ { s += $2 } END { print s }' "/proc/$1/smaps_rollup"; }
 ok "all $processes processes are measured" poll 90 all_measured
+# What a sample costs is told for the machine of docs/bench.md, which needs 240 ms
+# for this work; one that is slower, or has another at its cores, may cost more.
+reference_ms=240
+# shellcheck disable=SC2016 # perl's variables
+work_ms() { perl -e 'my $s = 0; $s += $_ % 7 for 1 .. 5_000_000; printf "%d", 1000 * (times)[0]'; }
 sleep 60 # first roll of everything: layouts, judgements, the cache of the database
 
+work=$(work_ms)
 from=$(ticks)
 samples_from=$(samples)
 begun=$(date +%s%N)
@@ -38,19 +44,22 @@ ok "heaptide watches heaptided for $watched_s s" timeout "$((watched_s + 60))" \
 took_ms=$((($(date +%s%N) - begun) / 1000000))
 cpu_ms=$((($(ticks) - from) * 1000 / $(getconf CLK_TCK)))
 n=$(($(samples) - samples_from))
-note "$n samples in $took_ms ms, $cpu_ms ms of processor time, $(awk "BEGIN { printf \"%.2f\", $cpu_ms / $n }") ms a sample"
+work=$(((work + $(work_ms)) / 2))
+[ $work -gt $reference_ms ] || work=$reference_ms
+note "$n samples in $took_ms ms, $cpu_ms ms of processor time, $(awk "BEGIN { printf \"%.2f\", $cpu_ms / $n }") ms a sample, $work ms for the reference's $reference_ms"
 ok "it keeps up: three of four samples that were due on this busy machine" \
 	test "$n" -ge $((took_ms * processes * 3 / 4000))
 # 10 samples a second at intervals of 10 s: 1 % of a core is 1 ms a sample
-ok "a sample costs the daemon 1 ms at most: 1 % of a core at 10 s" test "$cpu_ms" -le "$n"
+ok "a sample costs the daemon 1 ms at most: 1 % of a core at 10 s" \
+	test $((cpu_ms * reference_ms)) -le $((n * work))
 between "the daemon holds 32 MiB at most" "$(metric heaptide_self_resident_bytes)" 1 $((32 << 20))
 most=$(for agent in $(pgrep -P "$daemon" -x heaptide-agent); do private_kb "$agent"; done | sort -n | tail -n 1)
-is "an agent stays with each process" "$(pgrep -c -P "$daemon" -x heaptide-agent)" $processes
+ok "an agent stays with each process" poll 20 eval '[ "$(pgrep -c -P "$daemon" -x heaptide-agent)" = $processes ]'
 between "none of them holds 2 MiB of its own, in KiB" "${most:-unknown}" 1 2048
 verdict=$("$HT_BUILD/heaptide" verdict "$daemon" --db "$HT_TMP/self.db" --json)
 is "its verdict on itself" "$(jq -r .verdict <<<"$verdict")" STABLE
 note "$(jq -r '.evidence[]' <<<"$verdict")"
 is "nothing was lost" "$(metric heaptide_store_lost_samples_total)" 0
 daemon_stop
-is "the database is sound" "$(sqlite3 "$db" 'pragma integrity_check')" ok
+is_sound "the database is sound"
 plan

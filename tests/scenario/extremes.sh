@@ -61,7 +61,7 @@ explained() { # NAME COMMAND...: leaves got.json
 	shift
 	hold "$@"
 	ok "$name: heaptide explain measures it" \
-		timeout 60 sh -c "'$heaptide' explain $held --json >got.json"
+		timeout 240 sh -c "'$heaptide' explain $held --json >got.json"
 	ok "$name: the sums close" sums_close
 	let_go
 }
@@ -120,8 +120,8 @@ echo 0 >"$pool"
 pooled "pages of an empty huge page pool asked for"
 is "without a pool nothing is in huge pages" \
 	"$(field '[.warnings[] | select(test("huge page pool"))] | length')" 0
-echo 160 >"$pool"
-poll 5 grep -qE '^1[0-9][0-9]$' "$pool"
+echo 1 >/proc/sys/vm/compact_memory
+poll 5 eval 'echo 160 >"$pool"; [ "$(cat "$pool")" -ge 100 ]'
 between "the machine gives huge pages to the pool" "$(cat "$pool")" 100 160
 pooled "pages of the huge page pool"
 is "the heap's pages in the pool are told apart from RSS" \
@@ -141,14 +141,13 @@ swapped=$(awk '$1 == "VmSwap:" { print $2 * 1024 }' "/proc/$held/status")
 ok "the kernel swapped some of the heap out" test "$swapped" -gt 1000000
 for mode in bounded exact; do
 	ok "a swapped heap, $mode: heaptide explain measures it" \
-		timeout 60 sh -c "'$heaptide' explain $held --json --mode $mode >got.json"
+		timeout 240 sh -c "'$heaptide' explain $held --json --mode $mode >got.json"
 	ok "a swapped heap, $mode: the sums close, and nothing is called corrupt" sums_close
 	is "a swapped heap, $mode: what was not walked is said" \
 		"$(field '[.warnings[] | select(test("swapped out"))] | length')" 1
 done
-between "measuring swaps nothing in" \
-	"$(awk '$1 == "VmSwap:" { print $2 * 1024 }' "/proc/$held/status")" \
-	$((swapped - 100000)) $((swapped + 1000000))
+ok "measuring swaps nothing in" test \
+	"$(awk '$1 == "VmSwap:" { print $2 * 1024 }' "/proc/$held/status")" -gt $((swapped - 100000))
 let_go
 swapoff "$PWD/swapfile" && rm swapfile
 

@@ -32,13 +32,11 @@ told() {
 	journalctl -q -o json HEAPTIDE_RULE=big HEAPTIDE_STATE="$1" | tail -n 1 | jq -r ".$2"
 }
 has() { [ "$(told "$1" HEAPTIDE_PID)" = "$2" ]; }
-state_of() { sqlite3 -cmd '.timeout 2000' "$db" "select id from alert where rule = 'big' and state = '$1'"; }
+state_of() { sql "select id from alert where rule = 'big' and state = '$1'"; }
 
-cp /bin/sleep "$HT_TMP/ht-journal"
 daemon_config
+watch_sleepers ht-journal
 cat >>"$conf" <<CONF
-[target sleepers]
-name = ht-journal
 [rule big]
 condition = rss > 1
 minimum = 0
@@ -53,7 +51,7 @@ ok "journald runs" poll 30 takes one
 [ $tap_failed -eq 0 ] || { note "$(cat "$HT_TMP/journald.log")"; plan; }
 start "$HT_TMP/ht-journal" 600
 target=$started
-daemon_start || { ok "heaptided starts" false; note "$(cat "$log")"; plan; }
+daemon_start
 
 ok "an alert that fires is in the journal" poll 30 has firing "$target"
 is "its message" "$(told firing MESSAGE)" "alert firing: sleepers: it is big"

@@ -6,7 +6,7 @@
 #
 # Each is recorded every half second by the real agent until its log says
 # "truth"; then judged from the record, and measured once more while it holds
-# still, before it calls malloc_trim(0) itself. Scored against what the program
+# still, until it is told to call malloc_trim(0) itself. Scored against what the program
 # says of itself: its label, its own walk of its heap, and the RSS that its own
 # malloc_trim(0) gave back. LIVE_JOBS (8) run at the same time.
 # shellcheck source=tests/lib/tap.sh
@@ -33,7 +33,7 @@ says() { grep -q "\"ev\":\"$1\"" "$2"; }
 # observe NAME: one workload from its start to its end; files in $HT_TMP/NAME.*
 observe() {
 	local name=$1 out=$HT_TMP/$1 pid log recorder
-	read -r pid log < <("$workloads/run.sh" start "$name" --walk --linger 12)
+	read -r pid log < <("$workloads/run.sh" start "$name" --walk --linger 120)
 	ln -s "$log" "$out.log"
 	env --default-signal=INT "$heaptide" record "$pid" -i 0.5s -o "$out.db" \
 		>"$out.record" 2>&1 &
@@ -44,8 +44,8 @@ observe() {
 	echo $? >"$out.status"
 	"$heaptide" explain "$pid" --json >"$out.json" 2>"$out.explain"
 	"$heaptide" verdict "$pid" --json --db "$out.db" >"$out.verdict" 2>"$out.err"
+	kill -TERM "$pid" # holds still no longer
 	poll 60 says trim "$log"
-	kill "$pid" 2>/dev/null
 }
 
 logged() { # NAME EVENT FILTER

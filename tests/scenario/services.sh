@@ -9,6 +9,8 @@
 
 heaptide=$HT_BUILD/heaptide
 python=/usr/bin/python3
+# shellcheck source=tests/lib/daemon.sh
+. "$HT_TOP/tests/lib/daemon.sh" # free_port
 
 explain() { "$heaptide" explain "$1" --json; }
 field() { jq -r "$1" "$json"; }
@@ -66,11 +68,6 @@ rollup() { awk -v k="$2:" '$1 == k { printf "%d", $2 * 1024 }' "/proc/$1/smaps_r
 runs_on() { grep -qE '^State:.*[RSD] \(' "/proc/$1/status"; }
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# free_port: one that nobody listens on.
-free_port() {
-	"$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
-}
-
 # python3 with glibc's malloc for everything; calls malloc_trim(0) on SIGUSR1.
 cat >"$HT_TMP/holder.py" <<'PY'
 import ctypes, os, signal, sys
@@ -108,20 +105,23 @@ server { listen 127.0.0.1:$port; location / { root $HT_TOP/docs; } } }
 CONF
 start nginx -p "$HT_TMP/nginx" -c "$HT_TMP/nginx.conf"
 poll 10 listens "$port"
-for _ in {1..200}; do
-	printf 'GET /guide.md HTTP/1.0\r\n\r\n' >"/dev/tcp/127.0.0.1/$port"
+for _ in {1..200}; do # answered to the end: then it is at rest
+	curl -sS --retry 3 -o "$HT_TMP/page" "http://127.0.0.1:$port/guide.md"
 done
 measure nginx "$(pgrep -P "$started" | head -n 1)"
 
 port=$(free_port)
 start memcached -l 127.0.0.1 -p "$port" -u root -m 64 -t 4
 poll 10 listens "$port"
+exec 6<>"/dev/tcp/127.0.0.1/$port"
 {
 	for i in {1..4000}; do
 		printf 'set key%d 0 0 100 noreply\r\n%0100d\r\n' "$i" "$i"
 	done
 	printf 'quit\r\n'
-} >"/dev/tcp/127.0.0.1/$port"
+} >&6
+cat <&6 # until it has read all of it, and hangs up
+exec 6>&-
 measure memcached "$started"
 
 mkfifo "$HT_TMP/sql"

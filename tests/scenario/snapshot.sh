@@ -41,12 +41,12 @@ refused() { # WHY PATTERN PID [free]
 	status=$?
 	is "$1: snapshot mode is refused" "$status" 16
 	ok "$1: the reason is said" grep -q -- "$2" <<<"$output"
-	[ "${4:-}" = child ] || ok "$1: the process runs on, without a child" free_and_alone "$3"
+	[ "${4:-}" = child ] || ok "$1: the process runs on, without a child" poll 10 free_and_alone "$3"
 }
 
 target "$HT_BUILD/targets/threads" 2 sleep
 ok "a plain process is measured by its copy" "$heaptide" explain "$pid" --mode snapshot
-ok "and has no child afterwards" free_and_alone "$pid"
+ok "and has no child afterwards" poll 10 free_and_alone "$pid"
 
 target "$HT_BUILD/targets/filtered"
 refused "a seccomp filter" "seccomp" "$pid"
@@ -55,8 +55,10 @@ target "$HT_BUILD/targets/vforking"
 refused "a thread in vfork" "vfork" "$pid" child
 
 if [ "$(id -u)" = 0 ]; then
-	user=(setpriv --reuid 54321 --regid 54321 --clear-groups)
+	uid=54321
+	user=(setpriv --reuid "$uid" --regid "$uid" --clear-groups)
 else
+	uid=$(id -u)
 	user=()
 fi
 cp "$HT_BUILD/targets/threads" . && chmod 755 . threads
@@ -66,6 +68,7 @@ refused "a limit of processes that leaves no room" "RLIMIT_NPROC" "$pid"
 for _ in 1 2 3 4 5 6; do
 	start "${user[@]}" sleep 300
 done
+poll 20 eval '[ "$(pgrep -c -U $uid -x sleep)" -ge 6 ]' # each has become that user
 target "${user[@]}" ./threads 1 sleep
 "${user[@]}" prlimit --pid "$pid" --nproc=6
 refused "a limit that the user's other processes use up" "RLIMIT_NPROC" "$pid"

@@ -27,7 +27,7 @@ cat >"$root/etc/systemd/system/test.target" <<UNIT
 DefaultDependencies=no
 Wants=systemd-journald.service $unit
 UNIT
-printf '[Service]\nWatchdogSec=2s\nRestartSec=100ms\n' >"$root/etc/systemd/system/$unit.d/test.conf"
+printf '[Service]\nWatchdogSec=5s\nRestartSec=100ms\n' >"$root/etc/systemd/system/$unit.d/test.conf"
 cat >"$root/etc/heaptide/heaptided.conf" <<CONF
 [defaults]
 interval = 500ms
@@ -99,14 +99,14 @@ is "in the same process" "$(main)" "$before"
 ok "after it, it is active" poll 10 state active
 
 there bash -c 'kill -STOP "$1"' - "$before"
-ok "when it hangs, systemd restarts it" poll 60 eval '[ "$(property NRestarts)" = 1 ] && state active'
+ok "when it hangs, systemd restarts it" poll 60 eval '[ "$(property NRestarts)" -ge 1 ] && state active'
 ok "because the watchdog was not answered" poll 10 eval 'there journalctl -q -o cat | grep -q "Watchdog timeout"'
 ok "and it measures again" poll 30 eval '[ "$(main)" != "$before" ] && there heaptide status'
 
 ok "it stops" there systemctl stop $unit
 is "without an error" "$(property Result)" success
-ok "it said so" said 'ending: signal 15'
-is "and leaves no process" "$(there pgrep -c heaptide-agent)" 0
+ok "it said so" poll 10 said 'ending: signal 15'
+refuse "and leaves no process" there pgrep heaptide
 stop_started
 rmdir "$group"/*/* "$group"/* "$group" 2>/dev/null
 plan

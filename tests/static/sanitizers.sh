@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Limit: 900 s
+# Limit: 1800 s
 # Every unit test program once more, built with AddressSanitizer and UBSan.
 # Programs under test are built without: LeakSanitizer refuses to be traced.
 # shellcheck source=tests/lib/tap.sh
@@ -14,6 +14,6 @@ for program in tests/unit/test_*.c; do
 	# They race with programs that run at full speed; a walk several times as
 	# slow never catches up.
 	[[ $name != test_walk_moving && $name != test_fire ]] || continue
-	ok "$name is clean under the sanitizers" timeout 300 "build-asan/tests/$name"
+	ok "$name is clean under the sanitizers" timeout 900 "build-asan/tests/$name"
 done
 plan

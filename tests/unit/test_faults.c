@@ -142,7 +142,7 @@ static int interrupted_in_all; /* and in this mode */
 /* The next line that is not "EINTR"; those are counted. */
 static bool next_line(char *buf, size_t size)
 {
-	while (program_line(&victim, buf, size, 10000)) {
+	while (program_line(&victim, buf, size, 40000)) {
 		if (strcmp(buf, "EINTR") != 0)
 			return true;
 		interrupted++;
@@ -213,7 +213,7 @@ static void check_unharmed(enum ht_mode mode, long n)
 	if (strcmp(line, memory) != 0)
 		fail_msg("%s, death at call %ld: \"%s\" in place of \"%s\"",
 			 ht_mode_names[mode], n, line, memory);
-	for (int i = 0; i < 1000 && has_children(victim.pid); i++)
+	for (int i = 0; i < 10000 && has_children(victim.pid); i++)
 		usleep(1000);
 	if (has_children(victim.pid))
 		fail_msg("%s, death at call %ld: the target has a child",
@@ -316,13 +316,16 @@ static void an_agent_that_dies_anywhere_in_none_harms_nothing(void **state)
 	assert_int_equal(interrupted_in_all, 0);
 }
 
+/* Long enough for a stop on a busy machine, and to be seen. */
+#define ALARM_MS 2000
+
 static void hang_with_the_target_stopped(struct ht_target *t)
 {
 	const struct ht_stop_limits limits = {.deadline_ns = ht_mono_ns() +
 							     5 * HT_NS_PER_S};
 	struct ht_stopped *stop;
 
-	ht_guard_alarm(300);
+	ht_guard_alarm(ALARM_MS);
 	if (ht_stop_all(victim.pid, &limits, t->reader, &stop, NULL, NULL) !=
 	    HT_OK)
 		_exit(1);
@@ -342,7 +345,7 @@ static void an_agent_that_hangs_is_ended_by_its_own_alarm(void **state)
 	pid = fork();
 	if (pid == 0)
 		hang_with_the_target_stopped(&t);
-	for (int i = 0; i < 200 && !strchr(states, 't'); i++) {
+	for (int i = 0; i < 2 * ALARM_MS && !strchr(states, 't'); i++) {
 		process_states(victim.pid, states, sizeof(states));
 		usleep(1000);
 	}

@@ -42,7 +42,7 @@ static struct ht_stopped *stop(pid_t pid, bool watch)
 	struct ht_stopped *s = NULL;
 	struct ht_err err = {0};
 
-	if (try_stop(pid, watch, 5 * HT_NS_PER_S, &s, &err) != HT_OK)
+	if (try_stop(pid, watch, 20 * HT_NS_PER_S, &s, &err) != HT_OK)
 		fail_msg("%s", err.msg);
 	return s;
 }
@@ -70,7 +70,7 @@ static uint64_t count(const struct program *p)
 	char line[64];
 
 	program_tell(p, "count\n");
-	assert_true(program_line(p, line, sizeof(line), 10000));
+	assert_true(program_line(p, line, sizeof(line), 40000));
 	return strtoull(line, NULL, 10);
 }
 
@@ -92,7 +92,8 @@ static void every_running_thread_is_held_and_runs_on_afterwards(void **state)
 	assert_false(ht_stop_release(s).stuck);
 	assert_true(process_runs_free(p.pid, 1000));
 	before = count(&p);
-	usleep(20000);
+	for (int i = 0; i < 1000 && count(&p) == before; i++)
+		usleep(20000);
 	assert_true(count(&p) > before);
 	finish(&p);
 }
@@ -244,7 +245,7 @@ signals_of_a_stop_arrive_once_in_order_with_their_values(void **state)
 				 SIGRTMIN + i / 5, i);
 			do
 				assert_true(program_line(&p, line, sizeof(line),
-							 2000));
+							 20000));
 			while (strcmp(line, "EINTR") == 0);
 			assert_string_equal(line, expected);
 		}
@@ -341,7 +342,7 @@ a_stopped_target_stays_stopped_and_its_parent_sees_nothing(void **state)
 	assert_int_equal(waitid(P_PID, (id_t)p.pid, &info, WSTOPPED), 0);
 	for (int i = 0; i < 50; i++) {
 		ht_stop_release(stop(p.pid, i % 2));
-		for (int k = 0; k < 500; k++) {
+		for (int k = 0; k < 10000; k++) {
 			process_states(p.pid, states, sizeof(states));
 			if (strcmp(states, "T") == 0)
 				break;

@@ -25,7 +25,7 @@ struct held {
 static void hold(struct held *h, const char *mode, bool watch)
 {
 	const struct ht_stop_limits limits = {
-		.deadline_ns = ht_mono_ns() + HT_NS_PER_S,
+		.deadline_ns = ht_mono_ns() + 20 * HT_NS_PER_S,
 		.watch = watch ? HT_WATCH_SLEEPERS : HT_WATCH_UNSAFE,
 	};
 	struct ht_err err = {0};
@@ -34,7 +34,7 @@ static void hold(struct held *h, const char *mode, bool watch)
 	size_t n;
 
 	*h = (struct held){.p = program_start("in_malloc", mode, NULL)};
-	assert_true(program_line(&h->p, line, sizeof(line), 5000));
+	assert_true(program_line(&h->p, line, sizeof(line), 20000));
 	assert_int_equal(sscanf(line, "%p %p", &first, &last), 2);
 	assert_true(program_says(&h->p, mode, 5000));
 	assert_true(process_sleeps(h->p.pid, 5000));

@@ -21,7 +21,7 @@ start)
   make -s -C "$D" "bin/$b" plugins >&2
   mkdir -p "$LOGS"; log="$LOGS/$n.$$.jsonl"
   setsid "$D/bin/$b" $a "$@" >"$log" 2>"$log.err" </dev/null &
-  p=$!; i=0; while [ ! -s "$log" ] && [ $i -lt 100 ]; do sleep 0.02; i=$((i+1)); done
+  p=$!; i=0; while [ ! -s "$log" ] && kill -0 $p 2>/dev/null && [ $i -lt 3000 ]; do sleep 0.02; i=$((i+1)); done
   rp=$(sed -n '1s/.*"pid":\([0-9]*\).*/\1/p' "$log"); echo "${rp:-$p} $log" ;;
 truth) sed -n '/"ev":"start"/s/.*"label":"\([A-Z_]*\)","accept":\[\([^]]*\)\],"forbid":\[\([^]]*\)\].*/\1 \2 \3/p' "$2" | tr -d '"' ;;
 wait) while kill -0 "$2" 2>/dev/null; do case $(sed -n 's/^State:[^A-Z]*\([A-Z]\).*/\1/p' "/proc/$2/status" 2>/dev/null) in Z|X|'') break;; esac; sleep 0.1; done ;;
