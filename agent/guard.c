@@ -20,10 +20,12 @@ enum ht_code ht_guard_arrive(struct ht_err *err)
 
 	close_range(FIRST_SURPLUS_FD, ~0u, 0);
 	setrlimit(RLIMIT_CORE, &none);
-	/* An inherited mask or handler must not keep the alarm from us. */
+	/* An inherited mask or handler must not keep the alarm from us, nor the
+	 * news of a stop. */
 	sigemptyset(&all);
 	sigprocmask(SIG_SETMASK, &all, NULL);
 	signal(SIGALRM, SIG_DFL);
+	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		return ht_fail_sys(err, HT_SYS, errno, "PR_SET_PDEATHSIG");

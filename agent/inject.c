@@ -12,9 +12,10 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <ucontext.h>
+#include <unistd.h>
 
+#include "agent/sigchld.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 
@@ -51,13 +52,27 @@ struct link {
 	struct frame f;
 };
 
+/* struct sched_attr of <linux/sched/types.h>, which does not go together with
+ * <sched.h>. */
+struct scheduling {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+	uint32_t util_min, util_max;
+};
+_Static_assert(sizeof(struct scheduling) == 56, "struct sched_attr, version 1");
+
 /* All that is written below the stack, lowest address first: a signal handler
  * that ran on the thread would push its frame below the thread's own links. */
 struct chain {
 	struct link to_wait; /* the thread's first */
+	struct link to_calm;
 	struct link to_home;
 	struct link to_fork;	  /* the helper's first */
 	struct link to_copy_exit; /* the helper's second, the copy's first */
+	struct scheduling usual;  /* the thread's own */
 	uint64_t padding;
 	uint8_t xstate[XSTATE_MAX + 4];
 };
@@ -67,9 +82,13 @@ struct injection {
 	const struct user_regs_struct *regs;
 	struct ht_reader *reader;
 	const struct ht_inject_code *code;
+	const struct ht_inject_limits *limits;
 	uint64_t at; /* where the chain lies in the target */
 	uint64_t sigmask;
-	int signal; /* arrived on the way, to be delivered afterwards; or 0 */
+	int signal;  /* arrived on the way, to be delivered afterwards; or 0 */
+	bool hasten; /* its usual scheduling is known, and an ordinary one */
+	bool late;   /* the others have been let go: no fork any more */
+	bool lost;   /* something on the chain did not stop at all */
 	struct chain chain;
 	size_t xstate_size;
 };
@@ -266,12 +285,29 @@ static size_t chain_size(const struct injection *j)
 	return AT(xstate) + j->xstate_size;
 }
 
+/* A thread that is in real time already needs no haste. */
+static bool put_usual(struct injection *j)
+{
+	struct scheduling *usual = &j->chain.usual;
+
+	return syscall(SYS_sched_getattr, j->tid, usual, sizeof(*usual), 0) ==
+		       0 &&
+	       (usual->policy == SCHED_OTHER || usual->policy == SCHED_BATCH ||
+		usual->policy == SCHED_IDLE);
+}
+
+static size_t way_home(const struct injection *j)
+{
+	return j->hasten ? AT(to_calm) : AT(to_home);
+}
+
 static enum ht_code build(struct injection *j, struct ht_err *err)
 {
 	enum ht_code code = put_xstate(j, err);
 
 	if (code != HT_OK)
 		return code;
+	j->hasten = put_usual(j);
 	if (ptrace(PTRACE_GETSIGMASK, j->tid, (void *)8, &j->sigmask) < 0)
 		return ht_fail_sys(err, HT_REFUSED, errno,
 				   "thread %d: signal mask", (int)j->tid);
@@ -284,7 +320,9 @@ static enum ht_code build(struct injection *j, struct ht_err *err)
 	put_call(j, AT(to_fork), SYS_clone, CLONE_FILES | CLONE_FS, 0, 0,
 		 AT(to_copy_exit));
 	put_call(j, AT(to_wait), SYS_wait4, (uint64_t)-1, 0,
-		 __WCLONE | __WNOTHREAD, AT(to_home));
+		 __WCLONE | __WNOTHREAD, way_home(j));
+	put_call(j, AT(to_calm), SYS_sched_setattr, 0, j->at + AT(usual), 0,
+		 AT(to_home));
 	put_home(j);
 	return HT_OK;
 }
@@ -314,9 +352,7 @@ static enum ht_code write_chain(const struct injection *j, struct ht_err *err)
  * end is: its parent hears of it only then. */
 static int next_stop(pid_t pid, int64_t deadline_ns)
 {
-	const struct timespec moment = {.tv_nsec = 5 * HT_NS_PER_US};
-
-	do {
+	for (;;) {
 		siginfo_t info = {0};
 
 		if (waitid(P_PID, (id_t)pid, &info,
@@ -330,9 +366,10 @@ static int next_stop(pid_t pid, int64_t deadline_ns)
 		}
 		if (info.si_pid != 0)
 			return info.si_status;
-		nanosleep(&moment, NULL);
-	} while (ht_mono_ns() < deadline_ns);
-	return NO_STOP;
+		if (ht_mono_ns() >= deadline_ns)
+			return NO_STOP;
+		ht_sigchld_wait(deadline_ns);
+	}
 }
 
 /* Whether the stopped thread or helper is on the chain still. Where the kernel
@@ -345,106 +382,166 @@ static bool on_chain(const struct injection *j, pid_t pid)
 	       r.rsp < j->at + chain_size(j);
 }
 
+/* The others have stood still for long enough. */
+static void be_late(struct injection *j)
+{
+	if (j->late || ht_mono_ns() < j->limits->soon_ns)
+		return;
+	j->late = true;
+	j->limits->let_others_go(j->limits->ctx);
+}
+
 /* The next stop of a process on the chain, asked for if none comes by itself: a
  * fork that was refused shows by nothing else. Negative: it is not there any
  * more. */
-static int stop_on_chain(const struct injection *j, pid_t pid,
-			 int64_t deadline_ns)
+static int stop_on_chain(struct injection *j, pid_t pid)
 {
 	int status = NO_STOP;
 
-	while (status == NO_STOP && ht_mono_ns() < deadline_ns) {
-		int64_t patience = ht_mono_ns() + PATIENCE_NS;
-
-		status = next_stop(pid, patience < deadline_ns ? patience
-							       : deadline_ns);
-		if (status == NO_STOP)
-			ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+	while (status == NO_STOP && ht_mono_ns() < j->limits->deadline_ns) {
+		status = next_stop(pid, ht_mono_ns() + PATIENCE_NS);
+		if (status != NO_STOP)
+			break;
+		ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
+		be_late(j);
 	}
+	j->lost |= status == NO_STOP;
 	return status >= 0 && on_chain(j, pid) ? status : NO_STOP;
 }
 
+/* Sets the registers of one that is stopped on the chain to make this call and
+ * to return into the link at `next`. */
+static bool set_call(const struct injection *j, pid_t pid, long nr, uint64_t a,
+		     uint64_t b, size_t next)
+{
+	struct user_regs_struct r = *j->regs;
+
+	r.rax = (uint64_t)nr;
+	r.orig_rax = (unsigned long long)-1;
+	r.rdi = a;
+	r.rsi = b;
+	r.rdx = r.r10 = r.r8 = 0;
+	r.rip = j->code->syscall_ret;
+	r.rsp = j->at + next;
+	return ptrace(PTRACE_SETREGS, pid, NULL, &r) == 0;
+}
+
 /* Lets pid run until it stops for this event. The event's message is the new
- * process; -1: there will be none, pid has stopped elsewhere, or was asked to.
- * On the way stops that we asked for are passed over, and a SIGSTOP (all other
- * signals are blocked) is kept. PTRACE_CONT only: a stop at a system call
- * (PTRACE_SYSCALL) would leave a SIGTRAP behind if we died in it; the stop for
- * an event does not. */
-static pid_t run_to_event(struct injection *j, pid_t pid, int event,
-			  int64_t deadline_ns)
+ * process; -1: there will be none: pid has stopped elsewhere, or it is late and
+ * pid, stopped, will go on without the call it was sent for. On the way stops
+ * that we asked for are passed over, and a SIGSTOP (all other signals are
+ * blocked) is kept. PTRACE_CONT only: a stop at a system call (PTRACE_SYSCALL)
+ * would leave a SIGTRAP behind if we died in it; the stop for an event does
+ * not. */
+static pid_t run_to_event(struct injection *j, pid_t pid, int event)
 {
 	unsigned long message = 0;
-	int status;
+	int status = 0;
 
 	do {
+		if (pid == j->tid && status != 0 && status >> 8 == 0)
+			j->signal = status & 0x7f;
 		if (ptrace(PTRACE_CONT, pid, NULL, NULL) < 0)
 			return -1;
-		status = stop_on_chain(j, pid, deadline_ns);
-		if (status >= 0 && status >> 8 == 0 && pid == j->tid)
-			j->signal = status & 0x7f;
-	} while (status >= 0 && status >> 8 != event);
-	if (status < 0 || ptrace(PTRACE_GETEVENTMSG, pid, NULL, &message) < 0)
+		status = stop_on_chain(j, pid);
+	} while (status >= 0 && status >> 8 != event && !j->late);
+	if (status >= 0 && status >> 8 != event)
+		set_call(j, pid, SYS_getpid, 0, 0,
+			 pid == j->tid ? way_home(j) : AT(to_copy_exit));
+	if (status < 0 || status >> 8 != event ||
+	    ptrace(PTRACE_GETEVENTMSG, pid, NULL, &message) < 0)
 		return -1;
 	return (pid_t)message;
 }
 
-/* The copy is born stopped; from now on it dies with us. */
-static bool take_copy(pid_t copy, int64_t deadline_ns)
+/* Before all ordinary work, as we are, and behind us: its way on the chain is
+ * short, and every thread of its process waits for it. It ends that by itself
+ * (to_calm). Where it is refused the way only takes longer. */
+static void hasten(const struct injection *j)
 {
-	return next_stop(copy, deadline_ns) >= 0 &&
-	       ptrace(PTRACE_SETOPTIONS, copy, NULL,
-		      (void *)(uintptr_t)PTRACE_O_EXITKILL) == 0;
+	const struct sched_param lowest = {.sched_priority = 1};
+
+	if (j->hasten)
+		sched_setscheduler(j->tid, SCHED_FIFO, &lowest);
 }
 
 static bool start(struct injection *j)
 {
 	const uint64_t all = ~UINT64_C(0);
-	struct user_regs_struct r = *j->regs;
 
-	r.rax = SYS_clone;
-	r.orig_rax = (unsigned long long)-1;
-	r.rdi = CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_FS;
-	r.rsi = j->at + AT(to_fork);
-	r.rdx = r.r10 = r.r8 = 0;
-	r.rip = j->code->syscall_ret;
-	r.rsp = j->at + AT(to_wait);
-	return ptrace(PTRACE_SETOPTIONS, j->tid, NULL,
-		      (void *)(uintptr_t)(PTRACE_O_TRACEVFORK |
-					  PTRACE_O_TRACECLONE)) == 0 &&
-	       ptrace(PTRACE_SETREGS, j->tid, NULL, &r) == 0 &&
-	       ptrace(PTRACE_SETSIGMASK, j->tid, (void *)8, &all) == 0;
+	if (ptrace(PTRACE_SETOPTIONS, j->tid, NULL,
+		   (void *)(uintptr_t)(PTRACE_O_TRACEVFORK |
+				       PTRACE_O_TRACECLONE)) < 0 ||
+	    !set_call(j, j->tid, SYS_clone,
+		      CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_FS,
+		      j->at + AT(to_fork), AT(to_wait)) ||
+	    ptrace(PTRACE_SETSIGMASK, j->tid, (void *)8, &all) < 0)
+		return false;
+	hasten(j);
+	return true;
 }
 
-static enum ht_code fork_it(struct injection *j, int64_t deadline_ns,
-			    pid_t *ret_copy, struct ht_err *err)
+static enum ht_code explain(const struct injection *j, struct ht_err *err)
+{
+	if (j->lost)
+		return ht_fail(err, HT_TIMEOUT,
+			       "thread %d was to fork, and does not stop",
+			       (int)j->tid);
+	if (j->late)
+		return ht_fail(err, HT_BUSY,
+			       "thread %d did not come to fork in time: the "
+			       "machine is too busy",
+			       (int)j->tid);
+	return ht_fail(err, HT_SYS,
+		       "process of thread %d could not be forked: no more "
+		       "processes or memory allowed",
+		       (int)j->tid);
+}
+
+static enum ht_code fork_it(struct injection *j, pid_t *ret_copy,
+			    struct ht_err *err)
 {
 	pid_t helper, copy = -1;
-	bool held = false;
 
 	if (!start(j))
 		return ht_fail_sys(err, HT_SYS, errno, "thread %d: registers",
 				   (int)j->tid);
-	helper = run_to_event(j, j->tid, PTRACE_EVENT_VFORK, deadline_ns);
-	if (helper > 0 && next_stop(helper, deadline_ns) >= 0)
-		copy = run_to_event(j, helper, PTRACE_EVENT_CLONE, deadline_ns);
-	if (copy > 0)
-		held = take_copy(copy, deadline_ns);
+	helper = run_to_event(j, j->tid, PTRACE_EVENT_VFORK);
+	if (helper > 0 && stop_on_chain(j, helper) >= 0)
+		copy = run_to_event(j, helper, PTRACE_EVENT_CLONE);
 	if (helper > 0)
 		ptrace(PTRACE_DETACH, helper, NULL, NULL);
-	if (!held)
-		return ht_fail(err, HT_SYS,
-			       "process of thread %d could not be "
-			       "forked: no more processes or memory allowed",
-			       (int)j->tid);
-	ptrace(PTRACE_DETACH, j->tid, NULL, (void *)(intptr_t)j->signal);
-	*ret_copy = copy;
-	return HT_OK;
+	if (copy > 0 && !j->late) {
+		ptrace(PTRACE_DETACH, j->tid, NULL,
+		       (void *)(intptr_t)j->signal);
+		*ret_copy = copy;
+		return HT_OK;
+	}
+	ht_inject_end(copy);
+	if (j->signal) /* consumed on the way */
+		kill(j->tid, j->signal);
+	return explain(j, err);
+}
+
+enum ht_code ht_inject_take(pid_t copy, int64_t deadline_ns, struct ht_err *err)
+{
+	const struct sched_param ordinary = {.sched_priority = 0};
+	int status = next_stop(copy, deadline_ns);
+
+	sched_setscheduler(copy, SCHED_OTHER, &ordinary);
+	if (status >= 0 && ptrace(PTRACE_SETOPTIONS, copy, NULL,
+				  (void *)(uintptr_t)PTRACE_O_EXITKILL) == 0)
+		return HT_OK;
+	if (status != ENDED)
+		ht_inject_end(copy);
+	return ht_fail(err, HT_SYS, "the copy %d ended", (int)copy);
 }
 
 enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
 			    const struct ht_inject_code *found,
-			    struct ht_reader *reader, int64_t deadline_ns,
-			    pid_t *ret_copy, struct ht_err *err)
+			    const struct ht_inject_limits *limits,
+			    struct ht_reader *reader, pid_t *ret_copy,
+			    struct ht_err *err)
 {
 	HT_AUTO_FREE struct injection *j = calloc(1, sizeof(*j));
 	enum ht_code code;
@@ -455,12 +552,13 @@ enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
 	j->regs = regs;
 	j->reader = reader;
 	j->code = found;
+	j->limits = limits;
 	code = check_code(j, err);
 	if (code == HT_OK)
 		code = build(j, err);
 	if (code == HT_OK)
 		code = write_chain(j, err);
-	return code == HT_OK ? fork_it(j, deadline_ns, ret_copy, err) : code;
+	return code == HT_OK ? fork_it(j, ret_copy, err) : code;
 }
 
 void ht_inject_end(pid_t copy)

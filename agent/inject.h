@@ -5,7 +5,8 @@
  * The thread is given registers and, below the red zone of its stack, a chain
  * of signal frames, each a whole set of registers that rt_sigreturn loads:
  *
- *   thread   vfork a helper -> wait for it -> its own registers, as they were
+ *   thread   vfork a helper -> wait for it -> its own scheduling -> its own
+ *            registers, as they were
  *   helper   (same memory, for microseconds) fork the copy -> exit
  *   copy     exit
  *
@@ -40,15 +41,31 @@ enum ht_code ht_inject_find(const struct ht_maps *maps,
  * call, or in one that restarts without memory of when it began. */
 bool ht_inject_usable(const struct user_regs_struct *regs);
 
-/* Forks the process of the held thread tid. regs: as it was stopped. On success
- * the thread runs and is no longer ours; ret_copy is held by us: end it with
- * ht_inject_end. HT_REFUSED: this thread cannot be used, it is as before, still
- * held. Any other error: the kernel would not fork; the thread is where it was,
- * and has been asked to stop. */
+/* CLOCK_MONOTONIC. A thread that finds no processor to fork on must not hold
+ * up all others: these are let go then, the fork is called off. */
+struct ht_inject_limits {
+	int64_t soon_ns;     /* from then on it is called off */
+	int64_t deadline_ns; /* to wait for the thread afterwards */
+	void (*let_others_go)(void *ctx); /* called once, at soon_ns */
+	void *ctx;
+};
+
+/* Forks the process of the held thread tid. regs: as it was stopped. SIGCHLD is
+ * blocked. On success the thread runs and is no longer ours, and ret_copy has
+ * been born: others need not stand still any longer, and ht_inject_take must
+ * follow. HT_REFUSED: this thread cannot be used, it is as before, still held.
+ * Otherwise the thread is where it was or on its way back, and has been asked
+ * to stop; HT_BUSY: it was late, HT_SYS: the kernel would not fork; HT_TIMEOUT:
+ * it did not stop within the deadline, only our end lets it go. */
 enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
 			    const struct ht_inject_code *code,
-			    struct ht_reader *reader, int64_t deadline_ns,
-			    pid_t *ret_copy, struct ht_err *err) HT_MUST_CHECK;
+			    const struct ht_inject_limits *limits,
+			    struct ht_reader *reader, pid_t *ret_copy,
+			    struct ht_err *err) HT_MUST_CHECK;
+/* Waits until the copy stands, and binds its life to ours: end it with
+ * ht_inject_end. On an error it has ended. */
+enum ht_code ht_inject_take(pid_t copy, int64_t deadline_ns,
+			    struct ht_err *err) HT_MUST_CHECK;
 /* Kills the copy and waits for it. */
 void ht_inject_end(pid_t copy);
 

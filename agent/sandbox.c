@@ -26,8 +26,8 @@ static const int calls[] = {
 	SCMP_SYS(waitid), SCMP_SYS(wait4), SCMP_SYS(rt_sigtimedwait),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
 	SCMP_SYS(rt_sigreturn), SCMP_SYS(kill), SCMP_SYS(process_vm_writev),
-	SCMP_SYS(sched_setscheduler), SCMP_SYS(getpriority),
-	SCMP_SYS(setpriority), SCMP_SYS(pidfd_open),
+	SCMP_SYS(sched_setscheduler), SCMP_SYS(sched_getattr),
+	SCMP_SYS(getpriority), SCMP_SYS(setpriority), SCMP_SYS(pidfd_open),
 	SCMP_SYS(pidfd_send_signal),
 	/* the parent */
 	SCMP_SYS(recvfrom), SCMP_SYS(sendto),

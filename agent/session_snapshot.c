@@ -17,6 +17,9 @@
 #define FORK_ATTEMPTS	5
 #define WATCH_ATTEMPTS	3
 #define LEAVE_MALLOC_NS (50 * HT_NS_PER_MS)
+/* The fork of a GiB takes 14-20 ms; the rest is for a busy machine. */
+#define FORK_WITHIN_NS (50 * HT_NS_PER_MS)
+#define FORK_GIB_NS    (50 * HT_NS_PER_MS)
 /* A page table takes 1/512 of what it maps; what the target writes while the
  * copy lives is copied: an eighth of it leaves room for a busy second. */
 #define PAGE_TABLE_SHARE 512
@@ -130,6 +133,13 @@ static void end_copy(struct copy *copy)
 	copy->pid = 0;
 }
 
+static int64_t fork_within_ns(const struct ht_snapshot *s)
+{
+	uint64_t rss = s->process.rss == HT_UNKNOWN ? 0 : s->process.rss;
+
+	return FORK_WITHIN_NS + (int64_t)(rss >> 30) * FORK_GIB_NS;
+}
+
 /* Stops the target at rest and forks it; the target runs again afterwards. */
 static enum ht_code fork_target(struct ht_look *l,
 				const struct ht_inject_code *found,
@@ -146,9 +156,10 @@ static enum ht_code fork_target(struct ht_look *l,
 	if (code == HT_OK)
 		code = ht_look_rest(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
 	if (code == HT_OK && !l->inside_malloc)
-		code = ht_stop_fork(l->stop, found,
-				    ht_mono_ns() + STOP_WITHIN_NS, ret_copy,
-				    err);
+		code = ht_stop_fork(
+			l->stop, found,
+			ht_mono_ns() + fork_within_ns(l->session->snapshot),
+			ret_copy, err);
 	kept = ht_look_release_keeping(l, err);
 	return code == HT_OK ? kept : code;
 }

@@ -32,6 +32,9 @@ struct ht_stopped {
 	int64_t first_ns;      /* first interrupt; 0: none yet */
 	int64_t last_ns;       /* all that were held then were let go */
 	int64_t late_ns;       /* the longest that one which came later was */
+	size_t woken;	       /* at the fork */
+	bool forked;	       /* and let go */
+	bool stuck;	       /* a thread can be let go by our end alone */
 	bool realtime, raised; /* SCHED_FIFO: allowed, in effect */
 	enum ht_held_watch watch;
 	sigset_t old_mask;
@@ -361,26 +364,62 @@ static enum ht_code ready_to_fork(struct ht_stopped *s, struct ht_err *err)
 	return HT_OK;
 }
 
+static void release_stopped(struct ht_stopped *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->held[i].state == HT_HELD_STOPPED)
+			ht_held_release(&s->held[i]);
+}
+
+static void let_others_go(void *ctx)
+{
+	release_stopped(ctx);
+}
+
+static enum ht_code fork_by(struct ht_stopped *s, struct ht_held *h,
+			    const struct ht_inject_code *code_found,
+			    int64_t soon_ns, pid_t *ret_copy,
+			    struct ht_err *err)
+{
+	const struct ht_inject_limits limits = {
+		.soon_ns = soon_ns,
+		.deadline_ns = soon_ns + LET_GO_NS,
+		.let_others_go = let_others_go,
+		.ctx = s,
+	};
+	enum ht_code code;
+
+	/* It runs and is no longer ours, or is about to stop again. */
+	h->state = HT_HELD_SEIZED;
+	h->asked = true;
+	code = ht_inject_fork(h->tid, &h->regs, code_found, &limits, s->reader,
+			      ret_copy, err);
+	if (code == HT_OK)
+		h->state = HT_HELD_GONE;
+	if (code == HT_REFUSED)
+		h->state = HT_HELD_STOPPED;
+	s->stuck |= code == HT_TIMEOUT;
+	return code;
+}
+
+/* Threads that slept come first: they find a processor sooner than those that
+ * have just had one. */
 static enum ht_code fork_by_any(struct ht_stopped *s,
 				const struct ht_inject_code *code_found,
-				int64_t deadline_ns, pid_t *ret_copy,
+				int64_t soon_ns, pid_t *ret_copy,
 				struct ht_err *err)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		struct ht_held *h = &s->held[i];
+	for (size_t k = 0; k < 2 * s->n; k++) {
+		struct ht_held *h = &s->held[k % s->n];
+		bool slept = (long long)h->regs.orig_rax >= 0;
 		enum ht_code code;
 
 		if (h->state != HT_HELD_STOPPED || h->signal != 0 ||
-		    !ht_inject_usable(&h->regs))
+		    slept != (k < s->n) || !ht_inject_usable(&h->regs))
 			continue;
-		code = ht_inject_fork(h->tid, &h->regs, code_found, s->reader,
-				      deadline_ns, ret_copy, err);
-		if (code == HT_REFUSED)
-			continue;
-		/* It runs and is no longer ours, or is about to stop again. */
-		h->state = code == HT_OK ? HT_HELD_GONE : HT_HELD_SEIZED;
-		h->asked = true;
-		return code;
+		code = fork_by(s, h, code_found, soon_ns, ret_copy, err);
+		if (code != HT_REFUSED)
+			return code;
 	}
 	return ht_fail(
 		err, HT_REFUSED,
@@ -392,14 +431,23 @@ static enum ht_code fork_by_any(struct ht_stopped *s,
 
 enum ht_code ht_stop_fork(struct ht_stopped *s,
 			  const struct ht_inject_code *code_found,
-			  int64_t deadline_ns, pid_t *ret_copy,
-			  struct ht_err *err)
+			  int64_t soon_ns, pid_t *ret_copy, struct ht_err *err)
 {
 	enum ht_code code = ready_to_fork(s, err);
+	pid_t copy;
 
+	if (code == HT_OK)
+		code = fork_by_any(s, code_found, soon_ns, &copy, err);
 	if (code != HT_OK)
 		return code;
-	return fork_by_any(s, code_found, deadline_ns, ret_copy, err);
+	s->forked = true;
+	s->woken = ht_stop_woken(s);
+	release_stopped(s);
+	s->last_ns = ht_mono_ns();
+	code = ht_inject_take(copy, s->last_ns + LET_GO_NS, err);
+	if (code == HT_OK)
+		*ret_copy = copy;
+	return code;
 }
 
 const struct ht_thread_state *ht_stop_threads(const struct ht_stopped *s,
@@ -421,13 +469,6 @@ size_t ht_stop_woken(struct ht_stopped *s)
 	for (size_t i = 0; i < s->n; i++)
 		woken += ht_held_woke(&s->held[i], s->tasks);
 	return woken;
-}
-
-static void release_stopped(struct ht_stopped *s)
-{
-	for (size_t i = 0; i < s->n; i++)
-		if (s->held[i].state == HT_HELD_STOPPED)
-			ht_held_release(&s->held[i]);
 }
 
 void ht_stop_calm(const struct ht_stopped *s)
@@ -457,7 +498,9 @@ static bool release_all(struct ht_stopped *s)
 	bool all;
 
 	release_stopped(s);
-	s->last_ns = looked_ns = ht_mono_ns();
+	looked_ns = ht_mono_ns();
+	if (!s->forked)
+		s->last_ns = looked_ns;
 	interrupt_all(s, true);
 	for (;;) {
 		int64_t now = ht_mono_ns();
@@ -486,8 +529,10 @@ struct ht_stop_report ht_stop_release(struct ht_stopped *s)
 		return report;
 	if (s->raised)
 		ht_priority_raise();
-	report.woken = s->tasks ? ht_stop_woken(s) : 0;
-	report.stuck = !release_all(s);
+	report.woken = s->woken;
+	if (s->tasks && !s->forked)
+		report.woken = ht_stop_woken(s);
+	report.stuck = !release_all(s) || s->stuck;
 	report.pause_us = pause_us(s);
 	if (s->raised)
 		ht_priority_restore();

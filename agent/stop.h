@@ -64,13 +64,14 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 			   int64_t run_ns, int64_t deadline_ns,
 			   struct ht_err *err) HT_MUST_CHECK;
 
-/* Forks the target by one of its held threads (inject.h), which runs on; the
- * others stay held. From then on ht_stop_woken tells of threads that ran since
- * this call began. HT_REFUSED: no thread that can be used, or vfork; HT_BUSY: a
- * watched thread runs; HT_SYS: the kernel would not fork. */
+/* Forks the target by one of its held threads (inject.h), and lets all go the
+ * moment the copy exists; ht_stop_release must still follow, and reports as
+ * woken the threads that ran since this call began. HT_REFUSED: no thread that
+ * can be used, or vfork; HT_BUSY: a watched thread runs, or the fork did not
+ * come by soon_ns and was called off; HT_SYS: the kernel would not fork. */
 enum ht_code ht_stop_fork(struct ht_stopped *s,
 			  const struct ht_inject_code *code_found,
-			  int64_t deadline_ns, pid_t *ret_copy,
+			  int64_t soon_ns, pid_t *ret_copy,
 			  struct ht_err *err) HT_MUST_CHECK;
 
 /* For a long hold: among the ordinary, but first; release raises it again. */

@@ -5,9 +5,9 @@
  *
  * The agent dies at its first system call, at its second, its third... until it
  * has none left to die at, in every mode. After each death the target runs on
- * as if nothing had been: free, every signal received once, no child, its
- * memory as it was, and no EINTR unless the death lay between the interrupt of
- * the thread in epoll_wait and the mending of its result.
+ * as if nothing had been: free, scheduled as ever, every signal received once,
+ * no child, its memory as it was, and no EINTR unless the death lay between the
+ * interrupt of the thread in epoll_wait and the mending of its result.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -197,6 +197,19 @@ static bool has_children(pid_t pid)
 	return some;
 }
 
+/* No thread is left in real time. */
+static bool is_ordinary(pid_t pid)
+{
+	HT_AUTO_DIR DIR *tasks = NULL;
+	bool ordinary = true;
+	pid_t tid;
+
+	assert_int_equal(ht_tasks_open(pid, &tasks, NULL), HT_OK);
+	while ((tid = ht_tasks_next(tasks)) != 0)
+		ordinary &= sched_getscheduler(tid) == SCHED_OTHER;
+	return ordinary;
+}
+
 static void check_unharmed(enum ht_mode mode, long n)
 {
 	char line[128], expected[64];
@@ -217,6 +230,11 @@ static void check_unharmed(enum ht_mode mode, long n)
 		usleep(1000);
 	if (has_children(victim.pid))
 		fail_msg("%s, death at call %ld: the target has a child",
+			 ht_mode_names[mode], n);
+	for (int i = 0; i < 1000 && !is_ordinary(victim.pid); i++)
+		usleep(1000);
+	if (!is_ordinary(victim.pid))
+		fail_msg("%s, death at call %ld: a thread is in real time",
 			 ht_mode_names[mode], n);
 	interrupted_in_all += interrupted;
 	/* The kernel has woken a thread that nobody is left to mend. */
