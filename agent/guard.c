@@ -34,29 +34,51 @@ enum ht_code ht_guard_arrive(struct ht_err *err)
 	return HT_OK;
 }
 
-void ht_guard_alarm(uint64_t timeout_ms)
-{
-	const struct itimerval limit = {
-		.it_value = {.tv_sec = (time_t)(timeout_ms / 1000),
-			     .tv_usec =
-				     (suseconds_t)(timeout_ms % 1000 * 1000)}};
+/* CLOCK_MONOTONIC: the alarm of the whole measurement; 0: none. */
+static int64_t until_ns;
 
-	setitimer(ITIMER_REAL, &limit, NULL);
-}
-
-struct itimerval ht_guard_hurry(int64_t within_ns)
+static void set_alarm(int64_t within_ns)
 {
 	const struct itimerval limit = {
 		.it_value = {.tv_sec = within_ns / HT_NS_PER_S,
 			     .tv_usec =
 				     within_ns % HT_NS_PER_S / HT_NS_PER_US}};
-	struct itimerval before = {0};
 
-	setitimer(ITIMER_REAL, &limit, &before);
-	return before;
+	setitimer(ITIMER_REAL, &limit, NULL);
 }
 
-void ht_guard_ease(const struct itimerval *before)
+void ht_guard_alarm(uint64_t timeout_ms)
 {
-	setitimer(ITIMER_REAL, before, NULL);
+	int64_t ns = (int64_t)timeout_ms * HT_NS_PER_MS;
+
+	until_ns = ns > 0 ? ht_mono_ns() + ns : 0;
+	set_alarm(ns);
+}
+
+void ht_guard_hurry(int64_t within_ns)
+{
+	int64_t left = until_ns - ht_mono_ns();
+
+	if (left < HT_NS_PER_US)
+		left = HT_NS_PER_US; /* 0 would be never */
+	set_alarm(until_ns && left < within_ns ? left : within_ns);
+}
+
+void ht_guard_ease(void)
+{
+	if (until_ns)
+		ht_guard_hurry(INT64_MAX);
+	else
+		set_alarm(0);
+}
+
+void ht_guard_beat(void)
+{
+	static _Atomic int64_t last_ns;
+	int64_t now = ht_mono_ns();
+
+	if (now - last_ns < HT_GUARD_HANG_NS / 10)
+		return;
+	last_ns = now;
+	ht_guard_hurry(HT_GUARD_HANG_NS);
 }

@@ -7,8 +7,8 @@
 #define HT_AGENT_GUARD_H
 
 #include <stdint.h>
-#include <sys/time.h>
 
+#include "common/clock.h"
 #include "common/err.h"
 
 /* Dies with its parent; no core file; no descriptor but 0-3. HT_GONE: the
@@ -16,11 +16,14 @@
 enum ht_code ht_guard_arrive(struct ht_err *err) HT_MUST_CHECK;
 /* SIGALRM at its default action after timeout_ms from now; 0: never. */
 void ht_guard_alarm(uint64_t timeout_ms);
-/* The same alarm for the time of a stop: a read that hangs in the kernel (a
- * page of the target that does not come back from swap) cannot be called off by
- * us, but it ends with us, and the target runs on. Returns the alarm that ran,
- * for ht_guard_ease. */
-struct itimerval ht_guard_hurry(int64_t within_ns);
-void ht_guard_ease(const struct itimerval *before);
+/* The same alarm, if that is sooner, for the time of a stop: a read that hangs
+ * in the kernel (a page of the target that does not come back from swap) cannot
+ * be called off by us, but it ends with us, and the target runs on.
+ * ht_guard_ease brings back what is left of the other. */
+void ht_guard_hurry(int64_t within_ns);
+void ht_guard_ease(void);
+/* A long stop is no hang as long as it gets on: each beat is a hurry anew. */
+#define HT_GUARD_HANG_NS (5 * HT_NS_PER_S)
+void ht_guard_beat(void);
 
 #endif

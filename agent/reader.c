@@ -26,6 +26,8 @@ static bool too_late(struct ht_reader *r)
 /* Takes len bytes off the budget; what is granted may be less. */
 static size_t spend(struct ht_reader *r, size_t len)
 {
+	if (r->beat)
+		r->beat();
 	if (too_late(r))
 		return 0;
 	if (len > r->bytes_left)

@@ -48,6 +48,7 @@ struct ht_reader {
 	int64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none. Nothing is read
 				later: whoever holds the target lets it go */
 	bool expired;	     /* a read came too late; the caller clears it */
+	void (*beat)(void);  /* called before each read; or NULL */
 };
 
 /* A live process. word: 8 or 4. may_trace: PTRACE_PEEKDATA may be the last

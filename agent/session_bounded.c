@@ -125,12 +125,11 @@ static enum ht_code stop_once(struct bounded *b, struct ht_err *err)
 	reader->expired = false;
 	code = ht_look_stop(&b->look, &limits, err);
 	if (code == HT_OK) {
-		struct itimerval before = ht_guard_hurry(HANG_NS);
-
+		ht_guard_hurry(HANG_NS);
 		reader->deadline_ns = begin + tenths(s, CUT_TENTHS);
 		code = read_and_walk(b, begin, err);
 		reader->deadline_ns = 0;
-		ht_guard_ease(&before);
+		ht_guard_ease();
 	}
 	ht_look_release(&b->look);
 	if (reader->expired)

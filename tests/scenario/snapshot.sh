@@ -3,6 +3,7 @@
 # Snapshot mode where it would not be safe: refused, with the reason, and the
 # process has no child and runs on. And what an agent without memory does.
 # Limit: 180 s
+# shellcheck disable=SC2016 # eval expands what is quoted here
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 export HEAPTIDE_AGENT=$HT_BUILD/heaptide-agent
@@ -82,6 +83,28 @@ gcc -m32 -O2 -std=gnu17 -D_GNU_SOURCE -o threads32 \
 target ./threads32 0 sleep
 refused "a 32-bit program" "32-bit" "$pid"
 
+# A memory control group with less room than a copy of 40 MB may need; then with
+# enough. Whatever hierarchy the machine has.
+group=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ {print $2; exit}' /proc/mounts)
+limit=memory.limit_in_bytes
+if [ -z "$group" ]; then
+	group=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/mounts)
+	limit=memory.max
+	echo +memory >"$group/cgroup.subtree_control"
+fi
+group=$group/heaptide-test-$$
+trap 'rmdir "$group"' EXIT
+ok "a memory control group can be made" mkdir "$group"
+target sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
+	"$HT_BUILD/targets/large_heap" 300000 1 1000
+rss=$(($(awk '/^VmRSS/ {print $2}' "/proc/$pid/status") * 1024))
+ok "its limit leaves the process 2 MiB" sh -c "echo $((rss + 2097152)) >$group/$limit"
+refused "a memory control group without room" "memory limit leaves" "$pid"
+ok "its limit leaves the process 1 GiB" sh -c "echo $((rss + 1073741824)) >$group/$limit"
+ok "then it is measured by its copy" "$heaptide" explain "$pid" --mode snapshot
+kill "$pid"
+ok "its control group is empty again" poll 20 eval '! grep -q . "$group/cgroup.procs"'
+
 # A machine without room, for those inside: its own /proc/meminfo.
 {
 	echo "MemTotal:        1000 kB"
@@ -89,7 +112,6 @@ refused "a 32-bit program" "32-bit" "$pid"
 	echo "MemAvailable:      10 kB"
 } >meminfo
 mkfifo inside
-# shellcheck disable=SC2016 # the inner shell's
 tight=$(unshare --user --map-root-user --mount sh -c '
 	mount --bind meminfo /proc/meminfo && exec 3<>inside || exit 99
 	./threads 0 sleep <&3 >out2 &
