@@ -31,12 +31,13 @@ free() { # no thread of it is stopped or traced
 
 held() { grep -qs '^State:.t' /proc/"$pid"/task/*/status; }
 
+counts() { grep '^[0-9]' out; } # beside them "ready" and "signal"
 count() { # how far the process has counted
 	local lines
-	lines=$(wc -l <out)
+	lines=$(counts | wc -l)
 	echo count >in
-	poll 20 sh -c "[ \$(wc -l <out) -gt $lines ]"
-	tail -n 1 out
+	poll 20 eval "[ \$(counts | wc -l) -gt $lines ]"
+	counts | tail -n 1
 }
 
 counts_on() {
@@ -56,7 +57,7 @@ hangs() {
 	ok "$1: the status tells, too" [ $status -ne 0 ]
 	between "$1: the read did not hold the process for long" \
 		$((SECONDS - begin)) 0 20
-	ok "$1: the process is free" free
+	ok "$1: the process is free" poll 20 free
 	ok "$1: and runs" counts_on
 }
 
@@ -66,7 +67,7 @@ hangs exact
 "$heaptide" explain "$pid" --mode snapshot >answer 2>&1
 ok "snapshot: the copy has no such page: it is said where" \
 	grep -q "damaged at 0x" answer
-ok "snapshot: the process is free" free
+ok "snapshot: the process is free" poll 20 free
 ok "snapshot: and runs" counts_on
 
 # heaptided is killed while its agent hangs in the midst of a stop, a signal for
@@ -75,6 +76,7 @@ daemon_config
 cat >>"$conf" <<CONF
 [target hanging]
 name = hanging
+exe = $HT_BUILD/targets/hanging
 mode = exact
 timeout = 20s
 CONF

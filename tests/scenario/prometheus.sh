@@ -109,12 +109,12 @@ try: lines=open(sys.argv[1]).read().splitlines()
 except OSError: lines=[]
 print(sum(1 for l in lines for a in [json.loads(l)] if (a["rule"],a["target"],a["state"])==tuple(sys.argv[2:5])))' "$HT_TMP/notices" "$@"
 }
-workload cpp_patterns --pace 4 --linger 300
+workload cpp_patterns --pace 4 --linger 1200
 stable=$pid
-workload leak_slow_churn --pace 2 --linger 300
+workload leak_slow_churn --pace 2 --linger 1200
 leak=$pid
 # 500 MB within seconds, watched from its begin: it loads, it does not leak.
-workload seed3_exp3 --linger 300 --no-trim
+workload seed3_exp3 --linger 1200 --no-trim
 pool=$pid
 note "stable $stable, pool $pool, leak $leak"
 

@@ -92,7 +92,7 @@ static char memory[128];
 static void read_sum(char *buf, size_t size)
 {
 	program_tell(&victim, "sum\n");
-	assert_true(program_line(&victim, buf, size, 10000));
+	assert_true(program_line(&victim, buf, size, 40000));
 }
 
 static int start_victim(void **state)
