@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # The pause as the measured process sees it: the longest gap between two
-# readings of the clock by a pinned thread of it, while a sample is taken.
+# readings of the clock by a pinned thread of it, while a sample is taken, and as
+# long without: what the machine does to it anyway.
 # BENCH_HEAPS (MiB) and BENCH_THREADS choose the rows, BENCH_SAMPLES how many
 # samples of a small heap. Some ten minutes as a whole.
 set -euo pipefail
@@ -16,12 +17,12 @@ row() {
 	local figures
 	median='' told=''
 	if ! figures=$(run "$1" "$2" "$3" "$4"); then
-		printf '| %s MiB | %s | %s | %s | | | |\n' "$1" "$2" "$3" "$figures"
+		printf '| %s MiB | %s | %s | %s | | |\n' "$1" "$2" "$3" "$figures"
 		return
 	fi
-	read -r median p99 largest told <<<"$figures"
-	printf '| %s MiB | %s | %s | %s | %s | %s | %s |\n' "$1" "$2" "$3" \
-		"$median" "$p99" "$largest" "$told"
+	read -r median p99 largest without without99 longest told told_most <<<"$figures"
+	printf '| %s MiB | %s | %s | %s / %s / %s | %s / %s / %s | %s / %s |\n' "$1" "$2" "$3" \
+		"$median" "$p99" "$largest" "$without" "$without99" "$longest" "$told" "$told_most"
 }
 
 # times N HEAP: fewer samples where one takes seconds.
@@ -31,8 +32,8 @@ times() {
 }
 
 table() {
-	printf '| heap | threads | mode | median us | p99 us | largest us | told us, median |\n'
-	printf '| --- | --- | --- | --- | --- | --- | --- |\n'
+	printf '| heap | threads | mode | gap, us: median / p99 / largest | as long without | told, us: median / largest |\n'
+	printf '| --- | --- | --- | --- | --- | --- |\n'
 }
 
 echo "## The pause by the size of the heap"
@@ -41,7 +42,6 @@ echo "fork: the process forks itself; told is the time of the call."
 echo
 table
 for heap in $heaps; do
-	row "$heap" 8 unsampled 40
 	row "$heap" 8 none "$(times "$samples" "$heap")"
 	row "$heap" 8 bounded "$(times "$samples" "$heap")"
 	row "$heap" 64 bounded "$(times "$samples" "$heap")"
@@ -49,9 +49,10 @@ for heap in $heaps; do
 	row "$heap" 8 fork 15
 	fork=$told
 	row "$heap" 8 snapshot "$(times 40 "$heap")"
-	[ -z "$fork" ] || [ -z "$median" ] ||
-		awk -v h="$heap" -v s="$median" -v f="$fork" 'BEGIN {
-			printf "| %s MiB | 8 | snapshot / fork | %.2f x | | | |\n", h, s / f }'
+	[ -z "$fork" ] || [ -z "$told" ] ||
+		awk -v h="$heap" -v gap="$median" -v told="$told" -v f="$fork" 'BEGIN {
+			printf "| %s MiB | 8 | snapshot / call of fork | %.2f x | | %.2f x |\n",
+				h, gap / f, told / f }'
 	[ "$heap" -gt 1024 ] || row "$heap" 8 gcore 1
 done
 echo
@@ -59,7 +60,6 @@ echo "## The pause by the number of threads, 64 MiB"
 echo
 table
 for n in $threads; do
-	row 64 "$n" unsampled 40
 	row 64 "$n" none $((samples / 4))
 	row 64 "$n" bounded "$samples"
 	row 64 "$n" exact 20

@@ -2,13 +2,15 @@
 /*
  * What a process notices of being measured:
  *   pause_bench AGENT HEAP_MIB THREADS MODE SAMPLES
- * MODE: none, bounded, exact, snapshot; unsampled: for comparison; or gcore,
- * fork (the process forks itself). The process has a heap of HEAP_MIB in chunks
- * of 1 KB, THREADS threads that allocate each millisecond, and one more thread
- * that reads the clock as fast as it can: the longest gap between two readings
- * while one sample was taken is that sample's pause. Prints, in microseconds:
- * median, 99th percentile and largest of these, and the median of what heaptide
- * reports (fork: of what the call took).
+ * MODE: none, bounded, exact, snapshot, gcore, or fork (the process forks
+ * itself). The process has a heap of HEAP_MIB in chunks of 1 KB, THREADS
+ * threads that allocate each millisecond, and one more thread that reads the
+ * clock as fast as it can: the longest gap between two readings while one
+ * sample was taken is that sample's pause. After each sample as much time
+ * passes without one: the longest gap of that is the machine's own. Prints, in
+ * microseconds: median, 99th percentile and largest with, the same without, and
+ * the median and the largest of what heaptide reports (fork: of what the call
+ * took).
  *
  * MODE throughput: THREADS threads allocate, write and free without a pause;
  * SAMPLES times two seconds pass unsampled, then two with a sample each second
@@ -157,9 +159,7 @@ static int64_t sample(struct sampler *s)
 	char command[128];
 	struct ht_err err;
 
-	if (strcmp(s->mode, "unsampled") == 0) {
-		usleep(50000);
-	} else if (strcmp(s->mode, "fork") == 0) {
+	if (strcmp(s->mode, "fork") == 0) {
 		view->fork_now = 1;
 		while (view->fork_now)
 			usleep(200);
@@ -231,8 +231,10 @@ static uint64_t work_done(struct sampler *s, bool sampled)
 }
 
 /* Unsampled and sampled side by side: a busy machine slows down both. */
-static void throughput(struct sampler *s, int64_t *lost, int n)
+static void throughput(struct sampler *s, int n)
 {
+	static int64_t lost[SAMPLES_MAX];
+
 	sleep(1);
 	for (int i = 0; i < n; i++) {
 		double without = (double)work_done(s, false);
@@ -245,24 +247,39 @@ static void throughput(struct sampler *s, int64_t *lost, int n)
 	printf("%lld\n", (long long)lost[n / 2]);
 }
 
-static void pauses(struct sampler *s, int64_t *seen, int64_t *told, int n)
+static void print(const int64_t *sorted, int n)
 {
+	printf("%lld %lld %lld ", (long long)sorted[n / 2],
+	       (long long)sorted[n * 99 / 100], (long long)sorted[n - 1]);
+}
+
+static void pauses(struct sampler *s, int n)
+{
+	static int64_t seen[SAMPLES_MAX], without[SAMPLES_MAX],
+		told[SAMPLES_MAX];
+
 	for (int i = 0; i < n; i++) {
+		int64_t begin = ht_mono_ns(), took;
+
 		view->longest_ns = 0;
 		told[i] = sample(s);
+		took = ht_mono_ns() - begin;
 		seen[i] = longest_us();
 		usleep(2000);
+		view->longest_ns = 0;
+		usleep((useconds_t)(took / HT_NS_PER_US));
+		without[i] = longest_us();
 	}
 	qsort(seen, (size_t)n, sizeof(*seen), ascending);
+	qsort(without, (size_t)n, sizeof(*without), ascending);
 	qsort(told, (size_t)n, sizeof(*told), ascending);
-	printf("%lld %lld %lld %lld\n", (long long)seen[n / 2],
-	       (long long)seen[n * 99 / 100], (long long)seen[n - 1],
-	       (long long)told[n / 2]);
+	print(seen, n);
+	print(without, n);
+	printf("%lld %lld\n", (long long)told[n / 2], (long long)told[n - 1]);
 }
 
 int main(int argc, char **argv)
 {
-	static int64_t seen[SAMPLES_MAX], told[SAMPLES_MAX];
 	struct sampler s = {.client = HT_CLIENT_NONE};
 	int n = argc == 6 ? atoi(argv[5]) : 0;
 
@@ -280,9 +297,9 @@ int main(int argc, char **argv)
 	ht_snapshot_init(&s.snapshot);
 	by_agent(&s, argv[1]);
 	if (view->busy)
-		throughput(&s, told, n);
+		throughput(&s, n);
 	else
-		pauses(&s, seen, told, n);
+		pauses(&s, n);
 	ht_client_stop(&s.client);
 	kill(s.pid, SIGKILL);
 	waitpid(s.pid, NULL, 0);
