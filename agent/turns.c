@@ -144,6 +144,14 @@ static void let_go_overdue(struct turns *s)
 	}
 }
 
+/* The last look does not count: the thread did not stand still all the time. */
+static void take_back(struct turns *s, struct turn *turn)
+{
+	if (turn->done)
+		s->look->forget(s->look->ctx);
+	turn->done = false;
+}
+
 /* What the helper does: read. */
 struct look_job {
 	struct turns *s;
@@ -180,22 +188,12 @@ static enum ht_code look_at(struct turns *s, struct turn *turn,
 		while (!ht_helper_wait_for(LOOK_AFTER_NS))
 			let_go_overdue(s);
 	turn->done = job.code == HT_OK;
-	if (s->reader->expired && turn->done) {
-		s->look->forget(s->look->ctx);
-		turn->done = false;
-	}
+	if (s->reader->expired)
+		take_back(s, turn);
 	if (job.code == HT_OK || job.code == HT_BUSY)
 		return HT_OK;
 	*err = job.err;
 	return job.code;
-}
-
-/* The last look does not count: the thread did not stand still all the time. */
-static void take_back(struct turns *s, struct turn *turn)
-{
-	if (turn->done)
-		s->look->forget(s->look->ctx);
-	turn->done = false;
 }
 
 /* A watched thread: what was read counts if it slept all the time. */
