@@ -13,7 +13,9 @@
 #include "agent/look.h"
 #include "common/clock.h"
 
-#define STOP_WITHIN_NS	(2 * HT_NS_PER_S)
+/* And a millisecond for each thread: one that finds no processor must not hold
+ * up all others for longer. They run on, and another attempt is made. */
+#define STOP_WITHIN_MS	100
 #define FORK_ATTEMPTS	5
 #define WATCH_ATTEMPTS	3
 #define LEAVE_MALLOC_NS (50 * HT_NS_PER_MS)
@@ -133,6 +135,13 @@ static void end_copy(struct copy *copy)
 	copy->pid = 0;
 }
 
+static int64_t stop_within_ms(const struct ht_snapshot *s)
+{
+	uint64_t n = s->process.threads == HT_UNKNOWN ? 0 : s->process.threads;
+
+	return STOP_WITHIN_MS + (int64_t)n;
+}
+
 static int64_t fork_within_ns(const struct ht_snapshot *s)
 {
 	uint64_t rss = s->process.rss == HT_UNKNOWN ? 0 : s->process.rss;
@@ -146,13 +155,19 @@ static enum ht_code fork_target(struct ht_look *l,
 				enum ht_held_watch watch, pid_t *ret_copy,
 				struct ht_err *err)
 {
+	const int64_t within_ms = stop_within_ms(l->session->snapshot);
 	const struct ht_stop_limits limits = {
-		.deadline_ns = ht_mono_ns() + STOP_WITHIN_NS,
+		.deadline_ns = ht_mono_ns() + within_ms * HT_NS_PER_MS,
 		.realtime = true,
 		.watch = watch,
 	};
 	enum ht_code code = ht_look_stop(l, &limits, err), kept;
 
+	if (code == HT_TIMEOUT)
+		code = ht_fail(err, HT_BUSY,
+			       "process %d: its threads did not all stop "
+			       "within %d ms: the machine is too busy",
+			       (int)l->session->target->pid, (int)within_ms);
 	if (code == HT_OK)
 		code = ht_look_rest(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
 	if (code == HT_OK && !l->inside_malloc)
