@@ -14,6 +14,7 @@
 #define RETRY_FIRST_NS	   (2 * HT_NS_PER_S)
 #define RETRY_LAST_NS	   (60 * HT_NS_PER_S)
 #define MAINTAIN_EVERY_NS  (10 * HT_NS_PER_S)
+#define MAINTAIN_AGAIN_NS  (HT_NS_PER_S / 8)
 #define MAINTAIN_BUDGET_NS (5 * HT_NS_PER_MS) /* of one slice */
 
 static void open_store(struct ht_ingest *i);
@@ -308,7 +309,7 @@ static int on_maintain(sd_event_source *source, uint64_t now_us, void *ctx)
 	if (i->store && maintain(i, &done, &err) != HT_OK)
 		ht_ingest_trouble(i, "roll up", &err);
 	set_timer(i, &i->maintain_timer,
-		  done ? MAINTAIN_EVERY_NS : HT_NS_PER_S / 2, on_maintain);
+		  done ? MAINTAIN_EVERY_NS : MAINTAIN_AGAIN_NS, on_maintain);
 	return 0;
 }
 

@@ -108,6 +108,9 @@ static enum ht_code update_process(struct ht_store *st, const struct add *a,
 	sqlite3_stmt *stmt;
 	enum ht_code code;
 
+	if (st->roll.process_id == state->process_id &&
+	    at_s < st->roll.hour_s + HT_ROLLUP_SPAN_S)
+		ht_store_roll_stop(st); /* it read its samples before this */
 	/* A clock that stepped back means an hour to be rolled up again. */
 	code = ht_store_sql(
 		st,

@@ -34,6 +34,17 @@ struct ht_store_state {
 	struct ht_snapshot last; /* lists sorted by key */
 };
 
+/* An hour that is being rolled up, over several slices of maintenance: see
+ * store_rollup.c. */
+struct ht_store_roll {
+	int64_t process_id, hour_s; /* process 0: none */
+	struct ht_series raw;	    /* its samples */
+	size_t level;		    /* that goes on */
+	struct ht_series buckets;   /* of that level, so far */
+	size_t at;		    /* row of raw that comes next */
+	int64_t at_s;		    /* bucket that comes next */
+};
+
 struct ht_store {
 	sqlite3 *db;
 	char *path;
@@ -56,6 +67,7 @@ struct ht_store {
 	char *sample_sql, *rollup_sql;
 	struct ht_store_state *states; /* HT_STORE_STATES, NULL: reading */
 	uint64_t tick;
+	struct ht_store_roll roll;
 	/* Maintenance: see store_maintain.c. */
 	double squeeze;	    /* share of the ages that is kept, 0..1 */
 	int64_t round_done; /* hour since 1970 of the last whole round */
@@ -138,9 +150,9 @@ enum ht_code ht_record_insert(struct ht_store *st, enum ht_record_id id,
 enum ht_code ht_record_gone(struct ht_store *st, enum ht_record_id id,
 			    int64_t sample_id, const void *record,
 			    struct ht_err *err) HT_MUST_CHECK;
-/* All rows of one sample. */
+/* All rows of the samples with these numbers. */
 enum ht_code ht_record_delete(struct ht_store *st, enum ht_record_id id,
-			      int64_t sample_id,
+			      int64_t first_id, int64_t last_id,
 			      struct ht_err *err) HT_MUST_CHECK;
 /* The record's rows of one sample, applied to `into`, whose list is sorted by
  * key and stays so: new ones added, known keys replaced, gone ones removed. */
@@ -201,10 +213,15 @@ enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 /* --- store_rollup.c ---------------------------------------------------------
  */
 
-/* Makes all roll-ups of the hour that begins at hour_s. */
+/* Makes the roll-ups of the hour that begins at hour_s, until all are made
+ * (*ret_done) or the monotonic time end_ns has come; the next call for the same
+ * hour goes on. Readers do not look at them before process.rolled_s says so. */
 enum ht_code ht_store_roll_hour(struct ht_store *st, int64_t process_id,
-				int64_t hour_s,
+				int64_t hour_s, int64_t end_ns, bool *ret_done,
 				struct ht_err *err) HT_MUST_CHECK;
+/* The hour that goes on, if any, begins anew: its samples changed, or what was
+ * written of it was undone. */
+void ht_store_roll_stop(struct ht_store *st);
 /* "SELECT head, "metric", ... tail": columns of the wanted metrics, in their
  * order. `tail` is static text, and stands for its head. The store keeps the
  * statement; the caller resets it. */

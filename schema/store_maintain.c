@@ -11,12 +11,14 @@
 #include "schema/store_int.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 
 enum {
 	SLICE_SAMPLES = 64,
+	RUN_SAMPLES = 8,   /* between two looks at the clock */
 	ROLL_LAG_S = 120,  /* samples of an hour may be written a little late */
 	BASE_LAG_S = 1200, /* longer than changes lean on their base */
 	DAY_S = 86400,
@@ -27,7 +29,8 @@ enum {
 struct work {
 	const struct ht_store_policy *policy;
 	int64_t now_s;
-	bool did; /* the slice found something to do */
+	int64_t end_ns; /* monotonic: when the budget is used */
+	bool did;	/* the slice found something to do */
 };
 
 /* Whatever is older may go. */
@@ -99,12 +102,13 @@ static enum ht_code next_unrolled(struct ht_store *st, const struct work *w,
 	return code;
 }
 
-/* One hour of one process; hours without samples are passed over. */
+/* An hour of one process, or a part of it when the time is up; hours without
+ * samples are passed over. */
 static enum ht_code roll(struct ht_store *st, void *ctx, struct ht_err *err)
 {
 	struct work *w = ctx;
 	int64_t process_id = 0, hour_s = 0, first_ns = 0;
-	bool found = false, row = false;
+	bool found = false, row = false, done = true;
 	enum ht_code code =
 		next_unrolled(st, w, &process_id, &hour_s, &found, err);
 
@@ -128,10 +132,11 @@ static enum ht_code roll(struct ht_store *st, void *ctx, struct ht_err *err)
 		hour_s = first_ns / HT_NS_PER_S;
 		hour_s -= hour_s % HT_ROLLUP_SPAN_S;
 	} else {
-		code = ht_store_roll_hour(st, process_id, hour_s, err);
+		code = ht_store_roll_hour(st, process_id, hour_s, w->end_ns,
+					  &done, err);
 		hour_s += HT_ROLLUP_SPAN_S;
 	}
-	if (code != HT_OK)
+	if (code != HT_OK || !done)
 		return code;
 	return change(st, "UPDATE process SET rolled_s = ?2 WHERE id = ?1",
 		      process_id, hour_s, err);
@@ -181,34 +186,82 @@ static enum ht_code set_detail(struct ht_store *st, int64_t sample_id,
 		      sample_id, detail, err);
 }
 
-static enum ht_code drop_details(struct ht_store *st, int64_t sample_id,
-				 struct ht_err *err)
+static enum ht_code drop_details(struct ht_store *st, int64_t first_id,
+				 int64_t last_id, struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
 
 	for (enum ht_record_id id = 0; id < HT_RECORD_COUNT && code == HT_OK;
 	     id++)
 		if (ht_record_table(id))
-			code = ht_record_delete(st, id, sample_id, err);
+			code = ht_record_delete(st, id, first_id, last_id, err);
 	if (code != HT_OK)
 		return code;
-	return set_detail(st, sample_id, HT_DETAIL_NONE, err);
+	return change(st,
+		      "UPDATE sample SET detail = 0 WHERE id BETWEEN ? AND ?",
+		      first_id, last_id, err);
+}
+
+static enum ht_code drop_samples(struct ht_store *st, int64_t first_id,
+				 int64_t last_id, struct ht_err *err)
+{
+	return change(st, "DELETE FROM sample WHERE id BETWEEN ? AND ?",
+		      first_id, last_id, err);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	int64_t x = ((const struct sample *)a)->id;
+	int64_t y = ((const struct sample *)b)->id;
+
+	return (x > y) - (x < y);
+}
+
+/* Neighbours go together: finding each alone costs more than removing it. Until
+ * the time is up; sorts the samples by number. */
+static enum ht_code
+each_run(struct ht_store *st, const struct work *w, struct sample *s, size_t n,
+	 enum ht_code (*drop)(struct ht_store *st, int64_t first_id,
+			      int64_t last_id, struct ht_err *err),
+	 struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	qsort(s, n, sizeof(*s), by_number);
+	for (size_t i = 0, end; i < n && code == HT_OK; i = end) {
+		end = i + 1;
+		while (end < n && end < i + RUN_SAMPLES &&
+		       s[end].id == s[end - 1].id + 1)
+			end++;
+		code = drop(st, s[i].id, s[end - 1].id, err);
+		if (ht_mono_ns() >= w->end_ns)
+			break;
+	}
+	return code;
+}
+
+/* All rows of the oldest samples with this detail go. */
+static enum ht_code drop_oldest(struct ht_store *st, struct work *w,
+				enum ht_detail detail, int64_t before_ns,
+				struct ht_err *err)
+{
+	struct sample s[SLICE_SAMPLES];
+	size_t n;
+	enum ht_code code = oldest(st, detail, before_ns, s, &n, err);
+
+	w->did = n > 0;
+	if (code == HT_OK)
+		code = each_run(st, w, s, n, drop_details, err);
+	return code;
 }
 
 static enum ht_code thin_changes(struct ht_store *st, void *ctx,
 				 struct ht_err *err)
 {
 	struct work *w = ctx;
-	struct sample s[SLICE_SAMPLES];
-	size_t n;
-	enum ht_code code =
-		oldest(st, HT_DETAIL_CHANGES,
-		       cutoff_ns(st, w, w->policy->detail_s), s, &n, err);
 
-	for (size_t i = 0; i < n && code == HT_OK; i++)
-		code = drop_details(st, s[i].id, err);
-	w->did = n > 0;
-	return code;
+	return drop_oldest(st, w, HT_DETAIL_CHANGES,
+			   cutoff_ns(st, w, w->policy->detail_s), err);
 }
 
 /* Of each span of time the first sample rises to `next`; the others lose their
@@ -240,8 +293,10 @@ static enum ht_code thin_full(struct ht_store *st, struct work *w,
 		code = ht_store_step(st, stmt, &found, err);
 		sqlite3_reset(stmt);
 		if (code == HT_OK)
-			code = found ? drop_details(st, s[i].id, err)
+			code = found ? drop_details(st, s[i].id, s[i].id, err)
 				     : set_detail(st, s[i].id, detail + 1, err);
+		if (ht_mono_ns() >= w->end_ns)
+			break;
 	}
 	w->did = n > 0;
 	return code;
@@ -271,16 +326,9 @@ static enum ht_code end_daily(struct ht_store *st, void *ctx,
 			      struct ht_err *err)
 {
 	struct work *w = ctx;
-	struct sample s[SLICE_SAMPLES];
-	size_t n;
-	enum ht_code code =
-		oldest(st, HT_DETAIL_DAILY, cutoff_ns(st, w, w->policy->hour_s),
-		       s, &n, err);
 
-	for (size_t i = 0; i < n && code == HT_OK; i++)
-		code = drop_details(st, s[i].id, err);
-	w->did = n > 0;
-	return code;
+	return drop_oldest(st, w, HT_DETAIL_DAILY,
+			   cutoff_ns(st, w, w->policy->hour_s), err);
 }
 
 static enum ht_code end_raw(struct ht_store *st, void *ctx, struct ht_err *err)
@@ -292,16 +340,17 @@ static enum ht_code end_raw(struct ht_store *st, void *ctx, struct ht_err *err)
 		oldest(st, HT_DETAIL_NONE, cutoff_ns(st, w, w->policy->raw_s),
 		       s, &n, err);
 
-	for (size_t i = 0; i < n && code == HT_OK; i++) {
-		code = change(st, "DELETE FROM sample WHERE id = ?1", s[i].id,
-			      0, err);
-		if (code == HT_OK)
+	w->did = n > 0;
+	for (size_t i = 0; i < n && code == HT_OK; i++)
+		/* in order of time: a later one of the same says it all, also
+		 * for those that the next slice takes */
+		if (i + 1 == n || s[i + 1].process_id != s[i].process_id)
 			code = change(st,
 				      "UPDATE process SET raw_from_ns = "
 				      "max(raw_from_ns, ?2) WHERE id = ?1",
 				      s[i].process_id, s[i].at_ns + 1, err);
-	}
-	w->did = n > 0;
+	if (code == HT_OK)
+		code = each_run(st, w, s, n, drop_samples, err);
 	return code;
 }
 
@@ -507,8 +556,9 @@ enum ht_code ht_store_maintain(struct ht_store *st,
 			       int64_t now_ns, int64_t budget_ns,
 			       bool *ret_done, struct ht_err *err)
 {
-	int64_t end_ns = ht_mono_ns() + budget_ns;
-	struct work w = {.policy = policy, .now_s = now_ns / HT_NS_PER_S};
+	struct work w = {.policy = policy,
+			 .now_s = now_ns / HT_NS_PER_S,
+			 .end_ns = ht_mono_ns() + budget_ns};
 	size_t i = 0;
 
 	*ret_done = false;
@@ -526,7 +576,7 @@ enum ht_code ht_store_maintain(struct ht_store *st,
 			i++; /* what it looks for is not there */
 		else if (slices[i] == fit)
 			i = 0;
-		if (w.did && ht_mono_ns() >= end_ns)
+		if (w.did && ht_mono_ns() >= w.end_ns)
 			return HT_OK;
 	}
 	*ret_done = true;

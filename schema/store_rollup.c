@@ -2,7 +2,9 @@
 /*
  * Roll-ups: one hour of one process at a time, all levels from the samples
  * themselves, so that every statistic is exact. An hour that is rolled up again
- * (the clock stepped back into it) replaces what was there.
+ * (the clock stepped back into it, or a crash cut it short) replaces what was
+ * there. With many size classes an hour takes tens of milliseconds: it is made
+ * bucket by bucket, and a loop can do other things in between.
  */
 #include "schema/store_int.h"
 
@@ -203,35 +205,6 @@ static int64_t rows_until(const struct ht_series *s, size_t *at, int64_t end_ns)
 	return (int64_t)(*at - from);
 }
 
-static enum ht_code roll_level(struct ht_store *st, const struct ht_series *raw,
-			       int64_t process_id, int64_t hour_s,
-			       int64_t level_s, struct ht_err *err)
-{
-	HT_AUTO_SERIES struct ht_series s;
-	struct bucket b = {.process_id = process_id,
-			   .level_s = level_s,
-			   .at_s = hour_s,
-			   .s = &s};
-	enum ht_code code = HT_OK;
-	size_t at = 0;
-
-	ht_series_init(&s);
-	for (; b.at_s < hour_s + HT_ROLLUP_SPAN_S && code == HT_OK;
-	     b.at_s += level_s) {
-		int64_t begin_ns = b.at_s * HT_NS_PER_S;
-		int64_t end_ns = begin_ns + level_s * HT_NS_PER_S;
-
-		b.samples = rows_until(raw, &at, end_ns);
-		if (b.samples == 0)
-			continue;
-		b.first = s.rows == 0;
-		code = ht_series_bucket(raw, begin_ns, end_ns - 1, &s, err);
-		if (code == HT_OK)
-			code = write_bucket(st, &b, err);
-	}
-	return code;
-}
-
 static enum ht_code forget_hour(struct ht_store *st, int64_t process_id,
 				int64_t hour_s, struct ht_err *err)
 {
@@ -259,10 +232,17 @@ static enum ht_code forget_hour(struct ht_store *st, int64_t process_id,
 	return code;
 }
 
-enum ht_code ht_store_roll_hour(struct ht_store *st, int64_t process_id,
-				int64_t hour_s, struct ht_err *err)
+void ht_store_roll_stop(struct ht_store *st)
 {
-	HT_AUTO_SERIES struct ht_series raw;
+	ht_series_fini(&st->roll.raw);
+	ht_series_fini(&st->roll.buckets);
+	st->roll.process_id = 0;
+}
+
+static enum ht_code begin_hour(struct ht_store *st, int64_t process_id,
+			       int64_t hour_s, struct ht_err *err)
+{
+	struct ht_store_roll *r = &st->roll;
 	struct ht_store_window w = {
 		.process_id = process_id,
 		.from_ns = hour_s * HT_NS_PER_S,
@@ -271,15 +251,71 @@ enum ht_code ht_store_roll_hour(struct ht_store *st, int64_t process_id,
 		.by_clock = true};
 	enum ht_code code;
 
-	ht_series_init(&raw);
+	ht_store_roll_stop(st);
 	if (!st->rollup_sql)
 		st->rollup_sql = build_rollup_sql();
 	if (!st->rollup_sql)
 		return ht_fail(err, HT_NOMEM, "no memory for SQL");
-	code = ht_store_raw(st, &w, &raw, err);
+	code = ht_store_raw(st, &w, &r->raw, err);
 	if (code == HT_OK)
 		code = forget_hour(st, process_id, hour_s, err);
-	for (size_t i = 0; i < LEVELS && code == HT_OK; i++)
-		code = roll_level(st, &raw, process_id, hour_s, levels[i], err);
+	if (code != HT_OK)
+		return code;
+	r->process_id = process_id;
+	r->hour_s = r->at_s = hour_s;
+	r->level = r->at = 0;
+	return HT_OK;
+}
+
+static enum ht_code roll_bucket(struct ht_store *st, struct ht_store_roll *r,
+				struct ht_err *err)
+{
+	struct bucket b = {.process_id = r->process_id,
+			   .level_s = levels[r->level],
+			   .at_s = r->at_s,
+			   .s = &r->buckets,
+			   .first = r->buckets.rows == 0};
+	int64_t begin_ns = b.at_s * HT_NS_PER_S;
+	int64_t end_ns = begin_ns + b.level_s * HT_NS_PER_S;
+	enum ht_code code;
+
+	r->at_s += b.level_s;
+	b.samples = rows_until(&r->raw, &r->at, end_ns);
+	if (b.samples == 0)
+		return HT_OK;
+	code = ht_series_bucket(&r->raw, begin_ns, end_ns - 1, &r->buckets,
+				err);
+	return code == HT_OK ? write_bucket(st, &b, err) : code;
+}
+
+static void next_level(struct ht_store_roll *r)
+{
+	ht_series_fini(&r->buckets);
+	r->at_s = r->hour_s;
+	r->at = 0;
+	r->level++;
+}
+
+enum ht_code ht_store_roll_hour(struct ht_store *st, int64_t process_id,
+				int64_t hour_s, int64_t end_ns, bool *ret_done,
+				struct ht_err *err)
+{
+	struct ht_store_roll *r = &st->roll;
+	enum ht_code code = HT_OK;
+
+	*ret_done = false;
+	if (r->process_id != process_id || r->hour_s != hour_s)
+		code = begin_hour(st, process_id, hour_s, err);
+	while (code == HT_OK && r->level < LEVELS) {
+		code = roll_bucket(st, r, err);
+		if (r->at_s >= hour_s + HT_ROLLUP_SPAN_S)
+			next_level(r);
+		if (ht_mono_ns() >= end_ns)
+			break;
+	}
+	if (code == HT_OK && r->level < LEVELS)
+		return HT_OK;
+	*ret_done = code == HT_OK;
+	ht_store_roll_stop(st);
 	return code;
 }

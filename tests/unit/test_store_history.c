@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -372,6 +373,79 @@ static void a_size_limit_is_kept_and_the_newest_stays(void **state)
 	assert_ok(ht_store_check(st, &err));
 }
 
+/* One number of a query, as text. */
+static char *answer(const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+	char *text = NULL;
+
+	assert_int_equal(sqlite3_prepare_v2(st->db, sql, -1, &stmt, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	text = strdup((const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_finalize(stmt);
+	return text;
+}
+
+/* Slices of no time at all: each does one piece. How many there were. */
+static int maintain_in_pieces(int64_t now_ns, int most)
+{
+	struct ht_store_policy policy = HT_STORE_POLICY_DEFAULT;
+	bool done = false;
+	int calls = 0;
+
+	while (!done && calls < most) {
+		assert_ok(
+			ht_store_maintain(st, &policy, now_ns, 0, &done, &err));
+		calls++;
+	}
+	return calls;
+}
+
+static void an_hour_in_pieces_is_the_hour_at_once(void **state)
+{
+	static const char all[] =
+		"SELECT (SELECT count(*) || ' ' || total(in_use) || ' ' || "
+		"total(rss) || ' ' || total(at_s % 100000 * level_s * "
+		"length(stat)) FROM rollup) || ' ' || (SELECT count(*) || ' ' "
+		"|| total(median) || ' ' || total(max_size * (at_s % 100000)) "
+		"FROM class_rollup)";
+	HT_AUTO_FREE char *pieces = NULL;
+	HT_AUTO_FREE char *whole = NULL;
+
+	(void)state;
+	add(0, 60);
+	/* 60 buckets of a minute, 6 of ten, one of an hour */
+	assert_true(maintain_in_pieces(at(130), 1000) >= 67);
+	pieces = answer(all);
+	assert_ok(ht_store_exec(st, "UPDATE process SET rolled_s = 0", &err));
+	maintain(&(struct ht_store_policy)HT_STORE_POLICY_DEFAULT, at(130));
+	whole = answer(all);
+	assert_string_equal(pieces, whole);
+}
+
+static void a_sample_that_comes_into_an_hour_in_work_is_in_it(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot snap;
+	HT_AUTO_FREE char *rolled = NULL;
+	HT_AUTO_FREE char *samples = NULL;
+
+	(void)state;
+	ht_snapshot_init(&snap);
+	add(0, 60);
+	assert_int_equal(maintain_in_pieces(at(130), 20), 20);
+	assert_int_equal(st->roll.process_id, 1); /* it is in work */
+	fake_snapshot(&small, 60, &snap);	  /* the clock steps back */
+	snap.head.taken_at = at(10) + S;
+	assert_ok(ht_store_add(st, "t", &snap, NULL, &err));
+	assert_true(maintain_in_pieces(at(130), 1000) < 1000);
+	rolled = answer("SELECT total(samples) FROM rollup WHERE "
+			"stat = 'median' AND level_s = 60");
+	samples = answer("SELECT total(1) FROM sample");
+	assert_string_equal(samples, "61.0");
+	assert_string_equal(rolled, samples);
+}
+
 static void upkeep_comes_in_slices(void **state)
 {
 	struct ht_store_policy policy = HT_STORE_POLICY_DEFAULT;
@@ -384,9 +458,9 @@ static void upkeep_comes_in_slices(void **state)
 		assert_ok(ht_store_maintain(st, &policy, at(10 * 60), 0, &done,
 					    &err));
 		calls++;
-	} while (!done && calls < 1000);
+	} while (!done && calls < 10000);
 	assert_true(done);
-	assert_true(calls > 9); /* an hour at a time */
+	assert_true(calls > 9); /* an hour at a time at most */
 }
 
 int main(void)
@@ -404,6 +478,8 @@ int main(void)
 		T(mixed_history_is_in_order_and_reaches_both_ends),
 		T(what_was_thinned_out_is_still_there_in_coarser_form),
 		T(a_size_limit_is_kept_and_the_newest_stays),
+		T(an_hour_in_pieces_is_the_hour_at_once),
+		T(a_sample_that_comes_into_an_hour_in_work_is_in_it),
 		T(upkeep_comes_in_slices),
 	};
 
