@@ -157,13 +157,19 @@ static enum ht_code leave_malloc(struct ht_look *l, int64_t deadline_ns,
 	}
 }
 
+enum ht_code ht_look_maps(struct ht_look *l, pid_t pid, struct ht_err *err)
+{
+	ht_maps_fini(&l->maps);
+	l->maps = (struct ht_maps){0};
+	return ht_maps_read(pid, &l->maps, err);
+}
+
 enum ht_code ht_look_rest(struct ht_look *l, int64_t deadline_ns,
 			  struct ht_err *err)
 {
-	enum ht_code code =
-		ht_maps_read(l->session->target->pid, &l->maps, err);
+	enum ht_code code = HT_OK;
 
-	if (code == HT_OK && l->stop)
+	if (l->stop)
 		code = leave_malloc(l, deadline_ns, err);
 	l->session->snapshot->head.taken_at = ht_wall_ns();
 	return code;
@@ -187,8 +193,10 @@ enum ht_code ht_look_roots(struct ht_look *l, struct ht_err *err)
 enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
 			  struct ht_err *err)
 {
-	enum ht_code code = ht_look_rest(l, deadline_ns, err);
+	enum ht_code code = ht_look_maps(l, l->session->target->pid, err);
 
+	if (code == HT_OK)
+		code = ht_look_rest(l, deadline_ns, err);
 	return code == HT_OK ? ht_look_roots(l, err) : code;
 }
 

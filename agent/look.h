@@ -40,13 +40,16 @@ enum ht_code ht_look_stop(struct ht_look *l,
 /* Takes the threads of a running target, as far as they can be known. */
 enum ht_code ht_look_unstopped(struct ht_look *l,
 			       struct ht_err *err) HT_MUST_CHECK;
-/* Mappings of this instant. Held threads that are inside malloc are first given
- * a moment to leave it, until the deadline. Notes inside_malloc. */
+/* Mappings of this instant: the target's, or its copy's. */
+enum ht_code ht_look_maps(struct ht_look *l, pid_t pid,
+			  struct ht_err *err) HT_MUST_CHECK;
+/* Held threads that are inside malloc, by the mappings known, are given a
+ * moment to leave it, until the deadline. Notes inside_malloc. */
 enum ht_code ht_look_rest(struct ht_look *l, int64_t deadline_ns,
 			  struct ht_err *err) HT_MUST_CHECK;
 /* The roots, by l->in.reader. Notes inside_malloc, too. */
 enum ht_code ht_look_roots(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
-/* Both. */
+/* All three. */
 enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
 			  struct ht_err *err) HT_MUST_CHECK;
 /* As ht_look_release, but what is known of the threads stays. */

@@ -179,8 +179,9 @@ static enum ht_code fork_target(struct ht_look *l,
 	return code == HT_OK ? kept : code;
 }
 
-/* Memory and page states come from the copy: the target has moved on, and gives
- * pages back. A fork leaves file-backed pages out: those are the target's. */
+/* Memory, mappings and page states come from the copy: the target has moved on,
+ * and gives pages back. A fork leaves file-backed pages out: those are the
+ * target's. */
 static enum ht_code open_copy(struct ht_look *l, struct copy *copy,
 			      struct ht_err *err)
 {
@@ -188,6 +189,8 @@ static enum ht_code open_copy(struct ht_look *l, struct copy *copy,
 	enum ht_code code = ht_reader_open_process(copy->pid, t->reader->word,
 						   true, &copy->reader, err);
 
+	if (code == HT_OK)
+		code = ht_look_maps(l, copy->pid, err);
 	if (code == HT_OK)
 		code = ht_pages_source_open(copy->pid, &copy->pages, err);
 	if (code != HT_OK)
@@ -213,8 +216,11 @@ static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
 			 enum ht_held_watch watch, struct copy *copy,
 			 struct ht_err *err)
 {
-	enum ht_code code = fork_target(l, found, watch, &copy->pid, err);
+	/* Before the stop: they tell whose code a thread is in. */
+	enum ht_code code = ht_look_maps(l, l->session->target->pid, err);
 
+	if (code == HT_OK)
+		code = fork_target(l, found, watch, &copy->pid, err);
 	if (code == HT_OK && !l->inside_malloc && l->woken)
 		code = ht_fail(err, HT_BUSY,
 			       "some thread that must not be interrupted ran "
