@@ -210,12 +210,15 @@ static bool is_ordinary(pid_t pid)
 	return ordinary;
 }
 
+/* A thread on its way home, on a machine with a hundred others before it. */
+#define PATIENCE_MS 20000
+
 static void check_unharmed(enum ht_mode mode, long n)
 {
 	char line[128], expected[64];
 
 	interrupted = 0;
-	if (!process_runs_free(victim.pid, 5000))
+	if (!process_runs_free(victim.pid, PATIENCE_MS))
 		fail_msg("%s, death at call %ld: the target does not run",
 			 ht_mode_names[mode], n);
 	snprintf(expected, sizeof(expected), "signal %ld", n);
@@ -231,7 +234,7 @@ static void check_unharmed(enum ht_mode mode, long n)
 	if (has_children(victim.pid))
 		fail_msg("%s, death at call %ld: the target has a child",
 			 ht_mode_names[mode], n);
-	for (int i = 0; i < 1000 && !is_ordinary(victim.pid); i++)
+	for (int i = 0; i < PATIENCE_MS && !is_ordinary(victim.pid); i++)
 		usleep(1000);
 	if (!is_ordinary(victim.pid))
 		fail_msg("%s, death at call %ld: a thread is in real time",
