@@ -43,9 +43,40 @@ static void set_timer(struct ht_ingest *i, sd_event_source **timer,
 		ht_log_err(LOG_ERR, "store timer", &err);
 }
 
+/* After closing, which may write to it. */
+static void note_damaged(struct ht_ingest *i)
+{
+	if (stat(i->daemon->config.daemon.store, &i->damaged) < 0)
+		i->damaged.st_ino = 0;
+}
+
+/* Parts of a damaged file can be written as if it were sound: then trouble
+ * would come and go, and the damage spread. */
+static bool still_damaged(const struct ht_ingest *i)
+{
+	const struct stat *old = &i->damaged;
+	struct stat now;
+
+	return old->st_ino && stat(i->daemon->config.daemon.store, &now) == 0 &&
+	       now.st_ino == old->st_ino && now.st_dev == old->st_dev &&
+	       now.st_size == old->st_size &&
+	       now.st_mtim.tv_sec == old->st_mtim.tv_sec &&
+	       now.st_mtim.tv_nsec == old->st_mtim.tv_nsec;
+}
+
+static void try_later(struct ht_ingest *i)
+{
+	set_timer(i, &i->retry_timer, i->retry_wait_ns, on_retry);
+	i->retry_wait_ns *= 2;
+	if (i->retry_wait_ns > RETRY_LAST_NS)
+		i->retry_wait_ns = RETRY_LAST_NS;
+}
+
 void ht_ingest_trouble(struct ht_ingest *i, const char *doing,
 		       const struct ht_err *err)
 {
+	bool damaged = i->store && ht_store_damaged(i->store);
+
 	if (!i->trouble[0]) {
 		i->trouble_ns = ht_wall_ns();
 		ht_log(LOG_ERR,
@@ -59,10 +90,9 @@ void ht_ingest_trouble(struct ht_ingest *i, const char *doing,
 	i->begun = false;
 	ht_store_close(i->store); /* rolls back what is open */
 	i->store = NULL;
-	set_timer(i, &i->retry_timer, i->retry_wait_ns, on_retry);
-	i->retry_wait_ns *= 2;
-	if (i->retry_wait_ns > RETRY_LAST_NS)
-		i->retry_wait_ns = RETRY_LAST_NS;
+	if (damaged)
+		note_damaged(i);
+	try_later(i);
 }
 
 static void open_store(struct ht_ingest *i)
@@ -71,6 +101,11 @@ static void open_store(struct ht_ingest *i)
 
 	if (i->store)
 		return;
+	if (still_damaged(i)) {
+		try_later(i);
+		return;
+	}
+	i->damaged.st_ino = 0;
 	if (ht_store_open(i->daemon->config.daemon.store, HT_STORE_WRITE,
 			  &i->store, &err) != HT_OK) {
 		i->store = NULL;

@@ -4,10 +4,13 @@
  * transaction. When the store is in trouble (full disk, lock, corruption, newer
  * version) recording stops, the daemon does not: what is lost is counted, the
  * trouble is told once and shown, and opening is tried again, later each time.
+ * A file that some statement found damaged is not written again before somebody
+ * has put another one in its place, changed it, or started the daemon anew.
  */
 #ifndef HT_DAEMON_INGEST_H
 #define HT_DAEMON_INGEST_H
 
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 
 #include "daemon/process.h"
@@ -24,6 +27,7 @@ struct ht_ingest {
 	uint64_t pending;		/* samples in the open transaction */
 	char trouble[232];		/* empty: none */
 	int64_t trouble_ns;		/* wall clock, since when */
+	struct stat damaged;		/* the file; st_ino 0: none was */
 };
 
 /* Never fails for the store's sake. */

@@ -148,6 +148,9 @@ enum ht_code ht_store_size(struct ht_store *st, int64_t *ret_bytes,
  * would go with it. */
 enum ht_code ht_store_in_place(struct ht_store *st,
 			       struct ht_err *err) HT_MUST_CHECK;
+/* Some statement found the file damaged, or no database. What others read or
+ * wrote may seem right: no reason to go on. */
+bool ht_store_damaged(const struct ht_store *st);
 /* Reads the whole file: HT_STORE says what is damaged. */
 enum ht_code ht_store_check(struct ht_store *st,
 			    struct ht_err *err) HT_MUST_CHECK;

@@ -49,7 +49,8 @@ struct ht_store {
 	sqlite3 *db;
 	char *path;
 	enum ht_store_mode mode;
-	bool begun; /* between ht_store_begin() and _commit() */
+	bool begun;   /* between ht_store_begin() and _commit() */
+	bool damaged; /* some statement found it so */
 	struct {
 		const char *sql; /* static text, or owned by `built` */
 		sqlite3_stmt *stmt;

@@ -33,6 +33,9 @@ enum ht_code ht_store_fail(struct ht_store *st, const char *what,
 
 	if (result == SQLITE_FULL && number == 0)
 		number = ENOSPC;
+	if ((result & 0xff) == SQLITE_CORRUPT ||
+	    (result & 0xff) == SQLITE_NOTADB)
+		st->damaged = true;
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (reasons[i].result == (result & 0xff)) {
 			ht_err_put(err, reasons[i].code, 0, 0, "%s: %s: %s",
@@ -46,6 +49,11 @@ enum ht_code ht_store_fail(struct ht_store *st, const char *what,
 				   "%s: %s: input or output", st->path, what);
 	return ht_fail(err, HT_STORE, "%s: %s: %s", st->path, what,
 		       sqlite3_errmsg(st->db));
+}
+
+bool ht_store_damaged(const struct ht_store *st)
+{
+	return st->damaged;
 }
 
 /* --- statements ----------------------------------------------------------- */
