@@ -247,6 +247,10 @@ int main(int argc, char **argv)
 		return finished(2, stderr, usage).status;
 	/* An arena for the helper's few blocks would be memory for nothing. */
 	mallopt(M_ARENA_MAX, 1);
+	/* The large blocks of a libc's parsing would raise the threshold, and
+	 * those of each sample then leave ever more pages of the heap resident.
+	 */
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	if (ht_guard_arrive(NULL) != HT_OK)
 		return ht_code_exit_status(HT_GONE);
 	while (ht_wire_receive_request(PARENT_FD, &request, NULL) == HT_OK)

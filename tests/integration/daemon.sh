@@ -15,6 +15,7 @@ cat >"$HT_TMP/bad.conf" <<EOT
 colour = red
 EOT
 daemon_config
+sed -i 's/^timeout = .*/timeout = 10s/' "$conf" # an agent will hang
 watch_sleepers ht-sleeper
 
 ok "a good configuration is said to be so" \

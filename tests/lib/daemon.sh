@@ -41,7 +41,7 @@ daemon_config() {
 		[defaults]
 		interval = 500ms
 		stop_cap = 1%
-		timeout = 10s
+		timeout = 30s
 	CONF
 }
 
