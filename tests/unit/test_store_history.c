@@ -419,7 +419,7 @@ static void an_hour_in_pieces_is_the_hour_at_once(void **state)
 	assert_true(maintain_in_pieces(at(130), 1000) >= 67);
 	pieces = answer(all);
 	assert_ok(ht_store_exec(st, "UPDATE process SET rolled_s = 0", &err));
-	maintain(&(struct ht_store_policy)HT_STORE_POLICY_DEFAULT, at(130));
+	maintain(&HT_STORE_POLICY_DEFAULT, at(130));
 	whole = answer(all);
 	assert_string_equal(pieces, whole);
 }
