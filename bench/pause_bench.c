@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,6 +113,7 @@ static void be_measured(size_t mib, int threads)
 	size_t n = (mib << 20) / (CHUNK + 16);
 	void **keep = malloc(n * sizeof(*keep));
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (size_t i = 0; i < n; i++) {
 		keep[i] = malloc(CHUNK);
 		memset(keep[i], 1, CHUNK);
