@@ -32,9 +32,10 @@ static struct program victim;
 
 /* Whose stops are not seen while other threads are held: the one that forks, or
  * its helper. withheld: it does not even run. */
-static enum { NOBODY, THREAD, HELPER } slow;
+enum one { NOBODY, THREAD, HELPER };
+static enum one slow;
 static bool withheld;
-static pid_t going[3]; /* by enum: told to go on by now */
+static pid_t going[3]; /* by enum one: told to go on by now */
 static bool hid, seen_free;
 
 static size_t others_held(void)
@@ -195,7 +196,7 @@ static enum ht_code fork_once(int64_t within_ns)
 
 /* A thread that must not be interrupted may run: not what is meant here. */
 #define ATTEMPTS 1000
-static void is_called_off(int who, bool does_not_run)
+static void is_called_off(enum one who, bool does_not_run)
 {
 	enum ht_code code = HT_OK;
 
