@@ -219,7 +219,7 @@ static void warn(const struct bounded *b)
 	else if (l->missed)
 		ht_snapshot_warn(snapshot,
 				 "%zu threads did not stop in time: their "
-				 "caches were read while they ran",
+				 "caches were read while they ran, or not",
 				 l->missed);
 }
 

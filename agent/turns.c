@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "agent/access.h"
 #include "agent/held.h"
@@ -18,8 +19,12 @@
 #define WINDOW_MAX 128
 /* One that is on a processor when it is asked to stop does so within that. */
 #define STOPS_WITHIN_NS (60 * HT_NS_PER_US)
-#define ROUNDS		6
-#define LET_GO_NS	(5 * HT_NS_PER_S)
+#define ROUNDS		8
+/* Before the next look at a thread that stood in the midst of a change: where
+ * it found no processor meanwhile it stands there still. Doubled each time. */
+#define MOVE_ON_NS  (5 * HT_NS_PER_MS)
+#define TRIES_APART 3 /* of one that had no turn at all */
+#define LET_GO_NS   (5 * HT_NS_PER_S)
 /* How often those that stand are looked after while another is looked at. */
 #define LOOK_AFTER_NS (200 * HT_NS_PER_US)
 #define LISTINGS      4 /* threads that create threads: not for ever */
@@ -390,6 +395,14 @@ static bool undone(const struct turns *s)
 	return false;
 }
 
+static void let_them_move_on(unsigned round)
+{
+	int64_t ns = MOVE_ON_NS << round;
+	const struct timespec time = {ns / HT_NS_PER_S, ns % HT_NS_PER_S};
+
+	nanosleep(&time, NULL);
+}
+
 static enum ht_code take_turns(struct turns *s, struct ht_err *err)
 {
 	enum ht_code code = list(s, err);
@@ -403,6 +416,8 @@ static enum ht_code take_turns(struct turns *s, struct ht_err *err)
 			code = list(s, err);
 		if (s->n == before && !undone(s))
 			break;
+		if (s->slots == 0 && ht_mono_ns() < s->limits->until_ns)
+			let_them_move_on(round);
 	}
 	return code;
 }
@@ -417,8 +432,11 @@ static enum ht_code look_at_running(struct turns *s, struct turn *turn,
 	if (ht_task_state(s->tasks, turn->tid) == 0)
 		return HT_OK; /* it ended */
 	s->report.missed++;
-	for (unsigned k = 0; code == HT_OK && !turn->done && k < ROUNDS; k++)
+	for (unsigned k = 0; code == HT_OK && !turn->done && k < ROUNDS; k++) {
 		code = look_at(s, turn, t, err);
+		if (code == HT_OK && !turn->done && k < TRIES_APART)
+			let_them_move_on(k);
+	}
 	return code;
 }
 
