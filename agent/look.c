@@ -17,6 +17,7 @@
 #define RETRY_FIRST_NS	 (20 * HT_NS_PER_US)
 #define NUDGE_NS	 (5 * HT_NS_PER_US)
 #define RETRY_LONGEST_NS (2 * HT_NS_PER_MS)
+#define ARENA_LOOKS	 5 /* of a target that runs */
 
 void ht_look_begin(struct ht_look *l, struct ht_session *s)
 {
@@ -217,7 +218,7 @@ enum ht_code ht_look_release_keeping(struct ht_look *l, struct ht_err *err)
 
 /* One thread's caches, in its turn. */
 static enum ht_code read_caches(void *ctx, const struct ht_thread_state *t,
-				struct ht_err *err)
+				bool last, struct ht_err *err)
 {
 	const struct ht_look *l = ctx;
 	struct ht_target *target = l->session->target;
@@ -229,7 +230,9 @@ static enum ht_code read_caches(void *ctx, const struct ht_thread_state *t,
 	if (target->located.n > 0)
 		code = ht_locate_threads(&target->located, target->reader,
 					 &l->maps, t, 1, err);
-	return code == HT_OK ? ht_roots_add_threads(&in, l->roots, err) : code;
+	if (code != HT_OK)
+		return code;
+	return ht_roots_add_threads(&in, l->roots, last, err);
 }
 
 static void forget_caches(void *ctx)
@@ -239,6 +242,22 @@ static void forget_caches(void *ctx)
 	ht_roots_forget_last(l->roots);
 }
 
+/* Mappings and arenas of the running target. A look that falls into an
+ * allocation is cheap to repeat. */
+static enum ht_code read_arenas(struct ht_look *l, struct ht_err *err)
+{
+	for (unsigned k = 1;; k++) {
+		enum ht_code code;
+
+		l->attempts++;
+		l->in.moving = true;
+		code = ht_look_read(l, 0, err);
+		if (code != HT_OK || !l->inside_malloc || k == ARENA_LOOKS)
+			return code;
+		ht_look_retry(l);
+	}
+}
+
 enum ht_code ht_look_turns(struct ht_look *l,
 			   const struct ht_turns_limits *limits,
 			   struct ht_err *err)
@@ -246,13 +265,8 @@ enum ht_code ht_look_turns(struct ht_look *l,
 	const struct ht_turns_look look = {read_caches, forget_caches, l};
 	struct ht_turns_report report = {0};
 	struct ht_target *t = l->session->target;
-	enum ht_code code = ht_maps_read(t->pid, &l->maps, err);
+	enum ht_code code = read_arenas(l, err);
 
-	l->attempts++;
-	l->in.moving = true;
-	l->session->snapshot->head.taken_at = ht_wall_ns();
-	if (code == HT_OK)
-		code = ht_roots_read(&l->in, &l->roots, err);
 	if (code == HT_OK)
 		code = ht_turns_take(t->pid, limits, t->reader, &look, &report,
 				     err);

@@ -411,19 +411,20 @@ enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
 }
 
 enum ht_code ht_roots_add_threads(const struct ht_walk_in *in,
-				  struct ht_roots *roots, struct ht_err *err)
+				  struct ht_roots *roots, bool as_it_is,
+				  struct ht_err *err)
 {
 	bool in_flux = roots->in_flux, caught;
 	enum ht_code code;
 
-	roots->before_last =
-		(struct ht_roots_mark){roots->cached_n, roots->notes.threads.n,
-				       roots->notes.findings.n};
+	roots->before_last = (struct ht_roots_mark){
+		roots->caches, roots->cached_n, roots->notes.threads.n,
+		roots->notes.findings.n, roots->counted};
 	roots->in_flux = false;
 	code = ht_tcache_read(in, roots, err);
 	caught = roots->in_flux;
 	roots->in_flux = in_flux;
-	if (code == HT_OK && !caught)
+	if (code == HT_OK && (as_it_is || !caught))
 		return HT_OK;
 	ht_roots_forget_last(roots);
 	if (code != HT_OK)
@@ -433,9 +434,11 @@ enum ht_code ht_roots_add_threads(const struct ht_walk_in *in,
 
 void ht_roots_forget_last(struct ht_roots *roots)
 {
+	roots->caches = roots->before_last.caches;
 	roots->cached_n = roots->before_last.cached_n;
 	roots->notes.threads.n = roots->before_last.threads_n;
 	roots->notes.findings.n = roots->before_last.findings_n;
+	roots->counted = roots->before_last.counted;
 }
 
 uint64_t ht_roots_walk_bytes(const struct ht_roots *roots)
@@ -459,6 +462,7 @@ void ht_roots_fini(struct ht_roots *roots)
 	for (size_t i = 0; i < roots->arenas; i++)
 		free(roots->arena[i].heap);
 	free(roots->arena);
+	free(roots->cache);
 	free(roots->cached);
 	ht_snapshot_fini(&roots->notes);
 	free(roots);

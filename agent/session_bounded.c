@@ -197,6 +197,7 @@ static enum ht_code in_turn(struct bounded *b, struct ht_err *err)
 		.until_ns = ht_mono_ns() + TURNS_WITHIN_NS,
 		.realtime = true,
 	};
+	const struct ht_turns_limits nobody = {0};
 	enum ht_code code;
 
 	learn_at_once(s->target, 0, true);
@@ -206,7 +207,7 @@ static enum ht_code in_turn(struct bounded *b, struct ht_err *err)
 		return code;
 	snprintf(b->why, sizeof(b->why), "%s", err->msg);
 	ht_look_retry(&b->look);
-	return rehearse(b, err);
+	return ht_look_turns(&b->look, &nobody, err);
 }
 
 static void warn(const struct bounded *b)

@@ -118,7 +118,8 @@ static void read_caches(struct reading *r)
 }
 
 /* Cached chunks in a bin, as the counters say. */
-static uint64_t count_of(struct reading *r, const struct cache *c, unsigned bin)
+static uint64_t count_of(const struct reading *r, const struct cache *c,
+			 unsigned bin)
 {
 	const struct ht_layout *l = r->layout;
 	uint64_t room, limit = r->space->params.tcache_count;
@@ -136,6 +137,67 @@ static uint64_t count_of(struct reading *r, const struct cache *c, unsigned bin)
 	}
 }
 
+/* The size of the chunks in a bin; the largest, where they differ. */
+static uint64_t size_in(const struct reading *r, unsigned bin)
+{
+	const struct ht_layout *l = r->layout;
+
+	if (bin < SMALL_BINS)
+		return ht_chunk_min(l) + (uint64_t)bin * l->align;
+	return UINT64_C(2048) << (bin - SMALL_BINS); /* 2.42+: powers of two */
+}
+
+/* Bytes in a cache; HT_UNKNOWN: counters do not tell, or cannot be true. */
+static uint64_t bytes_of(const struct reading *r, const struct cache *c)
+{
+	uint64_t bytes = 0, limit = r->space->params.tcache_count;
+
+	for (unsigned bin = 0; bin < r->layout->tcache_bins; bin++) {
+		uint64_t count = count_of(r, c, bin);
+
+		if (count > limit || count == HT_UNKNOWN)
+			return HT_UNKNOWN;
+		bytes += count * size_in(r, bin);
+	}
+	return bytes;
+}
+
+static bool note_cache(struct reading *r, const struct cache *c)
+{
+	struct ht_roots *roots = r->roots;
+
+	if (roots->caches == roots->caches_capacity) {
+		size_t to = roots->caches_capacity * 2 + 16;
+		void *grown =
+			reallocarray(roots->cache, to, sizeof(*roots->cache));
+
+		if (!grown)
+			return false;
+		roots->cache = grown;
+		roots->caches_capacity = to;
+	}
+	roots->cache[roots->caches++] = (struct ht_cache_root){
+		c->address, (unsigned)(r->space - roots->space),
+		bytes_of(r, c)};
+	return true;
+}
+
+static bool note_caches(struct reading *r)
+{
+	for (size_t i = 0; i < r->caches; i++)
+		if (r->cache[i].readable && !note_cache(r, &r->cache[i]))
+			return false;
+	return true;
+}
+
+/* What the counter says is still to come does not. */
+static void count_missing(struct reading *r, unsigned bin, uint64_t left)
+{
+	if (left == HT_UNKNOWN)
+		return;
+	r->roots->counted += left * size_in(r, bin);
+}
+
 static void start_lists(struct reading *r)
 {
 	const struct ht_layout *l = r->layout;
@@ -151,6 +213,8 @@ static void start_lists(struct reading *r)
 
 			if ((left == 0) != (head == 0) && left != HT_UNKNOWN)
 				r->roots->in_flux = true;
+			if (head == 0)
+				count_missing(r, bin, left);
 			if (head != 0 && left != 0)
 				r->cursor[r->cursors++] =
 					(struct cursor){.entry = head,
@@ -177,13 +241,11 @@ static uint64_t next_of(struct reading *r, const struct cursor *c)
 static const char *entry_wrong(const struct reading *r, const struct cursor *c,
 			       uint64_t size)
 {
-	const struct ht_layout *l = r->layout;
-
-	if (c->bin >= SMALL_BINS) /* 2.42+: one power of two each */
+	if (c->bin >= SMALL_BINS)
 		return size >= 1024 && size < UINT64_C(4) << 20
 			       ? NULL
 			       : "its size belongs to no large bin";
-	if (size != ht_chunk_min(l) + (uint64_t)c->bin * l->align)
+	if (size != size_in(r, c->bin))
 		return "its size belongs to another bin";
 	return NULL;
 }
@@ -196,6 +258,7 @@ static bool keep(struct reading *r, const struct cursor *c, uint64_t size)
 
 	t->tcache_chunks++;
 	t->tcache_bytes += size;
+	roots->counted += size;
 	if (roots->cached_n == roots->cached_capacity) {
 		size_t to = roots->cached_capacity * 2 + 1024;
 		void *grown;
@@ -215,12 +278,17 @@ static bool keep(struct reading *r, const struct cursor *c, uint64_t size)
 	return true;
 }
 
-static void find_at(struct reading *r, const struct cursor *c, const char *what)
+/* A list that leads astray ends here. While the target runs that is no damage:
+ * the list was changed under our eyes. */
+static void cut(struct reading *r, struct cursor *c, const char *what)
 {
+	r->roots->in_flux |= r->in->moving;
+	count_missing(r, c->bin, c->left);
 	ht_walk_find(&r->roots->notes, "tcache", c->entry, HT_UNKNOWN,
 		     "bin %u of the thread cache at 0x%" PRIx64 ": 0x%" PRIx64
 		     ": %s",
 		     c->bin, r->cache[c->cache].address, c->entry, what);
+	c->entry = 0;
 }
 
 /* Takes what was read of one entry; false: no memory. */
@@ -232,8 +300,7 @@ static bool take_entry(struct reading *r, struct cursor *c, bool readable)
 	if (!wrong)
 		wrong = entry_wrong(r, c, size);
 	if (wrong) {
-		find_at(r, c, wrong);
-		c->entry = 0;
+		cut(r, c, wrong);
 		return true;
 	}
 	/* An mmapped chunk (2.43+) stays with the census of those. */
@@ -244,12 +311,11 @@ static bool take_entry(struct reading *r, struct cursor *c, bool readable)
 		c->left--;
 	if (c->left != HT_UNKNOWN && (c->left == 0) != (c->entry == 0)) {
 		r->roots->in_flux = true;
+		count_missing(r, c->bin, c->left);
 		c->entry = 0;
 	}
-	if (c->entry % r->layout->align) {
-		find_at(r, c, "is not aligned");
-		c->entry = 0;
-	}
+	if (c->entry % r->layout->align)
+		cut(r, c, "is not aligned");
 	return true;
 }
 
@@ -370,7 +436,8 @@ static enum ht_code read_space(const struct ht_walk_in *in,
 		if (m->layout.tcache != HT_TCACHE_NONE &&
 		    m->layout.sizeof_tcache <= STRUCT_MAX)
 			read_caches(&r);
-		if (!name_threads(&r, space == 0) || !rounds(&r))
+		if (!name_threads(&r, space == 0) || !note_caches(&r) ||
+		    !rounds(&r))
 			code = ht_fail(err, HT_NOMEM, "no memory for caches");
 	}
 	free(r.cache);
@@ -390,4 +457,27 @@ enum ht_code ht_tcache_read(const struct ht_walk_in *in, struct ht_roots *roots,
 	for (unsigned i = 0; code == HT_OK && i < roots->spaces; i++)
 		code = read_space(in, roots, i, first_row, err);
 	return code;
+}
+
+uint64_t ht_tcache_drift(const struct ht_walk_in *in, struct ht_roots *roots)
+{
+	int64_t drift = 0;
+
+	for (size_t i = 0; i < roots->caches; i++) {
+		const struct ht_cache_root *then = &roots->cache[i];
+		struct ht_space *space = &roots->space[then->space];
+		const struct reading r = {.space = space,
+					  .layout = &space->malloc->layout};
+		struct cache now = {.address = then->address};
+		size_t size = r.layout->sizeof_tcache;
+		uint64_t bytes = HT_UNKNOWN;
+
+		if (ht_reader_some(in->reader, now.address, now.bytes, size) ==
+		    size)
+			bytes = bytes_of(&r, &now);
+		/* It may be gone, with its thread. */
+		if (bytes != HT_UNKNOWN && then->bytes != HT_UNKNOWN)
+			drift += (int64_t)(bytes - then->bytes);
+	}
+	return (uint64_t)(drift < 0 ? -drift : drift);
 }

@@ -98,9 +98,28 @@ static void sum_idle(struct ht_walk *w)
 	}
 }
 
-static void sum_uncertain(struct ht_snapshot *s)
+/* Bytes that the thread caches held, and that the pass met as something else
+ * or not at all: the thread has moved on, or its list was cut; and what the
+ * caches have come to hold since. It counts as whatever the pass took it for.
+ */
+static uint64_t cached_elsewhere(const struct ht_walk *w)
 {
-	s->stop.uncertain_bytes = 0;
+	uint64_t met = 0, bytes;
+
+	if (!w->in->moving)
+		return 0; /* damage: a finding */
+	for (size_t i = 0; i < w->roots->cached_n; i++)
+		met += w->roots->cached[i].size;
+	bytes = w->roots->counted > met ? w->roots->counted - met : 0;
+	bytes += ht_tcache_drift(w->in, w->roots);
+	return bytes < w->total ? bytes : w->total; /* counters lie at times */
+}
+
+static void sum_uncertain(struct ht_walk *w)
+{
+	struct ht_snapshot *s = w->out;
+
+	s->stop.uncertain_bytes = cached_elsewhere(w);
 	for (size_t i = 0; i < s->arenas.n; i++)
 		s->stop.uncertain_bytes += s->arenas.v[i].uncertain_bytes;
 }
@@ -230,7 +249,7 @@ enum ht_code ht_totals(struct ht_walk *w, struct ht_err *err)
 	sum_last_remainder(s);
 	sum_places(w);
 	sum_idle(w);
-	sum_uncertain(s);
+	sum_uncertain(w);
 	fill_fragmentation(w);
 	if (w->in->want & HT_WANT_CLASSES && !add_classes(w))
 		return ht_fail(err, HT_NOMEM, "no memory for size classes");

@@ -22,9 +22,9 @@
 #define ROUNDS		8
 /* Before the next look at a thread that stood in the midst of a change: where
  * it found no processor meanwhile it stands there still. Doubled each time. */
-#define MOVE_ON_NS  (5 * HT_NS_PER_MS)
-#define TRIES_APART 3 /* of one that had no turn at all */
-#define LET_GO_NS   (5 * HT_NS_PER_S)
+#define MOVE_ON_NS     (5 * HT_NS_PER_MS)
+#define RUNNING_ROUNDS 6 /* of those that are looked at while they run */
+#define LET_GO_NS      (5 * HT_NS_PER_S)
 /* How often those that stand are looked after while another is looked at. */
 #define LOOK_AFTER_NS (200 * HT_NS_PER_US)
 #define LISTINGS      4 /* threads that create threads: not for ever */
@@ -161,6 +161,7 @@ static void take_back(struct turns *s, struct turn *turn)
 struct look_job {
 	struct turns *s;
 	struct ht_thread_state t;
+	bool last;
 	enum ht_code code;
 	struct ht_err err;
 };
@@ -175,7 +176,7 @@ static void do_look(void *ctx)
 			ht_thread_pointer(job->t.tid, s->reader);
 		job->t.registers = job->t.thread_pointer != 0;
 	}
-	job->code = s->look->look(s->look->ctx, &job->t, &job->err);
+	job->code = s->look->look(s->look->ctx, &job->t, job->last, &job->err);
 }
 
 /* Reads a thread's own. A read waits as long as the target's mappings are
@@ -183,9 +184,10 @@ static void do_look(void *ctx)
  * threads (a second was seen). So the helper reads, and we see to it that
  * nobody stands meanwhile. Where nobody can there is nothing to see to. */
 static enum ht_code look_at(struct turns *s, struct turn *turn,
-			    struct ht_thread_state t, struct ht_err *err)
+			    struct ht_thread_state t, bool last,
+			    struct ht_err *err)
 {
-	struct look_job job = {.s = s, .t = t};
+	struct look_job job = {.s = s, .t = t, .last = last};
 
 	if (s->slots == 0 || !ht_helper_run(do_look, &job))
 		do_look(&job);
@@ -205,8 +207,8 @@ static enum ht_code look_at(struct turns *s, struct turn *turn,
 static enum ht_code look_at_sleeper(struct turns *s, struct turn *turn,
 				    const struct ht_held *h, struct ht_err *err)
 {
-	enum ht_code code =
-		look_at(s, turn, ht_held_thread(h, s->reader->word), err);
+	enum ht_code code = look_at(s, turn, ht_held_thread(h, s->reader->word),
+				    false, err);
 
 	if (code == HT_OK && ht_held_woke(h, s->tasks))
 		take_back(s, turn);
@@ -223,7 +225,7 @@ static enum ht_code look_at_held(struct turns *s, struct slot *slot,
 	s->reader->expired = false;
 	s->reader->deadline_ns = slot->since_ns + s->limits->hold_ns;
 	code = look_at(s, turn, ht_held_thread(&slot->held, s->reader->word),
-		       err);
+		       false, err);
 	s->reader->deadline_ns = 0;
 	s->reader->expired = false;
 	if (slot->let_go)
@@ -254,7 +256,7 @@ static enum ht_code look_at_waiting(struct turns *s, struct slot *slot,
 {
 	struct turn *turn = &s->turn[slot->turn];
 	const struct ht_thread_state t = {.tid = turn->tid};
-	enum ht_code code = look_at(s, turn, t, err);
+	enum ht_code code = look_at(s, turn, t, false, err);
 	int64_t now = ht_mono_ns();
 
 	if (ht_held_collect(&slot->held))
@@ -422,20 +424,19 @@ static enum ht_code take_turns(struct turns *s, struct ht_err *err)
 	return code;
 }
 
-/* Looks at one that had no turn while it runs. */
+/* Looks at one while it runs. If it ends meanwhile nothing is known of it, and
+ * nothing is to be known. */
 static enum ht_code look_at_running(struct turns *s, struct turn *turn,
-				    struct ht_err *err)
+				    bool last, struct ht_err *err)
 {
 	const struct ht_thread_state t = {.tid = turn->tid};
 	enum ht_code code = HT_OK;
 
-	if (ht_task_state(s->tasks, turn->tid) == 0)
-		return HT_OK; /* it ended */
-	s->report.missed++;
-	for (unsigned k = 0; code == HT_OK && !turn->done && k < ROUNDS; k++) {
-		code = look_at(s, turn, t, err);
-		if (code == HT_OK && !turn->done && k < TRIES_APART)
-			let_them_move_on(k);
+	if (ht_task_state(s->tasks, turn->tid) != 0)
+		code = look_at(s, turn, t, last, err);
+	if (code == HT_OK && ht_task_state(s->tasks, turn->tid) == 0) {
+		take_back(s, turn);
+		turn->done = true;
 	}
 	return code;
 }
@@ -444,9 +445,36 @@ static enum ht_code look_at_missed(struct turns *s, struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
 
-	for (size_t i = 0; code == HT_OK && i < s->n; i++)
-		if (!s->turn[i].done)
-			code = look_at_running(s, &s->turn[i], err);
+	for (size_t i = 0; i < s->n; i++)
+		s->report.missed += !s->turn[i].done;
+	for (unsigned round = 0; undone(s) && round < RUNNING_ROUNDS; round++) {
+		bool last = round == RUNNING_ROUNDS - 1;
+
+		for (size_t i = 0; code == HT_OK && i < s->n; i++)
+			if (!s->turn[i].done)
+				code = look_at_running(s, &s->turn[i], last,
+						       err);
+		if (code != HT_OK)
+			return code;
+		if (undone(s) && !last)
+			let_them_move_on(round);
+	}
+	return code;
+}
+
+/* As long as some thread may stand: nothing wakes us but what we wait for. */
+static enum ht_code take_held_turns(struct turns *s, struct ht_err *err)
+{
+	enum ht_code code = ht_access_check(s->pid, err);
+	sigset_t old;
+
+	if (code != HT_OK)
+		return code;
+	ht_sigchld_block(&old);
+	code = take_turns(s, err);
+	empty_window(s);
+	ease(s);
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	return code;
 }
 
@@ -456,23 +484,17 @@ enum ht_code ht_turns_take(pid_t pid, const struct ht_turns_limits *limits,
 			   struct ht_turns_report *ret, struct ht_err *err)
 {
 	HT_AUTO_FREE struct turns *s = calloc(1, sizeof(*s));
-	enum ht_code code = ht_access_check(pid, err);
-	sigset_t old;
+	enum ht_code code;
 
 	*ret = (struct ht_turns_report){0};
 	if (!s)
 		return ht_fail(err, HT_NOMEM, "no memory for threads");
 	*s = (struct turns){
 		.pid = pid, .limits = limits, .look = look, .reader = reader};
-	if (code == HT_OK)
-		code = ht_tasks_open(pid, &s->tasks, err);
+	code = ht_tasks_open(pid, &s->tasks, err);
 	if (code != HT_OK)
 		return code;
-	ht_sigchld_block(&old);
-	code = take_turns(s, err);
-	empty_window(s);
-	ease(s);
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	code = limits->hold_ns > 0 ? take_held_turns(s, err) : list(s, err);
 	if (code == HT_OK)
 		code = look_at_missed(s, err);
 	closedir(s->tasks);

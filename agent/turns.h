@@ -6,6 +6,10 @@
  * a processor it does so at once, is looked at and let go; if it was waiting
  * for one it runs nothing before it stops, is looked at meanwhile, and let go
  * as soon as it gets there. None is ever held for longer than its own look.
+ *
+ * Where nobody may be stopped, the same with every thread running: most of many
+ * wait for a processor, and a cache that is caught in the midst of a change is
+ * looked at again.
  */
 #ifndef HT_AGENT_TURNS_H
 #define HT_AGENT_TURNS_H
@@ -20,16 +24,17 @@
 #include "common/err.h"
 
 struct ht_turns_limits {
-	int64_t hold_ns;  /* no thread is held longer */
+	int64_t hold_ns;  /* no thread is held longer; 0: none is stopped */
 	int64_t until_ns; /* CLOCK_MONOTONIC: no turn begins later */
 	bool realtime;	  /* SCHED_FIFO, if allowed */
 };
 
 /* What is done in a thread's turn. */
 struct ht_turns_look {
-	/* HT_BUSY: it stands in the midst of something, at another moment. */
+	/* HT_BUSY: it stands in the midst of something, at another moment.
+	 * last: there is none, what can be read counts. */
 	enum ht_code (*look)(void *ctx, const struct ht_thread_state *t,
-			     struct ht_err *err);
+			     bool last, struct ht_err *err);
 	/* Takes the last look back: the thread did not stand still. */
 	void (*forget)(void *ctx);
 	void *ctx;

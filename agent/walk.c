@@ -53,6 +53,20 @@ static void check_met(struct ht_walk *w)
 			     (unsigned long long)lost);
 }
 
+/* Threads whose caches nobody could read, though they are looked for. */
+static size_t unknown_caches(const struct ht_walk *w)
+{
+	const struct ht_snapshot *notes = &w->roots->notes;
+	size_t n = 0;
+
+	if (w->roots->spaces == 0 ||
+	    w->roots->space[0].malloc->tls_tcache == HT_TLS_UNKNOWN)
+		return 0;
+	for (size_t i = 0; i < notes->threads.n; i++)
+		n += notes->threads.v[i].tcache_bytes == HT_UNKNOWN;
+	return n;
+}
+
 /* Threads, findings and warnings that the roots brought. */
 static bool take_notes(struct ht_walk *w)
 {
@@ -69,6 +83,11 @@ static bool take_notes(struct ht_walk *w)
 	}
 	for (size_t i = 0; i < notes->warnings.n; i++)
 		ht_snapshot_warn(w->out, "%s", notes->warnings.v[i].text);
+	if (w->in->moving && unknown_caches(w) > 0)
+		ht_snapshot_warn(w->out,
+				 "%zu threads: their caches could not be read "
+				 "and count as in use",
+				 unknown_caches(w));
 	for (size_t i = 0; i < notes->findings.n && !w->in->moving; i++) {
 		const struct ht_finding *f = &notes->findings.v[i];
 

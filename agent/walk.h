@@ -46,9 +46,10 @@ enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
 			   struct ht_err *err) HT_MUST_CHECK;
 /* Adds the caches of in->threads to roots that were read without them, for
  * threads that stand still one after the other. HT_BUSY: a cache was caught in
- * the midst of a change, and nothing was added. */
+ * the midst of a change, and nothing was added; as_it_is: then too, and the
+ * walk counts as uncertain what was not found. */
 enum ht_code ht_roots_add_threads(const struct ht_walk_in *in,
-				  struct ht_roots *roots,
+				  struct ht_roots *roots, bool as_it_is,
 				  struct ht_err *err) HT_MUST_CHECK;
 /* Takes back what the last call added: a thread did not stand still. */
 void ht_roots_forget_last(struct ht_roots *roots);

@@ -62,18 +62,32 @@ struct ht_space {
 	uint64_t main; /* index into ht_roots.arena */
 };
 
+/* A thread cache, to be looked at again when the heaps have been walked. */
+struct ht_cache_root {
+	uint64_t address; /* tcache_perthread_struct */
+	unsigned space;
+	uint64_t bytes; /* in it, by its counters; or HT_UNKNOWN */
+};
+
 struct ht_roots {
 	struct ht_space space[HT_MALLOCS_MAX];
 	size_t spaces;
 	struct ht_arena_root *arena;
 	size_t arenas, arenas_capacity;
+	struct ht_cache_root *cache;
+	size_t caches, caches_capacity;
 	struct ht_cached *cached; /* chunks of all thread caches */
 	size_t cached_n, cached_capacity;
 	bool cached_cut; /* more than HT_CACHED_MAX */
+	/* Bytes in all caches as their counters say: those of `cached`, and of
+	 * what a list that was cut did not come to (at most, where chunks of
+	 * one bin differ in size). */
+	uint64_t counted;
 	bool in_flux;
 	struct ht_snapshot notes; /* threads; findings and warnings so far */
 	struct ht_roots_mark {
-		size_t cached_n, threads_n, findings_n;
+		size_t caches, cached_n, threads_n, findings_n;
+		uint64_t counted;
 	} before_last; /* ht_roots_add_threads */
 };
 
@@ -110,6 +124,9 @@ void ht_linking_learn_fastbins(const struct ht_walk_in *in,
 /* All threads' caches: adds to roots->cached and roots->notes.threads. */
 enum ht_code ht_tcache_read(const struct ht_walk_in *in, struct ht_roots *roots,
 			    struct ht_err *err) HT_MUST_CHECK;
+/* Bytes by which all caches together have grown or shrunk since they were read,
+ * by their counters. */
+uint64_t ht_tcache_drift(const struct ht_walk_in *in, struct ht_roots *roots);
 
 /* --- what lies where --------------------------------------------------------
  */

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define STEADY	20000
-#define WARM_UP 2000 /* rounds until a thread has all its blocks */
+#define WARM_UP 20000 /* rounds until a thread has its blocks and its cache */
 
 static pthread_barrier_t warm; /* all threads, and main */
 

@@ -81,8 +81,12 @@ static uint64_t not_settled(const struct ht_snapshot *s)
 	return open;
 }
 
-static void check_sample(const struct ht_snapshot *s, enum ht_mode mode)
+static void check_sample(const struct ht_snapshot *s, enum ht_mode mode,
+			 uint64_t exact)
 {
+	uint64_t in_use = s->totals.in_use;
+	uint64_t off = in_use > exact ? in_use - exact : exact - in_use;
+
 	if (not_settled(s) > s->stop.uncertain_bytes)
 		fail_msg("%s: %" PRIu64 " bytes do not add up, %" PRIu64
 			 " are said to be uncertain",
@@ -92,56 +96,17 @@ static void check_sample(const struct ht_snapshot *s, enum ht_mode mode)
 		print_message("%s\n", s->warnings.v[i].text);
 	if (s->findings.n > 0)
 		fail_msg("%s: %s", ht_mode_names[mode], s->findings.v[0].text);
+	compared += exact > 0;
+	if (exact > 0 && off > exact / 50 + s->stop.uncertain_bytes)
+		fail_msg("%s: in use %" PRIu64 " against %" PRIu64
+			 ", uncertain %" PRIu64,
+			 ht_mode_names[mode], in_use, exact,
+			 s->stop.uncertain_bytes);
 	print_message("[   NOTE   ] %s: %" PRIu64 " ms, pause %" PRIu64
 		      " us, %" PRIu64 " stops, uncertain %" PRIu64 "\n",
 		      ht_mode_names[mode], s->stop.walk_us / 1000,
 		      s->stop.pause_us, s->stop.attempts,
 		      s->stop.uncertain_bytes);
-}
-
-static int ascending(const void *a, const void *b)
-{
-	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The target never rests: a sample of it may miss some caches. The middle one
- * of several is within 2 % of the exact one. */
-#define TAKEN 3
-static void check_in_use(enum ht_mode mode, uint64_t *in_use, size_t n,
-			 uint64_t exact)
-{
-	uint64_t middle, off;
-
-	if (n == 0 || exact == 0)
-		return;
-	qsort(in_use, n, sizeof(*in_use), ascending);
-	middle = in_use[n / 2];
-	off = middle > exact ? middle - exact : exact - middle;
-	compared++;
-	if (off > exact / 50)
-		fail_msg("%s: in use %" PRIu64 " against %" PRIu64,
-			 ht_mode_names[mode], middle, exact);
-}
-
-static void sample_in_one_mode(enum ht_mode mode, uint64_t *exact)
-{
-	uint64_t in_use[TAKEN];
-	size_t n = 0, taken = mode == HT_MODE_EXACT ? 1 : TAKEN;
-
-	for (size_t i = 0; i < taken; i++) {
-		struct ht_snapshot s;
-
-		if (sample(mode, &s)) {
-			check_sample(&s, mode);
-			in_use[n++] = s.totals.in_use;
-		}
-		ht_snapshot_fini(&s);
-	}
-	if (mode == HT_MODE_EXACT)
-		*exact = n > 0 ? in_use[0] : 0;
-	check_in_use(mode, in_use, n, *exact);
 }
 
 static void sample_in_all_modes(const char *threads, const char *kind)
@@ -159,8 +124,16 @@ static void sample_in_all_modes(const char *threads, const char *kind)
 	    ht_target_locate(&target, false, NULL, &err) != HT_OK)
 		fail_msg("%s", err.msg);
 	for (int i = 0; i < samples; i++) {
-		for (size_t m = 0; m < sizeof(modes) / sizeof(*modes); m++)
-			sample_in_one_mode(modes[m], &exact);
+		for (size_t m = 0; m < sizeof(modes) / sizeof(*modes); m++) {
+			struct ht_snapshot s;
+
+			if (sample(modes[m], &s)) {
+				if (modes[m] == HT_MODE_EXACT)
+					exact = s.totals.in_use;
+				check_sample(&s, modes[m], exact);
+			}
+			ht_snapshot_fini(&s);
+		}
 	}
 	assert_true(process_runs_free(program.pid, 5000));
 	ht_target_close(&target);
