@@ -10,9 +10,7 @@
 
 #include "agent/walk_int.h"
 
-#define SMALL_BINS 64
 #define BINS_MAX   76
-#define STRUCT_MAX 1024
 #define ENTRY_MAX  24 /* size, next, key */
 #define SIZE_FLAGS UINT64_C(7)
 #define IS_MMAPPED UINT64_C(2)
@@ -22,7 +20,7 @@ struct cache {
 	uint64_t address; /* tcache_perthread_struct; 0: none */
 	uint64_t arena;	  /* thread_arena; 0: none yet */
 	size_t thread;	  /* row in the notes' threads */
-	uint8_t bytes[STRUCT_MAX];
+	uint8_t bytes[HT_TCACHE_STRUCT_MAX];
 	bool readable;
 };
 
@@ -117,75 +115,12 @@ static void read_caches(struct reading *r)
 	}
 }
 
-/* Cached chunks in a bin, as the counters say. */
-static uint64_t count_of(const struct reading *r, const struct cache *c,
-			 unsigned bin)
-{
-	const struct ht_layout *l = r->layout;
-	uint64_t room, limit = r->space->params.tcache_count;
-
-	switch (l->tcache) {
-	case HT_TCACHE_COUNTS_8:
-		return ht_field_item(c->bytes, l, HT_P_TCACHE_COUNTS, bin, 1);
-	case HT_TCACHE_COUNTS_16:
-		return ht_field_item(c->bytes, l, HT_P_TCACHE_COUNTS, bin, 2);
-	default:
-		room = ht_field_item(c->bytes, l, HT_P_TCACHE_COUNTS, bin, 2);
-		if (limit == HT_UNKNOWN)
-			return HT_UNKNOWN; /* follow the list to its end */
-		return room <= limit ? limit - room : 0;
-	}
-}
-
-/* The size of the chunks in a bin; the largest, where they differ. */
-static uint64_t size_in(const struct reading *r, unsigned bin)
-{
-	const struct ht_layout *l = r->layout;
-
-	if (bin < SMALL_BINS)
-		return ht_chunk_min(l) + (uint64_t)bin * l->align;
-	return UINT64_C(2048) << (bin - SMALL_BINS); /* 2.42+: powers of two */
-}
-
-/* Bytes in a cache; HT_UNKNOWN: counters do not tell, or cannot be true. */
-static uint64_t bytes_of(const struct reading *r, const struct cache *c)
-{
-	uint64_t bytes = 0, limit = r->space->params.tcache_count;
-
-	for (unsigned bin = 0; bin < r->layout->tcache_bins; bin++) {
-		uint64_t count = count_of(r, c, bin);
-
-		if (count > limit || count == HT_UNKNOWN)
-			return HT_UNKNOWN;
-		bytes += count * size_in(r, bin);
-	}
-	return bytes;
-}
-
-static bool note_cache(struct reading *r, const struct cache *c)
-{
-	struct ht_roots *roots = r->roots;
-
-	if (roots->caches == roots->caches_capacity) {
-		size_t to = roots->caches_capacity * 2 + 16;
-		void *grown =
-			reallocarray(roots->cache, to, sizeof(*roots->cache));
-
-		if (!grown)
-			return false;
-		roots->cache = grown;
-		roots->caches_capacity = to;
-	}
-	roots->cache[roots->caches++] = (struct ht_cache_root){
-		c->address, (unsigned)(r->space - roots->space),
-		bytes_of(r, c)};
-	return true;
-}
-
 static bool note_caches(struct reading *r)
 {
 	for (size_t i = 0; i < r->caches; i++)
-		if (r->cache[i].readable && !note_cache(r, &r->cache[i]))
+		if (r->cache[i].readable &&
+		    !ht_tcache_note(r->roots, r->space, r->cache[i].address,
+				    r->cache[i].bytes))
 			return false;
 	return true;
 }
@@ -195,7 +130,7 @@ static void count_missing(struct reading *r, unsigned bin, uint64_t left)
 {
 	if (left == HT_UNKNOWN)
 		return;
-	r->roots->counted += left * size_in(r, bin);
+	r->roots->counted += left * ht_tcache_bin_size(r->layout, bin);
 }
 
 static void start_lists(struct reading *r)
@@ -207,7 +142,8 @@ static void start_lists(struct reading *r)
 
 		for (unsigned bin = 0; c->readable && bin < l->tcache_bins;
 		     bin++) {
-			uint64_t left = count_of(r, c, bin);
+			uint64_t left =
+				ht_tcache_count(r->space, c->bytes, bin);
 			uint64_t head = ht_field_item(
 				c->bytes, l, HT_P_TCACHE_ENTRIES, bin, l->word);
 
@@ -241,11 +177,11 @@ static uint64_t next_of(struct reading *r, const struct cursor *c)
 static const char *entry_wrong(const struct reading *r, const struct cursor *c,
 			       uint64_t size)
 {
-	if (c->bin >= SMALL_BINS)
+	if (c->bin >= HT_TCACHE_SMALL_BINS)
 		return size >= 1024 && size < UINT64_C(4) << 20
 			       ? NULL
 			       : "its size belongs to no large bin";
-	if (size != size_in(r, c->bin))
+	if (size != ht_tcache_bin_size(r->layout, c->bin))
 		return "its size belongs to another bin";
 	return NULL;
 }
@@ -434,7 +370,7 @@ static enum ht_code read_space(const struct ht_walk_in *in,
 		read_tls(&r, m->tls_thread_arena,
 			 offsetof(struct cache, arena));
 		if (m->layout.tcache != HT_TCACHE_NONE &&
-		    m->layout.sizeof_tcache <= STRUCT_MAX)
+		    m->layout.sizeof_tcache <= HT_TCACHE_STRUCT_MAX)
 			read_caches(&r);
 		if (!name_threads(&r, space == 0) || !note_caches(&r) ||
 		    !rounds(&r))
@@ -457,27 +393,4 @@ enum ht_code ht_tcache_read(const struct ht_walk_in *in, struct ht_roots *roots,
 	for (unsigned i = 0; code == HT_OK && i < roots->spaces; i++)
 		code = read_space(in, roots, i, first_row, err);
 	return code;
-}
-
-uint64_t ht_tcache_drift(const struct ht_walk_in *in, struct ht_roots *roots)
-{
-	int64_t drift = 0;
-
-	for (size_t i = 0; i < roots->caches; i++) {
-		const struct ht_cache_root *then = &roots->cache[i];
-		struct ht_space *space = &roots->space[then->space];
-		const struct reading r = {.space = space,
-					  .layout = &space->malloc->layout};
-		struct cache now = {.address = then->address};
-		size_t size = r.layout->sizeof_tcache;
-		uint64_t bytes = HT_UNKNOWN;
-
-		if (ht_reader_some(in->reader, now.address, now.bytes, size) ==
-		    size)
-			bytes = bytes_of(&r, &now);
-		/* It may be gone, with its thread. */
-		if (bytes != HT_UNKNOWN && then->bytes != HT_UNKNOWN)
-			drift += (int64_t)(bytes - then->bytes);
-	}
-	return (uint64_t)(drift < 0 ? -drift : drift);
 }

@@ -2,8 +2,9 @@
 /*
  * The inside of the walk: what its files share.
  *
- *   roots.c         arena structs, mp_, heap chains: what must be of one
- * instant tcache.c        the thread caches' contents (part of the roots)
+ *   roots.c         arena structs, mp_, heap chains: what is of one instant
+ *   tcache.c        the thread caches' contents (part of the roots)
+ *   tcache_counts.c how much their counters say is in them
  *   linking.c       whether links are mangled
  *   census.c        mmapped chunks, and segments that are on no list
  *   segments.c      which stretches of memory an arena consists of
@@ -124,9 +125,22 @@ void ht_linking_learn_fastbins(const struct ht_walk_in *in,
 /* All threads' caches: adds to roots->cached and roots->notes.threads. */
 enum ht_code ht_tcache_read(const struct ht_walk_in *in, struct ht_roots *roots,
 			    struct ht_err *err) HT_MUST_CHECK;
-/* Bytes by which all caches together have grown or shrunk since they were read,
- * by their counters. */
-uint64_t ht_tcache_drift(const struct ht_walk_in *in, struct ht_roots *roots);
+
+#define HT_TCACHE_SMALL_BINS 64
+#define HT_TCACHE_STRUCT_MAX 1024
+/* Cached chunks in a bin, as the counters in a tcache_perthread_struct say;
+ * HT_UNKNOWN: its list is to be followed to the end. */
+uint64_t ht_tcache_count(const struct ht_space *space, const uint8_t *bytes,
+			 unsigned bin);
+/* The size of the chunks in a bin; the largest, where they differ. */
+uint64_t ht_tcache_bin_size(const struct ht_layout *l, unsigned bin);
+/* Adds a cache to roots->cache; false: no memory. */
+bool ht_tcache_note(struct ht_roots *roots, const struct ht_space *space,
+		    uint64_t address, const uint8_t *bytes);
+/* Bytes by which all caches noted have grown or shrunk together since, by their
+ * counters. */
+uint64_t ht_tcache_drift(const struct ht_walk_in *in,
+			 const struct ht_roots *roots);
 
 /* --- what lies where --------------------------------------------------------
  */
