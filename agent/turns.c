@@ -462,7 +462,7 @@ static enum ht_code look_at_missed(struct turns *s, struct ht_err *err)
 	return code;
 }
 
-/* As long as some thread may stand: nothing wakes us but what we wait for. */
+/* With SIGCHLD blocked: that is what tells of a thread that has stopped. */
 static enum ht_code take_held_turns(struct turns *s, struct ht_err *err)
 {
 	enum ht_code code = ht_access_check(s->pid, err);
