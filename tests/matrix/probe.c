@@ -182,8 +182,9 @@ int main(int argc, char **argv)
 		unlink(getenv("PROBE_UNLINK"));
 	if (getenv("PROBE_NO_BRK"))
 		block_brk();
-	/* 2.44 has no more arenas than CPUs: threads that share one would free the
-	 * rests of each other's heaps into their caches, as their race goes. */
+	/* 2.44 has no more arenas than CPUs: threads that share one would free
+	 * the rests of each other's heaps into their caches, as their race
+	 * goes. */
 	mallopt(M_ARENA_MAX, THREADS + 1);
 	pthread_barrier_init(&rest, NULL, THREADS + 1);
 	drain(120); /* what start-up left */
