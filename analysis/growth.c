@@ -187,19 +187,29 @@ static void begin(struct ht_growth *g)
 }
 
 /* Bursts stand out above the robust line: cut off at 3 sigma, they bend neither
- * the speeds nor the fits below. */
+ * the speeds nor the fits below. What most of the late part lies above is no
+ * burst but a new level: cut off, it would take the line's slope for its own.
+ */
 static void cap_bursts(const struct ht_points *p, const struct ht_line *line,
 		       struct ht_points *ret)
 {
 	double at_zero[HT_POINTS_MAX], level;
+	double late = p->t[p->n - 1] - ht_t.late_part * ht_points_span(p);
+	size_t cut = 0, seen = 0;
 
 	*ret = *p;
 	for (size_t i = 0; i < p->n; i++)
 		at_zero[i] = p->low[i] - line->slope * p->t[i];
 	level = ht_median(at_zero, p->n);
-	for (size_t i = 0; i < p->n; i++)
-		ret->low[i] = fmin(p->low[i], level + line->slope * p->t[i] +
-						      3 * line->sigma);
+	for (size_t i = 0; i < p->n; i++) {
+		double top = level + line->slope * p->t[i] + 3 * line->sigma;
+
+		ret->low[i] = fmin(p->low[i], top);
+		seen += p->t[i] >= late;
+		cut += p->t[i] >= late && p->low[i] > top;
+	}
+	if (2 * cut > seen)
+		*ret = *p;
 }
 
 static enum ht_growth_kind judge(const struct ht_points *p, double level,

@@ -87,6 +87,16 @@ static void step(double *x, size_t n, double a, double b)
 		x[i] += (double)i >= at * (double)n ? a : 0;
 }
 
+/* The same where little else moves: b is the noise. */
+static void still_step(double *x, size_t n, double a, double b)
+{
+	double at = 0.05 + 0.9 * ht_made_uniform();
+
+	noise(x, n, b, 0);
+	for (size_t i = 0; i < n; i++)
+		x[i] += (double)i >= at * (double)n ? a : 0;
+}
+
 /* a: rise, b: where it ends */
 static void ramp_level(double *x, size_t n, double a, double b)
 {
@@ -174,6 +184,10 @@ static const struct made {
 	{"bursts x 3, a quarter of the time", bursts, 2, 0.25, 0, 0, false},
 	{"one step of 30 %", step, 0.3, 0, 0, 0, false},
 	{"one step at 75 %", step, 0.3, 0.75, 0, 0, false},
+	{"one step of 80 %, noise 0.2 %", still_step, 0.8, 0.002, NAN, 0,
+	 false},
+	{"one step of 30 %, noise 0.05 %", still_step, 0.3, 0.0005, NAN, 0,
+	 false},
 	{"ramp of 50 %, level from 60 %", ramp_level, 0.5, 0.6, 0, 0, false},
 	{"ramp of 25 %, level, step of 25 %", ramp_step, 0.5, 0.8, NAN, 0,
 	 false},
