@@ -93,6 +93,27 @@ static bool class_rises(const struct ht_window *w,
 	       g->tau >= ht_t.class_tau && !only_shifted(w, c, g->rise);
 }
 
+/* What gained most, for a leak that no class proves: it may be spread over
+ * classes, or too young for the order of the floors. */
+static void find_likely(struct ht_measure *m)
+{
+	const struct ht_series *s = m->w.s;
+	struct ht_class_growth *most = &m->likely_class;
+
+	for (size_t i = 0; i < s->classes_n; i++) {
+		struct ht_points p;
+
+		class_points(&m->w, &s->classes[i], &p);
+		if (ht_points_rise(&p) <= most->growth.rise)
+			continue;
+		most->series = &s->classes[i];
+		most->growth.rise = ht_points_rise(&p);
+		most->growth.last = p.x[p.n - 1];
+	}
+	if (most->series)
+		class_counts(&m->w, most);
+}
+
 void ht_measure_classes(struct ht_measure *m)
 {
 	double level = ht_median(m->in_use.x, m->in_use.n);
@@ -116,4 +137,6 @@ void ht_measure_classes(struct ht_measure *m)
 						  ht_t.classes_share * level);
 	if (m->worst_class.series)
 		class_counts(&m->w, &m->worst_class);
+	else
+		find_likely(m);
 }

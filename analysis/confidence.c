@@ -73,9 +73,7 @@ double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v)
 	case HT_LABEL_INSUFFICIENT_DATA:
 		return 0;
 	case HT_LABEL_LEAK:
-		c = growth_confidence(m, strcmp(v->reason, HT_REASON_CLASS) == 0
-						 ? &m->worst_class.growth
-						 : &m->in_use_growth);
+		c = growth_confidence(m, ht_growth_of(m, v));
 		break;
 	case HT_LABEL_NON_MALLOC_GROWTH:
 		c = growth_confidence(m, &m->outside_growth) + 0.1;
@@ -84,7 +82,7 @@ double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v)
 		c = strcmp(v->reason, HT_REASON_WARM) == 0
 			    ? 0.85
 			    : fmin(ht_t.confidence_slowing,
-				   growth_confidence(m, &m->in_use_growth));
+				   growth_confidence(m, ht_growth_of(m, v)));
 		break;
 	case HT_LABEL_PERIODIC:
 	case HT_LABEL_STABLE:

@@ -78,12 +78,8 @@ static void steady_line(const struct told *t, const char *what,
 	       pace, g->record ? "; the end is above all before" : "");
 }
 
-static void class_line(const struct told *t)
+static void name_class(const struct told *t, const struct ht_class_growth *c)
 {
-	const struct ht_class_growth *c = &t->m->worst_class;
-
-	if (!c->series)
-		return;
 	t->v->culprit_class = c->series->max_size;
 	if (c->series->max_size == 0)
 		snprintf(t->v->culprit, sizeof(t->v->culprit),
@@ -91,12 +87,42 @@ static void class_line(const struct told *t)
 	else
 		snprintf(t->v->culprit, sizeof(t->v->culprit),
 			 "size class %" PRIu64, c->series->max_size);
-	ht_say(t->v,
-	       "%s rose %s -> %s (%.0f -> %.0f chunks, %+.1f/s): %.0f %% of "
-	       "what the rising classes gained",
-	       t->v->culprit, B(c->growth.first), B(c->growth.last),
-	       c->chunks_first, c->chunks_last, c->chunks_per_s,
-	       100 * c->growth.rise / t->m->classes_rise);
+}
+
+/* Gained bytes, but not chunks in that proportion. */
+static bool same_chunks(const struct ht_class_growth *c)
+{
+	double more = c->growth.last / fmax(1, c->growth.last - c->growth.rise);
+
+	return c->chunks_last - c->chunks_first <
+	       0.1 * (more - 1) * fmax(1, c->chunks_first);
+}
+
+static void class_line(const struct told *t)
+{
+	const struct ht_class_growth *c = &t->m->worst_class;
+	const struct ht_class_growth *likely = &t->m->likely_class;
+
+	if (c->series) {
+		name_class(t, c);
+		ht_say(t->v,
+		       "%s rose %s -> %s (%.0f -> %.0f chunks, %+.1f/s): %.0f "
+		       "%% of what the rising classes gained",
+		       t->v->culprit, B(c->growth.first), B(c->growth.last),
+		       c->chunks_first, c->chunks_last, c->chunks_per_s,
+		       100 * c->growth.rise / t->m->classes_rise);
+	} else if (likely->series) {
+		c = likely;
+		name_class(t, c);
+		ht_say(t->v,
+		       "no size class rose all the time; %s gained most: %s "
+		       "(%.0f -> %.0f chunks)",
+		       t->v->culprit, B(c->growth.rise), c->chunks_first,
+		       c->chunks_last);
+	}
+	if (c->series && same_chunks(c))
+		ht_say(t->v, "its chunks grow, not their number: one buffer "
+			     "that is appended to and never cleared?");
 }
 
 static void pool_line(const struct told *t)
@@ -124,12 +150,25 @@ static void tell_young(const struct told *t)
 	remedy(t, NAN, "wait and look again");
 }
 
+static void written_lines(const struct told *t)
+{
+	const struct ht_points *u = &t->m->in_use;
+
+	steady_line(t, "what is written of in use", &t->m->written_growth);
+	ht_say(t->v,
+	       "in use %s -> %s in ever rarer steps, each written full before "
+	       "the next: a vector or table that doubles",
+	       B(first_level(u)), B(last_level(u)));
+}
+
 static void tell_leak(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
 
 	if (strcmp(t->v->reason, HT_REASON_TOTAL) == 0)
 		steady_line(t, "in use (floor)", &m->in_use_growth);
+	else if (strcmp(t->v->reason, HT_REASON_WRITTEN) == 0)
+		written_lines(t);
 	else
 		ht_say(t->v,
 		       "in use as a whole %s -> %s, but one size class "
@@ -201,8 +240,9 @@ static void tell_outside(const struct told *t)
 	       B(first_level(&m->in_use)), B(last_level(&m->in_use)));
 	mapping_line(t);
 	remedy(t, NAN,
-	       "not malloc's: look at stacks, own mmap() pools, static "
-	       "tables, other allocators%s%s; `heaptide map PID` lists them",
+	       "not malloc's: look at stacks, own mmap() pools, an "
+	       "interpreter's heap (Python, Java), static tables, other "
+	       "allocators%s%s; `heaptide map PID` lists them",
 	       t->v->culprit[0] ? "; here: " : "", t->v->culprit);
 }
 
@@ -375,6 +415,19 @@ static void tell_warmup(const struct told *t)
 		       "does not");
 		return;
 	}
+	if (strcmp(t->v->reason, HT_REASON_FILLING) == 0) {
+		steady_line(t, "what is written of in use",
+			    &t->m->written_growth);
+		ht_say(t->v,
+		       "in use %s -> %s, level now; when all of it is written "
+		       "and more is asked for, it is a leak",
+		       B(first_level(&t->m->in_use)),
+		       B(last_level(&t->m->in_use)));
+		remedy(t, NAN,
+		       "wait and look again: a table fills up, a vector that "
+		       "doubles does not");
+		return;
+	}
 	ht_say(t->v, "in use %s -> %s, 80 %% of the way in %s, level now",
 	       B(first_level(&t->m->in_use)), B(last_level(&t->m->in_use)),
 	       ht_span(t->m->warm_seconds).text);
@@ -400,6 +453,11 @@ static void tell_stable(const struct told *t)
 		       B(first_level(&m->in_use)), B(last_level(&m->in_use)),
 		       B(ht_quantile(m->in_use.low, m->in_use.n, 0)),
 		       B(ht_quantile(m->in_use.high, m->in_use.n, 1)));
+	if (m->written_growth.kind == HT_GROWTH_SUSTAINED)
+		steady_line(t,
+			    "still takes memory, up to what is in use: what is "
+			    "written of it",
+			    &m->written_growth);
 	if (m->quiet.n)
 		ht_say(t->v,
 		       "free inside malloc in quiet moments: %s, below "

@@ -219,6 +219,7 @@ static void load(struct ht_measure *m)
 	column_points(w, HT_M_limit, &limit);
 	sum_points(w, HT_M_rss_anon, HT_M_swap, &m->anon);
 	sum_points(w, HT_M_non_malloc_anon, HT_M_rss_shmem, &m->outside);
+	sum_points(w, HT_M_in_use_arena, HT_M_mmapped_resident, &m->written);
 	m->limit = last_of(&limit);
 	m->anon_now = last_of(&m->anon);
 	m->in_use_rise = ht_points_rise(&m->in_use);
@@ -260,6 +261,22 @@ static bool guard(const struct ht_measure *m)
 	return mostly_retained(m, in_use);
 }
 
+static double mean_of(const struct ht_points *p)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		sum += p->x[i];
+	return p->n ? sum / (double)p->n : NAN;
+}
+
+static bool reserves(const struct ht_measure *m)
+{
+	double asked = mean_of(&m->in_use);
+
+	return asked - mean_of(&m->written) >= ht_t.reserve_share * asked;
+}
+
 void ht_measure(const struct ht_window *w, struct ht_measure *ret)
 {
 	double level;
@@ -279,6 +296,10 @@ void ht_measure(const struct ht_window *w, struct ht_measure *ret)
 		  ht_t.rise_bytes, NAN, &ret->heap_growth);
 	ht_growth(&ret->anon, ret->anon_now, ht_t.rise_bytes, NAN,
 		  &ret->anon_growth);
+	ret->reserves = reserves(ret);
+	if (ret->reserves)
+		ht_growth(&ret->written, level, ht_t.rise_bytes, ret->period,
+			  &ret->written_growth);
 	ht_measure_classes(ret);
 	quiet(ret);
 	ret->warm_seconds = time_of_rise(&ret->in_use);

@@ -32,17 +32,21 @@ struct ht_measure {
 	double period; /* of in use; NaN: none */
 	double swing;  /* p95 - p5 of in use */
 	struct ht_points in_use, retained, outside, shmem, anon, heap;
+	struct ht_points written; /* resident part of in use */
 	double in_use_rise, retained_rise, outside_rise, anon_rise;
 	struct ht_growth in_use_growth, outside_growth, heap_growth,
 		anon_growth;
-	struct ht_class_growth worst_class; /* the one that rises most */
+	struct ht_growth written_growth;     /* none unless it reserves */
+	struct ht_class_growth worst_class;  /* the one that rises most */
+	struct ht_class_growth likely_class; /* gained most, steadily or not */
 	size_t classes_rising;
 	double classes_rise; /* sum over all that rise */
 	bool classes_leak;
 	struct ht_quiet quiet;
-	double idle_floor;	/* lowest retained in the window */
-	double warm_seconds;	/* 10 % to 90 % of in use's rise */
-	double half_way;	/* when half of that rise was done */
+	bool reserves;	     /* asks for notably more than it writes at once */
+	double idle_floor;   /* lowest retained in the window */
+	double warm_seconds; /* 10 % to 90 % of in use's rise */
+	double half_way;     /* when half of that rise was done */
 	double limit, anon_now; /* last row that knows */
 	bool guarded;		/* mostly retained memory grows, not in use */
 };

@@ -40,6 +40,29 @@ static bool class_leaks(const struct ht_measure *m)
 	return !m->guarded && m->classes_leak;
 }
 
+/* In use rose by its part of what was written more. */
+static bool asked_for(const struct ht_measure *m, double from, double to)
+{
+	struct ht_points asked, written;
+	double rise;
+
+	ht_points_part(&m->in_use, from, to, &asked);
+	ht_points_part(&m->written, from, to, &written);
+	rise = ht_points_rise(&written);
+	return rise >= ht_t.asked_share * m->written_growth.rise &&
+	       ht_points_rise(&asked) >= ht_t.asked_of_written * rise;
+}
+
+/* A vector that doubles asks in ever rarer steps, which look like a level, and
+ * writes what it got meanwhile. It asks at t, t/2, t/4: in both parts of the
+ * window; a table that is asked for once and fills does so in one of them. */
+static bool written_leaks(const struct ht_measure *m)
+{
+	return !m->guarded && m->written_growth.kind == HT_GROWTH_SUSTAINED &&
+	       asked_for(m, 0, ht_t.asked_before) &&
+	       asked_for(m, ht_t.asked_before, 1);
+}
+
 /* Rows that saw it grow. */
 static double rows_since(const struct ht_measure *m, const struct ht_growth *g)
 {
@@ -65,8 +88,11 @@ static bool loads(const struct ht_measure *m)
 		return too_young(m, &m->outside_growth, m->anon_now);
 	if (total_leaks(m))
 		return too_young(m, &m->in_use_growth, m->in_use_growth.last);
-	return class_leaks(m) &&
-	       too_young(m, &m->worst_class.growth, m->in_use_growth.last);
+	if (class_leaks(m))
+		return too_young(m, &m->worst_class.growth,
+				 m->in_use_growth.last);
+	return written_leaks(m) &&
+	       too_young(m, &m->written_growth, m->in_use_growth.last);
 }
 
 static bool slows(const struct ht_measure *m)
@@ -140,6 +166,12 @@ static bool went_up(const struct ht_measure *m)
 	       m->in_use_rise >= enough && m->in_use_growth.rise >= enough / 2;
 }
 
+/* Level is only what was asked for, not what is written of it. */
+static bool fills(const struct ht_measure *m)
+{
+	return went_up(m) && m->written_growth.kind == HT_GROWTH_SUSTAINED;
+}
+
 static bool warmed_up(const struct ht_measure *m)
 {
 	double span = m->w.t[m->w.n - 1];
@@ -172,6 +204,7 @@ static const struct rule {
 	{HT_LABEL_NON_MALLOC_GROWTH, "", outside_grows},
 	{HT_LABEL_LEAK, HT_REASON_TOTAL, total_leaks},
 	{HT_LABEL_LEAK, HT_REASON_CLASS, class_leaks},
+	{HT_LABEL_LEAK, HT_REASON_WRITTEN, written_leaks},
 	{HT_LABEL_CACHE_WARMUP, HT_REASON_SLOWING, slows},
 	{HT_LABEL_PERIODIC, "", peaks_return},
 	{HT_LABEL_POOL_GROWTH, HT_REASON_THREAD_CACHE, in_thread_caches},
@@ -183,6 +216,7 @@ static const struct rule {
 	{HT_LABEL_POOL_GROWTH, HT_REASON_HOLES, retains},
 	{HT_LABEL_LEAK, HT_REASON_CLASS, leaks_under_guard},
 	{HT_LABEL_PERIODIC, "", repeats},
+	{HT_LABEL_CACHE_WARMUP, HT_REASON_FILLING, fills},
 	{HT_LABEL_CACHE_WARMUP, HT_REASON_WARM, warmed_up},
 	{HT_LABEL_STABLE, HT_REASON_SHIFT, went_up},
 	{HT_LABEL_STABLE, "", always},
@@ -244,6 +278,9 @@ static void insufficient(const struct ht_window *w, struct ht_verdict *v)
 const struct ht_growth *ht_growth_of(const struct ht_measure *m,
 				     const struct ht_verdict *v)
 {
+	if (strcmp(v->reason, HT_REASON_WRITTEN) == 0 ||
+	    strcmp(v->reason, HT_REASON_FILLING) == 0)
+		return &m->written_growth;
 	switch (v->label) {
 	case HT_LABEL_NON_MALLOC_GROWTH:
 		return &m->outside_growth;

@@ -115,6 +115,7 @@ static void put_process(struct ht_series *s, const json_t *line, double mmapped,
 	put(s, HT_M_swap, number(line, "swap_kb") * 1024);
 	put(s, HT_M_rss_shmem, rss - anon - *files);
 	put(s, HT_M_non_malloc_anon, fmax(0, anon - heap - mapped));
+	put(s, HT_M_mmapped_resident, fmax(0, mapped));
 	put(s, HT_M_threads, number(line, "threads"));
 }
 

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Verdicts on memory that comes in steps: one new level, a vector that doubles
+ * and is written bit by bit, a table that is asked for once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs the four above */
+#include <cmocka.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "analysis/verdict.h"
+#include "tests/lib/made.h"
+
+#define ROWS  96
+#define LEVEL 14e6
+
+static void judge(const struct ht_series *s, size_t rows,
+		  struct ht_verdict *ret)
+{
+	ht_verdict(s, s->time_ns[rows - 1], NULL, ret);
+}
+
+/* In use, of which only `written` is resident. */
+static void make(struct ht_series *s, const double *in_use,
+		 const double *written)
+{
+	ht_series_init(s);
+	ht_made_in_use(s, in_use, ROWS, 0.1);
+	for (size_t i = 0; i < ROWS; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			s->metric[HT_M_in_use_arena][k][i] = LEVEL / 4;
+			s->metric[HT_M_heap_resident][k][i] = LEVEL / 4;
+			s->metric[HT_M_mmapped_resident][k][i] =
+				written[i] - LEVEL / 4;
+			s->metric[HT_M_rss_anon][k][i] = written[i];
+			s->metric[HT_M_retained][k][i] = 0;
+			s->metric[HT_M_non_malloc_anon][k][i] = 0;
+		}
+}
+
+/* Little noise, then the new level: as a table that is read in anew looks.
+ * Judged at every moment. */
+static void one_new_level(double noise)
+{
+	double x[ROWS];
+
+	for (size_t at = 5; at < ROWS - 5; at++) {
+		HT_AUTO_SERIES struct ht_series s;
+
+		ht_made_seed(at);
+		ht_series_init(&s);
+		for (size_t i = 0; i < ROWS; i++)
+			x[i] = LEVEL * (i < at ? 1 : 1.8) *
+			       (1 + noise * ht_made_normal());
+		ht_made_in_use(&s, x, ROWS, 0.1);
+		for (size_t n = 12; n <= ROWS; n++) {
+			struct ht_verdict v;
+
+			judge(&s, n, &v);
+			assert_int_not_equal(v.label, HT_LABEL_LEAK);
+		}
+	}
+}
+
+static void one_new_level_is_no_leak_at_any_moment(void **state)
+{
+	(void)state;
+	one_new_level(0.0005);
+	one_new_level(0.002);
+}
+
+static void a_vector_that_doubles_and_is_filled_leaks(void **state)
+{
+	double in_use[ROWS], written[ROWS];
+
+	(void)state;
+	for (int late = 0; late < 20; late++) {
+		HT_AUTO_SERIES struct ht_series s;
+		struct ht_verdict v;
+		double room = 1e6 * exp2((double)late / 20);
+
+		ht_made_seed((uint64_t)late);
+		for (size_t i = 0; i < ROWS; i++) {
+			double filled = 4e5 * (double)(i + 1);
+
+			while (room < filled)
+				room *= 2;
+			in_use[i] = LEVEL / 4 + room;
+			written[i] =
+				LEVEL / 4 + filled + 4e4 * ht_made_uniform();
+		}
+		make(&s, in_use, written);
+		judge(&s, ROWS, &v);
+		assert_int_equal(v.label, HT_LABEL_LEAK);
+		assert_true(v.slope_bytes_per_hour > 60 * 3.6e5 &&
+			    v.slope_bytes_per_hour < 60 * 4.4e5);
+		for (size_t n = 24; n < ROWS; n++) {
+			judge(&s, n, &v);
+			assert_false(v.label != HT_LABEL_LEAK &&
+				     v.confidence > 0.6);
+		}
+	}
+}
+
+/* Asked for at the beginning or in the midst, and filled from then on. */
+static void a_table_that_was_asked_for_once_and_fills_is_no_leak(void **state)
+{
+	double in_use[ROWS], written[ROWS];
+
+	(void)state;
+	for (size_t at = 0; at < ROWS - 20; at += 3) {
+		HT_AUTO_SERIES struct ht_series s;
+
+		ht_made_seed(at);
+		for (size_t i = 0; i < ROWS; i++) {
+			in_use[i] = LEVEL / 2 + (i < at ? 0 : 60e6);
+			written[i] = LEVEL / 2 + 4e4 * ht_made_uniform() +
+				     (i < at ? 0 : 5e5 * (double)(i - at));
+		}
+		make(&s, in_use, written);
+		for (size_t n = 12; n <= ROWS; n++) {
+			struct ht_verdict v;
+
+			judge(&s, n, &v);
+			assert_int_not_equal(v.label, HT_LABEL_LEAK);
+			assert_string_not_equal(v.reason, "warm");
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_new_level_is_no_leak_at_any_moment),
+		cmocka_unit_test(a_vector_that_doubles_and_is_filled_leaks),
+		cmocka_unit_test(
+			a_table_that_was_asked_for_once_and_fills_is_no_leak),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
