@@ -98,7 +98,7 @@ static bool add_thread(struct ht_look *l, pid_t tid)
 	return true;
 }
 
-enum ht_code ht_look_unstopped(struct ht_look *l, struct ht_err *err)
+static enum ht_code list_threads(struct ht_look *l, struct ht_err *err)
 {
 	HT_AUTO_DIR DIR *tasks = NULL;
 	enum ht_code code = ht_tasks_open(l->session->target->pid, &tasks, err);
@@ -106,8 +106,6 @@ enum ht_code ht_look_unstopped(struct ht_look *l, struct ht_err *err)
 
 	if (code != HT_OK)
 		return code;
-	l->attempts++;
-	l->in.moving = true;
 	l->runnable = 0;
 	while ((tid = ht_tasks_next(tasks)) != 0) {
 		struct ht_nap nap;
@@ -117,6 +115,18 @@ enum ht_code ht_look_unstopped(struct ht_look *l, struct ht_err *err)
 			return ht_fail(err, HT_NOMEM, "no memory for threads");
 	}
 	return HT_OK;
+}
+
+enum ht_code ht_look_unstopped(struct ht_look *l, struct ht_err *err)
+{
+	l->attempts++;
+	l->in.moving = true;
+	return list_threads(l, err);
+}
+
+enum ht_code ht_look_stacks(struct ht_look *l, struct ht_err *err)
+{
+	return l->in.threads_n > 0 ? HT_OK : list_threads(l, err);
 }
 
 /* Marks the threads that are inside malloc; returns how many. */

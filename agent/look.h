@@ -40,6 +40,10 @@ enum ht_code ht_look_stop(struct ht_look *l,
 /* Takes the threads of a running target, as far as they can be known. */
 enum ht_code ht_look_unstopped(struct ht_look *l,
 			       struct ht_err *err) HT_MUST_CHECK;
+/* Where the threads are, if nobody knows any more: it tells their stacks from
+ * other mappings. Before ht_look_drop(). */
+enum ht_code ht_look_stacks(struct ht_look *l,
+			    struct ht_err *err) HT_MUST_CHECK;
 /* Mappings of this instant: the target's, or its copy's. */
 enum ht_code ht_look_maps(struct ht_look *l, pid_t pid,
 			  struct ht_err *err) HT_MUST_CHECK;

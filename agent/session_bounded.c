@@ -243,6 +243,8 @@ enum ht_code ht_session_bounded(struct ht_session *s, struct ht_err *err)
 		settle(&b, err);
 	if (!b.settled)
 		code = in_turn(&b, err);
+	if (code == HT_OK && !(b.walked && b.settled))
+		code = ht_look_stacks(l, err);
 	if (code == HT_OK)
 		code = ht_look_drop(l, err);
 	if (code == HT_OK && !(b.walked && b.settled)) {

@@ -12,6 +12,8 @@ enum ht_code ht_session_none(struct ht_session *s, struct ht_err *err)
 	ht_look_begin(&l, s);
 	code = ht_look_turns(&l, &nobody, err);
 	if (code == HT_OK)
+		code = ht_look_stacks(&l, err);
+	if (code == HT_OK)
 		code = ht_look_drop(&l, err);
 	if (code == HT_OK)
 		code = ht_look_walk(&l, err);

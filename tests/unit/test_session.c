@@ -94,6 +94,36 @@ static void every_mode_gives_the_same_heap_of_a_target_at_rest(void **state)
 	finish(&m);
 }
 
+static uint64_t thread_stacks(struct measured *m, enum ht_mode mode)
+{
+	struct ht_snapshot s;
+	uint64_t n = 0;
+
+	measure(m, mode, &s);
+	for (size_t i = 0; i < s.mappings.n; i++)
+		if (s.mappings.v[i].kind == HT_MAPPING_THREAD_STACK)
+			n += s.mappings.v[i].count;
+	ht_snapshot_fini(&s);
+	return n;
+}
+
+static void every_mode_tells_stacks_from_other_mappings(void **state)
+{
+	static const enum ht_mode others[] = {HT_MODE_BOUNDED, HT_MODE_NONE,
+					      HT_MODE_SNAPSHOT};
+	struct measured m;
+	uint64_t exact;
+
+	(void)state;
+	start(&m, "threads", "4", "sleep");
+	assert_true(process_sleeps(m.p.pid, 5000));
+	exact = thread_stacks(&m, HT_MODE_EXACT);
+	assert_true(exact > 0);
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		assert_int_equal(thread_stacks(&m, others[i]), exact);
+	finish(&m);
+}
+
 static void a_sleeping_target_is_measured_without_a_pause(void **state)
 {
 	struct ht_snapshot s;
@@ -151,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			every_mode_gives_the_same_heap_of_a_target_at_rest),
+		cmocka_unit_test(every_mode_tells_stacks_from_other_mappings),
 		cmocka_unit_test(a_sleeping_target_is_measured_without_a_pause),
 		cmocka_unit_test(registers_are_intact_after_every_mode),
 		cmocka_unit_test(a_seccomp_filter_refuses_snapshot_mode),
