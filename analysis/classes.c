@@ -137,6 +137,7 @@ void ht_measure_classes(struct ht_measure *m)
 						  ht_t.classes_share * level);
 	if (m->worst_class.series)
 		class_counts(&m->w, &m->worst_class);
-	else
+	else if (m->in_use_growth.kind == HT_GROWTH_SUSTAINED ||
+		 m->written_growth.kind == HT_GROWTH_SUSTAINED)
 		find_likely(m);
 }
