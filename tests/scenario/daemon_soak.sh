@@ -41,8 +41,8 @@ cpu_ms=$((($(ticks) - from) * 1000 / $(getconf CLK_TCK)))
 n=$(($(samples) - samples_from))
 # bench/daemon.sh says what that is of a core in earnest.
 note "$n samples in $took_ms ms, $cpu_ms ms of processor time, $(awk "BEGIN { printf \"%.2f\", $cpu_ms / $n }") ms a sample"
-ok "it keeps up: half of the samples that were due, on whatever machine" \
-	test "$n" -ge $((took_ms * processes / 2000))
+ok "it keeps up: three of four samples that were due on this busy machine" \
+	test "$n" -ge $((took_ms * processes * 3 / 4000))
 between "the daemon holds 32 MiB at most" "$(metric heaptide_self_resident_bytes)" 1 $((32 << 20))
 most=$(for agent in $(pgrep -P "$daemon" -x heaptide-agent); do private_kb "$agent"; done | sort -n | tail -n 1)
 ok "an agent stays with each process" poll 20 eval '[ "$(pgrep -c -P "$daemon" -x heaptide-agent)" = $processes ]'
