@@ -40,8 +40,8 @@ enabled = no
 enabled = no
 [rule unreturned]
 minimum = 1M
-condition = trough(trimmable, 5s) >= max(16M, 30% of anon)
-for = 3s
+condition = trough(trimmable, 10s) >= max(16M, 30% of anon)
+for = 5s
 [rule outside_malloc]
 minimum = 1M
 condition = rising >= 25s
@@ -136,6 +136,7 @@ is "and of its end once" "$(notices leak leak resolved)" 1
 is "the pool was never called a leak" "$(notices leak pool firing)" 0
 is "nor by Prometheus, while it grew either" "$(curl -fsS -G "http://127.0.0.1:$prom_port/api/v1/query" --data-urlencode \
 	'query=count_over_time(ALERTS{alertname="HeaptideLeak",target="pool",alertstate="firing"}[10m])' | field "$(cat)" data result)" "[]"
+note "of the stable process: $(grep -o '"rule": *"[^"]*", *"target": *"stable".\{0,200\}' "$HT_TMP/notices" || grep '"target": *"stable"' "$HT_TMP/notices" | head -c 400)"
 is "nothing was said of the stable process" "$(grep -c '"target": *"stable"' "$HT_TMP/notices")" 0
 refuse "nor by Prometheus" fires HeaptideLeak stable
 stop_started
