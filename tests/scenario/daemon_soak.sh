@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Limit: 300 s
-# Alone: a hundred processes each second
+# Alone: what a sample costs is measured
 # Some minutes of a hundred processes, ten times as fast as in earnest: what the
 # daemon and its agents cost, and heaptide watching heaptided all the while.
 # shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
@@ -29,8 +29,14 @@ all_measured() { [ "$(metrics | grep -c '^heaptide_samples_total{.*} [1-9]')" = 
 ticks() { awk '{ print $14 + $15 }' "/proc/$daemon/stat"; }
 private_kb() { awk '/^Private/ { s += $2 } END { print s }' "/proc/$1/smaps_rollup"; }
 ok "all $processes processes are measured" poll 90 all_measured
+# What a sample costs is told for the machine of docs/bench.md, which needs 240 ms
+# for this work; one that is slower, or has another at its cores, may cost more.
+reference_ms=240
+# shellcheck disable=SC2016 # perl's variables
+work_ms() { perl -e 'my $s = 0; $s += $_ % 7 for 1 .. 5_000_000; printf "%d", 1000 * (times)[0]'; }
 sleep 60 # first roll of everything: layouts, judgements, the cache of the database
 
+work=$(work_ms)
 from=$(ticks)
 samples_from=$(samples)
 begun=$(date +%s%N)
@@ -39,10 +45,16 @@ ok "heaptide watches heaptided for $watched_s s" timeout "$((watched_s + 60))" \
 took_ms=$((($(date +%s%N) - begun) / 1000000))
 cpu_ms=$((($(ticks) - from) * 1000 / $(getconf CLK_TCK)))
 n=$(($(samples) - samples_from))
-# bench/daemon.sh says what that is of a core in earnest.
-note "$n samples in $took_ms ms, $cpu_ms ms of processor time, $(awk "BEGIN { printf \"%.2f\", $cpu_ms / $n }") ms a sample"
+work=$(((work + $(work_ms)) / 2))
+[ $work -gt $reference_ms ] || work=$reference_ms
+note "$n samples in $took_ms ms, $cpu_ms ms of processor time, $(awk "BEGIN { printf \"%.2f\", $cpu_ms / $n }") ms a sample, $work ms for the reference's $reference_ms"
 ok "it keeps up: three of four samples that were due on this busy machine" \
 	test "$n" -ge $((took_ms * processes * 3 / 4000))
+# 10 samples a second at intervals of 10 s: 1 % of a core is 1 ms a sample. Beside
+# other tests its caches are not its own (0.7 ms alone, 1.0 at a load of 15): half as
+# much again is no failure; bench/daemon.sh has the figure of a machine at rest.
+ok "a sample costs the daemon 1 ms, 1.5 at most beside others: 1 % of a core at 10 s" \
+	test $((cpu_ms * reference_ms * 2)) -le $((n * work * 3))
 between "the daemon holds 32 MiB at most" "$(metric heaptide_self_resident_bytes)" 1 $((32 << 20))
 most=$(for agent in $(pgrep -P "$daemon" -x heaptide-agent); do private_kb "$agent"; done | sort -n | tail -n 1)
 ok "an agent stays with each process" poll 20 eval '[ "$(pgrep -c -P "$daemon" -x heaptide-agent)" = $processes ]'

@@ -40,8 +40,8 @@ enabled = no
 enabled = no
 [rule unreturned]
 minimum = 1M
-condition = trough(trimmable, 10s) >= max(16M, 30% of anon)
-for = 5s
+condition = trough(trimmable, 5s) >= max(16M, 30% of anon)
+for = 3s
 [rule outside_malloc]
 minimum = 1M
 condition = rising >= 25s
