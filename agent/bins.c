@@ -109,7 +109,8 @@ void ht_bins_begin(struct ht_arena_walk *aw)
 		ht_overflow_end(aw);
 		return;
 	}
-	if (!aw->walk->in->alone && aw->links.free.n >= SHARE_FROM)
+	if (!aw->walk->in->alone && !aw->walk->in->moving &&
+	    aw->links.free.n >= SHARE_FROM)
 		aw->helped = ht_helper_run(follow_bins, aw);
 	if (!aw->helped)
 		follow_bins(aw);

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "agent/pace.h"
+
 #define LANES	  24 /* lists followed at a time */
 #define NOT_FOUND SIZE_MAX
 
@@ -337,8 +339,10 @@ static void follow(struct ht_links *l, const struct ht_record_index *x,
 {
 	struct ht_list *lane[LANES];
 	size_t lanes = 0, started = 0;
+	unsigned steps = 0;
 
 	while (started < n || lanes > 0) {
+		ht_pace_step(&steps);
 		while (lanes < LANES && started < n) {
 			lane[lanes] = &lists[started++];
 			lane[lanes]->next = lane[lanes]->head;

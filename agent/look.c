@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/pace.h"
 #include "agent/sandbox.h"
 #include "agent/tasks.h"
 #include "agent/thread_pointer.h"
@@ -298,7 +299,12 @@ enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err)
 
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
 {
-	return ht_walk(&l->in, l->roots, l->session->snapshot, err);
+	enum ht_code code;
+
+	ht_pace_set(!l->stop);
+	code = ht_walk(&l->in, l->roots, l->session->snapshot, err);
+	ht_pace_set(false);
+	return code;
 }
 
 void ht_look_release(struct ht_look *l)

@@ -17,6 +17,7 @@
 #include "agent/guard.h"
 #include "agent/helper.h"
 #include "agent/layout_role.h"
+#include "agent/pace.h"
 #include "agent/sandbox.h"
 #include "agent/session.h"
 #include "common/clock.h"
@@ -160,6 +161,7 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 	if (code != HT_OK)
 		return code;
 	ht_frames_prepare();
+	ht_pace_init();
 	ht_helper_start();
 	return ht_sandbox_enter(err);
 }

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "agent/pace.h"
 #include "common/cleanup.h"
 
 /*
@@ -28,7 +29,9 @@ struct scan_arg {
 #define SCAN_PRESENT (UINT64_C(1) << 3)
 #define SCAN_SWAPPED (UINT64_C(1) << 4)
 #define SCAN_PFNZERO (UINT64_C(1) << 5)
-#define SCAN_ALL     (SCAN_FILE | SCAN_PRESENT | SCAN_SWAPPED | SCAN_PFNZERO)
+#define SCAN_ANON    (SCAN_PRESENT | SCAN_SWAPPED | SCAN_PFNZERO)
+/* To tell a file's page the kernel looks at each page: twice the time. */
+#define SCAN_ALL (SCAN_ANON | SCAN_FILE)
 
 /* An entry of /proc/PID/pagemap (same document). */
 #define ENTRY_FILE    (UINT64_C(1) << 61)
@@ -36,13 +39,18 @@ struct scan_arg {
 #define ENTRY_PRESENT (UINT64_C(1) << 63)
 
 #define REGIONS 1024 /* a call; 24 KiB of stack */
-#define ENTRIES 2048
+/* The kernel holds the mmap lock during a whole call, and the target's mmap,
+ * munmap and brk wait for it: some 30 us for as many pages, 30 ms for the 4 GiB
+ * of a heap. Page tables that are not there take no time. */
+#define PAGES_A_CALL 4096
+#define ENTRIES	     2048
 
 /* Receives runs of pages of one kind, in ascending order. */
 typedef void run_fn(void *ctx, uint64_t start, uint64_t end,
 		    uint64_t categories);
 
-static bool scan(int fd, uint64_t start, uint64_t end, run_fn *run, void *ctx)
+static bool scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
+		 run_fn *run, void *ctx)
 {
 	struct scan_region regions[REGIONS];
 
@@ -53,13 +61,16 @@ static bool scan(int fd, uint64_t start, uint64_t end, run_fn *run, void *ctx)
 			.end = end,
 			.vec = (uintptr_t)regions,
 			.vec_len = REGIONS,
+			.max_pages = PAGES_A_CALL,
 			.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-			.return_mask = SCAN_ALL,
+			.return_mask = categories,
 		};
 		int n = ioctl(fd, SCAN_IOCTL, &arg);
 
 		if (n < 0)
 			return false;
+		if (arg.walk_end < end)
+			ht_pace_lock();
 		for (int i = 0; i < n; i++)
 			run(ctx, regions[i].start, regions[i].end,
 			    regions[i].categories);
@@ -92,6 +103,7 @@ static bool read_entries(int fd, unsigned page, uint64_t start, uint64_t end,
 			    (off_t)(start / page * sizeof(entries[0])));
 		if (got < (ssize_t)sizeof(entries[0]))
 			return false;
+		ht_pace_lock();
 		for (size_t i = 0; i < (size_t)got / sizeof(entries[0]); i++) {
 			uint64_t what = categories_of(entries[i]);
 
@@ -121,14 +133,14 @@ static bool ask_state(const struct ht_pages_source *s, uint64_t start,
 }
 
 static bool each_run(struct ht_pages_source *s, uint64_t start, uint64_t end,
-		     run_fn *run, void *ctx)
+		     uint64_t categories, run_fn *run, void *ctx)
 {
 	if (s->state)
 		return ask_state(s, start, end, run, ctx);
 	if (s->pagemap_fd < 0)
 		return false;
 	if (s->has_scan)
-		return scan(s->pagemap_fd, start, end, run, ctx);
+		return scan(s->pagemap_fd, start, end, categories, run, ctx);
 	return read_entries(s->pagemap_fd, s->page_size, start, end, run, ctx);
 }
 
@@ -156,8 +168,8 @@ enum ht_code ht_pages_source_open(pid_t pid, struct ht_pages_source *ret,
 	if (s.pagemap_fd < 0 && errno == ENOENT)
 		return ht_fail(err, HT_GONE, "process %d does not exist",
 			       (int)pid);
-	s.has_scan = s.pagemap_fd >= 0 &&
-		     scan(s.pagemap_fd, 0, s.page_size, ignore_run, NULL);
+	s.has_scan = s.pagemap_fd >= 0 && scan(s.pagemap_fd, 0, s.page_size,
+					       SCAN_ALL, ignore_run, NULL);
 	*ret = s;
 	return HT_OK;
 }
@@ -231,7 +243,7 @@ enum ht_code ht_pages_get(struct ht_pages_source *s, uint64_t start,
 	if (!p.present)
 		return ht_fail(err, HT_NOMEM, "no memory for page states");
 	p.swapped = p.present + words;
-	p.known = each_run(s, p.start, end, mark_run, &p);
+	p.known = each_run(s, p.start, end, SCAN_ANON, mark_run, &p);
 	*ret = p;
 	return HT_OK;
 }
@@ -318,11 +330,12 @@ static void count_run(void *ctx, uint64_t start, uint64_t end,
 }
 
 bool ht_pages_tally(struct ht_pages_source *s, uint64_t start, uint64_t end,
-		    struct ht_page_tally *ret)
+		    bool anonymous, struct ht_page_tally *ret)
 {
 	struct counting c = {.page_size = s->page_size};
 
-	if (!each_run(s, start, end, count_run, &c))
+	if (!each_run(s, start, end, anonymous ? SCAN_ANON : SCAN_ALL,
+		      count_run, &c))
 		return false;
 	*ret = c.tally;
 	return true;

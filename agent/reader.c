@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "agent/pace.h"
 #include "common/clock.h"
 
 #define BATCH_PIECES 1024 /* IOV_MAX */
@@ -26,6 +27,7 @@ static bool too_late(struct ht_reader *r)
 /* Takes len bytes off the budget; what is granted may be less. */
 static size_t spend(struct ht_reader *r, size_t len)
 {
+	ht_pace();
 	if (r->beat)
 		r->beat();
 	if (too_late(r))

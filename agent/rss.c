@@ -183,7 +183,7 @@ static void tally(struct rss *r, size_t i, uint64_t start, uint64_t end,
 		pages = in->file_pages;
 	if (start >= end)
 		return;
-	if (!ht_pages_tally(pages, start, end, &t))
+	if (!ht_pages_tally(pages, start, end, r->maps->v[i].inode == 0, &t))
 		r->known = false;
 	to->anon += t.anon;
 	to->file += t.file;
@@ -191,6 +191,7 @@ static void tally(struct rss *r, size_t i, uint64_t start, uint64_t end,
 }
 
 /* Counts the pages of a mapping, each once: what malloc has in it, the rest.
+ * Those of the arenas were counted when they were walked, but for huge ones.
  * Mappings come in ascending order. */
 static void tally_mapping(struct rss *r, size_t i, struct ht_page_tally *heaps,
 			  struct ht_page_tally *mmapped)
@@ -211,7 +212,8 @@ static void tally_mapping(struct rss *r, size_t i, struct ht_page_tally *heaps,
 		r->part[i].size -= end - start;
 		start &= ~(r->page - 1); /* sbrk_base may be inside a page */
 		tally(r, i, at, start, &r->part[i].pages);
-		tally(r, i, start, end, x->mmapped ? mmapped : heaps);
+		if (x->mmapped || r->part[i].kind == HT_MAPPING_HUGETLB)
+			tally(r, i, start, end, x->mmapped ? mmapped : heaps);
 		at = (end + r->page - 1) & ~(r->page - 1);
 	}
 	tally(r, i, at, v->end, &r->part[i].pages);
@@ -249,7 +251,7 @@ static void measure_part(struct rss *r, size_t i)
 	tally_mapping(r, i, &heaps, &mmapped);
 	r->mmapped += mmapped.anon * r->page;
 	r->mmapped_swapped += mmapped.swapped * r->page;
-	r->swapped += (heaps.swapped + mmapped.swapped) * r->page;
+	r->swapped += mmapped.swapped * r->page;
 	if (p->kind == HT_MAPPING_HUGETLB)
 		r->huge += (heaps.anon + heaps.file + mmapped.anon +
 			    mmapped.file) *
@@ -402,7 +404,7 @@ static void mend_shared_pages(struct rss *r)
 		struct ht_page_tally t;
 
 		if (head && ht_pages_tally(r->w->in->pages, start - head,
-					   start - head + r->page, &t))
+					   start - head + r->page, true, &t))
 			r->cause[HT_CAUSE_ANON_OTHER] += t.anon * head;
 	}
 }
@@ -420,7 +422,7 @@ static void fill_process(struct rss *r)
 	p->rss_file = r->file;
 	p->rss_shmem = r->shmem;
 	if (p->swap == HT_UNKNOWN)
-		p->swap = r->swapped;
+		p->swap = r->swapped + r->w->heaps_swapped;
 	t->non_malloc_anon = r->outside;
 	t->mmapped_resident = r->mmapped;
 }

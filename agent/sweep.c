@@ -14,6 +14,7 @@
  */
 #include <stdlib.h>
 
+#include "agent/pace.h"
 #include "agent/walk_int.h"
 
 #define PAGE	    UINT64_C(4096)
@@ -270,6 +271,8 @@ static void next_cached(struct ht_sweep *s)
 /* All that lies below `limit`, an address of the open segment. */
 static void sweep_below(struct ht_sweep *s, uint64_t limit)
 {
+	unsigned steps = 0;
+
 	for (;;) {
 		uint32_t position = s->free.position < s->fast.position
 					    ? s->free.position
@@ -279,6 +282,7 @@ static void sweep_below(struct ht_sweep *s, uint64_t limit)
 					  : address_of(s, position);
 		uint64_t cached = cached_address(s);
 
+		ht_pace_step(&steps);
 		if (cached < listed && cached < limit)
 			next_cached(s);
 		else if (listed >= limit)
@@ -367,6 +371,7 @@ static void end_segment(struct ht_sweep *s)
 	end_idle(s);
 	s->known &= s->pages->known;
 	aw->figures.resident += ht_pages_resident(s->pages, g->start, g->end);
+	aw->walk->heaps_swapped += ht_pages_swapped(s->pages, g->start, g->end);
 	aw->kept.overhead += overhead_resident(aw, s->next - 1);
 	s->open = false;
 }

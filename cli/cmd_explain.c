@@ -267,21 +267,23 @@ static enum ht_code print_process(const struct ht_cli *cli,
 				  const struct ht_snapshot *s,
 				  struct ht_err *err)
 {
-	char swap[HT_NUMBER_TEXT], vsz[HT_NUMBER_TEXT], pss[HT_NUMBER_TEXT];
-	char uss[HT_NUMBER_TEXT], wp[HT_NUMBER_TEXT];
+	char swap[HT_NUMBER_TEXT], vsz[HT_NUMBER_TEXT], wp[HT_NUMBER_TEXT];
+	char pss[HT_NUMBER_TEXT], uss[HT_NUMBER_TEXT];
 	enum ht_code code;
 
 	if (s->process.rss == HT_UNKNOWN)
 		return HT_OK;
 	putchar('\n');
 	code = ht_show_rss(cli, s, 0, err);
-	printf("swapped out %s; PSS %s, USS %s; address space %s, of it "
-	       "writable and private %s\n",
+	printf("swapped out %s; address space %s, of it writable and private "
+	       "%s\n",
 	       ht_show_bytes(cli, s->process.swap, swap),
-	       ht_show_bytes(cli, s->process.pss, pss),
-	       ht_show_bytes(cli, s->process.uss, uss),
 	       ht_show_bytes(cli, s->process.vsz, vsz),
 	       ht_show_bytes(cli, s->process.writable_private, wp));
+	if (cli->opt.pss)
+		printf("PSS %s, USS %s\n",
+		       ht_show_bytes(cli, s->process.pss, pss),
+		       ht_show_bytes(cli, s->process.uss, uss));
 	return code;
 }
 
@@ -346,7 +348,9 @@ enum ht_code ht_cmd_explain(struct ht_cli *cli, struct ht_err *err)
 		if (code != HT_OK)
 			return code;
 	}
-	code = ht_target_measure(cli, pid, HT_WANT_ALL, &s, err);
+	code = ht_target_measure(cli, pid,
+				 HT_WANT_ALL | (cli->opt.pss ? HT_WANT_PSS : 0),
+				 &s, err);
 	if (code == HT_OK)
 		code = ht_advise(&s, err);
 	if (code == HT_OK)

@@ -11,7 +11,7 @@
 #define ANY    1000
 
 const struct ht_command ht_commands[] = {
-	{"explain", "PID", 0, 1, T(JSON) | LOOK | T(CORE) | T(EXE),
+	{"explain", "PID", 0, 1, T(JSON) | LOOK | T(PSS) | T(CORE) | T(EXE),
 	 "where the memory of a process is, why it stays, what to do",
 	 "One look at a process, or a core file: where its memory is, whether "
 	 "it can go back, why it stays, how fragmented it is and who holds it."

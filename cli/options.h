@@ -20,7 +20,7 @@ enum ht_option_id {
 /* What was typed. Text is borrowed from argv; times not given are 0, counts
  * and mode HT_UNKNOWN. */
 struct ht_options {
-	bool json, csv, bytes, ascii, no_debug_info, dump_layout;
+	bool json, csv, bytes, ascii, no_debug_info, pss, dump_layout;
 	const char *db, *metric, *core, *exe, *output, *name, *format, *socket,
 		*test;
 	int64_t at_ns, since_ns, until_ns;

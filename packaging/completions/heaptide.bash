@@ -29,7 +29,7 @@ _heaptide() {
 	--test) return ;;
 	esac
 	case ${COMP_WORDS[1]} in
-	explain) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --exe' ;;
+	explain) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --pss --exe' ;;
 	record) options='--help --bytes --mode --max-pause --timeout --no-debug-info --interval --duration --output --name' ;;
 	verdict) options='--help --json --bytes --ascii --db --since --until' ;;
 	trend) options='--help --json --csv --bytes --ascii --db --since --until --metric' ;;

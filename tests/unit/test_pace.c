@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LDFLAGS: -Wl,--wrap=ioctl -Wl,--wrap=nanosleep -Wl,--wrap=clock_gettime */
+/*
+ * A target that runs does not wait for us: page tables are read in pieces, and
+ * between two of them, or after a burst of work, there is a sleep. For a target
+ * that is held nobody sleeps.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/pace.h"
+#include "agent/pages.h"
+#include "agent/reader.h"
+#include "common/clock.h"
+
+#define PAGE  4096u
+#define PAGES 20000u
+
+static char *area;
+static uint64_t pages_since_sleep, pages_most;
+static unsigned scans, sleeps;
+static int64_t now_ns;
+
+int __real_clock_gettime(clockid_t id, struct timespec *t);
+int __wrap_clock_gettime(clockid_t id, struct timespec *t);
+int __wrap_clock_gettime(clockid_t id, struct timespec *t)
+{
+	if (id != CLOCK_MONOTONIC)
+		return __real_clock_gettime(id, t);
+	*t = (struct timespec){now_ns / HT_NS_PER_S, now_ns % HT_NS_PER_S};
+	return 0;
+}
+
+int __real_nanosleep(const struct timespec *t, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *t, struct timespec *left);
+int __wrap_nanosleep(const struct timespec *t, struct timespec *left)
+{
+	assert_true(t->tv_sec == 0 && t->tv_nsec > 0);
+	sleeps++;
+	pages_since_sleep = 0;
+	now_ns += t->tv_nsec;
+	return __real_nanosleep(t, left);
+}
+
+/* PAGEMAP_SCAN fills regions of {start, end, categories}. */
+int __real_ioctl(int fd, unsigned long request, uint64_t *arg);
+int __wrap_ioctl(int fd, unsigned long request, uint64_t *arg);
+int __wrap_ioctl(int fd, unsigned long request, uint64_t *arg)
+{
+	int n = __real_ioctl(fd, request, arg);
+	const uint64_t *region;
+
+	memcpy(&region, &arg[5], sizeof(region));
+	for (int i = 0; i < n; i++)
+		pages_since_sleep += (region[3 * i + 1] - region[3 * i]) / PAGE;
+	if (pages_since_sleep > pages_most)
+		pages_most = pages_since_sleep;
+	scans++;
+	return n;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	now_ns = HT_NS_PER_S;
+	area = mmap(NULL, (size_t)PAGES * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (area == MAP_FAILED)
+		return -1;
+	memset(area, 1, (size_t)PAGES * PAGE);
+	return 0;
+}
+
+static uint64_t here(void)
+{
+	return (uint64_t)(uintptr_t)area;
+}
+
+static void look_at_pages(void)
+{
+	struct ht_pages_source s;
+	struct ht_page_tally t;
+	struct ht_pages p;
+	uint64_t end = here() + (uint64_t)PAGES * PAGE;
+
+	assert_int_equal(ht_pages_source_open(getpid(), &s, NULL), HT_OK);
+	scans = sleeps = 0;
+	pages_most = pages_since_sleep = 0;
+	assert_int_equal(ht_pages_get(&s, here(), end, &p, NULL), HT_OK);
+	assert_int_equal(ht_pages_resident(&p, here(), end), PAGES * PAGE);
+	ht_pages_fini(&p);
+	pages_since_sleep = 0;
+	assert_true(ht_pages_tally(&s, here(), end, true, &t));
+	assert_int_equal(t.anon, PAGES);
+	ht_pages_source_close(&s);
+}
+
+static void page_tables_of_a_running_target_are_read_in_pieces(void **state)
+{
+	(void)state;
+	ht_pace_set(true);
+	look_at_pages();
+	ht_pace_set(false);
+	assert_true(sleeps >= 8);
+	if (scans) /* a kernel without PAGEMAP_SCAN reads 2048 entries a call */
+		assert_in_range(pages_most, 1, 4096);
+}
+
+static void nobody_sleeps_while_the_target_is_held(void **state)
+{
+	(void)state;
+	look_at_pages();
+	for (int i = 0; i < 10; i++) {
+		now_ns += HT_NS_PER_S;
+		ht_pace();
+		ht_pace_lock();
+	}
+	assert_int_equal(sleeps, 0);
+}
+
+static void a_burst_of_reading_ends_with_a_sleep(void **state)
+{
+	struct ht_reader r;
+	char byte;
+
+	(void)state;
+	assert_int_equal(ht_reader_open_process(getpid(), 8, false, &r, NULL),
+			 HT_OK);
+	ht_pace_set(true);
+	ht_pace_lock();
+	sleeps = 0;
+	for (int i = 0; i < 100; i++) { /* 30 ms of work */
+		now_ns += 300 * HT_NS_PER_US;
+		assert_int_equal(ht_reader_read(&r, here(), &byte, 1, NULL),
+				 HT_OK);
+	}
+	ht_pace_set(false);
+	ht_reader_close(&r);
+	assert_in_range(sleeps, 15, 30);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			page_tables_of_a_running_target_are_read_in_pieces),
+		cmocka_unit_test(nobody_sleeps_while_the_target_is_held),
+		cmocka_unit_test(a_burst_of_reading_ends_with_a_sleep),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, NULL);
+}
