@@ -312,6 +312,7 @@ static void init_defaults(struct ht_config *c)
 		.backoff_max_ns = 600 * HT_NS_PER_S,
 		.jitter = 0.2,
 		.stop_cap = 0.001,
+		.cpu_cap = 0.05,
 		.mode = HT_MODE_BOUNDED,
 		.max_processes = 64,
 		.attempts = 20,

@@ -42,6 +42,7 @@ struct ht_target_config {
 	int64_t interval_ns, timeout_ns, max_pause_ns, backoff_max_ns;
 	double jitter;	 /* share of the interval, both ways */
 	double stop_cap; /* stopped time / wall time */
+	double cpu_cap;	 /* the agent's time / all processors' time */
 	size_t mode;	 /* enum ht_mode */
 	uint64_t max_processes;
 	uint64_t attempts;

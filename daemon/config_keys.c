@@ -95,6 +95,8 @@ static const struct ht_key defaults_keys[] = {
 	 "stops before giving up on a thread inside malloc"},
 	{"stop_cap", HT_KEY_RATIO, T(stop_cap), 1e-6, 0.1, NULL,
 	 "share of wall time that a process may be stopped"},
+	{"cpu_cap", HT_KEY_RATIO, T(cpu_cap), 1e-4, 1, NULL,
+	 "share of all processors' time that measuring a process may take"},
 	{"backoff_max", HT_KEY_DURATION, T(backoff_max_ns), 1, DAY, NULL,
 	 "longest wait after failures"},
 	{"max_processes", HT_KEY_COUNT, T(max_processes), 1, 10000, NULL,

@@ -113,17 +113,17 @@ static void flag_metrics(const struct ht_config *c,
 	}
 }
 
-/* By the clock that a suspend and a set wall clock leave alone. */
-static double gap_intervals(const struct ht_watched *p)
+/* By the clock that a suspend and a set wall clock leave alone; when it was to
+ * be asked: if we were late ourselves, so were the samples. */
+static double gap_intervals(const struct ht_watched *p, int64_t due_ns)
 {
 	if (!p->latest.taken_ns)
 		return NAN;
-	return (double)(ht_mono_ns() - p->measured_ns) /
-	       (double)p->config->interval_ns;
+	return ht_schedule_gap(&p->schedule, p->config, p->measured_ns, due_ns);
 }
 
-static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t now_ns,
-		      bool judged)
+static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t due_ns,
+		      int64_t now_ns, bool judged)
 {
 	struct ht_store *st = ht_ingest_store(&d->ingest);
 	HT_AUTO_SERIES struct ht_series recent;
@@ -136,7 +136,7 @@ static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t now_ns,
 		.series = &recent,
 		.failures = p->schedule.failures,
 		.inconsistent = ht_watched_inconsistent(p),
-		.gap_intervals = gap_intervals(p),
+		.gap_intervals = gap_intervals(p, due_ns),
 		.stop_ratio =
 			ht_schedule_stop_ratio(&p->schedule, ht_mono_ns()),
 	};
@@ -156,6 +156,7 @@ static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t now_ns,
 static void judge(struct ht_judge *j, struct ht_watched *p)
 {
 	int64_t begun_ns = ht_mono_ns(), now_ns = ht_wall_ns();
+	int64_t due_ns = p->judge_ns;
 	bool judged;
 
 	p->judge_ns = begun_ns + j->daemon->config.daemon.evaluate_ns;
@@ -164,7 +165,7 @@ static void judge(struct ht_judge *j, struct ht_watched *p)
 	if (p->measuring || (p->samples == 0 && p->schedule.failures == 0))
 		return;
 	judged = p->samples && judge_history(j->daemon, p, now_ns);
-	ask_rules(j->daemon, p, now_ns, judged);
+	ask_rules(j->daemon, p, due_ns, now_ns, judged);
 	j->cost_ns = ht_mono_ns() - begun_ns;
 }
 

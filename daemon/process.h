@@ -53,7 +53,8 @@ struct ht_watched {
 	pid_t pid;
 	bool maybe; /* matches if the agent sees the right executable */
 	bool client_lives, measuring;
-	bool judged; /* there is a verdict */
+	bool judged;	      /* there is a verdict */
+	int64_t begun_cpu_ns; /* the agent's, when the sample began; 0: new */
 	uint64_t start_ticks;
 	int64_t judge_ns;   /* when its rules are asked next, monotonic */
 	int64_t verdict_ns; /* before this the last verdict holds */

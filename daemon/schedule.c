@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/schedule.h"
 
+#include <unistd.h>
+
 #include "common/clock.h"
 
 #define RATIO_WINDOW_S 1200.0
@@ -41,6 +43,11 @@ double ht_schedule_stop_ratio(const struct ht_schedule *s, int64_t now_ns)
 	return watched_s > 0 ? s->stopped_s / watched_s : 0;
 }
 
+static int64_t capped_until_ns(const struct ht_schedule *s)
+{
+	return s->free_ns > s->rest_ns ? s->free_ns : s->rest_ns;
+}
+
 /* What will not change by itself soon. */
 static bool hopeless(enum ht_code code)
 {
@@ -62,16 +69,19 @@ static int64_t backoff_ns(const struct ht_target_config *t, uint32_t failures)
 
 void ht_schedule_end(struct ht_schedule *s, const struct ht_target_config *t,
 		     int64_t now_ns, enum ht_code code, uint64_t pause_us,
-		     double chance)
+		     int64_t cpu_ns, double chance)
 {
 	int64_t pause_ns =
 		pause_us == HT_UNKNOWN
 			? (t->mode == HT_MODE_NONE ? 0 : t->max_pause_ns)
 			: (int64_t)pause_us * HT_NS_PER_US;
 	double factor = 1 + t->jitter * (2 * chance - 1);
+	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
 	int64_t wait_ns = t->interval_ns;
 
 	s->ended_ns = now_ns;
+	s->rest_ns =
+		s->begun_ns + (int64_t)((double)cpu_ns / t->cpu_cap / cpus);
 	s->free_ns = now_ns + (int64_t)((double)pause_ns / t->stop_cap);
 	count(s, now_ns, (double)pause_ns / 1e9);
 	s->failures = code == HT_OK ? 0 : s->failures + 1;
@@ -86,11 +96,24 @@ void ht_schedule_end(struct ht_schedule *s, const struct ht_target_config *t,
 	s->due_ns = s->begun_ns + (int64_t)((double)wait_ns * factor);
 	if (s->due_ns < now_ns) /* it took longer than its interval */
 		s->due_ns = now_ns + t->interval_ns / 2;
-	if (s->due_ns < s->free_ns) {
-		s->due_ns = s->free_ns;
+	if (s->due_ns < capped_until_ns(s)) {
+		s->due_ns = capped_until_ns(s);
 		if (s->state == HT_SCHEDULE_OK)
 			s->state = HT_SCHEDULE_CAPPED;
 	}
+}
+
+double ht_schedule_gap(const struct ht_schedule *s,
+		       const struct ht_target_config *t, int64_t measured_ns,
+		       int64_t now_ns)
+{
+	int64_t since_ns = capped_until_ns(s);
+
+	if (since_ns < measured_ns)
+		since_ns = measured_ns;
+	return now_ns > since_ns
+		       ? (double)(now_ns - since_ns) / (double)t->interval_ns
+		       : 0;
 }
 
 void ht_schedule_hurry(struct ht_schedule *s, int64_t now_ns)

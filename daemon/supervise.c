@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -112,6 +113,29 @@ static void take_failure(struct ht_watched *p, enum ht_code code,
 	ht_ingest_event(&p->daemon->ingest, p, "failed", err->msg);
 }
 
+/* Processor time of the agent so far; 0: it is gone, or none. */
+static int64_t agent_cpu_ns(const struct ht_watched *p)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (!p->client_lives ||
+	    clock_getcpuclockid(p->client.agent_pid, &clock) != 0 ||
+	    clock_gettime(clock, &t) < 0)
+		return 0;
+	return (int64_t)t.tv_sec * HT_NS_PER_S + t.tv_nsec;
+}
+
+/* Of the sample that ends. To find malloc comes once: it is not counted. */
+static int64_t sample_cpu_ns(const struct ht_watched *p)
+{
+	int64_t now_ns = agent_cpu_ns(p);
+
+	return p->begun_cpu_ns > 0 && now_ns > p->begun_cpu_ns
+		       ? now_ns - p->begun_cpu_ns
+		       : 0;
+}
+
 static void finish(struct ht_watched *p, enum ht_code code,
 		   const struct ht_err *err)
 {
@@ -122,7 +146,7 @@ static void finish(struct ht_watched *p, enum ht_code code,
 	p->deadline = sd_event_source_disable_unref(p->deadline);
 	ht_schedule_end(&p->schedule, p->config, ht_mono_ns(), code,
 			code == HT_OK ? p->snapshot.stop.pause_us : HT_UNKNOWN,
-			chance());
+			sample_cpu_ns(p), chance());
 	if (code == HT_OK)
 		take_sample(p);
 	else
@@ -238,6 +262,7 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 
 	p->measuring = true;
 	s->measuring++;
+	p->begun_cpu_ns = agent_cpu_ns(p);
 	ht_schedule_begin(&p->schedule, now_ns);
 	if (!p->client_lives)
 		code = start_agent(s, p, &err);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Limit: 120 s
 # heaptided while clocks do what clocks do: the wall clock is set back and
-# forward and to 1970, the machine sleeps. Its clocks, and its agents', are the
-# test's own (tests/targets/clocks.c).
+# forward and to 1970, the machine sleeps, it is itself stopped. Its clocks, and
+# its agents', are the test's own (tests/targets/clocks.c).
 # shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
 set -u
 # shellcheck source=tests/lib/tap.sh
@@ -71,6 +71,16 @@ goes_on "in 1970"
 set_clocks 0 7200
 goes_on "in the present"
 ok "a verdict can be asked for" "$HT_BUILD/heaptide" verdict "$target" --db "$db" --json
+
+# Longer than the five intervals without a sample that the rule "unmeasured" allows.
+kill -STOP "$daemon"
+ok "the daemon itself is stopped" poll 10 eval 'grep -q "^State:.T" "/proc/$daemon/status"'
+begun=$SECONDS
+gone_by() { [ $((SECONDS - begun)) -ge "$1" ]; }
+ok "for longer than its rules wait for a sample" poll 20 gone_by 5
+kill -CONT "$daemon"
+goes_on "after its own stop"
+
 daemon_stop
 is_sound "the database is sound"
 plan

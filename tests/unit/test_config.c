@@ -235,7 +235,7 @@ static void a_pause_is_paid_for_before_the_next(void **state)
 		now_ns = s.due_ns;
 		ht_schedule_begin(&s, now_ns);
 		now_ns += 10 * HT_NS_PER_MS;
-		ht_schedule_end(&s, &t, now_ns, HT_OK, 5000, 0.5);
+		ht_schedule_end(&s, &t, now_ns, HT_OK, 5000, 0, 0.5);
 		stopped_us += 5000;
 		assert_true(ht_schedule_stop_ratio(&s, now_ns) <= 0.001001);
 	}
@@ -245,6 +245,50 @@ static void a_pause_is_paid_for_before_the_next(void **state)
 	/* nobody can ask for more, either */
 	ht_schedule_hurry(&s, now_ns);
 	assert_true(s.due_ns - now_ns >= 4900 * HT_NS_PER_MS);
+}
+
+static void processor_time_is_paid_for_but_not_by_who_asks(void **state)
+{
+	struct ht_target_config t = target("interval", "1s");
+	int64_t cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t now_ns = 1000 * HT_NS_PER_S;
+	struct ht_schedule s;
+
+	(void)state;
+	t.cpu_cap = 0.05;
+	ht_schedule_init(&s, now_ns);
+	ht_schedule_begin(&s, now_ns);
+	now_ns += HT_NS_PER_S;
+	ht_schedule_end(&s, &t, now_ns, HT_OK, 0, cpus * HT_NS_PER_S, 0.5);
+	assert_int_equal(s.state, HT_SCHEDULE_CAPPED);
+	assert_int_equal(s.due_ns, s.begun_ns + 20 * HT_NS_PER_S);
+	ht_schedule_hurry(&s, now_ns);
+	assert_int_equal(s.due_ns, now_ns);
+	/* what fits is not moved */
+	ht_schedule_begin(&s, now_ns);
+	ht_schedule_end(&s, &t, now_ns, HT_OK, 0, cpus * HT_NS_PER_S / 25, 0.5);
+	assert_int_equal(s.due_ns - now_ns, t.interval_ns);
+}
+
+static void what_a_cap_forbids_is_no_gap(void **state)
+{
+	struct ht_target_config t = target("interval", "500ms");
+	int64_t begin_ns = 1000 * HT_NS_PER_S, now_ns = begin_ns;
+	struct ht_schedule s;
+
+	(void)state;
+	t.stop_cap = 0.01;
+	ht_schedule_init(&s, now_ns);
+	ht_schedule_begin(&s, now_ns);
+	/* a machine that went away during a stop of 50 ms */
+	ht_schedule_end(&s, &t, now_ns, HT_OK, 50000, 0, 0.5);
+	assert_int_equal(s.due_ns - begin_ns, 5 * HT_NS_PER_S);
+	now_ns = s.due_ns;
+	assert_true(ht_schedule_gap(&s, &t, begin_ns, now_ns) == 0);
+	now_ns += 3 * HT_NS_PER_S;
+	assert_true(ht_schedule_gap(&s, &t, begin_ns, now_ns) == 6);
+	/* a success since then counts as always */
+	assert_true(ht_schedule_gap(&s, &t, now_ns, now_ns + HT_NS_PER_S) == 2);
 }
 
 static void nothing_queues_up_behind_a_slow_sample(void **state)
@@ -257,7 +301,7 @@ static void nothing_queues_up_behind_a_slow_sample(void **state)
 	ht_schedule_init(&s, now_ns);
 	ht_schedule_begin(&s, now_ns);
 	now_ns += 60 * HT_NS_PER_S; /* 60 intervals late */
-	ht_schedule_end(&s, &t, now_ns, HT_OK, 0, 0.5);
+	ht_schedule_end(&s, &t, now_ns, HT_OK, 0, 0, 0.5);
 	assert_true(s.due_ns > now_ns && s.due_ns <= now_ns + HT_NS_PER_S);
 }
 
@@ -274,7 +318,7 @@ static void failures_wait_longer_each_time_up_to_the_limit(void **state)
 		int64_t wait_ns;
 
 		ht_schedule_begin(&s, now_ns);
-		ht_schedule_end(&s, &t, now_ns, HT_TIMEOUT, HT_UNKNOWN, 0.5);
+		ht_schedule_end(&s, &t, now_ns, HT_TIMEOUT, HT_UNKNOWN, 0, 0.5);
 		wait_ns = s.due_ns - now_ns;
 		assert_true(wait_ns >= last_ns);
 		assert_true(wait_ns <= t.backoff_max_ns);
@@ -284,7 +328,7 @@ static void failures_wait_longer_each_time_up_to_the_limit(void **state)
 	assert_int_equal(last_ns, t.backoff_max_ns);
 	assert_int_equal(s.state, HT_SCHEDULE_BACKOFF);
 	ht_schedule_begin(&s, now_ns);
-	ht_schedule_end(&s, &t, now_ns, HT_OK, 0, 0.5);
+	ht_schedule_end(&s, &t, now_ns, HT_OK, 0, 0, 0.5);
 	assert_int_equal(s.failures, 0);
 	assert_int_equal(s.due_ns - now_ns, t.interval_ns);
 }
@@ -299,7 +343,7 @@ static void chance_moves_samples_by_the_jitter_at_most(void **state)
 	for (int i = 0; i <= 10; i++) {
 		ht_schedule_init(&s, HT_NS_PER_S);
 		ht_schedule_begin(&s, HT_NS_PER_S);
-		ht_schedule_end(&s, &t, HT_NS_PER_S, HT_OK, 0, i / 10.0);
+		ht_schedule_end(&s, &t, HT_NS_PER_S, HT_OK, 0, 0, i / 10.0);
 		assert_true(s.due_ns >= 9 * HT_NS_PER_S);
 		assert_true(s.due_ns <= 13 * HT_NS_PER_S);
 	}
@@ -318,6 +362,9 @@ int main(void)
 		cmocka_unit_test(
 			an_executable_that_may_not_be_read_is_settled_by_the_agent),
 		cmocka_unit_test(a_pause_is_paid_for_before_the_next),
+		cmocka_unit_test(
+			processor_time_is_paid_for_but_not_by_who_asks),
+		cmocka_unit_test(what_a_cap_forbids_is_no_gap),
 		cmocka_unit_test(nothing_queues_up_behind_a_slow_sample),
 		cmocka_unit_test(
 			failures_wait_longer_each_time_up_to_the_limit),
