@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # The pause as the measured process sees it: the longest gap between two
 # readings of the clock by a pinned thread of it, while a sample is taken, and as
-# long without: what the machine does to it anyway.
+# long without: what the machine does to it anyway. agent: its processor time for
+# one sample.
 # BENCH_HEAPS (MiB) and BENCH_THREADS choose the rows, BENCH_SAMPLES how many
 # samples of a small heap. Some ten minutes as a whole.
 set -euo pipefail
@@ -17,13 +18,18 @@ row() {
 	local figures
 	median='' told=''
 	if ! figures=$(run "$1" "$2" "$3" "$4"); then
-		printf '| %s MiB | %s | %s | %s | | |\n' "$1" "$2" "$3" "$figures"
+		printf '| %s MiB | %s | %s | %s | | | |\n' "$1" "$2" "$3" "$figures"
 		return
 	fi
-	read -r median p99 largest without without99 longest told told_most <<<"$figures"
-	printf '| %s MiB | %s | %s | %s / %s / %s | %s / %s / %s | %s / %s |\n' "$1" "$2" "$3" \
-		"$median" "$p99" "$largest" "$without" "$without99" "$longest" "$told" "$told_most"
+	read -r median p99 largest without without99 longest told told_most agent <<<"$figures"
+	printf '| %s MiB | %s | %s | %s / %s / %s | %s / %s / %s | %s / %s | %s |\n' "$1" "$2" "$3" \
+		"$median" "$p99" "$largest" "$without" "$without99" "$longest" "$told" "$told_most" \
+		"$(awk -v us="$agent" 'BEGIN { printf "%.1f", us / 1000 }')"
 }
+
+# Share of processor time that the host took from this machine since its start.
+stolen() { awk '/^cpu / { for (i = 2; i <= NF; i++) all += $i; print $9, all }' /proc/stat; }
+read -r stolen_before all_before < <(stolen)
 
 # times N HEAP: fewer samples where one takes seconds.
 times() {
@@ -32,8 +38,8 @@ times() {
 }
 
 table() {
-	printf '| heap | threads | mode | gap, us: median / p99 / largest | as long without | told, us: median / largest |\n'
-	printf '| --- | --- | --- | --- | --- | --- |\n'
+	printf '| heap | threads | mode | gap, us: median / p99 / largest | as long without | told, us: median / largest | agent, ms |\n'
+	printf '| --- | --- | --- | --- | --- | --- | --- |\n'
 }
 
 echo "## The pause by the size of the heap"
@@ -51,7 +57,7 @@ for heap in $heaps; do
 	row "$heap" 8 snapshot "$(times 40 "$heap")"
 	[ -z "$fork" ] || [ -z "$told" ] ||
 		awk -v h="$heap" -v gap="$median" -v told="$told" -v f="$fork" 'BEGIN {
-			printf "| %s MiB | 8 | snapshot / call of fork | %.2f x | | %.2f x |\n",
+			printf "| %s MiB | 8 | snapshot / call of fork | %.2f x | | %.2f x | |\n",
 				h, gap / f, told / f }'
 	[ "$heap" -gt 1024 ] || row "$heap" 8 gcore 1
 done
@@ -66,12 +72,25 @@ for n in $threads; do
 	row 64 "$n" snapshot 20
 done
 echo
+echo "## How long mmap and munmap of a page take meanwhile"
+echo
+table
+for heap in $heaps; do
+	for mode in none bounded; do
+		row "$heap" 8 map-$mode "$(times "$samples" "$heap")"
+	done
+done
+echo
 echo "## What is lost by a sample each second in bounded mode"
 echo
 printf '| heap | busy threads | lost | anyway |\n| --- | --- | --- | --- |\n'
 for heap in 1 64; do
 	for n in 1 "$(nproc)"; do
-		run "$heap" "$n" throughput 15 | awk -v h="$heap" -v n="$n" '
-			{ printf "| %s MiB | %s | %.2f %% | %.2f %% |\n", h, n, $1 / 100, $2 / 100 }'
+		run "$heap" "$n" throughput 150 | awk -v h="$heap" -v n="$n" '
+			{ printf "| %s MiB | %s | %.2f ± %.2f %% | %.2f ± %.2f %% |\n", h, n,
+			  $1 / 100, $2 / 100, $3 / 100, $4 / 100 }'
 	done
 done
+stolen | awk -v s="$stolen_before" -v a="$all_before" '{
+	printf "\nThe host took %.1f %% of the processor time from this machine meanwhile.\n",
+		100 * ($1 - s) / ($2 - a) }'

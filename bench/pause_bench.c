@@ -10,14 +10,19 @@
  * passes without one: the longest gap of that is the machine's own. Prints, in
  * microseconds: median, 99th percentile and largest with, the same without, and
  * the median and the largest of what heaptide reports (fork: of what the call
- * took).
+ * took), and the agent's processor time for one sample.
  *
- * MODE throughput: THREADS threads allocate, write and free without a pause;
- * SAMPLES times a second passes unsampled, two with a sample each in bounded
- * mode, one unsampled. Prints, in hundredths of a per cent, the median of what
- * the sampled ones lost against the others, and of what the second one of the
- * others lost against the first: what the machine does anyway.
+ * MODE map-none, map-bounded...: the thread maps and unmaps a page instead, and
+ * its longest pair of calls counts: they wait for whoever reads page tables.
+ *
+ * MODE throughput: THREADS threads allocate, write and free without a pause.
+ * SAMPLES times there are two tenths of a second, one of them with a sample in
+ * bounded mode. Prints, in hundredths of a per cent of a second, what a sample
+ * costs: the mean of the middle half of all pairs, twice its standard error,
+ * the same of pairs of unsampled tenths (what the machine does anyway), and the
+ * agent's processor time for one sample in microseconds.
  */
+#include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -43,6 +48,7 @@ struct view {
 	volatile uint64_t readings;
 	_Atomic uint64_t work; /* pieces done, all threads */
 	int busy;	       /* mode throughput */
+	int maps;	       /* mode map-... */
 };
 
 static struct view *view;
@@ -63,6 +69,24 @@ static void *watch_the_clock(void *arg)
 			view->longest_ns = now - before;
 		before = now;
 		view->readings++;
+	}
+	return NULL;
+}
+
+static void *map_and_unmap(void *arg)
+{
+	(void)arg;
+	for (;;) {
+		int64_t begin = ht_mono_ns(), took;
+		void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		munmap(page, 4096);
+		took = ht_mono_ns() - begin;
+		if (took > view->longest_ns)
+			view->longest_ns = took;
+		view->readings++;
+		usleep(20);
 	}
 	return NULL;
 }
@@ -122,7 +146,7 @@ static void be_measured(size_t mib, int threads)
 	for (size_t i = 0; i < n; i += 3)
 		free(keep[i]);
 	if (!view->busy)
-		start(watch_the_clock);
+		start(view->maps ? map_and_unmap : watch_the_clock);
 	for (int i = 0; i < threads; i++)
 		start(view->busy ? work_hard : allocate);
 	view->ready = 1;
@@ -205,6 +229,17 @@ static bool by_agent(struct sampler *s, const char *agent)
 	return false;
 }
 
+/* Processor time that the agent has taken so far. */
+static int64_t agent_ns(const struct sampler *s)
+{
+	clockid_t clock;
+
+	if (s->client.agent_pid <= 0 ||
+	    clock_getcpuclockid(s->client.agent_pid, &clock) != 0)
+		return 0;
+	return ht_clock_ns(clock);
+}
+
 /* A gap is known once it is over. */
 static int64_t longest_us(void)
 {
@@ -215,37 +250,73 @@ static int64_t longest_us(void)
 	return view->longest_ns / HT_NS_PER_US;
 }
 
-/* Pieces of work a second. */
-static double work_rate(struct sampler *s, bool sampled)
+/* Pieces of work a second, over a tenth of one, or until the sample is there.
+ */
+static double work_rate(struct sampler *s, bool sampled, int64_t *ret_ns)
 {
 	uint64_t before = view->work;
 	int64_t begin = ht_mono_ns(), left;
 
 	if (sampled)
 		sample(s);
-	left = begin + HT_NS_PER_S - ht_mono_ns();
+	left = begin + HT_NS_PER_S / 10 - ht_mono_ns();
 	if (left > 0)
 		usleep((useconds_t)(left / HT_NS_PER_US));
-	return (double)(view->work - before) / (double)(ht_mono_ns() - begin);
+	*ret_ns = ht_mono_ns() - begin;
+	return (double)(view->work - before) / (double)*ret_ns;
 }
 
-/* Unsampled and sampled side by side: a busy machine slows down both. */
+/* Ten-thousandths of a second of work that is missing in one of two tenths,
+ * which come in either order. */
+static int64_t missing(struct sampler *s, bool sampled, bool first)
+{
+	int64_t with_ns, without_ns;
+	double with, without;
+
+	if (first)
+		with = work_rate(s, sampled, &with_ns);
+	without = work_rate(s, false, &without_ns);
+	if (!first)
+		with = work_rate(s, sampled, &with_ns);
+	return (int64_t)((1 - with / without) * (double)with_ns / 100000);
+}
+
+/* Mean of the middle half, and twice its standard error. */
+static void print_middle(int64_t *v, int n)
+{
+	double sum = 0, squares = 0;
+	int from = n / 4, used = n - 2 * from;
+
+	qsort(v, (size_t)n, sizeof(*v), ascending);
+	for (int i = from; i < from + used; i++)
+		sum += (double)v[i];
+	/* Winsorized: what is cut off counts as the last that is not. */
+	for (int i = 0; i < n; i++) {
+		int64_t x =
+			v[i < from ? from
+				   : (i < from + used ? i : from + used - 1)];
+
+		squares += ((double)x - sum / used) * ((double)x - sum / used);
+	}
+	printf("%.0f %.0f ", sum / used,
+	       2 * sqrt(squares / (n - 1)) / ((double)used / n * sqrt(n)));
+}
+
 static void throughput(struct sampler *s, int n)
 {
 	static int64_t lost[SAMPLES_MAX], anyway[SAMPLES_MAX];
+	int64_t agent;
 
 	sleep(1);
+	agent = agent_ns(s);
 	for (int i = 0; i < n; i++) {
-		double first = work_rate(s, false);
-		double with = work_rate(s, true) + work_rate(s, true);
-		double last = work_rate(s, false);
-
-		lost[i] = (int64_t)((1 - with / (first + last)) * 10000);
-		anyway[i] = (int64_t)((1 - last / first) * 10000);
+		lost[i] = missing(s, true, i % 2);
+		anyway[i] = missing(s, false, i % 2);
 	}
-	qsort(lost, (size_t)n, sizeof(*lost), ascending);
-	qsort(anyway, (size_t)n, sizeof(*anyway), ascending);
-	printf("%lld %lld\n", (long long)lost[n / 2], (long long)anyway[n / 2]);
+	agent = (agent_ns(s) - agent) / n;
+	print_middle(lost, n);
+	print_middle(anyway, n);
+	printf("%lld\n", (long long)agent / HT_NS_PER_US);
 }
 
 static void print(const int64_t *sorted, int n)
@@ -258,6 +329,7 @@ static void pauses(struct sampler *s, int n)
 {
 	static int64_t seen[SAMPLES_MAX], without[SAMPLES_MAX],
 		told[SAMPLES_MAX];
+	int64_t agent = agent_ns(s);
 
 	for (int i = 0; i < n; i++) {
 		int64_t begin = ht_mono_ns(), took;
@@ -271,12 +343,14 @@ static void pauses(struct sampler *s, int n)
 		usleep((useconds_t)(took / HT_NS_PER_US));
 		without[i] = longest_us();
 	}
+	agent = (agent_ns(s) - agent) / n;
 	qsort(seen, (size_t)n, sizeof(*seen), ascending);
 	qsort(without, (size_t)n, sizeof(*without), ascending);
 	qsort(told, (size_t)n, sizeof(*told), ascending);
 	print(seen, n);
 	print(without, n);
-	printf("%lld %lld\n", (long long)told[n / 2], (long long)told[n - 1]);
+	printf("%lld %lld %lld\n", (long long)told[n / 2],
+	       (long long)told[n - 1], (long long)agent / HT_NS_PER_US);
 }
 
 int main(int argc, char **argv)
@@ -290,6 +364,9 @@ int main(int argc, char **argv)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	s.mode = argv[4];
 	view->busy = strcmp(s.mode, "throughput") == 0;
+	view->maps = strncmp(s.mode, "map-", 4) == 0;
+	if (view->maps)
+		s.mode += 4;
 	s.pid = fork();
 	if (s.pid == 0)
 		be_measured(strtoul(argv[2], NULL, 10), atoi(argv[3]));
