@@ -207,7 +207,7 @@ static uint64_t writable_private(const struct ht_maps *maps)
 	return sum;
 }
 
-static void read_rollup(pid_t pid, struct ht_process *ret)
+void ht_procfs_rollup(pid_t pid, struct ht_process *ret)
 {
 	char text[TEXT_MAX];
 	uint64_t clean, dirty;
@@ -221,8 +221,7 @@ static void read_rollup(pid_t pid, struct ht_process *ret)
 		ret->uss = clean + dirty;
 }
 
-enum ht_code ht_procfs_process(pid_t pid, uint64_t want,
-			       const struct ht_maps *maps,
+enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 			       struct ht_process *ret, struct ht_err *err)
 {
 	struct stat_fields stat;
@@ -246,8 +245,6 @@ enum ht_code ht_procfs_process(pid_t pid, uint64_t want,
 	}
 	if (maps)
 		ret->writable_private = writable_private(maps);
-	if (want & HT_WANT_PSS)
-		read_rollup(pid, ret);
 	return HT_OK;
 }
 

@@ -38,7 +38,32 @@ void ht_session_clean(struct ht_session *s)
 	copy_notes(snap, &s->target->notes);
 }
 
-/* The process as a whole, before any stop: smaps_rollup may take long. */
+/* PSS is no reason to let the target wait for longer than a stop may. */
+static bool may_roll_up(const struct ht_session *s)
+{
+	uint64_t rss = s->snapshot->process.rss;
+
+	if (s->request->flags & HT_PSS_ANYHOW)
+		return true;
+	return s->request->flags & HT_WANT_PSS && rss != HT_UNKNOWN &&
+	       ht_procfs_rollup_us(rss) <= s->request->max_pause_us;
+}
+
+static void warn_rollup(const struct ht_session *s)
+{
+	const struct ht_process *p = &s->snapshot->process;
+
+	if (s->target->pid == 0 || !(s->request->flags & HT_WANT_PSS) ||
+	    may_roll_up(s) || p->rss == HT_UNKNOWN)
+		return;
+	ht_snapshot_warn(s->snapshot,
+			 "PSS and USS were not read: an mmap of the process "
+			 "would wait for it, up to %llu ms (explain --pss)",
+			 (unsigned long long)ht_procfs_rollup_us(p->rss) /
+				 1000);
+}
+
+/* The process as a whole, before any stop. */
 static enum ht_code describe_process(const struct ht_session *s,
 				     struct ht_err *err)
 {
@@ -52,8 +77,9 @@ static enum ht_code describe_process(const struct ht_session *s,
 	if (code == HT_OK)
 		code = ht_maps_read(t->pid, &maps, err);
 	if (code == HT_OK)
-		code = ht_procfs_process(t->pid, s->request->flags, &maps,
-					 &snap->process, err);
+		code = ht_procfs_process(t->pid, &maps, &snap->process, err);
+	if (code == HT_OK && may_roll_up(s))
+		ht_procfs_rollup(t->pid, &snap->process);
 	ht_maps_fini(&maps);
 	ht_procfs_limits(t->pid, &snap->limits);
 	return code;
@@ -81,5 +107,6 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	s->snapshot->stop.walk_us =
 		(uint64_t)((ht_mono_ns() - begin) / HT_NS_PER_US);
 	s->snapshot->stop.bytes_read = t->reader->bytes_read - read_before;
+	warn_rollup(s);
 	return HT_OK;
 }

@@ -33,7 +33,7 @@
 	V(idle_floor, "lowest retained bytes in the verdict's window")         \
 	V(failures, "samples that failed in a row")                            \
 	V(inconsistent, "of the last 3 samples, those with a corrupt heap")    \
-	V(gap_intervals, "intervals since the last sample that succeeded")     \
+	V(gap_intervals, "intervals in which no sample succeeded, but could")  \
 	V(stop_ratio, "share of wall time that the process was stopped")
 
 /* V(name, help): over the window that ends now. */

@@ -213,6 +213,7 @@ static bool by_agent(struct sampler *s, const char *agent)
 	struct ht_err err;
 
 	s->request = HT_REQUEST_DEFAULT;
+	s->request.flags &= ~(uint64_t)HT_WANT_PSS; /* as the daemon does */
 	for (uint64_t m = 0; m < HT_MODE_COUNT; m++) {
 		if (strcmp(s->mode, ht_mode_names[m]) != 0 &&
 		    !(view->busy && m == HT_MODE_BOUNDED))

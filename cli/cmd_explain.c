@@ -280,7 +280,7 @@ static enum ht_code print_process(const struct ht_cli *cli,
 	       ht_show_bytes(cli, s->process.swap, swap),
 	       ht_show_bytes(cli, s->process.vsz, vsz),
 	       ht_show_bytes(cli, s->process.writable_private, wp));
-	if (cli->opt.pss)
+	if (s->process.pss != HT_UNKNOWN)
 		printf("PSS %s, USS %s\n",
 		       ht_show_bytes(cli, s->process.pss, pss),
 		       ht_show_bytes(cli, s->process.uss, uss));
@@ -348,9 +348,9 @@ enum ht_code ht_cmd_explain(struct ht_cli *cli, struct ht_err *err)
 		if (code != HT_OK)
 			return code;
 	}
-	code = ht_target_measure(cli, pid,
-				 HT_WANT_ALL | (cli->opt.pss ? HT_WANT_PSS : 0),
-				 &s, err);
+	code = ht_target_measure(
+		cli, pid, HT_WANT_ALL | (cli->opt.pss ? HT_PSS_ANYHOW : 0), &s,
+		err);
 	if (code == HT_OK)
 		code = ht_advise(&s, err);
 	if (code == HT_OK)

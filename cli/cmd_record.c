@@ -270,7 +270,7 @@ static enum ht_code open_record(struct record *r, struct ht_err *err)
 		code = watch_signals(r, err);
 	if (code == HT_OK)
 		code = find_process(r, err);
-	r->request = ht_target_request(o, HT_WANT_ALL);
+	r->request = ht_target_request(o, HT_WANT_ALL & ~HT_WANT_PSS);
 	r->interval_ns = o->interval_ns ? o->interval_ns : HT_NS_PER_S;
 	r->start_ns = ht_mono_ns();
 	r->end_ns = o->duration_ns ? r->start_ns + o->duration_ns : 0;

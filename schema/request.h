@@ -10,17 +10,18 @@
 #include <stdint.h>
 
 enum ht_request_flag {
-	HT_WANT_PSS = 1 << 0,	   /* PSS and USS; not in HT_WANT_ALL: the
-				      target's mmap and brk wait meanwhile */
+	HT_WANT_PSS = 1 << 0,	   /* PSS and USS, if max_pause_us is enough:
+				      the target's mmap and brk wait */
 	HT_WANT_BINS = 1 << 1,	   /* per-bin rows */
 	HT_WANT_CLASSES = 1 << 2,  /* size classes */
 	HT_WANT_MAPPINGS = 1 << 3, /* what lies outside malloc */
 	HT_WANT_THREADS = 1 << 4,  /* per-thread rows */
 	HT_WANT_HEAPS = 1 << 5,	   /* per-heap rows */
-	HT_WANT_ALL = ((1 << 6) - 1) & ~HT_WANT_PSS,
+	HT_WANT_ALL = (1 << 6) - 1,
 	HT_NO_DEBUG_INFO =
 		1 << 6, /* locate by structure even if symbols are there */
 	HT_LAST_REQUEST = 1 << 7, /* drop every privilege once stopped */
+	HT_PSS_ANYHOW = 1 << 8,	  /* HT_WANT_PSS, however long it takes */
 };
 
 struct ht_request {

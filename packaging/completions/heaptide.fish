@@ -10,7 +10,7 @@ complete -c heaptide -n '__fish_seen_subcommand_from explain' -l max-pause -x -d
 complete -c heaptide -n '__fish_seen_subcommand_from explain' -l timeout -x -d 'give up a measurement after TIME (default: 30s)'
 complete -c heaptide -n '__fish_seen_subcommand_from explain' -l no-debug-info -d 'find malloc by structure even if there are symbols'
 complete -c heaptide -n '__fish_seen_subcommand_from explain' -l core -rF -d 'explain a core file instead of a process'
-complete -c heaptide -n '__fish_seen_subcommand_from explain' -l pss -d 'read PSS and USS too: an mmap of the process may wait for it, 7 ms for a GiB'
+complete -c heaptide -n '__fish_seen_subcommand_from explain' -l pss -d 'read PSS and USS even where the process waits for longer than --max-pause'
 complete -c heaptide -n '__fish_seen_subcommand_from explain' -l exe -rF -d 'the executable that dumped the core'
 complete -c heaptide -n __fish_use_subcommand -a record -d 'sample a process, or a command from its start, into a database'
 complete -c heaptide -n '__fish_seen_subcommand_from record' -l bytes -s b -d 'print exact bytes instead of KiB, MiB, GiB'

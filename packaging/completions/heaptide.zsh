@@ -46,7 +46,7 @@ _heaptide() {
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
 			'--core=[explain a core file instead of a process]:FILE:_files' \
-			'--pss[read PSS and USS too\: an mmap of the process may wait for it, 7 ms for a GiB]' \
+			'--pss[read PSS and USS even where the process waits for longer than --max-pause]' \
 			'--exe=[the executable that dumped the core]:FILE:_files' \
 			'*:target:_pids' ;;
 	record)

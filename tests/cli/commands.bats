@@ -78,6 +78,16 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	jq -e '.totals.trimmable > 3500000 and .totals.in_use > 300000' out
 }
 
+@test "PSS is not worth a wait longer than --max-pause, unless it is asked for" {
+	"$heaptide" explain "$pid" --json >out
+	jq -e '.process.uss > 1000000 and .process.uss <= .process.pss' out
+	"$heaptide" explain "$pid" --json --max-pause 10us >out
+	jq -e '.process.pss == null and .process.uss == null' out
+	jq -e '[.warnings[] | select(test("PSS"))] | length == 1' out
+	"$heaptide" explain "$pid" --json --max-pause 10us --pss >out
+	jq -e '.process.uss > 1000000' out
+}
+
 @test "explain answers in its first line and uses no escapes in a pipe" {
 	"$heaptide" explain "$pid" >out
 	head -n 1 out | grep -q "^holder, pid $pid: .* resident"

@@ -48,9 +48,8 @@ static void figures_are_the_kernels(void **state)
 	(void)state;
 	ht_record_clear(HT_RECORD_process, &p);
 	assert_int_equal(ht_maps_read(getpid(), &maps, &err), HT_OK);
-	assert_int_equal(
-		ht_procfs_process(getpid(), HT_WANT_PSS, &maps, &p, &err),
-		HT_OK);
+	assert_int_equal(ht_procfs_process(getpid(), &maps, &p, &err), HT_OK);
+	ht_procfs_rollup(getpid(), &p);
 	getrusage(RUSAGE_SELF, &usage);
 	assert_int_equal(p.threads, 1);
 	assert_true(p.rss > 0 && p.rss < p.vsz);
@@ -60,14 +59,14 @@ static void figures_are_the_kernels(void **state)
 	ht_maps_fini(&maps);
 }
 
-static void pss_is_read_only_when_wanted(void **state)
+static void pss_is_not_read_along_with_the_rest(void **state)
 {
 	struct ht_process p;
 	struct ht_err err;
 
 	(void)state;
 	ht_record_clear(HT_RECORD_process, &p);
-	assert_int_equal(ht_procfs_process(getpid(), 0, NULL, &p, &err), HT_OK);
+	assert_int_equal(ht_procfs_process(getpid(), NULL, &p, &err), HT_OK);
 	assert_true(p.pss == HT_UNKNOWN && p.uss == HT_UNKNOWN);
 	assert_true(p.writable_private == HT_UNKNOWN);
 }
@@ -134,7 +133,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_name_with_blanks_and_brackets_is_read_right),
 		cmocka_unit_test(figures_are_the_kernels),
-		cmocka_unit_test(pss_is_read_only_when_wanted),
+		cmocka_unit_test(pss_is_not_read_along_with_the_rest),
 		cmocka_unit_test(a_process_that_is_gone_is_told_by_its_pid),
 		cmocka_unit_test(limits_show_what_bounds_the_process),
 		cmocka_unit_test(the_group_that_accounts_memory_is_found),
