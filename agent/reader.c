@@ -8,8 +8,6 @@
 #include "agent/pace.h"
 #include "common/clock.h"
 
-#define BATCH_PIECES 1024 /* IOV_MAX */
-
 void ht_reader_close(struct ht_reader *r)
 {
 	if (r->ops && r->ops->close)
@@ -109,31 +107,10 @@ static void read_piece(struct ht_reader *r, struct ht_piece *p)
 	p->ok = ht_reader_read(r, p->addr, p->buf, p->len, NULL) == HT_OK;
 }
 
-static void read_some_pieces(struct ht_reader *r, struct ht_piece *p, size_t n)
-{
-	size_t len = 0, used = 0;
-
-	for (size_t i = 0; i < n; i++)
-		len += p[i].len;
-	if (!r->ops->read_batch || len > r->bytes_left || too_late(r)) {
-		for (size_t i = 0; i < n; i++)
-			read_piece(r, &p[i]);
-		return;
-	}
-	spend(r, len);
-	r->ops->read_batch(r->ctx, p, n);
-	for (size_t i = 0; i < n; i++)
-		used += p[i].ok ? p[i].len : 0;
-	give_back(r, len, used);
-}
-
 void ht_reader_batch(struct ht_reader *r, struct ht_piece *pieces, size_t n)
 {
-	for (size_t i = 0; i < n; i += BATCH_PIECES) {
-		size_t some = n - i < BATCH_PIECES ? n - i : BATCH_PIECES;
-
-		read_some_pieces(r, pieces + i, some);
-	}
+	for (size_t i = 0; i < n; i++)
+		read_piece(r, &pieces[i]);
 }
 
 enum ht_code ht_reader_u32(struct ht_reader *r, uint64_t addr, uint32_t *ret,

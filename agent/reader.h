@@ -4,7 +4,7 @@
  *
  * This is the only door to target memory. Everything above it (layout, locate,
  * walk) is pure: same bytes in, same snapshot out. Behind it stand a live
- * process (process_vm_readv, then /proc/PID/mem, then PTRACE_PEEKDATA), an ELF
+ * process (/proc/PID/mem, then process_vm_readv, then PTRACE_PEEKDATA), an ELF
  * core file, and a byte image for tests and fuzzing.
  *
  * What is read is hostile: another program wrote it, perhaps on purpose. The
@@ -33,8 +33,6 @@ struct ht_reader_ops {
 	/* Bytes read from addr on, up to len; 0 when the first is unreadable.
 	 * Never more than len. errno says why a read was short. */
 	size_t (*read)(void *ctx, uint64_t addr, void *buf, size_t len);
-	/* Fills every piece it can, sets ok on each. NULL: one by one. */
-	void (*read_batch)(void *ctx, struct ht_piece *pieces, size_t n);
 	void (*close)(void *ctx);
 };
 
@@ -70,7 +68,7 @@ enum ht_code ht_reader_read(struct ht_reader *r, uint64_t addr, void *buf,
 /* As many bytes as can be read from addr on; 0: none. */
 size_t ht_reader_some(struct ht_reader *r, uint64_t addr, void *buf,
 		      size_t len);
-/* Scattered small reads in as few system calls as possible. */
+/* Scattered small reads: fills every piece it can, sets ok on each. */
 void ht_reader_batch(struct ht_reader *r, struct ht_piece *pieces, size_t n);
 /* One word of the target, zero-extended. */
 enum ht_code ht_reader_word(struct ht_reader *r, uint64_t addr, uint64_t *ret,

@@ -15,16 +15,16 @@ run() { "$HT_BUILD/bench/pause_bench" "$agent" "$@" 2>&1; }
 
 # row HEAP THREADS MODE SAMPLES: sets median and told.
 row() {
-	local figures
+	local figures cost
 	median='' told=''
 	if ! figures=$(run "$1" "$2" "$3" "$4"); then
 		printf '| %s MiB | %s | %s | %s | | | |\n' "$1" "$2" "$3" "$figures"
 		return
 	fi
-	read -r median p99 largest without without99 longest told told_most agent <<<"$figures"
+	read -r median p99 largest without without99 longest told told_most cost <<<"$figures"
 	printf '| %s MiB | %s | %s | %s / %s / %s | %s / %s / %s | %s / %s | %s |\n' "$1" "$2" "$3" \
 		"$median" "$p99" "$largest" "$without" "$without99" "$longest" "$told" "$told_most" \
-		"$(awk -v us="$agent" 'BEGIN { printf "%.1f", us / 1000 }')"
+		"$(awk -v us="$cost" 'BEGIN { printf "%.1f", us / 1000 }')"
 }
 
 # Share of processor time that the host took from this machine since its start.

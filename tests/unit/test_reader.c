@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Readers: all or how much, holes, batches, the budget; page states beside. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -13,6 +17,7 @@
 #include "agent/pages.h"
 #include "agent/reader.h"
 #include "agent/reader_image.h"
+#include "common/cleanup.h"
 
 #define PAGE  4096ul
 #define AT(p) ((uint64_t)(uintptr_t)(p))
@@ -50,6 +55,61 @@ static void a_read_ends_at_a_hole_and_says_where(void **state)
 		HT_FAULT);
 	assert_int_equal(err.addr, AT(pages) + 5 * PAGE);
 	ht_reader_close(&r);
+}
+
+/* Bytes that this process alone has. */
+static long private_of(pid_t pid)
+{
+	char path[64], line[256];
+	long sum = 0, kib;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "Private_Dirty: %ld", &kib) == 1 ||
+		    sscanf(line, "Private_Clean: %ld", &kib) == 1)
+			sum += kib << 10;
+	fclose(f);
+	return sum;
+}
+
+static void what_a_fork_left_shared_stays_shared(void **state)
+{
+	const size_t size = (size_t)16 << 20;
+	char *area = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	HT_AUTO_FREE char *buf = malloc(size);
+	struct ht_piece pieces[64];
+	struct ht_reader r;
+	struct ht_err err;
+	long before;
+	pid_t child;
+
+	(void)state;
+	assert_ptr_not_equal(area, MAP_FAILED);
+	assert_non_null(buf);
+	memset(area, 7, size);
+	child = fork();
+	if (child == 0)
+		for (;;)
+			pause();
+	assert_int_equal(ht_reader_open_process(child, 8, false, &r, &err),
+			 HT_OK);
+	before = private_of(child);
+	assert_int_equal(ht_reader_read(&r, AT(area), buf, size, &err), HT_OK);
+	assert_int_equal(buf[size - 1], 7);
+	for (size_t i = 0; i < 64; i++)
+		pieces[i] = (struct ht_piece){AT(area) + i * 8 * PAGE,
+					      buf + 8 * i, 8, false};
+	ht_reader_batch(&r, pieces, 64);
+	assert_true(pieces[63].ok);
+	assert_true(private_of(child) - before < (long)size / 8);
+	ht_reader_close(&r);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	munmap(area, size);
 }
 
 static void a_batch_fills_every_piece_that_can_be_read(void **state)
@@ -176,6 +236,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_read_ends_at_a_hole_and_says_where),
+		cmocka_unit_test(what_a_fork_left_shared_stays_shared),
 		cmocka_unit_test(a_batch_fills_every_piece_that_can_be_read),
 		cmocka_unit_test(a_budget_is_never_exceeded),
 		cmocka_unit_test(page_states_tell_resident_from_untouched),
