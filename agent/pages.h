@@ -93,6 +93,6 @@ uint64_t ht_pages_swapped(const struct ht_pages *p, uint64_t start,
  * anonymous: there are none of files among them, or they may count as anon;
  * takes half the time. false: unknown. */
 bool ht_pages_tally(struct ht_pages_source *s, uint64_t start, uint64_t end,
-		    bool anonymous, struct ht_page_tally *ret);
+		    bool anonymous, struct ht_page_tally *ret) HT_MUST_CHECK;
 
 #endif

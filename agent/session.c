@@ -54,7 +54,7 @@ static void warn_rollup(const struct ht_session *s)
 	const struct ht_process *p = &s->snapshot->process;
 
 	if (s->target->pid == 0 || !(s->request->flags & HT_WANT_PSS) ||
-	    may_roll_up(s) || p->rss == HT_UNKNOWN)
+	    p->pss != HT_UNKNOWN || p->rss == HT_UNKNOWN || may_roll_up(s))
 		return;
 	ht_snapshot_warn(s->snapshot,
 			 "PSS and USS were not read: an mmap of the process "
