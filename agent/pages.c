@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "agent/pace.h"
+#include "agent/pagemap.h"
 #include "common/cleanup.h"
 
 /*
@@ -32,11 +33,6 @@ struct scan_arg {
 #define SCAN_ANON    (SCAN_PRESENT | SCAN_SWAPPED | SCAN_PFNZERO)
 /* To tell a file's page the kernel looks at each page: twice the time. */
 #define SCAN_ALL (SCAN_ANON | SCAN_FILE)
-
-/* An entry of /proc/PID/pagemap (same document). */
-#define ENTRY_FILE    (UINT64_C(1) << 61)
-#define ENTRY_SWAPPED (UINT64_C(1) << 62)
-#define ENTRY_PRESENT (UINT64_C(1) << 63)
 
 #define REGIONS 1024 /* a call; 24 KiB of stack */
 /* The kernel holds the mmap lock during a whole call, and the target's mmap,
@@ -83,9 +79,9 @@ static bool scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
 
 static uint64_t categories_of(uint64_t entry)
 {
-	return (entry & ENTRY_PRESENT ? SCAN_PRESENT : 0) |
-	       (entry & ENTRY_SWAPPED ? SCAN_SWAPPED : 0) |
-	       (entry & ENTRY_FILE ? SCAN_FILE : 0);
+	return (entry & HT_PAGEMAP_PRESENT ? SCAN_PRESENT : 0) |
+	       (entry & HT_PAGEMAP_SWAPPED ? SCAN_SWAPPED : 0) |
+	       (entry & HT_PAGEMAP_FILE ? SCAN_FILE : 0);
 }
 
 /* Kernels before 6.7: the same runs from 8 bytes a page. */

@@ -21,6 +21,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "agent/pagemap.h"
 #include "common/cleanup.h"
 
 #define BUDGET (UINT64_C(1) << 44) /* 16 TiB: far above any sane walk */
@@ -80,11 +81,7 @@ static size_t peek(const struct process *p, uint64_t addr, void *buf,
 	return got;
 }
 
-/* Entries of /proc/PID/pagemap (admin-guide/mm/pagemap.rst). */
-#define ENTRY_EXCLUSIVE (UINT64_C(1) << 56) /* mapped once */
-#define ENTRY_FILE	(UINT64_C(1) << 61)
-#define ENTRY_PRESENT	(UINT64_C(1) << 63)
-#define ENTRIES		256
+#define ENTRIES 256
 /* Below, asking costs more than it saves. */
 #define BLOCK_LEAST ((size_t)64 << 10)
 
@@ -101,8 +98,8 @@ static bool is_unshared(const struct process *p, uint64_t addr, size_t len)
 		  (off_t)(first * sizeof(entries[0]))) != (ssize_t)bytes)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (entries[i] & ENTRY_PRESENT &&
-		    !(entries[i] & (ENTRY_EXCLUSIVE | ENTRY_FILE)))
+		if (entries[i] & HT_PAGEMAP_PRESENT &&
+		    !(entries[i] & (HT_PAGEMAP_EXCLUSIVE | HT_PAGEMAP_FILE)))
 			return false;
 	return true;
 }
