@@ -126,14 +126,16 @@ static int64_t agent_cpu_ns(const struct ht_watched *p)
 	return (int64_t)t.tv_sec * HT_NS_PER_S + t.tv_nsec;
 }
 
-/* Of the sample that ends. To find malloc comes once: it is not counted. */
+/* Of the sample that ends. An agent that stays finds malloc once, with its
+ * first sample: that is not counted. */
 static int64_t sample_cpu_ns(const struct ht_watched *p)
 {
+	bool stays = p->daemon->config.daemon.agent_life != HT_AGENT_SAMPLE;
 	int64_t now_ns = agent_cpu_ns(p);
 
-	return p->begun_cpu_ns > 0 && now_ns > p->begun_cpu_ns
-		       ? now_ns - p->begun_cpu_ns
-		       : 0;
+	if ((stays && p->begun_cpu_ns == 0) || now_ns < p->begun_cpu_ns)
+		return 0;
+	return now_ns - p->begun_cpu_ns;
 }
 
 static void finish(struct ht_watched *p, enum ht_code code,
