@@ -25,13 +25,13 @@ CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -I. -DHT_VERSION='"$(VERSION)"' \
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 
 # Rooms. Every file of a room is in its library but for the programs' main.c.
-# The store is apart from the rest of schema/: the agent links no SQLite.
 lib_src   = $(filter-out %/main.c,$(sort $(wildcard $(1))))
 COMMON   := $(call lib_src,common/*.c)
-STORE    := $(call lib_src,schema/store*.c)
-SCHEMA   := $(filter-out $(STORE),$(call lib_src,schema/*.c))
+SCHEMA   := $(call lib_src,schema/*.c)
+LINK     := $(call lib_src,link/*.c)
+STORE    := $(call lib_src,store/*.c)
 ANALYSIS := $(call lib_src,analysis/*.c)
-AGENT    := $(call lib_src,agent/*.c)
+AGENT    := $(call lib_src,agent/*.c agent/*/*.c)
 DAEMON   := $(call lib_src,daemon/*.c)
 CLI      := $(call lib_src,cli/*.c)
 
@@ -59,19 +59,20 @@ $(BUILD)/lib$(1).a: $(call objects,$(2))
 endef
 $(eval $(call archive,common,$(COMMON)))
 $(eval $(call archive,schema,$(SCHEMA)))
+$(eval $(call archive,link,$(LINK)))
 $(eval $(call archive,store,$(STORE)))
 $(eval $(call archive,analysis,$(ANALYSIS)))
 $(eval $(call archive,agent,$(AGENT)))
 $(eval $(call archive,daemon,$(DAEMON)))
 $(eval $(call archive,cli,$(CLI)))
 
-$(BUILD)/heaptide-agent: $(BUILD)/obj/agent/main.o $(call LIBS_OF,agent schema common)
+$(BUILD)/heaptide-agent: $(BUILD)/obj/agent/main.o $(call LIBS_OF,agent link schema common)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(AGENT_LIBS)
 
-$(BUILD)/heaptide: $(BUILD)/obj/cli/main.o $(call LIBS_OF,cli analysis store schema common)
+$(BUILD)/heaptide: $(BUILD)/obj/cli/main.o $(call LIBS_OF,cli analysis store link schema common)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(CLI_LIBS)
 
-$(BUILD)/heaptided: $(BUILD)/obj/daemon/main.o $(call LIBS_OF,daemon analysis store schema common)
+$(BUILD)/heaptided: $(BUILD)/obj/daemon/main.o $(call LIBS_OF,daemon analysis store link schema common)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(DAEMON_LIBS)
 
 # Unit tests: each tests/unit/test_X.c is one program, linked with every room.
@@ -79,7 +80,7 @@ $(BUILD)/heaptided: $(BUILD)/obj/daemon/main.o $(call LIBS_OF,daemon analysis st
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 TEST_LIB := $(call objects,$(sort $(wildcard tests/lib/*.c)))
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store schema common)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store link schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $(call flags_in,LDFLAGS,tests/unit/$*.c) -o $@ $^ \
 		-Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
@@ -96,7 +97,7 @@ $(BUILD)/targets/%: tests/targets/%.c
 # Fuzz harnesses: tests/fuzz/fuzz_X.c, linked with every room. Meant for
 # `make fuzz`, which builds them apart, with clang and the sanitizers.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store schema common)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store link schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ \
 		-Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
@@ -110,7 +111,7 @@ $(TOOLS): $(BUILD)/tools/%: $(BUILD)/obj/tests/montecarlo/%.o $(BUILD)/obj/tests
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ljansson -lm
 
 # Holds the figures of a process to its own; used by tests/matrix/run.
-$(BUILD)/tools/matrix_check: $(BUILD)/obj/tests/matrix/check.o $(BUILD)/obj/tests/lib/target.o $(call LIBS_OF,agent schema common)
+$(BUILD)/tools/matrix_check: $(BUILD)/obj/tests/matrix/check.o $(BUILD)/obj/tests/lib/target.o $(call LIBS_OF,agent link schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(AGENT_LIBS)
 
@@ -118,13 +119,13 @@ tools: $(TOOLS)
 
 # Measuring programs, and what they measure (heapgen); linked with every room.
 BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/*.c)))
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store schema common)
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store link schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
 bench-programs: $(BENCH)
 
 # The SQL is embedded in this object.
-$(BUILD)/obj/schema/store_migrate.o: $(wildcard schema/sql/*.sql)
+$(BUILD)/obj/store/migrate.o: $(wildcard store/sql/*.sql)
 
 # Whatever tests want is built before the first of them runs: two of them that
 # build it at the same time would run each other's half-written programs.
@@ -206,8 +207,8 @@ coverage: ## line and branch coverage of the unit tests
 analyze: ## every static check of check-all
 	@tests/run -j $(JOBS) -o $(BUILD)/results/static tests/layers.sh $(sort $(wildcard tests/static/*.sh))
 
-SOURCES_C = $(sort $(wildcard $(addsuffix /*.[ch],agent daemon cli schema analysis common \
-	tests/unit tests/lib tests/targets tests/fuzz bench samples)))
+SOURCES_C = $(sort $(wildcard $(addsuffix /*.[ch],agent agent/* daemon cli schema link store \
+	analysis common tests/unit tests/lib tests/targets tests/fuzz bench samples)))
 format: ## clang-format every C file
 	clang-format -i $(SOURCES_C)
 format-check:

@@ -13,15 +13,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/frames.h"
-#include "agent/guard.h"
-#include "agent/helper.h"
-#include "agent/layout_role.h"
-#include "agent/pace.h"
-#include "agent/sandbox.h"
-#include "agent/session.h"
+#include "agent/libc/layout_role.h"
+#include "agent/sample/frames.h"
+#include "agent/sample/session.h"
+#include "agent/self/guard.h"
+#include "agent/self/helper.h"
+#include "agent/self/pace.h"
+#include "agent/self/sandbox.h"
 #include "common/clock.h"
-#include "schema/wire.h"
+#include "link/wire.h"
 
 #define PARENT_FD	  3
 #define EXEC_ATTEMPTS	  5

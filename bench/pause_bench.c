@@ -36,7 +36,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "schema/client.h"
+#include "link/client.h"
 
 #define CHUNK	    1000
 #define SAMPLES_MAX 2000

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-#include "agent/maps.h"
+#include "agent/memory/maps.h"
 #include "common/clock.h"
 
 #define BLOCK ((size_t)64 << 10)

@@ -14,7 +14,7 @@
 
 #include "common/clock.h"
 #include "daemon/judge.h"
-#include "schema/store.h"
+#include "store/store.h"
 #include "tests/lib/fake.h"
 
 enum { BATCH = 2000, READS = 5 };

@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "schema/alert_json.h"
 #include "schema/snapshot_json.h"
-#include "schema/store_alert.h"
+#include "store/alert.h"
 
 /* How often the daemon asks its rules. */
 #define STEP_NS (60 * HT_NS_PER_S)

@@ -8,7 +8,7 @@
 #include "cli/checks.h"
 #include "cli/json.h"
 #include "cli/target.h"
-#include "schema/client.h"
+#include "link/client.h"
 #include "schema/snapshot_json.h"
 
 static const char *const grade_names[] = {"ok", "note", "missing"};

@@ -4,7 +4,7 @@
 #define HT_CLI_DAEMON_H
 
 #include "cli/commands.h"
-#include "schema/control.h"
+#include "link/control.h"
 
 /* Asks at --socket, $HEAPTIDE_SOCKET or the usual place. Takes the reference to
  * `arguments`; ret: new reference. */

@@ -7,15 +7,15 @@
 #include <sys/types.h>
 
 #include "cli/commands.h"
-#include "schema/client.h"
-#include "schema/store.h"
+#include "link/client.h"
+#include "store/store.h"
 
 /* A pid, or a command name that exactly one process has. HT_USAGE lists the
  * pids when there are several; HT_GONE when there is none. */
 enum ht_code ht_target_pid(const char *word, pid_t *ret,
 			   struct ht_err *err) HT_MUST_CHECK;
 
-/* The request that the options ask for; flags as in schema/request.h. */
+/* The request that the options ask for; flags as in link/request.h. */
 struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags);
 
 /* Starts an agent, takes one snapshot, ends the agent. pid 0: the core file of

@@ -11,7 +11,7 @@
 
 #include "analysis/rules.h"
 #include "daemon/process.h"
-#include "schema/store_alert.h"
+#include "store/alert.h"
 
 struct ht_alert_entry {
 	struct ht_alert_entry *next, *prev; /* utlist */

@@ -15,7 +15,7 @@
 #include <regex.h>
 
 #include "analysis/rules.h"
-#include "schema/request.h"
+#include "link/request.h"
 
 #define HT_CONFIG_PATH "/etc/heaptide/heaptided.conf"
 

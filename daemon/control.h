@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Control: the daemon's end of schema/control.h. A peer is root, the daemon's
+ * Control: the daemon's end of link/control.h. A peer is root, the daemon's
  * own user or a member of control_group, by what the kernel says about its
  * socket. Requests are short lines; a peer that is slow, greedy or silent is
  * closed.

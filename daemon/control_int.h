@@ -5,7 +5,7 @@
 #define HT_DAEMON_CONTROL_INT_H
 
 #include "daemon/daemon.h"
-#include "schema/control.h"
+#include "link/control.h"
 
 struct ht_peer {
 	struct ht_peer *next, *prev;

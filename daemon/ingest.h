@@ -14,7 +14,7 @@
 #include <systemd/sd-event.h>
 
 #include "daemon/process.h"
-#include "schema/store_alert.h"
+#include "store/alert.h"
 
 struct ht_ingest {
 	struct ht_daemon *daemon;

@@ -14,7 +14,7 @@
 #include "analysis/verdict.h"
 #include "daemon/config.h"
 #include "daemon/schedule.h"
-#include "schema/client.h"
+#include "link/client.h"
 #include "schema/metrics.h"
 
 struct ht_daemon;

@@ -6,7 +6,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "schema/client.h"
+#include "link/client.h"
 
 /* Takes the client. */
 void ht_reap(sd_event *event, struct ht_client *client);

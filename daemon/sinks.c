@@ -10,7 +10,7 @@
 #include "common/log.h"
 #include "daemon/curl.h"
 #include "daemon/daemon.h"
-#include "schema/store_alert.h"
+#include "store/alert.h"
 
 /* A sink that is down for long keeps the newest; what was dropped is counted,
  * and is still in the store. */
@@ -166,7 +166,7 @@ void ht_sinks_notify(struct ht_sinks *s, const struct ht_alert *a)
 			ht_ingest_delivery(&s->daemon->ingest, a,
 					   sink->config.name));
 	}
-	/* durable before it is sent: see store_alert.h */
+	/* durable before it is sent: see store/alert.h */
 	ht_ingest_flush(&s->daemon->ingest);
 	LL_FOREACH (s->list, sink)
 		fly(sink);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "schema/client.h"
+#include "link/client.h"
 
 #include <errno.h>
 #include <fcntl.h>

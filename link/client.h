@@ -8,12 +8,12 @@
  *
  * The agent's arguments: `--pid PID`, or `--core FILE [--exe FILE]`.
  */
-#ifndef HT_SCHEMA_CLIENT_H
-#define HT_SCHEMA_CLIENT_H
+#ifndef HT_LINK_CLIENT_H
+#define HT_LINK_CLIENT_H
 
 #include <sys/types.h>
 
-#include "schema/wire.h"
+#include "link/wire.h"
 
 struct ht_client {
 	pid_t agent_pid;

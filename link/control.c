@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "schema/control.h"
+#include "link/control.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -11,8 +11,8 @@
  * heaptided(8), section CONTROL SOCKET; HT_CONTROL_COMMANDS is that list. Who
  * may connect is decided by the daemon from the peer's credentials.
  */
-#ifndef HT_SCHEMA_CONTROL_H
-#define HT_SCHEMA_CONTROL_H
+#ifndef HT_LINK_CONTROL_H
+#define HT_LINK_CONTROL_H
 
 #include <jansson.h>
 

@@ -4,8 +4,8 @@
  * agent answers with one snapshot or one error (wire.h), then waits for the
  * next request or ends when the socket closes.
  */
-#ifndef HT_SCHEMA_REQUEST_H
-#define HT_SCHEMA_REQUEST_H
+#ifndef HT_LINK_REQUEST_H
+#define HT_LINK_REQUEST_H
 
 #include <stdint.h>
 

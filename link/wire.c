@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "schema/wire.h"
+#include "link/wire.h"
 
 #include <endian.h>
 #include <errno.h>

@@ -13,13 +13,13 @@
  * target's memory, so none can be sent. The receiver believes nothing: exact
  * lengths, known types, counts within limits, text without control characters.
  */
-#ifndef HT_SCHEMA_WIRE_H
-#define HT_SCHEMA_WIRE_H
+#ifndef HT_LINK_WIRE_H
+#define HT_LINK_WIRE_H
 
 #include <stdbool.h>
 
 #include "common/err.h"
-#include "schema/request.h"
+#include "link/request.h"
 #include "schema/snapshot.h"
 
 #define HT_WIRE_MAGIC	    0x31665448u /* "HTf1" */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ingest: one snapshot becomes one row of `sample` and the rows that changed.
  */
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

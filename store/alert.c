@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "schema/store_alert.h"
+#include "store/alert.h"
 
 #include <math.h>
 #include <string.h>
 
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 static const char *const states[] = {
 #define STATE_NAME(c, s) s,

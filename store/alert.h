@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Store: alerts, their deliveries and silences. Written by the daemon, read by
  * `heaptide alerts`. Part of store.h's contract: one writer, many readers. */
-#ifndef HT_SCHEMA_STORE_ALERT_H
-#define HT_SCHEMA_STORE_ALERT_H
+#ifndef HT_STORE_ALERT_H
+#define HT_STORE_ALERT_H
 
 #include "schema/alert.h"
-#include "schema/store.h"
+#include "store/store.h"
 
 /* Inserts or replaces by id. */
 enum ht_code ht_store_alert_put(struct ht_store *st, const struct ht_alert *a,

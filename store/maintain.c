@@ -8,7 +8,7 @@
  * with all rows, one an hour; after `hourly` one a day. Its metrics are kept
  * for `raw`, then the roll-ups stand for them.
  */
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

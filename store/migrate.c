@@ -3,7 +3,7 @@
  * The schema's versions: one file of SQL each, embedded in the program. A file
  * that was released never changes; user_version says how many were applied.
  */
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 #include <string.h>
 
@@ -15,8 +15,8 @@
 	__asm__(".pushsection .rodata\n" #symbol ":\n"                         \
 		".incbin \"" path "\"\n.byte 0\n.popsection\n")
 
-EMBED(ht_sql_0001, "schema/sql/0001_tables.sql");
-EMBED(ht_sql_0002, "schema/sql/0002_views.sql");
+EMBED(ht_sql_0001, "store/sql/0001_tables.sql");
+EMBED(ht_sql_0002, "store/sql/0002_views.sql");
 
 static const char *const migrations[] = {ht_sql_0001, ht_sql_0002};
 enum { VERSION = sizeof(migrations) / sizeof(migrations[0]) };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which row of table `process` a snapshot belongs to. */
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading back: processes, and whole snapshots. */
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

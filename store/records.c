@@ -4,7 +4,7 @@
  * tables. Lists are sparse: a row is written when it differs from the one
  * before with the same key, and one with gone = 1 when the key is no more.
  */
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Buckets of a roll-up as rows of a series. */
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 #include <math.h>
 #include <stdlib.h>

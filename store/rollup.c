@@ -6,7 +6,7 @@
  * there. With many size classes an hour takes tens of milliseconds: it is made
  * bucket by bucket, and a loop can do other things in between.
  */
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@
  * number of rows; its newest part, which is not rolled up yet, from the samples
  * themselves.
  */
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

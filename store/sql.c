@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "schema/store.h"
+#include "store/store.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "schema/store_int.h"
+#include "store/store_int.h"
 
 /* FULL: every commit is on the disk before it returns, so that a power loss
  * takes no more than a kill does. The journal's limit gives disk back after a

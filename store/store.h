@@ -3,10 +3,10 @@
  * Store: the history in SQLite (WAL, STRICT tables, user_version migrations,
  * views with plain names). One writer; readers never block it. A crash at any
  * instant loses at most the sample in flight. Tables and views are documented
- * in docs/store.md; the SQL is in schema/sql/.
+ * in docs/store.md; the SQL is in store/sql/.
  */
-#ifndef HT_SCHEMA_STORE_H
-#define HT_SCHEMA_STORE_H
+#ifndef HT_STORE_STORE_H
+#define HT_STORE_STORE_H
 
 #include "schema/series.h"
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of the store, for schema/store*.c only. */
-#ifndef HT_SCHEMA_STORE_INT_H
-#define HT_SCHEMA_STORE_INT_H
+/* The inside of the store, for its own files only. */
+#ifndef HT_STORE_STORE_INT_H
+#define HT_STORE_STORE_INT_H
 
 #include <sqlite3.h>
 #include <stdbool.h>
 
-#include "schema/store.h"
+#include "store/store.h"
 
 #define HT_STORE_STMTS	 256 /* slots; about half are used */
-#define HT_STORE_SELECTS 8   /* of some metrics each: see store_raw.c */
+#define HT_STORE_SELECTS 8   /* of some metrics each: see raw.c */
 #define HT_STORE_STATES	 256
 #define HT_ROLLUP_SPAN_S 3600 /* rolled up an hour at a time */
 
@@ -35,7 +35,7 @@ struct ht_store_state {
 };
 
 /* An hour that is being rolled up, over several slices of maintenance: see
- * store_rollup.c. */
+ * rollup.c. */
 struct ht_store_roll {
 	int64_t process_id, hour_s; /* process 0: none */
 	struct ht_series raw;	    /* its samples */
@@ -61,7 +61,7 @@ struct ht_store {
 		uint64_t metrics, used; /* a bit each; when: oldest goes */
 		sqlite3_stmt *stmt;
 	} selects[HT_STORE_SELECTS];
-	/* SQL made from the record tables; see store_records.c. */
+	/* SQL made from the record tables; see records.c. */
 	char *insert_sql[HT_RECORD_COUNT], *gone_sql[HT_RECORD_COUNT];
 	char *select_sql[HT_RECORD_COUNT];
 	char *delete_sql[HT_RECORD_COUNT];
@@ -69,14 +69,14 @@ struct ht_store {
 	struct ht_store_state *states; /* HT_STORE_STATES, NULL: reading */
 	uint64_t tick;
 	struct ht_store_roll roll;
-	/* Maintenance: see store_maintain.c. */
+	/* Maintenance: see maintain.c. */
 	double squeeze;	    /* share of the ages that is kept, 0..1 */
 	int64_t round_done; /* hour since 1970 of the last whole round */
 	int64_t round_at;   /* last process of the round that goes on */
 	int64_t eased;	    /* hour when squeeze last rose */
 };
 
-/* --- store_sql.c: statements and errors ------------------------------------
+/* --- sql.c: statements and errors ------------------------------------
  */
 
 /* A prepared statement, reset and with no value bound. `sql` must live as long
@@ -121,7 +121,7 @@ double ht_column_number(sqlite3_stmt *stmt, int at);
 void ht_bind_text(sqlite3_stmt *stmt, int at, const char *text);
 void ht_column_text(sqlite3_stmt *stmt, int at, char *ret, size_t size);
 
-/* --- store_migrate.c -------------------------------------------------------
+/* --- migrate.c -------------------------------------------------------
  */
 
 /* Refuses a file of another program or of a newer version; writes nothing. */
@@ -130,7 +130,7 @@ enum ht_code ht_store_accept(struct ht_store *st,
 enum ht_code ht_store_migrate(struct ht_store *st,
 			      struct ht_err *err) HT_MUST_CHECK;
 
-/* --- store_records.c: records as rows of their tables ----------------------
+/* --- records.c: records as rows of their tables ----------------------
  */
 
 /* Table of a record; NULL: it is not stored in one of its own. */
@@ -175,7 +175,7 @@ enum ht_code ht_records_rebuild(struct ht_store *st, uint64_t ids,
 				struct ht_snapshot *into,
 				struct ht_err *err) HT_MUST_CHECK;
 
-/* --- store_state.c: what the writer remembers ------------------------------
+/* --- state.c: what the writer remembers ------------------------------
  */
 
 /* The process's memory, empty when it is new or was forgotten. */
@@ -183,7 +183,7 @@ struct ht_store_state *ht_store_state(struct ht_store *st, int64_t process_id);
 void ht_store_forget(struct ht_store *st, int64_t process_id);
 void ht_store_forget_all(struct ht_store *st);
 
-/* --- store_process.c: whose sample it is ------------------------------------
+/* --- process.c: whose sample it is ------------------------------------
  */
 
 /* The process's row, made when new, and what is remembered of it. Borrowed:
@@ -193,7 +193,7 @@ enum ht_code ht_store_process_of(struct ht_store *st, const char *target,
 				 struct ht_store_state **ret,
 				 struct ht_err *err) HT_MUST_CHECK;
 
-/* --- store_raw.c, store_rolled.c: rows of a series -------------------------
+/* --- raw.c, rolled.c: rows of a series -------------------------
  */
 
 struct ht_store_window {
@@ -211,7 +211,7 @@ enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 			     const struct ht_store_window *w,
 			     struct ht_series *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
-/* --- store_rollup.c ---------------------------------------------------------
+/* --- rollup.c ---------------------------------------------------------
  */
 
 /* Makes the roll-ups of the hour that begins at hour_s, until all are made

@@ -5,9 +5,12 @@
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 
-# includes ROOM: the rooms (and store headers) that ROOM's files include.
+# sources ROOM...: their files, in all their folders.
+sources() { find "$@" -name '*.[ch]' | sort; }
+
+# includes ROOM: the headers that ROOM's files include.
 includes() {
-	sed -n 's/^#include "\(.*\)"/\1/p' "$1"/*.[ch] | sort -u
+	sources "$1" | xargs sed -n 's/^#include "\(.*\)"/\1/p' | sort -u
 }
 
 # only_from ROOM ALLOWED...: every include of ROOM starts with one of ALLOWED.
@@ -21,14 +24,14 @@ only_from() {
 		done
 		[ -n "$found" ] || {
 			status=1
-			grep -n "#include \"$path\"" "$room"/*.[ch]
+			grep -rn "#include \"$path\"" "$room"
 		}
 	done < <(includes "$room")
 	return "$status"
 }
 
-no_match() { # PATTERN FILE...
-	! grep -nE "$@"
+no_match() { # PATTERN ROOM...
+	! grep -rnE --include='*.[ch]' "$@"
 }
 
 imports() { nm -D --undefined-only "$1" | sed 's/@.*//' | awk '{ print $NF }'; }
@@ -51,19 +54,20 @@ archive_imports_none_of() { # LIBRARY PATTERN
 
 ok "common includes common and the error table" only_from common common schema/errors.def
 ok "schema includes schema and common" only_from schema schema common
+ok "link includes link, schema and common" only_from link link schema common
+ok "store includes store, schema and common" only_from store store schema common
 ok "analysis includes analysis, schema and common" \
 	only_from analysis analysis schema common
-ok "agent includes agent, schema and common" only_from agent agent schema common
+ok "agent includes agent, link, schema and common: no store" \
+	only_from agent agent link schema common
 ok "daemon does not include the agent or the cli" \
-	only_from daemon daemon analysis schema common
+	only_from daemon daemon analysis store link schema common
 ok "cli does not include the agent or the daemon" \
-	only_from cli cli analysis schema common
-ok "agent and analysis know no store" \
-	no_match '#include "schema/store' agent/*.[ch] analysis/*.[ch]
+	only_from cli cli analysis store link schema common
 ok "only the agent knows ptrace" \
-	no_match '#include <sys/(ptrace|uio|user)\.h>' {daemon,cli,analysis,schema}/*.[ch]
+	no_match '#include <sys/(ptrace|uio|user)\.h>' daemon cli analysis store link schema common
 ok "only the store knows SQLite" \
-	no_match '#include <sqlite3\.h>' {agent,analysis,cli,common}/*.[ch]
+	no_match '#include <sqlite3\.h>' agent analysis cli daemon link schema common
 
 touch_target='^(ptrace|process_vm_readv|process_vm_writev)$'
 ok "heaptide imports no call that touches a target" \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/allocator.h"
+#include "agent/libc/allocator.h"
 
 #include <ctype.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
  * Allocators: who serves malloc, told from the symbols and texts that each
  * implementation cannot help leaving in its file. Names of files prove nothing.
  */
-#ifndef HT_AGENT_ALLOCATOR_H
-#define HT_AGENT_ALLOCATOR_H
+#ifndef HT_AGENT_LIBC_ALLOCATOR_H
+#define HT_AGENT_LIBC_ALLOCATOR_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/debugfile.h"
+#include "agent/libc/debugfile.h"
 
 #include <fcntl.h>
 #include <limits.h>

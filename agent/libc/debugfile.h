@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Debug file: the separate debug information of a build. */
-#ifndef HT_AGENT_DEBUGFILE_H
-#define HT_AGENT_DEBUGFILE_H
+#ifndef HT_AGENT_LIBC_DEBUGFILE_H
+#define HT_AGENT_LIBC_DEBUGFILE_H
 
 #include <sys/types.h>
 
-#include "agent/facts.h"
+#include "agent/libc/facts.h"
 
 /* By build id in /usr/lib/debug, here and under the target's own root, in
  * debuginfod's cache; then by .gnu_debuglink beside `path`. Returns a

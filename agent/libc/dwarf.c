@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/dwarf.h"
+#include "agent/libc/dwarf.h"
 
 #include <libdwarf/dwarf.h>
 #include <libdwarf/libdwarf.h>

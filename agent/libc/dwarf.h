@@ -4,10 +4,10 @@
  * with debug information (DWARF 4 and 5, compressed or not). The only file that
  * knows libdwarf, whose interface changed between versions.
  */
-#ifndef HT_AGENT_DWARF_H
-#define HT_AGENT_DWARF_H
+#ifndef HT_AGENT_LIBC_DWARF_H
+#define HT_AGENT_LIBC_DWARF_H
 
-#include "agent/facts.h"
+#include "agent/libc/facts.h"
 
 /* Fills dwarf[], dwarf_size[], text_start and text_end of ret from the
  * compilation unit that holds malloc_address. HT_UNSUPPORTED: the file has no

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/elf.h"
+#include "agent/libc/elf.h"
 
 #include <string.h>
 

@@ -3,12 +3,12 @@
  * Elf: a file's segments, sections and symbols by libelf, every offset checked
  * against the file. x86-64 and i386, little endian, nothing else.
  */
-#ifndef HT_AGENT_ELF_H
-#define HT_AGENT_ELF_H
+#ifndef HT_AGENT_LIBC_ELF_H
+#define HT_AGENT_LIBC_ELF_H
 
 #include <gelf.h>
 
-#include "agent/facts.h"
+#include "agent/libc/facts.h"
 
 struct ht_elf {
 	Elf *elf;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/facts.h"
+#include "agent/libc/facts.h"
 
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/dwarf.h"
-#include "agent/elf.h"
-#include "agent/facts_scan.h"
+#include "agent/libc/dwarf.h"
+#include "agent/libc/elf.h"
+#include "agent/libc/facts_scan.h"
 #include "common/cleanup.h"
 
 /* malloc.o's static functions lie before the exported ones: the span was

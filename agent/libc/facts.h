@@ -8,11 +8,11 @@
  * target; only this record comes back, and ht_facts_check() looks at every
  * field before it is used. Addresses are those of the file: add the load bias.
  */
-#ifndef HT_AGENT_FACTS_H
-#define HT_AGENT_FACTS_H
+#ifndef HT_AGENT_LIBC_FACTS_H
+#define HT_AGENT_LIBC_FACTS_H
 
-#include "agent/allocator.h"
-#include "agent/layout.h"
+#include "agent/libc/allocator.h"
+#include "agent/libc/layout.h"
 
 #define HT_FACTS_MAGIC 0x31464854u /* "HTF1" */
 

@@ -6,7 +6,7 @@
  */
 #include <string.h>
 
-#include "agent/facts_scan.h"
+#include "agent/libc/facts_scan.h"
 
 #define LAST_FD	     252u /* bin 127 takes no size: always linked to itself */
 #define THREADS_SANE (UINT64_C(1) << 22)

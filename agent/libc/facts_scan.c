@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/facts_scan.h"
+#include "agent/libc/facts_scan.h"
 
 #include <string.h>
 

@@ -5,10 +5,10 @@
  * plain word in a non-PIE program), and attached_threads == 1. mp_'s image has
  * its default thresholds. Either finding gives address and layout at once.
  */
-#ifndef HT_AGENT_FACTS_SCAN_H
-#define HT_AGENT_FACTS_SCAN_H
+#ifndef HT_AGENT_LIBC_FACTS_SCAN_H
+#define HT_AGENT_LIBC_FACTS_SCAN_H
 
-#include "agent/elf.h"
+#include "agent/libc/elf.h"
 
 /* Fill arena[], par[] and tpoff[] of ret. */
 void ht_facts_scan_arenas(const struct ht_elf *e, struct ht_facts *ret);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/image.h"
+#include "agent/libc/image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "agent/procfs.h"
+#include "agent/memory/procfs.h"
 #include "common/cleanup.h"
 
 /* Whether the file that begins at v[i] has an executable mapping before it

@@ -3,10 +3,10 @@
  * Image: one loaded ELF file of a target: where it is mapped and how to open
  * the very file that is mapped: deleted, replaced, or in another root.
  */
-#ifndef HT_AGENT_IMAGE_H
-#define HT_AGENT_IMAGE_H
+#ifndef HT_AGENT_LIBC_IMAGE_H
+#define HT_AGENT_LIBC_IMAGE_H
 
-#include "agent/locate.h"
+#include "agent/libc/locate.h"
 
 struct ht_image_at {
 	const struct ht_vma *first; /* maps offset 0 of the file; borrowed */

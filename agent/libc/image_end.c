@@ -7,7 +7,7 @@
 #include <elf.h>
 #include <string.h>
 
-#include "agent/walk_int.h"
+#include "agent/walk/walk_int.h"
 
 #define PAGE	    UINT64_C(4096)
 #define HEADERS_MAX 64

@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent/image.h"
+#include "agent/libc/image.h"
 #include "common/cleanup.h"
 
 #define PAGE	    4096u
@@ -32,7 +32,7 @@ struct copy {
 #define TAG_RELOC_SZ DT_RELASZ
 #define SECTION_REL  SHT_RELA
 #define TYPE_OF(i)   ELF64_ST_TYPE(i)
-#include "agent/image_class.h"
+#include "agent/libc/image_class.h"
 #undef ELF
 #undef CLASS
 #undef RELOCATION
@@ -47,7 +47,7 @@ struct copy {
 #define TAG_RELOC_SZ DT_RELSZ
 #define SECTION_REL  SHT_REL
 #define TYPE_OF(i)   ELF32_ST_TYPE(i)
-#include "agent/image_class.h"
+#include "agent/libc/image_class.h"
 
 /* A page that cannot be read (a hole between segments) stays zero. */
 static void read_segments(struct ht_reader *r, const struct copy *c,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Layouts are put together from independent rows, because vendors move single
  * structs between versions: RHEL 7's 2.17 has 2.23's malloc_state. */
-#include "agent/layout.h"
+#include "agent/libc/layout.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -8,8 +8,8 @@
  * from 2.17 on, are one walker. A version number is never enough (vendors
  * backport): rows are chosen by content and verified before they are believed.
  */
-#ifndef HT_AGENT_LAYOUT_H
-#define HT_AGENT_LAYOUT_H
+#ifndef HT_AGENT_LIBC_LAYOUT_H
+#define HT_AGENT_LIBC_LAYOUT_H
 
 #include <stdbool.h>
 #include <stdint.h>

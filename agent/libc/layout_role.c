@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/layout_role.h"
+#include "agent/libc/layout_role.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/layout_role_int.h"
+#include "agent/libc/layout_role_int.h"
 #include "common/cleanup.h"
 
 #define ANSWER_MS 20000 /* the role's own processor limit is 10 s */

@@ -6,12 +6,12 @@
  * leaves it reading, memory and the socket. What comes back is one flat record,
  * checked before use.
  */
-#ifndef HT_AGENT_LAYOUT_ROLE_H
-#define HT_AGENT_LAYOUT_ROLE_H
+#ifndef HT_AGENT_LIBC_LAYOUT_ROLE_H
+#define HT_AGENT_LIBC_LAYOUT_ROLE_H
 
 #include <sys/types.h>
 
-#include "agent/facts.h"
+#include "agent/libc/facts.h"
 
 struct ht_layout_role {
 	pid_t pid;

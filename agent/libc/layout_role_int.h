@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the layout role and its caller say to each other: one program, so plain
  * structs. For layout_role*.c only. */
-#ifndef HT_AGENT_LAYOUT_ROLE_INT_H
-#define HT_AGENT_LAYOUT_ROLE_INT_H
+#ifndef HT_AGENT_LIBC_LAYOUT_ROLE_INT_H
+#define HT_AGENT_LIBC_LAYOUT_ROLE_INT_H
 
-#include "agent/facts.h"
+#include "agent/libc/facts.h"
 
 #define HT_ROLE_SOCKET 3
 

@@ -9,8 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "agent/layout_role.h"
-#include "agent/layout_role_int.h"
+#include "agent/libc/layout_role.h"
+#include "agent/libc/layout_role_int.h"
 #include "common/cleanup.h"
 
 /* The largest debug file of a libc unpacks to some 60 MiB. */

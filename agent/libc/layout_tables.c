@@ -8,7 +8,7 @@
  * A version range is what upstream released; vendors backport, so a row is
  * chosen by content (layout_scan.c), the version is only a first guess.
  */
-#include "agent/layout.h"
+#include "agent/libc/layout.h"
 
 /* clang-format off: columns are what makes a table readable. */
 #define AT(id, off, len) [HT_P_##id] = {(off), (len)}

@@ -4,13 +4,13 @@
  * with a main_arena become mallocs; those that define malloc without one are
  * other allocators; what is in use decides who serves the program.
  */
-#include "agent/locate.h"
+#include "agent/libc/locate.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/debugfile.h"
-#include "agent/locate_int.h"
+#include "agent/libc/debugfile.h"
+#include "agent/libc/locate_int.h"
 #include "common/cleanup.h"
 
 #define PAGE 4096u

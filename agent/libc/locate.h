@@ -6,12 +6,12 @@
  * the default image of mp_, TLS relocations). Verified against the invariants
  * of malloc before it is believed.
  */
-#ifndef HT_AGENT_LOCATE_H
-#define HT_AGENT_LOCATE_H
+#ifndef HT_AGENT_LIBC_LOCATE_H
+#define HT_AGENT_LIBC_LOCATE_H
 
-#include "agent/malloc_state.h"
-#include "agent/maps.h"
-#include "agent/reader.h"
+#include "agent/libc/malloc_state.h"
+#include "agent/memory/maps.h"
+#include "agent/memory/reader.h"
 #include "schema/snapshot.h"
 
 #define HT_MALLOCS_MAX 16

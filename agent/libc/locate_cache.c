@@ -3,9 +3,9 @@
  * device and inode: what is mapped cannot be another file of the same number.
  */
 
-#include "agent/debugfile.h"
-#include "agent/layout_role.h"
-#include "agent/locate_int.h"
+#include "agent/libc/debugfile.h"
+#include "agent/libc/layout_role.h"
+#include "agent/libc/locate_int.h"
 #include "common/cleanup.h"
 
 struct entry {

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/locate_int.h"
+#include "agent/libc/locate_int.h"
 #include "common/cleanup.h"
 
 /* 36 of "2.36"; 0: unknown. */

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/debugfile.h"
-#include "agent/locate_int.h"
+#include "agent/libc/debugfile.h"
+#include "agent/libc/locate_int.h"
 #include "common/cleanup.h"
 
 #define SMALL_NUMBER (UINT64_C(1) << 25) /* thresholds reach 32 MiB */

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/locate_int.h"
+#include "agent/libc/locate_int.h"
 
 bool ht_dwarf_suffices(const struct ht_facts *f)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The inside of locate: for locate*.c only. */
-#ifndef HT_AGENT_LOCATE_INT_H
-#define HT_AGENT_LOCATE_INT_H
+#ifndef HT_AGENT_LIBC_LOCATE_INT_H
+#define HT_AGENT_LIBC_LOCATE_INT_H
 
-#include "agent/facts.h"
-#include "agent/image.h"
-#include "agent/locate.h"
+#include "agent/libc/facts.h"
+#include "agent/libc/image.h"
+#include "agent/libc/locate.h"
 
 /* One image that was looked into. */
 struct ht_found {

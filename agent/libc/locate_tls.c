@@ -11,7 +11,7 @@
  */
 #include <string.h>
 
-#include "agent/locate_int.h"
+#include "agent/libc/locate_int.h"
 #include "common/cleanup.h"
 
 #define BLOCK_MAX 4096 /* a static program's TLS block is searched this far */

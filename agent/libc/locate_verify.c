@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/locate_int.h"
+#include "agent/libc/locate_int.h"
 #include "common/cleanup.h"
 
 /* No program is known to have more; a ring that does not close is longer. */

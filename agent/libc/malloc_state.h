@@ -4,10 +4,10 @@
  * locate, the input of walk. A process has one as a rule; a second libc
  * (dlmopen, libc_malloc_debug) brings its own, with its own ring of arenas.
  */
-#ifndef HT_AGENT_MALLOC_STATE_H
-#define HT_AGENT_MALLOC_STATE_H
+#ifndef HT_AGENT_LIBC_MALLOC_STATE_H
+#define HT_AGENT_LIBC_MALLOC_STATE_H
 
-#include "agent/layout.h"
+#include "agent/libc/layout.h"
 
 /* Thread-local variables are found from the thread pointer. */
 #define HT_TLS_UNKNOWN INT64_MIN

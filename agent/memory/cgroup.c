@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/cgroup.h"
+#include "agent/memory/cgroup.h"
 
 #include <inttypes.h>
 #include <limits.h>

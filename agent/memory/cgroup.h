@@ -2,8 +2,8 @@
 /* Cgroup: the memory limit that a process will meet first, from the text of its
  * /proc/PID/cgroup. Both hierarchies are known: v2 ("0::/path") and v1
  * ("4:memory:/path"). */
-#ifndef HT_AGENT_CGROUP_H
-#define HT_AGENT_CGROUP_H
+#ifndef HT_AGENT_MEMORY_CGROUP_H
+#define HT_AGENT_MEMORY_CGROUP_H
 
 #include <stddef.h>
 #include <stdint.h>

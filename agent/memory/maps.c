@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/maps.h"
+#include "agent/memory/maps.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -5,8 +5,8 @@
  *   7f0a1c000000-7f0a1c021000 rw-p 00000000 00:00 0      [anon: glibc: malloc
  * arena] start        end          perm offset   dev   inode  path
  */
-#ifndef HT_AGENT_MAPS_H
-#define HT_AGENT_MAPS_H
+#ifndef HT_AGENT_MEMORY_MAPS_H
+#define HT_AGENT_MEMORY_MAPS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An entry of /proc/PID/pagemap, one for each page (Linux
  * admin-guide/mm/pagemap.rst). */
-#ifndef HT_AGENT_PAGEMAP_H
-#define HT_AGENT_PAGEMAP_H
+#ifndef HT_AGENT_MEMORY_PAGEMAP_H
+#define HT_AGENT_MEMORY_PAGEMAP_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/pages.h"
+#include "agent/memory/pages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,8 +9,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "agent/pace.h"
-#include "agent/pagemap.h"
+#include "agent/memory/pagemap.h"
+#include "agent/self/pace.h"
 #include "common/cleanup.h"
 
 /*

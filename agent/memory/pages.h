@@ -9,8 +9,8 @@
  * The kernel's shared zero page is absent here: it reads as zero and is not in
  * RSS. (Without PAGEMAP_SCAN it cannot be told from a resident page.)
  */
-#ifndef HT_AGENT_PAGES_H
-#define HT_AGENT_PAGES_H
+#ifndef HT_AGENT_MEMORY_PAGES_H
+#define HT_AGENT_MEMORY_PAGES_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/procfs.h"
+#include "agent/memory/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,9 +9,9 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "agent/cgroup.h"
+#include "agent/memory/cgroup.h"
 #include "common/clock.h"
-#include "schema/request.h"
+#include "link/request.h"
 
 #define TEXT_MAX 8192 /* the largest of these files is status, some 1.5 KB */
 #define KIB	 1024u

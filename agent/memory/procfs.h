@@ -6,12 +6,12 @@
  * What the kernel does not tell stays HT_UNKNOWN. The only errors are that the
  * process is gone or may not be looked at.
  */
-#ifndef HT_AGENT_PROCFS_H
-#define HT_AGENT_PROCFS_H
+#ifndef HT_AGENT_MEMORY_PROCFS_H
+#define HT_AGENT_MEMORY_PROCFS_H
 
 #include <sys/types.h>
 
-#include "agent/maps.h"
+#include "agent/memory/maps.h"
 #include "schema/snapshot.h"
 
 /* Who: all of head but taken_at and arch. HT_GONE: no such process. */

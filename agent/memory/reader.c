@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/reader.h"
+#include "agent/memory/reader.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/pace.h"
+#include "agent/self/pace.h"
 #include "common/clock.h"
 
 void ht_reader_close(struct ht_reader *r)

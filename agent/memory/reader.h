@@ -10,8 +10,8 @@
  * What is read is hostile: another program wrote it, perhaps on purpose. The
  * reader promises only that a read fills the whole buffer or says how much.
  */
-#ifndef HT_AGENT_READER_H
-#define HT_AGENT_READER_H
+#ifndef HT_AGENT_MEMORY_READER_H
+#define HT_AGENT_MEMORY_READER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/reader_core.h"
+#include "agent/memory/reader_core.h"
 
 #include <errno.h>
 #include <fcntl.h>

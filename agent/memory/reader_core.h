@@ -6,13 +6,13 @@
  *
  * The file is hostile: every offset and count is checked against its size.
  */
-#ifndef HT_AGENT_READER_CORE_H
-#define HT_AGENT_READER_CORE_H
+#ifndef HT_AGENT_MEMORY_READER_CORE_H
+#define HT_AGENT_MEMORY_READER_CORE_H
 
-#include "agent/malloc_state.h"
-#include "agent/maps.h"
-#include "agent/pages.h"
-#include "agent/reader.h"
+#include "agent/libc/malloc_state.h"
+#include "agent/memory/maps.h"
+#include "agent/memory/pages.h"
+#include "agent/memory/reader.h"
 
 struct ht_core {
 	struct ht_reader reader;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/reader_image.h"
+#include "agent/memory/reader_image.h"
 
 #include <string.h>
 

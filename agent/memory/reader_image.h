@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A byte image as a reader: pieces of memory at chosen addresses, for tests and
  * fuzzing. */
-#ifndef HT_AGENT_READER_IMAGE_H
-#define HT_AGENT_READER_IMAGE_H
+#ifndef HT_AGENT_MEMORY_READER_IMAGE_H
+#define HT_AGENT_MEMORY_READER_IMAGE_H
 
-#include "agent/reader.h"
+#include "agent/memory/reader.h"
 
 struct ht_image_part {
 	uint64_t addr;

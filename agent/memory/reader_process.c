@@ -10,7 +10,7 @@
  * memory private. So it comes first only for blocks of pages that nobody
  * shares.
  */
-#include "agent/reader.h"
+#include "agent/memory/reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "agent/pagemap.h"
+#include "agent/memory/pagemap.h"
 #include "common/cleanup.h"
 
 #define BUDGET (UINT64_C(1) << 44) /* 16 TiB: far above any sane walk */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/frames.h"
+#include "agent/sample/frames.h"
 
 #include <elf.h>
 #include <libunwind-x86_64.h>

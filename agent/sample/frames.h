@@ -5,12 +5,12 @@
  * the reader does not give, and follows .eh_frame_hdr as the target has it in
  * memory.
  */
-#ifndef HT_AGENT_FRAMES_H
-#define HT_AGENT_FRAMES_H
+#ifndef HT_AGENT_SAMPLE_FRAMES_H
+#define HT_AGENT_SAMPLE_FRAMES_H
 
-#include "agent/malloc_state.h"
-#include "agent/maps.h"
-#include "agent/reader.h"
+#include "agent/libc/malloc_state.h"
+#include "agent/memory/maps.h"
+#include "agent/memory/reader.h"
 
 /* Innermost first, the thread's own pc included; each returns false to end.
  * Ends where unwinding does, after HT_FRAMES_LIMIT at the latest. Returns

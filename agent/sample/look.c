@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/look.h"
+#include "agent/sample/look.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "agent/pace.h"
-#include "agent/sandbox.h"
-#include "agent/tasks.h"
-#include "agent/thread_pointer.h"
-#include "agent/unwind.h"
+#include "agent/sample/unwind.h"
+#include "agent/self/pace.h"
+#include "agent/self/sandbox.h"
+#include "agent/stop/tasks.h"
+#include "agent/stop/thread_pointer.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 

@@ -4,13 +4,13 @@
  * none), its mappings, its roots. Whatever way a mode ends, ht_look_end lets
  * the target go.
  */
-#ifndef HT_AGENT_LOOK_H
-#define HT_AGENT_LOOK_H
+#ifndef HT_AGENT_SAMPLE_LOOK_H
+#define HT_AGENT_SAMPLE_LOOK_H
 
-#include "agent/session.h"
-#include "agent/stop.h"
-#include "agent/turns.h"
-#include "agent/walk.h"
+#include "agent/sample/session.h"
+#include "agent/stop/stop.h"
+#include "agent/stop/turns.h"
+#include "agent/walk/walk.h"
 
 struct ht_look {
 	struct ht_session *session;

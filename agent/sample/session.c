@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/session.h"
+#include "agent/sample/session.h"
 
 #include <stdio.h>
 
-#include "agent/procfs.h"
+#include "agent/memory/procfs.h"
 #include "common/clock.h"
 
 static enum ht_code (*const modes[HT_MODE_COUNT])(struct ht_session *s,

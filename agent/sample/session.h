@@ -4,11 +4,11 @@
  * is a file (session_exact.c ...) with one function over the same few steps,
  * which look.h has: stop, read the roots, walk, let go.
  */
-#ifndef HT_AGENT_SESSION_H
-#define HT_AGENT_SESSION_H
+#ifndef HT_AGENT_SAMPLE_SESSION_H
+#define HT_AGENT_SAMPLE_SESSION_H
 
-#include "agent/target.h"
-#include "schema/request.h"
+#include "agent/sample/target.h"
+#include "link/request.h"
 #include "schema/snapshot.h"
 
 struct ht_session {

@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/guard.h"
-#include "agent/look.h"
+#include "agent/sample/look.h"
+#include "agent/self/guard.h"
 #include "common/clock.h"
 
 /* Tenths of the budget: stopping is given up after the first, reading must be

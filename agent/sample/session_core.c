@@ -2,7 +2,7 @@
 /* Core: an ELF core file; everything is at rest, nothing is known of pages. */
 #include <stdio.h>
 
-#include "agent/look.h"
+#include "agent/sample/look.h"
 
 enum ht_code ht_session_core(struct ht_session *s, struct ht_err *err)
 {

@@ -2,8 +2,8 @@
 /* Exact: the whole walk in one stop, however long it takes. */
 #include <inttypes.h>
 
-#include "agent/guard.h"
-#include "agent/look.h"
+#include "agent/sample/look.h"
+#include "agent/self/guard.h"
 #include "common/clock.h"
 
 /* A stop that takes longer is given up: the threads that came are let go. */

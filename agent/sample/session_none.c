@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* None: no thread is ever stopped; what moved while it was read is uncertain.
  */
-#include "agent/look.h"
+#include "agent/sample/look.h"
 
 enum ht_code ht_session_none(struct ht_session *s, struct ht_err *err)
 {

@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/inject.h"
-#include "agent/look.h"
+#include "agent/sample/look.h"
+#include "agent/stop/inject.h"
 #include "common/clock.h"
 
 /* And a millisecond for each thread: one that finds no processor must not hold

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/target.h"
+#include "agent/sample/target.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "agent/access.h"
+#include "agent/stop/access.h"
 #include "common/cleanup.h"
 
 #define LOCATE_ATTEMPTS 5

@@ -4,14 +4,14 @@
  * opened once and kept between samples. Not attached: gdb and strace may come
  * in between two samples.
  */
-#ifndef HT_AGENT_TARGET_H
-#define HT_AGENT_TARGET_H
+#ifndef HT_AGENT_SAMPLE_TARGET_H
+#define HT_AGENT_SAMPLE_TARGET_H
 
-#include "agent/locate.h"
-#include "agent/maps.h"
-#include "agent/pages.h"
-#include "agent/reader.h"
-#include "agent/reader_core.h"
+#include "agent/libc/locate.h"
+#include "agent/memory/maps.h"
+#include "agent/memory/pages.h"
+#include "agent/memory/reader.h"
+#include "agent/memory/reader_core.h"
 
 /* Pids are reused, programs replaced: one life of a pid, and one program. */
 struct ht_target_identity {

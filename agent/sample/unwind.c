@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/unwind.h"
+#include "agent/sample/unwind.h"
 
 #include <string.h>
 
-#include "agent/frames.h"
+#include "agent/sample/frames.h"
 
 /* How far up the stack a frame of malloc is looked for. glibc's allocator is
  * five calls deep at most and calls nothing with large frames; the rest is room

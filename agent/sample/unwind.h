@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Unwind: call stacks of stopped threads, by libunwind over our reader. */
-#ifndef HT_AGENT_UNWIND_H
-#define HT_AGENT_UNWIND_H
+#ifndef HT_AGENT_SAMPLE_UNWIND_H
+#define HT_AGENT_SAMPLE_UNWIND_H
 
-#include "agent/locate.h"
-#include "agent/malloc_state.h"
-#include "agent/maps.h"
-#include "agent/reader.h"
+#include "agent/libc/locate.h"
+#include "agent/libc/malloc_state.h"
+#include "agent/memory/maps.h"
+#include "agent/memory/reader.h"
 
 /* Whether the thread's pc, or a return address on its upper stack, lies in
  * malloc's code: its lists may be half-changed. Unknown counts as inside when

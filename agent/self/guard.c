@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/guard.h"
+#include "agent/self/guard.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -3,8 +3,8 @@
  * Guard: what ends the agent when our own code cannot. The kernel does it in
  * every case, and a tracer's end lets its tracees run on.
  */
-#ifndef HT_AGENT_GUARD_H
-#define HT_AGENT_GUARD_H
+#ifndef HT_AGENT_SELF_GUARD_H
+#define HT_AGENT_SELF_GUARD_H
 
 #include <stdint.h>
 

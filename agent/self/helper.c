@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/helper.h"
+#include "agent/self/helper.h"
 
 #include <pthread.h>
 #include <signal.h>

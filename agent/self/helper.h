@@ -7,8 +7,8 @@
  * read hangs. Where there is none, or it is busy, the caller does the job
  * itself: the figures are the same.
  */
-#ifndef HT_AGENT_HELPER_H
-#define HT_AGENT_HELPER_H
+#ifndef HT_AGENT_SELF_HELPER_H
+#define HT_AGENT_SELF_HELPER_H
 
 #include <stdbool.h>
 #include <stdint.h>

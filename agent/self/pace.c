@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/pace.h"
+#include "agent/self/pace.h"
 
 #include <stdint.h>
 #include <sys/prctl.h>

@@ -8,8 +8,8 @@
  * and readers that come back at once are let in before them until 4 ms have
  * passed (the kernel's rwsem). A moment's sleep lets both go on.
  */
-#ifndef HT_AGENT_PACE_H
-#define HT_AGENT_PACE_H
+#ifndef HT_AGENT_SELF_PACE_H
+#define HT_AGENT_SELF_PACE_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/sandbox.h"
+#include "agent/self/sandbox.h"
 
 #include <cap-ng.h>
 #include <errno.h>
@@ -11,7 +11,7 @@
 #include <sys/ptrace.h>
 #include <unistd.h>
 
-#include "agent/helper.h"
+#include "agent/self/helper.h"
 
 /* Allowed with any argument. */
 static const int calls[] = {

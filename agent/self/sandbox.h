@@ -3,8 +3,8 @@
  * Sandbox: what the agent may still do once it looks at a target's bytes.
  * docs/privileges.md has the table.
  */
-#ifndef HT_AGENT_SANDBOX_H
-#define HT_AGENT_SANDBOX_H
+#ifndef HT_AGENT_SELF_SANDBOX_H
+#define HT_AGENT_SELF_SANDBOX_H
 
 #include "common/err.h"
 

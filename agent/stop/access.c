@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/access.h"
+#include "agent/stop/access.h"
 
 #include <errno.h>
 #include <fcntl.h>

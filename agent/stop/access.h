@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Access: why a process cannot be measured, in words a person can act on. */
-#ifndef HT_AGENT_ACCESS_H
-#define HT_AGENT_ACCESS_H
+#ifndef HT_AGENT_STOP_ACCESS_H
+#define HT_AGENT_STOP_ACCESS_H
 
 #include <sys/types.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/held.h"
+#include "agent/stop/held.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,9 +8,9 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-#include "agent/access.h"
-#include "agent/restart.h"
-#include "agent/thread_pointer.h"
+#include "agent/stop/access.h"
+#include "agent/stop/restart.h"
+#include "agent/stop/thread_pointer.h"
 
 /* The counter is read before the look: if it is the same at the end, the thread
  * has been asleep from the look on. */

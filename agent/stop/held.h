@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Held: one thread of a stopped target, from the first look to letting go. */
-#ifndef HT_AGENT_HELD_H
-#define HT_AGENT_HELD_H
+#ifndef HT_AGENT_STOP_HELD_H
+#define HT_AGENT_STOP_HELD_H
 
 #include <sys/user.h>
 
-#include "agent/malloc_state.h"
-#include "agent/reader.h"
-#include "agent/tasks.h"
+#include "agent/libc/malloc_state.h"
+#include "agent/memory/reader.h"
+#include "agent/stop/tasks.h"
 
 enum ht_held_state {
 	HT_HELD_WATCHED, /* asleep in the kernel, not touched */

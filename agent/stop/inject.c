@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/inject.h"
+#include "agent/stop/inject.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -15,7 +15,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "agent/sigchld.h"
+#include "agent/stop/sigchld.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 

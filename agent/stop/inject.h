@@ -16,13 +16,13 @@
  * copy is held before its first instruction, and killed by the kernel when we
  * end (PTRACE_O_EXITKILL, on the copy alone).
  */
-#ifndef HT_AGENT_INJECT_H
-#define HT_AGENT_INJECT_H
+#ifndef HT_AGENT_STOP_INJECT_H
+#define HT_AGENT_STOP_INJECT_H
 
 #include <sys/user.h>
 
-#include "agent/maps.h"
-#include "agent/reader.h"
+#include "agent/memory/maps.h"
+#include "agent/memory/reader.h"
 
 /* Two pieces of the target's own code that the chain is made of. */
 struct ht_inject_code {

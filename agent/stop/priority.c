@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/priority.h"
+#include "agent/stop/priority.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stddef.h>
 #include <sys/resource.h>
 
-#include "agent/helper.h"
+#include "agent/self/helper.h"
 
 #define FIFO_PRIORITY	 50
 #define LONGEST_BURST_US 2000000

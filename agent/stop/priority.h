@@ -10,8 +10,8 @@
  * a long hold, nice -20: on a busy machine the walk, and with it the stop, took
  * four times as long without.
  */
-#ifndef HT_AGENT_PRIORITY_H
-#define HT_AGENT_PRIORITY_H
+#ifndef HT_AGENT_STOP_PRIORITY_H
+#define HT_AGENT_STOP_PRIORITY_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/restart.h"
+#include "agent/stop/restart.h"
 
 #include <errno.h>
 #include <stddef.h>

@@ -14,13 +14,13 @@
  * becomes -ERESTARTNOHAND: the kernel then restarts the call, unless a signal
  * handler is to run, which is when EINTR is what the program must get.
  */
-#ifndef HT_AGENT_RESTART_H
-#define HT_AGENT_RESTART_H
+#ifndef HT_AGENT_STOP_RESTART_H
+#define HT_AGENT_STOP_RESTART_H
 
 #include <stdbool.h>
 #include <sys/user.h>
 
-#include "agent/tasks.h"
+#include "agent/stop/tasks.h"
 
 /* Whether a thread sleeping there can be interrupted without its program
  * noticing. word: 8 or 4, the target's. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/sigchld.h"
+#include "agent/stop/sigchld.h"
 
 #include <stddef.h>
 #include <time.h>

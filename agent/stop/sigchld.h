@@ -3,8 +3,8 @@
  * SIGCHLD, blocked and never handled, tells that some thread has stopped: to
  * wait for it costs no processor time, and has a limit.
  */
-#ifndef HT_AGENT_SIGCHLD_H
-#define HT_AGENT_SIGCHLD_H
+#ifndef HT_AGENT_STOP_SIGCHLD_H
+#define HT_AGENT_STOP_SIGCHLD_H
 
 #include <signal.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/stop.h"
+#include "agent/stop/stop.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -8,12 +8,12 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "agent/access.h"
-#include "agent/held.h"
-#include "agent/inject.h"
-#include "agent/priority.h"
-#include "agent/sigchld.h"
-#include "agent/tasks.h"
+#include "agent/stop/access.h"
+#include "agent/stop/held.h"
+#include "agent/stop/inject.h"
+#include "agent/stop/priority.h"
+#include "agent/stop/sigchld.h"
+#include "agent/stop/tasks.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 

@@ -10,18 +10,18 @@
  * interrupt leaves no trace in its program (restart.h); else it is watched: its
  * run counter, compared at the end, says whether it slept all the time.
  */
-#ifndef HT_AGENT_STOP_H
-#define HT_AGENT_STOP_H
+#ifndef HT_AGENT_STOP_STOP_H
+#define HT_AGENT_STOP_STOP_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/held.h"
-#include "agent/inject.h"
-#include "agent/malloc_state.h"
-#include "agent/reader.h"
+#include "agent/libc/malloc_state.h"
+#include "agent/memory/reader.h"
+#include "agent/stop/held.h"
+#include "agent/stop/inject.h"
 #include "common/err.h"
 
 struct ht_stopped; /* opaque: every thread that is held or watched */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/tasks.h"
+#include "agent/stop/tasks.h"
 
 #include <errno.h>
 #include <fcntl.h>

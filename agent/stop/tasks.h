@@ -5,8 +5,8 @@
  * place is known from /proc/PID/task/TID/syscall, and its run counter tells
  * afterwards whether it slept all the time.
  */
-#ifndef HT_AGENT_TASKS_H
-#define HT_AGENT_TASKS_H
+#ifndef HT_AGENT_STOP_TASKS_H
+#define HT_AGENT_STOP_TASKS_H
 
 #include <dirent.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/thread_pointer.h"
+#include "agent/stop/thread_pointer.h"
 
 #include <string.h>
 #include <sys/mman.h>

@@ -5,10 +5,10 @@
  * begins with a pointer to itself, twice (tcbhead_t: tcb, dtv, self), which is
  * looked for below the head and proves itself.
  */
-#ifndef HT_AGENT_THREAD_POINTER_H
-#define HT_AGENT_THREAD_POINTER_H
+#ifndef HT_AGENT_STOP_THREAD_POINTER_H
+#define HT_AGENT_STOP_THREAD_POINTER_H
 
-#include "agent/reader.h"
+#include "agent/memory/reader.h"
 
 /* 0 when it cannot be told: not glibc's thread, or gone. */
 uint64_t ht_thread_pointer(pid_t tid, struct ht_reader *reader);

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/turns.h"
+#include "agent/stop/turns.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "agent/access.h"
-#include "agent/held.h"
-#include "agent/helper.h"
-#include "agent/priority.h"
-#include "agent/sigchld.h"
-#include "agent/tasks.h"
-#include "agent/thread_pointer.h"
+#include "agent/self/helper.h"
+#include "agent/stop/access.h"
+#include "agent/stop/held.h"
+#include "agent/stop/priority.h"
+#include "agent/stop/sigchld.h"
+#include "agent/stop/tasks.h"
+#include "agent/stop/thread_pointer.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 

@@ -11,16 +11,16 @@
  * wait for a processor, and a cache that is caught in the midst of a change is
  * looked at again.
  */
-#ifndef HT_AGENT_TURNS_H
-#define HT_AGENT_TURNS_H
+#ifndef HT_AGENT_STOP_TURNS_H
+#define HT_AGENT_STOP_TURNS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/malloc_state.h"
-#include "agent/reader.h"
+#include "agent/libc/malloc_state.h"
+#include "agent/memory/reader.h"
 #include "common/err.h"
 
 struct ht_turns_limits {

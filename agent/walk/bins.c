@@ -5,8 +5,8 @@
  */
 #include <inttypes.h>
 
-#include "agent/helper.h"
-#include "agent/walk_int.h"
+#include "agent/self/helper.h"
+#include "agent/walk/walk_int.h"
 
 #define SHARE_FROM 16384 /* free chunks; below, a thread's wake-up counts */
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk_int.h"
+#include "agent/walk/walk_int.h"
 
 #define HIGHEST	   16
 #define SPAN	   (UINT64_C(64) << 10)

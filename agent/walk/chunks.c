@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/chunks.h"
+#include "agent/walk/chunks.h"
 
 #include <string.h>
 

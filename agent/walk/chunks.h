@@ -7,11 +7,11 @@
  * be true and stops where they cannot; the caller decides what that means (top,
  * fencepost, corruption).
  */
-#ifndef HT_AGENT_CHUNKS_H
-#define HT_AGENT_CHUNKS_H
+#ifndef HT_AGENT_WALK_CHUNKS_H
+#define HT_AGENT_WALK_CHUNKS_H
 
-#include "agent/links.h"
-#include "agent/window.h"
+#include "agent/walk/links.h"
+#include "agent/walk/window.h"
 
 /* A chunk in a thread cache. */
 struct ht_cached {

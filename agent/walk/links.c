@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/links.h"
+#include "agent/walk/links.h"
 
 #include <string.h>
 #include <sys/mman.h>
 
-#include "agent/pace.h"
+#include "agent/self/pace.h"
 
 #define LANES	  24 /* lists followed at a time */
 #define NOT_FOUND SIZE_MAX

@@ -12,14 +12,14 @@
  * all segments of the arena. Records are sorted by position because the pass
  * goes that way.
  */
-#ifndef HT_AGENT_LINKS_H
-#define HT_AGENT_LINKS_H
+#ifndef HT_AGENT_WALK_LINKS_H
+#define HT_AGENT_WALK_LINKS_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/sizes.h"
+#include "agent/walk/sizes.h"
 #include "common/err.h"
 
 /* A stretch of addresses that is walked: its chunks start at `first`. */

@@ -11,7 +11,7 @@
  * every other one by one, and one link ends it. Where that does not hold the
  * list is followed after all, to find the fault.
  */
-#include "agent/links.h"
+#include "agent/walk/links.h"
 
 #define AT_ONCE 64 /* records looked up at a time */
 

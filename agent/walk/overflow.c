@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk_int.h"
+#include "agent/walk/walk_int.h"
 
 #define SIZE_FLAGS  UINT64_C(7)
 #define MEMBERS_MAX ((size_t)2 << 20) /* 8 MiB of positions */

@@ -12,7 +12,7 @@
  */
 #include <stdlib.h>
 
-#include "agent/links.h"
+#include "agent/walk/links.h"
 
 #define PIECES_FROM 65536 /* free chunks; with fewer all lists are short */
 #define PIECES	    4096  /* at most twice as many */

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "agent/walk_int.h"
+#include "agent/walk/walk_int.h"
 
 #define CHAIN	   24 /* chunks that must follow each other */
 #define READ_COST  32 /* a read of its own, in headers looked at */

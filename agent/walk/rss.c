@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/walk_int.h"
+#include "agent/walk/walk_int.h"
 
 #define NO_GROUP SIZE_MAX
 

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/walk_int.h"
+#include "agent/walk/walk_int.h"
 
 #define PAGE	       4096u
 #define NON_MAIN_ARENA 4u

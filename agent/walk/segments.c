@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk_int.h"
+#include "agent/walk/walk_int.h"
 
 #define SIZE_FLAGS UINT64_C(7)
 #define TOP_TRIES  5

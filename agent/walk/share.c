@@ -9,8 +9,8 @@
  */
 #include <stdlib.h>
 
-#include "agent/helper.h"
-#include "agent/walk_int.h"
+#include "agent/self/helper.h"
+#include "agent/walk/walk_int.h"
 
 #define SHARE_FROM  ((uint64_t)16 << 20)  /* bytes of all arenas */
 #define LARGEST	    ((uint64_t)512 << 20) /* of one arena */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/sizes.h"
+#include "agent/walk/sizes.h"
 
 /*
  * glibc has three schemes of bins: 16-byte steps on 64 bit, 8-byte steps on 32

@@ -5,13 +5,13 @@
  * Classes: one for each multiple of 8 up to 1040 (16-byte steps use every other
  * one), then four a power of two.
  */
-#ifndef HT_AGENT_SIZES_H
-#define HT_AGENT_SIZES_H
+#ifndef HT_AGENT_WALK_SIZES_H
+#define HT_AGENT_WALK_SIZES_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/layout.h"
+#include "agent/libc/layout.h"
 
 #define HT_BINS		 127 /* bin_at(1..126) are used, 127 never */
 #define HT_SMALL_LAST	 63  /* bins 2..63 are small */

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/helper.h"
-#include "agent/walk_int.h"
+#include "agent/self/helper.h"
+#include "agent/walk/walk_int.h"
 
 #define SPLIT_FROM                                                             \
 	((uint64_t)8 << 20) /* bytes; less is not worth a wake-up              \

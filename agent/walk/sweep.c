@@ -14,8 +14,8 @@
  */
 #include <stdlib.h>
 
-#include "agent/pace.h"
-#include "agent/walk_int.h"
+#include "agent/self/pace.h"
+#include "agent/walk/walk_int.h"
 
 #define PAGE	    UINT64_C(4096)
 #define NO_POSITION UINT32_MAX

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk_int.h"
+#include "agent/walk/walk_int.h"
 
 #define BINS_MAX   76
 #define ENTRY_MAX  24 /* size, next, key */

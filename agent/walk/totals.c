@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Totals: sums over all arenas, and the ratios that are made of them. */
-#include "agent/walk_int.h"
+#include "agent/walk/walk_int.h"
 
 /* --- sums
  * ---------------------------------------------------------------------- */

@@ -7,14 +7,14 @@
  * cannot be true becomes a finding with its address, and the rest is still
  * measured. Memory use is bounded however large the heap.
  */
-#ifndef HT_AGENT_WALK_H
-#define HT_AGENT_WALK_H
+#ifndef HT_AGENT_WALK_WALK_H
+#define HT_AGENT_WALK_WALK_H
 
-#include "agent/locate.h"
-#include "agent/malloc_state.h"
-#include "agent/maps.h"
-#include "agent/pages.h"
-#include "agent/reader.h"
+#include "agent/libc/locate.h"
+#include "agent/libc/malloc_state.h"
+#include "agent/memory/maps.h"
+#include "agent/memory/pages.h"
+#include "agent/memory/reader.h"
 #include "schema/snapshot.h"
 
 struct ht_walk_in {

@@ -19,16 +19,16 @@
  *   sweep.c         free runs in address order: holes, residency, trimmable
  *   blocked.c       which chunks hold memory below a top, and how much
  *   arena.c         one arena, and its sums
- *   rss.c           mappings by kind; RSS by cause; bss.c: where a library ends
+ *   rss.c           mappings by kind; RSS by cause
  *   totals.c        sums over arenas, ratios, size classes
  *   walk.c          the order of it all
  */
-#ifndef HT_AGENT_WALK_INT_H
-#define HT_AGENT_WALK_INT_H
+#ifndef HT_AGENT_WALK_WALK_INT_H
+#define HT_AGENT_WALK_WALK_INT_H
 
-#include "agent/chunks.h"
-#include "agent/walk.h"
-#include "schema/request.h"
+#include "agent/walk/chunks.h"
+#include "agent/walk/walk.h"
+#include "link/request.h"
 
 #define HT_ARENAS_MAX	4096
 #define HT_HEAPS_MAX	16384

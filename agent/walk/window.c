@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/window.h"
+#include "agent/walk/window.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,11 +4,11 @@
  * stay in the processor's cache. Page states are asked first: pages that were
  * never touched read as zero without being read, swapped pages end the window.
  */
-#ifndef HT_AGENT_WINDOW_H
-#define HT_AGENT_WINDOW_H
+#ifndef HT_AGENT_WALK_WINDOW_H
+#define HT_AGENT_WALK_WINDOW_H
 
-#include "agent/pages.h"
-#include "agent/reader.h"
+#include "agent/memory/pages.h"
+#include "agent/memory/reader.h"
 
 #define HT_WINDOW_MAX ((size_t)256 << 10)
 

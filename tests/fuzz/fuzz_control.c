@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "analysis/rules.h"
-#include "schema/control.h"
+#include "link/control.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

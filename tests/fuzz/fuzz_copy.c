@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "agent/facts.h"
-#include "agent/image.h"
-#include "agent/reader_image.h"
+#include "agent/libc/facts.h"
+#include "agent/libc/image.h"
+#include "agent/memory/reader_image.h"
 
 #define START 0x10000000u
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/maps.h"
+#include "agent/memory/maps.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "link/wire.h"
 #include "schema/metrics.h"
 #include "schema/snapshot_json.h"
-#include "schema/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "schema/request.h"
+#include "link/request.h"
 
 #define W	  uint64_t
 #define S(n)	  n##_64

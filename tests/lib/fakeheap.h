@@ -8,11 +8,11 @@
 #ifndef HT_TESTS_FAKEHEAP_H
 #define HT_TESTS_FAKEHEAP_H
 
-#include "agent/facts.h"
-#include "agent/layout.h"
-#include "agent/maps.h"
-#include "agent/reader_image.h"
-#include "agent/walk.h"
+#include "agent/libc/facts.h"
+#include "agent/libc/layout.h"
+#include "agent/memory/maps.h"
+#include "agent/memory/reader_image.h"
+#include "agent/walk/walk.h"
 
 /* One release's offsets. */
 struct family {

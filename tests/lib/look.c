@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/helper.h"
-#include "agent/locate.h"
-#include "agent/stop.h"
-#include "agent/walk.h"
+#include "agent/libc/locate.h"
+#include "agent/self/helper.h"
+#include "agent/stop/stop.h"
+#include "agent/walk/walk.h"
 #include "common/clock.h"
-#include "schema/request.h"
+#include "link/request.h"
 
 struct look {
 	pid_t pid;

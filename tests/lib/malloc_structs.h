@@ -202,7 +202,7 @@ static const struct family S(next_family) = {45,
 					     CACHE(tcache_next),
 					     3};
 
-/* What its debug information says, as agent/dwarf.c hands it on. */
+/* What its debug information says, as agent/libc/dwarf.c hands it on. */
 #define P(id, st, member)                                                      \
 	f->dwarf[HT_P_##id] =                                                  \
 		(struct ht_place){offsetof(struct S(st), member),              \

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "agent/tasks.h"
+#include "agent/stop/tasks.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 

@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "schema/client.h"
+#include "link/client.h"
 #include "schema/snapshot.h"
 #include "tests/lib/target.h"
 

@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "schema/client.h"
+#include "link/client.h"
 #include "tests/lib/fake.h"
 
 extern char **environ;

@@ -31,11 +31,11 @@
 
 #include <cmocka.h>
 
-#include "agent/guard.h"
-#include "agent/session.h"
-#include "agent/stop.h"
-#include "agent/target.h"
-#include "agent/tasks.h"
+#include "agent/sample/session.h"
+#include "agent/sample/target.h"
+#include "agent/self/guard.h"
+#include "agent/stop/stop.h"
+#include "agent/stop/tasks.h"
 #include "common/clock.h"
 #include "tests/lib/target.h"
 

@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "agent/session.h"
-#include "agent/target.h"
+#include "agent/sample/session.h"
+#include "agent/sample/target.h"
 #include "tests/lib/target.h"
 
 #define ASKED	   4

@@ -18,9 +18,9 @@
 
 #include <cmocka.h>
 
-#include "agent/maps.h"
-#include "agent/stop.h"
-#include "agent/tasks.h"
+#include "agent/memory/maps.h"
+#include "agent/stop/stop.h"
+#include "agent/stop/tasks.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "tests/lib/target.h"

@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "agent/layout.h"
+#include "agent/libc/layout.h"
 
 typedef uint64_t w8;
 typedef uint32_t w4;

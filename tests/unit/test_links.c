@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "agent/links.h"
+#include "agent/walk/links.h"
 
 #define CHUNKS	    200000u
 #define EACH	    6u /* units from one chunk to the next: 96 bytes */

@@ -18,11 +18,11 @@
 
 #include <cmocka.h>
 
-#include "agent/debugfile.h"
-#include "agent/facts.h"
-#include "agent/layout_role.h"
-#include "agent/locate_int.h"
-#include "agent/reader_image.h"
+#include "agent/libc/debugfile.h"
+#include "agent/libc/facts.h"
+#include "agent/libc/layout_role.h"
+#include "agent/libc/locate_int.h"
+#include "agent/memory/reader_image.h"
 
 #define BASE	 0x400000u
 #define TEXT_OFF 0x1000u /* the banner */

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "agent/maps.h"
+#include "agent/memory/maps.h"
 
 static const char good[] =
 	"1000-3000 r-xp 00002000 08:02 77                 /lib/a b.so "

@@ -18,9 +18,9 @@
 
 #include <cmocka.h>
 
-#include "agent/pace.h"
-#include "agent/pages.h"
-#include "agent/reader.h"
+#include "agent/memory/pages.h"
+#include "agent/memory/reader.h"
+#include "agent/self/pace.h"
 #include "common/clock.h"
 
 #define PAGE  4096u

@@ -13,10 +13,10 @@
 
 #include <cmocka.h>
 
-#include "agent/cgroup.h"
-#include "agent/procfs.h"
+#include "agent/memory/cgroup.h"
+#include "agent/memory/procfs.h"
 #include "common/clock.h"
-#include "schema/request.h"
+#include "link/request.h"
 
 static void a_name_with_blanks_and_brackets_is_read_right(void **state)
 {

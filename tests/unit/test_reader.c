@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
-#include "agent/pages.h"
-#include "agent/reader.h"
-#include "agent/reader_image.h"
+#include "agent/memory/pages.h"
+#include "agent/memory/reader.h"
+#include "agent/memory/reader_image.h"
 #include "common/cleanup.h"
 
 #define PAGE  4096ul

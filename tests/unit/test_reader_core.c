@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "agent/reader_core.h"
+#include "agent/memory/reader_core.h"
 
 #define BASE 0x7000000000ull
 #define PAGE 4096ull

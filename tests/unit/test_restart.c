@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-#include "agent/restart.h"
-#include "agent/stop.h"
+#include "agent/stop/restart.h"
+#include "agent/stop/stop.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "tests/lib/target.h"

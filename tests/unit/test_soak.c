@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "common/cleanup.h"
-#include "schema/client.h"
+#include "link/client.h"
 #include "tests/lib/target.h"
 
 #define WARM_UP 20 /* samples until caches and tables have their size */

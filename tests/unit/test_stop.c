@@ -16,8 +16,8 @@
 
 #include <cmocka.h>
 
-#include "agent/stop.h"
-#include "agent/tasks.h"
+#include "agent/stop/stop.h"
+#include "agent/stop/tasks.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "tests/lib/target.h"

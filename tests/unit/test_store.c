@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "schema/store.h"
-#include "schema/store_int.h"
+#include "store/store.h"
+#include "store/store_int.h"
 #include "tests/lib/fake.h"
 
 static char path[64];
@@ -102,7 +102,7 @@ static void every_field_and_metric_has_a_column(void **state)
 				ht_record_column(id, &type->fields[i]);
 
 			if (!has_column(st->db, table, column))
-				fail_msg("schema/sql: table %s lacks column %s",
+				fail_msg("store/sql: table %s lacks column %s",
 					 table, column);
 		}
 	}
@@ -111,7 +111,7 @@ static void every_field_and_metric_has_a_column(void **state)
 
 		if (!has_column(st->db, "sample", name) ||
 		    !has_column(st->db, "rollup", name))
-			fail_msg("schema/sql: tables sample and rollup need "
+			fail_msg("store/sql: tables sample and rollup need "
 				 "column %s",
 				 name);
 	}

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "schema/store.h"
-#include "schema/store_int.h"
+#include "store/store.h"
+#include "store/store_int.h"
 #include "tests/lib/fake.h"
 
 #define S    HT_NS_PER_S

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "agent/stop.h"
-#include "agent/unwind.h"
+#include "agent/sample/unwind.h"
+#include "agent/stop/stop.h"
 #include "common/clock.h"
 #include "tests/lib/target.h"
 

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "schema/request.h"
+#include "link/request.h"
 #include "tests/lib/look.h"
 #include "tests/lib/target.h"
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "agent/locate_int.h"
+#include "agent/libc/locate_int.h"
 #include "tests/lib/fakeheap.h"
 
 static void compare(const struct fake *k, const struct ht_snapshot *s)

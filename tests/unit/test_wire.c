@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "schema/wire.h"
+#include "link/wire.h"
 #include "tests/lib/fake.h"
 
 static struct ht_err err;
