@@ -7,7 +7,7 @@
 #include "analysis/season.h"
 #include "analysis/thresholds.h"
 
-static void column_points(const struct ht_window *w, enum ht_metric m,
+static void column_points(const struct ht_window *w, enum ht_need m,
 			  struct ht_points *ret)
 {
 	double low[HT_POINTS_MAX], mid[HT_POINTS_MAX], high[HT_POINTS_MAX];
@@ -19,8 +19,8 @@ static void column_points(const struct ht_window *w, enum ht_metric m,
 }
 
 /* a + b, where b counts 0 when it is unknown (no swap, no shared memory). */
-static void sum_points(const struct ht_window *w, enum ht_metric a,
-		       enum ht_metric b, struct ht_points *ret)
+static void sum_points(const struct ht_window *w, enum ht_need a,
+		       enum ht_need b, struct ht_points *ret)
 {
 	double sum[3][HT_POINTS_MAX], other[HT_POINTS_MAX];
 	const enum ht_stat stat[3] = {HT_STAT_P10, HT_STAT_MEDIAN, HT_STAT_MAX};
@@ -42,7 +42,7 @@ static double last_of(const struct ht_points *p)
 /* --- quiet moments ---------------------------------------------------------
  */
 
-static double quantile_at(const struct ht_window *w, enum ht_metric metric,
+static double quantile_at(const struct ht_window *w, enum ht_need metric,
 			  const size_t *at, size_t n, double q)
 {
 	double column[HT_POINTS_MAX], picked[HT_POINTS_MAX];
@@ -104,8 +104,8 @@ static size_t quiet_moments(const struct ht_window *w, size_t *ret)
 	size_t n = 0, m = 0, first = first_of_state(w);
 	double edge;
 
-	ht_window_column(w, HT_M_in_use, HT_STAT_MEDIAN, u);
-	ht_window_column(w, HT_M_retained, HT_STAT_MEDIAN, kept);
+	ht_window_column(w, HT_NEED_in_use, HT_STAT_MEDIAN, u);
+	ht_window_column(w, HT_NEED_retained, HT_STAT_MEDIAN, kept);
 	for (size_t i = first; i < w->n; i++)
 		if (!isnan(u[i]) && !isnan(kept[i]))
 			known[n++] = u[i];
@@ -123,7 +123,7 @@ static double peak_of_arenas(const struct ht_measure *m)
 
 	if (!isnan(m->period))
 		part = fmax(part, m->period);
-	ht_window_column(&m->w, HT_M_in_use_arena, HT_STAT_MAX, u);
+	ht_window_column(&m->w, HT_NEED_in_use_arena, HT_STAT_MAX, u);
 	for (size_t i = 0; i < m->w.n; i++)
 		if (m->w.t[i] >= end - part)
 			peak = fmax(peak, u[i]);
@@ -137,8 +137,8 @@ static void quiet(struct ht_measure *m)
 	double blocked_4, blocked_span, swap;
 
 	q->n = n;
-#define AT(metric)     quantile_at(&m->w, HT_M_##metric, at, n, 0.5)
-#define MOSTLY(metric) quantile_at(&m->w, HT_M_##metric, at, n, 0.25)
+#define AT(metric)     quantile_at(&m->w, HT_NEED_##metric, at, n, 0.5)
+#define MOSTLY(metric) quantile_at(&m->w, HT_NEED_##metric, at, n, 0.25)
 	q->in_use = AT(in_use);
 	q->retained = AT(retained);
 	q->trimmable = AT(trimmable);
@@ -201,7 +201,7 @@ static double lowest_retained(const struct ht_window *w)
 {
 	double low[HT_POINTS_MAX], least = NAN;
 
-	ht_window_column(w, HT_M_retained, HT_STAT_MIN, low);
+	ht_window_column(w, HT_NEED_retained, HT_STAT_MIN, low);
 	for (size_t i = 0; i < w->n; i++)
 		least = fmin(least, low[i]);
 	return least;
@@ -212,14 +212,15 @@ static void load(struct ht_measure *m)
 	const struct ht_window *w = &m->w;
 	struct ht_points limit;
 
-	column_points(w, HT_M_in_use, &m->in_use);
-	column_points(w, HT_M_retained, &m->retained);
-	column_points(w, HT_M_heap_resident, &m->heap);
-	column_points(w, HT_M_rss_shmem, &m->shmem);
-	column_points(w, HT_M_limit, &limit);
-	sum_points(w, HT_M_rss_anon, HT_M_swap, &m->anon);
-	sum_points(w, HT_M_non_malloc_anon, HT_M_rss_shmem, &m->outside);
-	sum_points(w, HT_M_in_use_arena, HT_M_mmapped_resident, &m->written);
+	column_points(w, HT_NEED_in_use, &m->in_use);
+	column_points(w, HT_NEED_retained, &m->retained);
+	column_points(w, HT_NEED_heap_resident, &m->heap);
+	column_points(w, HT_NEED_rss_shmem, &m->shmem);
+	column_points(w, HT_NEED_limit, &limit);
+	sum_points(w, HT_NEED_rss_anon, HT_NEED_swap, &m->anon);
+	sum_points(w, HT_NEED_non_malloc_anon, HT_NEED_rss_shmem, &m->outside);
+	sum_points(w, HT_NEED_in_use_arena, HT_NEED_mmapped_resident,
+		   &m->written);
 	m->limit = last_of(&limit);
 	m->anon_now = last_of(&m->anon);
 	m->in_use_rise = ht_points_rise(&m->in_use);

@@ -390,9 +390,11 @@ static bool record_in(const struct ht_series *s,
 		      const struct ht_verdict *recent,
 		      const struct ht_verdict *whole)
 {
-	enum ht_metric m = recent->label == HT_LABEL_LEAK
-				   ? HT_M_in_use
-				   : HT_M_non_malloc_anon;
+	enum ht_need m = recent->label == HT_LABEL_LEAK
+				 ? HT_NEED_in_use
+				 : HT_NEED_non_malloc_anon;
+	const double *high = ht_need_rows(s, m, HT_STAT_MAX);
+	const double *low = ht_need_rows(s, m, HT_STAT_P10);
 	double now = NAN, before = NAN;
 
 	for (size_t i = 0; i < s->rows; i++) {
@@ -401,9 +403,9 @@ static bool record_in(const struct ht_series *s,
 		if (t < whole->from_ns || t > whole->to_ns)
 			continue;
 		if (t < recent->from_ns)
-			before = fmax(before, s->metric[m][HT_STAT_MAX][i]);
-		else if (!isnan(s->metric[m][HT_STAT_P10][i]))
-			now = s->metric[m][HT_STAT_P10][i];
+			before = fmax(before, high[i]);
+		else if (!isnan(low[i]))
+			now = low[i];
 	}
 	return isnan(before) || now >= before;
 }

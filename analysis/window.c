@@ -152,10 +152,11 @@ void ht_window_open(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
  * is no sample, not a low or a high one. */
 static bool doubtful(const struct ht_series *s, size_t row)
 {
-	double moved = s->metric[HT_M_uncertain][HT_STAT_MEDIAN][row];
+	const double *moved =
+		ht_need_rows(s, HT_NEED_uncertain, HT_STAT_MEDIAN);
+	const double *system = ht_need_rows(s, HT_NEED_system, HT_STAT_MEDIAN);
 
-	return moved > ht_t.uncertain_share *
-			       s->metric[HT_M_system][HT_STAT_MEDIAN][row];
+	return moved[row] > ht_t.uncertain_share * system[row];
 }
 
 /* A bucket of more rows is judged by evenly picked ones (the largest and the
@@ -194,10 +195,10 @@ void ht_window_rows(const struct ht_window *w, const double *rows,
 			      : NAN;
 }
 
-void ht_window_column(const struct ht_window *w, enum ht_metric m,
+void ht_window_column(const struct ht_window *w, enum ht_need m,
 		      enum ht_stat stat, double ret[HT_POINTS_MAX])
 {
-	ht_window_rows(w, w->s->metric[m][stat], stat, ret);
+	ht_window_rows(w, ht_need_rows(w->s, m, stat), stat, ret);
 }
 
 static bool lists_classes(const struct ht_window *w, size_t from, size_t end)

@@ -4,8 +4,8 @@
 #ifndef HT_ANALYSIS_WINDOW_H
 #define HT_ANALYSIS_WINDOW_H
 
+#include "analysis/needs.h"
 #include "analysis/stats.h"
-#include "schema/series.h"
 
 struct ht_window {
 	const struct ht_series *s; /* borrowed */
@@ -26,7 +26,7 @@ void ht_window_open(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 
 /* One value a bucket, NaN where unknown: the 10th percentile of the rows' 10th
  * percentiles, the median of their medians, the largest of their maxima. */
-void ht_window_column(const struct ht_window *w, enum ht_metric m,
+void ht_window_column(const struct ht_window *w, enum ht_need m,
 		      enum ht_stat stat, double ret[HT_POINTS_MAX]);
 /* The same of one size class; a class that a row does not list counts 0 there
  * when the row lists others. */

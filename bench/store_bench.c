@@ -12,8 +12,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "analysis/needs.h"
 #include "common/clock.h"
-#include "daemon/judge.h"
 #include "store/store.h"
 #include "tests/lib/fake.h"
 
@@ -168,6 +168,7 @@ static void read_all(const char *path, int64_t now_ns)
 						    [HT_M_rss] = true,
 						    [HT_M_trimmable] = true,
 						    [HT_M_top] = true};
+	bool verdict[HT_METRIC_COUNT];
 	const struct reading readings[] = {
 		{"30 d by minute, 5 metrics", 30 * DAY_NS, 50000, 0, trend, 0},
 		{"30 d by minute, medians of 5 metrics", 30 * DAY_NS, 50000,
@@ -177,7 +178,7 @@ static void read_all(const char *path, int64_t now_ns)
 		{"7 d mixed, all metrics", 7 * DAY_NS, 0, 0, NULL, 1},
 		{"7 d mixed, 5 metrics", 7 * DAY_NS, 0, 0, trend, 1},
 		{"7 d mixed, as for a verdict", 7 * DAY_NS, 0,
-		 HT_SERIES_CLASSES | HT_SERIES_MAPPINGS, ht_judge_metrics, 1},
+		 HT_SERIES_CLASSES | HT_SERIES_MAPPINGS, verdict, 1},
 		{"7 d in 1100 rows, with classes", 7 * DAY_NS, 1100,
 		 HT_SERIES_CLASSES, NULL, 0},
 		{"1 h of samples, all metrics", DAY_NS / 24, 0, 0, NULL, 0},
@@ -188,6 +189,7 @@ static void read_all(const char *path, int64_t now_ns)
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 	int64_t begin_ns;
 
+	ht_verdict_needs(verdict);
 	must(ht_store_open(path, HT_STORE_READ, &st, &err));
 	printf("\n| read | rows | best of %d, ms |\n| --- | --- | --- |\n",
 	       READS);

@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "analysis/needs.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/daemon.h"
@@ -30,35 +31,6 @@ static int64_t longest_window_ns(const struct ht_config *c)
 	return longest_ns;
 }
 
-/* What analysis/measure.c and window.c read of a series: reading all of them
- * from the store takes five times as long. test_judge holds the two lists
- * together. */
-const bool ht_judge_metrics[HT_METRIC_COUNT] = {
-	[HT_M_in_use] = true,
-	[HT_M_in_use_arena] = true,
-	[HT_M_retained] = true,
-	[HT_M_trimmable] = true,
-	[HT_M_heap_resident] = true,
-	[HT_M_resident_free] = true,
-	[HT_M_non_malloc_anon] = true,
-	[HT_M_rss_anon] = true,
-	[HT_M_rss_shmem] = true,
-	[HT_M_swap] = true,
-	[HT_M_limit] = true,
-	[HT_M_arenas] = true,
-	[HT_M_arenas_holding] = true,
-	[HT_M_non_main_free_resident] = true,
-	[HT_M_unattached_arenas] = true,
-	[HT_M_tcache] = true,
-	[HT_M_fastbin] = true,
-	[HT_M_top] = true,
-	[HT_M_trim_threshold] = true,
-	[HT_M_blocked_4] = true,
-	[HT_M_blocked_span] = true,
-	[HT_M_system] = true,
-	[HT_M_uncertain] = true,
-};
-
 int64_t ht_judge_wait_ns(int64_t evaluate_ns, int64_t cost_ns,
 			 int64_t history_ns, size_t processes)
 {
@@ -76,16 +48,18 @@ static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
 	int64_t begun_ns = ht_mono_ns();
 	int64_t cpu_ns = ht_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	HT_AUTO_SERIES struct ht_series history;
+	bool metrics[HT_METRIC_COUNT];
 	struct ht_err err;
 
 	ht_series_init(&history);
+	ht_verdict_needs(metrics);
 	if (!st || !p->store_id)
 		return false;
 	if (p->judged && begun_ns < p->verdict_ns)
 		return true;
 	if (ht_store_series_mixed(st, p->store_id, now_ns - HISTORY_NS, now_ns,
 				  HT_SERIES_CLASSES | HT_SERIES_MAPPINGS,
-				  ht_judge_metrics, &history, &err) != HT_OK) {
+				  metrics, &history, &err) != HT_OK) {
 		if (err.code != HT_NODATA)
 			ht_ingest_trouble(&d->ingest, "read history", &err);
 		return false;

@@ -23,9 +23,6 @@ struct ht_judge {
 int64_t ht_judge_wait_ns(int64_t evaluate_ns, int64_t cost_ns,
 			 int64_t history_ns, size_t processes);
 
-/* The metrics that a verdict needs. */
-extern const bool ht_judge_metrics[HT_METRIC_COUNT];
-
 enum ht_code ht_judge_init(struct ht_judge *j, struct ht_daemon *d,
 			   struct ht_err *err) HT_MUST_CHECK;
 void ht_judge_fini(struct ht_judge *j);

@@ -69,6 +69,14 @@ ok "only the agent knows ptrace" \
 ok "only the store knows SQLite" \
 	no_match '#include <sqlite3\.h>' agent analysis cli daemon link schema common
 
+# Rules are asked of what the daemon loads for them; all else of a series is read
+# for a verdict, of which both programs load the same: see analysis/needs.h.
+reads_by_need() {
+	! sources analysis | grep -v -e /needs.c -e /alert_step.c -e /condition_ask.c |
+		xargs grep -nE '(->|\.)metric\['
+}
+ok "a verdict reads a series by analysis/needs.h alone" reads_by_need
+
 touch_target='^(ptrace|process_vm_readv|process_vm_writev)$'
 ok "heaptide imports no call that touches a target" \
 	imports_none_of "$HT_BUILD/heaptide" "$touch_target"
