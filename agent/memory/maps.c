@@ -14,6 +14,8 @@
 
 #define DELETED	   " (deleted)"
 #define READ_BLOCK ((size_t)256 << 10)
+/* A target that maps and unmaps without a rest is never read in one instant. */
+#define READ_TRIES 3
 
 /* A line being parsed: [at, end), without its newline. */
 struct line {
@@ -121,29 +123,42 @@ static size_t count_lines(const char *text, size_t len)
 	return n;
 }
 
+/* The newest line stands: what was told before of the same addresses was so
+ * when an earlier piece was read. */
+static void settle_last(struct ht_maps *m)
+{
+	struct ht_vma v = m->v[m->n];
+
+	while (m->n > 0 && m->v[m->n - 1].start >= v.start)
+		m->n--;
+	if (m->n > 0 && m->v[m->n - 1].end > v.start)
+		m->v[m->n - 1].end = v.start;
+	m->v[m->n++] = v;
+}
+
 static enum ht_code parse_lines(const char *text, size_t len, struct ht_maps *m,
 				struct ht_err *err)
 {
 	const char *end = text + len;
 	size_t text_used = 1; /* text[0] is "" for all anonymous mappings */
-	uint64_t last = 0;
+	uint64_t told = 0;    /* up to here */
 
-	while (text < end) {
+	for (size_t line = 1; text < end; line++) {
 		const char *eol = memchr(text, '\n', (size_t)(end - text));
 		struct line l = {text, eol ? eol : end};
 		struct ht_vma *v = &m->v[m->n];
 
-		if (!take_fields(&l, v) || v->start < last)
+		if (!take_fields(&l, v) || v->end <= told)
 			return ht_fail(
-				err, HT_CORRUPT,
+				err, HT_SYS,
 				"mappings: line %zu makes no sense: "
 				"'%.*s'",
-				m->n + 1,
+				line,
 				(int)(l.end - text < 80 ? l.end - text : 80),
 				text);
 		take_path(&l, m, v, &text_used);
-		last = v->end;
-		m->n++;
+		told = v->end;
+		settle_last(m);
 		text = l.end + 1;
 	}
 	return HT_OK;
@@ -156,7 +171,7 @@ enum ht_code ht_maps_parse(const char *text, size_t len, struct ht_maps *ret,
 	enum ht_code code;
 
 	if (len > UINT32_MAX / 2)
-		return ht_fail(err, HT_CORRUPT, "mappings: %zu bytes of text",
+		return ht_fail(err, HT_SYS, "mappings: %zu bytes of text",
 			       len);
 	m.v = calloc(count_lines(text, len), sizeof(*m.v));
 	m.text = calloc(len + 2, 1);
@@ -171,7 +186,8 @@ enum ht_code ht_maps_parse(const char *text, size_t len, struct ht_maps *ret,
 	return code;
 }
 
-/* Whole text of a /proc file, whose size is not known beforehand. */
+/* Whole text of a /proc file from its start, whose size is not known
+ * beforehand. */
 static enum ht_code slurp(int fd, char **ret, size_t *ret_len,
 			  struct ht_err *err)
 {
@@ -190,7 +206,9 @@ static enum ht_code slurp(int fd, char **ret, size_t *ret_len,
 			text = grown;
 			capacity += 2 * READ_BLOCK;
 		}
-		got = read(fd, text + len, READ_BLOCK);
+		got = pread(fd, text + len, READ_BLOCK, (off_t)len);
+		if (got < 0 && errno == EINTR)
+			continue;
 		if (got < 0)
 			return ht_fail_sys(err,
 					   errno == ESRCH ? HT_GONE : HT_SYS,
@@ -211,25 +229,137 @@ static enum ht_code code_of_open(int number)
 	return number == EACCES || number == EPERM ? HT_DENIED : HT_SYS;
 }
 
-enum ht_code ht_maps_read(pid_t pid, struct ht_maps *ret, struct ht_err *err)
+enum ht_code ht_maps_source_open(pid_t pid, struct ht_maps_source *ret,
+				 struct ht_err *err)
 {
-	HT_AUTO_FREE char *text = NULL;
-	HT_AUTO_FD int fd = -1;
-	size_t len = 0;
 	char path[64];
-	enum ht_code code;
 
 	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	*ret = (struct ht_maps_source){pid, open(path, O_RDONLY | O_CLOEXEC)};
+	if (ret->fd < 0)
 		return ht_fail_sys(err, code_of_open(errno), errno,
 				   "cannot read the mappings of process %d",
 				   (int)pid);
-	code = slurp(fd, &text, &len, err);
-	if (code == HT_OK)
-		code = ht_maps_parse(text, len, ret, err);
+	return HT_OK;
+}
+
+void ht_maps_source_close(struct ht_maps_source *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+}
+
+/* What all mappings are long together, by the kernel's own count (statm's
+ * first figure, in pages); false: it cannot be read. */
+static bool read_total(pid_t pid, uint64_t *ret)
+{
+	HT_AUTO_FD int fd = -1;
+	char path[64], text[128];
+	uint64_t pages;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	if (sscanf(text, "%" SCNu64, &pages) != 1)
+		return false;
+	*ret = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	return true;
+}
+
+/* The same by what was read. [vsyscall] is the kernel's own, and no mapping. */
+static uint64_t sum_of(const struct ht_maps *m)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].start <= INT64_MAX)
+			sum += m->v[i].end - m->v[i].start;
+	return sum;
+}
+
+static uint64_t apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* One try. Sets unsure; HT_GONE when the text ended with the process. */
+static enum ht_code read_once(const struct ht_maps_source *s,
+			      struct ht_maps *ret, struct ht_err *err)
+{
+	HT_AUTO_FREE char *text = NULL;
+	uint64_t before = 0, after = 0, sum;
+	bool counted = read_total(s->pid, &before);
+	size_t len = 0;
+	enum ht_code code = slurp(s->fd, &text, &len, err);
+
 	if (code != HT_OK)
-		ht_err_in(err, "process %d", (int)pid);
+		return code;
+	counted = read_total(s->pid, &after) && counted;
+	if (before > 0 && (after == 0 || len == 0))
+		return ht_fail(err, HT_GONE,
+			       "it ended, or replaced its program, while its "
+			       "mappings were read");
+	code = ht_maps_parse(text, len, ret, err);
+	if (code != HT_OK || !counted)
+		return code;
+	sum = sum_of(ret);
+	ret->unsure = apart(sum, before) < apart(sum, after)
+			      ? apart(sum, before)
+			      : apart(sum, after);
+	return HT_OK;
+}
+
+/* Whether two tries differ by nothing: then the kernel's count is another, not
+ * the mappings. */
+static bool same_again(const struct ht_maps *a, const struct ht_maps *b)
+{
+	return a->n > 0 && a->n == b->n && a->unsure == b->unsure &&
+	       sum_of(a) == sum_of(b);
+}
+
+enum ht_code ht_maps_source_read(const struct ht_maps_source *s,
+				 struct ht_maps *ret, struct ht_err *err)
+{
+	struct ht_maps best = {0}, m;
+	enum ht_code code = HT_BUG;
+
+	for (unsigned i = 0; i < READ_TRIES; i++) {
+		m = (struct ht_maps){0};
+		code = read_once(s, &m, err);
+		if (code == HT_GONE || code == HT_NOMEM)
+			break;
+		if (code != HT_OK)
+			continue;
+		if (same_again(&m, &best))
+			m.unsure = 0;
+		ht_maps_fini(&best);
+		best = m;
+		if (best.unsure == 0)
+			break;
+	}
+	if (code == HT_GONE || code == HT_NOMEM ||
+	    (code != HT_OK && best.n == 0)) {
+		ht_maps_fini(&best);
+		ht_err_in(err, "process %d", (int)s->pid);
+		return code;
+	}
+	*ret = best;
+	return HT_OK;
+}
+
+enum ht_code ht_maps_read(pid_t pid, struct ht_maps *ret, struct ht_err *err)
+{
+	struct ht_maps_source s = {.fd = -1};
+	enum ht_code code = ht_maps_source_open(pid, &s, err);
+
+	if (code == HT_OK)
+		code = ht_maps_source_read(&s, ret, err);
+	ht_maps_source_close(&s);
 	return code;
 }
 

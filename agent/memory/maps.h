@@ -33,16 +33,46 @@ struct ht_vma {
 };
 
 struct ht_maps {
-	struct ht_vma *v;
+	struct ht_vma *v; /* sorted; no two overlap */
 	size_t n;
 	char *text; /* all paths, NUL-terminated, "(deleted)" taken off */
+	/* Bytes by which they do not add up to what the kernel counts: they
+	 * changed while they were read, at each of some tries, so that one may
+	 * be missing or stand twice. 0: nothing was lost. */
+	uint64_t unsure;
 };
 
-/* Reads /proc/PID/maps in large blocks. */
+/* /proc/PID/maps, kept open: it can be read anew after all privileges were
+ * given up. Closed by ht_maps_source_close. */
+struct ht_maps_source {
+	pid_t pid;
+	int fd; /* -1: not open */
+};
+
+/* HT_GONE, HT_DENIED or HT_SYS. */
+enum ht_code ht_maps_source_open(pid_t pid, struct ht_maps_source *ret,
+				 struct ht_err *err) HT_MUST_CHECK;
+void ht_maps_source_close(struct ht_maps_source *s);
+/*
+ * Reads all of it. The kernel gives it in pieces of some 4 KiB, and mappings
+ * change in between: they are put together as ht_maps_parse says. Where one
+ * could be lost (their sum is not the total that the kernel keeps, statm's
+ * first figure) they are read again, a few times.
+ * HT_GONE: the process ended, or replaced its program.
+ */
+enum ht_code ht_maps_source_read(const struct ht_maps_source *s,
+				 struct ht_maps *ret,
+				 struct ht_err *err) HT_MUST_CHECK;
+/* Opens, reads and closes. */
 enum ht_code ht_maps_read(pid_t pid, struct ht_maps *ret,
 			  struct ht_err *err) HT_MUST_CHECK;
-/* Parses maps text (len bytes, hostile): for tests and fuzzing, and inside
- * ht_maps_read. Lines that make no sense are HT_CORRUPT. */
+/*
+ * Parses maps text (len bytes, hostile): for tests and fuzzing, and inside
+ * ht_maps_read. A line that begins below the end of those before it was told
+ * later than they were: it stands as it is, they are clipped or left out.
+ * Lines that make no sense, and those that end no later than the ones before
+ * them (the kernel only ever goes on), are HT_SYS.
+ */
 enum ht_code ht_maps_parse(const char *text, size_t len, struct ht_maps *ret,
 			   struct ht_err *err) HT_MUST_CHECK;
 void ht_maps_fini(struct ht_maps *m);
