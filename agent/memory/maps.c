@@ -171,8 +171,7 @@ enum ht_code ht_maps_parse(const char *text, size_t len, struct ht_maps *ret,
 	enum ht_code code;
 
 	if (len > UINT32_MAX / 2)
-		return ht_fail(err, HT_SYS, "mappings: %zu bytes of text",
-			       len);
+		return ht_fail(err, HT_SYS, "mappings: %zu bytes of text", len);
 	m.v = calloc(count_lines(text, len), sizeof(*m.v));
 	m.text = calloc(len + 2, 1);
 	if (!m.v || !m.text)

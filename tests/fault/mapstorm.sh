@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Limit: 240 s
 # Processes whose threads map, protect, widen and unmap at full speed, looked at in
-# every mode: no look fails for its mappings. LOOKS (64) in all; the long form is
+# every mode: no look fails for its mappings. LOOKS (32) in all; the long form is
 #     LOOKS=2000 PATIENCE=40 tests/run tests/fault/mapstorm.sh
 set -u
 # shellcheck source=tests/lib/tap.sh
@@ -10,7 +10,7 @@ set -u
 
 modes=(none bounded exact snapshot)
 kinds=(prf prfs prfm rrmm)
-each=$((${LOOKS:-64} / ${#modes[@]} / ${#kinds[@]}))
+each=$((${LOOKS:-32} / ${#modes[@]} / ${#kinds[@]}))
 
 # A thread that is always inside malloc is what exact and snapshot refuse; that
 # there was no time in the stop is said, too. Neither is a matter of mappings.

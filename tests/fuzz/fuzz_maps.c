@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text of a hostile /proc/PID/maps: parsed or refused. Once parsed, mappings are
- * in order, and each address belongs to the last line that told of it, however
- * the pieces overlap.
+ * Text of a hostile /proc/PID/maps: parsed or refused. Once parsed, mappings
+ * are in order, and each address belongs to the last line that told of it,
+ * however the pieces overlap.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -136,8 +136,7 @@ static void later_pieces_win_and_overlaps_are_clipped(void **state)
 		 "1000-2000" W "4000-5000" W "2000-6000" W,
 		 "1000-2000w 2000-6000w "},
 		{"torn twice at one place",
-		 "1000-2000" W "1000-3000" W "1000-4000" R,
-		 "1000-4000r "},
+		 "1000-2000" W "1000-3000" W "1000-4000" R, "1000-4000r "},
 		{"torn at two places",
 		 "1000-2000" W "1000-3000" W "7000-8000" R "6000-9000" W,
 		 "1000-3000w 6000-9000w "},
@@ -223,10 +222,9 @@ static void a_storm_of_mappings_fails_no_read_and_loses_nothing(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < STEADY; i++) {
-		steady[i] =
-			mmap(NULL, 1 << 12,
-			     i % 2 ? PROT_READ : PROT_READ | PROT_WRITE,
-			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		steady[i] = mmap(NULL, 1 << 12,
+				 i % 2 ? PROT_READ : PROT_READ | PROT_WRITE,
+				 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		assert_ptr_not_equal(steady[i], MAP_FAILED);
 	}
 	child = fork();
