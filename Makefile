@@ -115,6 +115,13 @@ $(BUILD)/tools/matrix_check: $(BUILD)/obj/tests/matrix/check.o $(BUILD)/obj/test
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(AGENT_LIBS)
 
+# Made services over days, judged as the daemon judges them.
+HISTORIES := $(BUILD)/tools/histories
+$(HISTORIES): $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/histories/*.c))) $(BUILD)/obj/tests/lib/made.o $(BUILD)/obj/tests/lib/levels.o $(call LIBS_OF,analysis schema common)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ljansson -lm
+TOOLS += $(HISTORIES)
+
 tools: $(TOOLS)
 
 # Measuring programs, and what they measure (heapgen); linked with every room.
