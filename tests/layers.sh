@@ -5,6 +5,25 @@
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 
+# Rooms, and whose headers each may include beside its own. From the top down:
+# what stands in a row knows nothing of what stands above it.
+rooms='
+cli: analysis store link schema common
+daemon: analysis store link schema common
+agent: link schema common
+agent/sample: agent/walk agent/stop agent/libc agent/memory agent/self link schema common
+agent/walk: agent/libc agent/memory agent/self link/request.h schema common
+agent/stop: agent/memory agent/self schema common
+agent/libc: agent/memory agent/self schema common
+agent/memory: agent/self schema common
+agent/self: schema common
+analysis: schema common
+store: schema common
+link: schema common
+schema: common
+common: schema/errors.def
+'
+
 # sources ROOM...: their files, in all their folders.
 sources() { find "$@" -name '*.[ch]' | sort; }
 
@@ -30,6 +49,45 @@ only_from() {
 	return "$status"
 }
 
+# Every folder of the product's source is a room, so that none goes unchecked.
+all_rooms() {
+	local folder
+	git ls-files '*.[ch]' | sed 's|/[^/]*$||' | sort -u |
+		grep -vE '^(tests|bench|samples)(/|$)' | while read -r folder; do
+		grep -q "^$folder:" <<<"$rooms" || echo "no room: $folder"
+	done | grep . && return 1
+	return 0
+}
+
+# draw: the rooms as the code has them: whom each one really includes.
+draw() {
+	local room names=()
+	mapfile -t names < <(sed -n 's/^\([a-z/]*\):.*/\1/p' <<<"$rooms")
+	for room in "${names[@]}"; do
+		find "$room" -name '*.[ch]' -printf '%h/%f\n' | grep "^$room/[^/]*$" |
+			xargs sed -n 's|^#include "\(.*\)/[^/]*"|\1|p' | sort -u |
+			grep -vx "$room" | awk -v room="$room" -v names="${names[*]}" '
+				{ has[$0] = 1 }
+				END {
+					line = sprintf("%-13s▸", room)
+					n = split(names, order, " ")
+					for (i = 1; i <= n; i++)
+						if (order[i] in has) {
+							sub("agent/", "", order[i])
+							line = line " " order[i]
+						}
+					print line
+				}'
+	done
+}
+drawn() { # as docs/architecture.md has it
+	diff <(sed -n '/^<!-- drawn/,/^<!-- end/p' docs/architecture.md | grep ▸) <(draw)
+}
+if [ "${1-}" = draw ]; then
+	draw
+	exit
+fi
+
 no_match() { # PATTERN ROOM...
 	! grep -rnE --include='*.[ch]' "$@"
 }
@@ -52,18 +110,18 @@ archive_imports_none_of() { # LIBRARY PATTERN
 	! nm --undefined-only "$1" | awk '{ print $NF }' | grep -E "$2"
 }
 
-ok "common includes common and the error table" only_from common common schema/errors.def
-ok "schema includes schema and common" only_from schema schema common
-ok "link includes link, schema and common" only_from link link schema common
-ok "store includes store, schema and common" only_from store store schema common
-ok "analysis includes analysis, schema and common" \
-	only_from analysis analysis schema common
-ok "agent includes agent, link, schema and common: no store" \
-	only_from agent agent link schema common
-ok "daemon does not include the agent or the cli" \
-	only_from daemon daemon analysis store link schema common
-ok "cli does not include the agent or the daemon" \
-	only_from cli cli analysis store link schema common
+ok "each folder is a room" all_rooms
+while IFS=: read -r room below; do
+	# shellcheck disable=SC2086 # a list
+	[ -z "$room" ] || ok "$room includes:${below:-  itself alone}" only_from "$room" "$room" $below
+done <<<"$rooms"
+
+# An arrow that points upward is found: seen red each time.
+mkdir -p "$HT_TMP/agent/memory"
+echo '#include "agent/walk/walk.h"' >"$HT_TMP/agent/memory/wrong.c"
+wrong() { (cd "$HT_TMP" && only_from agent/memory agent/memory agent/self schema common); }
+refuse "memory that included the walk would be found" wrong
+ok "docs/architecture.md draws the rooms as they are (tests/layers.sh draw)" drawn
 ok "only the agent knows ptrace" \
 	no_match '#include <sys/(ptrace|uio|user)\.h>' daemon cli analysis store link schema common
 ok "only the store knows SQLite" \

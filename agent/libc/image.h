@@ -41,4 +41,8 @@ enum ht_code ht_image_copy(const struct ht_locate_in *in,
 			   const struct ht_image_at *image, int *ret_fd,
 			   struct ht_err *err) HT_MUST_CHECK;
 
+/* End of what a loaded ELF file occupies in memory, .bss included, in whole
+ * pages; 0: no ELF. start: of its first mapping. */
+uint64_t ht_image_memory_end(struct ht_reader *r, uint64_t start);
+
 #endif

@@ -4,10 +4,10 @@
  * that are mapped with it. What lies behind is not the library's, even when the
  * kernel shows both as one mapping.
  */
+#include "agent/libc/image.h"
+
 #include <elf.h>
 #include <string.h>
-
-#include "agent/walk/walk_int.h"
 
 #define PAGE	    UINT64_C(4096)
 #define HEADERS_MAX 64

@@ -12,6 +12,7 @@
 #include "agent/libc/malloc_state.h"
 #include "agent/memory/maps.h"
 #include "agent/memory/reader.h"
+#include "agent/memory/thread_state.h"
 #include "schema/snapshot.h"
 
 #define HT_MALLOCS_MAX 16

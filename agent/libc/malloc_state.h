@@ -29,13 +29,4 @@ struct ht_malloc {
 	int safe_linking; /* 1, 0, or -1: not known yet, detect by content */
 };
 
-/* What a thread adds: registers as they were in the stop. */
-struct ht_thread_state {
-	int tid;
-	uint64_t thread_pointer; /* fs_base or gs base */
-	uint64_t pc, sp;
-	uint64_t frame; /* rbp or ebp; 0: unknown */
-	bool registers; /* false: the four above are unknown */
-};
-
 #endif

@@ -11,7 +11,6 @@
 
 #include "agent/memory/cgroup.h"
 #include "common/clock.h"
-#include "link/request.h"
 
 #define TEXT_MAX 8192 /* the largest of these files is status, some 1.5 KB */
 #define KIB	 1024u

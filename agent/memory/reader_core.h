@@ -9,10 +9,10 @@
 #ifndef HT_AGENT_MEMORY_READER_CORE_H
 #define HT_AGENT_MEMORY_READER_CORE_H
 
-#include "agent/libc/malloc_state.h"
 #include "agent/memory/maps.h"
 #include "agent/memory/pages.h"
 #include "agent/memory/reader.h"
+#include "agent/memory/thread_state.h"
 
 struct ht_core {
 	struct ht_reader reader;

@@ -8,9 +8,9 @@
 #ifndef HT_AGENT_SAMPLE_FRAMES_H
 #define HT_AGENT_SAMPLE_FRAMES_H
 
-#include "agent/libc/malloc_state.h"
 #include "agent/memory/maps.h"
 #include "agent/memory/reader.h"
+#include "agent/memory/thread_state.h"
 
 /* Innermost first, the thread's own pc included; each returns false to end.
  * Ends where unwinding does, after HT_FRAMES_LIMIT at the latest. Returns

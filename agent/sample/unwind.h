@@ -4,9 +4,9 @@
 #define HT_AGENT_SAMPLE_UNWIND_H
 
 #include "agent/libc/locate.h"
-#include "agent/libc/malloc_state.h"
 #include "agent/memory/maps.h"
 #include "agent/memory/reader.h"
+#include "agent/memory/thread_state.h"
 
 /* Whether the thread's pc, or a return address on its upper stack, lies in
  * malloc's code: its lists may be half-changed. Unknown counts as inside when

@@ -5,8 +5,8 @@
 
 #include <sys/user.h>
 
-#include "agent/libc/malloc_state.h"
 #include "agent/memory/reader.h"
+#include "agent/memory/thread_state.h"
 #include "agent/stop/tasks.h"
 
 enum ht_held_state {

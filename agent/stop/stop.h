@@ -18,8 +18,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/libc/malloc_state.h"
 #include "agent/memory/reader.h"
+#include "agent/memory/thread_state.h"
 #include "agent/stop/held.h"
 #include "agent/stop/inject.h"
 #include "common/err.h"

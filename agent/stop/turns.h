@@ -19,8 +19,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "agent/libc/malloc_state.h"
 #include "agent/memory/reader.h"
+#include "agent/memory/thread_state.h"
 #include "common/err.h"
 
 struct ht_turns_limits {

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/libc/image.h"
 #include "agent/walk/walk_int.h"
 
 #define NO_GROUP SIZE_MAX

@@ -15,6 +15,7 @@
 #include "agent/memory/maps.h"
 #include "agent/memory/pages.h"
 #include "agent/memory/reader.h"
+#include "agent/memory/thread_state.h"
 #include "schema/snapshot.h"
 
 struct ht_walk_in {

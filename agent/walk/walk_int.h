@@ -305,9 +305,6 @@ void ht_sweep_below(struct ht_arena_walk *aw, size_t i, uint64_t address);
 /* The pin, and blocked_* of the main arena. */
 void ht_blocked(struct ht_arena_walk *aw);
 
-/* End of what a loaded ELF file occupies in memory, in whole pages; 0: no ELF.
- */
-uint64_t ht_image_memory_end(struct ht_reader *r, uint64_t start);
 /* Mappings by kind, RSS by cause. */
 enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err) HT_MUST_CHECK;
 /* Totals, fragmentation, size classes, params. */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known of a thread of a target: registers as they were in the stop,
+ * or in the core file. */
+#ifndef HT_AGENT_MEMORY_THREAD_STATE_H
+#define HT_AGENT_MEMORY_THREAD_STATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct ht_thread_state {
+	int tid;
+	uint64_t thread_pointer; /* fs_base or gs base */
+	uint64_t pc, sp;
+	uint64_t frame; /* rbp or ebp; 0: unknown */
+	bool registers; /* false: the four above are unknown */
+};
+
+#endif
