@@ -37,6 +37,17 @@ poll() {
 	done
 }
 
+# needs FACT: skips the test where this machine lacks it (tests/lib/machine.sh).
+needs() {
+	local why status=0
+	why=$("$HT_TOP/tests/lib/machine.sh" "$1" 2>&1) || status=$?
+	case $status in
+	0) ;;
+	1) skip "$why" ;;
+	*) echo "$why" && return 1 ;;
+	esac
+}
+
 # fails STATUS TEXT COMMAND...: with this status, this text on stderr, and the
 # form "heaptide: what (hint)".
 fails() {

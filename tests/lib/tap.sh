@@ -7,8 +7,13 @@
 #   same NAME GOT WANTED    passes when both are the same number (unknown never is)
 #   near NAME GOT WANTED TOLERANCE   numbers, |GOT - WANTED| <= TOLERANCE
 #   between NAME GOT LOW HIGH        numbers, both ends included
+#   can FACT NAME           true where this machine has the FACT of machine.sh; else
+#                           NAME is told as skipped:  can run32 "x" && ok "x" ./x
+#   needs FACT...           the rest of the file wants them all, or is told as skipped
 #   poll SECONDS COMMAND... until the command succeeds; fails at the limit, which
 #                           is PATIENCE (4) times what is ample on a quiet machine
+#   ready SECONDS COMMAND...   as poll; fails at once when what start() started last
+#                           has ended: a program that cannot run is not waited for
 #   stop_started            ends what start() started
 #   start COMMAND...        in the background; sets $started, remembered for the end
 #   plan                    last line of every script: prints 1..N, sets the exit status
@@ -16,6 +21,7 @@
 tap_count=0
 tap_failed=0
 tap_started=()
+tap_lib=$(cd "${BASH_SOURCE[0]%/*}" && pwd)
 
 tap_result() { # STATUS NAME
 	tap_count=$((tap_count + 1))
@@ -74,6 +80,33 @@ between() {
 	tap_result $status "$1"
 	[ $status -eq 0 ] || note "got $2, wanted $3 to $4"
 }
+
+can() {
+	local why status
+	why=$("$tap_lib/machine.sh" "$1" 2>&1 </dev/null)
+	status=$?
+	case $status in
+	0) return 0 ;;
+	1) tap_result 0 "$2 # SKIP $why" ;;
+	*) tap_result 1 "$2" && note "$why" ;;
+	esac
+	return 1
+}
+
+needs() {
+	local fact
+	for fact; do
+		can "$fact" "the rest of the file" || plan
+	done
+}
+
+ready() {
+	local seconds=$1 awaited=$started
+	shift
+	poll "$seconds" true_or_gone "$@"
+	"$@" >/dev/null 2>&1
+}
+true_or_gone() { "$@" || not_running "$awaited"; }
 
 poll() {
 	local until=$((SECONDS + $1 * ${PATIENCE:-4}))

@@ -25,6 +25,7 @@
 #include "store/store.h"
 #include "store/store_int.h"
 #include "tests/lib/fake.h"
+#include "tests/lib/machine.h"
 #include "tests/lib/vfs.h"
 
 static char dir[64], path[80];
@@ -426,8 +427,7 @@ a_reader_without_the_right_to_write_reads_all_or_says_why(void **state)
 	char wal[100];
 
 	(void)state;
-	if (geteuid() != 0)
-		skip(); /* needs to become another user */
+	needs("root"); /* to become another user */
 	make_store();
 	chmod(path, 0644);
 	assert_int_equal(read_as_nobody(EACH), 0); /* writer gone */

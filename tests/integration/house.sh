@@ -1,0 +1,145 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 120 s
+# The tests' own house: what tests/run counts as passed, failed and skipped. It is
+# given a tree of its own with tests that pass, fail, skip, hang and leave things.
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+mkdir -p "$HT_TMP/tests/unit" "$HT_TMP/build/tests"
+cp -r "$HT_TOP/tests/run" "$HT_TOP/tests/lib" "$HT_TMP/tests"
+cd "$HT_TMP" || exit 1
+
+# a FILE: a test from standard input
+a() { { echo '. "$HT_TOP/tests/lib/tap.sh"' && cat; } >"tests/$1"; }
+# run FILE...: by a runner with nothing of ours; leaves "said", sets $status.
+run() {
+	env -u HT_BUILD -u HT_TMP -u HT_TEST_ID -u HT_MACHINE PATIENCE=1 \
+		HT_MACHINE_WITHOUT=swap tests/run "$@" >said 2>&1
+	status=$?
+}
+counts() { is "$1" "$(tail -n 1 said), status $status" "$2"; }
+tells() { ok "$1" grep -qE -- "$2" said; }
+
+a pass.sh <<'T'
+ok "is well" true
+plan
+T
+run tests/pass.sh
+counts "what passes is counted" "1 passed, 0 failed, 0 skipped, status 0"
+
+a fail.sh <<'T'
+ok "is well" true
+ok "is ill" false
+plan
+T
+run tests/pass.sh tests/fail.sh
+counts "what fails is counted" "2 passed, 1 failed, 0 skipped, status 1"
+tells "what failed is shown" "not ok 2 - is ill"
+refuse "what fails twice is not called unsteady" grep -q ^unsteady said
+
+a skips.sh <<'T'
+can swap "is swapped" && ok "is swapped" false
+ok "is well" true
+plan
+T
+cat >tests/skips.bats <<'T'
+load lib/bats
+@test "is swapped" { needs swap; false; }
+T
+sed 's/^load.*//' "$HT_TOP/tests/cli/common.bash" >tests/lib/bats.bash
+run tests/skips.sh tests/skips.bats
+counts "a fact that the machine lacks is a skip" "1 passed, 0 failed, 2 skipped, status 0"
+tells "with its reason" "^skipped: 2 for swap: the machine takes no swap file"
+
+a no_reason.sh <<'T'
+echo "ok 1 - is well # SKIP not today"
+echo 1..1
+T
+run tests/no_reason.sh
+counts "a skip without a fact has failed" "0 passed, 1 failed, 0 skipped, status 1"
+a wrong_reason.sh <<'T'
+can kernel_threads x || exit
+echo "ok 1 - is well # SKIP kernel_threads: not seen"
+echo 1..1
+T
+HT_MACHINE_WITHOUT='' run tests/wrong_reason.sh
+counts "a skip for a fact that the machine has, or nobody asked for, has failed" \
+	"0 passed, 1 failed, 0 skipped, status 1"
+a no_fact.sh <<'T'
+can fly "it flies" && ok "it flies" true
+plan
+T
+run tests/no_fact.sh
+counts "a fact that nobody knows is a failure" "0 passed, 1 failed, 0 skipped, status 1"
+
+cat >tests/unit/skips.c <<'C'
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include "tests/lib/machine.h"
+static void is_swapped(void **state) { (void)state; needs("swap"); fail(); }
+static void is_well(void **state) { (void)state; }
+int main(void)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(is_swapped),
+					   cmocka_unit_test(is_well)};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+C
+ok "a unit test builds" gcc -D_GNU_SOURCE -I. -o build/tests/skips tests/unit/skips.c tests/lib/machine.c -lcmocka
+run build/tests/skips
+counts "a unit test's skip is one" "1 passed, 0 failed, 1 skipped, status 0"
+tells "with its reason, too" "^skipped: 1 for swap: "
+
+# Passes only where nothing else runs.
+a beside.sh <<'T'
+ok "has the machine for itself" test ! -e "$HT_TOP/busy"
+plan
+T
+a busy.sh <<'T'
+touch "$HT_TOP/busy"
+poll 10 test -e "$HT_TOP/build/results/beside.sh.tap.result"
+rm "$HT_TOP/busy"
+ok "is well" true
+plan
+T
+touch busy
+run -j 2 tests/busy.sh tests/beside.sh
+counts "what fails beside others and passes alone has passed" \
+	"2 passed, 0 failed, 0 skipped, status 0"
+tells "and is named, with what failed" "^unsteady: beside.sh \(has the machine for itself\)"
+touch busy
+run -j 2 tests/beside.sh
+counts "what fails without others beside it has failed" "0 passed, 1 failed, 0 skipped, status 1"
+
+a nothing.sh <<<plan
+run tests/nothing.sh
+counts "a test with nothing in it has failed" "0 passed, 1 failed, 0 skipped, status 1"
+a hangs.sh <<'T'
+# Limit: 1 s
+ok "is well" true
+sleep 60
+T
+run tests/hangs.sh
+counts "what runs into its limit has failed" "1 passed, 1 failed, 0 skipped, status 1"
+a leaves.sh <<'T'
+ok "is well" true
+setsid sleep 60 &
+disown
+plan
+T
+run tests/leaves.sh
+counts "what leaves a process has failed" "1 passed, 1 failed, 0 skipped, status 1"
+a cannot_run.sh <<'T'
+printf '\177ELF' >$HT_TMP/broken; chmod +x $HT_TMP/broken
+start "$HT_TMP/broken"
+ok "it says ready" ready 1000 grep -q ready "$HT_TMP/said"
+ok "and is not waited for" true # or the limit would have come first
+plan
+T
+run tests/cannot_run.sh
+counts "a program that cannot be executed fails its test at once" \
+	"1 passed, 1 failed, 0 skipped, status 1"
+plan

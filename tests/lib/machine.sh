@@ -1,0 +1,207 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What this machine can do, each fact found by a probe with nothing of heaptide in
+# it. A test may ask for a fact by name (can() of tap.sh, needs() of the bats files,
+# needs() of machine.h); without it, and for no other reason, it is told as skipped.
+#
+#   machine.sh FACT   exit status 0: it can. 1: it cannot; prints "FACT: why".
+#                     Others: no such fact, or its probe could not be made.
+#   machine.sh        prints every fact
+#
+# HT_MACHINE_WITHOUT=FACT,...: these are told as missing, so that what a test does
+# without them is seen on a machine that has them. HT_MACHINE: a directory in which
+# answers are kept; tests/run makes one for each run.
+set -uo pipefail
+
+# What is said where it is missing. Each has a function probe_FACT.
+declare -A facts=(
+	[root]="the tests do not run as root"
+	[kernel_threads]="no kernel thread is seen as pid 2 here"
+	[run32]="this machine runs no 32-bit programs"
+	[zero_page]="a page that is only read gets a frame of its own here"
+	[pagemap_scan]="the kernel has no PAGEMAP_SCAN (Linux 6.7)"
+	[huge_pages]="the machine gives no 100 huge pages to the pool"
+	[swap]="the machine takes no swap file"
+	[namespaces]="no user, mount and pid namespaces can be made here"
+	[last_pid]="the next pid of a pid namespace cannot be set here"
+	[overlay]="no overlay can be mounted over this machine's files"
+	[cgroup2]="no tree of control groups (version 2) can be mounted here"
+	[memory_cgroup]="no memory control group can be made here"
+)
+
+without=${HT_MACHINE_WITHOUT:-}
+scratch=
+tidy() { [ -z "$scratch" ] || rm -rf "$scratch"; }
+trap tidy EXIT
+
+# compiled FLAG...: the C program on standard input as ./probe
+compiled() {
+	gcc -x c -O1 -w -o probe "$@" - || exit 3
+}
+
+probe_root() { [ "$(id -u)" -eq 0 ]; }
+
+probe_kernel_threads() {
+	[ -r /proc/2/cmdline ] && [ -z "$(tr -d '\0' </proc/2/cmdline)" ]
+}
+
+probe_run32() {
+	compiled -m32 -nostdlib -static -fno-pie -no-pie <<-'C'
+		void _start(void)
+		{
+			__asm__ volatile("int $0x80" : : "a"(1), "b"(0));
+		}
+	C
+	./probe
+}
+
+probe_zero_page() {
+	compiled <<-'C'
+		#define _GNU_SOURCE
+		#include <stdio.h>
+		#include <string.h>
+		#include <sys/mman.h>
+		static long anonymous(void)
+		{
+			FILE *f = fopen("/proc/self/smaps_rollup", "r");
+			char line[256];
+			long kib = -1;
+
+			while (f && fgets(line, sizeof(line), f))
+				sscanf(line, "Anonymous: %ld", &kib);
+			if (f)
+				fclose(f);
+			return kib;
+		}
+		int main(void)
+		{
+			volatile char *at = mmap(0, 512 << 12, PROT_READ | PROT_WRITE,
+						 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			long before;
+			int sum = 0;
+
+			madvise((void *)at, 512 << 12, MADV_NOHUGEPAGE);
+			anonymous(); /* what stdio takes is taken now */
+			before = anonymous();
+			for (int i = 0; i < 512; i++)
+				sum += at[i << 12];
+			return sum || before < 0 || anonymous() - before > 1024;
+		}
+	C
+	./probe
+}
+
+probe_pagemap_scan() {
+	compiled <<-'C'
+		#include <fcntl.h>
+		#include <stdint.h>
+		#include <sys/ioctl.h>
+		int main(void)
+		{
+			uint64_t regions[3 * 4];
+			uint64_t arg[12] = {sizeof(arg), 0, (uintptr_t)regions & -4096,
+				((uintptr_t)regions & -4096) + 4096, 0, (uintptr_t)regions,
+				4, 0, 0, 0, 8, 8};
+
+			return ioctl(open("/proc/self/pagemap", O_RDONLY),
+				     _IOWR('f', 16, arg), arg) != 1;
+		}
+	C
+	./probe
+}
+
+probe_huge_pages() {
+	local pool=/proc/sys/vm/nr_hugepages before given
+	before=$(cat "$pool") || return 1
+	echo 1 >/proc/sys/vm/compact_memory
+	echo 160 >"$pool"
+	given=$(cat "$pool")
+	echo "$before" >"$pool"
+	[ "$given" -ge 100 ]
+}
+
+probe_swap() {
+	dd if=/dev/zero of=swapfile bs=1M count=4 status=none && chmod 600 swapfile &&
+		mkswap -q swapfile && swapon "$PWD/swapfile" && swapoff "$PWD/swapfile"
+}
+
+probe_namespaces() {
+	unshare --user --map-root-user --mount --pid --fork --kill-child true
+}
+
+# unshared COMMAND: by sh, in mount and pid namespaces of its own, in a user
+# namespace only where there is need for one.
+unshared() {
+	local user=()
+	[ "$(id -u)" -eq 0 ] || user=(--map-root-user)
+	unshare "${user[@]}" --mount --pid --fork --kill-child --mount-proc sh -ec "$1"
+}
+
+probe_last_pid() { unshared 'echo 400 >/proc/sys/kernel/ns_last_pid'; }
+
+probe_overlay() {
+	unshared "mount -t tmpfs tmpfs '$scratch' && cd '$scratch' && mkdir upper work merged &&
+		mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work merged &&
+		mount --rbind /proc merged/proc && touch merged/written"
+}
+
+probe_cgroup2() {
+	unshared "mount -t cgroup2 cgroup2 '$scratch' && mkdir '$scratch/heaptide-probe-$$' &&
+		rmdir '$scratch/heaptide-probe-$$'"
+}
+
+probe_memory_cgroup() {
+	local group limit=memory.limit_in_bytes status
+	group=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
+	if [ -z "$group" ]; then
+		group=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+		limit=memory.max
+		[ -n "$group" ] && echo +memory >"$group/cgroup.subtree_control"
+	fi
+	group=$group/heaptide-probe-$$
+	mkdir "$group" && [ -w "$group/$limit" ]
+	status=$?
+	rmdir "$group"
+	return $status
+}
+
+# answer FACT: probes it, unless that was done before; sets $said to "yes" or why not.
+answer() {
+	local fact=$1 kept=${HT_MACHINE:+$HT_MACHINE/$1} status
+	case ,$without, in
+	*,"$fact",*) said="${facts[$fact]} (as HT_MACHINE_WITHOUT has it)" ;;
+	*)
+		[ -z "$kept" ] || [ ! -s "$kept" ] || { said=$(cat "$kept") && return; }
+		scratch=$(mktemp -d "${TMPDIR:-/tmp}/heaptide.XXXXXX")
+		(cd "$scratch" && "probe_$fact") >"$scratch.said" 2>&1
+		status=$?
+		rm -rf "$scratch"
+		[ $status -ne 3 ] || { cat "$scratch.said" >&2 && rm "$scratch.said" && exit 3; }
+		rm "$scratch.said"
+		scratch=
+		said=yes
+		[ $status -eq 0 ] || said=${facts[$fact]}
+		;;
+	esac
+	[ -z "$kept" ] || echo "$said" >"$kept"
+}
+
+for name in ${without//,/ } "$@"; do
+	[ -n "${facts[$name]:-}" ] || {
+		echo "machine.sh: no such fact: $name" >&2
+		exit 2
+	}
+done
+# Facts are asked for by tests that run at the same time; some probes change the
+# machine for a moment.
+exec {lock}<"$0"
+flock "$lock"
+if [ $# -eq 0 ]; then
+	for name in "${!facts[@]}"; do
+		answer "$name"
+		echo "$name: $said"
+	done | sort
+	exit
+fi
+answer "$1"
+[ "$said" = yes ] || { echo "$1: $said" && exit 1; }
