@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -20,6 +19,7 @@
 
 #include "cli/target.h"
 #include "common/cleanup.h"
+#include "common/system.h"
 
 struct ht_check *ht_check_add(struct ht_checks *c, const char *name,
 			      enum ht_grade grade, const char *fmt, ...)
@@ -149,7 +149,7 @@ static bool has_pagemap_scan(void)
 
 static void check_kernel(struct ht_checks *c)
 {
-	HT_AUTO_FD int self = pidfd_open(getpid(), 0);
+	HT_AUTO_FD int self = ht_pidfd_open(getpid());
 	struct utsname name;
 
 	uname(&name);

@@ -10,13 +10,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/signalfd.h>
 
 #include "cli/launch.h"
 #include "cli/table.h"
 #include "cli/target.h"
 #include "common/clock.h"
+#include "common/system.h"
 
 /* A command just executed has no libc yet: ask a new agent until it has. */
 #define SETTLE_NS	(5 * HT_NS_PER_S)
@@ -251,7 +251,7 @@ static enum ht_code find_process(struct record *r, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	snprintf(r->word, sizeof(r->word), "%d", r->pid);
-	r->process_fd = pidfd_open(r->pid, 0);
+	r->process_fd = ht_pidfd_open(r->pid);
 	if (r->process_fd < 0)
 		return ht_fail_sys(err, errno == ESRCH ? HT_GONE : HT_SYS,
 				   errno, "record pid %d", r->pid);

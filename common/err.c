@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/system.h"
+
 static const struct {
 	int exit_status;
 	const char *label;
@@ -33,7 +35,7 @@ void ht_err_put(struct ht_err *err, enum ht_code code, uint64_t addr,
 	used = strlen(err->msg);
 	if (os_errno)
 		snprintf(err->msg + used, sizeof(err->msg) - used, ": %s",
-			 strerrordesc_np(os_errno) ?: "unknown errno");
+			 ht_errno_text(os_errno));
 }
 
 void ht_err_in(struct ht_err *err, const char *fmt, ...)

@@ -187,6 +187,17 @@ void ht_curl_free(struct ht_curl *c)
 	curl_global_cleanup();
 }
 
+/* curl knows many more schemes, file: among them. */
+static void allow_protocols(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS,
+			 (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+}
+
 enum ht_code ht_curl_post(struct ht_curl *c, const char *url, const char *body,
 			  int64_t timeout_ns,
 			  void (*done)(void *ctx, const char *error), void *ctx,
@@ -209,7 +220,7 @@ enum ht_code ht_curl_post(struct ht_curl *c, const char *url, const char *body,
 	p->ctx = ctx;
 	DL_APPEND(c->posts, p);
 	curl_easy_setopt(p->easy, CURLOPT_URL, url);
-	curl_easy_setopt(p->easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	allow_protocols(p->easy);
 	curl_easy_setopt(p->easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(p->easy, CURLOPT_TIMEOUT_MS,
 			 (long)(timeout_ns / HT_NS_PER_MS));

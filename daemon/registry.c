@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/pidfd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/system.h"
 #include "daemon/daemon.h"
 #include "daemon/targets.h"
 
@@ -71,7 +71,7 @@ static size_t count_of(const struct ht_registry *r, const char *target)
 static enum ht_code open_pidfd(const struct ht_proc *proc, int *ret,
 			       struct ht_err *err)
 {
-	HT_AUTO_FD int fd = pidfd_open(proc->pid, 0);
+	HT_AUTO_FD int fd = ht_pidfd_open(proc->pid);
 	struct ht_proc now;
 	enum ht_code code;
 

@@ -15,11 +15,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 
 #include "analysis/rules.h"
 #include "common/cleanup.h"
+#include "common/system.h"
 #include "daemon/daemon.h"
 #include "schema/alert_json.h"
 
@@ -54,7 +54,7 @@ static int on_ended(sd_event_source *source, int fd, uint32_t events, void *ctx)
 	(void)source;
 	(void)fd;
 	(void)events;
-	if (waitid(P_PIDFD, (id_t)r->pidfd, &info, WEXITED | WNOHANG) < 0 ||
+	if (ht_pidfd_wait(r->pidfd, &info, WEXITED | WNOHANG) < 0 ||
 	    info.si_pid == 0)
 		return 0;
 	forget(s);
@@ -129,7 +129,7 @@ static int start(char **argv, int input, pid_t *ret)
 	posix_spawn_file_actions_init(&files);
 	posix_spawn_file_actions_adddup2(&files, input, 0);
 	posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_addclosefrom_np(&files, 3);
+	ht_spawn_close_from(&files, 3);
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
@@ -158,12 +158,12 @@ static void deliver(struct ht_sink *s, const struct ht_notice *n)
 	if (bad) {
 		free(r);
 		snprintf(why, sizeof(why), "start %.80s: %s", argv[0],
-			 strerrordesc_np(bad));
+			 ht_errno_text(bad));
 		ht_sink_done(s, why);
 		return;
 	}
 	s->state = r;
-	r->pidfd = pidfd_open(r->pid, 0);
+	r->pidfd = ht_pidfd_open(r->pid);
 	if (r->pidfd < 0 ||
 	    sd_event_add_io(s->daemon->event, &r->ended, r->pidfd, EPOLLIN,
 			    on_ended, s) < 0) {

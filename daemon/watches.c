@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/system.h"
 #include "daemon/daemon.h"
 
 static enum ht_code set_argument(struct ht_target_config *t, const char *key,
@@ -97,7 +98,7 @@ static void save(struct ht_daemon *d)
 	if (!f) {
 		ht_log(LOG_WARNING,
 		       "watches will not survive a restart: write %s: %s", path,
-		       strerrordesc_np(errno));
+		       ht_errno_text(errno));
 		return;
 	}
 	fputs("# Kept by heaptided: what 'heaptide watch' added.\n", f);
@@ -109,7 +110,7 @@ static void save(struct ht_daemon *d)
 	if (fclose(f) != 0 || bad || rename(path, c->daemon.watches) < 0)
 		ht_log(LOG_WARNING,
 		       "watches will not survive a restart: write %s: %s", path,
-		       strerrordesc_np(errno));
+		       ht_errno_text(errno));
 }
 
 static struct ht_target_config *find(struct ht_config *c, const char *name)

@@ -8,12 +8,12 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/system.h"
 
 enum {
 	AGENT_SOCKET = 3,      /* the descriptor the agent knows */
@@ -79,9 +79,7 @@ static int plan_descriptors(posix_spawn_file_actions_t *plan, int agent_end)
 	bad = bad
 		      ?: posix_spawn_file_actions_addopen(plan, 1, "/dev/null",
 							  O_WRONLY, 0);
-	return bad
-		       ?: posix_spawn_file_actions_addclosefrom_np(
-				  plan, AGENT_SOCKET + 1);
+	return bad ?: ht_spawn_close_from(plan, AGENT_SOCKET + 1);
 }
 
 /* Signals as a fresh program has them: a parent may block or ignore some. */
@@ -159,7 +157,7 @@ enum ht_code ht_client_start(const char *agent_path, pid_t target,
 		    &c.agent_pid);
 	if (bad)
 		return ht_fail_sys(err, HT_SYS, bad, "start %s", agent_path);
-	c.pidfd = pidfd_open(c.agent_pid, 0);
+	c.pidfd = ht_pidfd_open(c.agent_pid);
 	if (c.pidfd < 0)
 		return ht_fail_sys(err, HT_SYS, errno, "pidfd of the agent");
 	*ret = c;
@@ -183,7 +181,7 @@ static const struct {
 
 static enum ht_code explain_signal(int number, struct ht_err *err)
 {
-	const char *name = sigdescr_np(number) ?: "unknown";
+	const char *name = ht_signal_text(number);
 
 	for (size_t i = 0; i < sizeof(deaths) / sizeof(deaths[0]); i++)
 		if (deaths[i].signal == number)
@@ -203,8 +201,7 @@ static enum ht_code explain_end(struct ht_client *c, struct ht_err *err)
 	siginfo_t info = {0};
 
 	poll(&dead, 1, DEATH_MS);
-	if (waitid(P_PIDFD, (id_t)c->pidfd, &info,
-		   WEXITED | WNOHANG | WNOWAIT) < 0 ||
+	if (ht_pidfd_wait(c->pidfd, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
 	    info.si_pid == 0) {
 		ht_client_kill(c);
 		return ht_fail(
@@ -318,7 +315,7 @@ enum ht_code ht_client_sample(struct ht_client *c, const struct ht_request *r,
 void ht_client_kill(struct ht_client *c)
 {
 	if (c->pidfd >= 0)
-		pidfd_send_signal(c->pidfd, SIGKILL, NULL, 0);
+		ht_pidfd_signal(c->pidfd, SIGKILL);
 	else if (c->agent_pid > 0)
 		kill(c->agent_pid, SIGKILL);
 }

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "common/cleanup.h"
+
 #define APPLICATION_ID 0x68746964 /* "htid": what `file` and we know it by */
 
 /* NUL-terminated text of a file, found by the -I. that every object has. */
@@ -63,6 +65,34 @@ static enum ht_code look(struct ht_store *st, int64_t *ret_version,
 	return HT_OK;
 }
 
+/* The same tables as SQLite before 3.37 makes them, which does not know the
+ * word STRICT: any release can open those, and what is written is the same. */
+static enum ht_code apply_plainly(struct ht_store *st, const char *sql,
+				  struct ht_err *err)
+{
+	static const char strict[] = ") STRICT";
+	HT_AUTO_FREE char *plain = strdup(sql);
+	char *at = plain;
+
+	if (!plain)
+		return ht_fail(err, HT_NOMEM, "no memory for the schema");
+	while ((at = strstr(at, strict))) {
+		memset(at + 1, ' ', strlen(strict) - 1);
+		at += strlen(strict);
+		if (*at == ',') /* another option follows */
+			*at = ' ';
+	}
+	return ht_store_exec(st, plain, err);
+}
+
+static enum ht_code apply_one(struct ht_store *st, const char *sql,
+			      struct ht_err *err)
+{
+	return sqlite3_libversion_number() < 3037000
+		       ? apply_plainly(st, sql, err)
+		       : ht_store_exec(st, sql, err);
+}
+
 static enum ht_code apply(struct ht_store *st, void *ctx, struct ht_err *err)
 {
 	char set[64];
@@ -71,7 +101,7 @@ static enum ht_code apply(struct ht_store *st, void *ctx, struct ht_err *err)
 
 	(void)ctx;
 	for (int64_t i = version; i < VERSION && code == HT_OK; i++)
-		code = ht_store_exec(st, migrations[i], err);
+		code = apply_one(st, migrations[i], err);
 	if (code != HT_OK || version == VERSION)
 		return code;
 	snprintf(set, sizeof(set),

@@ -30,6 +30,33 @@ static const char *const structs[HT_ROW_KINDS] = {
 	[HT_ROW_TCACHE] = "tcache_perthread_struct",
 };
 
+/* The only calls whose arguments differ between the releases by date (up to
+ * 20210528, whose header has no version) and those by number. */
+#ifdef DW_LIBDWARF_VERSION_MAJOR
+static int begin(int fd, Dwarf_Debug *ret, Dwarf_Error *e)
+{
+	return dwarf_init_b(fd, DW_GROUPNUMBER_ANY, NULL, NULL, ret, e);
+}
+
+static void finish(Dwarf_Debug dbg)
+{
+	dwarf_finish(dbg);
+}
+#else
+static int begin(int fd, Dwarf_Debug *ret, Dwarf_Error *e)
+{
+	return dwarf_init_b(fd, DW_DLC_READ, DW_GROUPNUMBER_ANY, NULL, NULL,
+			    ret, e);
+}
+
+static void finish(Dwarf_Debug dbg)
+{
+	Dwarf_Error e = NULL;
+
+	dwarf_finish(dbg, &e);
+}
+#endif
+
 /* libdwarf hands out an error object whenever something is wrong; all that
  * matters here is that the thing is not there. */
 static bool fine(Dwarf_Debug dbg, int result, Dwarf_Error e)
@@ -271,8 +298,7 @@ enum ht_code ht_dwarf_read(int fd, uint64_t malloc_address,
 	Dwarf_Debug dbg = NULL;
 	Dwarf_Error e = NULL;
 	Dwarf_Off unit = 0;
-	int r = dwarf_init_b(fd, DW_DLC_READ, DW_GROUPNUMBER_ANY, NULL, NULL,
-			     &dbg, &e);
+	int r = begin(fd, &dbg, &e);
 	bool found;
 
 	if (r != DW_DLV_OK) {
@@ -286,8 +312,7 @@ enum ht_code ht_dwarf_read(int fd, uint64_t malloc_address,
 	}
 	found = find_unit(dbg, malloc_address, &unit, ret) &&
 		read_unit(dbg, unit, ret);
-	e = NULL;
-	dwarf_finish(dbg, &e);
+	finish(dbg);
 	if (!found)
 		return ht_fail(err, HT_UNSUPPORTED,
 			       "no malloc_state in the debug information");

@@ -13,6 +13,7 @@
 
 #include "agent/libc/layout_role_int.h"
 #include "common/cleanup.h"
+#include "common/system.h"
 
 #define ANSWER_MS 20000 /* the role's own processor limit is 10 s */
 
@@ -34,7 +35,7 @@ static void become_role(const char *exe, int socket)
 		fcntl(socket, F_SETFD, 0);
 	else
 		dup2(socket, HT_ROLE_SOCKET);
-	close_range(HT_ROLE_SOCKET + 1, ~0u, 0);
+	ht_close_from(HT_ROLE_SOCKET + 1);
 	execve(exe, argv, envp);
 	_exit(127);
 }

@@ -56,7 +56,7 @@ static bool lock_up(void)
 {
 	set_limit(RLIMIT_CORE, 0);
 	set_limit(RLIMIT_CPU, PROCESSOR_S);
-	capng_clear(CAPNG_SELECT_ALL);
+	capng_clear(CAPNG_SELECT_BOTH);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
 	    capng_apply(CAPNG_SELECT_CAPS) != 0)
 		return false;

@@ -8,13 +8,13 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "agent/stop/access.h"
 #include "common/cleanup.h"
+#include "common/system.h"
 
 #define LOCATE_ATTEMPTS 5
 #define LOADING_NS	20000000 /* a loader at work needs some milliseconds */
@@ -101,7 +101,7 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 	code = ht_access_check(pid, err);
 	if (code != HT_OK)
 		return code;
-	ret->pidfd = pidfd_open(pid, 0);
+	ret->pidfd = ht_pidfd_open(pid);
 	if (ret->pidfd < 0)
 		return ht_access_explain(pid, errno, err);
 	code = word_of(pid, &word, err);

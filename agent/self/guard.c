@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "common/system.h"
 
 #define FIRST_SURPLUS_FD 4
 
@@ -18,7 +19,7 @@ enum ht_code ht_guard_arrive(struct ht_err *err)
 	pid_t parent = getppid();
 	sigset_t all;
 
-	close_range(FIRST_SURPLUS_FD, ~0u, 0);
+	ht_close_from(FIRST_SURPLUS_FD);
 	setrlimit(RLIMIT_CORE, &none);
 	/* An inherited mask or handler must not keep the alarm from us, nor the
 	 * news of a stop. */

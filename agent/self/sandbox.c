@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "agent/self/helper.h"
+#include "common/system.h"
 
 /* Allowed with any argument. */
 static const int calls[] = {
@@ -23,6 +24,8 @@ static const int calls[] = {
 	SCMP_SYS(lseek),
 	SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat),
+	SCMP_SYS(stat), /* as glibc before 2.33 calls it */
+	SCMP_SYS(lstat),
 	SCMP_SYS(statx),
 	SCMP_SYS(readlink),
 	SCMP_SYS(readlinkat),

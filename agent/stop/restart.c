@@ -3,7 +3,8 @@
 
 #include <errno.h>
 #include <stddef.h>
-#include <sys/syscall.h>
+
+#include "common/system.h"
 
 /* The kernel's own "restart unless a handler runs"; never seen by programs. */
 #define KERNEL_ERESTARTNOHAND 514
