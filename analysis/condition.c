@@ -354,7 +354,5 @@ void ht_condition_metrics(const struct ht_condition *c,
 			metrics[op->value] = true;
 		else if (op->value == HT_METRIC_COUNT + HT_V_anon)
 			metrics[HT_M_rss_anon] = metrics[HT_M_swap] = true;
-		else if (op->value == HT_METRIC_COUNT + HT_V_stuck)
-			metrics[HT_M_retained] = metrics[HT_M_trimmable] = true;
 	}
 }

@@ -25,7 +25,6 @@
 /* V(name, help) */
 #define HT_CONDITION_VALUES(V)                                                 \
 	V(anon, "anonymous and swapped bytes")                                 \
-	V(stuck, "retained bytes that malloc_trim(0) would not return")        \
 	V(eta, "seconds until the nearest limit at the present growth")        \
 	V(slope, "bytes per hour, of what the verdict says is growing")        \
 	V(rising, "seconds for which what the verdict says grows has grown")   \

@@ -163,8 +163,6 @@ static double value(const struct ht_condition_op *op,
 	switch ((enum ht_condition_value)(op->value - HT_METRIC_COUNT)) {
 	case HT_V_anon:
 		return newest(s, HT_M_rss_anon) + newest(s, HT_M_swap);
-	case HT_V_stuck:
-		return newest(s, HT_M_retained) - newest(s, HT_M_trimmable);
 	case HT_V_eta:
 		return eta_s(s);
 	case HT_V_slope:

@@ -297,9 +297,20 @@ static void tell_pool(const struct told *t)
 		ht_say(t->v, "the top chunk is %s, the trim threshold %s",
 		       B(q->top), B(q->trim_threshold));
 		remedy(t, q->top,
-		       "M_TRIM_THRESHOLD=131072 lets free() return "
-		       "%s; malloc_trim(0) does it once",
+		       "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 "
+		       "lets free() return %s; malloc_trim(0) does it once",
 		       B(q->top));
+	} else if (strcmp(why, HT_REASON_TOPS) == 0) {
+		ht_say(t->v,
+		       "%s of it are the tops of arenas, which free() shrinks "
+		       "from the trim threshold (%s) on and malloc_trim() not "
+		       "at all",
+		       B(q->tops_kept), B(q->trim_threshold));
+		remedy(t, q->tops_kept,
+		       "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 "
+		       "lets free() return up to %s in every arena; the next "
+		       "peak is faulted in again",
+		       B(q->tops_kept));
 	} else {
 		ht_say(t->v,
 		       "it lies in holes between chunks that live longer");
@@ -309,6 +320,13 @@ static void tell_pool(const struct told *t)
 		       B(q->trimmable));
 	}
 	plateau_line(t);
+}
+
+/* What peaks of all arenas together did not need: with two arenas the heap
+ * need not be larger than the largest in use at one time. */
+static double arena_max_returns(const struct ht_quiet *q)
+{
+	return fmax(0, fmin(q->non_main, q->heap - q->peak));
 }
 
 static void tell_arenas(const struct told *t)
@@ -323,16 +341,16 @@ static void tell_arenas(const struct told *t)
 	       isnan(q->unattached) ? 0 : q->unattached);
 	snprintf(t->v->culprit, sizeof(t->v->culprit), "%.0f arenas",
 		 q->arenas_holding);
-	remedy(t, q->non_main,
-	       "MALLOC_ARENA_MAX=2 makes threads share free "
-	       "memory: up to %s; malloc_trim(0) returns %s now",
-	       B(q->non_main), B(q->trimmable));
+	remedy(t, arena_max_returns(q),
+	       "MALLOC_ARENA_MAX=2 makes threads share free memory: up to %s, "
+	       "as their peaks did not coincide; malloc_trim(0) returns %s now",
+	       B(arena_max_returns(q)), B(q->trimmable));
 }
 
 static void tell_fragmentation(const struct told *t)
 {
 	const struct ht_quiet *q = &t->m->quiet;
-	double stuck = q->retained - q->trimmable;
+	double stuck = q->stuck;
 
 	quiet_line(t);
 	ht_say(t->v,

@@ -120,8 +120,9 @@ void ht_fragmentation(struct ht_snapshot *s)
 	     1 - ratio(known(f->largest_free), known(f->free_runs)));
 	fill(&f->retained_ratio,
 	     ratio(known(t->retained), known(t->heap_resident)));
-	fill(&f->stuck_ratio, ratio(known(t->retained) - known(t->trimmable),
-				    known(t->retained)));
+	fill(&f->stuck_ratio,
+	     ratio(known(ht_snapshot_cause(s, HT_CAUSE_SUB_PAGE)),
+		   known(t->retained)));
 	fill(&f->page_utilisation,
 	     ratio(known(t->in_use), known(t->used_pages_resident)));
 	fill(&f->peak_overhead,

@@ -8,7 +8,8 @@
 /* Fills the ratios of s->fragmentation that are not known yet:
  * external	    1 - largest free run / all free runs
  * retained_ratio   retained / resident heap
- * stuck_ratio	    (retained - trimmable) / retained
+ * stuck_ratio	    retained in pages that hold bytes in use (cause sub_page)
+ *		    / retained: neither trimmable, nor cached, nor a kept top
  * page_utilisation in use / resident pages that hold any
  * peak_overhead    max_system / in use - 1 (in use now: the peak is not known)
  * unusable_*	    Gorman and Whitcroft: the share of free runs too small for a

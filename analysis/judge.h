@@ -17,6 +17,7 @@
 #define HT_REASON_THREAD_CACHE "thread_caches"
 #define HT_REASON_FASTBINS     "fastbins"
 #define HT_REASON_TRIM	       "trim_threshold"
+#define HT_REASON_TOPS	       "tops_kept"
 #define HT_REASON_HOLES	       "holes"
 #define HT_REASON_SHIFT	       "level_shift"
 

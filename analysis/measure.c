@@ -151,6 +151,14 @@ static void quiet(struct ht_measure *m)
 	q->non_main = AT(non_main_free_resident);
 	q->resident_free = AT(resident_free);
 	q->trim_threshold = AT(trim_threshold);
+	q->stuck = AT(stuck);
+	q->tops_kept = AT(tops_kept);
+	if (isnan(q->stuck)) /* recorded before the causes were */
+		q->stuck = fmax(0, q->retained - q->trimmable - q->tcache -
+					   fmax(0, q->top - q->trimmable));
+	if (isnan(q->tops_kept))
+		q->tops_kept = fmin(fmax(0, q->top - q->trimmable),
+				    q->retained - q->trimmable);
 	q->unattached = AT(unattached_arenas);
 	/* a pin stays: it holds in nearly all quiet moments, not in the median
 	 */

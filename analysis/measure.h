@@ -22,6 +22,8 @@ struct ht_class_growth {
 struct ht_quiet {
 	size_t n; /* moments; 0: nothing is known */
 	double in_use, retained, trimmable, tcache, fastbin, top, heap, anon;
+	double stuck;	  /* in pages that also hold bytes in use */
+	double tops_kept; /* resident in tops, left there by malloc_trim(0) */
 	double blocked, arenas_holding, arenas, non_main, resident_free;
 	double trim_threshold, unattached;
 	double peak; /* largest in use of arenas in the last part or period */

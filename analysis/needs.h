@@ -28,6 +28,8 @@
 	X(tcache)               \
 	X(fastbin)              \
 	X(top)                  \
+	X(stuck)                \
+	X(tops_kept)            \
 	X(trim_threshold)       \
 	X(blocked_4)            \
 	X(blocked_span)         \

@@ -135,14 +135,21 @@ static bool over_arenas(const struct ht_measure *m)
 
 static bool stuck(const struct ht_measure *m)
 {
-	return retains(m) && m->quiet.retained - m->quiet.trimmable >=
-				     ht_t.cause_share * m->quiet.retained;
+	return retains(m) &&
+	       m->quiet.stuck >= ht_t.cause_share * m->quiet.retained;
 }
 
 static bool below_pin(const struct ht_measure *m)
 {
 	return retains(m) &&
 	       m->quiet.blocked >= ht_t.pinned_share * m->quiet.retained;
+}
+
+/* malloc_trim(0) leaves them, free() does as long as the threshold is high. */
+static bool tops_kept(const struct ht_measure *m)
+{
+	return retains(m) &&
+	       m->quiet.tops_kept >= ht_t.cause_share * m->quiet.retained;
 }
 
 static bool top_kept(const struct ht_measure *m)
@@ -210,6 +217,7 @@ static const struct rule {
 	{HT_LABEL_POOL_GROWTH, HT_REASON_THREAD_CACHE, in_thread_caches},
 	{HT_LABEL_POOL_GROWTH, HT_REASON_FASTBINS, in_fastbins},
 	{HT_LABEL_ARENA_PROLIFERATION, "", over_arenas},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_TOPS, tops_kept},
 	{HT_LABEL_FRAGMENTATION, "", stuck},
 	{HT_LABEL_TOP_PINNED, "", below_pin},
 	{HT_LABEL_POOL_GROWTH, HT_REASON_TRIM, top_kept},

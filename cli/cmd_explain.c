@@ -71,6 +71,31 @@ static void print_answer(const struct ht_cli *cli, const struct ht_snapshot *s)
 	       ht_style_off(&cli->term));
 }
 
+/* What it returns, what to type, what it costs. */
+static void print_remedy(const struct ht_cli *cli, const struct ht_advice *a)
+{
+	char low[HT_NUMBER_TEXT], high[HT_NUMBER_TEXT];
+
+	if (a->at_least != HT_UNKNOWN && a->bytes != HT_UNKNOWN) {
+		ht_show_bytes(cli, a->at_least, low);
+		ht_show_bytes(cli, a->bytes, high);
+		if (a->at_least == 0)
+			printf("    returns: at most %s\n", high);
+		else if (strcmp(low, high) == 0)
+			printf("    returns: %s\n", high);
+		else
+			printf("    returns: %s to %s\n", low, high);
+	}
+	if (*a->how) {
+		fputs("    type: ", stdout);
+		ht_wrap(&cli->term, 10, a->how);
+	}
+	if (*a->cost) {
+		fputs("    costs: ", stdout);
+		ht_wrap(&cli->term, 11, a->cost);
+	}
+}
+
 static void print_advice(const struct ht_cli *cli, const struct ht_snapshot *s)
 {
 	if (!s->advices.n)
@@ -79,6 +104,7 @@ static void print_advice(const struct ht_cli *cli, const struct ht_snapshot *s)
 	for (size_t i = 0; i < s->advices.n; i++) {
 		printf("  %s ", cli->term.utf8 ? "\u2022" : "*");
 		ht_wrap(&cli->term, 4, s->advices.v[i].text);
+		print_remedy(cli, &s->advices.v[i]);
 	}
 }
 
@@ -164,7 +190,7 @@ static void print_fragmentation(const struct ht_cli *cli,
 	print_ratio("retained", f->retained_ratio,
 		    "of the resident heap is free");
 	print_ratio("stuck", f->stuck_ratio,
-		    "of it malloc_trim(0) cannot return");
+		    "of it shares pages with bytes in use");
 	print_ratio("page utilisation", f->page_utilisation,
 		    "of the pages with bytes in use is in use");
 	print_ratio("external", f->external,

@@ -16,20 +16,13 @@ static const struct {
 	const char *why;
 } leaves[] = {
 	{HT_CAUSE_TOP_MAIN, "the last page of the main top"},
-	{HT_CAUSE_TOP_THREAD, "tops of other arenas: malloc_trim leaves them"},
+	{HT_CAUSE_TOP_THREAD,
+	 "tops of other arenas: malloc_trim leaves them, free() shrinks them "
+	 "from the trim threshold on"},
 	{HT_CAUSE_TCACHE, "thread caches: malloc_trim does not empty them"},
 	{HT_CAUSE_SUB_PAGE, "pages that also hold bytes in use"},
 };
 #define LEAVES (sizeof(leaves) / sizeof(leaves[0]))
-
-static uint64_t bytes_of(const struct ht_snapshot *s, enum ht_cause cause)
-{
-	for (size_t i = 0; i < s->rss_causes.n; i++) {
-		if (s->rss_causes.v[i].cause == cause)
-			return s->rss_causes.v[i].bytes;
-	}
-	return HT_UNKNOWN;
-}
 
 static uint64_t after(uint64_t rss, uint64_t trimmable)
 {
@@ -50,11 +43,12 @@ static enum ht_code print_json(const struct ht_snapshot *s, struct ht_err *err)
 				  "trimmable",
 				  ht_u64_json(s->arenas.v[i].trimmable)));
 	for (size_t i = 0; i < LEAVES; i++)
-		json_array_append_new(
-			left,
-			json_pack("{s:s, s:o}", "cause",
-				  ht_cause_names[leaves[i].cause], "bytes",
-				  ht_u64_json(bytes_of(s, leaves[i].cause))));
+		json_array_append_new(left,
+				      json_pack("{s:s, s:o}", "cause",
+						ht_cause_names[leaves[i].cause],
+						"bytes",
+						ht_u64_json(ht_snapshot_cause(
+							s, leaves[i].cause))));
 	return ht_json_print(
 		json_pack(
 			"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
@@ -90,7 +84,7 @@ static enum ht_code print_text(const struct ht_cli *cli,
 	for (size_t i = 0; i < LEAVES; i++) {
 		ht_table_row(&t);
 		ht_table_text(&t, "%s", leaves[i].why);
-		ht_table_size(&t, bytes_of(s, leaves[i].cause));
+		ht_table_size(&t, ht_snapshot_cause(s, leaves[i].cause));
 	}
 	code = ht_table_print(&t, err);
 	if (code == HT_OK)

@@ -21,9 +21,9 @@ static const struct {
 	{HT_CAUSE_TRIMMABLE, "free, trimmable",
 	 "free() does not look here; malloc_trim(0) returns it"},
 	{HT_CAUSE_TOP_MAIN, "free, main top",
-	 "below the trim threshold, within top_pad, or under a pin"},
+	 "below the trim threshold, or within top_pad"},
 	{HT_CAUSE_TOP_THREAD, "free, other tops",
-	 "malloc_trim never returns the top of another arena"},
+	 "free() shrinks it from the trim threshold on; malloc_trim never"},
 	{HT_CAUSE_TCACHE, "free, thread caches",
 	 "neither free() nor malloc_trim empties a tcache"},
 	{HT_CAUSE_SUB_PAGE, "free, part of a page",
@@ -87,15 +87,6 @@ const char *ht_show_bar(const struct ht_cli *cli, uint64_t part, uint64_t whole,
 	return out;
 }
 
-static uint64_t cause_bytes(const struct ht_snapshot *s, enum ht_cause cause)
-{
-	for (size_t i = 0; i < s->rss_causes.n; i++) {
-		if (s->rss_causes.v[i].cause == cause)
-			return s->rss_causes.v[i].bytes;
-	}
-	return HT_UNKNOWN;
-}
-
 enum ht_code ht_show_rss(const struct ht_cli *cli, const struct ht_snapshot *s,
 			 size_t max_rows, struct ht_err *err)
 {
@@ -115,7 +106,7 @@ enum ht_code ht_show_rss(const struct ht_cli *cli, const struct ht_snapshot *s,
 	if (code != HT_OK)
 		return code;
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
-		uint64_t bytes = cause_bytes(s, causes[i].cause);
+		uint64_t bytes = ht_snapshot_cause(s, causes[i].cause);
 		char bar[BAR_WIDTH * 4];
 
 		if (bytes == 0)

@@ -29,6 +29,8 @@ static const struct {
 	{HT_M_retained, "heaptide_retained_bytes", HT_GAUGE, 1},
 	{HT_M_trimmable, "heaptide_trimmable_bytes", HT_GAUGE, 1},
 	{HT_M_pinned, "heaptide_pinned_bytes", HT_GAUGE, 1},
+	{HT_M_stuck, "heaptide_stuck_bytes", HT_GAUGE, 1},
+	{HT_M_tops_kept, "heaptide_tops_kept_bytes", HT_GAUGE, 1},
 	{HT_M_largest_free, "heaptide_largest_free_bytes", HT_GAUGE, 1},
 	{HT_M_used_pages_resident, "heaptide_used_pages_resident_bytes",
 	 HT_GAUGE, 1},

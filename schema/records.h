@@ -208,7 +208,8 @@ HT_DECLARE_ENUM(ht_mapping_kind, HT_MAPPING_KIND_NAMES, HT_MAPPING_KIND_COUNT);
 	F(F64, unusable_median, 0,                                             \
 	  "share of free runs too small for the median chunk")                 \
 	F(F64, unusable_p95, 0, "same for the 95th percentile chunk")          \
-	F(F64, stuck_ratio, 0, "(retained - trimmable) / retained")            \
+	F(F64, stuck_ratio, 0,                                                 \
+	  "retained in pages that hold bytes in use / retained")               \
 	F(F64, peak_overhead, 0, "max_system / in_use - 1")                    \
 	F(U64, holes_lt_4k, 0, "bytes in free runs below 4 KiB")               \
 	F(U64, holes_4k_64k, 0, "bytes in free runs of 4 to 64 KiB")           \
@@ -308,7 +309,11 @@ HT_DECLARE_ENUM(ht_mapping_kind, HT_MAPPING_KIND_NAMES, HT_MAPPING_KIND_COUNT);
 #define HT_ADVICE_FIELDS(F)                                                    \
 	F(TEXT, code, 40, "stable name of the advice")                         \
 	F(TEXT, text, 400, "what to do, with the figure")                      \
-	F(U64, bytes, 0, "the bytes it is about")
+	F(U64, bytes, 0,                                                       \
+	  "the bytes it is about; of a remedy: at most so many")               \
+	F(U64, at_least, 0, "a remedy returns at least so many of them")       \
+	F(TEXT, how, 240, "what to type, word for word; empty: nothing")       \
+	F(TEXT, cost, 240, "what it costs; empty: nothing to speak of")
 
 #define HT_WARNING_FIELDS(F)                                                   \
 	F(TEXT, text, 256, "what is missing or odd, and why")

@@ -168,6 +168,24 @@ void ht_snapshot_fini(struct ht_snapshot *s)
 	}
 }
 
+uint64_t ht_snapshot_cause(const struct ht_snapshot *s, enum ht_cause cause)
+{
+	for (size_t i = 0; i < s->rss_causes.n; i++)
+		if (s->rss_causes.v[i].cause == cause)
+			return s->rss_causes.v[i].bytes;
+	return HT_UNKNOWN;
+}
+
+uint64_t ht_snapshot_tops_kept(const struct ht_snapshot *s)
+{
+	uint64_t main_top = ht_snapshot_cause(s, HT_CAUSE_TOP_MAIN);
+	uint64_t others = ht_snapshot_cause(s, HT_CAUSE_TOP_THREAD);
+
+	return main_top == HT_UNKNOWN || others == HT_UNKNOWN
+		       ? HT_UNKNOWN
+		       : main_top + others;
+}
+
 void ht_snapshot_warn(struct ht_snapshot *s, const char *fmt, ...)
 {
 	struct ht_warning *w = ht_snapshot_add_warning(s);

@@ -77,6 +77,12 @@ void ht_snapshot_warn(struct ht_snapshot *s, const char *fmt, ...)
 void ht_snapshot_find(struct ht_snapshot *s, const char *code, uint64_t address,
 		      uint64_t arena, const char *fmt, ...) HT_PRINTF(5, 6);
 
+/* Resident bytes of one cause; HT_UNKNOWN where the causes were not counted. */
+uint64_t ht_snapshot_cause(const struct ht_snapshot *s, enum ht_cause cause);
+/* Resident in tops, and left there by malloc_trim(0): causes top_main and
+ * top_thread; HT_UNKNOWN as above. */
+uint64_t ht_snapshot_tops_kept(const struct ht_snapshot *s);
+
 /* Checks the sums above. HT_BUG names the first that does not close and by how
  * much; unknown figures are left out. */
 enum ht_code ht_snapshot_check(const struct ht_snapshot *s,

@@ -191,7 +191,7 @@ static void fill_fragmentation(struct ht_walk *w)
 	if (t->retained == HT_UNKNOWN)
 		return;
 	f->retained_ratio = ratio(t->retained, t->heap_resident);
-	f->stuck_ratio = ratio(t->retained - t->trimmable, t->retained);
+	f->stuck_ratio = ratio(w->kept.sub_page, t->retained);
 	if (t->used_pages_resident)
 		f->page_utilisation =
 			ratio(w->kept.in_use, t->used_pages_resident);

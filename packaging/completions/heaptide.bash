@@ -13,7 +13,7 @@ _heaptide() {
 	--at) return ;;
 	--since) return ;;
 	--until) return ;;
-	--metric | -m) mapfile -t COMPREPLY < <(compgen -W 'in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain limit' -- "$cur"); return ;;
+	--metric | -m) mapfile -t COMPREPLY < <(compgen -W 'in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit' -- "$cur"); return ;;
 	--arena | -a) return ;;
 	--mode) mapfile -t COMPREPLY < <(compgen -W 'none bounded exact snapshot' -- "$cur"); return ;;
 	--max-pause) return ;;

@@ -8,6 +8,7 @@
 /* cmocka.h needs the four above */
 #include <cmocka.h>
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -53,6 +54,25 @@ static void sound(struct ht_snapshot *s)
 	a->top = 65536;
 }
 
+/* Why what is retained is resident; trimmable and the caches are in totals. */
+static void keep(struct ht_snapshot *s, uint64_t tops, uint64_t sub_page)
+{
+	const struct {
+		enum ht_cause cause;
+		uint64_t bytes;
+	} rows[] = {{HT_CAUSE_TOP_MAIN, 0},
+		    {HT_CAUSE_TOP_THREAD, tops},
+		    {HT_CAUSE_SUB_PAGE, sub_page}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct ht_rss_cause *row = ht_snapshot_add_rss_cause(s);
+
+		assert_non_null(row);
+		row->cause = rows[i].cause;
+		row->bytes = rows[i].bytes;
+	}
+}
+
 static void advise(struct ht_snapshot *s)
 {
 	struct ht_err err;
@@ -71,6 +91,19 @@ static bool has(const struct ht_snapshot *s, const char *code)
 		if (strcmp(s->advices.v[i].code, code) == 0)
 			return true;
 	return false;
+}
+
+static void add_class(struct ht_snapshot *s, uint64_t size, uint64_t used,
+		      uint64_t free_chunks)
+{
+	struct ht_size_class *c = ht_snapshot_add_size_class(s);
+
+	assert_non_null(c);
+	c->max_size = size;
+	c->in_use_chunks = used;
+	c->in_use_bytes = used * size;
+	c->free_chunks = free_chunks;
+	c->free_bytes = free_chunks * size;
 }
 
 /* The advice of that name; the test fails when there is none. */
@@ -141,6 +174,7 @@ stuck_memory_calls_for_another_allocator_not_for_a_trim(void **state)
 	s.process.rss_anon = MIB(190);
 	s.totals.retained = MIB(87);
 	s.totals.trimmable = 65536;
+	keep(&s, 0, MIB(87) - 65536);
 	advise(&s);
 	assert_int_equal(find(&s, "fragmented")->bytes, MIB(87) - 65536);
 	assert_true(has(&s, "allocator"));
@@ -171,23 +205,67 @@ static void idle_arenas_call_for_fewer_arenas(void **state)
 	a = find(&s, "arena_max");
 	assert_int_equal(a->bytes, MIB(94));
 	assert_non_null(strstr(a->text, "13 of 14 arenas"));
-	assert_non_null(strstr(a->text, "MALLOC_ARENA_MAX"));
+	assert_non_null(strstr(a->how, "MALLOC_ARENA_MAX=2"));
+	assert_int_equal(a->at_least, 0);
+	s.advices.n = 0;
+	s.params.arena_max = 2; /* what is set already is not proposed */
+	advise(&s);
+	assert_false(has(&s, "arena_max"));
+	s.advices.n = 0;
+	s.params.arena_max = 0;
+	for (size_t i = 0; i < s.arenas.n; i++)
+		s.arenas.v[i].in_use = MIB(3);
+	advise(&s); /* arenas at work would only wait for each other */
+	assert_false(has(&s, "arena_max"));
 }
 
-static void full_thread_caches_call_for_a_smaller_tcache(void **state)
+static void no_remedy_sets_what_is_set(void **state)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 
 	(void)state;
 	sound(&s);
+	s.process.rss_anon = MIB(60);
+	s.totals.retained = MIB(56);
+	s.totals.tcache = MIB(55);
+	s.totals.trimmable = 0;
+	keep(&s, 0, 0);
+	for (uint64_t count = 0; count < 9; count++) {
+		char set[64];
+
+		snprintf(set, sizeof(set), "tcache_count=%" PRIu64 " ", count);
+		s.advices.n = 0;
+		s.params.tcache_count = count;
+		advise(&s);
+		for (size_t i = 0; i < s.advices.n; i++)
+			assert_null(strstr(s.advices.v[i].how, set));
+		assert_int_equal(has(&s, "tcache_count"), count > 0);
+	}
+}
+
+static void full_thread_caches_call_for_a_smaller_tcache(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	const struct ht_advice *a;
+	struct ht_thread *t;
+
+	(void)state;
+	sound(&s);
 	s.params.tcache_count = 1000;
+	t = ht_snapshot_add_thread(&s);
+	assert_non_null(t);
+	t->tcache_chunks = 60000;
+	keep(&s, 0, 0);
 	s.process.rss_anon = MIB(60);
 	s.totals.retained = MIB(56);
 	s.totals.tcache = MIB(55);
 	s.totals.trimmable = 0;
 	advise(&s);
 	assert_int_equal(find(&s, "thread_caches")->bytes, MIB(55));
-	assert_non_null(strstr(find(&s, "tcache_count")->text, "now 1000"));
+	a = find(&s, "tcache_count");
+	assert_non_null(strstr(a->how, "glibc.malloc.tcache_count=2 "));
+	assert_non_null(strstr(a->how, "1000 now"));
+	assert_true(a->at_least <= a->bytes && a->bytes <= MIB(55));
 	/* caches are no fragmentation: they can be emptied */
 	assert_false(has(&s, "fragmented"));
 }
@@ -203,16 +281,79 @@ static void a_raised_threshold_is_named_with_the_top_it_keeps(void **state)
 	s.totals.retained = s.totals.trimmable = MIB(30);
 	s.params.trim_threshold = MIB(40);
 	s.params.mmap_threshold = MIB(20);
-	s.arenas.v[0].top = MIB(30);
+	s.params.top_pad = 131072;
+	s.arenas.v[0].top = s.arenas.v[0].retained = MIB(30);
+	s.arenas.v[0].pinned = s.arenas.v[0].tcache = 0;
+	add_class(&s, MIB(2), 4, 5);
 	advise(&s);
 	a = find(&s, "trim_threshold");
 	assert_int_equal(a->bytes, MIB(30));
+	assert_int_equal(a->at_least, MIB(30) - 131072 - 8192);
+	assert_non_null(strstr(a->how, "trim_threshold=131072"));
+	assert_int_equal(find(&s, "mmap_threshold")->bytes, MIB(10));
+	assert_int_equal(find(&s, "mmap_threshold")->at_least, 0);
 	assert_non_null(strstr(a->text, "40.0 MiB"));
 	assert_true(has(&s, "mmap_threshold"));
 	s.advices.n = 0;
 	s.params.no_dyn_threshold = 1; /* set by the operator: no ratchet */
 	advise(&s);
 	assert_false(has(&s, "mmap_threshold"));
+}
+
+/* No block of 128 KiB and more lives in the arenas: nothing to map apart. */
+static void small_blocks_get_no_mappings_of_their_own(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	sound(&s);
+	s.process.rss_anon = MIB(106);
+	s.totals.retained = s.totals.trimmable = MIB(100);
+	s.params.mmap_threshold = MIB(2);
+	add_class(&s, 640, 100, 100000);
+	advise(&s);
+	assert_false(has(&s, "mmap_threshold"));
+}
+
+static void a_kept_top_of_a_thread_arena_is_no_fragmentation(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	const struct ht_advice *a;
+	struct ht_arena *more;
+
+	(void)state;
+	sound(&s);
+	s.totals.in_use = s.arenas.v[0].in_use = 656;
+	s.process.rss_anon = MIB(45);
+	s.totals.retained = MIB(44);
+	s.totals.trimmable = 0;
+	s.params.trim_threshold = MIB(62);
+	s.params.top_pad = 131072;
+	keep(&s, MIB(44), 0);
+	more = ht_snapshot_add_arena(&s);
+	assert_non_null(more);
+	more->kind = HT_ARENA_THREAD;
+	more->in_use = 0;
+	more->top = more->retained = MIB(44);
+	more->pinned = more->tcache = 0;
+	advise(&s);
+	assert_false(has(&s, "fragmented"));
+	assert_false(has(&s, "allocator"));
+	assert_int_equal(find(&s, "tops_kept")->bytes, MIB(44));
+	a = find(&s, "trim_threshold");
+	assert_true(a->at_least > MIB(43) && a->bytes == MIB(44));
+}
+
+static void one_look_sends_on_to_a_record(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+	(void)state;
+	sound(&s);
+	s.head.pid = 4711;
+	advise(&s);
+	assert_non_null(strstr(find(&s, "nothing_notable")->how,
+			       "heaptide record 4711 "));
 }
 
 static void a_mapping_for_each_small_block_is_waste(void **state)
@@ -225,7 +366,7 @@ static void a_mapping_for_each_small_block_is_waste(void **state)
 	s.totals.mmapped = 125000u * 4096u;
 	s.params.mmap_threshold = 1024;
 	advise(&s);
-	assert_int_equal(find(&s, "mmap_threshold")->bytes, 125000u * 4096u);
+	assert_int_equal(find(&s, "mmap_threshold")->bytes, 125000u * 3072u);
 }
 
 static void memory_that_is_not_mallocs_is_said_so(void **state)
@@ -240,21 +381,7 @@ static void memory_that_is_not_mallocs_is_said_so(void **state)
 	assert_int_equal(find(&s, "outside_malloc")->bytes, MIB(150));
 }
 
-/* --- ratios
- * --------------------------------------------------------------------- */
-
-static void add_class(struct ht_snapshot *s, uint64_t size, uint64_t used,
-		      uint64_t free_chunks)
-{
-	struct ht_size_class *c = ht_snapshot_add_size_class(s);
-
-	assert_non_null(c);
-	c->max_size = size;
-	c->in_use_chunks = used;
-	c->in_use_bytes = used * size;
-	c->free_chunks = free_chunks;
-	c->free_bytes = free_chunks * size;
-}
+/* --- ratios --- */
 
 static void a_checkerboard_serves_small_requests_and_no_larger_one(void **state)
 {
@@ -284,6 +411,7 @@ static void ratios_follow_their_definitions(void **state)
 
 	(void)state;
 	sound(&s);
+	keep(&s, 0, MIB(1) / 2);
 	s.fragmentation.free_runs = MIB(1);
 	s.fragmentation.largest_free = MIB(1) / 4;
 	ht_fragmentation(&s);
@@ -305,8 +433,7 @@ static void unknown_figures_leave_ratios_unknown(void **state)
 	assert_true(isnan(s.fragmentation.stuck_ratio));
 	assert_true(isnan(s.fragmentation.unusable_median));
 	sound(&s);
-	s.totals.trimmable = HT_UNKNOWN;
-	ht_fragmentation(&s);
+	ht_fragmentation(&s); /* the causes were not counted */
 	assert_true(isnan(s.fragmentation.stuck_ratio));
 }
 
@@ -324,6 +451,11 @@ int main(void)
 		cmocka_unit_test(
 			a_raised_threshold_is_named_with_the_top_it_keeps),
 		cmocka_unit_test(a_mapping_for_each_small_block_is_waste),
+		cmocka_unit_test(no_remedy_sets_what_is_set),
+		cmocka_unit_test(small_blocks_get_no_mappings_of_their_own),
+		cmocka_unit_test(
+			a_kept_top_of_a_thread_arena_is_no_fragmentation),
+		cmocka_unit_test(one_look_sends_on_to_a_record),
 		cmocka_unit_test(memory_that_is_not_mallocs_is_said_so),
 		cmocka_unit_test(
 			a_checkerboard_serves_small_requests_and_no_larger_one),

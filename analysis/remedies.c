@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Remedies: what gives memory back, word for word as one types it, with what it
+ * returns and what it costs.
+ *
+ * A figure is a range that one look can defend: `at_least` follows from what
+ * lies in the heap now and from the rule of malloc.c that the remedy changes,
+ * `bytes` is what it cannot exceed. Where one look cannot say how much, the
+ * lower end is 0 and the text says what would tell. No remedy proposes what is
+ * set already.
+ */
+#include "analysis/advice_int.h"
+
+#include <inttypes.h>
+#include <math.h>
+
+#include "analysis/thresholds.h"
+
+#define PAGE 4096.0
+
+/* at_least and what to type; nothing happens when row is NULL. */
+static void returns(struct ht_advice *row, double at_least)
+{
+	if (row && !isnan(at_least))
+		row->at_least = at_least > 0 ? (uint64_t)at_least : 0;
+}
+
+static void type(struct ht_advice *row, const char *how, const char *cost)
+{
+	if (!row)
+		return;
+	snprintf(row->how, sizeof(row->how), "%s", how);
+	snprintf(row->cost, sizeof(row->cost), "%s", cost);
+}
+
+static void remedy_trim(struct ht_advised *a)
+{
+	struct ht_advice *row;
+
+	if (!(a->trimmable >= ht_t.advice_bytes))
+		return;
+	row = ht_advise_of(a, "trim_now", a->trimmable,
+			   "malloc_trim(0) would return %s now (heaptide trim "
+			   "%" PRIu64 " says what stays); worth it when the "
+			   "next peak will not need them at once",
+			   HT_SIZE_OF(a->trimmable), a->s->head.pid);
+	returns(row, a->trimmable);
+	type(row, "malloc_trim(0); in the program, when it is idle",
+	     "each arena is locked while its free pages are returned; what is "
+	     "needed again is faulted in again");
+}
+
+/* --- the trim threshold --- */
+
+struct range {
+	double low, high;
+};
+
+/* Resident bytes of an arena's top: what is retained and neither below the top
+ * nor in a thread cache. */
+static struct range top_resident(const struct ht_arena *r)
+{
+	double high =
+		ht_advised_known(r->retained) - ht_advised_known(r->pinned);
+
+	high = fmin(high, ht_advised_known(r->top));
+	return (struct range){fmax(0, high - ht_advised_known(r->tcache)),
+			      high};
+}
+
+/* free() would shrink this top if the threshold were the default one. */
+static bool held_by_threshold(const struct ht_arena *r, double threshold)
+{
+	double top = ht_advised_known(r->top);
+
+	return top >= HT_DEFAULT_THRESHOLD && top < threshold;
+}
+
+/* systrim and heap_trim leave top_pad and MINSIZE, and whole pages go. */
+static struct range held_tops(const struct ht_snapshot *s, double threshold)
+{
+	double pad = ht_advised_known(s->params.top_pad);
+	struct range sum = {0, 0};
+
+	if (isnan(pad))
+		pad = HT_DEFAULT_THRESHOLD;
+	for (size_t i = 0; i < s->arenas.n; i++) {
+		const struct ht_arena *r = &s->arenas.v[i];
+		struct range top = top_resident(r);
+
+		if (!held_by_threshold(r, threshold) || isnan(top.high))
+			continue;
+		sum.low += fmax(0, top.low - pad - 2 * PAGE);
+		sum.high += top.high;
+	}
+	return sum;
+}
+
+static void remedy_trim_threshold(struct ht_advised *a)
+{
+	const struct ht_params *p = &a->s->params;
+	double threshold = ht_advised_known(p->trim_threshold);
+	struct ht_advice *row;
+	struct range tops;
+
+	if (!(threshold > HT_DEFAULT_THRESHOLD))
+		return;
+	tops = held_tops(a->s, threshold);
+	if (!(tops.high >= ht_t.advice_bytes))
+		return;
+	row = ht_advise_of(
+		a, "trim_threshold", tops.high,
+		"the tops of arenas keep %s because the trim "
+		"threshold is %s%s; with the default of 128 KiB "
+		"free() returns them, in every arena",
+		HT_SIZE_OF(tops.high), HT_SIZE_OF(threshold),
+		p->no_dyn_threshold == 0
+			? " (raised by freeing a large mmapped block)"
+			: "");
+	returns(row, tops.low);
+	type(row,
+	     "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 (glibc 2.26 "
+	     "on), MALLOC_TRIM_THRESHOLD_=131072, or mallopt(M_TRIM_THRESHOLD, "
+	     "131072) first in main()",
+	     "the next peak is faulted in again; the mmap threshold stays at "
+	     "128 KiB, so each larger block costs an mmap and an munmap");
+}
+
+/* --- the mmap threshold --- */
+
+/* In arenas, in chunks that the default threshold would give mappings of their
+ * own: in use (`low`, the evidence that such blocks live there), and free
+ * (`high`: the holes that they may have left, among others). */
+static struct range large_in_arenas(const struct ht_snapshot *s)
+{
+	struct range sum = {0, 0};
+
+	for (size_t i = 0; i < s->size_classs.n; i++) {
+		const struct ht_size_class *c = &s->size_classs.v[i];
+
+		if (!((double)c->max_size > HT_DEFAULT_THRESHOLD))
+			continue;
+		if (c->in_use_bytes != HT_UNKNOWN)
+			sum.low += (double)c->in_use_bytes;
+		if (c->free_bytes != HT_UNKNOWN)
+			sum.high += (double)c->free_bytes;
+	}
+	return sum;
+}
+
+static void remedy_mmap_threshold(struct ht_advised *a)
+{
+	const struct ht_params *p = &a->s->params;
+	double threshold = ht_advised_known(p->mmap_threshold);
+	struct range large = large_in_arenas(a->s);
+	double holes = fmin(large.high, a->retained);
+	struct ht_advice *row;
+
+	if (!ht_much_retained(a) || !(threshold > HT_DEFAULT_THRESHOLD) ||
+	    p->no_dyn_threshold != 0 || !(large.low >= ht_t.advice_bytes) ||
+	    !(holes >= ht_t.advice_bytes))
+		return;
+	row = ht_advise_of(a, "mmap_threshold", holes,
+			   "the mmap threshold rose to %s, so blocks of 128 "
+			   "KiB and more live in arenas (%s in use now) and "
+			   "leave holes there, as far as the %s of large holes "
+			   "are theirs; pinned at 128 KiB each such block goes "
+			   "back to the system when it is freed",
+			   HT_SIZE_OF(threshold), HT_SIZE_OF(large.low),
+			   HT_SIZE_OF(large.high));
+	returns(row, 0);
+	type(row,
+	     "GLIBC_TUNABLES=glibc.malloc.mmap_threshold=131072 (glibc 2.26 "
+	     "on), MALLOC_MMAP_THRESHOLD_=131072, or mallopt(M_MMAP_THRESHOLD, "
+	     "131072) first in main()",
+	     "each such block costs an mmap, its page faults and an munmap; "
+	     "the trim threshold stays where it is, too");
+}
+
+static void remedy_small_mappings(struct ht_advised *a)
+{
+	double threshold = ht_advised_known(a->s->params.mmap_threshold);
+	double mapped = ht_advised_known(a->s->totals.mmapped);
+	double chunks = ht_advised_known(a->s->totals.mmapped_chunks);
+	struct ht_advice *row;
+
+	if (!(chunks > ht_t.many_mmapped &&
+	      mapped < ht_t.small_mmapped * chunks &&
+	      threshold < HT_DEFAULT_THRESHOLD))
+		return;
+	row = ht_advise_of(
+		a, "mmap_threshold", fmax(0, mapped - chunks * threshold),
+		"%.0f blocks of %s on average have a mapping of "
+		"their own, whole pages each, because the mmap "
+		"threshold is %s; the default of 128 KiB puts them "
+		"into an arena",
+		chunks, HT_SIZE_OF(mapped / chunks), HT_SIZE_OF(threshold));
+	returns(row, 0);
+	type(row,
+	     "take MALLOC_MMAP_THRESHOLD_, glibc.malloc.mmap_threshold or "
+	     "mallopt(M_MMAP_THRESHOLD) away, whichever set it",
+	     "freed blocks may stay in the arena");
+}
+
+/* --- arenas --- */
+
+static size_t idle_arenas(const struct ht_snapshot *s)
+{
+	size_t idle = 0;
+
+	for (size_t i = 0; i < s->arenas.n; i++)
+		idle += s->arenas.v[i].in_use < (uint64_t)ht_t.advice_bytes;
+	return idle;
+}
+
+/* Free whole pages outside the main arena that are there without thread caches:
+ * a cache is its thread's in whichever arena. */
+static double shareable(const struct ht_snapshot *s)
+{
+	double sum = ht_advised_known(s->totals.non_main_free_resident);
+
+	for (size_t i = 0; i < s->arenas.n; i++)
+		if (s->arenas.v[i].kind == HT_ARENA_THREAD &&
+		    s->arenas.v[i].tcache != HT_UNKNOWN)
+			sum -= (double)s->arenas.v[i].tcache;
+	return fmax(0, sum);
+}
+
+static void remedy_arena_max(struct ht_advised *a)
+{
+	const struct ht_snapshot *s = a->s;
+	size_t idle = idle_arenas(s);
+	double bytes = shareable(s);
+	struct ht_advice *row;
+
+	if (!ht_many_arenas(a) || 2 * idle < s->arenas.n ||
+	    !(bytes >= ht_t.cause_share * a->retained) ||
+	    (s->params.arena_max >= 1 && s->params.arena_max <= 2))
+		return;
+	row = ht_advise_of(a, "arena_max", bytes,
+			   "%zu of %" PRIu64 " arenas hold less than %s in "
+			   "use: with two arenas threads share free memory. "
+			   "It returns what peaks of different threads do not "
+			   "need at the same time: the verdict of a record "
+			   "says how much",
+			   idle, s->totals.arenas,
+			   HT_SIZE_OF(ht_t.advice_bytes));
+	returns(row, 0);
+	type(row,
+	     "MALLOC_ARENA_MAX=2, GLIBC_TUNABLES=glibc.malloc.arena_max=2 "
+	     "(glibc 2.26 on), or mallopt(M_ARENA_MAX, 2) first in main()",
+	     "threads wait for each other's locks in malloc and free");
+}
+
+/* --- thread caches --- */
+
+/* Bins of a thread cache (TCACHE_SMALL_BINS; 76 from 2.42 on, which only makes
+ * the lower end lower). */
+#define TCACHE_BINS 76.0
+
+/* Share of the cached chunks that a limit of `count` a bin would not cache:
+ * at least those of each thread beyond full bins. */
+static double beyond(const struct ht_snapshot *s, double count)
+{
+	double all = 0, over = 0;
+
+	for (size_t i = 0; i < s->threads.n; i++) {
+		double chunks = ht_advised_known(s->threads.v[i].tcache_chunks);
+
+		if (isnan(chunks))
+			continue;
+		all += chunks;
+		over += fmax(0, chunks - TCACHE_BINS * count);
+	}
+	return all > 0 ? over / all : 0;
+}
+
+/* Free pages that only cached chunks keep apart from the rest. */
+static double cached_pages(const struct ht_advised *a)
+{
+	double idle = ht_advised_known(a->s->totals.resident_free);
+
+	return fmax(0, fmin(a->tcache, idle - a->trimmable - a->tops));
+}
+
+static void remedy_tcache(struct ht_advised *a)
+{
+	double now = ht_advised_known(a->s->params.tcache_count);
+	double count = now > 2 ? 2 : 0, share, at_least, bytes;
+	char how[160];
+	struct ht_advice *row;
+
+	if (!ht_thread_caches(a) || !(now > 0))
+		return;
+	if (beyond(a->s, count) < ht_t.cause_share)
+		count = 0; /* few chunks a list: a limit would not touch them */
+	share = beyond(a->s, count);
+	bytes = a->tcache * (count > 0 ? 1 - count / now : 1);
+	/* what is cached no more fills tops first, up to the threshold */
+	at_least = 0.9 * share * cached_pages(a) -
+		   2 * HT_DEFAULT_THRESHOLD * (double)a->s->arenas.n;
+	row = ht_advise_of(a, "tcache_count", fmax(bytes, at_least),
+			   "%" PRIu64 " threads cache %s in lists of up to "
+			   "%.0f chunks of a size; shorter lists leave the "
+			   "rest to the arenas, which can return it. A cache "
+			   "also goes when its thread ends",
+			   a->s->process.threads, HT_SIZE_OF(a->tcache), now);
+	returns(row, at_least);
+	snprintf(how, sizeof(how),
+		 "GLIBC_TUNABLES=glibc.malloc.tcache_count=%.0f (glibc 2.26 "
+		 "on; %.0f now)",
+		 count, now);
+	type(row, how,
+	     "malloc and free of small blocks take the arena's lock more "
+	     "often");
+}
+
+/* --- placement --- */
+
+static void remedy_pin(struct ht_advised *a)
+{
+	const struct ht_arena *worst = NULL;
+
+	for (size_t i = 0; i < a->s->arenas.n; i++) {
+		const struct ht_arena *r = &a->s->arenas.v[i];
+
+		if (r->pin_holds != HT_UNKNOWN &&
+		    (!worst || r->pin_holds > worst->pin_holds))
+			worst = r;
+	}
+	if (!worst || !ht_is_pinned(a) || worst->pin_address == HT_UNKNOWN)
+		return;
+	returns(ht_advise_of(a, "pin", ht_advised_known(worst->pin_holds),
+			     "the %" PRIu64 "-byte chunk in use at 0x%" PRIx64
+			     " holds %s below it: allocate what lives long "
+			     "before what is large and short-lived, or free "
+			     "this chunk",
+			     worst->pin_size, worst->pin_address,
+			     HT_SIZE_OF(ht_advised_known(worst->pin_holds))),
+		0);
+}
+
+static void remedy_allocator(struct ht_advised *a)
+{
+	if (!ht_is_fragmented(a))
+		return;
+	returns(ht_advise_of(a, "allocator", a->stuck,
+			     "%s are stuck in holes between chunks in use: "
+			     "keep objects of one lifetime together (a pool "
+			     "per request), or try an allocator with "
+			     "size-class pages such as jemalloc or mimalloc",
+			     HT_SIZE_OF(a->stuck)),
+		0);
+}
+
+static void (*const remedies[])(struct ht_advised *a) = {
+	remedy_trim,
+	remedy_trim_threshold,
+	remedy_mmap_threshold,
+	remedy_small_mappings,
+	remedy_arena_max,
+	remedy_tcache,
+	remedy_pin,
+	remedy_allocator,
+};
+
+void ht_remedies(struct ht_advised *a)
+{
+	for (size_t i = 0; i < sizeof(remedies) / sizeof(*remedies); i++)
+		remedies[i](a);
+}

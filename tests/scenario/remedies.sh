@@ -1,0 +1,79 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 120 s
+# Remedies are predictions: each is proved by doing it. A process keeps memory by
+# one rule of malloc; explain says what each remedy would return; the same process
+# runs again under what explain says to type, and its RSS is compared.
+#
+# The table is docs/remedies.md's: `tests/scenario/remedies.sh` prints it.
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+heaptide=$HT_BUILD/heaptide
+keeper=$HT_BUILD/targets/keeper
+
+rss_of() { awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$1/status"; }
+
+is_ready() { grep -q ready "$HT_TMP/said"; }
+
+run_keeper() { # [NAME=VALUE] -- WHAT [N]; sets $started
+	local set=()
+	while [ "$1" != -- ]; do
+		set+=("$1")
+		shift
+	done
+	shift
+	: >"$HT_TMP/said"
+	start env "${set[@]}" "$keeper" "$@" >"$HT_TMP/said"
+	poll 30 is_ready || note "keeper $* is not ready"
+}
+
+# advised FILE CODE KEY: of the remedy of that code; nothing when there is none.
+advised() { jq -r --arg c "$2" ".advice[] | select(.code == \$c) | .$3 // empty" "$1"; }
+
+# proved WHAT CODE KEEPER-ARGUMENTS...: what the remedy returned lies in the range
+# that was predicted, within a tenth of RSS at either end.
+proved() {
+	local what=$1 code=$2 before after low high returned type
+	shift 2
+	run_keeper -- "$@"
+	before=$(rss_of "$started")
+	"$heaptide" explain --json "$started" >"$HT_TMP/explained"
+	stop_started
+	low=$(advised "$HT_TMP/explained" "$code" at_least)
+	high=$(advised "$HT_TMP/explained" "$code" bytes)
+	type=$(advised "$HT_TMP/explained" "$code" how | grep -oE '^[A-Z_]+=[A-Za-z0-9_.=]+')
+	if [ -z "$high" ] || [ -z "$type" ]; then
+		tap_result 1 "$what"
+		note "no remedy $code: $(jq -c '[.advice[].code]' "$HT_TMP/explained")"
+		return
+	fi
+	run_keeper "$type" -- "$@"
+	after=$(rss_of "$started")
+	stop_started
+	returned=$((before - after))
+	note "| $* | \`$type\` | $((low / 1024)) to $((high / 1024)) | $((returned / 1024)) | $((before / 1024)) |"
+	between "$what" "$returned" $((low - before / 10)) $((high + before / 10))
+}
+
+# silent WHAT CODE KEEPER-ARGUMENTS...: the remedy is not proposed.
+silent() {
+	local what=$1 code=$2
+	shift 2
+	run_keeper -- "$@"
+	"$heaptide" explain --json "$started" >"$HT_TMP/explained"
+	stop_started
+	is "$what" "$(advised "$HT_TMP/explained" "$code" bytes)" ""
+}
+
+
+note "| process | remedy | predicted KiB | returned KiB | RSS before KiB |"
+proved "a default trim threshold returns the top that a raised one keeps" trim_threshold top
+proved "shorter lists return what thread caches keep" tcache_count caches 150
+proved "two arenas return what peaks of different times left" arena_max apart 8
+proved "two arenas return little of what peaks of one time left" arena_max together 8
+proved "a pinned mmap threshold returns the holes of large blocks" mmap_threshold ratchet
+silent "no mapping is proposed for small blocks" mmap_threshold small
+silent "fewer arenas are not proposed for thread caches" arena_max caches 150
+silent "another allocator is not proposed for a kept top" allocator top
+silent "a kept top is not called fragmented" fragmented top
+plan

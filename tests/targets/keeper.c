@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * keeper WHAT [N]: a process whose malloc keeps memory by one rule, then waits.
+ * Prints "ready" when nothing moves any more.
+ *
+ *   top      a thread arena whose whole content is its top, kept by a trim
+ *            threshold that one freed mmapped block raised
+ *   caches   N threads with full thread caches
+ *   apart    N threads, each with a peak of its own time, survivors in between
+ *   together the same, all peaks at one time
+ *   ratchet  blocks of 512 KiB in the arena since the mmap threshold rose, most
+ *            of them freed, small survivors in between
+ *   small    blocks below 800 bytes freed between survivors, the mmap threshold
+ *            raised before: no large block is in the arena
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static pthread_barrier_t all_at_peak, done;
+static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool one_by_one;
+
+static void *filled(size_t bytes)
+{
+	void *p = malloc(bytes);
+
+	if (!p)
+		abort();
+	memset(p, 1, bytes);
+	return p;
+}
+
+/* Frees an mmapped block of that size: the mmap threshold becomes it, the trim
+ * threshold twice it. */
+static void raise_thresholds(size_t bytes)
+{
+	free(filled(bytes));
+}
+
+/* 16 MiB of blocks below 800 bytes; one of 500 stays. */
+static void peak(void)
+{
+	enum { BLOCKS = 40000 };
+	void **p = calloc(BLOCKS, sizeof(*p));
+
+	for (size_t i = 0; p && i < BLOCKS; i++)
+		p[i] = filled(40 + i * 7919 % 740);
+	if (!one_by_one)
+		pthread_barrier_wait(&all_at_peak);
+	for (size_t i = 0; p && i < BLOCKS; i++)
+		if (i % 500)
+			free(p[i]);
+	free(p);
+}
+
+static void *at_its_time(void *unused)
+{
+	if (one_by_one)
+		pthread_mutex_lock(&turn);
+	peak();
+	if (one_by_one)
+		pthread_mutex_unlock(&turn);
+	pthread_barrier_wait(&done);
+	pause();
+	return unused;
+}
+
+static void *full_cache(void *unused)
+{
+	void *p[7];
+
+	for (size_t size = 24; size < 1000; size += 16) {
+		for (size_t k = 0; k < COUNT(p); k++)
+			p[k] = filled(size);
+		for (size_t k = 0; k < COUNT(p); k++)
+			free(p[k]);
+	}
+	pthread_barrier_wait(&done);
+	pause();
+	return unused;
+}
+
+static void *only_a_top(void *unused)
+{
+	enum { BLOCKS = 24000 };
+	static void *p[BLOCKS];
+
+	raise_thresholds(24 << 20);
+	for (size_t i = 0; i < BLOCKS; i++)
+		p[i] = filled(1500);
+	for (size_t i = 0; i < BLOCKS; i++)
+		free(p[i]);
+	pthread_barrier_wait(&done);
+	pause();
+	return unused;
+}
+
+static void threads(void *(*run)(void *), unsigned n)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_barrier_init(&done, NULL, n + 1);
+	pthread_barrier_init(&all_at_peak, NULL, n);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, 256 << 10);
+	for (unsigned i = 0; i < n; i++)
+		if (pthread_create(&thread, &attr, run, NULL))
+			abort();
+	pthread_barrier_wait(&done);
+}
+
+static void ratchet(void)
+{
+	enum { BLOCKS = 64 };
+	void *p[BLOCKS];
+
+	raise_thresholds(8 << 20);
+	for (size_t i = 0; i < BLOCKS; i++) {
+		p[i] = filled(512 << 10);
+		filled(2000);
+	}
+	for (size_t i = 0; i < BLOCKS; i++)
+		if (i % 8)
+			free(p[i]);
+}
+
+static void small_blocks(void)
+{
+	one_by_one = true;
+	raise_thresholds(8 << 20);
+	for (unsigned i = 0; i < 4; i++)
+		peak();
+}
+
+int main(int argc, char **argv)
+{
+	const char *what = argc > 1 ? argv[1] : "";
+	unsigned n = argc > 2 ? (unsigned)atoi(argv[2]) : 1;
+
+	one_by_one = strcmp(what, "apart") == 0;
+	if (strcmp(what, "top") == 0)
+		threads(only_a_top, 1);
+	else if (strcmp(what, "caches") == 0)
+		threads(full_cache, n);
+	else if (strcmp(what, "apart") == 0 || strcmp(what, "together") == 0)
+		threads(at_its_time, n);
+	else if (strcmp(what, "ratchet") == 0)
+		ratchet();
+	else if (strcmp(what, "small") == 0)
+		small_blocks();
+	else
+		return 2;
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
