@@ -69,4 +69,7 @@ void ht_verdict_window(const struct ht_series *s, int64_t from_ns,
 		       int64_t to_ns, const struct ht_snapshot *latest,
 		       struct ht_verdict *ret);
 
+/* "high", "medium", "low". */
+const char *ht_confidence_word(double confidence);
+
 #endif

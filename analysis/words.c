@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdarg.h>
 
+#include "analysis/thresholds.h"
 #include "common/size.h"
 
 void ht_say(struct ht_verdict *v, const char *fmt, ...)
@@ -59,4 +60,11 @@ struct ht_word ht_span(double seconds)
 		break;
 	}
 	return w;
+}
+
+const char *ht_confidence_word(double confidence)
+{
+	return confidence >= ht_t.confidence_high     ? "high"
+	       : confidence >= ht_t.confidence_medium ? "medium"
+						      : "low";
 }

@@ -6,14 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/verdict_json.h"
 #include "cli/json.h"
 #include "cli/judge.h"
 #include "cli/show.h"
 #include "cli/table.h"
 #include "common/clock.h"
-#include "schema/snapshot_json.h"
-
-#define VERDICT_SCHEMA "heaptide.verdict/1"
 
 static enum ht_style style_of(enum ht_label label)
 {
@@ -36,65 +34,9 @@ static enum ht_style style_of(enum ht_label label)
 	return HT_YELLOW;
 }
 
-static json_t *texts_json(const struct ht_verdict *v)
+static const char *name_of(const struct ht_store_process *p)
 {
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < v->evidence_n; i++)
-		json_array_append_new(list, ht_text_json(v->evidence[i]));
-	return list;
-}
-
-static json_t *also_json(const struct ht_verdict *v)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < v->also_n; i++)
-		json_array_append_new(list,
-				      json_string(ht_label_names[v->also[i]]));
-	return list;
-}
-
-static enum ht_code print_json(const struct ht_store_process *p,
-			       const struct ht_verdict *v, struct ht_err *err)
-{
-	json_t *o = json_object();
-	const struct {
-		const char *key;
-		json_t *value;
-	} members[] = {
-		{"schema", json_string(VERDICT_SCHEMA)},
-		{"target", ht_text_json(*p->target ? p->target : p->comm)},
-		{"pid", ht_u64_json(p->pid)},
-		{"from", ht_time_json(v->from_ns)},
-		{"to", ht_time_json(v->to_ns)},
-		{"samples", json_integer((json_int_t)v->samples)},
-		{"verdict", json_string(ht_label_names[v->label])},
-		{"also", also_json(v)},
-		{"confidence", ht_real_json(v->confidence)},
-		{"since", ht_time_json(v->since_ns)},
-		{"reason", ht_optional_text_json(v->reason)},
-		{"evidence", texts_json(v)},
-		{"culprit", ht_optional_text_json(v->culprit)},
-		{"culprit_class", ht_u64_json(v->culprit_class)},
-		{"remedy", ht_optional_text_json(v->remedy)},
-		{"remedy_bytes", ht_u64_json(v->remedy_bytes)},
-		{"idle_floor", ht_u64_json(v->idle_floor)},
-		{"slope_bytes_per_hour", ht_real_json(v->slope_bytes_per_hour)},
-		{"period_s", ht_real_json(v->period_s)},
-		{"limit_bytes", ht_u64_json(v->limit_bytes)},
-		{"eta_limit_at", ht_time_json(v->eta_at_ns)},
-		{"eta_limit_earliest", ht_time_json(v->eta_low_ns)},
-		{"eta_limit_latest", ht_time_json(v->eta_high_ns)},
-	};
-	bool failed = !o;
-
-	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		failed |= json_object_set_new(o, members[i].key,
-					      members[i].value) != 0;
-	if (failed)
-		return ht_fail(err, HT_NOMEM, "out of memory for JSON");
-	return ht_json_print(o, err);
+	return *p->target ? p->target : p->comm;
 }
 
 static void print_line(const struct ht_cli *cli, const char *name,
@@ -139,8 +81,8 @@ static void print_text(const struct ht_cli *cli,
 	       ht_style(&cli->term, HT_BOLD),
 	       ht_style(&cli->term, style_of(v->label)),
 	       ht_label_names[v->label], ht_style_off(&cli->term),
-	       v->confidence, ht_confidence_word(v->confidence),
-	       *p->target ? p->target : p->comm, p->pid, v->samples, span);
+	       v->confidence, ht_confidence_word(v->confidence), name_of(p),
+	       p->pid, v->samples, span);
 	for (size_t i = 0; i < v->evidence_n; i++)
 		print_line(cli, i ? "" : "evidence", v->evidence[i]);
 	for (size_t i = 0; i < v->also_n; i++)
@@ -180,7 +122,10 @@ enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	if (cli->opt.json)
-		return print_json(&j.process, &j.verdict, err);
+		return ht_json_print(ht_verdict_json(&j.verdict,
+						     name_of(&j.process),
+						     j.process.pid),
+				     err);
 	print_text(cli, &j.process, &j.verdict);
 	return HT_OK;
 }

@@ -2,20 +2,7 @@
 #include "cli/json.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
-
-#include "schema/snapshot_json.h"
-
-json_t *ht_real_json(double v)
-{
-	return isfinite(v) ? json_real(v) : json_null();
-}
-
-json_t *ht_optional_text_json(const char *text)
-{
-	return *text ? ht_text_json(text) : json_null();
-}
 
 enum ht_code ht_json_print(json_t *value, struct ht_err *err)
 {

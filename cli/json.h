@@ -10,9 +10,5 @@
 /* Prints and releases the value, two spaces of indent, keys as inserted.
  * HT_NOMEM when value is NULL. */
 enum ht_code ht_json_print(json_t *value, struct ht_err *err) HT_MUST_CHECK;
-/* A real number; null for NaN and infinity. */
-json_t *ht_real_json(double v);
-/* Text; null when there is none. */
-json_t *ht_optional_text_json(const char *text);
 
 #endif

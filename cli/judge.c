@@ -16,13 +16,6 @@ void ht_judged_fini(struct ht_judged *j)
 	ht_snapshot_fini(&j->latest);
 }
 
-const char *ht_confidence_word(double confidence)
-{
-	return confidence >= 0.8   ? "high"
-	       : confidence >= 0.6 ? "medium"
-				   : "low";
-}
-
 /* The newest snapshot in the window, for what no series holds. HT_NODATA is
  * fine: only series may have been kept. */
 static enum ht_code newest(struct ht_cli *cli, struct ht_judged *j,

@@ -23,7 +23,4 @@ void ht_judged_fini(struct ht_judged *j);
 enum ht_code ht_judge(struct ht_cli *cli, const char *word,
 		      struct ht_judged *ret, struct ht_err *err) HT_MUST_CHECK;
 
-/* "high", "medium", "low". */
-const char *ht_confidence_word(double confidence);
-
 #endif

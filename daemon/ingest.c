@@ -2,14 +2,13 @@
 #include "daemon/ingest.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/verdict_json.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/daemon.h"
-#include "schema/snapshot_json.h"
 
 #define RETRY_FIRST_NS	   (2 * HT_NS_PER_S)
 #define RETRY_LAST_NS	   (60 * HT_NS_PER_S)
@@ -195,29 +194,6 @@ void ht_ingest_event(struct ht_ingest *i, const struct ht_watched *p,
 		ht_ingest_trouble(i, "add an event", &err);
 }
 
-static json_t *verdict_json(const struct ht_watched *p)
-{
-	const struct ht_verdict *v = &p->verdict;
-	json_t *evidence = json_array();
-	json_t *slope = isnan(v->slope_bytes_per_hour)
-				? json_null()
-				: json_real(v->slope_bytes_per_hour);
-
-	for (size_t k = 0; k < v->evidence_n; k++)
-		json_array_append_new(evidence, ht_text_json(v->evidence[k]));
-	return json_pack("{s:s, s:s, s:s, s:f, s:o, s:o, s:o, s:I, s:o, s:o, "
-			 "s:o, s:o, s:o}",
-			 "schema", "heaptide.verdict/1", "target", p->target,
-			 "verdict", ht_label_names[v->label], "confidence",
-			 v->confidence, "from", ht_time_json(v->from_ns), "to",
-			 ht_time_json(v->to_ns), "since",
-			 ht_time_json(v->since_ns), "samples",
-			 (json_int_t)v->samples, "evidence", evidence, "remedy",
-			 ht_text_json(v->remedy), "slope_bytes_per_hour", slope,
-			 "eta_limit_at", ht_time_json(v->eta_at_ns), "culprit",
-			 ht_text_json(v->culprit));
-}
-
 void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
 		       int64_t now_ns)
 {
@@ -227,7 +203,7 @@ void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
 
 	if (!p->store_id || !begin(i))
 		return;
-	json = verdict_json(p);
+	json = ht_verdict_json(&p->verdict, p->target, (uint64_t)p->pid);
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (text && ht_store_add_verdict(
 			    i->store, p->store_id, now_ns, p->verdict.since_ns,

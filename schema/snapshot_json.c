@@ -67,6 +67,16 @@ json_t *ht_text_json(const char *text)
 	return json_stringn_nocheck(safe, (size_t)(to - safe));
 }
 
+json_t *ht_real_json(double v)
+{
+	return isfinite(v) ? json_real(v) : json_null();
+}
+
+json_t *ht_optional_text_json(const char *text)
+{
+	return *text ? ht_text_json(text) : json_null();
+}
+
 json_t *ht_u64_json(uint64_t v)
 {
 	if (v == HT_UNKNOWN)

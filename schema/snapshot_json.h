@@ -26,6 +26,10 @@ json_t *ht_record_json(enum ht_record_id id, const void *record,
 
 /* Text of any origin as a JSON string: what is not UTF-8 becomes U+FFFD. */
 json_t *ht_text_json(const char *text);
+/* The same; null for an empty one. */
+json_t *ht_optional_text_json(const char *text);
+/* null for NaN and infinity. */
+json_t *ht_real_json(double v);
 /* null for HT_UNKNOWN. */
 json_t *ht_u64_json(uint64_t v);
 /* null for 0. */

@@ -139,6 +139,9 @@ sys.exit(0 if s.recv(10) else 1)"
 daemon_stop
 is "it ends at once when told to" "$(grep -c 'ending: signal 15' "$log")" 1
 is_sound "the database is sound"
+is "a verdict is recorded as the CLI tells it" \
+	"$(sql "select json from verdict order by at_ns desc limit 1" | jq -c keys_unsorted)" \
+	"$("$HT_BUILD/heaptide" verdict "$two" --db "$db" --json | jq -c keys_unsorted)"
 refuse "the control socket is gone" test -e "$sock"
 stop_started
 plan

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/verdict_json.h"
+
+#include "schema/snapshot_json.h"
+
+static json_t *evidence_json(const struct ht_verdict *v)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->evidence_n; i++)
+		json_array_append_new(list, ht_text_json(v->evidence[i]));
+	return list;
+}
+
+static json_t *also_json(const struct ht_verdict *v)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->also_n; i++)
+		json_array_append_new(list,
+				      json_string(ht_label_names[v->also[i]]));
+	return list;
+}
+
+json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
+			uint64_t pid)
+{
+	json_t *o = json_object();
+	const struct {
+		const char *key;
+		json_t *value;
+	} members[] = {
+		{"schema", json_string(HT_VERDICT_SCHEMA)},
+		{"target", ht_text_json(target)},
+		{"pid", ht_u64_json(pid)},
+		{"from", ht_time_json(v->from_ns)},
+		{"to", ht_time_json(v->to_ns)},
+		{"samples", json_integer((json_int_t)v->samples)},
+		{"verdict", json_string(ht_label_names[v->label])},
+		{"also", also_json(v)},
+		{"confidence", ht_real_json(v->confidence)},
+		{"since", ht_time_json(v->since_ns)},
+		{"reason", ht_optional_text_json(v->reason)},
+		{"evidence", evidence_json(v)},
+		{"culprit", ht_optional_text_json(v->culprit)},
+		{"culprit_class", ht_u64_json(v->culprit_class)},
+		{"remedy", ht_optional_text_json(v->remedy)},
+		{"remedy_bytes", ht_u64_json(v->remedy_bytes)},
+		{"idle_floor", ht_u64_json(v->idle_floor)},
+		{"slope_bytes_per_hour", ht_real_json(v->slope_bytes_per_hour)},
+		{"period_s", ht_real_json(v->period_s)},
+		{"limit_bytes", ht_u64_json(v->limit_bytes)},
+		{"eta_limit_at", ht_time_json(v->eta_at_ns)},
+		{"eta_limit_earliest", ht_time_json(v->eta_low_ns)},
+		{"eta_limit_latest", ht_time_json(v->eta_high_ns)},
+	};
+	bool failed = !o;
+
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		failed |= json_object_set_new(o, members[i].key,
+					      members[i].value) != 0;
+	if (!failed)
+		return o;
+	json_decref(o);
+	return NULL;
+}
