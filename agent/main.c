@@ -19,6 +19,7 @@
 #include "agent/self/guard.h"
 #include "agent/self/helper.h"
 #include "agent/self/pace.h"
+#include "agent/self/privilege.h"
 #include "agent/self/sandbox.h"
 #include "common/clock.h"
 #include "link/wire.h"
@@ -123,9 +124,13 @@ static bool has_parent(void)
 static enum ht_code open_target(const struct options *o, struct ht_target *ret,
 				struct ht_err *err)
 {
-	if (o->core)
-		return ht_target_open_core(o->core, o->exe, ret, err);
-	return ht_target_open_process(o->pid, ret, err);
+	enum ht_code code;
+
+	if (!o->core)
+		return ht_target_open_process(o->pid, ret, err);
+	code = ht_privilege_only_own(err);
+	return code == HT_OK ? ht_target_open_core(o->core, o->exe, ret, err)
+			     : code;
 }
 
 /* A process that calls execve while its files are parsed is begun anew. */
@@ -243,6 +248,8 @@ int main(int argc, char **argv)
 	o = parse(argc, argv);
 	if (o.done)
 		return o.status;
+	if (ht_privilege_arrive(NULL) != HT_OK)
+		return ht_code_exit_status(HT_SYS);
 	if (o.dump)
 		return dump_layout(&o);
 	if (!has_parent())

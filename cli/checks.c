@@ -48,36 +48,42 @@ void ht_check_mend(struct ht_check *c, const char *fmt, ...)
 	va_end(ap);
 }
 
-#define PTRACE_BIT (UINT64_C(1) << CAP_SYS_PTRACE)
+#define BIT(capability) (UINT64_C(1) << (capability))
+#define BOTH		(BIT(CAP_SYS_PTRACE) | BIT(CAP_DAC_READ_SEARCH))
+#define GRANT		"setcap cap_dac_read_search,cap_sys_ptrace=p"
 
-/* The file capability that the agent gets where it is installed. */
-static bool file_is_capable(const char *path)
+/* The file capabilities that the agent gets where it is installed. */
+static uint64_t of_file(const char *path)
 {
 	struct vfs_ns_cap_data data = {0};
 
-	return getxattr(path, "security.capability", &data, sizeof(data)) > 0 &&
-	       data.data[0].permitted & PTRACE_BIT;
+	if (getxattr(path, "security.capability", &data, sizeof(data)) <= 0)
+		return 0;
+	return data.data[0].permitted;
 }
 
-static bool process_is_capable(void)
+/* A set of ours, as /proc/self/status has it. */
+static uint64_t of_process(const char *key)
 {
 	HT_AUTO_FILE FILE *f = fopen("/proc/self/status", "re");
 	char line[256];
 	uint64_t set = 0;
+	size_t len = strlen(key);
 
 	while (f && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "CapEff: %" SCNx64, &set) == 1)
-			break;
+		if (strncmp(line, key, len) == 0 && line[len] == ':')
+			sscanf(line + len + 1, "%" SCNx64, &set);
 	}
-	return set & PTRACE_BIT;
+	return set;
 }
 
-static void check_agent(struct ht_checks *c, char agent[4096], bool *ret_cap)
+static void check_agent(struct ht_checks *c, char agent[4096],
+			uint64_t *ret_caps)
 {
 	struct ht_check *one;
 	struct ht_err err;
 
-	*ret_cap = false;
+	*ret_caps = 0;
 	if (ht_client_find_agent(agent, 4096, &err) != HT_OK) {
 		one = ht_check_add(c, "agent", HT_BAD, "%s", err.msg);
 		ht_check_mend(one, "export HEAPTIDE_AGENT=/path/to/"
@@ -85,9 +91,12 @@ static void check_agent(struct ht_checks *c, char agent[4096], bool *ret_cap)
 		*agent = '\0';
 		return;
 	}
-	*ret_cap = file_is_capable(agent);
-	ht_check_add(c, "agent", HT_GOOD, "%s%s", agent,
-		     *ret_cap ? " (has cap_sys_ptrace)" : "");
+	*ret_caps = of_file(agent);
+	ht_check_add(c, "agent", HT_GOOD, "%s%s%s", agent,
+		     *ret_caps & BIT(CAP_SYS_PTRACE) ? ", cap_sys_ptrace" : "",
+		     *ret_caps & BIT(CAP_DAC_READ_SEARCH)
+			     ? ", cap_dac_read_search"
+			     : "");
 }
 
 static int yama_scope(void)
@@ -99,20 +108,69 @@ static int yama_scope(void)
 	return f && fscanf(f, "%d", &scope) == 1 ? scope : -1;
 }
 
-static void check_rights(struct ht_checks *c, const char *agent, bool agent_cap)
+/* Why the agent's file gives what it should, and its process gets less. */
+static bool check_taken_away(struct ht_checks *c, uint64_t lacks)
 {
+	struct ht_check *one;
+
+	if (of_process("NoNewPrivs")) {
+		one = ht_check_add(c, "capability", HT_BAD,
+				   "no_new_privs is set: the agent's file "
+				   "capabilities do not count");
+		ht_check_mend(one, "NoNewPrivileges=no in the unit; in a "
+				   "container allowPrivilegeEscalation: true");
+		return true;
+	}
+	lacks &= ~of_process("CapBnd");
+	if (!lacks)
+		return false;
+	one = ht_check_add(
+		c, "capability", HT_BAD,
+		"the bounding set lacks%s%s: what the agent's file "
+		"gives does not count",
+		lacks & BIT(CAP_SYS_PTRACE) ? " CAP_SYS_PTRACE" : "",
+		lacks & BIT(CAP_DAC_READ_SEARCH) ? " CAP_DAC_READ_SEARCH" : "");
+	ht_check_mend(one, "CapabilityBoundingSet=CAP_DAC_READ_SEARCH "
+			   "CAP_SYS_PTRACE in the unit; in a container add "
+			   "both");
+	return true;
+}
+
+static void check_capabilities(struct ht_checks *c, const char *agent,
+			       uint64_t agent_caps, uint64_t has)
+{
+	struct ht_check *one;
+
+	if ((has & BOTH) == BOTH) {
+		ht_check_add(c, "capability", HT_GOOD,
+			     "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH: processes "
+			     "of all users can be measured");
+		return;
+	}
+	if (check_taken_away(c, agent_caps & ~has & BOTH))
+		return;
+	one = ht_check_add(c, "capability", HT_NOTE, "%s",
+			   has & BIT(CAP_SYS_PTRACE)
+				   ? "no CAP_DAC_READ_SEARCH: of other users' "
+				     "processes residency stays unknown, and "
+				     "none is stopped"
+				   : "no CAP_SYS_PTRACE: only this user's own "
+				     "processes can be measured");
+	ht_check_mend(one, "sudo " GRANT " %s", agent);
+}
+
+static void check_rights(struct ht_checks *c, const char *agent,
+			 uint64_t agent_caps)
+{
+	uint64_t has = of_process("CapEff");
 	int scope = yama_scope();
 	struct ht_check *one;
 	bool capable;
 
-	capable = agent_cap || process_is_capable();
-	one = ht_check_add(c, "capability", capable ? HT_GOOD : HT_NOTE,
-			   capable ? "CAP_SYS_PTRACE: processes of all users "
-				     "can be measured"
-				   : "no CAP_SYS_PTRACE: only this user's own "
-				     "processes can be measured");
-	if (!capable)
-		ht_check_mend(one, "sudo setcap cap_sys_ptrace=ep %s", agent);
+	if (!of_process("NoNewPrivs"))
+		has |= agent_caps & of_process("CapBnd");
+	capable = has & BIT(CAP_SYS_PTRACE);
+	check_capabilities(c, agent, agent_caps, has);
 	if (scope <= 0)
 		ht_check_add(c, "Yama", HT_GOOD, "%s",
 			     scope < 0 ? "not in this kernel"
@@ -211,10 +269,10 @@ static void check_measurement(struct ht_cli *cli, struct ht_checks *c)
 void ht_check_machine(struct ht_cli *cli, struct ht_checks *c)
 {
 	char agent[4096];
-	bool agent_cap;
+	uint64_t agent_caps;
 
-	check_agent(c, agent, &agent_cap);
-	check_rights(c, agent, agent_cap);
+	check_agent(c, agent, &agent_caps);
+	check_rights(c, agent, agent_caps);
 	check_kernel(c);
 	if (*agent)
 		check_measurement(cli, c);

@@ -61,7 +61,8 @@ static void check_owner(pid_t pid, struct ht_checks *c)
 	else
 		ht_check_mend(ht_check_add(c, "owner", HT_NOTE,
 					   "user id %u; you are %u: "
-					   "CAP_SYS_PTRACE is needed",
+					   "CAP_SYS_PTRACE and "
+					   "CAP_DAC_READ_SEARCH are needed",
 					   uid, geteuid()),
 			      "sudo heaptide explain %d", pid);
 }

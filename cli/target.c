@@ -111,7 +111,8 @@ static void show_progress(void *ctx, uint64_t done, uint64_t total)
 enum ht_code ht_target_measure(struct ht_cli *cli, pid_t pid, uint64_t flags,
 			       struct ht_snapshot *ret, struct ht_err *err)
 {
-	struct ht_request request = ht_target_request(&cli->opt, flags);
+	struct ht_request request =
+		ht_target_request(&cli->opt, flags | HT_LAST_REQUEST);
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
 	struct progress progress = {cli, ht_mono_ns()};
 	char agent[4096];

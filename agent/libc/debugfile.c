@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/self/privilege.h"
 #include "common/cleanup.h"
 
 void ht_build_id_text(const struct ht_facts *f,
@@ -21,7 +22,7 @@ void ht_build_id_text(const struct ht_facts *f,
 
 static int open_file(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int fd = ht_privilege_open_plain(path, O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
 	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {

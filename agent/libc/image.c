@@ -9,7 +9,10 @@
 #include <sys/stat.h>
 
 #include "agent/memory/procfs.h"
+#include "agent/self/privilege.h"
 #include "common/cleanup.h"
+
+#define FLAGS (O_NONBLOCK | O_NOCTTY) /* a device or FIFO must not hold us */
 
 /* Whether the file that begins at v[i] has an executable mapping before it
  * begins again (a second load) or another file takes over. */
@@ -82,10 +85,9 @@ void ht_images_fini(struct ht_images *i)
 	i->n = 0;
 }
 
-/* A descriptor of a regular file, or -1 with errno. */
-static int open_regular(const char *path)
+/* fd, if it is a regular file's; else -1 with errno. */
+static int only_regular(int fd)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 
 	if (fd < 0)
@@ -94,6 +96,30 @@ static int open_regular(const char *path)
 		return fd;
 	close(fd);
 	errno = EINVAL;
+	return -1;
+}
+
+static int open_regular(const char *path)
+{
+	return only_regular(open(path, O_RDONLY | O_CLOEXEC | FLAGS));
+}
+
+/* By a path that the target may have bent: as we could open it ourselves, or
+ * with CAP_DAC_READ_SEARCH if it is the very file that the target has mapped,
+ * and thus may read. */
+static int open_mapped(const char *path, const struct ht_vma *first)
+{
+	int fd = only_regular(ht_privilege_open_plain(path, FLAGS));
+	struct stat st;
+
+	if (fd >= 0 || errno != EACCES)
+		return fd;
+	fd = open_regular(path);
+	if (fd < 0 || (fstat(fd, &st) == 0 && st.st_dev == first->dev &&
+		       st.st_ino == first->inode))
+		return fd;
+	close(fd);
+	errno = EACCES;
 	return -1;
 }
 
@@ -123,7 +149,7 @@ static int open_live(const struct ht_locate_in *in,
 	}
 	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)in->pid,
 		 image->path);
-	return open_regular(path);
+	return open_mapped(path, image->first);
 }
 
 enum ht_code ht_image_open(const struct ht_locate_in *in,

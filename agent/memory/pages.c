@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -161,7 +162,8 @@ enum ht_code ht_pages_source_open(pid_t pid, struct ht_pages_source *ret,
 	ht_pages_source_none(&s);
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
 	s.pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (s.pagemap_fd < 0 && errno == ENOENT)
+	s.refused = s.pagemap_fd < 0 ? errno : 0;
+	if (s.refused == ENOENT && kill(pid, 0) < 0 && errno == ESRCH)
 		return ht_fail(err, HT_GONE, "process %d does not exist",
 			       (int)pid);
 	s.has_scan = s.pagemap_fd >= 0 && scan(s.pagemap_fd, 0, s.page_size,

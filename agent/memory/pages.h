@@ -46,6 +46,7 @@ struct ht_page_tally {
 /* Where states come from. Closed by ht_pages_source_close. */
 struct ht_pages_source {
 	int pagemap_fd; /* -1: none */
+	int refused;	/* why none: errno of its open; 0: there is none */
 	bool has_scan;	/* PAGEMAP_SCAN works */
 	unsigned page_size;
 	/* For tests: the state of the page at addr; used when not NULL. */

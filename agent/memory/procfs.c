@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "agent/memory/cgroup.h"
@@ -250,21 +249,26 @@ enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 /* --- limits
  * -------------------------------------------------------------------- */
 
-static uint64_t soft_limit(pid_t pid, enum __rlimit_resource resource)
+/* The soft limit in a line of /proc/PID/limits, which all may read: prlimit(2)
+ * wants CAP_SYS_RESOURCE for another user's. No limit has no number. */
+static uint64_t soft_limit(const char *text, const char *name)
 {
-	struct rlimit l;
+	const char *line = strstr(text, name);
+	uint64_t value;
 
-	if (prlimit(pid, resource, NULL, &l) < 0 || l.rlim_cur == RLIM_INFINITY)
+	if (!line || sscanf(line + strlen(name), "%" SCNu64, &value) != 1)
 		return HT_UNKNOWN;
-	return l.rlim_cur;
+	return value;
 }
 
 void ht_procfs_limits(pid_t pid, struct ht_limits *ret)
 {
 	char text[TEXT_MAX];
 
-	ret->rlimit_as = soft_limit(pid, RLIMIT_AS);
-	ret->rlimit_data = soft_limit(pid, RLIMIT_DATA);
+	if (read_proc(pid, "limits", text)) {
+		ret->rlimit_as = soft_limit(text, "\nMax address space");
+		ret->rlimit_data = soft_limit(text, "\nMax data size");
+	}
 	ret->cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	if (read_text("/proc/meminfo", text)) {
 		ret->mem_total = kib_line(text, "MemTotal");

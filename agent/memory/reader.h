@@ -47,6 +47,7 @@ struct ht_reader {
 				later: whoever holds the target lets it go */
 	bool expired;	     /* a read came too late; the caller clears it */
 	void (*beat)(void);  /* called before each read; or NULL */
+	bool asks; /* each read is a right asked for: none is held open */
 };
 
 /* A live process. word: 8 or 4. may_trace: PTRACE_PEEKDATA may be the last
@@ -55,6 +56,11 @@ enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 				    struct ht_reader *ret,
 				    struct ht_err *err) HT_MUST_CHECK;
 void ht_reader_close(struct ht_reader *r);
+/* Whether it goes on reading when every privilege is given up. */
+static inline bool ht_reader_is_held(const struct ht_reader *r)
+{
+	return !r->asks;
+}
 
 /* For another thread: the same source, counters of its own, not to be closed.
  * Afterwards its counters are added. */

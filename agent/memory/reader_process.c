@@ -156,5 +156,6 @@ enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
 	p->pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
 	*ret = (struct ht_reader){&process_ops, p, word, 0, BUDGET};
+	ret->asks = p->mem_fd < 0;
 	return HT_OK;
 }

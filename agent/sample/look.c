@@ -7,6 +7,7 @@
 
 #include "agent/sample/unwind.h"
 #include "agent/self/pace.h"
+#include "agent/self/privilege.h"
 #include "agent/self/sandbox.h"
 #include "agent/stop/tasks.h"
 #include "agent/stop/thread_pointer.h"
@@ -291,10 +292,15 @@ enum ht_code ht_look_turns(struct ht_look *l,
 
 enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err)
 {
+	enum ht_code code;
+
 	if (!(l->session->request->flags & HT_LAST_REQUEST))
 		return HT_OK;
 	l->session->must_end = true;
-	return ht_sandbox_drop(err);
+	if (!ht_reader_is_held(l->in.reader))
+		return HT_OK;
+	code = ht_privilege_drop(err);
+	return code == HT_OK ? ht_sandbox_close(err) : code;
 }
 
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)

@@ -64,8 +64,9 @@ enum ht_code ht_look_release_keeping(struct ht_look *l,
 enum ht_code ht_look_turns(struct ht_look *l,
 			   const struct ht_turns_limits *limits,
 			   struct ht_err *err) HT_MUST_CHECK;
-/* When no request follows: gives up every privilege. Nothing can be stopped
- * afterwards; what is held can be let go. */
+/* When no request follows: gives up every privilege, if reading goes on
+ * without. Nothing can be stopped and no file opened afterwards; what is held
+ * can be let go. */
 enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
 /* Walks into the session's snapshot. */
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;

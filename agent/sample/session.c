@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "agent/memory/procfs.h"
+#include "agent/stop/access.h"
 #include "common/clock.h"
 
 static enum ht_code (*const modes[HT_MODE_COUNT])(struct ht_session *s,
@@ -63,6 +64,18 @@ static void warn_rollup(const struct ht_session *s)
 				 1000);
 }
 
+static void warn_pages(const struct ht_session *s)
+{
+	const struct ht_pages_source *pages = s->target->pages;
+	char why[200];
+
+	if (s->target->pid == 0 || ht_pages_source_known(pages))
+		return;
+	ht_access_why_file(s->target->pid, "pagemap", pages->refused, why,
+			   sizeof(why));
+	ht_snapshot_warn(s->snapshot, "what is resident is unknown: %s", why);
+}
+
 /* The process as a whole, before any stop. */
 static enum ht_code describe_process(const struct ht_session *s,
 				     struct ht_err *err)
@@ -108,5 +121,6 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 		(uint64_t)((ht_mono_ns() - begin) / HT_NS_PER_US);
 	s->snapshot->stop.bytes_read = t->reader->bytes_read - read_before;
 	warn_rollup(s);
+	warn_pages(s);
 	return HT_OK;
 }

@@ -30,17 +30,59 @@ static enum ht_code open_proc(pid_t pid, const char *name, int *ret,
 	return *ret < 0 ? ht_access_explain(pid, errno, err) : HT_OK;
 }
 
+/* Where the executable, a file that we may not read, is mapped. */
+static enum ht_code mapped_header(pid_t pid, Elf64_Ehdr *ret,
+				  struct ht_err *err)
+{
+	struct ht_reader reader = {0};
+	struct ht_maps maps = {0};
+	enum ht_code code;
+	struct stat exe;
+	char path[48];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	if (stat(path, &exe) < 0)
+		return ht_access_explain(pid, errno, err);
+	code = ht_reader_open_process(pid, 8, false, &reader, err);
+	if (code == HT_OK)
+		code = ht_maps_read(pid, &maps, err);
+	for (size_t i = 0; code == HT_OK && i < maps.n; i++) {
+		const struct ht_vma *v = &maps.v[i];
+
+		if (v->inode != exe.st_ino || v->offset != 0)
+			continue;
+		code = ht_reader_read(&reader, v->start, ret, sizeof(*ret),
+				      err);
+		break;
+	}
+	ht_maps_fini(&maps);
+	ht_reader_close(&reader);
+	return code;
+}
+
+static enum ht_code read_header(pid_t pid, Elf64_Ehdr *ret, struct ht_err *err)
+{
+	HT_AUTO_FD int fd = -1;
+	enum ht_code code = open_proc(pid, "exe", &fd, err);
+
+	memset(ret, 0, sizeof(*ret));
+	if (code == HT_DENIED)
+		return mapped_header(pid, ret, err);
+	if (code == HT_OK &&
+	    pread(fd, ret, sizeof(*ret), 0) < (ssize_t)sizeof(Elf32_Ehdr))
+		memset(ret, 0, sizeof(*ret));
+	return code;
+}
+
 /* The program's ELF class: 4 or 8. Its machine must be one that we know. */
 static enum ht_code word_of(pid_t pid, unsigned *ret, struct ht_err *err)
 {
-	HT_AUTO_FD int fd = -1;
 	Elf64_Ehdr ehdr; /* both classes agree up to e_machine */
-	enum ht_code code = open_proc(pid, "exe", &fd, err);
+	enum ht_code code = read_header(pid, &ehdr, err);
 
 	if (code != HT_OK)
 		return code;
-	if (pread(fd, &ehdr, sizeof(ehdr), 0) < (ssize_t)sizeof(Elf32_Ehdr) ||
-	    memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0)
+	if (memcmp(ehdr.e_ident, ELFMAG, SELFMAG) != 0)
 		return ht_fail(err, HT_UNSUPPORTED,
 			       "process %d: its executable is no ELF file",
 			       (int)pid);

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/self/sandbox.h"
 
-#include <cap-ng.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "agent/self/helper.h"
 #include "common/system.h"
 
 /* Allowed with any argument. */
@@ -83,7 +84,8 @@ static const int calls[] = {
 	SCMP_SYS(futex),
 	SCMP_SYS(capget),
 	SCMP_SYS(capset),
-	SCMP_SYS(pipe2), /* libunwind's first use: its probe of own memory */
+	SCMP_SYS(seccomp), /* ht_sandbox_close: a filter can only take away */
+	SCMP_SYS(pipe2),   /* libunwind's first use: its probe of own memory */
 	SCMP_SYS(restart_syscall),
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
@@ -98,6 +100,7 @@ static const int ptrace_requests[] = {
 	PTRACE_GETSIGINFO, PTRACE_PEEKDATA,   PTRACE_PEEKTEXT,
 	PTRACE_SETOPTIONS, PTRACE_CONT,	      PTRACE_GETEVENTMSG,
 	PTRACE_GETSIGMASK, PTRACE_SETSIGMASK, PTRACE_GETREGSET,
+	PTRACE_KILL,
 };
 
 /* prctl: capability bounding set and the flags that only take away. */
@@ -185,6 +188,12 @@ enum ht_code ht_sandbox_enter(struct ht_err *err)
 	(void)add_i386;
 	return HT_OK;
 }
+
+enum ht_code ht_sandbox_close(struct ht_err *err)
+{
+	(void)err;
+	return HT_OK;
+}
 #else
 enum ht_code ht_sandbox_enter(struct ht_err *err)
 {
@@ -202,24 +211,35 @@ enum ht_code ht_sandbox_enter(struct ht_err *err)
 		return ht_fail_sys(err, HT_SYS, -r, "seccomp filter");
 	return HT_OK;
 }
-#endif
 
-/* Capabilities are a thread's own. ret: errno, or 0. */
-static void drop(void *ret)
+#define LOAD_MEMBER(name)                                                      \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, name))
+#define IF_NOT(value, skip) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, skip)
+#define RETURN(what)	    BPF_STMT(BPF_RET | BPF_K, what)
+#define REFUSE		    RETURN(SECCOMP_RET_ERRNO | EACCES)
+
+/* Laid over the first filter, which knows the architecture. By hand, for it is
+ * laid while a target stands still. */
+enum ht_code ht_sandbox_close(struct ht_err *err)
 {
-	capng_clear(CAPNG_SELECT_BOTH);
-	*(int *)ret = capng_apply(CAPNG_SELECT_CAPS) < 0 ? errno : 0;
-}
+	struct sock_filter filter[] = {
+		LOAD_MEMBER(nr),
+		IF_NOT(SYS_openat, 1),
+		REFUSE,
+		IF_NOT(SYS_open, 1),
+		REFUSE,
+		IF_NOT(SYS_ptrace, 3),
+		LOAD_MEMBER(args[0]),
+		IF_NOT(PTRACE_SEIZE, 1),
+		REFUSE,
+		RETURN(SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = {
+		.len = sizeof(filter) / sizeof(*filter), .filter = filter};
 
-enum ht_code ht_sandbox_drop(struct ht_err *err)
-{
-	int helpers = 0, own;
-
-	if (ht_helper_run(drop, &helpers))
-		ht_helper_wait();
-	drop(&own);
-	if (own || helpers)
-		return ht_fail_sys(err, HT_SYS, own ?: helpers,
-				   "give up capabilities");
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+		    SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
+		return ht_fail_sys(err, HT_SYS, errno, "seccomp filter");
 	return HT_OK;
 }
+#endif

@@ -12,7 +12,8 @@
  * answer on the socket; no network, no new process, no writing to any file, no
  * exec. Any other system call ends the agent, and the target runs on. */
 enum ht_code ht_sandbox_enter(struct ht_err *err) HT_MUST_CHECK;
-/* Gives up every capability for good. What is open and held stays so. */
-enum ht_code ht_sandbox_drop(struct ht_err *err) HT_MUST_CHECK;
+/* From now on no file is opened and nobody is seized: both are refused with
+ * EACCES. What is open and held stays so. After ht_sandbox_enter(). */
+enum ht_code ht_sandbox_close(struct ht_err *err) HT_MUST_CHECK;
 
 #endif

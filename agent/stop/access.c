@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -69,6 +70,16 @@ static bool identify(pid_t pid, struct identity *ret)
 	paren = strrchr(buf, ')');
 	return paren && sscanf(paren + 1, " %c %*d %*d %*d %*d %*d %lu",
 			       &ret->state, &ret->flags) == 2;
+}
+
+/* What /proc keeps from all but a tracer is not kept from us: where an open is
+ * refused all the same, it is by the file's owner and mode. */
+static bool may_look(pid_t pid)
+{
+	char path[48], to[8];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	return readlink(path, to, sizeof(to)) >= 0;
 }
 
 static enum ht_code traced(pid_t pid, const struct identity *who,
@@ -181,4 +192,63 @@ enum ht_code ht_access_explain(pid_t tid, int os_errno, struct ht_err *err)
 	return ht_fail(err, HT_DENIED, "may not trace process %d (%s): %s",
 		       (int)tid, who.comm,
 		       reason(tid, &who, &me, buf, sizeof(buf)));
+}
+
+static void why_by_mode(const char *path, char *buf, size_t size)
+{
+	struct stat st = {0};
+
+	if (stat(path, &st) == 0)
+		snprintf(buf, size,
+			 "%s may be read by user %u alone (mode %04o), and we "
+			 "are user %u without CAP_DAC_READ_SEARCH",
+			 path, (unsigned)st.st_uid, st.st_mode & 07777,
+			 (unsigned)geteuid());
+	else
+		snprintf(buf, size,
+			 "%s may be read by its owner alone, and we lack "
+			 "CAP_DAC_READ_SEARCH",
+			 path);
+}
+
+void ht_access_why_file(pid_t pid, const char *name, int os_errno, char *buf,
+			size_t size)
+{
+	struct identity who, me;
+	char path[64], text[160];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	if (!identify(pid, &who) || !identify(getpid(), &me))
+		snprintf(buf, size, "process %d ended", (int)pid);
+	else if (os_errno == ENOENT)
+		snprintf(buf, size,
+			 "this kernel has no %s (CONFIG_PROC_PAGE_MONITOR)",
+			 path);
+	else if (os_errno != EACCES && os_errno != EPERM)
+		snprintf(buf, size, "%s: %s", path, strerror(os_errno));
+	else if (may_look(pid))
+		why_by_mode(path, buf, size);
+	else
+		snprintf(buf, size, "may not look at process %d (%s): %s",
+			 (int)pid, who.comm,
+			 reason(pid, &who, &me, text, sizeof(text)));
+}
+
+enum ht_code ht_access_check_naps(pid_t pid, struct ht_err *err)
+{
+	HT_AUTO_FD int fd = -1;
+	char path[48], why[200];
+	int number;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	number = errno;
+	/* Whoever may not look is told so by PTRACE_SEIZE, and better. */
+	if (fd >= 0 || (number != EACCES && number != EPERM) || !may_look(pid))
+		return HT_OK;
+	ht_access_why_file(pid, "syscall", number, why, sizeof(why));
+	return ht_fail(err, HT_DENIED,
+		       "which threads sleep cannot be told, and their system "
+		       "calls might notice a stop: %s",
+		       why);
 }

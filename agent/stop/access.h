@@ -17,4 +17,14 @@ enum ht_code ht_access_check(pid_t pid, struct ht_err *err) HT_MUST_CHECK;
 enum ht_code ht_access_explain(pid_t tid, int os_errno,
 			       struct ht_err *err) HT_MUST_CHECK;
 
+/* Whether it can be told which threads sleep, and in what. HT_DENIED: no; then
+ * none may be stopped, for a system call of theirs might notice. */
+enum ht_code ht_access_check_naps(pid_t pid, struct ht_err *err) HT_MUST_CHECK;
+
+/* Why the file /proc/PID/NAME could not be opened (errno), in a sentence's
+ * words that also say what would mend it: by its owner and mode, or because
+ * the process may not be looked at at all. */
+void ht_access_why_file(pid_t pid, const char *name, int os_errno, char *buf,
+			size_t size);
+
 #endif

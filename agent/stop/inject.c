@@ -563,11 +563,21 @@ enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
 
 void ht_inject_end(pid_t copy)
 {
-	siginfo_t info;
-
 	if (copy <= 0)
 		return;
-	/* Ours since birth: the id cannot have passed to another process. */
-	kill(copy, SIGKILL);
-	waitid(P_PID, (id_t)copy, &info, WEXITED | __WALL);
+	/* Ours since birth: the id cannot have passed to another process. It is
+	 * another user's, whom kill(2) needs CAP_KILL for; a tracer needs none.
+	 * (Before Linux 5.18 that lets it run on, into its exit_group.) */
+	ptrace(PTRACE_KILL, copy, NULL, NULL);
+	for (;;) {
+		siginfo_t info = {0};
+
+		/* A stop of one that we trace is told whether asked for or not.
+		 */
+		if (waitid(P_PID, (id_t)copy, &info, WEXITED | __WALL) < 0 ||
+		    info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
+		    info.si_code == CLD_DUMPED)
+			return;
+		ptrace(PTRACE_KILL, copy, NULL, NULL);
+	}
 }

@@ -251,6 +251,8 @@ static enum ht_code stop_all(struct ht_stopped *s,
 	enum ht_code code = ht_access_check(s->pid, err);
 
 	if (code == HT_OK)
+		code = ht_access_check_naps(s->pid, err);
+	if (code == HT_OK)
 		code = ht_tasks_open(s->pid, &s->tasks, err);
 	if (code != HT_OK)
 		return code;

@@ -491,7 +491,9 @@ enum ht_code ht_turns_take(pid_t pid, const struct ht_turns_limits *limits,
 		return ht_fail(err, HT_NOMEM, "no memory for threads");
 	*s = (struct turns){
 		.pid = pid, .limits = limits, .look = look, .reader = reader};
-	code = ht_tasks_open(pid, &s->tasks, err);
+	code = limits->hold_ns > 0 ? ht_access_check_naps(pid, err) : HT_OK;
+	if (code == HT_OK)
+		code = ht_tasks_open(pid, &s->tasks, err);
 	if (code != HT_OK)
 		return code;
 	code = limits->hold_ns > 0 ? take_held_turns(s, err) : list(s, err);

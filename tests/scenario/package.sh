@@ -17,7 +17,7 @@ agent=/usr/libexec/heaptide/heaptide-agent
 # A member of the group: the user heaptide, with no capability at all.
 # shellcheck disable=SC2054 # the commas are setpriv's
 member=(chroot "$root" setpriv --reuid heaptide --regid heaptide --init-groups
-	--inh-caps=-all --bounding-set=-all,+sys_ptrace)
+	--inh-caps=-all --bounding-set=-all,+sys_ptrace,+dac_read_search)
 
 files_of() { inside dpkg -L heaptide | while read -r path; do
 	[ -d "$root$path" ] || echo "$path"
@@ -36,9 +36,9 @@ ok "lintian finds nothing" lintian --fail-on error,warning "build-deb/$package"
 ok "an overlay over this machine mounts" overlay
 ok "the package is in it" mount --bind "$HT_TOP/build-deb" "$root/mnt"
 ok "it installs" inside dpkg -i "/mnt/$package"
-is "the agent alone has a capability, and only that" \
+is "the agent alone has capabilities, and only these" \
 	"$(inside getcap -r /usr/bin /usr/sbin /usr/libexec/heaptide | grep heaptide)" \
-	"$agent cap_sys_ptrace=ep"
+	"$agent cap_dac_read_search,cap_sys_ptrace=p"
 is "the agent is for the group" "$(inside stat -c '%a %U:%G' $agent)" "750 root:heaptide"
 ok "its manual is there" inside test -s /usr/share/man/man1/heaptide.1.gz
 ok "its configuration passes its own check" inside /usr/sbin/heaptided --check
