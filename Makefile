@@ -163,7 +163,8 @@ JOBS ?= $(shell nproc)
 check: ## install what tests need, run the fast ones
 	@scripts/install-deps build runtime test
 	@$(MAKE) -s -j$(JOBS) unit
-	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(JOBS) -o $(BUILD)/results/check $(FAST)
+	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(JOBS) -o $(BUILD)/results/check \
+		-l 'build runtime test' $(FAST)
 
 check-all: ## the long tests: glibc matrix, live workloads, faults, analyzers, fuzz
 	@scripts/install-deps build runtime test test-all package

@@ -121,18 +121,9 @@ C
 }
 
 @test "a Go process: said, the process's figures are given" {
-	cat >main.go <<'GO'
-package main
-
-import "time"
-
-func main() {
-	println("ready")
-	time.Sleep(time.Hour)
-}
-GO
-	HOME=$PWD GOCACHE=$PWD/cache CGO_ENABLED=0 go build -o gopher main.go
-	start ./gopher
+	cp "$HT_BUILD/targets/go" gopher
+	mkfifo in
+	start sh -c 'exec ./gopher 0<>in'
 	poll 5 ready
 	fails 7 "gopher" "$heaptide" explain "$pid" --json
 	heap_is_null stdout

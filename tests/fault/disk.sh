@@ -5,14 +5,15 @@
 # away, damaged, or of a newer version: recording stops and is told, measuring
 # goes on, and when the trouble is over so does recording.
 # shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+needs namespaces
 if [ -z "${HT_UNSHARED:-}" ]; then
 	user=()
 	[ "$(id -u)" -eq 0 ] || user=(--map-root-user)
 	HT_UNSHARED=1 exec unshare "${user[@]}" --mount --propagation private bash "$0"
 fi
-set -u
-# shellcheck source=tests/lib/tap.sh
-. "$HT_TOP/tests/lib/tap.sh"
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
 

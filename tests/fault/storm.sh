@@ -5,14 +5,15 @@
 # range of their own that wraps several times: the target is measured on, what
 # matches is found, nobody is taken for another, nothing piles up.
 # shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+needs namespaces last_pid
 if [ -z "${HT_UNSHARED:-}" ]; then
 	user=()
 	[ "$(id -u)" -eq 0 ] || user=(--map-root-user)
 	HT_UNSHARED=1 exec unshare "${user[@]}" --mount --pid --fork --kill-child --mount-proc bash "$0"
 fi
-set -u
-# shellcheck source=tests/lib/tap.sh
-. "$HT_TOP/tests/lib/tap.sh"
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
 

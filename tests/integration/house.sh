@@ -5,8 +5,9 @@
 # given a tree of its own with tests that pass, fail, skip, hang and leave things.
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
-mkdir -p "$HT_TMP/tests/unit" "$HT_TMP/build/tests"
+mkdir -p "$HT_TMP"/{tests/unit,build/tests,packaging/deps}
 cp -r "$HT_TOP/tests/run" "$HT_TOP/tests/lib" "$HT_TMP/tests"
+echo bats >"$HT_TMP/packaging/deps/few.txt"
 cd "$HT_TMP" || exit 1
 
 # a FILE: a test from standard input
@@ -14,7 +15,7 @@ a() { { echo '. "$HT_TOP/tests/lib/tap.sh"' && cat; } >"tests/$1"; }
 # run FILE...: by a runner with nothing of ours; leaves "said", sets $status.
 run() {
 	env -u HT_BUILD -u HT_TMP -u HT_TEST_ID -u HT_MACHINE PATIENCE=1 \
-		HT_MACHINE_WITHOUT=swap tests/run "$@" >said 2>&1
+		HT_MACHINE_WITHOUT=swap tests/run -l few "$@" >said 2>&1
 	status=$?
 }
 counts() { is "$1" "$(tail -n 1 said), status $status" "$2"; }
@@ -71,6 +72,16 @@ plan
 T
 run tests/no_fact.sh
 counts "a fact that nobody knows is a failure" "0 passed, 1 failed, 0 skipped, status 1"
+
+a unlisted.sh <<'T'
+ok "has what every Debian has" grep -c processor /proc/cpuinfo
+ok "has what the list names" bats --version
+ok "has no more" jq --version
+refuse "nor can it be refused" jq --version
+plan
+T
+run tests/unlisted.sh
+counts "a program whose package is in no list is not found" "2 passed, 2 failed, 0 skipped, status 1"
 
 cat >tests/unit/skips.c <<'C'
 #include <setjmp.h>

@@ -12,4 +12,6 @@ overlay() {
 		mount --rbind /proc "$root/proc" && mount --rbind /dev "$root/dev"
 }
 
-inside() { chroot "$root" "$@"; }
+# What is found there is what that system has: not by the PATH of a test.
+export system_path=/usr/sbin:/usr/bin:/sbin:/bin
+inside() { env PATH=$system_path chroot "$root" "$@"; }

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # TAP for shell tests. Source it, then:
 #   ok NAME COMMAND...      passes when the command does; its output is shown if not
-#   refuse NAME COMMAND...  passes when the command fails
+#   refuse NAME COMMAND...  passes when the command runs, and fails
 #   is NAME GOT WANTED      passes when both are the same text
 #   same NAME GOT WANTED    passes when both are the same number (unknown never is)
 #   near NAME GOT WANTED TOLERANCE   numbers, |GOT - WANTED| <= TOLERANCE
@@ -45,14 +45,14 @@ ok() {
 }
 
 refuse() {
-	local name=$1 output
+	local name=$1 output status
 	shift
-	if output=$("$@" 2>&1); then
-		tap_result 1 "$name"
-		note "succeeded: $*" "$output"
-	else
-		tap_result 0 "$name"
-	fi
+	output=$("$@" 2>&1)
+	status=$?
+	case $status in
+	0 | 126 | 127) tap_result 1 "$name" && note "status $status of: $*" "$output" ;;
+	*) tap_result 0 "$name" ;;
+	esac
 }
 
 is() {

@@ -6,6 +6,7 @@
 # Limit: 600 s
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+needs root namespaces
 export HEAPTIDE_AGENT=$HT_BUILD/heaptide-agent
 check=$HT_BUILD/tools/matrix_check
 make -s "BUILD=$HT_BUILD" "$check" || exit 1
@@ -33,7 +34,7 @@ make_root() {
 	return 1
 }
 
-contained=(unshare --user --map-root-user --mount --pid --fork --kill-child
+contained=(env PATH=/usr/sbin:/usr/bin:/sbin:/bin unshare --user --map-root-user --mount --pid --fork --kill-child
 	chroot "$root")
 
 # last_child PID: the program at the end of unshare's chain.
@@ -65,7 +66,7 @@ ok "perl in the container is measured from outside" \
 is "its process id is another inside" \
 	"$(awk '$1 == "NSpid:" { print NF - 1 }' "/proc/$pid/status")" 2
 is "its libc is the container's own" "$(field .libc.version)" \
-	"$(chroot "$root" perl -e 'print qx(ldd --version) =~ /(2\.\d+)\n/')"
+	"$(env PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot "$root" perl -e 'print qx(ldd --version) =~ /(2\.\d+)\n/')"
 is "its libc is not this machine's" "$(field .libc.layout)" table
 is "its programs are named as it names them" "$(field .exe)" /usr/bin/perl
 same "the causes add up to RSS" "$(field '[.rss_breakdown[].bytes] | add')" "$(field .process.rss)"

@@ -8,6 +8,7 @@
 # Alone: sets the machine's pool of huge pages and its swap for a moment
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+needs root
 export HEAPTIDE_AGENT=$HT_BUILD/heaptide-agent
 heaptide=$HT_BUILD/heaptide
 check=$HT_BUILD/tools/matrix_check
@@ -38,8 +39,9 @@ hold() {
 	rm -f said input && mkfifo input
 	"$@" <input >said &
 	held=$!
+	started=$held
 	exec 8>input
-	poll 60 grep -q ready said
+	ready 60 grep -q ready said
 }
 let_go() {
 	exec 8>&-
@@ -74,6 +76,7 @@ for word in x86-64 i386; do
 	[ "$word" = x86-64 ] || big=./extremes-i386
 	while read -r kind n what; do
 		name="$what, $word"
+		[ "$word" = x86-64 ] || can run32 "$name" || continue
 		ok "$name: every figure is the process's own" \
 			"$check" --any out.xml "$big" out.xml "$kind" "$n"
 		explained "$name" "$big" out.xml "$kind" "$n"
@@ -102,8 +105,9 @@ thp=0
 	thp=$(cat /sys/kernel/mm/transparent_hugepage/hpage_pmd_size)
 tunable=GLIBC_TUNABLES=glibc.malloc.hugetlb
 for probe in probe probe32; do
-	ok "$probe, transparent huge pages asked for: every figure is the process's own" \
-		"$check" --any out.xml env "$tunable=1" "./$probe" out.xml
+	name="$probe, transparent huge pages asked for"
+	[ $probe = probe ] || can run32 "$name" || continue
+	ok "$name: every figure is the process's own" "$check" --any out.xml env "$tunable=1" "./$probe" out.xml
 done
 explained "transparent huge pages asked for" env "$tunable=1" ./probe out.xml
 is "thp_pagesize is what the kernel offers to those who ask" \
@@ -120,36 +124,43 @@ echo 0 >"$pool"
 pooled "pages of an empty huge page pool asked for"
 is "without a pool nothing is in huge pages" \
 	"$(field '[.warnings[] | select(test("huge page pool"))] | length')" 0
-echo 1 >/proc/sys/vm/compact_memory
-poll 5 eval 'echo 160 >"$pool"; [ "$(cat "$pool")" -ge 100 ]'
-between "the machine gives huge pages to the pool" "$(cat "$pool")" 100 160
-pooled "pages of the huge page pool"
-is "the heap's pages in the pool are told apart from RSS" \
-	"$(field '[.warnings[] | select(test("huge page pool"))] | length')" 1
-ok "a mmapped chunk in the pool: every figure is the process's own" "$check" --any \
-	out.xml env PROBE_NO_BRK=1 "$tunable=2:glibc.malloc.mmap_threshold=6000000" ./probe out.xml
+in_pool() {
+	echo 1 >/proc/sys/vm/compact_memory
+	poll 5 eval 'echo 160 >"$pool"; [ "$(cat "$pool")" -ge 100 ]'
+	between "the machine gives huge pages to the pool" "$(cat "$pool")" 100 160
+	pooled "pages of the huge page pool"
+	is "the heap's pages in the pool are told apart from RSS" \
+		"$(field '[.warnings[] | select(test("huge page pool"))] | length')" 1
+	ok "a mmapped chunk in the pool: every figure is the process's own" "$check" --any \
+		out.xml env PROBE_NO_BRK=1 "$tunable=2:glibc.malloc.mmap_threshold=6000000" ./probe out.xml
+}
+can huge_pages "pages of the huge page pool" && in_pool
 echo "$pool_before" >"$pool"
 
 # --- swapped out ------------------------------------------------------------
 
-dd if=/dev/zero of=swapfile bs=1M count=96 status=none
-chmod 600 swapfile
-mkswap -q swapfile
-ok "the machine takes a swap file" swapon "$PWD/swapfile"
-hold "$targets/extremes" out.xml swapped 64
-swapped=$(awk '$1 == "VmSwap:" { print $2 * 1024 }' "/proc/$held/status")
-ok "the kernel swapped some of the heap out" test "$swapped" -gt 1000000
-for mode in bounded exact; do
-	ok "a swapped heap, $mode: heaptide explain measures it" \
-		timeout 240 sh -c "'$heaptide' explain $held --json --mode $mode >got.json"
-	ok "a swapped heap, $mode: the sums close, and nothing is called corrupt" sums_close
-	is "a swapped heap, $mode: what was not walked is said" \
-		"$(field '[.warnings[] | select(test("swapped out"))] | length')" 1
-done
-ok "measuring swaps nothing in" test \
-	"$(awk '$1 == "VmSwap:" { print $2 * 1024 }' "/proc/$held/status")" -gt $((swapped - 100000))
-let_go
-swapoff "$PWD/swapfile" && rm swapfile
+swapped_out() {
+	local swapped mode
+	dd if=/dev/zero of=swapfile bs=1M count=96 status=none
+	chmod 600 swapfile
+	mkswap -q swapfile
+	ok "the machine takes a swap file" swapon "$PWD/swapfile"
+	hold "$targets/extremes" out.xml swapped 64
+	swapped=$(awk '$1 == "VmSwap:" { print $2 * 1024 }' "/proc/$held/status")
+	ok "the kernel swapped some of the heap out" test "$swapped" -gt 1000000
+	for mode in bounded exact; do
+		ok "a swapped heap, $mode: heaptide explain measures it" \
+			timeout 240 sh -c "'$heaptide' explain $held --json --mode $mode >got.json"
+		ok "a swapped heap, $mode: the sums close, and nothing is called corrupt" sums_close
+		is "a swapped heap, $mode: what was not walked is said" \
+			"$(field '[.warnings[] | select(test("swapped out"))] | length')" 1
+	done
+	ok "measuring swaps nothing in" test \
+		"$(awk '$1 == "VmSwap:" { print $2 * 1024 }' "/proc/$held/status")" -gt $((swapped - 100000))
+	let_go
+	swapoff "$PWD/swapfile" && rm swapfile
+}
+can swap "a swapped heap" && swapped_out
 
 # --- a set-uid program ------------------------------------------------------
 

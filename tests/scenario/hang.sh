@@ -18,7 +18,7 @@ cd "$HT_TMP" || exit 1
 target() {
 	rm -f in out && mkfifo in
 	start sh -c 'exec 0<>in "$@" >out' sh "$@"
-	poll 20 grep -qs ready out
+	ready 20 grep -qs ready out
 	pid=$started
 }
 

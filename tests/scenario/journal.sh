@@ -6,13 +6,14 @@
 # journald is dead arrives when it is back.
 # shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
 set -u
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+needs namespaces
 if [ -z "${HT_IN_NAMESPACE:-}" ]; then
 	user=()
 	[ "$(id -u)" -eq 0 ] || user=(--map-root-user)
 	HT_IN_NAMESPACE=1 exec unshare "${user[@]}" --mount --propagation private "$0" "$@"
 fi
-# shellcheck source=tests/lib/tap.sh
-. "$HT_TOP/tests/lib/tap.sh"
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
 

@@ -5,9 +5,10 @@
 # without rights but the group's, starts its daemon, and goes without a trace.
 # It is installed in an overlay over this machine's files, in a mount namespace
 # of its own: nothing of it stays here.
-[ -n "${HT_UNSHARED:-}" ] || HT_UNSHARED=1 exec unshare --mount --propagation private bash "$0"
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+needs root overlay
+[ -n "${HT_UNSHARED:-}" ] || HT_UNSHARED=1 exec unshare --mount --propagation private bash "$0"
 
 # shellcheck source=tests/lib/overlay.sh
 . "$HT_TOP/tests/lib/overlay.sh"
@@ -16,7 +17,7 @@ agent=/usr/libexec/heaptide/heaptide-agent
 
 # A member of the group: the user heaptide, with no capability at all.
 # shellcheck disable=SC2054 # the commas are setpriv's
-member=(chroot "$root" setpriv --reuid heaptide --regid heaptide --init-groups
+member=(env PATH="$system_path" chroot "$root" setpriv --reuid heaptide --regid heaptide --init-groups
 	--inh-caps=-all --bounding-set=-all,+sys_ptrace,+dac_read_search)
 
 files_of() { inside dpkg -L heaptide | while read -r path; do

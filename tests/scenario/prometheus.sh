@@ -89,6 +89,7 @@ start prometheus-alertmanager --config.file="$HT_TMP/am.yml" --storage.path="$HT
 	--web.listen-address="127.0.0.1:$am_port" --cluster.listen-address= 2>"$HT_TMP/am.log"
 start prometheus --config.file="$HT_TMP/prom.yml" --storage.tsdb.path="$HT_TMP/tsdb" \
 	--web.listen-address="127.0.0.1:$prom_port" 2>"$HT_TMP/prom.log"
+prometheus=$started
 ok "Alertmanager is ready" poll 30 curl -fsS "http://127.0.0.1:$am_port/-/ready"
 ok "Prometheus is ready" poll 30 curl -fsS "http://127.0.0.1:$prom_port/-/ready"
 
@@ -123,6 +124,13 @@ note "stable $stable, pool $pool, leak $leak"
 
 ok "all three are measured" poll 60 eval "measured $stable && measured $pool && measured $leak"
 [ $tap_failed -eq 0 ] || { note "$(cat "$log")" "$(metrics | grep -E 'samples|failures')"; plan; }
+ok "promtool finds nothing wrong with /metrics" promtool check metrics < <(metrics)
+"$HT_BUILD/heaptide" explain "$prometheus" --json >"$HT_TMP/prometheus.json"
+ok "Prometheus is itself measured: a Go program, named with its version" \
+	jq -e '[.warnings[] | select(test("a Go program \\([0-9]+\\.[0-9]"))] | length == 1' "$HT_TMP/prometheus.json"
+ok "and its heap is outside malloc" \
+	jq -e '.totals.in_use as $in_use | [.rss_breakdown[] | select(.cause == "anon_other").bytes]
+		| add > 10 * $in_use' "$HT_TMP/prometheus.json"
 ok "Prometheus scrapes it" poll 30 eval "curl -fsS 'http://127.0.0.1:$prom_port/api/v1/query?query=heaptide_rss_bytes' | grep -q '\"$leak\"'"
 ok "the grown pool fires unreturned memory in the daemon" poll 60 eval "[ \$(notices unreturned pool firing) -ge 1 ]"
 ok "Alertmanager has it from the daemon" poll 20 received HeaptideUnreturned pool '"job": "heaptide"'

@@ -7,6 +7,7 @@
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 
+needs root
 heaptide=$HT_BUILD/heaptide
 python=/usr/bin/python3
 # shellcheck source=tests/lib/daemon.sh
@@ -106,7 +107,7 @@ CONF
 start nginx -p "$HT_TMP/nginx" -c "$HT_TMP/nginx.conf"
 poll 10 listens "$port"
 for _ in {1..200}; do # answered to the end: then it is at rest
-	curl -sS --retry 3 -o "$HT_TMP/page" "http://127.0.0.1:$port/guide.md"
+	curl -sS -o "$HT_TMP/page" "http://127.0.0.1:$port/guide.md"
 done
 measure nginx "$(pgrep -P "$started" | head -n 1)"
 

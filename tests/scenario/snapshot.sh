@@ -15,7 +15,7 @@ cd "$HT_TMP" || exit 1
 target() {
 	rm -f in out && mkfifo in
 	start sh -c 'exec 0<>in "$@" >out' sh "$@"
-	poll 20 grep -qs ready out
+	ready 20 grep -qs ready out
 	pid=$started
 }
 
@@ -76,36 +76,44 @@ target "${user[@]}" ./threads 1 sleep
 "${user[@]}" prlimit --pid "$pid" --nproc=6
 refused "a limit that the user's other processes use up" "RLIMIT_NPROC" "$pid"
 
-target unshare --user --map-root-user --mount --pid --fork --kill-child \
-	./threads 0 sleep
-refused "the init of a container" "init of its container" "$(last_child "$pid")"
+can namespaces "the init of a container" && {
+	target unshare --user --map-root-user --mount --pid --fork --kill-child \
+		./threads 0 sleep
+	refused "the init of a container" "init of its container" "$(last_child "$pid")"
+}
 
 gcc -m32 -O2 -std=gnu17 -D_GNU_SOURCE -o threads32 \
 	"$HT_TOP/tests/targets/threads.c" -lpthread
-target ./threads32 0 sleep
-refused "a 32-bit program" "32-bit" "$pid"
+can run32 "a 32-bit program" && {
+	target ./threads32 0 sleep
+	refused "a 32-bit program" "32-bit" "$pid"
+}
 
 # A memory control group with less room than a copy of 40 MB may need; then with
 # enough. Whatever hierarchy the machine has.
-group=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ {print $2; exit}' /proc/mounts)
-limit=memory.limit_in_bytes
-if [ -z "$group" ]; then
-	group=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/mounts)
-	limit=memory.max
-	echo +memory >"$group/cgroup.subtree_control"
-fi
-group=$group/heaptide-test-$$
-trap 'rmdir "$group"' EXIT
-ok "a memory control group can be made" mkdir "$group"
-target sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
-	"$HT_BUILD/targets/large_heap" 300000 1 1000
-rss=$(($(awk '/^VmRSS/ {print $2}' "/proc/$pid/status") * 1024))
-ok "its limit leaves the process 2 MiB" sh -c "echo $((rss + 2097152)) >$group/$limit"
-refused "a memory control group without room" "memory limit leaves" "$pid"
-ok "its limit leaves the process 1 GiB" sh -c "echo $((rss + 1073741824)) >$group/$limit"
-ok "then it is measured by its copy" measured
-kill "$pid"
-ok "its control group is empty again" poll 20 eval '! grep -q . "$group/cgroup.procs"'
+in_memory_group() {
+	local limit rss
+	group=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ {print $2; exit}' /proc/mounts)
+	limit=memory.limit_in_bytes
+	if [ -z "$group" ]; then
+		group=$(awk '$3 == "cgroup2" {print $2; exit}' /proc/mounts)
+		limit=memory.max
+		echo +memory >"$group/cgroup.subtree_control"
+	fi
+	group=$group/heaptide-test-$$
+	trap 'rmdir "$group"' EXIT
+	ok "a memory control group can be made" mkdir "$group"
+	target sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" \
+		"$HT_BUILD/targets/large_heap" 300000 1 1000
+	rss=$(($(awk '/^VmRSS/ {print $2}' "/proc/$pid/status") * 1024))
+	ok "its limit leaves the process 2 MiB" sh -c "echo $((rss + 2097152)) >$group/$limit"
+	refused "a memory control group without room" "memory limit leaves" "$pid"
+	ok "its limit leaves the process 1 GiB" sh -c "echo $((rss + 1073741824)) >$group/$limit"
+	ok "then it is measured by its copy" measured
+	kill "$pid"
+	ok "its control group is empty again" poll 20 eval '! grep -q . "$group/cgroup.procs"'
+}
+can memory_cgroup "a memory control group" && in_memory_group
 
 # A machine without room, for those inside: its own /proc/meminfo.
 {
@@ -114,15 +122,19 @@ ok "its control group is empty again" poll 20 eval '! grep -q . "$group/cgroup.p
 	echo "MemAvailable:      10 kB"
 } >meminfo
 mkfifo inside
-tight=$(unshare --user --map-root-user --mount sh -c '
-	mount --bind meminfo /proc/meminfo && exec 3<>inside || exit 99
-	./threads 0 sleep <&3 >out2 &
-	until grep -qs ready out2; do sleep 0.1; done
-	"$1" explain $! --mode snapshot 2>&1
-	echo "status $?"
-	kill $!' sh "$heaptide")
-ok "no memory left: snapshot mode is refused" grep -q "status 16" <<<"$tight"
-ok "no memory left: the need is said" grep -q "may need .* MiB" <<<"$tight"
+no_memory_left() {
+	local tight
+	tight=$(unshare --user --map-root-user --mount sh -c '
+		mount --bind meminfo /proc/meminfo && exec 3<>inside || exit 99
+		./threads 0 sleep <&3 >out2 &
+		until grep -qs ready out2; do sleep 0.1; done
+		"$1" explain $! --mode snapshot 2>&1
+		echo "status $?"
+		kill $!' sh "$heaptide")
+	ok "no memory left: snapshot mode is refused" grep -q "status 16" <<<"$tight"
+	ok "no memory left: the need is said" grep -q "may need .* MiB" <<<"$tight"
+}
+can namespaces "no memory left" && no_memory_left
 
 # An agent that gets no memory, from none at all to enough.
 target "$HT_BUILD/targets/threads" 4 malloc

@@ -6,10 +6,11 @@
 # starts, measures another user's process, is pinged, reloads, is restarted when
 # it hangs, and stops.
 # shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
-[ -n "${HT_UNSHARED:-}" ] || HT_UNSHARED=1 exec unshare --mount --propagation private bash "$0"
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+needs root overlay cgroup2
+[ -n "${HT_UNSHARED:-}" ] || HT_UNSHARED=1 exec unshare --mount --propagation private bash "$0"
 # shellcheck source=tests/lib/overlay.sh
 . "$HT_TOP/tests/lib/overlay.sh"
 
@@ -65,7 +66,7 @@ start bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$group" \
 	unshare --pid --fork --kill-child --mount --cgroup --ipc --uts --net bash "$HT_TMP/boot" "$root" \
 	>"$HT_TMP/systemd.log" 2>&1
 init() { pgrep -P "$started" | head -n 1; }
-there() { nsenter --target "$(init)" --all --root --wd "$@"; }
+there() { env PATH="$system_path" nsenter --target "$(init)" --all --root --wd "$@"; }
 property() { there systemctl show "$unit" --property "$1" --value; }
 state() { [ "$(property ActiveState)" = "$1" ]; }
 main() { property MainPID; }
