@@ -46,7 +46,7 @@ struct ht_reader ht_reader_twin(const struct ht_reader *r)
 {
 	struct ht_reader twin = *r;
 
-	twin.bytes_read = 0;
+	twin.bytes_read = twin.swapped_reads = 0;
 	return twin;
 }
 
@@ -54,19 +54,24 @@ void ht_reader_add(struct ht_reader *r, const struct ht_reader *twin)
 {
 	spend(r, twin->bytes_read);
 	r->bytes_read += twin->bytes_read;
+	r->swapped_reads += twin->swapped_reads;
 }
 
 size_t ht_reader_some(struct ht_reader *r, uint64_t addr, void *buf, size_t len)
 {
 	size_t granted = spend(r, len), got;
 
+	r->swapped = false;
 	if (granted == 0)
 		return 0;
 	if (addr > UINT64_MAX - granted) {
 		give_back(r, granted, 0);
 		return 0;
 	}
+	errno = 0;
 	got = r->ops->read(r->ctx, addr, buf, granted);
+	r->swapped = got < granted && errno == HT_READER_SWAPPED;
+	r->swapped_reads += r->swapped;
 	give_back(r, granted, got);
 	return got;
 }
@@ -96,6 +101,12 @@ enum ht_code ht_reader_read(struct ht_reader *r, uint64_t addr, void *buf,
 				  "cannot read 0x%" PRIx64
 				  ": the limit of bytes to read is reached",
 				  addr + got);
+	if (r->swapped)
+		return ht_fail_at(err, HT_FAULT, addr + got,
+				  "0x%" PRIx64
+				  " was not read: its page is swapped out, and "
+				  "stays so",
+				  addr + got);
 	return ht_fail_at(err, HT_FAULT, addr + got,
 			  "cannot read 0x%" PRIx64
 			  " (%zu of %zu bytes at 0x%" PRIx64 " were readable)",
@@ -105,6 +116,7 @@ enum ht_code ht_reader_read(struct ht_reader *r, uint64_t addr, void *buf,
 static void read_piece(struct ht_reader *r, struct ht_piece *p)
 {
 	p->ok = ht_reader_read(r, p->addr, p->buf, p->len, NULL) == HT_OK;
+	p->swapped = !p->ok && r->swapped;
 }
 
 void ht_reader_batch(struct ht_reader *r, struct ht_piece *pieces, size_t n)

@@ -7,6 +7,11 @@
  * process (/proc/PID/mem, then process_vm_readv, then PTRACE_PEEKDATA), an ELF
  * core file, and a byte image for tests and fuzzing.
  *
+ * No page of a live process is touched that is not in memory: what was never
+ * touched reads as the zeros that it holds, what is swapped out stays so and
+ * cannot be read. (Between the question and the read the kernel may swap a page
+ * out: microseconds.)
+ *
  * What is read is hostile: another program wrote it, perhaps on purpose. The
  * reader promises only that a read fills the whole buffer or says how much.
  */
@@ -25,8 +30,12 @@ struct ht_piece {
 	uint64_t addr;
 	void *buf;
 	uint32_t len;
-	bool ok; /* set by the read: the whole piece was read */
+	bool ok;      /* set by the read: the whole piece was read */
+	bool swapped; /* or it was not, since a page is swapped out */
 };
+
+/* errno of a read that ended at a page which is swapped out. */
+#define HT_READER_SWAPPED ENODATA
 
 struct ht_reader_ops {
 	const char *name;
@@ -40,13 +49,15 @@ struct ht_reader_ops {
 struct ht_reader {
 	const struct ht_reader_ops *ops; /* NULL: not open */
 	void *ctx;
-	unsigned word;	     /* 8 or 4: width of the target's pointers */
-	uint64_t bytes_read; /* so far */
-	uint64_t bytes_left; /* read budget: a walk cannot run for ever */
-	int64_t deadline_ns; /* CLOCK_MONOTONIC, 0: none. Nothing is read
-				later: whoever holds the target lets it go */
-	bool expired;	     /* a read came too late; the caller clears it */
-	void (*beat)(void);  /* called before each read; or NULL */
+	unsigned word;		/* 8 or 4: width of the target's pointers */
+	uint64_t bytes_read;	/* so far */
+	uint64_t bytes_left;	/* read budget: a walk cannot run for ever */
+	int64_t deadline_ns;	/* CLOCK_MONOTONIC, 0: none. Nothing is read
+				   later: whoever holds the target lets it go */
+	bool expired;		/* a read came too late; the caller clears it */
+	bool swapped;		/* the last read ended at a swapped page */
+	uint64_t swapped_reads; /* how many did, so far */
+	void (*beat)(void);	/* called before each read; or NULL */
 	bool asks; /* each read is a right asked for: none is held open */
 };
 

@@ -4,6 +4,11 @@
  * what that refuses, process_vm_readv; what that refuses too, word by word with
  * PTRACE_PEEKDATA, if the caller traces the process.
  *
+ * Only pages that are present are read: pagemap is asked before each read. What
+ * an absent page holds is told without touching it (absent.h), a page that is
+ * swapped out ends the read. Without a pagemap nothing of this can be known,
+ * and all is read as it comes.
+ *
  * process_vm_readv is a quarter faster, but it pins pages, and before it pins
  * one that a fork left shared the kernel copies it (gup_must_unshare, Linux
  * 5.19): a look at a worker that its server has forked would make all of its
@@ -21,6 +26,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "agent/memory/absent.h"
 #include "agent/memory/pagemap.h"
 #include "common/cleanup.h"
 
@@ -31,6 +37,7 @@ struct process {
 	pid_t pid;
 	int mem_fd, pagemap_fd; /* -1: not to be had */
 	bool may_trace;
+	struct ht_absent *absent;
 };
 
 /* Target addresses are numbers; the kernel's interface wants pointers. */
@@ -82,40 +89,112 @@ static size_t peek(const struct process *p, uint64_t addr, void *buf,
 }
 
 #define ENTRIES 256
-/* Below, asking costs more than it saves. */
+/* Below, process_vm_readv gains nothing. */
 #define BLOCK_LEAST ((size_t)64 << 10)
+#define STATES	    (HT_PAGEMAP_PRESENT | HT_PAGEMAP_SWAPPED)
 
-/* Whether no page of the block is one that pinning would copy. */
-static bool is_unshared(const struct process *p, uint64_t addr, size_t len)
+/* Reads what is there. pinnable: process_vm_readv would copy no page. */
+static size_t read_present(const struct process *p, uint64_t addr, void *buf,
+			   size_t len, bool pinnable)
 {
-	uint64_t entries[ENTRIES];
-	uint64_t first = addr / PAGE, n = (addr + len - 1) / PAGE - first + 1;
-	size_t bytes = n * sizeof(entries[0]);
+	bool vm_first = pinnable && len >= BLOCK_LEAST;
+	size_t got = vm_first ? read_vm(p, addr, buf, len)
+			      : read_mem(p, addr, buf, len);
 
-	if (p->pagemap_fd < 0 || len < BLOCK_LEAST || n > ENTRIES ||
-	    first > (uint64_t)INT64_MAX / sizeof(entries[0]) ||
-	    pread(p->pagemap_fd, entries, bytes,
-		  (off_t)(first * sizeof(entries[0]))) != (ssize_t)bytes)
-		return false;
-	for (size_t i = 0; i < n; i++)
-		if (entries[i] & HT_PAGEMAP_PRESENT &&
-		    !(entries[i] & (HT_PAGEMAP_EXCLUSIVE | HT_PAGEMAP_FILE)))
-			return false;
-	return true;
+	if (got == 0)
+		got = vm_first ? read_mem(p, addr, buf, len)
+			       : read_vm(p, addr, buf, len);
+	if (got == 0)
+		got = peek(p, addr, buf, len);
+	return got;
+}
+
+static bool is_shared(uint64_t entry)
+{
+	return entry & HT_PAGEMAP_PRESENT &&
+	       !(entry & (HT_PAGEMAP_EXCLUSIVE | HT_PAGEMAP_FILE));
+}
+
+/* Pages from addr on that are in one state. */
+struct run {
+	size_t len;	/* bytes */
+	uint64_t state; /* of STATES; 0: absent */
+	bool pinnable;	/* nobody shares one of them */
+};
+
+static struct run run_of(const uint64_t *entry, size_t n, uint64_t addr,
+			 size_t len)
+{
+	struct run run = {PAGE - addr % PAGE, entry[0] & STATES,
+			  !is_shared(entry[0])};
+
+	for (size_t i = 1; i < n && (entry[i] & STATES) == run.state; i++) {
+		run.len += PAGE;
+		run.pinnable &= !is_shared(entry[i]);
+	}
+	run.len = run.len < len ? run.len : len;
+	return run;
+}
+
+static size_t read_run(const struct process *p, uint64_t addr, void *buf,
+		       const struct run *run)
+{
+	enum ht_absent_kind kind;
+	size_t len;
+
+	if (run->state & HT_PAGEMAP_SWAPPED) {
+		errno = HT_READER_SWAPPED;
+		return 0;
+	}
+	if (run->state & HT_PAGEMAP_PRESENT)
+		return read_present(p, addr, buf, run->len, run->pinnable);
+	kind = ht_absent_read(p->absent, addr, buf, run->len, &len);
+	if (kind == HT_ABSENT_IN_PLACE)
+		return read_present(p, addr, buf, len, false);
+	return kind == HT_ABSENT_TOLD ? len : 0;
+}
+
+/* Up to ENTRIES pages; less than len when more is to be had behind. */
+static size_t read_block(const struct process *p, uint64_t addr, char *buf,
+			 size_t len)
+{
+	uint64_t entry[ENTRIES], first = addr / PAGE;
+	uint64_t n = (addr + len - 1) / PAGE - first + 1;
+	size_t got = 0, more = 1;
+	ssize_t bytes;
+
+	n = n < ENTRIES ? n : ENTRIES;
+	bytes = pread(p->pagemap_fd, entry, n * sizeof(entry[0]),
+		      (off_t)(first * sizeof(entry[0])));
+	if (bytes < (ssize_t)sizeof(entry[0]))
+		return 0; /* beyond all that a process can have */
+	n = (uint64_t)bytes / sizeof(entry[0]);
+	if (len > (first + n) * PAGE - addr)
+		len = (size_t)((first + n) * PAGE - addr);
+	while (more > 0 && got < len) {
+		uint64_t i = (addr + got) / PAGE - first;
+		struct run run =
+			run_of(&entry[i], n - i, addr + got, len - got);
+
+		more = read_run(p, addr + got, buf + got, &run);
+		got += more;
+	}
+	return got;
 }
 
 static size_t process_read(void *ctx, uint64_t addr, void *buf, size_t len)
 {
 	const struct process *p = ctx;
-	bool unshared = is_unshared(p, addr, len);
-	size_t got = unshared ? read_vm(p, addr, buf, len)
-			      : read_mem(p, addr, buf, len);
+	size_t got = 0, more;
 
-	if (got == 0)
-		got = unshared ? read_mem(p, addr, buf, len)
-			       : read_vm(p, addr, buf, len);
-	if (got == 0)
-		got = peek(p, addr, buf, len);
+	if (p->pagemap_fd < 0)
+		return read_present(p, addr, buf, len, false);
+	if (addr > INT64_MAX - len)
+		return 0;
+	do {
+		more = read_block(p, addr + got, (char *)buf + got, len - got);
+		got += more;
+	} while (more > 0 && got < len);
 	return got;
 }
 
@@ -127,6 +206,7 @@ static void process_close(void *ctx)
 		close(p->mem_fd);
 	if (p->pagemap_fd >= 0)
 		close(p->pagemap_fd);
+	ht_absent_close(p->absent);
 	free(p);
 }
 
@@ -155,7 +235,11 @@ enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 	}
 	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
 	p->pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
+	p->absent = ht_absent_open(pid);
 	*ret = (struct ht_reader){&process_ops, p, word, 0, BUDGET};
 	ret->asks = p->mem_fd < 0;
-	return HT_OK;
+	if (p->absent)
+		return HT_OK;
+	ht_reader_close(ret);
+	return ht_fail(err, HT_NOMEM, "no memory for a reader");
 }

@@ -74,6 +74,10 @@ static void warn_pages(const struct ht_session *s)
 	ht_access_why_file(s->target->pid, "pagemap", pages->refused, why,
 			   sizeof(why));
 	ht_snapshot_warn(s->snapshot, "what is resident is unknown: %s", why);
+	/* Nothing tells which pages may be read, either (reader_process.c). */
+	ht_snapshot_warn(s->snapshot,
+			 "pages that were never touched may have become "
+			 "resident by this look, swapped ones come back");
 }
 
 /* The process as a whole, before any stop. */

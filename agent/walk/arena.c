@@ -81,7 +81,7 @@ static void settle_system(struct ht_arena_walk *aw)
 
 	if (sum == a->system)
 		return;
-	if (!aw->walk->in->moving)
+	if (!aw->walk->in->moving && !aw->root->cut)
 		ht_walk_find(aw->walk->out, "arena_sum", aw->root->address,
 			     aw->root->index,
 			     "chunks and overhead add up to %" PRIu64

@@ -17,6 +17,7 @@
 
 #define PAGE	       UINT64_C(4096)
 #define HEADERS_MAX    256
+#define GAPS_MAX       16
 #define HEADER_MAX     16
 #define SIZE_FLAGS     UINT64_C(7)
 #define PREV_INUSE     1u
@@ -29,11 +30,15 @@ struct census {
 	const struct ht_space *space;
 	const struct ht_arena_root *main;
 	struct ht_census *found;
-	struct ht_ranges known;	 /* heaps, found segments: nothing to search */
-	uint64_t chunks, bytes;	 /* mmapped, of this malloc */
-	uint64_t wanted;	 /* mmapped chunks that mp_ counts */
-	uint64_t missing;	 /* bytes of segments not found yet */
-	bool thorough;		 /* every page, not only where a chain leads */
+	struct ht_ranges known; /* heaps, found segments: nothing to search */
+	uint64_t chunks, bytes; /* mmapped, of this malloc */
+	uint64_t wanted;	/* mmapped chunks that mp_ counts */
+	uint64_t missing;	/* bytes of segments not found yet */
+	bool thorough;		/* every page, not only where a chain leads */
+	/* What others took from brk between two parts of it that are ours:
+	 * parts are the first segments found, gap[k] follows the k-th. */
+	uint64_t gap[GAPS_MAX];
+	size_t gaps;
 	struct ht_window window; /* for probing segments */
 	/* headers read ahead, one a page */
 	uint64_t batch_start;
@@ -197,9 +202,26 @@ static bool add_segment(struct census *c, uint64_t at, uint64_t end)
 	return ht_ranges_add(&c->found->segments[space], at, end);
 }
 
+/* system_mem counts what others took from brk as long as the arena is
+ * contiguous (sysmalloc: system_mem += brk - old_end), and not afterwards: the
+ * lowest gaps. How many of them are what is missing; SIZE_MAX: it is another
+ * sum. */
+static size_t counted_gaps(const struct census *c)
+{
+	uint64_t sum = 0;
+
+	for (size_t k = 0;; k++) {
+		if (sum == c->missing)
+			return k;
+		if (k == c->gaps)
+			return SIZE_MAX;
+		sum += c->gap[k];
+	}
+}
+
 static bool complete(const struct census *c)
 {
-	return c->chunks >= c->wanted && c->missing == 0;
+	return c->chunks >= c->wanted && counted_gaps(c) != SIZE_MAX;
 }
 
 /* How far to go on from `at`: over what begins there, else a page; 0: no
@@ -304,18 +326,75 @@ static uint64_t missing_bytes(const struct census *c)
 	return a->system;
 }
 
-/* brk's own part of an arena that left it: from sbrk_base to fenceposts. */
-static bool add_brk_part(struct census *c)
+/* Where the next part begins behind what ended at `from`; 0: nowhere. */
+static uint64_t next_part(struct census *c, uint64_t from, uint64_t end)
+{
+	struct ht_pages pages = {0};
+	unsigned budget = HT_RESYNC_BUDGET;
+	uint64_t chunk = 0;
+
+	if (from < end &&
+	    ht_pages_get(c->w->in->pages, from, end, &pages, NULL) == HT_OK)
+		chunk = ht_resync(c->w->in->reader, &pages, c->layout,
+				  from + ht_chunk_bias(c->layout), end,
+				  &budget);
+	ht_pages_fini(&pages);
+	return chunk ? chunk - ht_chunk_bias(c->layout) : 0;
+}
+
+/* The end of the run of mappings that is called as v is. */
+static uint64_t end_of_same(const struct ht_maps *m, const struct ht_vma *v)
+{
+	const char *name = ht_vma_path(m, v);
+
+	while (v + 1 < m->v + m->n && v[1].start == v->end &&
+	       strcmp(ht_vma_path(m, v + 1), name) == 0)
+		v++;
+	return v->end;
+}
+
+/* brk's own part of an arena that left it: from sbrk_base to fenceposts, and on
+ * behind what others took there. */
+static bool add_brk_parts(struct census *c)
 {
 	const struct ht_maps *m = c->w->in->maps;
-	uint64_t base = c->space->params.sbrk_base, end;
+	uint64_t base = c->space->params.sbrk_base, at = base, limit;
 	const struct ht_vma *v =
 		base && base != HT_UNKNOWN ? ht_maps_at(m, base) : NULL;
 
+	c->gaps = 0;
 	if (!c->missing || !v || worth_searching(m, v))
 		return true;
-	end = segment_end(c, base, v->end);
-	return end ? add_segment(c, base, end < v->end ? end : v->end) : true;
+	limit = end_of_same(m, v);
+	while (at != 0 && c->gaps < GAPS_MAX) {
+		uint64_t end = segment_end(c, at, limit), next;
+
+		if (end == 0)
+			break;
+		end = end < limit ? end : limit;
+		if (!add_segment(c, at, end))
+			return false;
+		next = c->missing ? next_part(c, end, limit) : 0;
+		if (next)
+			c->gap[c->gaps++] = next - end;
+		at = next;
+	}
+	return true;
+}
+
+/* Gaps that system_mem counts belong to one segment with what is around them.
+ */
+static void join_counted(struct census *c, struct ht_ranges *segments)
+{
+	size_t n = counted_gaps(c);
+
+	if (n == SIZE_MAX || n == 0 || n >= segments->n)
+		return;
+	segments->v[0].end = segments->v[n].end;
+	memmove(&segments->v[1], &segments->v[n + 1],
+		(segments->n - n - 1) * sizeof(segments->v[0]));
+	segments->n -= n;
+	c->missing = 0;
 }
 
 static void warn_incomplete(struct census *c)
@@ -346,9 +425,10 @@ static bool take(struct census *c)
 		c->missing = missing_bytes(c);
 		c->found->mmapped.n = before;
 		c->found->segments[space].n = 0;
-		if (!add_brk_part(c) || !search_all(c))
+		if (!add_brk_parts(c) || !search_all(c))
 			return false;
 	}
+	join_counted(c, &c->found->segments[space]);
 	ht_ranges_sort(&c->found->segments[space]);
 	warn_incomplete(c);
 	return true;

@@ -42,14 +42,23 @@ static bool spend(struct search *s, unsigned cost)
 	return enough;
 }
 
-/* Reads on from `at`, never into a swapped page. */
+/* No header can be in a page that is absent (zeros), none is to be had of one
+ * that is swapped out. */
+static bool is_there(const struct search *s, uint64_t at)
+{
+	enum ht_page_state state = ht_pages_state(s->pages, at);
+
+	return state == HT_PAGE_PRESENT || state == HT_PAGE_UNKNOWN;
+}
+
+/* Reads on from `at`, as far as pages are there. */
 static void load_block(struct search *s, uint64_t at)
 {
 	uint64_t stop = s->stop - at < BLOCK ? s->stop : at + BLOCK;
 
 	s->start = s->end = at;
 	for (uint64_t p = at; p < stop; p = (p | (PAGE - 1)) + 1)
-		if (ht_pages_state(s->pages, p) == HT_PAGE_SWAPPED)
+		if (!is_there(s, p))
 			stop = p;
 	if (stop > at && spend(s, READ_COST))
 		s->end += ht_reader_some(s->reader, at, s->buf,
@@ -66,8 +75,7 @@ static bool header_at(struct search *s, uint64_t at, struct header *ret)
 
 	if (at >= s->start && at + 2 * word <= s->end)
 		from = s->buf + (at - s->start);
-	else if (ht_pages_state(s->pages, at) == HT_PAGE_SWAPPED ||
-		 !spend(s, READ_COST) ||
+	else if (!is_there(s, at) || !spend(s, READ_COST) ||
 		 ht_reader_some(s->reader, at, own, 2 * word) != 2 * word)
 		return false;
 	*ret = (struct header){0};
@@ -91,14 +99,27 @@ static uint64_t size_at(struct search *s, uint64_t at, struct header *ret)
 	return size;
 }
 
+/* The two fenceposts with which malloc leaves a part of the main arena: chunks
+ * that lead to them are no accident, however few. */
+static bool is_fence(struct search *s, uint64_t at, const struct header *h)
+{
+	uint64_t end;
+
+	return (h->head & ~SIZE_FLAGS) == ht_chunk_header(s->layout) &&
+	       spend(s, READ_COST) &&
+	       ht_segment_fence(s->reader, s->layout, true, at, s->stop, &end);
+}
+
 static bool chain_holds(struct search *s, uint64_t at)
 {
-	struct header h;
+	struct header h = {0};
 	uint64_t last = 0;
 
 	for (unsigned i = 0; i < CHAIN && at != s->stop; i++) {
 		uint64_t size = size_at(s, at, &h);
 
+		if (size == 0 && i > 0 && is_fence(s, at, &h))
+			return true;
 		if (size == 0 ||
 		    (i > 0 && !(h.head & PREV_INUSE) && h.prev_size != last))
 			return false;

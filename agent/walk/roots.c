@@ -145,6 +145,17 @@ static void decode_arena(const uint8_t *bytes, const struct ht_layout *l,
 	}
 }
 
+/* Nobody has called malloc yet: the arena is as the linker left it, its bins
+ * are zeros, or half made (malloc_init_state sets the top last). */
+static void empty_bins(const struct ht_layout *l, struct ht_arena_root *a)
+{
+	for (size_t i = 1; i <= HT_BINS; i++)
+		a->fd[i] = a->bk[i] = a->address +
+				      l->at[HT_P_ARENA_BINS].offset +
+				      2 * (i - 2) * (uint64_t)l->word;
+	memset(a->fast, 0, sizeof(a->fast));
+}
+
 enum ht_code ht_arena_root_read(struct ht_reader *reader,
 				const struct ht_malloc *m,
 				struct ht_arena_root *a, struct ht_err *err)
@@ -157,9 +168,12 @@ enum ht_code ht_arena_root_read(struct ht_reader *reader,
 			       m->layout.sizeof_arena);
 	code = ht_reader_read(reader, a->address, bytes, m->layout.sizeof_arena,
 			      err);
-	if (code == HT_OK)
-		decode_arena(bytes, &m->layout, a);
-	return code;
+	if (code != HT_OK)
+		return code;
+	decode_arena(bytes, &m->layout, a);
+	if (a->top == 0 && a->system == 0)
+		empty_bins(&m->layout, a);
+	return HT_OK;
 }
 
 bool ht_arena_contiguous(const struct ht_arena_root *a)
@@ -221,6 +235,10 @@ static enum ht_code add_one(const struct ht_walk_in *in, struct ht_roots *roots,
 	a->main = address == m->main_arena;
 	if (ht_arena_root_read(in->reader, m, a, &why) != HT_OK) {
 		roots->arenas--;
+		if (in->reader->swapped) /* nothing can be said without it */
+			return ht_fail_at(err, HT_FAULT, address,
+					  "arena %zu: %s", roots->arenas,
+					  why.msg);
 		ht_walk_find(&roots->notes, "arena_unreadable", address,
 			     HT_UNKNOWN, "%s", why.msg);
 		return HT_OK;
@@ -342,12 +360,19 @@ enum ht_code ht_heaps_read(const struct ht_walk_in *in, struct ht_roots *roots,
 	uint64_t at = a->top & ~(heap_max - 1);
 
 	a->heaps = 0;
+	a->cut = false;
 	while (at != 0 && a->heaps < HT_HEAPS_MAX) {
 		struct heap_info h = {0};
 		const char *wrong = "it cannot be read";
 
+		in->reader->swapped = false;
 		if (read_heap(in, l, at, &h))
 			wrong = heap_wrong(a, l, &h, heap_max);
+		if (wrong && in->reader->swapped) {
+			a->cut = true;
+			roots->swapped++;
+			break;
+		}
 		if (!wrong && has_heap(a, at))
 			wrong = "it was in the chain before";
 		if (wrong) {

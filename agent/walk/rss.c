@@ -438,6 +438,12 @@ enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err)
 
 	if (!ht_pages_source_known(w->in->pages) || r.maps->n == 0)
 		return HT_OK;
+	if (r.maps->unsure)
+		ht_snapshot_warn(w->out,
+				 "the mappings changed while they were read: "
+				 "%" PRIu64 " bytes of them may be missing, or "
+				 "counted twice",
+				 r.maps->unsure);
 	ht_ranges_sort(&w->arenas);
 	r.part = calloc(r.maps->n, sizeof(*r.part));
 	if (!r.part || !list_taken(&r)) {

@@ -86,24 +86,38 @@ static bool ends_segment(const struct ht_arena_walk *aw, size_t i, uint64_t end)
 	       rest < (aw->root->main ? PAGE : 2 * ht_chunk_min(aw->layout));
 }
 
+/* Where malloc's chunks go on behind what somebody else took; 0: nobody knows.
+ * Where there are none up to the top, all of it is the other's. */
+static uint64_t foreign_end(struct ht_arena_walk *aw, size_t i, uint64_t from)
+{
+	uint64_t stop = aw->pass.stop;
+	uint64_t again = ht_resync(aw->walk->in->reader, &aw->pages[i],
+				   aw->layout, from, stop, &aw->resync_budget);
+
+	if (again || i != aw->top_segment || aw->resync_budget == 0 ||
+	    ht_pages_swapped(&aw->pages[i], from, stop))
+		return again;
+	return stop;
+}
+
 /* Somebody else called sbrk: malloc left fenceposts at `fence` and went on
  * behind what was taken. */
 static bool pass_foreign(struct ht_arena_walk *aw, size_t i, uint64_t fence,
 			 uint64_t end)
 {
 	struct ht_pass *p = &aw->pass;
-	uint64_t again =
-		ht_resync(aw->walk->in->reader, &aw->pages[i], aw->layout, end,
-			  p->stop, &aw->resync_budget);
+	uint64_t again = foreign_end(aw, i, end);
 
 	if (!again)
 		return false;
 	overhead(aw, fence, again);
-	ht_snapshot_warn(aw->walk->out,
-			 "%" PRIu64 " bytes at 0x%" PRIx64 " amid malloc's "
-			 "were taken from brk by somebody else; they count as "
-			 "overhead",
-			 again - end, end);
+	if (again > end)
+		ht_snapshot_warn(
+			aw->walk->out,
+			"%" PRIu64 " bytes at 0x%" PRIx64 " amid malloc's "
+			"were taken from brk by somebody else; they count as "
+			"overhead",
+			again - end, end);
 	p->at = again;
 	return true;
 }

@@ -163,7 +163,7 @@ static bool read_top(struct ht_arena_walk *aw)
 		if (!wrong)
 			return true;
 	}
-	if (!aw->walk->in->moving)
+	if (!aw->walk->in->moving && !aw->walk->in->reader->swapped)
 		ht_walk_find(aw->walk->out, "top", aw->root->top,
 			     aw->root->index, "the top chunk 0x%" PRIx64 " %s",
 			     aw->root->top, wrong);

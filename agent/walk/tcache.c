@@ -106,7 +106,8 @@ static void read_caches(struct reading *r)
 		struct cache *c = &r->cache[at / sizeof(*c)];
 
 		c->readable = r->piece[i].ok;
-		if (!c->readable)
+		r->roots->swapped += r->piece[i].swapped;
+		if (!c->readable && !r->piece[i].swapped)
 			ht_walk_find(&r->roots->notes, "tcache_unreadable",
 				     c->address, HT_UNKNOWN,
 				     "the thread cache at 0x%" PRIx64
@@ -227,6 +228,17 @@ static void cut(struct reading *r, struct cursor *c, const char *what)
 	c->entry = 0;
 }
 
+/* The rest of the list stays unknown, but for what its counter says. */
+static void leave_swapped(struct reading *r, struct cursor *c)
+{
+	uint64_t before = r->roots->counted;
+
+	count_missing(r, c->bin, c->left);
+	r->roots->cached_swapped += r->roots->counted - before;
+	r->roots->swapped++;
+	c->entry = 0;
+}
+
 /* Takes what was read of one entry; false: no memory. */
 static bool take_entry(struct reading *r, struct cursor *c, bool readable)
 {
@@ -270,7 +282,9 @@ static bool round_of_reads(struct reading *r)
 	}
 	ht_reader_batch(r->in->reader, r->piece, r->cursors);
 	for (size_t i = 0; i < r->cursors; i++)
-		if (!take_entry(r, &r->cursor[i], r->piece[i].ok))
+		if (r->piece[i].swapped)
+			leave_swapped(r, &r->cursor[i]);
+		else if (!take_entry(r, &r->cursor[i], r->piece[i].ok))
 			return false;
 	for (size_t i = 0; i < r->cursors; i++)
 		if (r->cursor[i].entry)

@@ -106,8 +106,8 @@ static uint64_t cached_elsewhere(const struct ht_walk *w)
 {
 	uint64_t met = 0, bytes;
 
-	if (!w->in->moving)
-		return 0; /* damage: a finding */
+	if (!w->in->moving) /* damage: a finding */
+		return w->roots->cached_swapped;
 	for (size_t i = 0; i < w->roots->cached_n; i++)
 		met += w->roots->cached[i].size;
 	bytes = w->roots->counted > met ? w->roots->counted - met : 0;

@@ -83,7 +83,12 @@ static bool take_notes(struct ht_walk *w)
 	}
 	for (size_t i = 0; i < notes->warnings.n; i++)
 		ht_snapshot_warn(w->out, "%s", notes->warnings.v[i].text);
-	if (w->in->moving && unknown_caches(w) > 0)
+	if (w->roots->swapped > 0)
+		ht_snapshot_warn(w->out,
+				 "%llu of malloc's own structures were not "
+				 "read: they are swapped out, and stay so",
+				 (unsigned long long)w->roots->swapped);
+	if ((w->in->moving || w->roots->swapped) && unknown_caches(w) > 0)
 		ht_snapshot_warn(w->out,
 				 "%zu threads: their caches could not be read "
 				 "and count as in use",

@@ -50,7 +50,8 @@ struct ht_arena_root {
 	uint64_t system, max_system;
 	uint64_t fast[HT_FASTBINS_MAX];
 	uint64_t fd[HT_BINS + 1], bk[HT_BINS + 1]; /* [0] is not used */
-	struct ht_heap_root *heap;		   /* sorted by address */
+	bool cut; /* some of its heaps are not known: swapped out */
+	struct ht_heap_root *heap; /* sorted by address */
 	size_t heaps, heaps_capacity;
 };
 
@@ -80,6 +81,9 @@ struct ht_roots {
 	struct ht_cached *cached; /* chunks of all thread caches */
 	size_t cached_n, cached_capacity;
 	bool cached_cut; /* more than HT_CACHED_MAX */
+	/* What was not read of malloc's own since it is swapped out: places,
+	 * and bytes in thread caches that were not followed further. */
+	uint64_t swapped, cached_swapped;
 	/* Bytes in all caches as their counters say: those of `cached`, and of
 	 * what a list that was cut did not come to (at most, where chunks of
 	 * one bin differ in size). */

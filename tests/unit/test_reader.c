@@ -146,6 +146,109 @@ static void a_batch_fills_every_piece_that_can_be_read(void **state)
 	ht_reader_close(&r);
 }
 
+/* Pages of a range that are in the page tables, by our own look at pagemap. */
+static size_t mapped_pages(const char *area, size_t n)
+{
+	FILE *f = fopen("/proc/self/pagemap", "r");
+	size_t count = 0;
+
+	assert_non_null(f);
+	assert_int_equal(fseek(f, (long)(AT(area) / PAGE * 8), SEEK_SET), 0);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t entry;
+
+		assert_int_equal(fread(&entry, sizeof(entry), 1, f), 1);
+		count += entry >> 63;
+	}
+	fclose(f);
+	return count;
+}
+
+static void *map(size_t n, int flags, int fd)
+{
+	void *area = mmap(NULL, n * PAGE, PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	assert_ptr_not_equal(area, MAP_FAILED);
+	madvise(area, n * PAGE, MADV_NOHUGEPAGE);
+	return area;
+}
+
+static void untouched_pages_read_as_zeros_and_stay_untouched(void **state)
+{
+	char *area = map(600, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	HT_AUTO_FREE char *buf = malloc(600 * PAGE);
+	struct ht_reader r;
+	struct ht_err err;
+	uint64_t word = 1;
+
+	(void)state;
+	assert_non_null(buf);
+	area[300 * PAGE] = 'x';
+	area[301 * PAGE - 1] = 'y';
+	memset(buf, 1, 600 * PAGE);
+	assert_int_equal(ht_reader_open_process(getpid(), 8, false, &r, &err),
+			 HT_OK);
+	assert_int_equal(ht_reader_read(&r, AT(area), buf, 600 * PAGE, &err),
+			 HT_OK);
+	for (size_t i = 0; i < 600 * PAGE; i++)
+		if (buf[i] != (i == 300 * PAGE	     ? 'x'
+			       : i == 301 * PAGE - 1 ? 'y'
+						     : 0))
+			fail_msg("%zu: %d", i, buf[i]);
+	assert_int_equal(ht_reader_word(&r, AT(area) + 5 * PAGE, &word, &err),
+			 HT_OK);
+	assert_int_equal(word, 0);
+	assert_int_equal(mapped_pages(area, 600), 1);
+	ht_reader_close(&r);
+	munmap(area, 600 * PAGE);
+}
+
+/* A file of two pages and a bit, mapped and not looked at. */
+static void untouched_pages_of_a_file_are_read_from_it(void **state)
+{
+	char path[] = "/tmp/heaptide.XXXXXX", bytes[3 * PAGE] = {0};
+	char buf[3 * PAGE];
+	int fd = mkstemp(path);
+	struct ht_reader r;
+	struct ht_err err;
+	char *area;
+
+	(void)state;
+	memset(bytes, 'f', 2 * PAGE + 10);
+	assert_int_equal(write(fd, bytes, 2 * PAGE + 10), 2 * PAGE + 10);
+	area = map(4, MAP_PRIVATE, fd);
+	close(fd);
+	assert_int_equal(ht_reader_open_process(getpid(), 8, false, &r, &err),
+			 HT_OK);
+	assert_int_equal(ht_reader_some(&r, AT(area), buf, sizeof(buf)),
+			 3 * PAGE);
+	assert_memory_equal(buf, bytes, 3 * PAGE);
+	assert_int_equal(ht_reader_some(&r, AT(area) + 3 * PAGE, buf, 8), 0);
+	assert_int_equal(mapped_pages(area, 4), 0);
+	ht_reader_close(&r);
+	munmap(area, 4 * PAGE);
+	unlink(path);
+}
+
+static void untouched_shared_memory_is_unknown_and_stays_untouched(void **state)
+{
+	char *area = map(4, MAP_SHARED | MAP_ANONYMOUS, -1), buf[PAGE];
+	struct ht_reader r;
+	struct ht_err err;
+
+	(void)state;
+	area[2 * PAGE] = 's';
+	assert_int_equal(ht_reader_open_process(getpid(), 8, false, &r, &err),
+			 HT_OK);
+	assert_int_equal(ht_reader_some(&r, AT(area), buf, PAGE), 0);
+	assert_int_equal(ht_reader_some(&r, AT(area) + 2 * PAGE, buf, PAGE),
+			 PAGE);
+	assert_int_equal(buf[0], 's');
+	assert_int_equal(mapped_pages(area, 4), 1);
+	ht_reader_close(&r);
+	munmap(area, 4 * PAGE);
+}
+
 static void a_budget_is_never_exceeded(void **state)
 {
 	const struct ht_image_part part = {0x1000, "0123456789abcdef", 16};
@@ -283,6 +386,9 @@ int main(void)
 		T(a_read_ends_at_a_hole_and_says_where),
 		T(what_a_fork_left_shared_stays_shared),
 		T(a_batch_fills_every_piece_that_can_be_read),
+		T(untouched_pages_read_as_zeros_and_stay_untouched),
+		T(untouched_pages_of_a_file_are_read_from_it),
+		T(untouched_shared_memory_is_unknown_and_stays_untouched),
 		T(a_budget_is_never_exceeded),
 		T(page_states_tell_resident_from_untouched),
 		T(asking_for_states_touches_no_page),

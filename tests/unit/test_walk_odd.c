@@ -56,6 +56,50 @@ static void a_foreign_sbrk_is_stepped_over(void **state)
 	ht_snapshot_fini(&s);
 }
 
+static void a_gap_right_before_the_top_is_no_damage(void **state)
+{
+	struct ht_snapshot s;
+
+	(void)state;
+	walk_kind("gap_top", &s);
+	assert_in_range(s.arenas.v[0].overhead, 16, 100);
+	ht_snapshot_fini(&s);
+}
+
+static void gaps_before_brk_was_blocked_hide_nothing(void **state)
+{
+	struct ht_snapshot s;
+
+	(void)state;
+	walk_kind("gaps_blocked", &s);
+	assert_int_equal(s.arenas.v[0].contiguous, 0);
+	assert_in_range(s.arenas.v[0].overhead, 75000, 79000);
+	ht_snapshot_fini(&s);
+}
+
+static void a_gap_after_brk_was_blocked_is_no_part_of_the_arena(void **state)
+{
+	struct ht_snapshot s;
+
+	(void)state;
+	walk_kind("blocked_gap", &s);
+	assert_int_equal(s.arenas.v[0].contiguous, 0);
+	assert_in_range(s.arenas.v[0].overhead, 16, 600);
+	ht_snapshot_fini(&s);
+}
+
+static void an_arena_that_nobody_used_is_empty(void **state)
+{
+	struct ht_snapshot s;
+
+	(void)state;
+	walk_kind("untouched", &s);
+	assert_int_equal(s.totals.in_use_chunks, 0);
+	assert_int_equal(s.totals.mmapped_chunks, 0);
+	assert_int_equal(s.warnings.n, 0);
+	ht_snapshot_fini(&s);
+}
+
 static void an_arena_that_left_brk_is_found_whole(void **state)
 {
 	struct ht_snapshot s;
@@ -98,6 +142,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_foreign_sbrk_is_stepped_over),
+		cmocka_unit_test(a_gap_right_before_the_top_is_no_damage),
+		cmocka_unit_test(gaps_before_brk_was_blocked_hide_nothing),
+		cmocka_unit_test(
+			a_gap_after_brk_was_blocked_is_no_part_of_the_arena),
+		cmocka_unit_test(an_arena_that_nobody_used_is_empty),
 		cmocka_unit_test(an_arena_that_left_brk_is_found_whole),
 		cmocka_unit_test(a_second_libc_has_its_own_arena),
 		cmocka_unit_test(chunk_sizes_and_odd_heaps_agree_on_the_blocks),
