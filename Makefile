@@ -156,7 +156,7 @@ $(BUILD)/sample-service: samples/service.c
 
 FAST = $(UNIT) $(sort $(wildcard tests/cli/*.bats tests/integration/*.bats tests/integration/*.sh)) \
 	tests/layers.sh
-LONG = $(sort $(wildcard tests/matrix/run tests/fault/*.bats tests/fault/*.sh \
+LONG = $(sort $(wildcard tests/matrix/run tests/fault/*.bats tests/fault/*.sh tests/harm/*.sh \
 	tests/scenario/*.bats tests/scenario/*.sh tests/static/*.sh tests/fuzz/*.sh))
 JOBS ?= $(shell nproc)
 

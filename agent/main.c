@@ -16,6 +16,7 @@
 #include "agent/libc/layout_role.h"
 #include "agent/sample/frames.h"
 #include "agent/sample/session.h"
+#include "agent/self/freezer.h"
 #include "agent/self/guard.h"
 #include "agent/self/helper.h"
 #include "agent/self/pace.h"
@@ -168,6 +169,8 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 	ht_frames_prepare();
 	ht_pace_init();
 	ht_helper_start();
+	if (r->mode != HT_MODE_NONE)
+		ht_freezer_leave();
 	return ht_sandbox_enter(err);
 }
 

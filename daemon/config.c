@@ -313,7 +313,7 @@ static void init_defaults(struct ht_config *c)
 		.jitter = 0.2,
 		.stop_cap = 0.001,
 		.cpu_cap = 0.05,
-		.mode = HT_MODE_BOUNDED,
+		.mode = HT_MODE_NONE,
 		.max_processes = 64,
 		.attempts = 20,
 	};

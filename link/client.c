@@ -175,7 +175,10 @@ static const struct {
 	{SIGALRM, HT_TIMEOUT, "its own alarm: the measurement took too long"},
 	{SIGXCPU, HT_TIMEOUT, "its processor time limit"},
 	{SIGSYS, HT_BUG, "its seccomp filter refused a system call"},
-	{SIGKILL, HT_SYS, "by the out-of-memory killer or by a person"},
+	{SIGKILL, HT_SYS,
+	 "by the out-of-memory killer, by a person, or by its own switch: it "
+	 "was "
+	 "stopped itself while it held the process"},
 	{SIGTERM, HT_SYS, "by a person or a service manager"},
 };
 

@@ -20,7 +20,7 @@ enum ht_request_flag {
 	HT_WANT_ALL = (1 << 6) - 1,
 	HT_NO_DEBUG_INFO =
 		1 << 6, /* locate by structure even if symbols are there */
-	HT_LAST_REQUEST = 1 << 7, /* drop every privilege once stopped */
+	HT_LAST_REQUEST = 1 << 7, /* drop every privilege before the walk */
 	HT_PSS_ANYHOW = 1 << 8,	  /* HT_WANT_PSS, however long it takes */
 };
 
@@ -33,6 +33,6 @@ struct ht_request {
 };
 
 #define HT_REQUEST_DEFAULT                                                     \
-	((struct ht_request){HT_MODE_BOUNDED, 2000, 30000, HT_WANT_ALL, 20})
+	((struct ht_request){HT_MODE_NONE, 2000, 30000, HT_WANT_ALL, 20})
 
 #endif

@@ -6,6 +6,8 @@
 #include <time.h>
 
 #include "agent/sample/unwind.h"
+#include "agent/self/freezer.h"
+#include "agent/self/guard.h"
 #include "agent/self/pace.h"
 #include "agent/self/privilege.h"
 #include "agent/self/sandbox.h"
@@ -37,6 +39,8 @@ void ht_look_begin(struct ht_look *l, struct ht_session *s)
 
 static void forget(struct ht_look *l)
 {
+	ht_watch_end(l->watch);
+	l->watch = NULL;
 	ht_roots_fini(l->roots);
 	l->roots = NULL;
 	ht_maps_fini(&l->maps);
@@ -63,24 +67,66 @@ static void note_report(struct ht_look *l, const struct ht_stop_report *report)
 	l->session->must_end |= report->stuck;
 }
 
+/* From before the first thread is seized: no single read may hang, and should
+ * we be stopped ourselves, we end. */
+static enum ht_code hold(const struct ht_look *l, struct ht_err *err)
+{
+	enum ht_code code = ht_freezer_check(err);
+
+	if (code == HT_OK)
+		code = ht_guard_hold(err);
+	if (code == HT_OK)
+		l->session->target->reader->beat = ht_guard_beat;
+	return code;
+}
+
+/* stuck: only our end lets some thread go. */
+static void let_go(const struct ht_look *l, bool stuck)
+{
+	l->session->target->reader->beat = NULL;
+	if (!stuck)
+		ht_guard_let_go();
+}
+
 enum ht_code ht_look_stop(struct ht_look *l,
 			  const struct ht_stop_limits *limits,
 			  struct ht_err *err)
 {
 	struct ht_stop_report failed = {0};
-	enum ht_code code;
+	enum ht_code code = hold(l, err);
 
 	l->attempts++;
+	if (code != HT_OK)
+		return code;
 	code = ht_stop_all(l->session->target->pid, limits,
 			   l->session->target->reader, &l->stop, &failed, err);
 	if (code != HT_OK) {
 		note_report(l, &failed);
+		let_go(l, failed.stuck);
 		return code;
 	}
 	l->threads = ht_stop_held(l->stop);
 	l->in.threads = ht_stop_threads(l->stop, &l->in.threads_n);
 	l->in.moving = false;
 	return HT_OK;
+}
+
+enum ht_code ht_look_watch(struct ht_look *l, struct ht_err *err)
+{
+	const struct ht_target *t = l->session->target;
+	enum ht_code code = ht_watch_begin(t->pid, t->reader, &l->watch, err);
+
+	l->attempts++;
+	if (code != HT_OK)
+		return code;
+	l->in.threads = ht_watch_threads(l->watch, &l->in.threads_n);
+	l->in.moving = false;
+	return HT_OK;
+}
+
+bool ht_look_rested(const struct ht_look *l)
+{
+	return l->watch && ht_watch_unbroken(l->watch);
 }
 
 static bool add_thread(struct ht_look *l, pid_t tid)
@@ -279,13 +325,18 @@ enum ht_code ht_look_turns(struct ht_look *l,
 	struct ht_target *t = l->session->target;
 	enum ht_code code = read_arenas(l, err);
 
-	if (code == HT_OK)
-		code = ht_turns_take(t->pid, limits, t->reader, &look, &report,
-				     err);
+	if (code == HT_OK && limits->hold_ns > 0)
+		code = hold(l, err);
+	if (code != HT_OK)
+		return code;
+	code = ht_turns_take(t->pid, limits, t->reader, &look, &report, err);
+	if (limits->hold_ns > 0)
+		let_go(l, report.stuck);
 	if (report.pause_us > l->pause_us)
 		l->pause_us = report.pause_us;
 	l->threads = report.held;
 	l->missed = report.missed;
+	l->spared = report.spared;
 	l->session->must_end |= report.stuck;
 	return code;
 }
@@ -320,6 +371,7 @@ void ht_look_release(struct ht_look *l)
 	if (!l->stop)
 		return;
 	report = ht_stop_release(l->stop);
+	let_go(l, report.stuck);
 	l->stop = NULL;
 	l->in.threads = NULL;
 	l->in.threads_n = 0;

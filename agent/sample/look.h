@@ -10,11 +10,13 @@
 #include "agent/sample/session.h"
 #include "agent/stop/stop.h"
 #include "agent/stop/turns.h"
+#include "agent/stop/watch.h"
 #include "agent/walk/walk.h"
 
 struct ht_look {
 	struct ht_session *session;
 	struct ht_stopped *stop; /* NULL: nothing is held */
+	struct ht_watch *watch;	 /* NULL: some thread ran */
 	struct ht_maps maps;
 	struct ht_roots *roots;
 	struct ht_walk_in in;
@@ -24,6 +26,7 @@ struct ht_look {
 	uint64_t last_pause_us; /* of the last stop; pause_us is the longest */
 	size_t runnable; /* ht_look_unstopped: threads that did not sleep */
 	size_t missed;	 /* ht_look_turns: threads read while they ran */
+	size_t spared;	 /* ... because a stop might harm them */
 	size_t woken;
 	bool inside_malloc; /* the last stop found a thread in malloc */
 };
@@ -37,6 +40,11 @@ void ht_look_end(struct ht_look *l);
 enum ht_code ht_look_stop(struct ht_look *l,
 			  const struct ht_stop_limits *limits,
 			  struct ht_err *err) HT_MUST_CHECK;
+/* Watches a target of which every thread sleeps, until the next retry. HT_BUSY:
+ * some thread runs. */
+enum ht_code ht_look_watch(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
+/* Whether they all have slept since. */
+bool ht_look_rested(const struct ht_look *l);
 /* Takes the threads of a running target, as far as they can be known. */
 enum ht_code ht_look_unstopped(struct ht_look *l,
 			       struct ht_err *err) HT_MUST_CHECK;

@@ -203,7 +203,7 @@ static enum ht_code in_turn(struct bounded *b, struct ht_err *err)
 	learn_at_once(s->target, 0, true);
 	ht_look_retry(&b->look);
 	code = ht_look_turns(&b->look, &limits, err);
-	if (code != HT_TRACED && code != HT_DENIED)
+	if (code != HT_TRACED && code != HT_DENIED && code != HT_REFUSED)
 		return code;
 	snprintf(b->why, sizeof(b->why), "%s", err->msg);
 	ht_look_retry(&b->look);
@@ -222,6 +222,12 @@ static void warn(const struct bounded *b)
 				 "%zu threads did not stop in time: their "
 				 "caches were read while they ran, or not",
 				 l->missed);
+	if (l->spared)
+		ht_snapshot_warn(snapshot,
+				 "%zu threads were not stopped, they have a "
+				 "seccomp filter: their caches were read while "
+				 "they ran, or not",
+				 l->spared);
 }
 
 static void end(struct bounded *b)

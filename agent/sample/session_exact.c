@@ -3,27 +3,12 @@
 #include <inttypes.h>
 
 #include "agent/sample/look.h"
-#include "agent/self/guard.h"
 #include "common/clock.h"
 
 /* A stop that takes longer is given up: the threads that came are let go. */
-#define STOP_WITHIN_NS (5 * HT_NS_PER_S)
+#define STOP_WITHIN_NS HT_NS_PER_S
 /* How long threads may be nudged out of malloc within one stop. */
 #define LEAVE_MALLOC_NS (200 * HT_NS_PER_MS)
-
-/* However long the walk takes, no single read may hang. */
-static void watch_reads(const struct ht_look *l)
-{
-	ht_guard_hurry(HT_GUARD_HANG_NS);
-	l->session->target->reader->beat = ht_guard_beat;
-}
-
-static void let_go(struct ht_look *l)
-{
-	ht_look_release(l);
-	l->session->target->reader->beat = NULL;
-	ht_guard_ease();
-}
 
 static enum ht_code stop_and_read(struct ht_look *l, struct ht_err *err)
 {
@@ -35,7 +20,6 @@ static enum ht_code stop_and_read(struct ht_look *l, struct ht_err *err)
 
 	if (code != HT_OK)
 		return code;
-	watch_reads(l);
 	return ht_look_read(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
 }
 
@@ -68,7 +52,7 @@ static enum ht_code settle(struct ht_look *l, struct ht_err *err)
 				       "malloc at each of %d stops",
 				       (int)l->session->target->pid,
 				       (int)l->attempts);
-		let_go(l);
+		ht_look_release(l);
 		ht_look_retry(l);
 	}
 	return code;
@@ -105,7 +89,7 @@ enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err)
 		ht_stop_calm(l.stop);
 		code = ht_look_walk(&l, err);
 	}
-	let_go(&l);
+	ht_look_release(&l);
 	if (code != HT_OK)
 		return code;
 	ht_look_report(&l);

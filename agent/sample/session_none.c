@@ -1,22 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* None: no thread is ever stopped; what moved while it was read is uncertain.
+/*
+ * None, the default: no thread is stopped, traced, or touched in any other way
+ * (docs/adr/0014). Where all of them sleep for as long as it takes, what was
+ * read is of one instant. Else it is read as it moves: checked, read again
+ * where it does not add up, and what stays uncertain is told.
  */
 #include "agent/sample/look.h"
+#include "common/clock.h"
+
+/* A target that rests is likely to rest again a moment later. */
+#define REST_ATTEMPTS 3
+/* A walk of the resting heap is done again where some thread woke meanwhile: no
+ * longer ones are tried. */
+#define REST_WALK_MS 50
+
+/* The roots of one instant. HT_BUSY: some thread ran each time. */
+static enum ht_code read_at_rest(struct ht_look *l, struct ht_err *err)
+{
+	enum ht_code code = HT_BUSY;
+
+	for (int i = 0; i < REST_ATTEMPTS; i++) {
+		if (i > 0)
+			ht_look_retry(l);
+		code = ht_look_watch(l, err);
+		if (code == HT_OK)
+			code = ht_look_read(l, 0, err);
+		if (code == HT_OK && !l->inside_malloc && ht_look_rested(l))
+			return HT_OK;
+		if (code == HT_GONE || code == HT_NOMEM)
+			return code;
+	}
+	return ht_fail(err, HT_BUSY, "some thread ran at each look");
+}
+
+/* HT_BUSY: the heap is too large, or some thread woke: what was walked into the
+ * snapshot is taken out again, the roots remain. */
+static enum ht_code walk_at_rest(struct ht_look *l, struct ht_err *err)
+{
+	struct ht_session *s = l->session;
+	uint64_t ms = ht_roots_walk_bytes(l->roots) / s->target->bytes_per_ms;
+	enum ht_code code;
+
+	if (ms > REST_WALK_MS)
+		return ht_fail(err, HT_BUSY, "the heap is large");
+	code = ht_look_walk(l, err);
+	if (code != HT_OK || ht_look_rested(l))
+		return code;
+	ht_session_clean(s);
+	return ht_fail(err, HT_BUSY, "some thread woke");
+}
+
+static enum ht_code read_as_it_moves(struct ht_look *l, struct ht_err *err)
+{
+	const struct ht_turns_limits nobody = {0};
+	enum ht_code code;
+
+	ht_look_retry(l);
+	l->attempts = 0;
+	code = ht_look_turns(l, &nobody, err);
+	return code == HT_OK ? ht_look_stacks(l, err) : code;
+}
 
 enum ht_code ht_session_none(struct ht_session *s, struct ht_err *err)
 {
-	const struct ht_turns_limits nobody = {0};
 	HT_AUTO_LOOK struct ht_look l;
 	enum ht_code code;
 
 	ht_look_begin(&l, s);
-	code = ht_look_turns(&l, &nobody, err);
-	if (code == HT_OK)
-		code = ht_look_stacks(&l, err);
+	code = read_at_rest(&l, err);
+	if (code == HT_BUSY)
+		code = read_as_it_moves(&l, err);
 	if (code == HT_OK)
 		code = ht_look_drop(&l, err);
-	if (code == HT_OK)
+	if (code != HT_OK)
+		return code;
+	code = l.watch ? walk_at_rest(&l, err) : HT_BUSY;
+	if (code == HT_BUSY) {
+		l.in.moving = true;
 		code = ht_look_walk(&l, err);
+	}
 	if (code == HT_OK)
 		ht_look_report(&l);
 	return code;

@@ -22,8 +22,19 @@ void ht_guard_alarm(uint64_t timeout_ms);
  * ht_guard_ease brings back what is left of the other. */
 void ht_guard_hurry(int64_t within_ns);
 void ht_guard_ease(void);
-/* A long stop is no hang as long as it gets on: each beat is a hurry anew. */
-#define HT_GUARD_HANG_NS (5 * HT_NS_PER_S)
-void ht_guard_beat(void);
+/*
+ * The dead man's switch, for the time that anything of the target may be held:
+ * SIGKILL from a timer of the kernel's, which needs no instruction of ours, nor
+ * our parent's. It ends us where we are stopped (SIGSTOP, a cgroup frozen by
+ * v2), and the kernel lets the target run on. Each beat puts both off: this,
+ * and, a moment earlier, SIGALRM for what merely hangs, which says so. A v1
+ * freezer lets nobody be killed: ht_freezer_leave (freezer.h).
+ * HT_REFUSED: there is no such timer to be had, nothing may be held.
+ */
+#define HT_GUARD_HANG_NS (700 * HT_NS_PER_MS)
+#define HT_GUARD_DEAD_NS (900 * HT_NS_PER_MS)
+enum ht_code ht_guard_hold(struct ht_err *err) HT_MUST_CHECK;
+void ht_guard_beat(void); /* nothing outside of a hold */
+void ht_guard_let_go(void);
 
 #endif

@@ -68,6 +68,7 @@ static const int calls[] = {
 	SCMP_SYS(nanosleep),
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(setitimer),
+	SCMP_SYS(timer_settime), /* the dead man's switch */
 	SCMP_SYS(getpid),
 	SCMP_SYS(getppid),
 	SCMP_SYS(gettid),

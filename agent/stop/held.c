@@ -31,16 +31,57 @@ static bool watch(struct ht_held *h, DIR *tasks, unsigned word,
 	return true;
 }
 
+/* Stopped by its owner or another tracer: no call, and no brief sleep. */
+static bool is_stopped(const struct ht_held *h, DIR *tasks)
+{
+	char state;
+
+	if (h->nap.nr != HT_NAP_NO_CALL)
+		return false;
+	state = ht_task_state(tasks, h->tid);
+	return state == 'T' || state == 't';
+}
+
+bool ht_held_watch(struct ht_held *h, DIR *tasks, pid_t tid, unsigned word)
+{
+	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
+	h->runs = ht_task_runs(tasks, tid);
+	if (h->runs == HT_RUNS_UNKNOWN || !ht_task_asleep(tasks, tid, &h->nap))
+		return false;
+	if (ht_restart_brief(&h->nap, word) && !is_stopped(h, tasks))
+		return false;
+	h->state = HT_HELD_WATCHED;
+	return true;
+}
+
+/* A sleep that was interrupted goes on as restart_syscall(2), which the filter
+ * judges anew, and may punish with death. What it allows is hidden. */
+static enum ht_code refuse_filtered(DIR *tasks, pid_t tid, struct ht_err *err)
+{
+	/* In this order: what cannot be read of one that ended is no filter. */
+	if (!ht_task_filtered(tasks, tid) || ht_task_state(tasks, tid) == 0)
+		return HT_OK;
+	return ht_fail(err, HT_REFUSED,
+		       "thread %d has a seccomp filter, which might end the "
+		       "process if the thread were stopped; mode none stops "
+		       "nothing",
+		       (int)tid);
+}
+
 enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
 			   unsigned word, enum ht_held_watch which,
 			   struct ht_err *err)
 {
+	enum ht_code code;
 	int why;
 	char state;
 
 	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
 	if (watch(h, tasks, word, which))
 		return HT_OK;
+	code = refuse_filtered(tasks, tid, err);
+	if (code != HT_OK)
+		return code;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0) {
 		h->state = HT_HELD_SEIZED;
 		return HT_OK;

@@ -36,10 +36,14 @@ struct ht_held {
 };
 
 /* Looks at the thread and either watches or seizes it (without stopping it).
- * word: 8 or 4. HT_OK with HT_HELD_GONE when it ended meanwhile. */
+ * word: 8 or 4. HT_OK with HT_HELD_GONE when it ended meanwhile; HT_REFUSED: to
+ * stop it might end the process. */
 enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
 			   unsigned word, enum ht_held_watch which,
 			   struct ht_err *err) HT_MUST_CHECK;
+/* Watches a thread that sleeps, whatever in, or is stopped by another; false:
+ * it runs, or is about to. Nothing of it is touched. */
+bool ht_held_watch(struct ht_held *h, DIR *tasks, pid_t tid, unsigned word);
 /* The thread pointer of a watched thread is in the target's memory. */
 void ht_held_find_pointer(struct ht_held *h, struct ht_reader *reader);
 /* Registers of a thread that is stopped or watched. */

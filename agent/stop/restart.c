@@ -26,7 +26,7 @@ struct call {
 	uint32_t for_ever; /* ... and its value (low half) for "no limit" */
 };
 
-#define PAGE_FAULT  -1	       /* a nap that is in no call */
+#define PAGE_FAULT  HT_NAP_NO_CALL
 #define FOR_EVER_MS UINT32_MAX /* int timeout = -1 */
 
 static const struct call calls_64[] = {

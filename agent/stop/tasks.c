@@ -113,6 +113,17 @@ uint64_t ht_task_runs(DIR *tasks, pid_t tid)
 	return (ns + runs) | HT_RUNS_LATE;
 }
 
+bool ht_task_filtered(DIR *tasks, pid_t tid)
+{
+	char buf[4096];
+	const char *at;
+
+	if (!read_file(tasks, tid, "status", buf, sizeof(buf)))
+		return true;
+	at = strstr(buf, "\nSeccomp:\t");
+	return at && at[10] != '0'; /* no line: a kernel without */
+}
+
 char ht_task_state(DIR *tasks, pid_t tid)
 {
 	char buf[512];

@@ -15,7 +15,9 @@
 
 #include "common/err.h"
 
-/* Where a sleeping thread is. nr: system call, or -1 (a page fault). */
+/* Where a sleeping thread is. nr: system call, or none: a page fault, or it is
+ * stopped. */
+#define HT_NAP_NO_CALL (-1)
 struct ht_nap {
 	long nr;
 	uint64_t arg[6];
@@ -39,6 +41,9 @@ bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_nap *ret);
 #define HT_RUNS_UNKNOWN UINT64_MAX
 #define HT_RUNS_LATE	(UINT64_C(1) << 63)
 uint64_t ht_task_runs(DIR *tasks, pid_t tid);
+/* Whether a seccomp filter judges its system calls; true also when that cannot
+ * be told. */
+bool ht_task_filtered(DIR *tasks, pid_t tid);
 /* State letter of /proc/PID/task/TID/stat: R S D T t Z X; 0 when it is gone. */
 char ht_task_state(DIR *tasks, pid_t tid);
 

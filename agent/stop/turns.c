@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "agent/self/guard.h"
 #include "agent/self/helper.h"
 #include "agent/stop/access.h"
 #include "agent/stop/held.h"
@@ -33,6 +34,7 @@
 struct turn {
 	pid_t tid;
 	bool done;
+	bool spared; /* not to be stopped: its program might notice */
 };
 
 struct slot {
@@ -192,8 +194,10 @@ static enum ht_code look_at(struct turns *s, struct turn *turn,
 	if (s->slots == 0 || !ht_helper_run(do_look, &job))
 		do_look(&job);
 	else
-		while (!ht_helper_wait_for(LOOK_AFTER_NS))
+		while (!ht_helper_wait_for(LOOK_AFTER_NS)) {
 			let_go_overdue(s);
+			ht_guard_beat();
+		}
 	turn->done = job.code == HT_OK;
 	if (s->reader->expired)
 		take_back(s, turn);
@@ -295,6 +299,9 @@ static enum ht_code begin_turn(struct turns *s, size_t i, struct ht_err *err)
 	*slot = (struct slot){.turn = i};
 	code = ht_held_begin(&slot->held, s->tasks, s->turn[i].tid,
 			     s->reader->word, HT_WATCH_SLEEPERS, err);
+	s->turn[i].spared = code == HT_REFUSED;
+	if (code == HT_REFUSED)
+		return HT_OK;
 	if (code != HT_OK)
 		return code;
 	if (slot->held.state == HT_HELD_GONE)
@@ -330,11 +337,16 @@ static struct slot *first_stopped(struct turns *s)
 	return first;
 }
 
+static bool awaits_turn(const struct turn *t)
+{
+	return !t->done && !t->spared;
+}
+
 /* The next thread whose turn has not come, or not succeeded; n: none. */
 static size_t next_turn(struct turns *s)
 {
 	for (; s->next < s->n; s->next++)
-		if (!s->turn[s->next].done)
+		if (awaits_turn(&s->turn[s->next]))
 			return s->next++;
 	return s->n;
 }
@@ -347,6 +359,7 @@ static enum ht_code take_round(struct turns *s, struct ht_err *err)
 
 	s->next = 0;
 	while (code == HT_OK && ht_mono_ns() < s->limits->until_ns) {
+		ht_guard_beat();
 		slot = first_stopped(s);
 		if (slot) {
 			code = end_turn(s, slot, err);
@@ -389,6 +402,14 @@ static void empty_window(struct turns *s)
 	}
 }
 
+static bool any_awaits_turn(const struct turns *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (awaits_turn(&s->turn[i]))
+			return true;
+	return false;
+}
+
 static bool undone(const struct turns *s)
 {
 	for (size_t i = 0; i < s->n; i++)
@@ -399,10 +420,12 @@ static bool undone(const struct turns *s)
 
 static void let_them_move_on(unsigned round)
 {
-	int64_t ns = MOVE_ON_NS << round;
-	const struct timespec time = {ns / HT_NS_PER_S, ns % HT_NS_PER_S};
+	const struct timespec moment = {.tv_nsec = MOVE_ON_NS};
 
-	nanosleep(&time, NULL);
+	for (unsigned i = 0; i < 1u << round; i++) {
+		nanosleep(&moment, NULL);
+		ht_guard_beat();
+	}
 }
 
 static enum ht_code take_turns(struct turns *s, struct ht_err *err)
@@ -416,7 +439,7 @@ static enum ht_code take_turns(struct turns *s, struct ht_err *err)
 		code = take_round(s, err);
 		if (code == HT_OK && listings++ < LISTINGS)
 			code = list(s, err);
-		if (s->n == before && !undone(s))
+		if (s->n == before && !any_awaits_turn(s))
 			break;
 		if (s->slots == 0 && ht_mono_ns() < s->limits->until_ns)
 			let_them_move_on(round);
@@ -445,8 +468,10 @@ static enum ht_code look_at_missed(struct turns *s, struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
 
-	for (size_t i = 0; i < s->n; i++)
-		s->report.missed += !s->turn[i].done;
+	for (size_t i = 0; i < s->n; i++) {
+		s->report.missed += awaits_turn(&s->turn[i]);
+		s->report.spared += !s->turn[i].done && s->turn[i].spared;
+	}
 	for (unsigned round = 0; undone(s) && round < RUNNING_ROUNDS; round++) {
 		bool last = round == RUNNING_ROUNDS - 1;
 

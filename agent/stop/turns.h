@@ -44,6 +44,8 @@ struct ht_turns_report {
 	uint64_t pause_us; /* the longest that one thread was held */
 	size_t held;	   /* threads that were stopped */
 	size_t missed;	   /* threads that were looked at while they ran */
+	size_t spared;	   /* and those that were not asked to stop, because
+			      their program might notice (held.h) */
 	bool stuck;	   /* as in ht_stop_report */
 };
 

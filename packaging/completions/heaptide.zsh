@@ -41,8 +41,8 @@ _heaptide() {
 			'--json[print JSON]' \
 			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
 			'--ascii[draw with ASCII characters only]' \
-			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
 			'--core=[explain a core file instead of a process]:FILE:_files' \
@@ -52,8 +52,8 @@ _heaptide() {
 	record)
 		_arguments \
 			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
-			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
 			'--interval=[time between samples (default\: 1s)]:TIME:' \
@@ -90,8 +90,8 @@ _heaptide() {
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
 			'--arena=[this arena only]:INDEX:' \
-			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
 			'*:target:_pids' ;;
@@ -104,8 +104,8 @@ _heaptide() {
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
 			'--arena=[this arena only]:INDEX:' \
-			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
 			'*:target:_pids' ;;
@@ -118,8 +118,8 @@ _heaptide() {
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
 			'--arena=[this arena only]:INDEX:' \
-			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
 			'*:target:_pids' ;;
@@ -131,8 +131,8 @@ _heaptide() {
 			'--ascii[draw with ASCII characters only]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
-			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
 			'*:target:_pids' ;;
@@ -145,8 +145,8 @@ _heaptide() {
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
 			'--arena=[this arena only]:INDEX:' \
-			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
 			'*:target:_pids' ;;
@@ -175,8 +175,8 @@ _heaptide() {
 			'--json[print JSON]' \
 			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
 			'--ascii[draw with ASCII characters only]' \
-			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
 			'*:target:_pids' ;;
@@ -226,8 +226,8 @@ _heaptide() {
 	watch)
 		_arguments \
 			'--json[print JSON]' \
-			'--mode=[how to measure\: bounded (default), exact, snapshot or none]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; modes bounded and snapshot)]:TIME:' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--interval=[time between samples (default\: 1s)]:TIME:' \
 			'--socket=[heaptided'\''s control socket (default\: $HEAPTIDE_SOCKET, then /run/heaptide/control.sock)]:FILE:_files' \
 			'*:target:_pids' ;;

@@ -175,18 +175,23 @@ bool process_runs_free(pid_t pid, int limit_ms)
 	return false;
 }
 
-bool process_sleeps(pid_t pid, int limit_ms)
+bool process_is(pid_t pid, const char *wanted, int limit_ms)
 {
 	int64_t limit = ht_mono_ns() + limit_ms * PATIENCE * HT_NS_PER_MS;
 	char states[16];
 
 	do {
 		process_states(pid, states, sizeof(states));
-		if (strcmp(states, "S") == 0)
+		if (strcmp(states, wanted) == 0)
 			return true;
 		nap();
 	} while (ht_mono_ns() < limit);
 	return false;
+}
+
+bool process_sleeps(pid_t pid, int limit_ms)
+{
+	return process_is(pid, "S", limit_ms);
 }
 
 long process_status(pid_t pid, const char *key)

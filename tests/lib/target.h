@@ -34,6 +34,8 @@ void program_end(struct program *p);
 void process_states(pid_t pid, char *buf, size_t size);
 /* No thread of it is stopped or traced: polls up to limit_ms. */
 bool process_runs_free(pid_t pid, int limit_ms);
+/* Waits until the state of every thread is that letter. */
+bool process_is(pid_t pid, const char *wanted, int limit_ms);
 /* Waits until every thread sleeps (state S). */
 bool process_sleeps(pid_t pid, int limit_ms);
 /* A number of /proc/PID/status; -1 when there is none. */

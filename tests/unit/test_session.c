@@ -2,6 +2,7 @@
 /* The modes: one heap, whichever way it is measured. */
 #include <inttypes.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -159,20 +160,84 @@ static void registers_are_intact_after_every_mode(void **state)
 	finish(&m);
 }
 
-static void a_seccomp_filter_refuses_snapshot_mode(void **state)
+static void a_seccomp_filter_refuses_what_could_end_the_process(void **state)
 {
+	static const enum ht_mode refused[] = {HT_MODE_EXACT, HT_MODE_SNAPSHOT};
+	static const enum ht_mode safe[] = {HT_MODE_NONE, HT_MODE_BOUNDED};
 	struct ht_err err = {0};
 	struct ht_snapshot s;
 	struct measured m;
 
 	(void)state;
 	start(&m, "filtered", NULL, NULL);
-	assert_int_equal(sample(&m, HT_MODE_SNAPSHOT, &s, &err), HT_REFUSED);
-	assert_non_null(strstr(err.msg, "seccomp"));
-	ht_snapshot_fini(&s);
-	measure(&m, HT_MODE_EXACT, &s);
-	ht_snapshot_fini(&s);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(sample(&m, refused[i], &s, &err), HT_REFUSED);
+		assert_non_null(strstr(err.msg, "seccomp"));
+		ht_snapshot_fini(&s);
+		measure(&m, safe[i], &s);
+		ht_snapshot_fini(&s);
+	}
 	assert_true(process_runs_free(m.p.pid, 1000));
+	finish(&m);
+}
+
+static bool warns_of(const struct ht_snapshot *s, const char *text)
+{
+	for (size_t i = 0; i < s->warnings.n; i++)
+		if (strstr(s->warnings.v[i].text, text))
+			return true;
+	return false;
+}
+
+#define FILTERED_LOOKS 200
+
+/* Its filter kills on restart_syscall, which an interrupted sleep goes on as.
+ */
+static void no_mode_lets_a_filter_end_its_process(void **state)
+{
+	struct ht_err err = {0};
+	struct measured m;
+	int told = 0;
+
+	(void)state;
+	start(&m, "filtered", "restart", NULL);
+	for (int i = 0; i < FILTERED_LOOKS; i++) {
+		enum ht_mode mode = (enum ht_mode)(i % HT_MODE_CORE);
+		struct ht_snapshot s;
+		enum ht_code code = sample(&m, mode, &s, &err);
+
+		if (code != HT_OK && code != HT_REFUSED)
+			fail_msg("%s: %s", ht_mode_names[mode], err.msg);
+		told += warns_of(&s, "seccomp filter");
+		if (mode == HT_MODE_NONE || mode == HT_MODE_BOUNDED)
+			assert_int_equal(code, HT_OK);
+		assert_int_equal(
+			s.stop.pause_us == HT_UNKNOWN ? 0 : s.stop.pause_us, 0);
+		ht_snapshot_fini(&s);
+	}
+	assert_true(told > 0);
+	assert_true(process_runs_free(m.p.pid, 1000));
+	finish(&m);
+}
+
+static void threads_stopped_by_others_are_measured_at_rest(void **state)
+{
+	struct ht_snapshot exact, s;
+	struct measured m;
+
+	(void)state;
+	start(&m, "threads", "8", "sleep");
+	assert_true(process_sleeps(m.p.pid, 5000));
+	measure(&m, HT_MODE_EXACT, &exact);
+	assert_int_equal(kill(m.p.pid, SIGSTOP), 0);
+	assert_true(process_is(m.p.pid, "T", 5000));
+	measure(&m, HT_MODE_NONE, &s);
+	assert_int_equal(s.stop.uncertain_bytes, 0);
+	assert_int_equal(s.totals.in_use, exact.totals.in_use);
+	assert_true(process_is(m.p.pid, "T", 0));
+	ht_snapshot_fini(&exact);
+	ht_snapshot_fini(&s);
+	kill(m.p.pid, SIGCONT);
 	finish(&m);
 }
 
@@ -184,7 +249,11 @@ int main(void)
 		cmocka_unit_test(every_mode_tells_stacks_from_other_mappings),
 		cmocka_unit_test(a_sleeping_target_is_measured_without_a_pause),
 		cmocka_unit_test(registers_are_intact_after_every_mode),
-		cmocka_unit_test(a_seccomp_filter_refuses_snapshot_mode),
+		cmocka_unit_test(
+			a_seccomp_filter_refuses_what_could_end_the_process),
+		cmocka_unit_test(no_mode_lets_a_filter_end_its_process),
+		cmocka_unit_test(
+			threads_stopped_by_others_are_measured_at_rest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
