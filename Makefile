@@ -147,29 +147,47 @@ workloads:
 PID ?=
 run: ## build, then explain and record a process: a sample, or PID=1234
 	@scripts/install-deps build runtime
-	@$(MAKE) -s all $(BUILD)/sample-service
+	@echo '==> building'
+	@$(MAKE) -s -j$(JOBS) all $(BUILD)/sample-service
 	@BUILD=$(BUILD) scripts/show $(PID)
 
 $(BUILD)/sample-service: samples/service.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -o $@ $< -lpthread
 
-FAST = $(UNIT) $(sort $(wildcard tests/cli/*.bats tests/integration/*.bats tests/integration/*.sh)) \
+FAST_SCRIPTS = $(sort $(wildcard tests/cli/*.bats tests/integration/*.bats tests/integration/*.sh)) \
 	tests/layers.sh
+FAST = $(UNIT) $(FAST_SCRIPTS)
 LONG = $(sort $(wildcard tests/matrix/run tests/fault/*.bats tests/fault/*.sh tests/harm/*.sh \
 	tests/scenario/*.bats tests/scenario/*.sh tests/static/*.sh tests/fuzz/*.sh))
 JOBS ?= $(shell nproc)
 
 check: ## install what tests need, run the fast ones
 	@scripts/install-deps build runtime test
+	@echo '==> building, tests too'
 	@$(MAKE) -s -j$(JOBS) unit
 	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(JOBS) -o $(BUILD)/results/check \
-		-l 'build runtime test' $(FAST)
+		-l 'build runtime test' \
+		-n '$(BUILD)/heaptide explain PID, make install; the long tests: make check-all' $(FAST)
 
 check-all: ## the long tests: glibc matrix, live workloads, faults, analyzers, fuzz
 	@scripts/install-deps build runtime test test-all package
+	@echo '==> building, tests too'
 	@$(MAKE) -s -j$(JOBS) unit
 	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(JOBS) -o $(BUILD)/results/check-all $(LONG)
+
+# What is done on a machine that lacks what tests ask for (tests/lib/machine.sh): those
+# that ask for one of WITHOUT, told that it is not there. Where root or namespaces are
+# missing files are skipped as a whole: for the other facts these two are left.
+WITHOUT ?= kernel_threads,run32,zero_page,pagemap_scan,huge_pages,swap,last_pid,overlay,cgroup2,memory_cgroup
+comma   := ,
+FACTS    = ($(subst $(comma),|,$(WITHOUT)))
+ASKING   = $(filter-out %/house.sh,$(shell grep -lE '^[^\#]*\b(can|needs)( [a-z0-9_]+)* $(FACTS)\b' \
+	$(FAST_SCRIPTS) $(LONG))) $(patsubst tests/unit/%.c,$(BUILD)/tests/%, \
+	$(shell grep -lE 'needs."$(FACTS)"' tests/unit/*.c))
+check-without: unit ## tests that ask what the machine can do, told that it cannot
+	@HT_MACHINE_WITHOUT=$(WITHOUT) HT_BUILD=$(abspath $(BUILD)) \
+		tests/run -j $(JOBS) -o $(BUILD)/results/check-without $(ASKING)
 
 # One test: make test T=tests/integration/explain.bats (or T=build/tests/test_walk)
 test: unit
@@ -244,7 +262,7 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-.PHONY: all unit tools bench-programs workloads fuzzers run check check-all test bench asan asan-build fuzz \
+.PHONY: all unit tools bench-programs workloads fuzzers run check check-all check-without test bench asan asan-build fuzz \
 	fuzz-build coverage \
 	analyze format format-check install uninstall deb dist version clean help
 .SECONDARY:

@@ -153,4 +153,14 @@ T
 run tests/cannot_run.sh
 counts "a program that cannot be executed fails its test at once" \
 	"1 passed, 1 failed, 0 skipped, status 1"
+
+# Facts that no test asks for are not kept.
+unasked() {
+	local fact
+	sed -n 's/^\t\[\([a-z0-9_]*\)\]=.*/\1/p' "$HT_TOP/tests/lib/machine.sh" | while read -r fact; do
+		grep -rqE "^[^#]*\b(can|needs) ([a-z0-9_]+ )*$fact\b|needs\(\"$fact\"\)" \
+			"$HT_TOP/tests" --include "*.sh" --include "*.bats" --include "test_*.c" --include run --exclude house.sh --exclude machine.sh || echo "$fact"
+	done
+}
+is "every fact of the machine is asked for by some test" "$(unasked)" ""
 plan
