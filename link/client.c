@@ -234,9 +234,27 @@ enum ht_code ht_client_ask(struct ht_client *c, const struct ht_request *r,
 	return code == HT_GONE ? explain_end(c, err) : code;
 }
 
+/* The agent checks its sums and tells when one does not close. One that does
+ * not and is not told was not sent so. */
+static enum ht_code check_sums(struct ht_client *c, struct ht_err *err)
+{
+	const struct ht_snapshot *s = c->in.into;
+	struct ht_err why;
+
+	if (ht_snapshot_check(s, &why) == HT_OK)
+		return HT_OK;
+	for (size_t i = 0; i < s->findings.n; i++)
+		if (strcmp(s->findings.v[i].code, HT_FINDING_SUMS) == 0)
+			return HT_OK;
+	ht_client_kill(c);
+	return ht_fail(err, HT_PROTOCOL, "the agent's answer: %s", why.msg);
+}
+
 /* The answer is whole: the code it stands for. */
 static enum ht_code settle(struct ht_client *c, struct ht_err *err)
 {
+	if (c->in.state == HT_WIRE_SNAPSHOT)
+		return check_sums(c, err);
 	if (c->in.state != HT_WIRE_ERROR)
 		return HT_OK;
 	if (err)

@@ -83,6 +83,9 @@ uint64_t ht_snapshot_cause(const struct ht_snapshot *s, enum ht_cause cause);
  * top_thread; HT_UNKNOWN as above. */
 uint64_t ht_snapshot_tops_kept(const struct ht_snapshot *s);
 
+/* Code of the finding by which an agent tells that a sum does not close. */
+#define HT_FINDING_SUMS "sums"
+
 /* Checks the sums above. HT_BUG names the first that does not close and by how
  * much; unknown figures are left out. */
 enum ht_code ht_snapshot_check(const struct ht_snapshot *s,

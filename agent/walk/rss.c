@@ -37,6 +37,7 @@ struct rss {
 	uint64_t page;
 	uint64_t cause[HT_CAUSE_COUNT];
 	uint64_t mmapped, mmapped_swapped; /* bytes */
+	uint64_t resident; /* bytes, page by page, whatever their cause */
 	uint64_t file, shmem, swapped;
 	uint64_t outside; /* anonymous and swapped, not malloc's */
 	uint64_t huge;	  /* malloc's, in pages of the huge page pool */
@@ -250,6 +251,9 @@ static void measure_part(struct rss *r, size_t i)
 	if (v->start > INT64_MAX)
 		return; /* [vsyscall]: the kernel's own, not in RSS */
 	tally_mapping(r, i, &heaps, &mmapped);
+	r->resident += (p->pages.anon + p->pages.file) * r->page *
+		       (p->kind != HT_MAPPING_HUGETLB);
+	r->resident += mmapped.anon * r->page;
 	r->mmapped += mmapped.anon * r->page;
 	r->mmapped_swapped += mmapped.swapped * r->page;
 	r->swapped += mmapped.swapped * r->page;
@@ -371,7 +375,6 @@ static void compare_with_kernel(struct rss *r, uint64_t rss)
 static bool add_cause_rows(struct rss *r)
 {
 	const struct ht_kept *k = &r->w->kept;
-	uint64_t sum = 0;
 
 	r->cause[HT_CAUSE_HEAP_IN_USE] = k->in_use;
 	r->cause[HT_CAUSE_HEAP_OVERHEAD] = k->overhead;
@@ -388,11 +391,14 @@ static bool add_cause_rows(struct rss *r)
 			return false;
 		row->cause = i;
 		row->bytes = r->cause[i];
-		sum += r->cause[i];
 	}
-	compare_with_kernel(r, sum);
-	r->w->out->process.rss = sum;
 	return true;
+}
+
+static void add_head(struct rss *r, uint64_t bytes)
+{
+	r->cause[HT_CAUSE_ANON_OTHER] += bytes;
+	r->resident += bytes;
 }
 
 /* The main arena may begin inside a page: the bytes before it are not malloc's
@@ -406,7 +412,7 @@ static void mend_shared_pages(struct rss *r)
 
 		if (head && ht_pages_tally(r->w->in->pages, start - head,
 					   start - head + r->page, true, &t))
-			r->cause[HT_CAUSE_ANON_OTHER] += t.anon * head;
+			add_head(r, t.anon * head);
 	}
 }
 
@@ -418,6 +424,7 @@ static void fill_process(struct rss *r)
 	uint64_t heaps = k->in_use + k->overhead + k->trimmable + k->top_main +
 			 k->top_thread + k->tcache + k->sub_page;
 
+	p->rss = r->resident + r->w->heaps_resident;
 	p->rss_anon = r->mmapped + heaps + r->cause[HT_CAUSE_ANON_OTHER] +
 		      r->cause[HT_CAUSE_STACK];
 	p->rss_file = r->file;
@@ -454,6 +461,7 @@ enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err)
 		measure_part(&r, i);
 	if (r.known) {
 		mend_shared_pages(&r);
+		compare_with_kernel(&r, r.resident + w->heaps_resident);
 		fill_process(&r);
 		ok = add_cause_rows(&r);
 	} else {

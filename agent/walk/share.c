@@ -149,6 +149,7 @@ static enum ht_code take(struct ht_walk *w, struct share *s, struct ht_err *err)
 	ht_classes_add(w->free, from->free, HT_CLASSES);
 	add_runs(&w->runs, &from->runs);
 	ht_kept_add(&w->kept, &from->kept);
+	w->heaps_resident += from->heaps_resident;
 	w->heaps_swapped += from->heaps_swapped;
 	w->free_swapped += from->free_swapped;
 	w->fastbin_chunks += from->fastbin_chunks;

@@ -12,6 +12,7 @@
  * sizeof(struct malloc_chunk) behind its start, and of the main arena's top all
  * but MINSIZE + 1 bytes, down to a page (glibc malloc.c: mtrim, systrim).
  */
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "agent/self/pace.h"
@@ -38,6 +39,7 @@ struct ht_sweep {
 	size_t cached, cached_end;
 	uint64_t run_start, run_end; /* equal: no run */
 	uint64_t idle_start, idle_end;
+	uint64_t held; /* resident bytes that are not idle, of all segments */
 	bool has_top;
 	size_t next; /* segment to be begun next; the one before is open */
 	bool open;
@@ -141,10 +143,20 @@ static void end_idle(struct ht_sweep *s)
 			ht_pages_resident(s->pages, from, to);
 }
 
+/* From the last idle bytes to here the program holds what there is. */
+static void end_held(struct ht_sweep *s, uint64_t end)
+{
+	uint64_t start = s->idle_end ? s->idle_end : s->segment->start;
+
+	if (start < end)
+		s->held += ht_pages_resident(s->pages, start, end);
+}
+
 static void idle(struct ht_sweep *s, uint64_t start, uint64_t end)
 {
 	if (start != s->idle_end) {
 		end_idle(s);
+		end_held(s, start);
 		s->idle_start = start;
 	}
 	s->idle_end = end;
@@ -317,14 +329,28 @@ static uint64_t kept_free(const struct ht_kept *k)
 	       k->sub_page;
 }
 
-static void figures(struct ht_arena_walk *aw)
+/* Twice counted: the segments' resident pages, and what each stretch of them is
+ * for. The second falls short or goes beyond when chunks lie in each other, as
+ * they may while the target runs; the pages are what is there. */
+static void settle_resident(struct ht_arena_walk *aw, uint64_t held)
 {
 	struct ht_arena *a = &aw->figures;
 	struct ht_kept *k = &aw->kept;
+	uint64_t idle, sum;
 
 	a->retained = kept_free(k);
 	a->trimmable = k->trimmable;
-	k->in_use = a->resident - a->retained - k->overhead;
+	idle = a->retained + k->overhead;
+	sum = a->retained + held;
+	k->in_use = a->resident > idle ? a->resident - idle : 0;
+	if (sum == a->resident && held >= k->overhead)
+		return;
+	if (!aw->walk->in->moving)
+		ht_walk_find(aw->walk->out, "resident_sum", aw->root->address,
+			     aw->root->index,
+			     "what keeps its pages adds up to %" PRIu64
+			     " bytes, %" PRIu64 " are resident",
+			     sum, a->resident);
 }
 
 void ht_kept_add(struct ht_kept *to, const struct ht_kept *from)
@@ -369,6 +395,7 @@ static void end_segment(struct ht_sweep *s)
 		end_top(s);
 	end_run(s);
 	end_idle(s);
+	end_held(s, g->end);
 	s->known &= s->pages->known;
 	aw->figures.resident += ht_pages_resident(s->pages, g->start, g->end);
 	aw->walk->heaps_swapped += ht_pages_swapped(s->pages, g->start, g->end);
@@ -425,8 +452,9 @@ void ht_sweep(struct ht_arena_walk *aw)
 
 	if (s)
 		sweep_segments(s, aw->segments);
-	figures(aw);
+	settle_resident(aw, s ? s->held : 0);
 	ht_kept_add(&aw->walk->kept, &aw->kept);
+	aw->walk->heaps_resident += aw->figures.resident;
 	if (!s || !s->known)
 		unknown(&aw->figures);
 }

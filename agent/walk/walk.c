@@ -130,6 +130,15 @@ static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 	return code == HT_OK ? ht_totals(w, err) : code;
 }
 
+/* A figure that cannot be is told, not sent as if it were right. */
+static void check_sums(struct ht_walk *w)
+{
+	struct ht_err why;
+
+	if (ht_snapshot_check(w->out, &why) != HT_OK)
+		ht_snapshot_find(w->out, HT_FINDING_SUMS, 0, 0, "%s", why.msg);
+}
+
 enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 		     struct ht_snapshot *ret, struct ht_err *err)
 {
@@ -151,6 +160,8 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 		tell_linking(w);
 		code = walk_all(w, err);
 	}
+	if (code == HT_OK)
+		check_sums(w);
 	if (code == HT_OK)
 		ret->stop.bytes_read = in->reader->bytes_read - read_before;
 	ht_window_fini(&w->window);

@@ -203,7 +203,8 @@ struct ht_walk {
 	struct ht_runs runs;
 	struct ht_kept kept;
 	bool unread; /* some of a heap is swapped out: not walked */
-	uint64_t heaps_swapped, free_swapped, fastbin_chunks, binned_chunks;
+	uint64_t heaps_resident, heaps_swapped, free_swapped, fastbin_chunks,
+		binned_chunks;
 	uint64_t done, total; /* bytes, for progress */
 };
 

@@ -41,6 +41,8 @@ enum role {
 	LOOKS_AROUND,	 /* tells its environment and descriptors */
 	SEES_SIGNALS,	 /* tells whether a signal is ignored or blocked */
 	IGNORES_THE_END, /* answers, then does not end */
+	MISCOUNTS,	 /* a sum that does not close, and not a word of it */
+	TELLS_MISCOUNT,	 /* the same, told as a finding */
 };
 
 static struct ht_err err;
@@ -60,6 +62,19 @@ static void answer(const char *note)
 	if (note)
 		ht_snapshot_warn(&s, "%s", note);
 	(void)!ht_wire_send_progress(SOCKET, 1, 2, NULL);
+	(void)!ht_wire_send_snapshot(SOCKET, &s, NULL);
+}
+
+static void miscount(bool tell)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	struct fake f = FAKE_DEFAULT;
+
+	ht_snapshot_init(&s);
+	fake_snapshot(&f, 0, &s);
+	s.process.rss += 4096;
+	if (tell)
+		ht_snapshot_find(&s, HT_FINDING_SUMS, 0, 0, "a page too many");
 	(void)!ht_wire_send_snapshot(SOCKET, &s, NULL);
 }
 
@@ -159,6 +174,10 @@ static int play(enum role role)
 		answer(NULL);
 		pause();
 		break;
+	case MISCOUNTS:
+	case TELLS_MISCOUNT:
+		miscount(role == TELLS_MISCOUNT);
+		break;
 	case HANGS:
 		pause();
 		break;
@@ -232,6 +251,8 @@ static const struct {
 	{"its own alarm", ALARMS, HT_TIMEOUT, "alarm"},
 	{"a closed socket", HANGS_UP, HT_PROTOCOL, "closed its socket"},
 	{"another protocol", TALKS_NONSENSE, HT_PROTOCOL, "magic"},
+	{"a sum that does not close", MISCOUNTS, HT_PROTOCOL,
+	 "difference 4096"},
 };
 
 static void what_became_of_an_agent_is_told_in_words(void **state)
@@ -246,6 +267,17 @@ static void what_became_of_an_agent_is_told_in_words(void **state)
 			fail_msg("%s: %s: %s", deaths[i].why,
 				 ht_code_label(err.code), err.msg);
 	}
+}
+
+static void a_sum_that_does_not_close_is_taken_when_it_is_told(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot got;
+
+	(void)state;
+	ht_snapshot_init(&got);
+	assert_int_equal(sample(TELLS_MISCOUNT, &got), HT_OK);
+	assert_string_equal(got.findings.v[got.findings.n - 1].text,
+			    "a page too many");
 }
 
 static void an_agent_that_is_late_is_ended_at_its_deadline(void **state)
@@ -343,6 +375,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_became_of_an_agent_is_told_in_words),
 		cmocka_unit_test(
 			an_agent_that_is_late_is_ended_at_its_deadline),
+		cmocka_unit_test(
+			a_sum_that_does_not_close_is_taken_when_it_is_told),
 		cmocka_unit_test(one_that_does_not_end_is_ended),
 		cmocka_unit_test(an_agent_gets_one_socket_and_no_environment),
 		cmocka_unit_test(an_agent_starts_with_fresh_signals),
