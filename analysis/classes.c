@@ -62,7 +62,7 @@ static bool only_shifted(const struct ht_window *w,
 	return rise + others < 0.5 * rise;
 }
 
-static void class_counts(const struct ht_window *w, struct ht_class_growth *c)
+void ht_measure_counts(const struct ht_window *w, struct ht_class_growth *c)
 {
 	double chunks[HT_POINTS_MAX];
 	size_t k = w->n / 8 ? w->n / 8 : 1;
@@ -111,7 +111,7 @@ static void find_likely(struct ht_measure *m)
 		most->growth.last = p.x[p.n - 1];
 	}
 	if (most->series)
-		class_counts(&m->w, most);
+		ht_measure_counts(&m->w, most);
 }
 
 void ht_measure_classes(struct ht_measure *m)
@@ -136,7 +136,7 @@ void ht_measure_classes(struct ht_measure *m)
 			  m->classes_rise >= fmax(ht_t.rise_bytes,
 						  ht_t.classes_share * level);
 	if (m->worst_class.series)
-		class_counts(&m->w, &m->worst_class);
+		ht_measure_counts(&m->w, &m->worst_class);
 	else if (m->in_use_growth.kind == HT_GROWTH_SUSTAINED ||
 		 m->written_growth.kind == HT_GROWTH_SUSTAINED)
 		find_likely(m);

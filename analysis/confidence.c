@@ -69,6 +69,14 @@ double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v)
 {
 	double c;
 
+	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED &&
+	    strcmp(v->reason, HT_REASON_WRITTEN) != 0 &&
+	    (v->label == HT_LABEL_LEAK ||
+	     v->label == HT_LABEL_NON_MALLOC_GROWTH))
+		return m->lasting->confidence;
+	if (m->lasting && v->label == HT_LABEL_LEAK &&
+	    strcmp(v->reason, HT_REASON_WRITTEN) != 0)
+		return ht_t.confidence_outgrows;
 	switch (v->label) {
 	case HT_LABEL_INSUFFICIENT_DATA:
 		return 0;

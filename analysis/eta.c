@@ -4,7 +4,8 @@
  * leaves above the anonymous memory of now. Where in use grows and anonymous
  * memory does not, the leak eats retained memory first: that is added to the
  * room, but for the part that is not trimmable (holes too small to use).
- * The interval comes from Sen's 95 % interval of the speed.
+ * The interval holds the truth in 80 % of cases: from Sen's interval of the
+ * speed, over hours and days from the fit's standard error.
  */
 #include "analysis/judge.h"
 
@@ -14,6 +15,19 @@
 #include "common/clock.h"
 
 #define YEAR_S (365.0 * 86400)
+
+/* Anonymous memory as it will be at its highest hour of the day: a service that
+ * breathes meets its limit at a peak. */
+static double highest(const struct ht_measure *m, double slope)
+{
+	const struct ht_points *a = &m->anon;
+	double now = a->n ? a->t[a->n - 1] : 0, most = m->anon_now;
+
+	for (size_t i = 0; i < a->n; i++)
+		if (now - a->t[i] <= 86400)
+			most = fmax(most, a->high[i] + slope * (now - a->t[i]));
+	return most;
+}
 
 static int64_t at(const struct ht_verdict *v, double seconds)
 {
@@ -48,16 +62,23 @@ static void say_eta(struct ht_verdict *v, double limit, double low, double high)
 void ht_eta(const struct ht_measure *m, struct ht_verdict *v)
 {
 	const struct ht_growth *g;
-	double room, eta, low, high;
+	double room, eta, low, high, all = 1;
 
 	if (v->label != HT_LABEL_LEAK && v->label != HT_LABEL_NON_MALLOC_GROWTH)
 		return;
-	v->slope_bytes_per_hour = ht_growth_of(m, v)->slope * 3600;
+	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED &&
+	    m->lasting->class)
+		all = fmax(1, m->lasting->rise / m->lasting->trend.rise);
+	v->slope_bytes_per_hour = all * ht_growth_of(m, v)->slope * 3600;
 	if (isnan(m->limit))
 		return;
 	v->limit_bytes = (uint64_t)m->limit;
 	room = fmax(0, m->limit - m->anon_now);
 	g = speed(m, v, &room);
+	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED) {
+		g = ht_growth_of(m, v);
+		room = fmax(0, m->limit - highest(m, all * g->slope)) / all;
+	}
 	eta = room / g->slope;
 	/* ties in short series leave Sen's interval without its middle */
 	low = fmin(eta, room / fmax(g->slope_high, g->slope));

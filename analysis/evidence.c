@@ -161,11 +161,39 @@ static void written_lines(const struct told *t)
 	       B(first_level(u)), B(last_level(u)));
 }
 
+/* Growth over hours and days: how fast, since when, how sure, and what it was
+ * held against. */
+static void lasting_lines(const struct told *t, const char *what)
+{
+	const struct ht_lasting *g = t->m->lasting;
+	const struct ht_trend *r = &g->trend;
+	char since[HT_TIME_TEXT];
+
+	ht_time_text(g->since_ns, since);
+	ht_say(t->v, "%s: %s/h for %s, since %s: %s (+- %s) in all", what,
+	       ht_change(r->slope).text,
+	       ht_span((r->end - r->begin) * 3600).text, since,
+	       ht_change(r->rise).text, B(1.28 * r->se * (r->end - r->begin)));
+	ht_say(t->v,
+	       "held against %s%s: not explained (t %.0f; last 40 %% at %.0f "
+	       "%% of the speed before; deepest fall beside them %s)",
+	       g->load_known ? "the load" : "no load, for none is known",
+	       g->day_known ? " and the time of day" : "", fmin(r->t, 999),
+	       100 * fmin(fmax(r->pace, 0), 9.99), B(r->drop));
+	if (!isnan(g->per_work))
+		ht_say(t->v, "%s for each hour of processor time",
+		       ht_change(g->per_work).text);
+}
+
 static void tell_leak(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
 
-	if (strcmp(t->v->reason, HT_REASON_TOTAL) == 0)
+	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED &&
+	    strcmp(t->v->reason, HT_REASON_WRITTEN) != 0)
+		lasting_lines(t,
+			      m->lasting->class ? "one size class" : "in use");
+	else if (strcmp(t->v->reason, HT_REASON_TOTAL) == 0)
 		steady_line(t, "in use (floor)", &m->in_use_growth);
 	else if (strcmp(t->v->reason, HT_REASON_WRITTEN) == 0)
 		written_lines(t);
@@ -235,7 +263,10 @@ static void tell_outside(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
 
-	steady_line(t, "memory outside malloc", &m->outside_growth);
+	if (m->lasting)
+		lasting_lines(t, "memory outside malloc");
+	else
+		steady_line(t, "memory outside malloc", &m->outside_growth);
 	ht_say(t->v, "malloc's in use %s -> %s in the same time",
 	       B(first_level(&m->in_use)), B(last_level(&m->in_use)));
 	mapping_line(t);
@@ -471,6 +502,10 @@ static void tell_stable(const struct told *t)
 		       B(first_level(&m->in_use)), B(last_level(&m->in_use)),
 		       B(ht_quantile(m->in_use.low, m->in_use.n, 0)),
 		       B(ht_quantile(m->in_use.high, m->in_use.n, 1)));
+	if (strcmp(t->v->reason, HT_REASON_LOAD) == 0)
+		ht_say(t->v, "it rises: as its load does, or for no longer "
+			     "than a day's load may; the same hour of "
+			     "tomorrow tells");
 	if (m->written_growth.kind == HT_GROWTH_SUSTAINED)
 		steady_line(t,
 			    "still takes memory, up to what is in use: what is "

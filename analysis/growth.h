@@ -20,7 +20,7 @@ struct ht_growth {
 	double t;	    /* t-value of the whole window */
 	bool record;	    /* the end beats all that was before */
 	double slope;	    /* per second, in the late part */
-	double slope_low, slope_high;  /* Sen's 95 % interval of it */
+	double slope_low, slope_high;  /* 80 % interval of it */
 	double late_rise;	       /* slope * the late part */
 	double speed_wide, speed_late; /* against the part before; 1: steady */
 	double plateau; /* where a slowing growth would end; NaN: unknown */

@@ -20,6 +20,7 @@
 #define HT_REASON_TOPS	       "tops_kept"
 #define HT_REASON_HOLES	       "holes"
 #define HT_REASON_SHIFT	       "level_shift"
+#define HT_REASON_LOAD	       "load"
 
 /* Appends an evidence line; dropped when there are HT_EVIDENCE_MAX. */
 void ht_say(struct ht_verdict *v, const char *fmt, ...) HT_PRINTF(2, 3);

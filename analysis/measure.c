@@ -286,7 +286,33 @@ static bool reserves(const struct ht_measure *m)
 	return asked - mean_of(&m->written) >= ht_t.reserve_share * asked;
 }
 
-void ht_measure(const struct ht_window *w, struct ht_measure *ret)
+/* Growth over hours and days takes the place of what the shape says. */
+static void take_lasting(struct ht_measure *m)
+{
+	const struct ht_lasting *g = m->lasting;
+
+	if (g->kind < HT_GROWTH_SLOWING)
+		return;
+	if (g->what == HT_LASTING_OUTSIDE) {
+		m->outside_growth = g->growth;
+		m->outside_rise = g->growth.rise;
+		return;
+	}
+	if (g->class && g->kind == HT_GROWTH_SUSTAINED) {
+		m->classes_rising = g->rising;
+		m->classes_rise = g->rise;
+		m->classes_leak = true;
+		m->worst_class.series = g->class;
+		m->worst_class.growth = g->growth;
+		ht_measure_counts(&m->w, &m->worst_class);
+		return;
+	}
+	m->in_use_growth = g->growth;
+	m->in_use_growth.plateau = last_of(&m->in_use);
+}
+
+void ht_measure(const struct ht_window *w, const struct ht_lasting *lasting,
+		struct ht_measure *ret)
 {
 	double level;
 
@@ -309,9 +335,13 @@ void ht_measure(const struct ht_window *w, struct ht_measure *ret)
 	if (ret->reserves)
 		ht_growth(&ret->written, level, ht_t.rise_bytes, ret->period,
 			  &ret->written_growth);
-	ht_measure_classes(ret);
+	if (!lasting)
+		ht_measure_classes(ret);
 	quiet(ret);
 	ret->warm_seconds = time_of_rise(&ret->in_use);
 	ret->half_way = half_way(&ret->in_use);
-	ret->guarded = guard(ret);
+	ret->guarded = !lasting && guard(ret);
+	ret->lasting = lasting;
+	if (lasting)
+		take_lasting(ret);
 }

@@ -8,6 +8,7 @@
 #define HT_ANALYSIS_MEASURE_H
 
 #include "analysis/growth.h"
+#include "analysis/lasting.h"
 #include "analysis/window.h"
 
 /* A size class that rises. */
@@ -50,11 +51,17 @@ struct ht_measure {
 	double warm_seconds; /* 10 % to 90 % of in use's rise */
 	double half_way;     /* when half of that rise was done */
 	double limit, anon_now; /* last row that knows */
-	bool guarded;		/* mostly retained memory grows, not in use */
+	/* growth over hours and days; NULL: judged by shape alone */
+	const struct ht_lasting *lasting;
+	bool guarded; /* mostly retained memory grows, not in use */
 };
 
+/* Fills the chunks of a class that rises. */
+void ht_measure_counts(const struct ht_window *w, struct ht_class_growth *c);
 /* The classes' part of it; in_use and period must be there. */
 void ht_measure_classes(struct ht_measure *m);
-void ht_measure(const struct ht_window *w, struct ht_measure *ret);
+/* lasting: borrowed, may be NULL. Its growth replaces that of the shape. */
+void ht_measure(const struct ht_window *w, const struct ht_lasting *lasting,
+		struct ht_measure *ret);
 
 #endif

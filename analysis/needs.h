@@ -34,7 +34,10 @@
 	X(blocked_4)            \
 	X(blocked_span)         \
 	X(system)               \
-	X(uncertain)
+	X(uncertain)            \
+	X(threads)              \
+	X(minflt)               \
+	X(cpu_ns)
 /* clang-format on */
 
 enum ht_need {

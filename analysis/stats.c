@@ -113,7 +113,7 @@ void ht_sen_interval(const double *t, const double *x, size_t n,
 	if (m == 0)
 		return;
 	/* as a share of the pairs that e independent points would have */
-	half = 1.96 * sqrt(e * (e - 1) * (2 * e + 5) / 18) / (e * (e - 1) / 2);
+	half = 1.28 * sqrt(e * (e - 1) * (2 * e + 5) / 18) / (e * (e - 1) / 2);
 	half = fmin(half / 2, 0.5);
 	*ret_low = quantile_of(slopes, m, 0.5 - half);
 	*ret_high = quantile_of(slopes, m, 0.5 + half);

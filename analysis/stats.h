@@ -28,8 +28,8 @@ double ht_median(const double *x, size_t n);
 
 /* Median of all pairwise slopes (Theil 1950, Sen 1968). */
 double ht_theil_sen(const double *t, const double *x, size_t n);
-/* Sen's rank interval (95 %) of that slope for `effective` independent points:
- * half width of ranks 1.96 * sqrt(n (n - 1) (2n + 5) / 18). */
+/* Sen's rank interval (80 %) of that slope for `effective` independent points:
+ * half width of ranks 1.28 * sqrt(n (n - 1) (2n + 5) / 18). */
 void ht_sen_interval(const double *t, const double *x, size_t n,
 		     double effective, double *ret_low, double *ret_high);
 /* Kendall's tau: (pairs up - pairs down) / pairs, ties count as neither. */

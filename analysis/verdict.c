@@ -19,24 +19,48 @@ const char *const ht_label_names[HT_LABEL_COUNT] = {
  * says whether its label fits; `sure` is 0..1 where the rule knows it better
  * than the general formula, else NaN. */
 
+/* Growth over hours and days of this kind; false where shape alone decides. */
+static bool lasts(const struct ht_measure *m, enum ht_lasting_what what)
+{
+	return m->lasting->kind == HT_GROWTH_SUSTAINED &&
+	       m->lasting->what == what;
+}
+
 static bool outside_grows(const struct ht_measure *m)
 {
 	double in_use = fmax(m->in_use_rise, m->classes_rise);
 	double all =
 		m->anon_now + (m->shmem.n ? m->shmem.x[m->shmem.n - 1] : 0);
 
+	if (m->lasting)
+		return lasts(m, HT_LASTING_OUTSIDE);
 	return m->outside_growth.kind == HT_GROWTH_SUSTAINED &&
 	       m->outside_rise >= ht_t.outside_of_inuse * in_use &&
 	       m->outside_rise >= ht_t.outside_share * all;
 }
 
+/* No load explains what the shape sees, and no day was seen; but no load makes
+ * so many times what there was, either. */
+static bool outgrows_loads(const struct ht_measure *m)
+{
+	return m->lasting->kind == HT_GROWTH_NONE &&
+	       m->in_use_growth.kind == HT_GROWTH_SUSTAINED &&
+	       m->w.t[m->w.n - 1] < 86400 &&
+	       m->in_use_growth.last >=
+		       ht_t.outgrows * fmax(m->in_use_growth.first, 1);
+}
+
 static bool total_leaks(const struct ht_measure *m)
 {
+	if (m->lasting)
+		return lasts(m, HT_LASTING_TOTAL) || outgrows_loads(m);
 	return !m->guarded && m->in_use_growth.kind == HT_GROWTH_SUSTAINED;
 }
 
 static bool class_leaks(const struct ht_measure *m)
 {
+	if (m->lasting)
+		return lasts(m, HT_LASTING_CLASS);
 	return !m->guarded && m->classes_leak;
 }
 
@@ -84,6 +108,8 @@ static bool too_young(const struct ht_measure *m, const struct ht_growth *g,
  * will do next was not seen yet. */
 static bool loads(const struct ht_measure *m)
 {
+	if (m->lasting)
+		return false;
 	if (outside_grows(m))
 		return too_young(m, &m->outside_growth, m->anon_now);
 	if (total_leaks(m))
@@ -97,6 +123,9 @@ static bool loads(const struct ht_measure *m)
 
 static bool slows(const struct ht_measure *m)
 {
+	if (m->lasting)
+		return m->lasting->kind == HT_GROWTH_SLOWING &&
+		       m->lasting->what != HT_LASTING_OUTSIDE;
 	return !m->guarded && m->in_use_growth.kind == HT_GROWTH_SLOWING;
 }
 
@@ -195,6 +224,12 @@ static bool leaks_under_guard(const struct ht_measure *m)
 			      m->classes_leak);
 }
 
+/* It rises, but with the load, or for no longer than a load may. */
+static bool load_rises(const struct ht_measure *m)
+{
+	return m->lasting && m->in_use_growth.kind == HT_GROWTH_SUSTAINED;
+}
+
 static bool always(const struct ht_measure *m)
 {
 	(void)m;
@@ -226,6 +261,7 @@ static const struct rule {
 	{HT_LABEL_PERIODIC, "", repeats},
 	{HT_LABEL_CACHE_WARMUP, HT_REASON_FILLING, fills},
 	{HT_LABEL_CACHE_WARMUP, HT_REASON_WARM, warmed_up},
+	{HT_LABEL_STABLE, HT_REASON_LOAD, load_rises},
 	{HT_LABEL_STABLE, HT_REASON_SHIFT, went_up},
 	{HT_LABEL_STABLE, "", always},
 };
@@ -318,7 +354,7 @@ static double began(const struct ht_measure *m, const struct ht_verdict *v)
 }
 
 static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
-		  struct ht_verdict *v)
+		  const struct ht_lasting *lasting, struct ht_verdict *v)
 {
 	struct ht_measure m;
 	double since;
@@ -331,7 +367,7 @@ static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 		insufficient(w, v);
 		return;
 	}
-	ht_measure(w, &m);
+	ht_measure(w, lasting, &m);
 	if (m.in_use.n < (size_t)ht_t.min_rows) {
 		snprintf(v->reason, sizeof(v->reason), "heap not measured");
 		ht_say(v, "in use is known in %zu of %zu samples only",
@@ -350,43 +386,45 @@ static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 	ht_eta(&m, v);
 }
 
-void ht_verdict_window(const struct ht_series *s, int64_t from_ns,
-		       int64_t to_ns, const struct ht_snapshot *latest,
-		       struct ht_verdict *ret)
-{
-	struct ht_window w;
-
-	ht_window_open(s, from_ns, to_ns, &w);
-	judge(&w, latest, ret);
-}
-
 /* --- the choice of the window
  * ----------------------------------------------------- */
 
-static const int64_t lengths[] = {
-	INT64_C(3600) * HT_NS_PER_S,
-	INT64_C(6) * 3600 * HT_NS_PER_S,
-	INT64_C(24) * 3600 * HT_NS_PER_S,
-	INT64_C(168) * 3600 * HT_NS_PER_S,
+#define HOUR_NS (INT64_C(3600) * HT_NS_PER_S)
+#define WINDOWS 5
+static const int64_t lengths[WINDOWS] = {HOUR_NS, 6 * HOUR_NS, 24 * HOUR_NS,
+					 HT_LASTING_MOST_NS, INT64_MAX};
+
+/* A history, or the part of it that is asked about. */
+struct asked {
+	const struct ht_series *s;
+	int64_t from_ns, to_ns;
+	const struct ht_snapshot *latest;
+	const struct ht_lasting *lasting; /* NULL: too short for that */
 };
-#define WINDOWS (sizeof(lengths) / sizeof(*lengths) + 1)
+
+static void judge_window(const struct asked *a, int64_t from_ns,
+			 struct ht_verdict *ret)
+{
+	struct ht_window w;
+
+	ht_window_open(a->s, from_ns, a->to_ns, &w);
+	judge(&w, a->latest, a->lasting, ret);
+}
 
 /* Windows with enough data, the shortest first; each longer one holds more. */
-static size_t judge_all(const struct ht_series *s, int64_t now_ns,
-			const struct ht_snapshot *latest,
-			struct ht_verdict v[WINDOWS])
+static size_t judge_all(const struct asked *a, struct ht_verdict v[WINDOWS])
 {
-	int64_t oldest = s->rows ? s->time_ns[0] : now_ns;
 	size_t n = 0;
 
 	for (size_t i = 0; i < WINDOWS; i++) {
-		int64_t from = i + 1 < WINDOWS ? now_ns - lengths[i] : oldest;
+		bool whole = i + 1 == WINDOWS;
+		int64_t from = whole ? a->from_ns : a->to_ns - lengths[i];
 
-		if (i + 1 < WINDOWS && from <= oldest)
+		if (!whole && from <= a->from_ns)
 			continue; /* the whole history is shorter */
-		ht_verdict_window(s, from, now_ns, latest, &v[n]);
+		judge_window(a, from, &v[n]);
 		if (v[n].label != HT_LABEL_INSUFFICIENT_DATA ||
-		    (i + 1 == WINDOWS && n == 0))
+		    (whole && n == 0))
 			n++;
 	}
 	return n;
@@ -436,11 +474,45 @@ static size_t choose(const struct ht_series *s, const struct ht_verdict *v,
 	return best;
 }
 
-void ht_verdict(const struct ht_series *s, int64_t now_ns,
-		const struct ht_snapshot *latest, struct ht_verdict *ret)
+/* Growth over hours and days was looked for in all windows at once: it decides,
+ * and what it does not see is none. */
+static void judge_long(struct asked *a, struct ht_verdict *ret)
 {
 	struct ht_verdict v[WINDOWS];
-	size_t n = judge_all(s, now_ns, latest, v), best = choose(s, v, n);
+	struct ht_lasting lasting;
+	size_t n;
+
+	ht_lasting_find(a->s, a->from_ns, a->to_ns, &lasting);
+	a->lasting = &lasting;
+	if (lasting.kind >= HT_GROWTH_SLOWING) {
+		judge_window(a, lasting.from_ns, ret);
+		return;
+	}
+	n = judge_all(a, v);
+	*ret = v[choose(a->s, v, n)];
+}
+
+/* Growth that was watched for seconds or minutes may be a cache that fills or a
+ * morning: nobody can be sure, and when to ask again is said. */
+static void not_yet_sure(const struct asked *a, struct ht_verdict *v)
+{
+	double seen = (double)(a->to_ns - a->from_ns) / (double)HT_NS_PER_S;
+	bool minutes = seen >= ht_t.young_seconds;
+
+	if (!is_growth(v->label))
+		return;
+	v->confidence = fmin(v->confidence, minutes ? ht_t.confidence_minutes
+						    : ht_t.confidence_seconds);
+	ht_say(v,
+	       "so far: %s; a cache that fills looks the same; ask again in %s",
+	       ht_span(seen).text,
+	       ht_span(minutes ? 7200 : ht_t.young_seconds).text);
+}
+
+static void judge_short(const struct asked *a, struct ht_verdict *ret)
+{
+	struct ht_verdict v[WINDOWS];
+	size_t n = judge_all(a, v), best = choose(a->s, v, n);
 	bool agree = false;
 
 	for (size_t i = 0; i < n; i++)
@@ -449,4 +521,53 @@ void ht_verdict(const struct ht_series *s, int64_t now_ns,
 	if (agree && ret->label != HT_LABEL_INSUFFICIENT_DATA)
 		ret->confidence =
 			fmin(ht_t.confidence_cap, ret->confidence + 0.1);
+	not_yet_sure(a, ret);
+}
+
+/* Both the record of a week and that of a year are judged by their last seven
+ * days, from a full hour on: the same rows, whoever read them. */
+static int64_t first_asked(const struct ht_series *s, int64_t to_ns)
+{
+	int64_t week = to_ns - HT_LASTING_MOST_NS;
+	int64_t oldest = s->rows ? s->time_ns[0] : to_ns;
+
+	week += HOUR_NS - 1 - (week + HOUR_NS - 1) % HOUR_NS;
+	return oldest > week ? oldest : week;
+}
+
+void ht_verdict(const struct ht_series *s, int64_t now_ns,
+		const struct ht_snapshot *latest, struct ht_verdict *ret)
+{
+	struct asked a = {.s = s,
+			  .from_ns = first_asked(s, now_ns),
+			  .to_ns = now_ns,
+			  .latest = latest};
+
+	if (now_ns - a.from_ns >= HT_LASTING_FROM_NS)
+		judge_long(&a, ret);
+	else
+		judge_short(&a, ret);
+}
+
+void ht_verdict_window(const struct ht_series *s, int64_t from_ns,
+		       int64_t to_ns, const struct ht_snapshot *latest,
+		       struct ht_verdict *ret)
+{
+	struct asked a = {
+		.s = s, .from_ns = from_ns, .to_ns = to_ns, .latest = latest};
+	struct ht_lasting lasting;
+
+	if (s->rows && from_ns < s->time_ns[0])
+		a.from_ns = s->time_ns[0];
+	if (s->rows && to_ns > s->time_ns[s->rows - 1])
+		a.to_ns = s->time_ns[s->rows - 1];
+	if (a.to_ns - a.from_ns >= HT_LASTING_FROM_NS) {
+		ht_lasting_find(s, a.from_ns, a.to_ns, &lasting);
+		a.lasting = &lasting;
+		if (lasting.kind >= HT_GROWTH_SLOWING)
+			a.from_ns = lasting.from_ns;
+	}
+	judge_window(&a, a.from_ns, ret);
+	if (!a.lasting)
+		not_yet_sure(&a, ret);
 }

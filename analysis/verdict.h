@@ -47,7 +47,7 @@ struct ht_verdict {
 	char remedy[400];
 	uint64_t remedy_bytes;	     /* HT_UNKNOWN: none */
 	double slope_bytes_per_hour; /* NaN unless growing */
-	/* When the nearest limit is reached, with the speed's 95 % interval;
+	/* When the nearest limit is reached, with the speed's 80 % interval;
 	 * low 0: not growing, no limit or beyond a year; at, high 0: beyond it.
 	 */
 	int64_t eta_at_ns, eta_low_ns, eta_high_ns;

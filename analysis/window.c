@@ -27,6 +27,12 @@ static size_t first_row_at(const struct ht_series *s, int64_t t)
 	return low;
 }
 
+/* What was looked at only after it had run for a while does not start. */
+static bool ran_before(const struct ht_series *s, double skip)
+{
+	return s->started_ns && (double)(s->time_ns[0] - s->started_ns) > skip;
+}
+
 /* Where the window's rows begin, start-up left out. */
 static size_t after_startup(const struct ht_series *s, size_t first,
 			    size_t last)
@@ -34,7 +40,7 @@ static size_t after_startup(const struct ht_series *s, size_t first,
 	double skip = ht_t.startup_share *
 		      (double)(s->time_ns[last] - s->time_ns[first]);
 
-	if (first > 0)
+	if (first > 0 || ran_before(s, skip))
 		return first;
 	return first_row_at(s, s->time_ns[0] + 1 + (int64_t)skip);
 }

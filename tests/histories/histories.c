@@ -55,10 +55,28 @@ static bool leaks_at(const struct ht_life *l, int64_t t)
 	       (l->leak_to == INT64_MAX || t < l->leak_to + 12 * HOUR_NS);
 }
 
-static void count_eta(const struct ht_life *l, const struct ht_verdict *v,
-		      double anon, struct count *c)
+/* The limit is met at the highest hour of a day: as the last 24 hours were,
+ * further up by the leak. */
+static double hours_left(const struct ht_life *l, int64_t now)
 {
-	double hours = (l->limit - anon) / l->leak_per_h;
+	const struct ht_series *s = &l->raw;
+	double least = INFINITY;
+
+	for (size_t i = 0; i < s->rows && s->time_ns[i] <= now; i++) {
+		double age = (double)(now - s->time_ns[i]) / (double)HOUR_NS;
+		double room =
+			l->limit - s->metric[HT_M_rss_anon][HT_STAT_MEDIAN][i];
+
+		if (age <= 24)
+			least = fmin(least, room / l->leak_per_h - age);
+	}
+	return least;
+}
+
+static void count_eta(const struct ht_life *l, const struct ht_verdict *v,
+		      struct count *c)
+{
+	double hours = hours_left(l, v->to_ns);
 	int64_t truth = v->to_ns + (int64_t)(hours * 3600) * HT_NS_PER_S;
 
 	if (v->eta_at_ns == 0 || hours > 8000)
@@ -80,7 +98,6 @@ static void look(const struct ht_life *l, const struct ht_series *s,
 	int64_t now = s->time_ns[s->rows - 1];
 	bool leaks = leaks_at(l, now), said = grows(v->label);
 	bool sure = said && v->confidence >= SURE;
-	double anon = s->metric[HT_M_rss_anon][HT_STAT_MEDIAN][s->rows - 1];
 
 	if (!leaks) {
 		c->weeks += (double)every_ns / (double)KEPT_NS;
@@ -96,12 +113,13 @@ static void look(const struct ht_life *l, const struct ht_series *s,
 		c->by_p[(int)(10 * v->confidence)][1] += leaks;
 	}
 	if (said && leaks && now < l->leak_to)
-		count_eta(l, v, anon, c);
+		count_eta(l, v, c);
 	if (verbose && (v->label != w->before || said)) {
-		printf("  %6.1f h %s %s %.2f %s | %s\n",
+		printf("  %6.1f h %s %s %.2f %s | %s | %s\n",
 		       (double)(now - l->raw.time_ns[0]) / (double)HOUR_NS,
 		       said && !leaks ? "!!" : "  ", ht_label_names[v->label],
-		       v->confidence, v->reason, v->evidence[0]);
+		       v->confidence, v->reason, v->evidence[0],
+		       v->evidence[1]);
 	}
 	w->before = v->label;
 }

@@ -71,7 +71,7 @@ static void same_when_moved_or_stretched(const struct ht_trace *t, void *ctx)
 	stretch(s, 1, INT64_C(1700000000) * HT_NS_PER_S);
 	assert_int_equal(label_at_end(s), label);
 	stretch(s, 1, -INT64_C(1700000000) * HT_NS_PER_S);
-	stretch(s, 977, 0); /* no usual period */
+	stretch(s, 97, 0); /* no usual period */
 	assert_int_equal(label_at_end(s), label);
 }
 
@@ -79,6 +79,34 @@ static void time_may_shift_and_stretch(void **state)
 {
 	(void)state;
 	ht_trace_each(OPEN, 1, same_when_moved_or_stretched, NULL);
+}
+
+/* Over a working day a rise of everything may be the load's: then it is called
+ * that, unsure; whatever can be told apart is still told. */
+static void same_or_load_in_a_day(const struct ht_trace *t, void *ctx)
+{
+	struct ht_series *s = (struct ht_series *)(uintptr_t)&t->series;
+	enum ht_label label = label_at_end(s);
+	size_t *unsure = ctx;
+	struct ht_verdict v;
+
+	stretch(s, 977, 0);
+	ht_verdict_window(s, s->time_ns[0], end_of(s), NULL, &v);
+	if (v.label == label)
+		return;
+	assert_int_equal(label, HT_LABEL_LEAK);
+	assert_string_equal(v.reason, "load");
+	assert_true(v.confidence < 0.8);
+	++*unsure;
+}
+
+static void stretched_to_a_day_only_what_load_may_be_is_unsure(void **state)
+{
+	size_t unsure = 0;
+
+	(void)state;
+	ht_trace_each(OPEN, 1, same_or_load_in_a_day, &unsure);
+	assert_true(unsure <= 2);
 }
 
 static void same_when_larger(const struct ht_trace *t, void *ctx)
@@ -391,6 +419,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(time_may_shift_and_stretch),
+		cmocka_unit_test(
+			stretched_to_a_day_only_what_load_may_be_is_unsure),
 		cmocka_unit_test(sizes_may_be_ten_and_a_hundred_times_larger),
 		cmocka_unit_test(more_data_never_turns_a_sure_verdict),
 		cmocka_unit_test(a_morning_is_no_leak),

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/basis.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "analysis/thresholds.h"
+
+#define LAG_H	   3.0
+#define POINTS_MIN 6 /* of a slope, of a side of a step */
+
+static double dot(const double *a, const double *b, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+static void take(double *x, double factor, const double *q, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] -= factor * q[i];
+}
+
+static void orthogonal(const struct ht_basis *b, double *x)
+{
+	for (size_t k = 0; k < b->k; k++)
+		take(x, dot(x, b->q[k], b->n), b->q[k], b->n);
+}
+
+/* What little is left of a vector that the others nearly make up is noise. */
+static void add(struct ht_basis *b, const double *x)
+{
+	double y[HT_POINTS_MAX], before, after;
+
+	if (b->k == HT_BASIS)
+		return;
+	memcpy(y, x, b->n * sizeof(*y));
+	before = dot(y, y, b->n);
+	orthogonal(b, y);
+	orthogonal(b, y);
+	after = dot(y, y, b->n);
+	if (!(after > 1e-4 * before))
+		return;
+	for (size_t i = 0; i < b->n; i++)
+		b->q[b->k][i] = y[i] / sqrt(after);
+	b->k++;
+}
+
+static void add_load(struct ht_basis *b)
+{
+	double square[HT_POINTS_MAX], lag[HT_POINTS_MAX], at = b->load[0];
+
+	for (size_t i = 0; i < b->n; i++) {
+		double step = i ? b->t[i] - b->t[i - 1] : 0;
+
+		square[i] = b->load[i] * b->load[i];
+		at += (b->load[i] - at) * (1 - exp(-step / LAG_H));
+		lag[i] = at;
+	}
+	add(b, b->load);
+	add(b, square);
+	add(b, lag);
+}
+
+static void add_wave(struct ht_basis *b, double period)
+{
+	double x[HT_POINTS_MAX] = {0};
+
+	for (int quarter = 0; quarter < 2; quarter++) {
+		for (size_t i = 0; i < b->n; i++)
+			x[i] = cos(2 * M_PI * b->t[i] / period -
+				   quarter * M_PI / 2);
+		add(b, x);
+	}
+}
+
+static void make_clocks(struct ht_basis *b, const double *work)
+{
+	double span = b->t[b->n - 1] - b->t[0];
+	double done = b->work_known ? work[b->n - 1] - work[0] : 0;
+
+	b->work_known = done > 0;
+	for (size_t i = 0; i < b->n; i++) {
+		b->clock[HT_CLOCK_TIME][i] = b->t[i];
+		b->clock[HT_CLOCK_WORK][i] =
+			b->work_known ? (work[i] - work[0]) / done * span
+				      : b->t[i];
+	}
+}
+
+static void hinge_from(const struct ht_basis *b, enum ht_clock c, size_t at,
+		       double *ret)
+{
+	const double *clock = b->clock[c];
+
+	for (size_t i = 0; i < b->n; i++)
+		ret[i] = fmax(0, clock[i] - clock[at]);
+	orthogonal(b, ret);
+}
+
+static void make_hinges(struct ht_basis *b)
+{
+	size_t every = (b->n + HT_HINGES - 2) / (HT_HINGES - 1);
+
+	for (size_t at = 0; at + POINTS_MIN <= b->n && b->hinges < HT_HINGES;
+	     at += every) {
+		size_t h = b->hinges++;
+
+		b->at[h] = at;
+		for (int c = 0; c < HT_CLOCKS; c++) {
+			hinge_from(b, (enum ht_clock)c, at, b->hinge[c][h]);
+			b->hinge2[c][h] =
+				dot(b->hinge[c][h], b->hinge[c][h], b->n);
+		}
+	}
+}
+
+static void make_steps(struct ht_basis *b)
+{
+	for (size_t at = 2; at + 2 < b->n; at++) {
+		for (size_t i = 0; i < b->n; i++)
+			b->step[at][i] = i >= at;
+		orthogonal(b, b->step[at]);
+		b->step2[at] = dot(b->step[at], b->step[at], b->n);
+	}
+}
+
+void ht_basis_make(struct ht_basis *b, const double *work)
+{
+	double one[HT_POINTS_MAX] = {0}, span = b->t[b->n - 1] - b->t[0];
+
+	b->k = b->hinges = 0;
+	for (size_t i = 0; i < b->n; i++)
+		one[i] = 1;
+	add(b, one);
+	if (b->load_known)
+		add_load(b);
+	b->day_known = span >= 40;
+	if (span >= 26)
+		add_wave(b, 24);
+	if (b->day_known)
+		add_wave(b, 12);
+	make_clocks(b, work);
+	make_hinges(b);
+	make_steps(b);
+}
+
+/* --- one series
+ * ----------------------------------------------------------------- */
+
+#define STEPS_MAX 2
+struct fit {
+	const struct ht_basis *b;
+	double x[HT_POINTS_MAX]; /* what the basis and the steps leave */
+	size_t steps;
+	double step[STEPS_MAX][HT_POINTS_MAX]; /* orthonormal */
+	size_t step_at[STEPS_MAX];
+	double height[STEPS_MAX];
+};
+
+/* A lone bump (a batch, a burst) is replaced by the median around it. */
+static void without_bumps(const double *x, size_t n, double *ret)
+{
+	double around[HT_POINTS_MAX], off[HT_POINTS_MAX] = {0}, limit;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t from = i < 3 ? 0 : i - 3;
+		size_t end = i + 4 < n ? i + 4 : n;
+
+		around[i] = ht_median(x + from, end - from);
+		off[i] = fabs(x[i] - around[i]);
+	}
+	limit = 5 * 1.48 * ht_median(off, n);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = off[i] > limit && i + 3 < n ? around[i] : x[i];
+}
+
+/* A vector of the basis less what the series' own steps take of it. */
+static double beside_steps(const struct fit *f, const double *v, double square,
+			   double *ret)
+{
+	memcpy(ret, v, f->b->n * sizeof(*ret));
+	for (size_t s = 0; s < f->steps; s++) {
+		double part = dot(v, f->step[s], f->b->n);
+
+		take(ret, part, f->step[s], f->b->n);
+		square -= part * part;
+	}
+	return square;
+}
+
+struct best {
+	double gain, factor, square;
+	enum ht_clock clock;
+	size_t at;	 /* hinge, or point of the step */
+	const double *v; /* as in the basis */
+};
+
+/* Least squares by a vector less what the steps take of it: x has none of
+ * those any more, so that the product is the vector's own. */
+static void try(const struct fit *f, const double *v, double whole,
+		struct best *best, size_t at, enum ht_clock clock)
+{
+	double square = whole, both = dot(f->x, v, f->b->n), gain;
+
+	for (size_t s = 0; s < f->steps; s++) {
+		double part = dot(v, f->step[s], f->b->n);
+
+		square -= part * part;
+	}
+	gain = both * both / square;
+	if (!(square > 1e-6 * whole) || !(gain > best->gain))
+		return;
+	*best = (struct best){gain, both / square, square, clock, at, v};
+}
+
+static struct best best_hinge(const struct fit *f)
+{
+	const struct ht_basis *b = f->b;
+	struct best best = {.gain = 0};
+	int clocks = b->work_known ? HT_CLOCKS : 1;
+
+	for (int c = 0; c < clocks; c++)
+		for (size_t h = 0; h < b->hinges; h++)
+			try(f, b->hinge[c][h], b->hinge2[c][h], &best, h,
+			    (enum ht_clock)c);
+	return best;
+}
+
+static struct best best_step(const struct fit *f)
+{
+	struct best best = {.gain = 0};
+
+	for (size_t at = 2; at + 2 < f->b->n; at++)
+		try(f, f->b->step[at], f->b->step2[at], &best, at,
+		    HT_CLOCK_TIME);
+	return best;
+}
+
+/* Squares that the best curve explains which fills with some time constant from
+ * some moment on: a cache, by the clock or by the work. */
+static double best_filling(const struct fit *f)
+{
+	static const double taus[] = {0.1, 0.2, 0.4, 0.8}; /* of the span */
+	const struct ht_basis *b = f->b;
+	double span = b->t[b->n - 1] - b->t[0], v[HT_POINTS_MAX], best = 0;
+	int clocks = b->work_known ? HT_CLOCKS : 1;
+
+	for (int c = 0; c < clocks; c++)
+		for (size_t h = 0; h < b->hinges; h += 2)
+			for (size_t k = 0; k < 4; k++) {
+				double both, square;
+
+				for (size_t i = 0; i < b->n; i++)
+					v[i] = -expm1(
+						-fmax(0,
+						      b->clock[c][i] -
+							      b->clock[c]
+								      [b->at[h]]) /
+						(taus[k] * span));
+				orthogonal(b, v);
+				square = dot(v, v, b->n);
+				both = dot(f->x, v, b->n);
+				if (both > 0 && square > 1e-9)
+					best = fmax(best, both * both / square);
+			}
+	return best;
+}
+
+/* Steps are taken out while one explains clearly more than a slope does. */
+static struct best take_steps(struct fit *f)
+{
+	struct best hinge = best_hinge(f);
+	double own[HT_POINTS_MAX];
+
+	while (f->steps < STEPS_MAX) {
+		double all = dot(f->x, f->x, f->b->n);
+		struct best step;
+
+		if (hinge.gain < 0.08 * all) /* nothing to mistake for it */
+			break;
+		step = best_step(f);
+		if (!(all - step.gain < 0.6 * (all - hinge.gain)))
+			break;
+		beside_steps(f, step.v, step.square, own);
+		for (size_t i = 0; i < f->b->n; i++)
+			f->step[f->steps][i] = own[i] / sqrt(step.square);
+		take(f->x, step.factor, own, f->b->n);
+		f->step_at[f->steps] = step.at;
+		f->height[f->steps++] = step.factor;
+		hinge = best_hinge(f);
+	}
+	return hinge;
+}
+
+static double inflation(const double *x, size_t n)
+{
+	double both = 0, square = dot(x, x, n), rho;
+
+	for (size_t i = 0; i + 1 < n; i++)
+		both += x[i] * x[i + 1];
+	rho = square > 0 ? fmax(0, fmin(0.95, both / square)) : 0;
+	return (1 + rho) / (1 - rho);
+}
+
+/* Speed of the last 40 % of the growth against that of the part before: a
+ * second hinge there. */
+static void find_pace(const struct fit *f, const struct best *h,
+		      const double *hinge, const double *left, double variance,
+		      struct ht_trend *ret)
+{
+	const struct ht_basis *b = f->b;
+	size_t from = b->at[h->at], at = from;
+	double own[HT_POINTS_MAX], v[HT_POINTS_MAX], share, square, change, se;
+	double begin = b->clock[h->clock][from],
+	       end = b->clock[h->clock][b->n - 1], early, late;
+
+	while (at + 3 < b->n &&
+	       b->clock[h->clock][at] < begin + 0.6 * (end - begin))
+		at++;
+	hinge_from(b, h->clock, at, v);
+	square = beside_steps(f, v, dot(v, v, b->n), own);
+	share = dot(own, hinge, b->n) / h->square;
+	take(own, share, hinge, b->n);
+	square -= share * share * h->square;
+	ret->pace = ret->pace_se = NAN;
+	if (!(square > 0))
+		return;
+	change = dot(left, own, b->n) / square;
+	se = sqrt(variance / square);
+	early = h->factor - change * share;
+	late = early + change;
+	ret->pace = early > 0 && h->factor > 0 ? late / early
+		    : h->factor > 0	       ? INFINITY
+					       : NAN;
+	ret->pace_se = fabs(se / h->factor);
+	ret->late_t =
+		late / sqrt(variance * (1 / h->square +
+					(1 - share) * (1 - share) / square));
+}
+
+/* Of what is left when load and day are taken out, with growth and steps put
+ * back: what comes down again and again is gathered and dropped. */
+static double deepest_fall(const struct fit *f, const struct best *h,
+			   const double *left)
+{
+	const struct ht_basis *b = f->b;
+	const double *clock = b->clock[h->clock];
+	double top = -INFINITY, deepest = 0;
+
+	for (size_t i = 0; i < b->n; i++) {
+		double x = left[i] +
+			   h->factor * fmax(0, clock[i] - clock[b->at[h->at]]);
+
+		for (size_t s = 0; s < f->steps; s++)
+			x += i >= f->step_at[s] ? f->height[s] : 0;
+		top = fmax(top, x);
+		deepest = fmax(deepest, top - x);
+	}
+	return deepest;
+}
+
+static void describe(const struct fit *f, const struct best *h,
+		     struct ht_trend *ret)
+{
+	const struct ht_basis *b = f->b;
+	double left[HT_POINTS_MAX], own[HT_POINTS_MAX], variance, free;
+
+	beside_steps(f, h->v, h->square, own);
+	memcpy(left, f->x, sizeof(left));
+	take(left, h->factor, own, b->n);
+	ret->drop = deepest_fall(f, h, left);
+	free = (double)b->n - (double)b->k - 2 - (double)f->steps;
+	/* figures are whole pages and buckets: never surer than that */
+	variance = (dot(left, left, b->n) + 1) / fmax(free, 1) *
+		   inflation(left, b->n);
+	ret->clock = h->clock;
+	ret->begin = b->t[b->at[h->at]];
+	ret->end = b->t[b->n - 1];
+	ret->rise = h->factor * (b->clock[h->clock][b->n - 1] -
+				 b->clock[h->clock][b->at[h->at]]);
+	ret->slope = ret->rise / (ret->end - ret->begin);
+	ret->t = h->factor / sqrt(variance / h->square);
+	ret->se = fabs(ret->slope / ret->t);
+	ret->spread =
+		ht_quantile(left, b->n, 0.95) - ht_quantile(left, b->n, 0.05);
+	find_pace(f, h, own, left, variance, ret);
+}
+
+/* Asked before steps are: two of them and a slope make a curve as well. */
+static double filling(const struct fit *f)
+{
+	double all = dot(f->x, f->x, f->b->n), line = best_hinge(f).gain;
+
+	if (line < 0.1 * all)
+		return 1;
+	return (all - best_filling(f)) / (all - line + 1);
+}
+
+void ht_trend_of(const struct ht_basis *b, const double *x,
+		 struct ht_trend *ret)
+{
+	struct fit f = {.b = b}, whole;
+	struct best h;
+
+	*ret = (struct ht_trend){.pace = NAN, .step_at = NAN, .filling = 1};
+	for (size_t i = 0; i < b->n; i++)
+		ret->mean += x[i] / (double)b->n;
+	without_bumps(x, b->n, f.x);
+	for (size_t i = 0; i < b->n; i++)
+		f.x[i] -= ret->mean;
+	orthogonal(b, f.x);
+	whole = f;
+	h = take_steps(&f);
+	ret->steps = f.steps;
+	for (size_t s = 0; s < f.steps; s++)
+		if (fabs(f.height[s]) > fabs(ret->step)) {
+			ret->step = f.height[s];
+			ret->step_at = b->t[f.step_at[s]];
+		}
+	if (h.gain > 0)
+		describe(&f, &h, ret);
+	if (ret->t >= 4)
+		ret->filling = filling(&whole);
+}

@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/lasting.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "analysis/load.h"
+#include "analysis/needs.h"
+#include "analysis/thresholds.h"
+#include "common/clock.h"
+
+#define CLASSES_MAX 128
+#define AUX	    3 /* threads, speed of work and of faults */
+#define HOUR_NS	    (INT64_C(3600) * HT_NS_PER_S)
+
+/* A window with one value a bucket, means, of everything that may grow. */
+struct look {
+	struct ht_window w;
+	struct ht_basis b;
+	size_t bucket[HT_POINTS_MAX]; /* of each point */
+	bool listed[HT_POINTS_MAX];   /* buckets that know size classes */
+	size_t m;		      /* classes */
+	const struct ht_class_series *class[CLASSES_MAX];
+	double x[CLASSES_MAX + AUX][HT_POINTS_MAX];
+	struct ht_trend trend[CLASSES_MAX];
+	double in_use[HT_POINTS_MAX], outside[HT_POINTS_MAX];
+	double work[HT_POINTS_MAX], work_s; /* processor seconds in it */
+	bool part;		/* a longer window was looked at as well */
+	double level, before_h; /* history before the window */
+	double falls;		/* bytes that classes lost beside the load */
+	double usual;		/* relative change of most classes */
+	double wide;		/* the same of nearly all */
+};
+
+/* --- reading -----------------------------------------------------------------
+ */
+
+static double mean_in(const double *rows, size_t from, size_t end)
+{
+	double sum = 0;
+	size_t n = 0;
+
+	for (size_t i = from; rows && i < end; i++)
+		if (!isnan(rows[i])) {
+			sum += rows[i];
+			n++;
+		}
+	return n ? sum / (double)n : NAN;
+}
+
+static bool lists(const struct ht_window *w, size_t bucket)
+{
+	for (size_t c = 0; c < w->s->classes_n; c++) {
+		const double *x = w->s->classes[c].bytes[HT_STAT_MEDIAN];
+
+		for (size_t i = w->begin[bucket]; i < w->begin[bucket + 1]; i++)
+			if (!isnan(x[i]))
+				return true;
+	}
+	return false;
+}
+
+/* Points where in use is known, and the classes wherever most know them. */
+static void pick_points(struct look *l)
+{
+	const double *u = ht_need_rows(l->w.s, HT_NEED_in_use, HT_STAT_MEDIAN);
+	double value[HT_POINTS_MAX];
+	size_t known = 0, with = 0;
+
+	for (size_t k = 0; k < l->w.n; k++) {
+		value[k] = mean_in(u, l->w.begin[k], l->w.begin[k + 1]);
+		l->listed[k] = lists(&l->w, k);
+		known += isnan(value[k]) ? 0 : 1;
+		with += !isnan(value[k]) && l->listed[k];
+	}
+	for (size_t k = 0; k < l->w.n; k++) {
+		if (isnan(value[k]) || (2 * with > known && !l->listed[k]))
+			continue;
+		l->bucket[l->b.n] = k;
+		l->b.t[l->b.n] = l->w.t[k] / 3600;
+		l->in_use[l->b.n++] = value[k];
+	}
+	if (2 * with <= known)
+		memset(l->listed, 0, sizeof(l->listed));
+}
+
+/* One value a point; what is missing stays as before. False: never known. */
+static bool column(const struct look *l, const double *rows, double *ret)
+{
+	double last = NAN;
+	size_t first = 0;
+
+	for (size_t i = 0; i < l->b.n; i++) {
+		size_t k = l->bucket[i];
+		double v = mean_in(rows, l->w.begin[k], l->w.begin[k + 1]);
+
+		if (isnan(v))
+			v = last;
+		first += isnan(v) ? 1 : 0;
+		last = ret[i] = v;
+	}
+	if (2 * first > l->b.n)
+		return false;
+	for (size_t i = 0; i < first; i++)
+		ret[i] = ret[first];
+	return true;
+}
+
+static void read_classes(struct look *l)
+{
+	const struct ht_series *s = l->w.s;
+
+	for (size_t c = 0; c < s->classes_n && l->m < CLASSES_MAX; c++) {
+		const double *rows = s->classes[c].bytes[HT_STAT_MEDIAN];
+		double *x = l->x[l->m], most = 0;
+
+		for (size_t i = 0; i < l->b.n; i++) {
+			size_t k = l->bucket[i];
+
+			x[i] = mean_in(rows, l->w.begin[k], l->w.begin[k + 1]);
+			if (isnan(x[i]))
+				x[i] = 0;
+			most = fmax(most, x[i]);
+		}
+		if (most < fmax(ht_t.seen_bytes, ht_t.seen_share * l->level))
+			continue;
+		l->class[l->m++] = &s->classes[c];
+	}
+}
+
+/* Speed of a counter, one value a point. */
+static bool speed(const struct look *l, const double *counter, double *ret)
+{
+	for (size_t i = 1; i < l->b.n; i++) {
+		double time = l->b.t[i] - l->b.t[i - 1];
+
+		ret[i] = (counter[i] - counter[i - 1]) / time;
+		if (!(ret[i] >= 0)) /* it began anew */
+			ret[i] = i > 1 ? ret[i - 1] : 0;
+	}
+	ret[0] = ret[1];
+	return true;
+}
+
+/* Threads and the speeds of work and faults, behind the classes; how many. */
+static size_t read_aux(struct look *l, bool *ret_work)
+{
+	const struct ht_series *s = l->w.s;
+	double counter[HT_POINTS_MAX];
+	size_t n = 0;
+
+	*ret_work = false;
+	if (column(l, ht_need_rows(s, HT_NEED_threads, HT_STAT_MEDIAN),
+		   l->x[l->m]))
+		n++;
+	if (column(l, ht_need_rows(s, HT_NEED_minflt, HT_STAT_MEDIAN), counter))
+		n += speed(l, counter, l->x[l->m + n]);
+	if (column(l, ht_need_rows(s, HT_NEED_cpu_ns, HT_STAT_MEDIAN),
+		   counter)) {
+		speed(l, counter, l->x[l->m + n]);
+		l->work[0] = 0;
+		for (size_t i = 1; i < l->b.n; i++)
+			l->work[i] =
+				l->work[i - 1] +
+				l->x[l->m + n][i] * (l->b.t[i] - l->b.t[i - 1]);
+		l->work_s = l->work[l->b.n - 1] / 1e9;
+		*ret_work = true;
+		n++;
+	}
+	return n;
+}
+
+static bool open_look(const struct ht_series *s, int64_t from_ns,
+		      int64_t now_ns, struct look *l)
+{
+	size_t aux;
+
+	memset(l, 0, offsetof(struct look, x));
+	l->m = 0;
+	l->b.n = 0;
+	ht_window_open(s, from_ns, now_ns, &l->w);
+	if (l->w.lacks)
+		return false;
+	pick_points(l);
+	if (l->b.n < 16)
+		return false;
+	l->before_h = (double)(l->w.from_ns - s->time_ns[0]) / (double)HOUR_NS;
+	l->level = ht_median(l->in_use, l->b.n);
+	read_classes(l);
+	aux = read_aux(l, &l->b.work_known);
+	l->b.load_known =
+		ht_load_find(l->x, l->m + aux, l->b.t, l->b.n, l->b.load);
+	ht_basis_make(&l->b, l->work);
+	return true;
+}
+
+/* --- what grows
+ * ----------------------------------------------------------------- */
+
+static double relative(const struct ht_trend *t)
+{
+	return t->mean > 0 ? fabs(t->rise) / t->mean : 0;
+}
+
+/* What others did beside the load in the same window measures how well the load
+ * explains anything here. */
+static void compare(struct look *l)
+{
+	double change[CLASSES_MAX];
+	size_t n = 0;
+
+	for (size_t c = 0; c < l->m && n < HT_POINTS_MAX; c++)
+		if (l->trend[c].mean >= 0.001 * l->level)
+			change[n++] = relative(&l->trend[c]);
+	l->usual = n >= 4 ? ht_quantile(change, n, ht_t.usual_part) : NAN;
+	l->wide = n >= 4 ? ht_quantile(change, n, 0.9) : NAN;
+	l->falls = 0;
+	for (size_t c = 0; c < l->m; c++)
+		if (l->trend[c].t <= -ht_t.fall_t)
+			l->falls -= l->trend[c].rise;
+}
+
+static double length_of(const struct ht_trend *t)
+{
+	return t->end - t->begin;
+}
+
+/* A rise is a pace that goes on; less of one is asked of longer growth, since a
+ * cache that fills so slowly is rare. */
+static double pace_asked(double hours)
+{
+	return hours < 24   ? ht_t.pace_day
+	       : hours < 72 ? ht_t.pace_days
+			    : ht_t.pace_week;
+}
+
+static enum ht_growth_kind kind_of(const struct ht_trend *t, double least)
+{
+	double asked = pace_asked(length_of(t));
+
+	if (!(t->t >= ht_t.lasting_t) || t->rise < least ||
+	    t->rise < ht_t.lasting_spread * t->spread ||
+	    t->rise < ht_t.lasting_drop * t->drop)
+		return HT_GROWTH_NONE;
+	if (!(t->late_t >= ht_t.lasting_late_t))
+		return t->pace > 0.1 && t->pace < 1 ? HT_GROWTH_SLOWING
+						    : HT_GROWTH_FLAT;
+	if (t->filling >= ht_t.filling_fit &&
+	    t->pace + 0.5 * t->pace_se >= asked)
+		return HT_GROWTH_SUSTAINED;
+	return HT_GROWTH_SLOWING;
+}
+
+/* How much more it rose than what others do by chance. 1: as much as most. */
+static double stands_out(const struct look *l, const struct ht_trend *t)
+{
+	if (isnan(l->usual))
+		return NAN;
+	return relative(t) / fmax(l->usual, 0.01);
+}
+
+/* It has grown since the process began, or as long as it was looked at. */
+static bool from_the_start(const struct look *l, const struct ht_trend *t)
+{
+	return l->before_h < 1 && t->begin < 0.15 * l->b.t[l->b.n - 1];
+}
+
+/* What nothing but time can tell: a cache of a day's size that fills, a tenant
+ * that wakes for the first time. */
+static double most_sure(const struct look *l, const struct ht_trend *t,
+			enum ht_lasting_what what)
+{
+	double seen = l->b.t[l->b.n - 1] + l->before_h, most;
+	bool line = t->filling >= ht_t.line_fit;
+
+	most = seen < 10   ? 0.7
+	       : seen < 24 ? 0.85
+	       : seen < 72 ? 0.93
+			   : ht_t.confidence_cap;
+	if (from_the_start(l, t) && !line)
+		most = fmin(most, seen < 30 ? 0.75 : seen < 48 ? 0.85 : 1);
+	if (t->rise < ht_t.sure_drop * t->drop)
+		most = fmin(most, 0.75);
+	if (what != HT_LASTING_CLASS && !l->b.day_known)
+		most = fmin(most, 0.7);
+	return most;
+}
+
+static double confidence_of(const struct look *l, const struct ht_trend *t,
+			    enum ht_lasting_what what)
+{
+	double hours = length_of(t), out = stands_out(l, t), c = 0.5;
+
+	c += hours >= 9 ? 0.1 : 0;
+	c += hours >= 18 ? 0.1 : 0;
+	c += hours >= 36 ? 0.1 : 0;
+	c += hours >= 72 ? 0.05 : 0;
+	c += t->t >= 8 ? 0.1 : 0;
+	c += t->t >= 16 ? 0.05 : 0;
+	c += what == HT_LASTING_CLASS && out >= 6 ? 0.1 : 0;
+	return fmin(c, most_sure(l, t, what));
+}
+
+/* Rows before the growth never came near where it is now. */
+static bool record(const struct look *l, const double *rows,
+		   const struct ht_trend *t)
+{
+	int64_t since = l->w.from_ns + (int64_t)(t->begin * (double)HOUR_NS);
+	const struct ht_series *s = l->w.s;
+	double before = -INFINITY, now = NAN;
+
+	for (size_t i = 0; rows && i < s->rows && s->time_ns[i] <= l->w.to_ns;
+	     i++) {
+		if (isnan(rows[i]))
+			continue;
+		if (s->time_ns[i] <= since)
+			before = fmax(before, rows[i]);
+		now = rows[i];
+	}
+	return now >= before + t->rise / 2;
+}
+
+/* A straight line that makes most of what there is: no load does that. */
+static bool multiplies(const struct ht_trend *t)
+{
+	return relative(t) >= ht_t.straight_rise &&
+	       t->filling >= ht_t.straight_fit;
+}
+
+/* Before a whole day was seen: beside the others it must stand out. */
+static bool believable_class(const struct look *l, const struct ht_trend *t)
+{
+	double hours = length_of(t), out = stands_out(l, t);
+
+	if (!(out >= ht_t.stands_out) ||
+	    !(l->b.load_known || l->usual < ht_t.flat_usual ||
+	      out >= 2 * ht_t.stands_out))
+		return false;
+	return hours >= ht_t.lasting_hours || multiplies(t) ||
+	       (hours >= ht_t.line_hours && out >= 2 * ht_t.stands_out &&
+		t->filling >= ht_t.line_fit);
+}
+
+/* May this growth be said at all. */
+static bool believable(const struct look *l, const struct ht_trend *t,
+		       enum ht_lasting_what what, const double *rows)
+{
+	double hours = length_of(t), out = stands_out(l, t);
+
+	/* what began before a short window is the longer one's */
+	if (l->part && t->begin < 0.1 * l->b.t[l->b.n - 1])
+		return false;
+	if (what == HT_LASTING_CLASS && t->rise < ht_t.falls_share * l->falls)
+		return false;
+	if (l->b.day_known && hours >= 20)
+		return !(out < 1.5);
+	if (what == HT_LASTING_CLASS && !isnan(out))
+		return believable_class(l, t);
+	if (multiplies(t))
+		return true;
+	return l->before_h + t->begin >= 26 && hours >= 2 &&
+	       t->rise >= 4 * t->spread && record(l, rows, t);
+}
+
+static double least_of(const struct look *l, enum ht_lasting_what what)
+{
+	return what == HT_LASTING_CLASS
+		       ? fmax(ht_t.class_bytes, ht_t.lasting_share * l->level)
+		       : fmax(ht_t.rise_bytes, ht_t.lasting_total * l->level);
+}
+
+static void in_growths_words(const struct look *l, struct ht_lasting *g)
+{
+	const struct ht_trend *t = &g->trend;
+	double half = 1.28 * t->se;
+
+	g->growth = (struct ht_growth){
+		.kind = g->kind,
+		.rise = t->rise,
+		.first = fmax(0, t->mean - t->rise / 2),
+		.last = fmax(0, t->mean - t->rise / 2) + t->rise,
+		.tau = 1,
+		.t = t->t,
+		.record = true,
+		.slope = t->slope / 3600,
+		.slope_low = (t->slope - half) / 3600,
+		.slope_high = (t->slope + half) / 3600,
+		.late_rise = t->rise * ht_t.late_part,
+		.speed_wide = t->pace,
+		.speed_late = isfinite(t->pace) ? t->pace : 1,
+		.plateau = NAN,
+		.since = (double)(g->since_ns - g->from_ns) / 1e9,
+		.jump_at = NAN,
+	};
+	g->per_work = l->work_s > 0 ? t->slope * (l->b.t[l->b.n - 1]) /
+					      (l->work_s / 3600)
+				    : NAN;
+}
+
+/* The surer one; of about equally sure ones that which gained most. */
+static bool better(const struct ht_lasting *than, enum ht_growth_kind kind,
+		   double confidence, const struct ht_trend *t)
+{
+	if (kind != than->kind)
+		return kind > than->kind;
+	if (fabs(confidence - than->confidence) > 0.1)
+		return confidence > than->confidence;
+	return t->rise > than->trend.rise;
+}
+
+static void consider(const struct look *l, const struct ht_trend *t,
+		     enum ht_lasting_what what,
+		     const struct ht_class_series *class, const double *rows,
+		     struct ht_lasting *best)
+{
+	enum ht_growth_kind kind = kind_of(t, least_of(l, what));
+	double c;
+
+	if (kind < HT_GROWTH_SLOWING || !believable(l, t, what, rows))
+		return;
+	c = confidence_of(l, t, what);
+	if (kind == HT_GROWTH_SUSTAINED && what == HT_LASTING_CLASS) {
+		best->rising++;
+		best->rise += t->rise;
+	}
+	if (!better(best, kind, c, t))
+		return;
+	if (kind == best->kind)
+		c = fmax(c, best->confidence);
+	best->kind = kind;
+	best->what = what;
+	best->class = class;
+	best->trend = *t;
+	best->confidence = c;
+	best->from_ns = l->w.from_ns;
+	best->to_ns = l->w.to_ns;
+	best->since_ns = l->w.from_ns + (int64_t)(t->begin * (double)HOUR_NS);
+	best->load_known = l->b.load_known;
+	best->day_known = l->b.day_known;
+	in_growths_words(l, best);
+}
+
+static void outside_of(struct look *l)
+{
+	const struct ht_series *s = l->w.s;
+	double shared[HT_POINTS_MAX];
+
+	if (!column(l, ht_need_rows(s, HT_NEED_non_malloc_anon, HT_STAT_MEDIAN),
+		    l->outside)) {
+		memset(l->outside, 0, sizeof(l->outside));
+		return;
+	}
+	if (column(l, ht_need_rows(s, HT_NEED_rss_shmem, HT_STAT_MEDIAN),
+		   shared))
+		for (size_t i = 0; i < l->b.n; i++)
+			l->outside[i] += shared[i];
+}
+
+/* How deep classes fell in the longest window. */
+struct falls {
+	size_t n;
+	const struct ht_class_series *class[CLASSES_MAX];
+	double drop[CLASSES_MAX];
+};
+
+static double fell(const struct falls *f, const struct ht_class_series *class)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (f->class[i] == class)
+			return f->drop[i];
+	return 0;
+}
+
+static void remember(const struct look *l, struct falls *f)
+{
+	if (f->n)
+		return;
+	for (size_t c = 0; c < l->m; c++) {
+		f->class[f->n] = l->class[c];
+		f->drop[f->n++] = l->trend[c].drop;
+	}
+}
+
+static void judge(struct look *l, struct falls *before, struct ht_lasting *best)
+{
+	const struct ht_series *s = l->w.s;
+	struct ht_trend total, outside;
+
+	best->rising = 0;
+	best->rise = 0;
+	for (size_t c = 0; c < l->m; c++)
+		ht_trend_of(&l->b, l->x[c], &l->trend[c]);
+	compare(l);
+	for (size_t c = 0; c < l->m; c++) {
+		const struct ht_class_series *class = l->class[c];
+
+		/* in a short window it must beat what it did in the long one */
+		l->trend[c].drop = fmax(l->trend[c].drop, fell(before, class));
+		consider(l, &l->trend[c], HT_LASTING_CLASS, class,
+			 class->bytes[HT_STAT_MEDIAN], best);
+	}
+	if (l->m < 4) {
+		ht_trend_of(&l->b, l->in_use, &total);
+		consider(l, &total, HT_LASTING_TOTAL, NULL,
+			 ht_need_rows(s, HT_NEED_in_use, HT_STAT_MEDIAN), best);
+	}
+	outside_of(l);
+	ht_trend_of(&l->b, l->outside, &outside);
+	consider(l, &outside, HT_LASTING_OUTSIDE, NULL,
+		 ht_need_rows(s, HT_NEED_non_malloc_anon, HT_STAT_MEDIAN),
+		 best);
+	remember(l, before);
+}
+
+/* --- windows
+ * -------------------------------------------------------------------- */
+
+/* The first is whatever is asked about: seven days at most. */
+static const double hours[] = {168, 48, 16};
+#define LOOKS (sizeof(hours) / sizeof(*hours))
+
+void ht_lasting_find(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
+		     struct ht_lasting *ret)
+{
+	struct falls before = {.n = 0};
+	struct look l;
+
+	memset(ret, 0, sizeof(*ret));
+	for (size_t i = 0; i < LOOKS; i++) {
+		int64_t length = (int64_t)(hours[i] * (double)HOUR_NS);
+		struct ht_lasting one = {.kind = HT_GROWTH_NONE};
+
+		/* hardly more than that is there: the whole was looked at */
+		if (i > 0 && (double)(to_ns - from_ns) < 1.2 * (double)length)
+			continue;
+		if (!open_look(s, i ? to_ns - length : from_ns, to_ns, &l))
+			continue;
+		l.part = i > 0;
+		judge(&l, &before, &one);
+		if (one.kind > ret->kind ||
+		    (one.kind == ret->kind && one.confidence > ret->confidence))
+			*ret = one;
+	}
+}
