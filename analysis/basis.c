@@ -240,36 +240,6 @@ static struct best best_step(const struct fit *f)
 	return best;
 }
 
-/* Squares that the best curve explains which fills with some time constant from
- * some moment on: a cache, by the clock or by the work. */
-static double best_filling(const struct fit *f)
-{
-	static const double taus[] = {0.1, 0.2, 0.4, 0.8}; /* of the span */
-	const struct ht_basis *b = f->b;
-	double span = b->t[b->n - 1] - b->t[0], v[HT_POINTS_MAX], best = 0;
-	int clocks = b->work_known ? HT_CLOCKS : 1;
-
-	for (int c = 0; c < clocks; c++)
-		for (size_t h = 0; h < b->hinges; h += 2)
-			for (size_t k = 0; k < 4; k++) {
-				double both, square;
-
-				for (size_t i = 0; i < b->n; i++)
-					v[i] = -expm1(
-						-fmax(0,
-						      b->clock[c][i] -
-							      b->clock[c]
-								      [b->at[h]]) /
-						(taus[k] * span));
-				orthogonal(b, v);
-				square = dot(v, v, b->n);
-				both = dot(f->x, v, b->n);
-				if (both > 0 && square > 1e-9)
-					best = fmax(best, both * both / square);
-			}
-	return best;
-}
-
 /* Steps are taken out while one explains clearly more than a slope does. */
 static struct best take_steps(struct fit *f)
 {
@@ -390,30 +360,80 @@ static void describe(const struct fit *f, const struct best *h,
 	find_pace(f, h, own, left, variance, ret);
 }
 
-/* Asked before steps are: two of them and a slope make a curve as well. */
-static double filling(const struct fit *f)
+/* What load may explain of a curve, it may also bend into one: before days are
+ * taken out, the load as it is must do. */
+static size_t plain(const struct ht_basis *b)
 {
-	double all = dot(f->x, f->x, f->b->n), line = best_hinge(f).gain;
+	return b->day_known ? b->k : b->load_known ? 2 : 1;
+}
 
+static double squares_of(const struct ht_basis *b, const double *x, double *v)
+{
+	double square, both;
+
+	for (size_t k = 0; k < plain(b); k++)
+		take(v, dot(v, b->q[k], b->n), b->q[k], b->n);
+	square = dot(v, v, b->n);
+	both = dot(x, v, b->n);
+	return both > 0 && square > 1e-9 ? both * both / square : 0;
+}
+
+/* Squares that the best line explains that rises from some moment on (tau 0),
+ * or the best curve that fills with that time constant: by the clock or the
+ * work. */
+static double best_curve(const struct ht_basis *b, const double *x, double tau)
+{
+	double v[HT_POINTS_MAX], best = 0;
+	int clocks = b->work_known ? HT_CLOCKS : 1;
+
+	for (int c = 0; c < clocks; c++)
+		for (size_t h = 0; h < b->hinges; h += 2) {
+			for (size_t i = 0; i < b->n; i++) {
+				double age =
+					fmax(0, b->clock[c][i] -
+							b->clock[c][b->at[h]]);
+
+				v[i] = tau > 0 ? -expm1(-age / tau) : age;
+			}
+			best = fmax(best, squares_of(b, x, v));
+		}
+	return best;
+}
+
+/* Asked without steps: two of them and a slope make a curve as well. */
+static double filling(const struct ht_basis *b, const double *raw, double mean)
+{
+	static const double taus[] = {0.1, 0.2, 0.4, 0.8}; /* of the span */
+	double span = b->t[b->n - 1] - b->t[0], x[HT_POINTS_MAX], all, line;
+	double fills = 0;
+
+	for (size_t i = 0; i < b->n; i++)
+		x[i] = raw[i] - mean;
+	for (size_t k = 0; k < plain(b); k++)
+		take(x, dot(x, b->q[k], b->n), b->q[k], b->n);
+	all = dot(x, x, b->n);
+	line = best_curve(b, x, 0);
 	if (line < 0.1 * all)
 		return 1;
-	return (all - best_filling(f)) / (all - line + 1);
+	for (size_t k = 0; k < 4; k++)
+		fills = fmax(fills, best_curve(b, x, taus[k] * span));
+	return (all - fills) / (all - line + 1);
 }
 
 void ht_trend_of(const struct ht_basis *b, const double *x,
 		 struct ht_trend *ret)
 {
-	struct fit f = {.b = b}, whole;
+	struct fit f = {.b = b};
+	double smooth[HT_POINTS_MAX];
 	struct best h;
 
 	*ret = (struct ht_trend){.pace = NAN, .step_at = NAN, .filling = 1};
 	for (size_t i = 0; i < b->n; i++)
 		ret->mean += x[i] / (double)b->n;
-	without_bumps(x, b->n, f.x);
+	without_bumps(x, b->n, smooth);
 	for (size_t i = 0; i < b->n; i++)
-		f.x[i] -= ret->mean;
+		f.x[i] = smooth[i] - ret->mean;
 	orthogonal(b, f.x);
-	whole = f;
 	h = take_steps(&f);
 	ret->steps = f.steps;
 	for (size_t s = 0; s < f.steps; s++)
@@ -424,5 +444,5 @@ void ht_trend_of(const struct ht_basis *b, const double *x,
 	if (h.gain > 0)
 		describe(&f, &h, ret);
 	if (ret->t >= 4)
-		ret->filling = filling(&whole);
+		ret->filling = filling(b, smooth, ret->mean);
 }

@@ -239,6 +239,7 @@ static enum ht_growth_kind kind_of(const struct ht_trend *t, double least)
 	double asked = pace_asked(length_of(t));
 
 	if (!(t->t >= ht_t.lasting_t) || t->rise < least ||
+	    (t->pace > ht_t.pace_most && length_of(t) < 24) ||
 	    t->rise < ht_t.lasting_spread * t->spread ||
 	    t->rise < ht_t.lasting_drop * t->drop)
 		return HT_GROWTH_NONE;
@@ -271,14 +272,14 @@ static double most_sure(const struct look *l, const struct ht_trend *t,
 			enum ht_lasting_what what)
 {
 	double seen = l->b.t[l->b.n - 1] + l->before_h, most;
-	bool line = t->filling >= ht_t.line_fit;
+	bool line = t->filling >= ht_t.line_fit && t->pace >= ht_t.pace_day;
 
 	most = seen < 10   ? 0.7
 	       : seen < 24 ? 0.85
 	       : seen < 72 ? 0.93
 			   : ht_t.confidence_cap;
 	if (from_the_start(l, t) && !line)
-		most = fmin(most, seen < 30 ? 0.75 : seen < 48 ? 0.85 : 1);
+		most = fmin(most, seen < 48 ? 0.75 : 1);
 	if (t->rise < ht_t.sure_drop * t->drop)
 		most = fmin(most, 0.75);
 	if (what != HT_LASTING_CLASS && !l->b.day_known)
@@ -351,6 +352,10 @@ static bool believable(const struct look *l, const struct ht_trend *t,
 	if (l->part && t->begin < 0.1 * l->b.t[l->b.n - 1])
 		return false;
 	if (what == HT_LASTING_CLASS && t->rise < ht_t.falls_share * l->falls)
+		return false;
+	/* a class that goes up and down by itself every day: a tenant's */
+	if (l->part && !l->b.day_known && l->before_h + t->begin >= 26 &&
+	    !record(l, rows, t))
 		return false;
 	if (l->b.day_known && hours >= 20)
 		return !(out < 1.5);
