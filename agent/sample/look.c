@@ -359,6 +359,9 @@ enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
 	enum ht_code code;
 
 	ht_pace_set(!l->stop);
+	/* Two threads of ours would take both of two processors from one that
+	 * runs. */
+	l->in.alone = !l->stop;
 	code = ht_walk(&l->in, l->roots, l->session->snapshot, err);
 	ht_pace_set(false);
 	return code;

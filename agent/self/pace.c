@@ -7,7 +7,7 @@
 
 #include "common/clock.h"
 
-#define BURST_NS HT_NS_PER_MS
+#define BURST_NS (HT_NS_PER_MS / 2)
 /* Longer than a thread takes to wake and to take a lock that it was promised.
  */
 #define SLEEP_NS (10 * HT_NS_PER_US)

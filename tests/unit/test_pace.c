@@ -146,7 +146,7 @@ static void a_burst_of_reading_ends_with_a_sleep(void **state)
 	}
 	ht_pace_set(false);
 	ht_reader_close(&r);
-	assert_in_range(sleeps, 15, 30);
+	assert_in_range(sleeps, 40, 60);
 }
 
 int main(void)
