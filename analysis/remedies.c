@@ -33,8 +33,17 @@ static void type(struct ht_advice *row, const char *how, const char *cost)
 	snprintf(row->cost, sizeof(row->cost), "%s", cost);
 }
 
+/* Bytes of the process in transparent huge pages, where that is known. */
+static double huge_pages(const struct ht_advised *a)
+{
+	double huge = ht_advised_known(a->s->process.anon_huge);
+
+	return huge >= ht_t.advice_bytes ? huge : 0;
+}
+
 static void remedy_trim(struct ht_advised *a)
 {
+	char cost[200];
 	struct ht_advice *row;
 
 	if (!(a->trimmable >= ht_t.advice_bytes))
@@ -45,9 +54,43 @@ static void remedy_trim(struct ht_advised *a)
 			   "next peak will not need them at once",
 			   HT_SIZE_OF(a->trimmable), a->s->head.pid);
 	returns(row, a->trimmable);
-	type(row, "malloc_trim(0); in the program, when it is idle",
-	     "each arena is locked while its free pages are returned; what is "
-	     "needed again is faulted in again");
+	snprintf(cost, sizeof(cost),
+		 "each arena is locked while its free pages are returned; what "
+		 "is needed again is faulted in again");
+	if (huge_pages(a) > 0)
+		snprintf(cost, sizeof(cost),
+			 "%s are in transparent huge pages: khugepaged may "
+			 "fill the holes again, so that it does not last "
+			 "(prctl(PR_SET_THP_DISABLE) or "
+			 "glibc.malloc.hugetlb=0)",
+			 HT_SIZE_OF(huge_pages(a)));
+	type(row, "malloc_trim(0); in the program, when it is idle", cost);
+}
+
+/* What malloc_trim would return if the kernel let it. */
+static void remedy_unlock(struct ht_advised *a)
+{
+	const struct ht_snapshot *s = a->s;
+	double locked = ht_advised_known(ht_snapshot_cause(s, HT_CAUSE_LOCKED));
+	bool pool = s->process.huge_pool != HT_UNKNOWN && s->process.huge_pool;
+	struct ht_advice *row;
+
+	if (!(locked >= ht_t.advice_bytes))
+		return;
+	row = ht_advise_of(a, "unlock", locked,
+			   "%s are free in whole pages that %s: "
+			   "malloc_trim(0) asks the kernel to take them, and "
+			   "is refused",
+			   HT_SIZE_OF(locked),
+			   pool ? "lie in the huge page pool or are locked"
+				: "are locked in memory");
+	returns(row, locked);
+	type(row,
+	     pool ? "glibc.malloc.hugetlb=0 or 1 in GLIBC_TUNABLES instead of 2"
+		  : "munlockall() or munlock() in the program, then "
+		    "malloc_trim(0); lock what must not wait, not the heap "
+		    "(MCL_FUTURE)",
+	     pool ? "more TLB misses" : "what was unlocked can be swapped out");
 }
 
 /* --- the trim threshold --- */
@@ -354,13 +397,10 @@ static void remedy_allocator(struct ht_advised *a)
 }
 
 static void (*const remedies[])(struct ht_advised *a) = {
-	remedy_trim,
-	remedy_trim_threshold,
-	remedy_mmap_threshold,
-	remedy_small_mappings,
-	remedy_arena_max,
-	remedy_tcache,
-	remedy_pin,
+	remedy_trim,	       remedy_unlock,
+	remedy_trim_threshold, remedy_mmap_threshold,
+	remedy_small_mappings, remedy_arena_max,
+	remedy_tcache,	       remedy_pin,
 	remedy_allocator,
 };
 

@@ -20,6 +20,7 @@ static const struct {
 	 "tops of other arenas: malloc_trim leaves them, free() shrinks them "
 	 "from the trim threshold on"},
 	{HT_CAUSE_TCACHE, "thread caches: malloc_trim does not empty them"},
+	{HT_CAUSE_LOCKED, "locked in memory, or of the huge page pool"},
 	{HT_CAUSE_SUB_PAGE, "pages that also hold bytes in use"},
 };
 #define LEAVES (sizeof(leaves) / sizeof(leaves[0]))

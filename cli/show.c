@@ -20,6 +20,8 @@ static const struct {
 	 "the program holds it; free() returns it at once"},
 	{HT_CAUSE_TRIMMABLE, "free, trimmable",
 	 "free() does not look here; malloc_trim(0) returns it"},
+	{HT_CAUSE_LOCKED, "free, locked",
+	 "mlock() or the huge page pool: madvise() is refused"},
 	{HT_CAUSE_TOP_MAIN, "free, main top",
 	 "below the trim threshold, or within top_pad"},
 	{HT_CAUSE_TOP_THREAD, "free, other tops",

@@ -49,7 +49,8 @@
 	X(TOP_MAIN, "top_main")                                         \
 	X(TOP_THREAD, "top_thread")                                     \
 	X(TCACHE, "tcache")                                             \
-	X(SUB_PAGE, "sub_page")
+	X(SUB_PAGE, "sub_page")                                         \
+	X(LOCKED, "locked")
 /* clang-format on */
 /* What a mapping outside malloc is; names the culprit of non-malloc growth. */
 /* clang-format off */
@@ -129,7 +130,10 @@ HT_DECLARE_ENUM(ht_mapping_kind, HT_MAPPING_KIND_NAMES, HT_MAPPING_KIND_COUNT);
 	F(U64, rss_shmem, 0, "resident shared-memory bytes")                   \
 	F(U64, minflt, 0, "minor faults so far")                               \
 	F(U64, majflt, 0, "major faults so far")                               \
-	F(U64, threads, 0, "threads")
+	F(U64, threads, 0, "threads")                                          \
+	F(U64, locked, 0, "locked in memory (mlock)")                          \
+	F(U64, huge_pool, 0, "in pages of the huge page pool")                 \
+	F(U64, anon_huge, 0, "in transparent huge pages (with pss)")
 
 #define HT_LIMITS_FIELDS(F)                                                    \
 	F(U64, cgroup_max, 0, "smallest memory.max above the process")         \

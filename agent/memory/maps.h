@@ -21,6 +21,7 @@ enum ht_vma_flag {
 	HT_VMA_EXEC = 4,
 	HT_VMA_SHARED = 8,
 	HT_VMA_DELETED = 16, /* " (deleted)": the file was replaced */
+	HT_VMA_REFUSES = 32, /* madvise(MADV_DONTNEED) fails; vmflags.h */
 };
 
 struct ht_vma {

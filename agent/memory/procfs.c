@@ -213,6 +213,7 @@ void ht_procfs_rollup(pid_t pid, struct ht_process *ret)
 	if (!read_proc(pid, "smaps_rollup", text))
 		return;
 	ret->pss = kib_line(text, "Pss");
+	ret->anon_huge = kib_line(text, "AnonHugePages");
 	clean = kib_line(text, "Private_Clean");
 	dirty = kib_line(text, "Private_Dirty");
 	if (clean != HT_UNKNOWN && dirty != HT_UNKNOWN)
@@ -240,6 +241,8 @@ enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 		ret->rss_anon = kib_line(text, "RssAnon");
 		ret->rss_file = kib_line(text, "RssFile");
 		ret->rss_shmem = kib_line(text, "RssShmem");
+		ret->locked = kib_line(text, "VmLck");
+		ret->huge_pool = kib_line(text, "HugetlbPages");
 	}
 	if (maps)
 		ret->writable_private = writable_private(maps);

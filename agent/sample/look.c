@@ -218,9 +218,14 @@ static enum ht_code leave_malloc(struct ht_look *l, int64_t deadline_ns,
 
 enum ht_code ht_look_maps(struct ht_look *l, pid_t pid, struct ht_err *err)
 {
+	enum ht_code code;
+
 	ht_maps_fini(&l->maps);
 	l->maps = (struct ht_maps){0};
-	return ht_maps_read(pid, &l->maps, err);
+	code = ht_maps_read(pid, &l->maps, err);
+	if (code == HT_OK) /* a copy has locked nothing: the target's count */
+		ht_vmflags_mark(&l->session->target->vmflags, &l->maps);
+	return code;
 }
 
 enum ht_code ht_look_rest(struct ht_look *l, int64_t deadline_ns,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/sample/session.h"
+#include <inttypes.h>
 
 #include <stdio.h>
 
@@ -80,11 +81,38 @@ static void warn_pages(const struct ht_session *s)
 			 "resident by this look, swapped ones come back");
 }
 
-/* The process as a whole, before any stop. */
-static enum ht_code describe_process(const struct ht_session *s,
-				     struct ht_err *err)
+static uint64_t known_or_0(uint64_t v)
 {
-	const struct ht_target *t = s->target;
+	return v == HT_UNKNOWN ? 0 : v;
+}
+
+/* Which mappings malloc_trim would find refusing: read here, outside any stop,
+ * since smaps takes its time. */
+static void note_refusing(struct ht_session *s, const struct ht_maps *maps)
+{
+	const struct ht_process *p = &s->snapshot->process;
+	struct ht_err err;
+
+	s->refusing = known_or_0(p->locked) + known_or_0(p->huge_pool);
+	s->refusing_known = ht_vmflags_read(s->target->pid, maps, s->refusing,
+					    &s->target->vmflags, &err) == HT_OK;
+}
+
+static void warn_refusing(const struct ht_session *s)
+{
+	if (s->target->pid && !s->refusing_known)
+		ht_snapshot_warn(
+			s->snapshot,
+			"%" PRIu64 " bytes are locked or of the huge "
+			"page pool, and smaps, which says where, could "
+			"not be read: malloc_trim(0) may return less",
+			s->refusing);
+}
+
+/* The process as a whole, before any stop. */
+static enum ht_code describe_process(struct ht_session *s, struct ht_err *err)
+{
+	struct ht_target *t = s->target;
 	struct ht_snapshot *snap = s->snapshot;
 	struct ht_maps maps = {0};
 	enum ht_code code = ht_target_same(t, err);
@@ -95,6 +123,8 @@ static enum ht_code describe_process(const struct ht_session *s,
 		code = ht_maps_read(t->pid, &maps, err);
 	if (code == HT_OK)
 		code = ht_procfs_process(t->pid, &maps, &snap->process, err);
+	if (code == HT_OK)
+		note_refusing(s, &maps);
 	if (code == HT_OK && may_roll_up(s))
 		ht_procfs_rollup(t->pid, &snap->process);
 	ht_maps_fini(&maps);
@@ -126,5 +156,6 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	s->snapshot->stop.bytes_read = t->reader->bytes_read - read_before;
 	warn_rollup(s);
 	warn_pages(s);
+	warn_refusing(s);
 	return HT_OK;
 }

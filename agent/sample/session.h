@@ -18,6 +18,10 @@ struct ht_session {
 	/* For slow walks; or NULL. */
 	void (*progress)(void *ctx, uint64_t done, uint64_t total);
 	void *progress_ctx;
+	/* Bytes that madvise does not return (vmflags.h), and whether it is
+	 * known where they are. */
+	uint64_t refusing;
+	bool refusing_known;
 	bool must_end; /* set: a thread could not be let go, or privileges are
 			  gone: the process has to end after the answer */
 };

@@ -338,5 +338,6 @@ void ht_target_close(struct ht_target *t)
 	if (t->pidfd >= 0)
 		close(t->pidfd);
 	ht_snapshot_fini(&t->notes);
+	ht_vmflags_fini(&t->vmflags);
 	*t = HT_TARGET_NONE;
 }

@@ -12,6 +12,7 @@
 #include "agent/memory/pages.h"
 #include "agent/memory/reader.h"
 #include "agent/memory/reader_core.h"
+#include "agent/memory/vmflags.h"
 
 /* Pids are reused, programs replaced: one life of a pid, and one program. */
 struct ht_target_identity {
@@ -33,6 +34,7 @@ struct ht_target {
 	struct ht_located located;
 	struct ht_snapshot notes; /* warnings of locate, for each snapshot */
 	bool have_located;
+	struct ht_vmflags vmflags; /* as of the begin of this sample */
 	/* Figures of earlier samples: how fast this heap is read, how many
 	 * running threads stop at once within their share of a pause. */
 	uint64_t bytes_per_ms;

@@ -383,6 +383,7 @@ static bool add_cause_rows(struct rss *r)
 	r->cause[HT_CAUSE_TOP_THREAD] = k->top_thread;
 	r->cause[HT_CAUSE_TCACHE] = k->tcache;
 	r->cause[HT_CAUSE_SUB_PAGE] = k->sub_page;
+	r->cause[HT_CAUSE_LOCKED] = k->locked;
 	r->cause[HT_CAUSE_MMAPPED_CHUNKS] = r->mmapped;
 	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++) {
 		struct ht_rss_cause *row = ht_snapshot_add_rss_cause(r->w->out);
@@ -422,7 +423,7 @@ static void fill_process(struct rss *r)
 	struct ht_totals *t = &r->w->out->totals;
 	const struct ht_kept *k = &r->w->kept;
 	uint64_t heaps = k->in_use + k->overhead + k->trimmable + k->top_main +
-			 k->top_thread + k->tcache + k->sub_page;
+			 k->top_thread + k->tcache + k->sub_page + k->locked;
 
 	p->rss = r->resident + r->w->heaps_resident;
 	p->rss_anon = r->mmapped + heaps + r->cause[HT_CAUSE_ANON_OTHER] +

@@ -43,7 +43,8 @@ struct ht_sweep {
 	bool has_top;
 	size_t next; /* segment to be begun next; the one before is open */
 	bool open;
-	bool known; /* so far, the state of every page */
+	bool refuses; /* some mapping of this segment refuses madvise */
+	bool known;   /* so far, the state of every page */
 };
 
 static uint64_t page_up(uint64_t a)
@@ -102,30 +103,55 @@ static void remember_run(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
 			(struct ht_run){start, end};
 }
 
-/* Whole pages of a run that malloc_trim would give back. */
+/* Where the first mapping begins that refuses madvise: the kernel goes through
+ * the range in order and ends there with EINVAL. */
+static uint64_t refusing_from(const struct ht_sweep *s, uint64_t from,
+			      uint64_t to)
+{
+	const struct ht_maps *maps = s->aw->walk->in->maps;
+	const struct ht_vma *v;
+
+	for (uint64_t at = from; at < to; at = v->end) {
+		v = ht_maps_at(maps, at);
+		if (!v)
+			break;
+		if (v->flags & HT_VMA_REFUSES)
+			return at;
+	}
+	return to;
+}
+
+/* Whole pages of a run that malloc_trim would give back, or (ret_locked) would
+ * if the kernel let it. */
 static uint64_t run_trimmable(const struct ht_sweep *s, uint64_t start,
-			      uint64_t end)
+			      uint64_t end, uint64_t *ret_locked)
 {
 	uint64_t from = page_up(start + 6 * (uint64_t)s->aw->layout->word);
-	uint64_t to = page_down(end);
+	uint64_t to = page_down(end), refused;
 
-	return from < to ? ht_pages_resident(s->pages, from, to) : 0;
+	if (from >= to)
+		return 0;
+	refused = s->refuses ? refusing_from(s, from, to) : to;
+	if (refused < to)
+		*ret_locked = ht_pages_resident(s->pages, refused, to);
+	return refused > from ? ht_pages_resident(s->pages, from, refused) : 0;
 }
 
 static void end_run(struct ht_sweep *s)
 {
 	struct ht_arena_walk *aw = s->aw;
 	uint64_t start = s->run_start, end = s->run_end, resident,
-		 trimmable = 0;
+		 trimmable = 0, locked = 0;
 
 	if (start == end)
 		return;
 	count_hole(&aw->walk->runs, end - start);
 	resident = ht_pages_resident(s->pages, start, end);
 	if (end - start > PAGE)
-		trimmable = run_trimmable(s, start, end);
+		trimmable = run_trimmable(s, start, end, &locked);
 	aw->kept.trimmable += trimmable;
-	aw->kept.sub_page += resident - trimmable;
+	aw->kept.locked += locked;
+	aw->kept.sub_page += resident - trimmable - locked;
 	aw->figures.pinned += resident;
 	if (resident != end - start)
 		aw->walk->free_swapped +=
@@ -326,7 +352,7 @@ static uint64_t overhead_resident(const struct ht_arena_walk *aw, size_t i)
 static uint64_t kept_free(const struct ht_kept *k)
 {
 	return k->trimmable + k->top_main + k->top_thread + k->tcache +
-	       k->sub_page;
+	       k->sub_page + k->locked;
 }
 
 /* Twice counted: the segments' resident pages, and what each stretch of them is
@@ -362,6 +388,7 @@ void ht_kept_add(struct ht_kept *to, const struct ht_kept *from)
 	to->top_thread += from->top_thread;
 	to->tcache += from->tcache;
 	to->sub_page += from->sub_page;
+	to->locked += from->locked;
 }
 
 static void unknown(struct ht_arena *a)
@@ -378,6 +405,7 @@ static void begin_segment(struct ht_sweep *s)
 
 	s->segment = g;
 	s->pages = &aw->pages[i];
+	s->refuses = refusing_from(s, g->start, g->end) < g->end;
 	s->has_top = i == aw->top_segment && aw->top;
 	s->run_start = s->run_end = s->idle_start = s->idle_end = 0;
 	s->cached = ht_cached_from(aw->walk->roots, g->first);

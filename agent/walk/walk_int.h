@@ -180,6 +180,7 @@ struct ht_census {
 struct ht_kept {
 	uint64_t in_use, overhead, trimmable, top_main, top_thread, tcache;
 	uint64_t sub_page;
+	uint64_t locked; /* would be trimmable; madvise is refused there */
 };
 
 /* Free runs of all arenas, for fragmentation. */

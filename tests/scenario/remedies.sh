@@ -13,7 +13,7 @@ keeper=$HT_BUILD/targets/keeper
 
 rss_of() { awk '/^VmRSS/ { print $2 * 1024 }' "/proc/$1/status"; }
 
-is_ready() { grep -q ready "$HT_TMP/said"; }
+is_ready() { grep -q ready "$HT_TMP/said" || not_running "$started"; }
 
 run_keeper() { # [NAME=VALUE] -- WHAT [N]; sets $started
 	local set=()
@@ -65,6 +65,42 @@ silent() {
 	is "$what" "$(advised "$HT_TMP/explained" "$code" bytes)" ""
 }
 
+
+rollup_of() { awk '/^Rss:/ { print $2 * 1024 }' "/proc/$1/smaps_rollup"; }
+
+has_trimmed() { grep -q trimmed "$HT_TMP/said" || not_running "$started"; }
+
+# forecast WHAT [NAME=VALUE...] -- KEEPER-ARGUMENTS...: malloc_trim(0) returns what
+# was said of it, to four pages.
+forecast() {
+	local what=$1 said before after
+	shift
+	run_keeper "$@"
+	"$heaptide" explain --json "$started" >"$HT_TMP/explained"
+	said=$(jq .totals.trimmable "$HT_TMP/explained")
+	before=$(rollup_of "$started")
+	kill -USR1 "$started"
+	poll 10 has_trimmed || note "it did not trim"
+	after=$(rollup_of "$started")
+	stop_started
+	near "$what" "$said" $((before - after)) 16384
+}
+
+cause() { jq --arg c "$1" '.rss_breakdown[] | select(.cause == $c) | .bytes' "$HT_TMP/explained"; }
+
+forecast "the forecast holds where nothing is special" -- small
+forecast "the forecast holds where all is locked" -- locked
+ok "what is locked and free is a cause of its own" test "$(cause locked)" -gt 8000000
+forecast "the forecast holds where a part is locked" -- part
+ok "a part of it is a cause of its own" test "$(cause locked)" -gt 2000000
+is "unlocking is what is proposed" "$(advised "$HT_TMP/explained" unlock bytes)" "$(cause locked)"
+forecast "the forecast holds where huge pages are" GLIBC_TUNABLES=glibc.malloc.hugetlb=1 -- small
+if can huge_pages "the forecast holds in the huge page pool"; then
+	pool=$(cat /proc/sys/vm/nr_hugepages)
+	echo 100 >/proc/sys/vm/nr_hugepages
+	forecast "the forecast holds in the huge page pool" GLIBC_TUNABLES=glibc.malloc.hugetlb=2 -- small
+	echo "$pool" >/proc/sys/vm/nr_hugepages
+fi
 
 note "| process | remedy | predicted KiB | returned KiB | RSS before KiB |"
 proved "a default trim threshold returns the top that a raised one keeps" trim_threshold top

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * keeper WHAT [N]: a process whose malloc keeps memory by one rule, then waits.
- * Prints "ready" when nothing moves any more.
+ * Prints "ready" when nothing moves any more. On SIGUSR1 it calls
+ * malloc_trim(0) and prints "trimmed".
  *
  *   top      a thread arena whose whole content is its top, kept by a trim
  *            threshold that one freed mmapped block raised
@@ -10,15 +11,22 @@
  *   together the same, all peaks at one time
  *   ratchet  blocks of 512 KiB in the arena since the mmap threshold rose, most
  *            of them freed, small survivors in between
+ *   locked   as small, under mlockall()
+ *   part     as small, the upper half of the heap locked
+ *   forked   as small, and a child that shares it
  *   small    blocks below 800 bytes freed between survivors, the mmap threshold
  *            raised before: no large block is in the arena
  */
+#include <malloc.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -140,6 +148,35 @@ static void small_blocks(void)
 		peak();
 }
 
+static void lock_upper_half(void)
+{
+	char *end = sbrk(0), *middle = end - (8 << 20);
+
+	middle -= (uintptr_t)middle % 4096;
+	if (mlock(middle, (size_t)(end - middle)))
+		abort();
+}
+
+/* Obeys SIGUSR1, without end. */
+static void serve(void)
+{
+	static char said[64]; /* stdio's own buffer would be malloc's */
+	sigset_t usr1;
+	int got;
+
+	setvbuf(stdout, said, _IOFBF, sizeof(said));
+	sigemptyset(&usr1);
+	sigaddset(&usr1, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	puts("ready");
+	fflush(stdout);
+	while (sigwait(&usr1, &got) == 0) {
+		malloc_trim(0);
+		puts("trimmed");
+		fflush(stdout);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -154,12 +191,17 @@ int main(int argc, char **argv)
 		threads(at_its_time, n);
 	else if (strcmp(what, "ratchet") == 0)
 		ratchet();
-	else if (strcmp(what, "small") == 0)
+	else if (strcmp(what, "small") == 0 || strcmp(what, "locked") == 0 ||
+		 strcmp(what, "part") == 0 || strcmp(what, "forked") == 0)
 		small_blocks();
 	else
 		return 2;
-	puts("ready");
-	fflush(stdout);
-	for (;;)
-		pause();
+	if (strcmp(what, "locked") == 0 && mlockall(MCL_CURRENT))
+		return 3;
+	if (strcmp(what, "part") == 0)
+		lock_upper_half();
+	if (strcmp(what, "forked") == 0 && fork() == 0)
+		for (;;)
+			pause();
+	serve();
 }
