@@ -41,7 +41,7 @@ LIBS_OF   = $(addprefix $(BUILD)/lib,$(addsuffix .a,$(1)))
 AGENT_LIBS  := -lunwind-ptrace -lunwind-x86_64 -lunwind -ldwarf -lelf -lz \
 	-lseccomp -lcap-ng -ljansson -lpthread
 STORE_LIBS  := -lsqlite3
-DAEMON_LIBS := $(STORE_LIBS) -lsystemd -lmicrohttpd -linih -ljansson -lcurl -lm
+DAEMON_LIBS := $(STORE_LIBS) -lsystemd -lmicrohttpd -linih -ljansson -lcurl -lpcre2-8 -lm
 CLI_LIBS    := $(STORE_LIBS) -lsmartcols -lncursesw -ltinfo -ljansson -lm
 
 PROGRAMS := $(BUILD)/heaptide $(BUILD)/heaptided $(BUILD)/heaptide-agent

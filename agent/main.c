@@ -236,7 +236,7 @@ static int dump_layout(const struct options *o)
 	ht_target_close(&target);
 	if (code != HT_OK)
 		fprintf(stderr, "heaptide-agent: %s (%s)\n", why.msg,
-			ht_code_hint(code));
+			ht_err_hint(&why));
 	return ht_code_exit_status(code);
 }
 

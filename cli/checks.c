@@ -263,7 +263,7 @@ static void check_measurement(struct ht_cli *cli, struct ht_checks *c)
 		return;
 	}
 	one = ht_check_add(c, "measurement", HT_BAD, "%s", err.msg);
-	ht_check_mend(one, "%s", ht_code_hint(code));
+	ht_check_mend(one, "%s", ht_err_hint(&err));
 }
 
 void ht_check_machine(struct ht_cli *cli, struct ht_checks *c)

@@ -167,7 +167,7 @@ static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 	code = ht_target_measure(cli, pid, 0, &s, &err);
 	if (code != HT_OK) {
 		one = ht_check_add(c, "measurement", HT_BAD, "%s", err.msg);
-		ht_check_mend(one, "%s", ht_code_hint(code));
+		ht_check_mend(one, "%s", ht_err_hint(&err));
 		return;
 	}
 	ht_check_add(c, "measurement", HT_GOOD,

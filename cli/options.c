@@ -26,7 +26,7 @@ int ht_moment_parse(const char *text, int64_t now_ns, int64_t *ret_ns)
 	int64_t ago;
 
 	if (!ht_duration_parse(text, &ago)) {
-		*ret_ns = now_ns - ago;
+		*ret_ns = ago < now_ns ? now_ns - ago : 0;
 		return 0;
 	}
 	return ht_time_parse(text, now_ns, ret_ns);

@@ -64,7 +64,8 @@ static int finish(struct ht_cli *cli, enum ht_code code, struct ht_err *err)
 	if (code == HT_OK)
 		return cli->exit_status;
 	fflush(stdout);
-	hint = ht_code_hint(code);
+	err->code = (uint16_t)code;
+	hint = ht_err_hint(err);
 	ht_tell(&cli->term, *hint ? "%s (%s)" : "%s%s", err->msg, hint);
 	return ht_code_exit_status(code);
 }

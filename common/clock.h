@@ -34,12 +34,19 @@ static inline int64_t ht_wall_ns(void)
 /* RFC 3339, UTC, milliseconds: "2026-01-31T12:00:00.123Z". */
 void ht_time_text(int64_t wall_ns, char out[HT_TIME_TEXT]);
 
-/* "250ms", "1s", "90m", "24h", "7d" or plain seconds -> nanoseconds.
- * Returns 0, or -1 when the text is no duration or not above zero. */
+/* What people write for a time: clock_parse.c. */
+
+/* "250ms", "1s", "90m", "24h", "7d", plain seconds, or several parts from the
+ * largest on, as ht_duration_text() prints them: "1h30m" -> nanoseconds.
+ * Returns 0, or -1 when the text is no duration, not above zero or longer than
+ * 292 years. */
 int ht_duration_parse(const char *text, int64_t *ret_ns);
 
-/* RFC 3339, "@SECONDS", "-2h" (relative to now_ns) or "now".
- * Returns 0, or -1 when the text is no time. */
+/* "now", "@SECONDS", "-2h" (relative to now_ns), RFC 3339, and in local time
+ * what names no zone: "2026-01-31 12:00", "2026-01-31", "18:00" (the last one
+ * that is not after now_ns), "today", "yesterday", "tomorrow" (their
+ * beginning). Returns 0, or -1 when the text is no time or one before 1970 or
+ * after 2261. */
 int ht_time_parse(const char *text, int64_t now_ns, int64_t *ret_ns);
 
 /* Shortest of "850us", "1.2ms", "3.4s", "5m", "2h10m", "3d4h". */

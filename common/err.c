@@ -18,6 +18,12 @@ static const struct {
 #undef HT_ERROR
 };
 
+static const char *const hints[HT_HINT_COUNT] = {
+#define HT_HINT(name, text) [HT_HINT_##name] = text,
+#include "schema/hints.def"
+#undef HT_HINT
+};
+
 void ht_err_put(struct ht_err *err, enum ht_code code, uint64_t addr,
 		int os_errno, const char *fmt, ...)
 {
@@ -26,7 +32,8 @@ void ht_err_put(struct ht_err *err, enum ht_code code, uint64_t addr,
 
 	if (!err)
 		return;
-	err->code = code;
+	err->code = (uint16_t)code;
+	err->hint = HT_HINT_CODE;
 	err->addr = addr;
 	err->os_errno = os_errno;
 	va_start(ap, fmt);
@@ -72,4 +79,26 @@ const char *ht_code_label(enum ht_code code)
 const char *ht_code_hint(enum ht_code code)
 {
 	return codes[known(code)].hint;
+}
+
+void ht_err_advise(struct ht_err *err, enum ht_hint hint)
+{
+	if (err)
+		err->hint = (uint16_t)hint;
+}
+
+const char *ht_err_hint(const struct ht_err *err)
+{
+	if (err->hint > HT_HINT_CODE && err->hint < HT_HINT_COUNT)
+		return hints[err->hint];
+	return ht_code_hint((enum ht_code)err->code);
+}
+
+enum ht_hint ht_hint_find(const char *text)
+{
+	for (enum ht_hint h = HT_HINT_CODE + 1; h < HT_HINT_COUNT; h++) {
+		if (strcmp(hints[h], text) == 0)
+			return h;
+	}
+	return HT_HINT_CODE;
 }

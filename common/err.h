@@ -20,8 +20,19 @@ enum ht_code {
 	HT_CODE_COUNT
 };
 
+/* What to do: mostly the code tells (HT_HINT_CODE); a call that knows better
+ * says so. schema/hints.def lists the texts. */
+enum ht_hint {
+	HT_HINT_CODE,
+#define HT_HINT(name, text) HT_HINT_##name,
+#include "schema/hints.def"
+#undef HT_HINT
+	HT_HINT_COUNT
+};
+
 struct ht_err {
-	uint32_t code;	  /* enum ht_code */
+	uint16_t code;	  /* enum ht_code */
+	uint16_t hint;	  /* enum ht_hint */
 	int32_t os_errno; /* 0 where no system call failed */
 	uint64_t addr;	  /* target address, 0 unless HT_FAULT or HT_CORRUPT */
 	char msg[232];	  /* what, on what, why; always NUL-terminated */
@@ -43,9 +54,20 @@ int ht_code_exit_status(enum ht_code code);
 const char *ht_code_label(enum ht_code code);
 const char *ht_code_hint(enum ht_code code);
 
+/* Says what to do about this very error; NULL: does nothing. */
+void ht_err_advise(struct ht_err *err, enum ht_hint hint);
+/* That, or what the code says. "": nothing but the message. Static. */
+const char *ht_err_hint(const struct ht_err *err);
+/* The hint with this text; HT_HINT_CODE: none has it. */
+enum ht_hint ht_hint_find(const char *text);
+
 /* Macros, so that compilers and analyzers see the constant that is returned. */
 #define ht_fail(err, code, ...)                                                \
 	(ht_err_put((err), (code), 0, 0, __VA_ARGS__), (code))
+/* With what to do about it, where that is not what the code says. */
+#define ht_fail_hint(err, code, hint, ...)                                     \
+	(ht_err_put((err), (code), 0, 0, __VA_ARGS__),                         \
+	 ht_err_advise((err), (hint)), (code))
 #define ht_fail_at(err, code, addr, ...)                                       \
 	(ht_err_put((err), (code), (addr), 0, __VA_ARGS__), (code))
 /* Adds errno in words. `code` says what it means to the user. */

@@ -13,6 +13,8 @@
 #include "schema/alert_json.h"
 #include "schema/snapshot_json.h"
 
+#define DAY_NS (86400 * HT_NS_PER_S)
+
 static const char *text_of(const json_t *arguments, const char *key)
 {
 	return json_string_value(json_object_get(arguments, key));
@@ -272,15 +274,24 @@ static enum ht_code parse_until(const char *text, int64_t now_ns, int64_t *ret,
 {
 	int64_t ns;
 
-	if (ht_duration_parse(text, &ns) == 0)
-		*ret = now_ns + ns;
-	else if (ht_time_parse(text, now_ns, ret) < 0)
-		return ht_fail(err, HT_USAGE,
-			       "'%.60s' is neither a time nor a duration",
-			       text);
+	if (ht_duration_parse(text, &ns) == 0) {
+		if (__builtin_add_overflow(now_ns, ns, ret))
+			return ht_fail_hint(err, HT_USAGE, HT_HINT_TIME,
+					    "'%.60s' is longer than time is "
+					    "counted",
+					    text);
+	} else if (ht_time_parse(text, now_ns, ret) < 0) {
+		return ht_fail_hint(err, HT_USAGE, HT_HINT_TIME,
+				    "'%.60s' is neither a time nor a duration",
+				    text);
+	} else if (*ret <= now_ns &&
+		   strspn(text, "0123456789:") == strlen(text) &&
+		   ht_time_parse(text, now_ns + DAY_NS, ret) < 0) {
+		return ht_fail(err, HT_BUG, "no %s in the coming day", text);
+	}
 	if (*ret <= now_ns)
-		return ht_fail(err, HT_USAGE,
-			       "a silence must end in the future");
+		return ht_fail_hint(err, HT_USAGE, HT_HINT_TIME,
+				    "a silence must end in the future");
 	return HT_OK;
 }
 

@@ -12,10 +12,12 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/file.h"
 #include "daemon/config_int.h"
 
 #define LINE_MAX_BYTES 1024
 #define PROBLEMS_MAX   100
+#define FILE_MAX_BYTES ((uint64_t)16 << 20)
 
 /* One reading of one file. */
 struct reading {
@@ -342,19 +344,36 @@ static int by_line(const void *a, const void *b)
 	return (p->line > q->line) - (p->line < q->line);
 }
 
+static enum ht_code open_file(const char *path, FILE **ret, struct ht_err *err)
+{
+	HT_AUTO_FD int fd = -1;
+	enum ht_code code =
+		ht_file_open(path, FILE_MAX_BYTES, HT_CONFIG, &fd, err);
+
+	if (code != HT_OK)
+		return code;
+	*ret = fdopen(fd, "r");
+	if (!*ret)
+		return ht_fail_sys(err, HT_CONFIG, errno, "read %s", path);
+	ht_take_fd(&fd);
+	return HT_OK;
+}
+
 enum ht_code ht_config_load(const char *path, struct ht_config *c,
 			    struct ht_err *err)
 {
-	HT_AUTO_FILE FILE *file = fopen(path, "re");
-	struct reading r = {.file = file, .into = c};
+	HT_AUTO_FILE FILE *file = NULL;
+	struct reading r = {.into = c};
 	enum ht_code code = ht_config_init(c, err);
 	int bad;
 
 	if (code != HT_OK)
 		return code;
 	snprintf(c->path, sizeof(c->path), "%s", path);
-	if (!file)
-		return ht_fail_sys(err, HT_CONFIG, errno, "read %s", path);
+	code = open_file(path, &file, err);
+	if (code != HT_OK)
+		return code;
+	r.file = file;
 	ini_use_stack = false;
 	ini_max_line = ini_initial_alloc = LINE_MAX_BYTES;
 	ini_allow_multiline = false;
@@ -422,18 +441,10 @@ static enum ht_code look_up_user(struct ht_selectors *s, struct ht_err *err)
 
 static enum ht_code compile_cmdline(struct ht_selectors *s, struct ht_err *err)
 {
-	char why[120];
-	int failed;
-
-	if (s->regex_set)
-		regfree(&s->regex);
-	failed = regcomp(&s->regex, s->cmdline, REG_EXTENDED | REG_NOSUB);
-	s->regex_set = failed == 0;
-	if (!failed)
-		return HT_OK;
-	regerror(failed, &s->regex, why, sizeof(why));
-	return ht_fail(err, HT_CONFIG, "'%.60s' is no regular expression: %s",
-		       s->cmdline, why);
+	ht_pattern_free(s->pattern);
+	s->pattern = NULL;
+	return *s->cmdline ? ht_pattern_compile(s->cmdline, &s->pattern, err)
+			   : HT_OK;
 }
 
 enum ht_code ht_target_config_set(struct ht_target_config *t, const char *key,
@@ -470,9 +481,8 @@ enum ht_code ht_target_config_check(const struct ht_target_config *t,
 
 void ht_target_config_fini(struct ht_target_config *t)
 {
-	if (t->select.regex_set)
-		regfree(&t->select.regex);
-	t->select.regex_set = false;
+	ht_pattern_free(t->select.pattern);
+	t->select.pattern = NULL;
 }
 
 void ht_config_keys(void (*each)(void *ctx, const char *section,

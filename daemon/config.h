@@ -12,9 +12,8 @@
 #ifndef HT_DAEMON_CONFIG_H
 #define HT_DAEMON_CONFIG_H
 
-#include <regex.h>
-
 #include "analysis/rules.h"
+#include "daemon/pattern.h"
 #include "link/request.h"
 
 #define HT_CONFIG_PATH "/etc/heaptide/heaptided.conf"
@@ -25,14 +24,12 @@ struct ht_selectors {
 	uint64_t start_ticks; /* with pid: the life that was meant, 0: any */
 	char name[64];	      /* glob over comm, or over argv[0]'s last part */
 	char exe[256];	      /* glob over the executable's path */
-	char cmdline[256]; /* extended regular expression over the command line
-			    */
-	char unit[128];	   /* glob over the systemd unit */
-	char cgroup[256];  /* glob over the cgroup path */
-	char user[64];	   /* name or number */
-	uint64_t uid;	   /* of user; HT_UNKNOWN: any */
-	regex_t regex;	   /* of cmdline */
-	bool regex_set;
+	char cmdline[256];    /* regular expression over the command line */
+	char unit[128];	      /* glob over the systemd unit */
+	char cgroup[256];     /* glob over the cgroup path */
+	char user[64];	      /* name or number */
+	uint64_t uid;	      /* of user; HT_UNKNOWN: any */
+	struct ht_pattern *pattern; /* of cmdline, owned; NULL: none */
 };
 
 struct ht_target_config {

@@ -72,7 +72,7 @@ static const struct ht_key selector_keys[] = {
 	{"exe", HT_KEY_PATH, T(select.exe), 0, 0, NULL,
 	 "glob over the executable's path"},
 	{"cmdline", HT_KEY_TEXT, T(select.cmdline), 0, 0, NULL,
-	 "extended regular expression over the command line"},
+	 "regular expression over the command line"},
 	{"unit", HT_KEY_TEXT, T(select.unit), 0, 0, NULL,
 	 "glob over the systemd unit"},
 	{"cgroup", HT_KEY_TEXT, T(select.cgroup), 0, 0, NULL,

@@ -294,7 +294,7 @@ void ht_control_fini(struct ht_control *c)
 	c->io = sd_event_source_disable_unref(c->io);
 	if (c->fd >= 0) {
 		close(c->fd);
-		unlink(c->daemon->config.daemon.control);
+		ht_listen_end(c->daemon->config.daemon.control);
 	}
 	c->fd = -1;
 }

@@ -282,5 +282,5 @@ void ht_http_fini(struct ht_http *h)
 		h->cache[i].response = NULL;
 	}
 	if (strncmp(h->daemon->config.daemon.metrics, "unix:", 5) == 0)
-		unlink(h->daemon->config.daemon.metrics + 5);
+		ht_listen_end(h->daemon->config.daemon.metrics + 5);
 }

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "common/cleanup.h"
+#include "common/file.h"
 
 #define BACKLOG	     64
 #define SOCKET_FLAGS (SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
@@ -40,6 +41,35 @@ static enum ht_code set_group(const char *path, const char *group,
 	return HT_OK;
 }
 
+/* A socket that nobody listens on is one that a daemon left behind. Whatever
+ * else lies there is somebody's. */
+static enum ht_code clear_way(const char *path, struct ht_err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return HT_OK;
+	if (!S_ISSOCK(st.st_mode))
+		return ht_fail(err, HT_CONFIG,
+			       "%s is %s, not a socket: it stays, name another "
+			       "path",
+			       path,
+			       S_ISLNK(st.st_mode) ? "a symbolic link"
+						   : ht_file_kind(st.st_mode));
+	if (unlink(path) < 0)
+		return ht_fail_sys(err, HT_SYS, errno, "remove the old %s",
+				   path);
+	return HT_OK;
+}
+
+void ht_listen_end(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path);
+}
+
 enum ht_code ht_listen_unix(const char *path, mode_t mode, const char *group,
 			    int *ret, struct ht_err *err)
 {
@@ -47,6 +77,7 @@ enum ht_code ht_listen_unix(const char *path, mode_t mode, const char *group,
 	HT_AUTO_FD int fd = socket(AF_UNIX, SOCKET_FLAGS, 0);
 	mode_t mask;
 	int bound;
+	enum ht_code code;
 
 	if (fd < 0)
 		return ht_fail_sys(err, HT_SYS, errno, "make a socket");
@@ -59,7 +90,9 @@ enum ht_code ht_listen_unix(const char *path, mode_t mode, const char *group,
 			       "another program listens on %s: is heaptided "
 			       "running already?",
 			       path);
-	unlink(path);
+	code = clear_way(path, err);
+	if (code != HT_OK)
+		return code;
 	mask = umask(0777 & ~mode); /* no moment at which others may connect */
 	bound = bind(fd, (struct sockaddr *)&at, sizeof(at));
 	umask(mask);

@@ -4,6 +4,8 @@
 #include <fnmatch.h>
 #include <string.h>
 
+#include "common/log.h"
+
 static const char *last_part(const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -45,6 +47,21 @@ static enum ht_match exe_matches(const struct ht_target_config *t,
 	return HT_MATCH_NO;
 }
 
+static bool cmdline_matches(const struct ht_target_config *t, struct ht_proc *p)
+{
+	const struct ht_selectors *s = &t->select;
+	enum ht_pattern_answer found;
+
+	ht_proc_need_cmdline(p);
+	found = ht_pattern_find(s->pattern, p->cmdline, strlen(p->cmdline));
+	if (found == HT_PATTERN_UNDECIDED)
+		ht_log(LOG_NOTICE,
+		       "cmdline of target %s is too costly a pattern for pid "
+		       "%d: taken for no match; write it simpler",
+		       t->name, (int)p->pid);
+	return found == HT_PATTERN_YES;
+}
+
 enum ht_match ht_target_match(const struct ht_target_config *t,
 			      struct ht_proc *p)
 {
@@ -56,11 +73,8 @@ enum ht_match ht_target_match(const struct ht_target_config *t,
 		return HT_MATCH_NO;
 	if (s->name[0] && !name_matches(s->name, p))
 		return HT_MATCH_NO;
-	if (s->cmdline[0]) {
-		ht_proc_need_cmdline(p);
-		if (regexec(&s->regex, p->cmdline, 0, NULL, 0) != 0)
-			return HT_MATCH_NO;
-	}
+	if (s->cmdline[0] && !cmdline_matches(t, p))
+		return HT_MATCH_NO;
 	if (s->unit[0] || s->cgroup[0]) {
 		ht_proc_need_cgroup(p);
 		if (s->unit[0] && fnmatch(s->unit, p->unit, 0) != 0)

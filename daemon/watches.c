@@ -2,6 +2,7 @@
 #include "daemon/watches.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,11 +92,15 @@ static void save(struct ht_daemon *d)
 	const struct ht_config *c = &d->config;
 	char path[sizeof(c->daemon.watches) + 8];
 	FILE *f;
+	int fd;
 	bool bad;
 
 	snprintf(path, sizeof(path), "%s.new", c->daemon.watches);
-	f = fopen(path, "we");
+	unlink(path); /* a crash left it, or it is somebody's trap */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	f = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!f) {
+		ht_cleanup_fd(&fd);
 		ht_log(LOG_WARNING,
 		       "watches will not survive a restart: write %s: %s", path,
 		       ht_errno_text(errno));
@@ -201,6 +206,6 @@ void ht_watches_load(struct ht_config *c)
 		}
 		if (append(c, t, &err) != HT_OK)
 			ht_log_err(LOG_WARNING, "watches", &err);
-		t->select.regex_set = false; /* moved */
+		t->select.pattern = NULL; /* moved */
 	}
 }

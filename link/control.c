@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -66,7 +67,7 @@ static json_t *error_object(enum ht_code code, const struct ht_err *err)
 {
 	return json_pack("{s:s, s:s, s:s}", "code", ht_code_label(code),
 			 "message", err ? err->msg : "", "hint",
-			 ht_code_hint(code));
+			 err ? ht_err_hint(err) : ht_code_hint(code));
 }
 
 char *ht_control_answer(enum ht_code code, json_t *result,
@@ -101,12 +102,14 @@ static enum ht_code connect_to(const char *path, int *ret, struct ht_err *err)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return ht_fail_sys(err, HT_SYS, errno, "make a socket");
-	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		return ht_fail_sys(err,
-				   errno == EACCES || errno == EPERM
-					   ? HT_DENIED
-					   : HT_DAEMON,
-				   errno, "connect to %s", path);
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+		bool denied = errno == EACCES || errno == EPERM;
+
+		ht_err_put(err, denied ? HT_DENIED : HT_DAEMON, 0, errno,
+			   "connect to %s", path);
+		ht_err_advise(err, denied ? HT_HINT_GROUP : HT_HINT_CODE);
+		return denied ? HT_DENIED : HT_DAEMON;
+	}
 	*ret = ht_take_fd(&fd);
 	return HT_OK;
 }
@@ -184,9 +187,10 @@ static enum ht_code receive_line(int fd, int64_t deadline_ns, const char *path,
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			continue;
 		if (n <= 0)
-			return ht_fail(err, used ? HT_PROTOCOL : HT_DENIED,
-				       "heaptided at %s closed the connection",
-				       path);
+			return ht_fail_hint(
+				err, used ? HT_PROTOCOL : HT_DENIED,
+				used ? HT_HINT_CODE : HT_HINT_GROUP,
+				"heaptided at %s closed the connection", path);
 		end = memchr(line + used, '\n', (size_t)n);
 		used += (size_t)n;
 		if (end) {
@@ -201,6 +205,7 @@ static enum ht_code remote_error(const json_t *error, struct ht_err *err)
 {
 	const char *label = json_string_value(json_object_get(error, "code"));
 	const char *text = json_string_value(json_object_get(error, "message"));
+	const char *hint = json_string_value(json_object_get(error, "hint"));
 	enum ht_code code = HT_OK + 1;
 
 	while (code < HT_CODE_COUNT &&
@@ -208,7 +213,8 @@ static enum ht_code remote_error(const json_t *error, struct ht_err *err)
 		code++;
 	if (code == HT_CODE_COUNT)
 		code = HT_PROTOCOL;
-	return ht_fail(err, code, "%s", text ? text : "no message");
+	return ht_fail_hint(err, code, ht_hint_find(hint ? hint : ""), "%s",
+			    text ? text : "no message");
 }
 
 enum ht_code ht_control_call(const char *path, const char *command,

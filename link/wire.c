@@ -198,7 +198,7 @@ enum ht_code ht_wire_send_error(int fd, const struct ht_err *e,
 	struct frame f;
 
 	frame_begin(&f, HT_FRAME_ERROR);
-	put_u64(&f.c, e->code);
+	put_u64(&f.c, e->code | (uint64_t)e->hint << 32);
 	put_u64(&f.c, (uint64_t)(int64_t)e->os_errno);
 	put_u64(&f.c, e->addr);
 	put_text(&f.c, e->msg, sizeof(e->msg));
@@ -327,11 +327,13 @@ static enum ht_code take_record(struct ht_wire_in *in, enum ht_record_id id,
 
 static void take_error(struct ht_wire_in *in, struct cursor *c)
 {
-	uint64_t code = get_u64(c);
+	uint64_t both = get_u64(c), code = both & UINT32_MAX, hint = both >> 32;
 	uint64_t os_errno = get_u64(c);
 
 	in->remote.code =
-		code > 0 && code < HT_CODE_COUNT ? (uint32_t)code : HT_BUG;
+		(uint16_t)(code > 0 && code < HT_CODE_COUNT ? code : HT_BUG);
+	in->remote.hint =
+		(uint16_t)(hint < HT_HINT_COUNT ? hint : HT_HINT_CODE);
 	in->remote.os_errno = (int32_t)os_errno;
 	in->remote.addr = get_u64(c);
 	get_text(c, in->remote.msg, sizeof(in->remote.msg));

@@ -7,40 +7,9 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/line.h"
 
 /* --- values --------------------------------------------------------------- */
-
-/* Length of the well-formed UTF-8 sequence at p (RFC 3629: no overlong form,
- * no surrogate, at most U+10FFFF); 0 when there is none. */
-static size_t utf8_length(const unsigned char *p)
-{
-	static const struct {
-		unsigned char first_min, first_max, second_min, second_max;
-		size_t length;
-	} forms[] = {
-		{0x01, 0x7f, 0x00, 0x00, 1}, {0xc2, 0xdf, 0x80, 0xbf, 2},
-		{0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-		{0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-		{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
-		{0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-
-	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		size_t n = 1;
-
-		if (p[0] < forms[i].first_min || p[0] > forms[i].first_max)
-			continue;
-		if (forms[i].length == 1)
-			return 1;
-		if (p[1] < forms[i].second_min || p[1] > forms[i].second_max)
-			return 0;
-		for (n = 2; n < forms[i].length; n++)
-			if ((p[n] & 0xc0) != 0x80)
-				return 0;
-		return n;
-	}
-	return 0;
-}
 
 json_t *ht_text_json(const char *text)
 {
@@ -52,7 +21,7 @@ json_t *ht_text_json(const char *text)
 	if (!safe)
 		return NULL;
 	while (*p) {
-		size_t n = utf8_length(p);
+		size_t n = ht_utf8_length(p);
 
 		if (n) {
 			memcpy(to, p, n);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store.h"
+#include "common/file.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "store/store_int.h"
 
 /* FULL: every commit is on the disk before it returns, so that a power loss
@@ -144,8 +146,10 @@ enum ht_code ht_store_open(const char *path, enum ht_store_mode mode,
 		return ht_fail(err, HT_NOMEM, "no memory for a store");
 	st->mode = mode;
 	st->squeeze = 1;
-	code = mode == HT_STORE_WRITE ? open_writer(st, err)
-				      : open_reader(st, err);
+	code = ht_file_check(path, HT_STORE, err);
+	if (code == HT_OK)
+		code = mode == HT_STORE_WRITE ? open_writer(st, err)
+					      : open_reader(st, err);
 	if (code == HT_OK)
 		code = ht_store_migrate(st, err);
 	if (code != HT_OK)

@@ -21,7 +21,7 @@ analysis: schema common
 store: schema common
 link: schema common
 schema: common
-common: schema/errors.def
+common: schema/errors.def schema/hints.def
 '
 
 # sources ROOM...: their files, in all their folders.

@@ -185,7 +185,10 @@ static void moments_are_durations_ago_or_times(void **state)
 	assert_int_equal(at, now);
 	assert_int_equal(ht_moment_parse("1970-01-01T00:00:05Z", now, &at), 0);
 	assert_int_equal(at, 5 * HT_NS_PER_S);
-	assert_int_equal(ht_moment_parse("yesterday", now, &at), -1);
+	assert_int_equal(ht_moment_parse("1m40s", now, &at), 0);
+	assert_int_equal(at, 900 * HT_NS_PER_S);
+	assert_int_equal(ht_moment_parse("292y", now, &at), -1);
+	assert_int_equal(ht_moment_parse("sometime", now, &at), -1);
 }
 
 static void metric_lists_name_the_word_that_is_none(void **state)

@@ -127,7 +127,8 @@ static void flood(void)
 static int play(enum role role)
 {
 	struct ht_request r;
-	struct ht_err denied = {HT_DENIED, EPERM, 0, "not yours"};
+	struct ht_err denied = {HT_DENIED, HT_HINT_GROUP, EPERM, 0,
+				"not yours"};
 
 	if (ht_wire_receive_request(SOCKET, &r, NULL) != HT_OK)
 		return 99;

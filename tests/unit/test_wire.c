@@ -89,7 +89,8 @@ static void a_snapshot_arrives_as_it_was_sent_in_any_portions(void **state)
 
 static void an_error_arrives_with_its_code_and_words(void **state)
 {
-	struct ht_err sent = {HT_TRACED, 1, 0x7000, "held by gdb"};
+	struct ht_err sent = {HT_TRACED, HT_HINT_AGAIN, 1, 0x7000,
+			      "held by gdb"};
 	struct sent bytes = {0};
 	struct ht_wire_in in;
 	int fd[2];
@@ -104,6 +105,7 @@ static void an_error_arrives_with_its_code_and_words(void **state)
 	assert_int_equal(in.state, HT_WIRE_ERROR);
 	assert_int_equal(in.remote.code, HT_TRACED);
 	assert_int_equal(in.remote.addr, 0x7000);
+	assert_int_equal(in.remote.hint, HT_HINT_AGAIN);
 	assert_string_equal(in.remote.msg, "held by gdb");
 	ht_wire_in_fini(&in);
 	close(fd[0]);
