@@ -53,9 +53,12 @@ heap_is_null() { # JSON
 
 @test "a word that is no pid and no time is refused as usage" {
 	fails 2 "'99999999999' is no pid" "$heaptide" explain 99999999999
-	run "$heaptide" trend web --since yesterday
-	[ "$status" -eq 2 ]
-	[[ $output == *"--since: 'yesterday' is no TIME"* ]]
+	local word
+	for word in sometime 99999999999999d 9999-12-31 -9e99 18:00x; do
+		run "$heaptide" trend web "--since=$word"
+		[ "$status" -eq 2 ]
+		[[ $output == *"--since: '$word' is no TIME"* ]]
+	done
 }
 
 @test "a kernel thread has no heap" {
