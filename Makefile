@@ -189,6 +189,11 @@ check-without: unit ## tests that ask what the machine can do, told that it cann
 	@HT_MACHINE_WITHOUT=$(WITHOUT) HT_BUILD=$(abspath $(BUILD)) \
 		tests/run -j $(JOBS) -o $(BUILD)/results/check-without $(ASKING)
 
+SUITE ?= bookworm
+check-fresh: ## README's commands in a root that has nothing (SUITE=bookworm)
+	@scripts/install-deps fresh
+	@BUILD=$(BUILD) scripts/check-fresh $(SUITE)
+
 # One test: make test T=tests/integration/explain.bats (or T=build/tests/test_walk)
 test: unit
 	@HT_BUILD=$(abspath $(BUILD)) tests/run -o $(BUILD)/results/test $(T)
@@ -262,7 +267,7 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-.PHONY: all unit tools bench-programs workloads fuzzers run check check-all check-without test bench asan asan-build fuzz \
+.PHONY: all unit tools bench-programs workloads fuzzers run check check-all check-without check-fresh test bench asan asan-build fuzz \
 	fuzz-build coverage \
 	analyze format format-check install uninstall deb dist version clean help
 .SECONDARY:
