@@ -69,8 +69,9 @@ enum ht_code ht_images_find(const struct ht_locate_in *in,
 			.first = v,
 			.start = v->start,
 			.path = ht_procfs_own_path(in->pid, path),
-			.exe = in->pid > 0 ? v->inode == exe.st_ino
-					   : images.n == 0,
+			.exe = in->pid > 0     ? v->inode == exe.st_ino
+			       : in->exe_start ? v->start == in->exe_start
+					       : images.n == 0,
 		};
 		images.n++;
 	}

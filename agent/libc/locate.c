@@ -51,9 +51,7 @@ void ht_place_image(const struct ht_image_at *at, const struct ht_facts *x,
 	ret->end = (ret->bias + high + PAGE - 1) & ~(uint64_t)(PAGE - 1);
 }
 
-/* The build id that the target has mapped must be the file's. */
-static bool is_same_build(const struct ht_locate_in *in,
-			  const struct ht_found *f)
+bool ht_is_same_build(const struct ht_locate_in *in, const struct ht_found *f)
 {
 	uint8_t mapped[HT_BUILD_ID_MAX];
 
@@ -140,11 +138,14 @@ static void add_malloc(struct survey *s, const struct ht_found *plain)
 		    HT_OK)
 		f.facts = plain->facts;
 	if (f.facts->flags & HT_FACTS_COPIED)
-		ht_snapshot_warn(s->notes,
-				 "%s: the file is gone and the mapped one not "
-				 "ours to open (CAP_CHECKPOINT_RESTORE): "
-				 "malloc was found in memory alone",
-				 f.at.path);
+		ht_snapshot_warn(
+			s->notes, "%s: %s: malloc was found in memory alone",
+			f.at.path,
+			s->in->pid > 0
+				? "the file is gone and the mapped one not "
+				  "ours to open (CAP_CHECKPOINT_RESTORE)"
+				: "its file is not on this machine, or of "
+				  "another build");
 	if (f.facts->flags & HT_FACTS_DEBUG_MISMATCH)
 		ht_snapshot_warn(s->notes,
 				 "%s: its debug file is of another "
@@ -177,7 +178,7 @@ static void look_into(struct survey *s, const struct ht_image_at *at)
 		return;
 	}
 	ht_place_image(at, x, &f);
-	if (!is_same_build(s->in, &f)) {
+	if (!ht_is_same_build(s->in, &f)) {
 		ht_snapshot_warn(s->notes,
 				 "%s: the file on disk is not the "
 				 "one that is mapped",

@@ -47,6 +47,7 @@ struct ht_locate_in {
 	const struct ht_maps *maps;    /* borrowed */
 	struct ht_reader *reader;      /* borrowed */
 	const char *exe_path;	       /* core: --exe FILE, or NULL */
+	uint64_t exe_start;	       /* core: as ht_core says it */
 	bool use_debug_info;	       /* false: by structure only */
 	struct ht_locate_cache *cache; /* borrowed, or NULL */
 	/* Program to start with --role=layout, which parses the files without a

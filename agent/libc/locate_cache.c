@@ -75,6 +75,34 @@ static enum ht_code parse(struct ht_locate_cache *c,
 	return ht_layout_role_ask(&c->role, fd, debug_fd, want, ret, err);
 }
 
+/* Whether what is mapped of it tells enough of a malloc. A kernel's core has
+ * the first page of a library, and its data. */
+static bool tells_enough(const struct ht_facts *x)
+{
+	return x->arenas_n || x->flags & (HT_FACTS_GLIBC | HT_FACTS_MALLOC);
+}
+
+/* What is mapped of it, in the place of a file that is gone or of another
+ * build. False: that does not do; the entry is as it was. */
+static bool read_copy(struct ht_locate_cache *c, const struct ht_locate_in *in,
+		      const struct ht_image_at *image, unsigned want,
+		      struct entry *e)
+{
+	HT_AUTO_FREE struct ht_facts *facts = calloc(1, sizeof(*facts));
+	HT_AUTO_FD int fd = -1;
+	bool gone = e->code != HT_OK;
+
+	if (!facts || ht_image_copy(in, image, &fd, NULL) != HT_OK ||
+	    parse(c, in, fd, -1, want | HT_FACTS_LIVE, facts, NULL) != HT_OK)
+		return false;
+	if (!(gone && in->pid > 0) && !tells_enough(facts))
+		return false;
+	e->facts = *facts;
+	e->code = HT_OK;
+	e->live = image->start;
+	return true;
+}
+
 static void read_entry(struct ht_locate_cache *c, const struct ht_locate_in *in,
 		       const struct ht_image_at *image, struct entry *e)
 {
@@ -82,27 +110,30 @@ static void read_entry(struct ht_locate_cache *c, const struct ht_locate_in *in,
 	HT_AUTO_FD int debug_fd = -1;
 	unsigned want = image->exe ? HT_FACTS_IS_EXE : 0;
 	const struct entry *plain = find(c, image, false);
+	struct ht_found f;
 
 	if (e->debug && plain && plain->live) {
 		e->live = plain->live; /* addresses do not fit a debug file's */
 		e->facts = plain->facts;
 		return;
 	}
-	e->code = ht_image_open(in, image, &fd, &e->err);
-	if (e->code != HT_OK && in->pid > 0 && !e->debug &&
-	    ht_image_copy(in, image, &fd, NULL) == HT_OK) {
-		e->code = HT_OK;
-		e->live = image->start;
-		want |= HT_FACTS_LIVE;
-	}
-	if (e->code != HT_OK)
-		return;
 	if (!e->debug)
 		want |= HT_FACTS_NO_SYMTAB;
-	else if (plain && plain->code == HT_OK)
+	e->code = ht_image_open(in, image, &fd, &e->err);
+	if (e->code != HT_OK) {
+		if (!e->debug)
+			read_copy(c, in, image, want, e);
+		return;
+	}
+	if (e->debug && plain && plain->code == HT_OK)
 		debug_fd =
 			ht_debugfile_open(in->pid, image->path, &plain->facts);
 	e->code = parse(c, in, fd, debug_fd, want, &e->facts, &e->err);
+	if (e->debug || e->code != HT_OK)
+		return;
+	ht_place_image(image, &e->facts, &f);
+	if (!ht_is_same_build(in, &f))
+		read_copy(c, in, image, want, e);
 }
 
 enum ht_code ht_cache_facts(struct ht_locate_cache *c,

@@ -20,6 +20,9 @@ struct ht_found {
 
 void ht_place_image(const struct ht_image_at *at, const struct ht_facts *x,
 		    struct ht_found *ret);
+/* Whether the file's build id is the one that the target has mapped; true where
+ * there is nothing to compare. */
+bool ht_is_same_build(const struct ht_locate_in *in, const struct ht_found *f);
 
 /* --- locate_cache.c: facts of files, each parsed once ----------------------
  */

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/memory/core_files.h"
+#include "agent/memory/core_threads.h"
 #include "common/cleanup.h"
 
 /* NT_386_TLS is not in every elf.h. */
@@ -36,6 +38,8 @@ struct opening {
 	struct core_ctx *ctx;
 	struct ht_core *core;
 	size_t vmas_capacity, text_used, text_capacity;
+	struct ht_core_auxv auxv;
+	bool files, tls; /* notes that were there */
 };
 
 /* --- reading -----------------------------------------------------------------
@@ -318,6 +322,7 @@ static void take_tls(struct opening *o, const uint8_t *at, size_t n)
 
 	if (o->word != 4 || core->threads_n == 0)
 		return;
+	o->tls = true;
 	t = &core->threads[core->threads_n - 1];
 	for (size_t i = 0; i + 16 <= n; i += 16) {
 		uint32_t entry[2];
@@ -378,6 +383,20 @@ static enum ht_code take_files(struct opening *o, const uint8_t *at, size_t n,
 	return HT_OK;
 }
 
+static void take_auxv(struct opening *o, const uint8_t *at, size_t n)
+{
+	const size_t w = o->word;
+
+	for (size_t i = 0; i + 2 * w <= n; i += 2 * w) {
+		const uint64_t type = word_at(o, at + i);
+
+		if (type == AT_PHDR)
+			o->auxv.phdr = word_at(o, at + i + w);
+		else if (type == AT_EXECFN)
+			o->auxv.execfn = word_at(o, at + i + w);
+	}
+}
+
 static enum ht_code take_note(struct opening *o, uint32_t type,
 			      const uint8_t *at, size_t n, struct ht_err *err)
 {
@@ -385,9 +404,13 @@ static enum ht_code take_note(struct opening *o, uint32_t type,
 	case NT_PRSTATUS:
 		return take_prstatus(o, at, n, err);
 	case NT_FILE:
+		o->files = true;
 		return take_files(o, at, n, err);
 	case NT_PRPSINFO:
 		take_prpsinfo(o, at, n);
+		return HT_OK;
+	case NT_AUXV:
+		take_auxv(o, at, n);
 		return HT_OK;
 	case NOTE_386_TLS:
 		take_tls(o, at, n);
@@ -475,6 +498,36 @@ static enum ht_code take_elf(struct opening *o, struct ht_err *err)
 	return HT_OK;
 }
 
+static enum ht_code name_part(void *ctx, const struct ht_core_part *part,
+			      struct ht_err *err)
+{
+	struct opening *o = ctx;
+	struct ht_core *core = o->core;
+
+	if (part->exe && part->offset == 0) {
+		core->exe_start = part->start;
+		snprintf(core->exe, sizeof(core->exe), "%s", part->path);
+	}
+	return name_range(o, part->start, part->end, part->offset, part->path,
+			  strlen(part->path), err);
+}
+
+/* What notes that are not there would have said, from memory. */
+static enum ht_code take_memory(struct opening *o, struct ht_err *err)
+{
+	struct ht_core *core = o->core;
+	enum ht_code code = HT_OK;
+
+	if (!o->files)
+		code = ht_core_files_find(&core->reader, &core->maps, &o->auxv,
+					  core->comm, name_part, o, err);
+	settle_maps(&core->maps);
+	if (o->word == 4 && !o->tls)
+		ht_core_threads_find(&core->reader, &core->maps, core->threads,
+				     core->threads_n);
+	return code;
+}
+
 enum ht_code ht_core_open(const char *path, struct ht_core *ret,
 			  struct ht_err *err)
 {
@@ -510,7 +563,10 @@ enum ht_code ht_core_open(const char *path, struct ht_core *ret,
 	ctx->fd = ht_take_fd(&fd);
 	ret->reader.word = o.word;
 	ret->reader.bytes_left = UINT64_MAX;
-	return HT_OK;
+	code = take_memory(&o, err);
+	if (code != HT_OK)
+		ht_core_close(ret);
+	return code;
 }
 
 void ht_core_close(struct ht_core *c)

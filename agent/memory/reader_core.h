@@ -16,13 +16,15 @@
 
 struct ht_core {
 	struct ht_reader reader;
-	struct ht_maps maps;	      /* PT_LOAD ranges and NT_FILE names */
+	struct ht_maps maps;	      /* PT_LOAD ranges; NT_FILE names, or the
+				       * dynamic loader's (core_files.h) */
 	struct ht_pages_source pages; /* every page: HT_PAGE_UNKNOWN */
 	struct ht_thread_state *threads;
 	size_t threads_n;
 	uint64_t pid;
 	char comm[17];
-	char exe[256]; /* path of the executable as NT_FILE names it */
+	char exe[256];	    /* path of the executable, as in maps */
+	uint64_t exe_start; /* of its first mapping; 0: the lowest file */
 };
 
 /* word follows from the file's class: x86-64 or i386. HT_UNSUPPORTED: no core

@@ -3,14 +3,16 @@
  * Check: holds heaptide's figures of a process to that process's own words.
  *
  *   check [--scan|--any] [--child] OUT COMMAND...
+ *   check [--scan|--any] --core CORE [--exe PROGRAM] OUT
  *
  * Starts COMMAND (the probe, through whatever loader), measures it at rest,
  * lets it write malloc_info, mallinfo and what it put into its tcaches to OUT,
  * measures it again, and compares figure by figure, to the byte. --scan:
  * without symbols and debug information; --any: by whatever way is found (else
- * by symbol and DWARF). --child: COMMAND's last descendant is the probe. Prints
- * one line for each difference. Exit status: 0 none, 1 some, 2 it could not be
- * measured.
+ * by symbol and DWARF). --child: COMMAND's last descendant is the probe.
+ * --core: a core file of it, written after OUT was, in the place of the
+ * process. Prints one line for each difference. Exit status: 0 none, 1 some, 2
+ * it could not be measured.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -353,21 +355,28 @@ static struct program launch(char **command)
 	return p;
 }
 
-static enum ht_code measure(pid_t pid, enum how how, struct ht_snapshot *ret,
-			    struct ht_err *err)
+/* A process, or (pid 0) a core file. */
+struct subject {
+	pid_t pid;
+	const char *core, *exe;
+};
+
+static enum ht_code measure(const struct subject *of, enum how how,
+			    struct ht_snapshot *ret, struct ht_err *err)
 {
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
 	struct ht_request q = HT_REQUEST_DEFAULT;
 	char agent[4096];
 	enum ht_code code;
 
-	q.mode = HT_MODE_EXACT;
+	q.mode = of->core ? HT_MODE_CORE : HT_MODE_EXACT;
 	q.timeout_ms = ANSWER_MS;
 	if (how == HOW_SCAN)
 		q.flags |= HT_NO_DEBUG_INFO;
 	code = ht_client_find_agent(agent, sizeof(agent), err);
 	if (code == HT_OK)
-		code = ht_client_start(agent, pid, NULL, NULL, &client, err);
+		code = ht_client_start(agent, of->pid, of->core, of->exe,
+				       &client, err);
 	if (code == HT_OK)
 		code = ht_client_sample(&client, &q, ret, NULL, NULL, err);
 	return code;
@@ -422,21 +431,21 @@ static enum ht_code check(struct program *p, const char *out, enum how how,
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot before, after;
 	HT_AUTO_FREE struct said *said = calloc(1, sizeof(*said));
+	struct subject of = {0};
 	enum ht_code code;
-	pid_t pid;
 
 	ht_snapshot_init(&before);
 	ht_snapshot_init(&after);
 	if (!said || !program_says(p, "ready", ANSWER_MS))
 		return ht_fail(err, HT_GONE, "the probe did not get ready");
-	pid = child ? last_descendant(p->pid) : p->pid;
-	code = measure(pid, how, &before, err);
+	of.pid = child ? last_descendant(p->pid) : p->pid;
+	code = measure(&of, how, &before, err);
 	if (code != HT_OK)
 		return code;
 	program_tell(p, "x");
 	if (!program_says(p, "done", ANSWER_MS) || !read_said(out, said))
 		return ht_fail(err, HT_GONE, "the probe said nothing");
-	code = measure(pid, how, &after, err);
+	code = measure(&of, how, &after, err);
 	if (code != HT_OK)
 		return code;
 	print_summary(&before);
@@ -447,14 +456,44 @@ static enum ht_code check(struct program *p, const char *out, enum how how,
 	return HT_OK;
 }
 
+static enum ht_code check_core(const struct subject *of, const char *out,
+			       enum how how, struct ht_err *err)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	HT_AUTO_FREE struct said *said = calloc(1, sizeof(*said));
+	enum ht_code code;
+
+	ht_snapshot_init(&s);
+	if (!said || !read_said(out, said))
+		return ht_fail(err, HT_GONE, "the probe said nothing");
+	code = measure(of, how, &s, err);
+	if (code != HT_OK)
+		return code;
+	print_summary(&s);
+	compare(&s, said);
+	is_located(&s, how);
+	return HT_OK;
+}
+
+static enum ht_code check_command(char **argv, enum how how, bool child,
+				  struct ht_err *err)
+{
+	struct program p = launch(argv + 1);
+	enum ht_code code = check(&p, argv[0], how, child, err);
+
+	program_end(&p);
+	return code;
+}
+
 int main(int argc, char **argv)
 {
-	static const char usage[] = "usage: check [--scan|--any] [--child] OUT "
-				    "COMMAND...\n";
+	static const char usage[] =
+		"usage: check [--scan|--any] [--child] OUT COMMAND...\n"
+		"       check [--scan|--any] --core CORE [--exe PROGRAM] OUT\n";
 	enum how how = HOW_DWARF;
 	bool child = false;
+	struct subject of = {0};
 	struct ht_err err = {0};
-	struct program p;
 	enum ht_code code;
 
 	for (argv++, argc--; argc && argv[0][0] == '-'; argv++, argc--) {
@@ -464,17 +503,20 @@ int main(int argc, char **argv)
 			how = HOW_ANY;
 		else if (strcmp(argv[0], "--child") == 0)
 			child = true;
+		else if (strcmp(argv[0], "--core") == 0 && argc > 1)
+			of.core = (argc--, *++argv);
+		else if (strcmp(argv[0], "--exe") == 0 && argc > 1)
+			of.exe = (argc--, *++argv);
 		else
 			argc = 1;
 	}
-	if (argc < 2) {
+	if (argc < (of.core ? 1 : 2)) {
 		fputs(usage, stderr);
 		return 2;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	p = launch(argv + 1);
-	code = check(&p, argv[0], how, child, &err);
-	program_end(&p);
+	code = of.core ? check_core(&of, argv[0], how, &err)
+		       : check_command(argv, how, child, &err);
 	if (code != HT_OK) {
 		printf("%s: %s\n", ht_code_label(code), err.msg);
 		return 2;
