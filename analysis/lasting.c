@@ -241,7 +241,8 @@ static enum ht_growth_kind kind_of(const struct ht_trend *t, double least)
 	if (!(t->t >= ht_t.lasting_t) || t->rise < least ||
 	    (t->pace > ht_t.pace_most && length_of(t) < 24) ||
 	    t->rise < ht_t.lasting_spread * t->spread ||
-	    t->rise < ht_t.lasting_drop * t->drop)
+	    t->rise < ht_t.lasting_drop * t->drop ||
+	    t->rise < ht_t.lasting_step * fabs(t->step))
 		return HT_GROWTH_NONE;
 	if (!(t->late_t >= ht_t.lasting_late_t))
 		return t->pace > 0.1 && t->pace < 1 ? HT_GROWTH_SLOWING
@@ -377,7 +378,9 @@ static double least_of(const struct look *l, enum ht_lasting_what what)
 static void in_growths_words(const struct look *l, struct ht_lasting *g)
 {
 	const struct ht_trend *t = &g->trend;
-	double half = 1.28 * t->se;
+	/* 80 % of what the fit does not know, and what no fit knows: how much
+	 * of a page each chunk takes with it, the peak of tomorrow */
+	double half = hypot(ht_t.speed_se * t->se, ht_t.speed_model * t->slope);
 
 	g->growth = (struct ht_growth){
 		.kind = g->kind,

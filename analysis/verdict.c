@@ -538,12 +538,15 @@ static int64_t first_asked(const struct ht_series *s, int64_t to_ns)
 void ht_verdict(const struct ht_series *s, int64_t now_ns,
 		const struct ht_snapshot *latest, struct ht_verdict *ret)
 {
+	/* as of the newest row: whoever asks later is told the same */
+	int64_t last_ns = s->rows ? s->time_ns[s->rows - 1] : now_ns;
+	int64_t to_ns = now_ns < last_ns ? now_ns : last_ns;
 	struct asked a = {.s = s,
-			  .from_ns = first_asked(s, now_ns),
-			  .to_ns = now_ns,
+			  .from_ns = first_asked(s, to_ns),
+			  .to_ns = to_ns,
 			  .latest = latest};
 
-	if (now_ns - a.from_ns >= HT_LASTING_FROM_NS)
+	if (to_ns - a.from_ns >= HT_LASTING_FROM_NS)
 		judge_long(&a, ret);
 	else
 		judge_short(&a, ret);

@@ -43,8 +43,10 @@ static enum ht_code read_series(struct ht_store *store,
 {
 	int64_t to = o->until_ns ? o->until_ns : INT64_MAX;
 
-	if (ask->mixed && !o->since_ns && !o->until_ns)
-		return ht_store_series_mixed(store, p->id, 0, p->last_ns,
+	/* a verdict as of then is what it was then: read the same way */
+	if (ask->mixed)
+		return ht_store_series_mixed(store, p->id, o->since_ns,
+					     to < p->last_ns ? to : p->last_ns,
 					     ask->parts, ask->metrics, ret,
 					     err);
 	return ht_store_series_of(store, p->id, o->since_ns, to, ask->max_rows,

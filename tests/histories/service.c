@@ -409,6 +409,14 @@ static int64_t wall_ns(const struct service *s, double t)
 	return (int64_t)(((double)T0 + t + clock) * HT_NS_PER_S);
 }
 
+/* What leaks in an arena takes its part of pages with it. */
+static double rate_of_heap(enum leak_kind k)
+{
+	return k == LEAK_MMAPPED || k == LEAK_OUTSIDE || k == LEAK_DOUBLING
+		       ? 1
+		       : 1.02;
+}
+
 static void set_truth(struct service *s, double from, double to)
 {
 	const struct ht_case *c = s->c;
@@ -416,7 +424,7 @@ static void set_truth(struct service *s, double from, double to)
 	double end = c->end_day > 0 ? c->end_day * DAY : INFINITY;
 
 	s->life->leak_from = s->life->leak_to = INT64_MAX;
-	s->life->leak_per_h = c->mb_h * MIB;
+	s->life->leak_per_h = c->mb_h * MIB * rate_of_heap(c->leak);
 	if (c->leak == LEAK_NONE || begin >= to)
 		return;
 	s->life->leak_from = wall_ns(s, begin);
