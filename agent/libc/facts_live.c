@@ -7,11 +7,11 @@
 #include <string.h>
 
 #include "agent/libc/facts_scan.h"
+#include "agent/memory/page.h"
 
 #define LAST_FD	     252u /* bin 127 takes no size: always linked to itself */
 #define THREADS_SANE (UINT64_C(1) << 22)
 #define N_MMAPS_MAX  0x10000u
-#define PAGE	     4096u
 
 static uint64_t value(const uint8_t *image, struct ht_place at)
 {
@@ -69,12 +69,12 @@ static bool tcache_words(const struct ht_layout_row *row, const uint8_t *image)
 	uint64_t bins = value(image, row->at[HT_P_PAR_TCACHE_BINS]);
 
 	return row->at[HT_P_PAR_TCACHE_BINS].size && bins == 64 &&
-	       value(image, row->at[HT_P_PAR_TCACHE_COUNT]) < PAGE;
+	       value(image, row->at[HT_P_PAR_TCACHE_COUNT]) < HT_PAGE_SIZE;
 }
 
 static bool is_huge_size(uint64_t size)
 {
-	return (size & (size - 1)) == 0 && (size == 0 || size > PAGE);
+	return (size & (size - 1)) == 0 && (size == 0 || size > HT_PAGE_SIZE);
 }
 
 /* Counters and limits that no use of malloc, and hardly a tunable, breaks. */
@@ -130,7 +130,8 @@ void ht_facts_scan_live(const struct ht_elf *e, struct ht_facts *ret)
 			if (a == at - 2 * w && ht_elf_word(e, at + w, &b) &&
 			    b == a)
 				consider_arena(e, at, ret);
-			if (a >= PAGE && ht_elf_word(e, at + 3 * w, &b) &&
+			if (a >= HT_PAGE_SIZE &&
+			    ht_elf_word(e, at + 3 * w, &b) &&
 			    b == (w == 8 ? 8u : 2u) &&
 			    !consider_par(e, at, true, ret))
 				consider_par(e, at, false, ret);

@@ -14,8 +14,8 @@ static uint64_t CLASS(size_of)(const uint8_t *head)
 	uint64_t size = 0;
 
 	memcpy(&e, head, sizeof(e));
-	if (e.e_phentsize != sizeof(ELF(Phdr)) || e.e_phoff > PAGE ||
-	    e.e_phnum > (PAGE - e.e_phoff) / sizeof(ELF(Phdr)))
+	if (e.e_phentsize != sizeof(ELF(Phdr)) || e.e_phoff > HT_PAGE_SIZE ||
+	    e.e_phnum > (HT_PAGE_SIZE - e.e_phoff) / sizeof(ELF(Phdr)))
 		return 0;
 	for (unsigned i = 0; i < e.e_phnum; i++) {
 		ELF(Phdr) p;

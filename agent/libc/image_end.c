@@ -5,11 +5,11 @@
  * kernel shows both as one mapping.
  */
 #include "agent/libc/image.h"
+#include "agent/memory/page.h"
 
 #include <elf.h>
 #include <string.h>
 
-#define PAGE	    UINT64_C(4096)
 #define HEADERS_MAX 64
 
 struct load {
@@ -70,5 +70,6 @@ uint64_t ht_image_memory_end(struct ht_reader *r, uint64_t start)
 	}
 	if (high <= low)
 		return 0;
-	return (start + high - (low & ~(PAGE - 1)) + PAGE - 1) & ~(PAGE - 1);
+	return (start + high - (low & ~(HT_PAGE_SIZE - 1)) + HT_PAGE_SIZE - 1) &
+	       ~(HT_PAGE_SIZE - 1);
 }

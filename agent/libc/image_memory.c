@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "agent/libc/image.h"
+#include "agent/memory/page.h"
 #include "common/cleanup.h"
 
-#define PAGE	    4096u
 #define COPY_MAX    (UINT64_C(16) << 20) /* libc has 2 MiB */
 #define SYMBOLS_MAX 65536u
 /* Section headers that are made: none, .dynsym, .dynstr, relocations, notes. */
@@ -59,7 +59,7 @@ static void read_segments(struct ht_reader *r, const struct copy *c,
 		uint64_t n = ht_reader_some(r, c->start + from, c->bytes + from,
 					    (size_t)(end - from));
 
-		from = n ? from + n : (from | (PAGE - 1)) + 1;
+		from = n ? from + n : (from | (HT_PAGE_SIZE - 1)) + 1;
 	}
 }
 
@@ -67,11 +67,11 @@ static enum ht_code copy_image(const struct ht_locate_in *in,
 			       const struct ht_image_at *image, int fd,
 			       struct ht_err *err)
 {
-	uint8_t head[PAGE] = {0};
+	uint8_t head[HT_PAGE_SIZE] = {0};
 	struct copy c = {.start = image->start};
 	bool wide;
-	enum ht_code code =
-		ht_reader_read(in->reader, image->start, head, PAGE, err);
+	enum ht_code code = ht_reader_read(in->reader, image->start, head,
+					   HT_PAGE_SIZE, err);
 
 	if (code != HT_OK)
 		return code;
@@ -91,7 +91,7 @@ static enum ht_code copy_image(const struct ht_locate_in *in,
 	if (c.bytes == MAP_FAILED)
 		return ht_fail(err, HT_NOMEM, "copy of %s", image->path);
 	read_segments(in->reader, &c, 0, c.size);
-	memcpy(c.bytes, head, c.size < PAGE ? c.size : PAGE);
+	memcpy(c.bytes, head, c.size < HT_PAGE_SIZE ? c.size : HT_PAGE_SIZE);
 	wide ? settle_64(&c) : settle_32(&c);
 	munmap(c.bytes, c.size + SECTIONS * sizeof(Elf64_Shdr));
 	return HT_OK;

@@ -11,9 +11,8 @@
 
 #include "agent/libc/debugfile.h"
 #include "agent/libc/locate_int.h"
+#include "agent/memory/page.h"
 #include "common/cleanup.h"
-
-#define PAGE 4096u
 
 struct survey {
 	const struct ht_locate_in *in;
@@ -42,13 +41,14 @@ void ht_place_image(const struct ht_image_at *at, const struct ht_facts *x,
 	for (unsigned i = 0; i < x->loads_n; i++) {
 		const struct ht_facts_load *l = &x->load[i];
 
-		if (l->offset / PAGE == 0 && !ret->bias)
-			ret->bias =
-				at->start - (l->vaddr & ~(uint64_t)(PAGE - 1));
+		if (l->offset / HT_PAGE_SIZE == 0 && !ret->bias)
+			ret->bias = at->start -
+				    (l->vaddr & ~(uint64_t)(HT_PAGE_SIZE - 1));
 		if (l->vaddr + l->memsz > high)
 			high = l->vaddr + l->memsz;
 	}
-	ret->end = (ret->bias + high + PAGE - 1) & ~(uint64_t)(PAGE - 1);
+	ret->end = (ret->bias + high + HT_PAGE_SIZE - 1) &
+		   ~(uint64_t)(HT_PAGE_SIZE - 1);
 }
 
 bool ht_is_same_build(const struct ht_locate_in *in, const struct ht_found *f)

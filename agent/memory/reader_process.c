@@ -15,6 +15,7 @@
  * memory private. So it comes first only for blocks of pages that nobody
  * shares.
  */
+#include "agent/memory/page.h"
 #include "agent/memory/reader.h"
 
 #include <errno.h>
@@ -31,7 +32,6 @@
 #include "common/cleanup.h"
 
 #define BUDGET (UINT64_C(1) << 44) /* 16 TiB: far above any sane walk */
-#define PAGE   4096u		   /* x86 */
 
 struct process {
 	pid_t pid;
@@ -125,11 +125,11 @@ struct run {
 static struct run run_of(const uint64_t *entry, size_t n, uint64_t addr,
 			 size_t len)
 {
-	struct run run = {PAGE - addr % PAGE, entry[0] & STATES,
+	struct run run = {HT_PAGE_SIZE - addr % HT_PAGE_SIZE, entry[0] & STATES,
 			  !is_shared(entry[0])};
 
 	for (size_t i = 1; i < n && (entry[i] & STATES) == run.state; i++) {
-		run.len += PAGE;
+		run.len += HT_PAGE_SIZE;
 		run.pinnable &= !is_shared(entry[i]);
 	}
 	run.len = run.len < len ? run.len : len;
@@ -158,8 +158,8 @@ static size_t read_run(const struct process *p, uint64_t addr, void *buf,
 static size_t read_block(const struct process *p, uint64_t addr, char *buf,
 			 size_t len)
 {
-	uint64_t entry[ENTRIES], first = addr / PAGE;
-	uint64_t n = (addr + len - 1) / PAGE - first + 1;
+	uint64_t entry[ENTRIES], first = addr / HT_PAGE_SIZE;
+	uint64_t n = (addr + len - 1) / HT_PAGE_SIZE - first + 1;
 	size_t got = 0, more = 1;
 	ssize_t bytes;
 
@@ -169,10 +169,10 @@ static size_t read_block(const struct process *p, uint64_t addr, char *buf,
 	if (bytes < (ssize_t)sizeof(entry[0]))
 		return 0; /* beyond all that a process can have */
 	n = (uint64_t)bytes / sizeof(entry[0]);
-	if (len > (first + n) * PAGE - addr)
-		len = (size_t)((first + n) * PAGE - addr);
+	if (len > (first + n) * HT_PAGE_SIZE - addr)
+		len = (size_t)((first + n) * HT_PAGE_SIZE - addr);
 	while (more > 0 && got < len) {
-		uint64_t i = (addr + got) / PAGE - first;
+		uint64_t i = (addr + got) / HT_PAGE_SIZE - first;
 		struct run run =
 			run_of(&entry[i], n - i, addr + got, len - got);
 

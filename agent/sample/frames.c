@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/memory/page.h"
 #include "common/cleanup.h"
 
 #define PROGRAM_HEADERS_MAX 64
@@ -26,12 +27,11 @@ extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t as,
 
 /* libunwind asks word by word, thousands of times for one stack; the target is
  * at rest meanwhile, so pages may be kept. */
-#define PAGES	  16u
-#define PAGE_SIZE 4096u
+#define PAGES 16u
 
 struct page {
-	uint64_t number; /* address / PAGE_SIZE; 0: empty */
-	uint8_t bytes[PAGE_SIZE];
+	uint64_t number; /* address / HT_PAGE_SIZE; 0: empty */
+	uint8_t bytes[HT_PAGE_SIZE];
 };
 
 struct frames {
@@ -44,14 +44,14 @@ struct frames {
 /* The page of addr, read if need be; NULL: it cannot be read whole. */
 static const struct page *page_of(struct frames *f, uint64_t addr)
 {
-	uint64_t number = addr / PAGE_SIZE;
+	uint64_t number = addr / HT_PAGE_SIZE;
 	struct page *p = &f->page[number % PAGES];
 
 	if (p->number == number)
 		return p;
 	p->number = 0;
-	if (ht_reader_some(f->reader, number * PAGE_SIZE, p->bytes, PAGE_SIZE) <
-	    PAGE_SIZE)
+	if (ht_reader_some(f->reader, number * HT_PAGE_SIZE, p->bytes,
+			   HT_PAGE_SIZE) < HT_PAGE_SIZE)
 		return NULL;
 	p->number = number;
 	return p;
@@ -59,9 +59,10 @@ static const struct page *page_of(struct frames *f, uint64_t addr)
 
 static bool read_word(struct frames *f, uint64_t addr, uint64_t *ret)
 {
-	uint64_t in_page = addr % PAGE_SIZE;
-	const struct page *p =
-		in_page <= PAGE_SIZE - sizeof(*ret) ? page_of(f, addr) : NULL;
+	uint64_t in_page = addr % HT_PAGE_SIZE;
+	const struct page *p = in_page <= HT_PAGE_SIZE - sizeof(*ret)
+				       ? page_of(f, addr)
+				       : NULL;
 
 	if (!p)
 		return ht_reader_read(f->reader, addr, ret, sizeof(*ret),

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/walk/arena.h"
+#include "agent/walk/chunk.h"
 
-#define SIZE_FLAGS UINT64_C(7)
 #define TABLES_MAX ((size_t)34 << 20) /* of the 64 MiB we may take */
 
 /* --- the sums
@@ -25,15 +25,15 @@ static void take_from(struct ht_class_count *c, uint64_t chunks, uint64_t bytes)
 
 static void settle_cached(struct ht_arena_walk *aw, const struct ht_segment *s)
 {
-	size_t to = ht_cached_from(aw->walk->roots, s->end);
+	size_t to = ht_cached_from(aw->in.walk->roots, s->end);
 
-	for (size_t i = ht_cached_from(aw->walk->roots, s->first); i < to;
+	for (size_t i = ht_cached_from(aw->in.walk->roots, s->first); i < to;
 	     i++) {
-		uint64_t size = aw->walk->roots->cached[i].size;
+		uint64_t size = aw->in.walk->roots->cached[i].size;
 
 		if (size == 0)
 			continue;
-		take_from(&aw->in_use[ht_class_of(size)], 1, size);
+		take_from(&aw->met.in_use[ht_class_of(size)], 1, size);
 		aw->figures.tcache += size;
 	}
 }
@@ -44,19 +44,20 @@ static void settle_in_use(struct ht_arena_walk *aw)
 	struct ht_arena *a = &aw->figures;
 
 	for (unsigned c = 0; c < HT_EXACT_CLASSES; c++)
-		aw->in_use[c].bytes = aw->in_use[c].chunks * ht_class_max(c);
-	for (unsigned i = 0; i < aw->layout->fastbins; i++) {
-		uint64_t size = ht_fastbin_size(aw->layout, i);
+		aw->met.in_use[c].bytes =
+			aw->met.in_use[c].chunks * ht_class_max(c);
+	for (unsigned i = 0; i < aw->in.layout->fastbins; i++) {
+		uint64_t size = ht_fastbin_size(aw->in.layout, i);
 
-		take_from(&aw->in_use[ht_class_of(size)], aw->fast[i].chunks,
-			  aw->fast[i].bytes);
-		a->fastbin += aw->fast[i].bytes;
+		take_from(&aw->met.in_use[ht_class_of(size)],
+			  aw->listed.fast[i].chunks, aw->listed.fast[i].bytes);
+		a->fastbin += aw->listed.fast[i].bytes;
 	}
-	for (size_t i = 0; i < aw->segments; i++)
-		settle_cached(aw, &aw->segment[i]);
+	for (size_t i = 0; i < aw->extent.segments; i++)
+		settle_cached(aw, &aw->extent.segment[i]);
 	for (unsigned c = 0; c < HT_CLASSES; c++) {
-		a->in_use += aw->in_use[c].bytes;
-		a->in_use_chunks += aw->in_use[c].chunks;
+		a->in_use += aw->met.in_use[c].bytes;
+		a->in_use_chunks += aw->met.in_use[c].chunks;
 	}
 }
 
@@ -64,11 +65,11 @@ static void settle_free(struct ht_arena_walk *aw)
 {
 	struct ht_arena *a = &aw->figures;
 
-	a->unsorted = aw->bin[1].bytes;
+	a->unsorted = aw->listed.bin[1].bytes;
 	for (unsigned i = 2; i <= HT_BINS; i++)
 		*(i <= HT_SMALL_LAST ? &a->small : &a->large) +=
-			aw->bin[i].bytes;
-	a->top = aw->top_end - aw->top;
+			aw->listed.bin[i].bytes;
+	a->top = aw->extent.top_end - aw->extent.top;
 	a->free = a->tcache + a->fastbin + a->unsorted + a->small + a->large +
 		  a->top;
 }
@@ -81,9 +82,9 @@ static void settle_system(struct ht_arena_walk *aw)
 
 	if (sum == a->system)
 		return;
-	if (!aw->walk->in->moving && !aw->root->cut)
-		ht_walk_find(aw->walk->out, "arena_sum", aw->root->address,
-			     aw->root->index,
+	if (!aw->in.walk->in->moving && !aw->in.root->cut)
+		ht_walk_find(aw->in.walk->out, "arena_sum",
+			     aw->in.root->address, aw->in.root->index,
 			     "chunks and overhead add up to %" PRIu64
 			     ", system_mem is %" PRIu64,
 			     sum, a->system);
@@ -97,18 +98,18 @@ static void settle_system(struct ht_arena_walk *aw)
 
 static bool add_heaps(struct ht_arena_walk *aw)
 {
-	for (size_t i = 0; i < aw->segments; i++) {
-		const struct ht_segment *s = &aw->segment[i];
-		struct ht_heap *h = ht_snapshot_add_heap(aw->walk->out);
+	for (size_t i = 0; i < aw->extent.segments; i++) {
+		const struct ht_segment *s = &aw->extent.segment[i];
+		struct ht_heap *h = ht_snapshot_add_heap(aw->in.walk->out);
 
 		if (!h)
 			return false;
-		h->arena = aw->root->index;
+		h->arena = aw->in.root->index;
 		h->address = s->start;
 		h->size = s->end - s->start;
-		if (aw->pages[i].known)
-			h->resident = ht_pages_resident(&aw->pages[i], s->start,
-							s->end);
+		if (aw->extent.pages[i].known)
+			h->resident = ht_pages_resident(&aw->extent.pages[i],
+							s->start, s->end);
 	}
 	return true;
 }
@@ -116,21 +117,23 @@ static bool add_heaps(struct ht_arena_walk *aw)
 /* The size of the last remainder, if it still is a chunk: a hint only. */
 static uint64_t last_remainder(const struct ht_arena_walk *aw)
 {
-	uint64_t head, at = aw->root->last_remainder;
+	uint64_t head, at = aw->in.root->last_remainder;
 
 	if (at == 0)
 		return 0;
-	for (size_t i = 0; i < aw->segments; i++)
-		if (at >= aw->segment[i].first && at < aw->segment[i].end &&
-		    ht_reader_word(aw->walk->in->reader, at + aw->layout->word,
-				   &head, NULL) == HT_OK)
-			return head & ~SIZE_FLAGS;
+	for (size_t i = 0; i < aw->extent.segments; i++)
+		if (at >= aw->extent.segment[i].first &&
+		    at < aw->extent.segment[i].end &&
+		    ht_reader_word(aw->in.walk->in->reader,
+				   at + aw->in.layout->word, &head,
+				   NULL) == HT_OK)
+			return head & ~HT_SIZE_FLAGS;
 	return HT_UNKNOWN;
 }
 
 static void describe(struct ht_arena_walk *aw)
 {
-	const struct ht_arena_root *r = aw->root;
+	const struct ht_arena_root *r = aw->in.root;
 	struct ht_arena *a = &aw->figures;
 
 	a->index = r->index;
@@ -142,23 +145,28 @@ static void describe(struct ht_arena_walk *aw)
 	a->contiguous = ht_arena_contiguous(r);
 	a->space = r->space;
 	a->last_remainder = last_remainder(aw);
+	a->resident = aw->swept.resident;
+	a->retained = aw->swept.retained;
+	a->resident_free = aw->swept.resident_free;
+	a->trimmable = aw->swept.trimmable;
+	a->pinned = aw->swept.pinned;
 }
 
 static bool add_rows(struct ht_arena_walk *aw)
 {
-	struct ht_walk *w = aw->walk;
+	struct ht_walk *w = aw->in.walk;
 	struct ht_arena *row = ht_snapshot_add_arena(w->out);
 	bool ok = row;
 
 	if (row)
 		*row = aw->figures;
 	if (ok && w->in->want & HT_WANT_BINS)
-		ok = ht_bins_add_rows(aw);
+		ok = ht_bins_add_rows(&aw->in, &aw->listed);
 	if (ok && w->in->want & HT_WANT_HEAPS)
 		ok = add_heaps(aw);
-	for (size_t i = 0; ok && i < aw->segments; i++)
-		ok = ht_ranges_add(&w->arenas, aw->segment[i].start,
-				   aw->segment[i].end);
+	for (size_t i = 0; ok && i < aw->extent.segments; i++)
+		ok = ht_ranges_add(&w->arenas, aw->extent.segment[i].start,
+				   aw->extent.segment[i].end);
 	return ok;
 }
 
@@ -182,14 +190,14 @@ static enum ht_code refresh(struct ht_walk *w, struct ht_arena_root *root,
 /* Reading a page would swap it in: its memory is the target's to ask for. */
 static void warn_unread(const struct ht_arena_walk *aw)
 {
-	if (aw->unread == 0)
+	if (aw->met.unread == 0)
 		return;
-	aw->walk->unread = true;
-	ht_snapshot_warn(aw->walk->out,
+	aw->in.walk->unread = true;
+	ht_snapshot_warn(aw->in.walk->out,
 			 "arena %" PRIu64 ": %" PRIu64 " bytes were not "
 			 "walked: pages among them are swapped out, and stay "
 			 "so",
-			 aw->root->index, aw->unread);
+			 aw->in.root->index, aw->met.unread);
 }
 
 size_t ht_walk_tables_max(const struct ht_walk_in *in)
@@ -197,52 +205,60 @@ size_t ht_walk_tables_max(const struct ht_walk_in *in)
 	return in->tables_max ?: TABLES_MAX;
 }
 
+/* What the lists say, then where it lies. */
+static void list_and_sweep(struct ht_arena_walk *aw)
+{
+	bool listed = !aw->listed.overflowed && !aw->met.links.full;
+
+	if (listed)
+		ht_bins_begin(&aw->in, &aw->met, &aw->listed);
+	else
+		ht_overflow_end(aw);
+	ht_sweep(&aw->in, &aw->extent, &aw->met, &aw->swept);
+	if (listed)
+		ht_bins_end(&aw->listed);
+}
+
 static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 {
-	size_t limit = ht_walk_tables_max(aw->walk->in);
-	enum ht_code code = ht_segments_find(aw, err);
+	size_t limit = ht_walk_tables_max(aw->in.walk->in);
+	enum ht_code code = ht_segments_find(&aw->in, &aw->extent, err);
 
-	ht_links_init(&aw->links, aw->layout, aw->root->address, aw->segment,
-		      aw->segments, limit);
-	for (size_t i = 0; code == HT_OK && i < aw->segments; i++)
+	ht_links_init(&aw->met.links, aw->in.layout, aw->in.root->address,
+		      aw->extent.segment, aw->extent.segments, limit);
+	for (size_t i = 0; code == HT_OK && i < aw->extent.segments; i++)
 		code = ht_segment_pass(aw, i, err);
 	if (code != HT_OK)
 		return code;
 	warn_unread(aw);
-	ht_bins_begin(aw);
-	ht_sweep(aw);
-	ht_bins_end(aw);
+	list_and_sweep(aw);
 	settle_in_use(aw);
 	settle_free(aw);
 	describe(aw);
 	settle_system(aw);
-	ht_blocked(aw);
+	ht_blocked(&aw->in, &aw->extent, &aw->met, &aw->swept, &aw->figures);
 	return add_rows(aw) ? HT_OK
 			    : ht_fail(err, HT_NOMEM, "no memory for rows");
 }
 
 static void add_to_walk(struct ht_arena_walk *aw)
 {
-	struct ht_walk *w = aw->walk;
+	struct ht_walk *w = aw->in.walk;
 
-	ht_classes_add(w->in_use, aw->in_use, HT_CLASSES);
+	ht_classes_add(w->in_use, aw->met.in_use, HT_CLASSES);
 	for (unsigned i = 0; i < HT_FASTBINS_MAX; i++)
-		w->fastbin_chunks += aw->fast[i].chunks;
+		w->fastbin_chunks += aw->listed.fast[i].chunks;
 	for (unsigned i = 1; i <= HT_BINS; i++)
-		w->binned_chunks += aw->bin[i].chunks;
+		w->binned_chunks += aw->listed.bin[i].chunks;
 }
 
 static void fini(struct ht_arena_walk *aw)
 {
-	for (size_t i = 0; i < aw->segments; i++)
-		ht_pages_fini(&aw->pages[i]);
-	free(aw->segment);
-	free(aw->pages);
-	free(aw->run);
-	free(aw->member);
-	free(aw->sweep);
-	ht_links_fini(&aw->links);
-	ht_ranges_fini(&aw->overhead);
+	ht_extent_fini(&aw->extent);
+	ht_swept_fini(&aw->swept);
+	free(aw->listed.member);
+	ht_links_fini(&aw->met.links);
+	ht_ranges_fini(&aw->met.overhead);
 	free(aw);
 }
 
@@ -254,11 +270,11 @@ enum ht_code ht_arena_walk(struct ht_walk *w, struct ht_arena_root *root,
 
 	if (!aw)
 		return ht_fail(err, HT_NOMEM, "no memory for an arena");
-	aw->walk = w;
-	aw->root = root;
-	aw->resync_budget = HT_RESYNC_BUDGET;
-	aw->space = &w->roots->space[root->space];
-	aw->layout = &aw->space->malloc->layout;
+	aw->in.walk = w;
+	aw->in.root = root;
+	aw->met.resync_budget = HT_RESYNC_BUDGET;
+	aw->in.space = &w->roots->space[root->space];
+	aw->in.layout = &aw->in.space->malloc->layout;
 	code = refresh(w, root, err);
 	if (code == HT_OK)
 		code = measure(aw, err);

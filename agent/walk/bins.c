@@ -6,7 +6,7 @@
 #include <inttypes.h>
 
 #include "agent/self/helper.h"
-#include "agent/walk/walk_int.h"
+#include "agent/walk/bins.h"
 
 #define SHARE_FROM 16384 /* free chunks; below, a thread's wake-up counts */
 
@@ -24,60 +24,62 @@ static const struct {
 			  "points to a chunk whose size belongs elsewhere"},
 };
 
-static void report_list(struct ht_arena_walk *aw, const struct ht_list *list,
+static void report_list(const struct ht_listed *b, const struct ht_list *list,
 			const char *kind)
 {
 	uint64_t at = list->fault_at < HT_LINK_MAX
-			      ? ht_links_address(&aw->links, list->fault_at)
-			      : aw->root->address;
+			      ? ht_links_address(&b->met->links, list->fault_at)
+			      : b->in->root->address;
 
 	/* A list may lead into what is swapped out. */
-	if (list->fault == HT_LIST_SOUND || aw->walk->in->moving || aw->unread)
+	if (list->fault == HT_LIST_SOUND || b->in->walk->in->moving ||
+	    b->met->unread)
 		return;
-	ht_walk_find(
-		aw->walk->out, faults[list->fault].code, at, aw->root->index,
-		"%s %u: after %" PRIu64 " chunks, 0x%" PRIx64 " %s", kind,
-		list->bin, list->count.chunks, at, faults[list->fault].text);
+	ht_walk_find(b->in->walk->out, faults[list->fault].code, at,
+		     b->in->root->index,
+		     "%s %u: after %" PRIu64 " chunks, 0x%" PRIx64 " %s", kind,
+		     list->bin, list->count.chunks, at,
+		     faults[list->fault].text);
 }
 
 static void follow_bins(void *ctx)
 {
-	struct ht_arena_walk *aw = ctx;
+	struct ht_listed *b = ctx;
 
 	for (unsigned i = 0; i < HT_BINS; i++)
-		aw->list[i] = (struct ht_list){
+		b->list[i] = (struct ht_list){
 			.bin = (uint8_t)(i + 1),
-			.head = ht_links_encode(&aw->links,
-						aw->root->fd[i + 1]),
-			.tail = ht_links_encode(&aw->links,
-						aw->root->bk[i + 1])};
-	ht_links_follow_bins(&aw->links, aw->list, HT_BINS);
+			.head = ht_links_encode(&b->met->links,
+						b->in->root->fd[i + 1]),
+			.tail = ht_links_encode(&b->met->links,
+						b->in->root->bk[i + 1])};
+	ht_links_follow_bins(&b->met->links, b->list, HT_BINS);
 }
 
-static void follow_fastbins(struct ht_arena_walk *aw)
+static void follow_fastbins(struct ht_listed *b)
 {
 	struct ht_list list[HT_FASTBINS_MAX] = {0};
-	unsigned n = aw->layout->fastbins;
+	unsigned n = b->in->layout->fastbins;
 
 	for (unsigned i = 0; i < n; i++)
 		list[i] = (struct ht_list){
 			.bin = (uint8_t)i,
-			.head = aw->root->fast[i]
-					? ht_links_encode(&aw->links,
-							  aw->root->fast[i])
+			.head = b->in->root->fast[i]
+					? ht_links_encode(&b->met->links,
+							  b->in->root->fast[i])
 					: HT_LINK_END};
-	ht_links_settle_fastbins(&aw->links, list, n);
+	ht_links_settle_fastbins(&b->met->links, list, n);
 	for (unsigned i = 0; i < n; i++) {
-		aw->fast[i] = list[i].count;
-		report_list(aw, &list[i], "fastbin");
+		b->fast[i] = list[i].count;
+		report_list(b, &list[i], "fastbin");
 	}
 }
 
 /* Free chunks that no list led to: still free, and counted where their size
  * belongs. */
-static void adopt_unlisted(struct ht_arena_walk *aw)
+static void adopt_unlisted(struct ht_listed *b)
 {
-	const struct ht_links *l = &aw->links;
+	const struct ht_links *l = &b->met->links;
 	uint64_t chunks = 0, bytes = 0, first = 0;
 
 	for (size_t i = 0; i < l->free.n; i++) {
@@ -86,86 +88,85 @@ static void adopt_unlisted(struct ht_arena_walk *aw)
 
 		if (l->free.v[i].mark != HT_MARK_NONE)
 			continue;
-		bin = &aw->bin[ht_bin_index(aw->layout, size)];
+		bin = &b->bin[ht_bin_index(b->in->layout, size)];
 		bin->chunks++;
 		bin->bytes += size;
 		bytes += size;
 		if (chunks++ == 0)
 			first = i;
 	}
-	if (chunks && !aw->walk->in->moving && !aw->unread)
-		ht_walk_find(aw->walk->out, "unlisted_free",
+	if (chunks && !b->in->walk->in->moving && !b->met->unread)
+		ht_walk_find(b->in->walk->out, "unlisted_free",
 			     ht_links_address(
 				     l, ht_record_position(&l->free, first)),
-			     aw->root->index,
+			     b->in->root->index,
 			     "%" PRIu64 " free chunks (%" PRIu64 " bytes) are "
 			     "in no bin, this one first",
 			     chunks, bytes);
 }
 
-void ht_bins_begin(struct ht_arena_walk *aw)
+void ht_bins_begin(const struct ht_arena_in *in, struct ht_met *met,
+		   struct ht_listed *b)
 {
-	if (aw->overflowed || aw->links.full) {
-		ht_overflow_end(aw);
-		return;
-	}
-	if (!aw->walk->in->alone && !aw->walk->in->moving &&
-	    aw->links.free.n >= SHARE_FROM)
-		aw->helped = ht_helper_run(follow_bins, aw);
-	if (!aw->helped)
-		follow_bins(aw);
-	follow_fastbins(aw);
+	b->in = in;
+	b->met = met;
+	if (!b->in->walk->in->alone && !b->in->walk->in->moving &&
+	    b->met->links.free.n >= SHARE_FROM)
+		b->helped = ht_helper_run(follow_bins, b);
+	if (!b->helped)
+		follow_bins(b);
+	follow_fastbins(b);
 }
 
-void ht_bins_end(struct ht_arena_walk *aw)
+void ht_bins_end(struct ht_listed *b)
 {
-	if (aw->overflowed)
+	if (b->overflowed)
 		return;
-	if (aw->helped)
+	if (b->helped)
 		ht_helper_wait();
 	for (unsigned i = 0; i < HT_BINS; i++) {
-		aw->bin[i + 1] = aw->list[i].count;
-		report_list(aw, &aw->list[i], "bin");
+		b->bin[i + 1] = b->list[i].count;
+		report_list(b, &b->list[i], "bin");
 	}
-	adopt_unlisted(aw);
+	adopt_unlisted(b);
 }
 
 /* --- rows
  * --------------------------------------------------------------------- */
 
-static bool add_bin(struct ht_arena_walk *aw, enum ht_bin_kind kind,
+static bool add_bin(const struct ht_arena_in *in, enum ht_bin_kind kind,
 		    unsigned index, const struct ht_list_count *count)
 {
 	struct ht_bin *b;
 
 	if (count->chunks == 0)
 		return true;
-	b = ht_snapshot_add_bin(aw->walk->out);
+	b = ht_snapshot_add_bin(in->walk->out);
 	if (!b)
 		return false;
-	b->arena = aw->root->index;
+	b->arena = in->root->index;
 	b->kind = kind;
 	b->index = index;
 	b->chunks = count->chunks;
 	b->bytes = count->bytes;
 	if (kind == HT_BIN_FAST)
-		b->min_size = b->max_size = ht_fastbin_size(aw->layout, index);
+		b->min_size = b->max_size = ht_fastbin_size(in->layout, index);
 	else if (kind != HT_BIN_UNSORTED)
-		ht_bin_range(aw->layout, index, &b->min_size, &b->max_size);
+		ht_bin_range(in->layout, index, &b->min_size, &b->max_size);
 	return true;
 }
 
-bool ht_bins_add_rows(struct ht_arena_walk *aw)
+bool ht_bins_add_rows(const struct ht_arena_in *in, const struct ht_listed *b)
 {
 	bool ok = true;
 
-	for (unsigned i = 0; ok && i < aw->layout->fastbins; i++)
-		ok = add_bin(aw, HT_BIN_FAST, i, &aw->fast[i]);
+	for (unsigned i = 0; ok && i < in->layout->fastbins; i++)
+		ok = add_bin(in, HT_BIN_FAST, i, &b->fast[i]);
 	if (ok)
-		ok = add_bin(aw, HT_BIN_UNSORTED, 1, &aw->bin[1]);
+		ok = add_bin(in, HT_BIN_UNSORTED, 1, &b->bin[1]);
 	for (unsigned i = 2; ok && i <= HT_BINS; i++)
-		ok = add_bin(aw,
+		ok = add_bin(in,
 			     i <= HT_SMALL_LAST ? HT_BIN_SMALL : HT_BIN_LARGE,
-			     i, &aw->bin[i]);
+			     i, &b->bin[i]);
 	return ok;
 }

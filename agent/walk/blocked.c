@@ -10,13 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/walk/chunk.h"
+#include "agent/walk/sweep.h"
 
-#define HIGHEST	   16
-#define SPAN	   (UINT64_C(64) << 10)
-#define HELD_MAX   4096 /* 64 KiB of the smallest chunks */
-#define SIZE_FLAGS UINT64_C(7)
-#define STRETCH	   (UINT64_C(64) << 10) /* read at least so far back */
+#define HIGHEST	 16
+#define SPAN	 (UINT64_C(64) << 10)
+#define HELD_MAX 4096		      /* 64 KiB of the smallest chunks */
+#define STRETCH	 (UINT64_C(64) << 10) /* read at least so far back */
 
 struct held {
 	uint64_t chunk, size;
@@ -24,7 +24,9 @@ struct held {
 };
 
 struct search {
-	struct ht_arena_walk *aw;
+	const struct ht_arena_in *in;
+	const struct ht_met *met;
+	const struct ht_swept *swept;
 	uint64_t bottom; /* first chunk of the segment */
 	struct held *held;
 	size_t n;
@@ -36,18 +38,18 @@ struct search {
 static size_t read_stretch(struct search *s, uint64_t at, uint64_t end,
 			   struct held *ring)
 {
-	struct ht_arena_walk *aw = s->aw;
-	const unsigned word = aw->layout->word;
+	const unsigned word = s->in->layout->word;
 	size_t n = 0;
 
 	while (at < end) {
 		uint64_t head = 0, size;
 
-		if (!ht_window_have(&aw->walk->window, at, 2 * word))
+		if (!ht_window_have(&s->in->walk->window, at, 2 * word))
 			return 0;
-		memcpy(&head, ht_window_at(&aw->walk->window, at + word), word);
-		size = head & ~SIZE_FLAGS;
-		if (size < ht_chunk_min(aw->layout) || size > end - at)
+		memcpy(&head, ht_window_at(&s->in->walk->window, at + word),
+		       word);
+		size = head & ~HT_SIZE_FLAGS;
+		if (size < ht_chunk_min(s->in->layout) || size > end - at)
 			return 0;
 		ring[n++ % HELD_MAX] = (struct held){at, size, 0};
 		at += size;
@@ -59,13 +61,12 @@ static size_t read_stretch(struct search *s, uint64_t at, uint64_t end,
 static uint64_t start_of_stretch(const struct search *s, uint64_t start,
 				 uint64_t end, size_t back)
 {
-	const struct ht_arena_walk *aw = s->aw;
-	size_t n = aw->checkpoints;
+	size_t n = s->met->checkpoints;
 
 	if (end - start <= STRETCH)
 		return start;
 	for (size_t i = 1; i <= n && i <= HT_CHECKPOINTS; i++) {
-		uint64_t at = aw->checkpoint[(n - i) % HT_CHECKPOINTS];
+		uint64_t at = s->met->checkpoint[(n - i) % HT_CHECKPOINTS];
 
 		if (at <= start)
 			return start;
@@ -104,18 +105,18 @@ static void add_stretch(struct search *s, uint64_t start, uint64_t end,
 
 static void collect(struct search *s, struct held *ring)
 {
-	struct ht_arena_walk *aw = s->aw;
-	uint64_t end = aw->joined;
-	size_t kept = aw->runs < HT_BLOCKED_RUNS ? aw->runs : HT_BLOCKED_RUNS;
+	uint64_t end = s->swept->joined;
+	size_t kept = s->swept->runs < HT_BLOCKED_RUNS ? s->swept->runs
+						       : HT_BLOCKED_RUNS;
 
 	for (size_t i = 1; i <= kept && !s->done; i++) {
 		const struct ht_run *r =
-			&aw->run[(aw->runs - i) % HT_BLOCKED_RUNS];
+			&s->swept->run[(s->swept->runs - i) % HT_BLOCKED_RUNS];
 
 		add_stretch(s, r->end, end, r->end - r->start, ring);
 		end = r->start;
 	}
-	if (!s->done && kept == aw->runs && end > s->bottom)
+	if (!s->done && kept == s->swept->runs && end > s->bottom)
 		add_stretch(s, s->bottom, end, 0, ring);
 }
 
@@ -155,22 +156,24 @@ static void fill_pin(const struct search *s, struct ht_arena *a)
 	a->pin_holds = pin ? pin->below : HT_UNKNOWN;
 }
 
-void ht_blocked(struct ht_arena_walk *aw)
+void ht_blocked(const struct ht_arena_in *in, const struct ht_extent *x,
+		const struct ht_met *met, const struct ht_swept *swept,
+		struct ht_arena *ret)
 {
-	struct search s = {.aw = aw};
+	struct search s = {.in = in, .met = met, .swept = swept};
 	struct held *ring = calloc(HELD_MAX, sizeof(*ring));
-	size_t i = aw->top_segment;
+	size_t i = x->top_segment;
 
 	s.held = calloc(HELD_MAX, sizeof(*s.held));
-	if (ring && s.held && aw->run && i < aw->segments && aw->top) {
-		s.bottom = aw->segment[i].first;
-		ht_window_segment(&aw->walk->window, &aw->pages[i],
-				  aw->segment[i].end);
+	if (ring && s.held && swept->run && i < x->segments && x->top) {
+		s.bottom = x->segment[i].first;
+		ht_window_segment(&in->walk->window, &x->pages[i],
+				  x->segment[i].end);
 		collect(&s, ring);
 	}
-	fill_pin(&s, &aw->figures);
-	if (aw->root->main && aw->root->index == 0 && aw->top)
-		fill_blocked(&s, &aw->walk->out->blocked);
+	fill_pin(&s, ret);
+	if (in->root->main && in->root->index == 0 && x->top)
+		fill_blocked(&s, &in->walk->out->blocked);
 	free(ring);
 	free(s.held);
 }

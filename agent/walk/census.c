@@ -13,16 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/memory/page.h"
+#include "agent/walk/chunk.h"
+#include "agent/walk/met.h"
 
-#define PAGE	       UINT64_C(4096)
-#define HEADERS_MAX    256
-#define GAPS_MAX       16
-#define HEADER_MAX     16
-#define SIZE_FLAGS     UINT64_C(7)
-#define PREV_INUSE     1u
-#define IS_MMAPPED     2u
-#define NON_MAIN_ARENA 4u
+#define HEADERS_MAX 256
+#define GAPS_MAX    16
+#define HEADER_MAX  16
 
 struct census {
 	struct ht_walk *w;
@@ -55,29 +52,29 @@ static void read_batch(struct census *c, uint64_t at, uint64_t end)
 	struct ht_piece piece[HEADERS_MAX];
 	uint64_t bias = ht_chunk_bias(c->layout);
 	struct ht_pages pages = {0};
-	size_t n = 0, pages_n = (size_t)((end - at) / PAGE);
+	size_t n = 0, pages_n = (size_t)((end - at) / HT_PAGE_SIZE);
 
 	c->batch = pages_n < c->batch_next ? pages_n : c->batch_next;
 	c->batch_start = at;
-	if (ht_pages_get(c->w->in->pages, at, at + c->batch * PAGE, &pages,
-			 NULL) != HT_OK)
+	if (ht_pages_get(c->w->in->pages, at, at + c->batch * HT_PAGE_SIZE,
+			 &pages, NULL) != HT_OK)
 		c->batch = 0;
 	for (size_t i = 0; i < c->batch; i++) {
 		enum ht_page_state state =
-			ht_pages_state(&pages, at + i * PAGE);
+			ht_pages_state(&pages, at + i * HT_PAGE_SIZE);
 
 		memset(c->header[i], 0, HEADER_MAX);
 		c->readable[i] = false;
 		if (state == HT_PAGE_PRESENT || state == HT_PAGE_UNKNOWN)
-			piece[n++] =
-				(struct ht_piece){.addr = at + i * PAGE + bias,
-						  .buf = c->header[i],
-						  .len = 2 * c->layout->word};
+			piece[n++] = (struct ht_piece){
+				.addr = at + i * HT_PAGE_SIZE + bias,
+				.buf = c->header[i],
+				.len = 2 * c->layout->word};
 	}
 	ht_pages_fini(&pages);
 	ht_reader_batch(c->w->in->reader, piece, n);
 	for (size_t i = 0; i < n; i++)
-		c->readable[(piece[i].addr - at) / PAGE] = piece[i].ok;
+		c->readable[(piece[i].addr - at) / HT_PAGE_SIZE] = piece[i].ok;
 }
 
 /* The two words of a chunk header at the page `at`; false: none to be had. */
@@ -86,8 +83,10 @@ static bool header_at(struct census *c, uint64_t at, uint64_t end,
 {
 	size_t i;
 
-	if (at < c->batch_start || at >= c->batch_start + c->batch * PAGE) {
-		bool sequential = at == c->batch_start + c->batch * PAGE;
+	if (at < c->batch_start ||
+	    at >= c->batch_start + c->batch * HT_PAGE_SIZE) {
+		bool sequential =
+			at == c->batch_start + c->batch * HT_PAGE_SIZE;
 
 		c->batch_next = sequential && c->batch_next < HEADERS_MAX
 					? c->batch_next * 2
@@ -95,7 +94,7 @@ static bool header_at(struct census *c, uint64_t at, uint64_t end,
 					     : 1;
 		read_batch(c, at, end);
 	}
-	i = (size_t)((at - c->batch_start) / PAGE);
+	i = (size_t)((at - c->batch_start) / HT_PAGE_SIZE);
 	if (i >= c->batch || !c->readable[i])
 		return false;
 	*ret_prev_size = *ret_head = 0;
@@ -112,18 +111,20 @@ static bool header_at(struct census *c, uint64_t at, uint64_t end,
 static uint64_t mmapped_length(const struct census *c, uint64_t prev_size,
 			       uint64_t head, uint64_t room)
 {
-	uint64_t size = head & ~SIZE_FLAGS, length;
+	uint64_t size = head & ~HT_SIZE_FLAGS, length;
 
 	if (c->layout->mmapped_has_header) {
 		prev_size &= ~UINT64_C(1);
 		size += ht_chunk_header(c->layout);
 	}
-	if ((head & SIZE_FLAGS) != IS_MMAPPED ||
+	if ((head & HT_SIZE_FLAGS) != HT_IS_MMAPPED ||
 	    prev_size != ht_chunk_bias(c->layout) || size > room)
 		return 0;
 	length = prev_size + size;
-	return length % PAGE == 0 && length >= PAGE && length <= room ? length
-								      : 0;
+	return length % HT_PAGE_SIZE == 0 && length >= HT_PAGE_SIZE &&
+			       length <= room
+		       ? length
+		       : 0;
 }
 
 /* End of the segment that begins here: sizes lead to fenceposts or the top. */
@@ -157,23 +158,24 @@ static uint64_t segment_end(struct census *c, uint64_t start, uint64_t end)
 	if (why == HT_PASS_DONE && pass.at == top &&
 	    ht_reader_word(c->w->in->reader, top + c->layout->word, &head,
 			   NULL) == HT_OK &&
-	    (head & ~SIZE_FLAGS) <= end - top)
-		found = top + (head & ~SIZE_FLAGS);
+	    (head & ~HT_SIZE_FLAGS) <= end - top)
+		found = top + (head & ~HT_SIZE_FLAGS);
 	else if (why != HT_PASS_SIZE ||
 		 !ht_segment_fence(c->w->in->reader, c->layout, true, pass.at,
 				   end, &found))
 		found = 0;
 	ht_links_fini(&links);
 	ht_pages_fini(&pages);
-	return found > start ? (found + PAGE - 1) & ~(PAGE - 1) : 0;
+	return found > start ? (found + HT_PAGE_SIZE - 1) & ~(HT_PAGE_SIZE - 1)
+			     : 0;
 }
 
 static bool may_begin_segment(const struct census *c, uint64_t head,
 			      uint64_t room)
 {
-	uint64_t size = head & ~SIZE_FLAGS;
+	uint64_t size = head & ~HT_SIZE_FLAGS;
 
-	return c->missing && (head & SIZE_FLAGS) == PREV_INUSE &&
+	return c->missing && (head & HT_SIZE_FLAGS) == HT_PREV_INUSE &&
 	       size >= ht_chunk_min(c->layout) && size < room &&
 	       size % c->layout->align == 0;
 }
@@ -231,7 +233,7 @@ static uint64_t step(struct census *c, uint64_t at, uint64_t end)
 	uint64_t prev_size, head, length, stop;
 
 	if (!header_at(c, at, end, &prev_size, &head))
-		return PAGE;
+		return HT_PAGE_SIZE;
 	length = mmapped_length(c, prev_size, head, end - at);
 	if (length)
 		return add_mmapped(c, at, length) ? length : 0;
@@ -240,7 +242,7 @@ static uint64_t step(struct census *c, uint64_t at, uint64_t end)
 		if (stop && stop <= end)
 			return add_segment(c, at, stop) ? stop - at : 0;
 	}
-	return PAGE;
+	return HT_PAGE_SIZE;
 }
 
 static bool search(struct census *c, uint64_t at, uint64_t end)
@@ -252,14 +254,15 @@ static bool search(struct census *c, uint64_t at, uint64_t end)
 		uint64_t moved;
 
 		if (known && known->start <= at) {
-			at = (known->end + PAGE - 1) & ~(PAGE - 1);
+			at = (known->end + HT_PAGE_SIZE - 1) &
+			     ~(HT_PAGE_SIZE - 1);
 			continue;
 		}
 		moved = step(c, at,
 			     known && known->start < end ? known->start : end);
 		if (moved == 0)
 			return false;
-		if (moved == PAGE && !c->thorough)
+		if (moved == HT_PAGE_SIZE && !c->thorough)
 			break; /* the chain of neighbours ends here */
 		at += moved;
 	}

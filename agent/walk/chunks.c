@@ -3,10 +3,9 @@
 
 #include <string.h>
 
-#define PREV_INUSE 1u
-#define SIZE_FLAGS 7u
-#define IS_MMAPPED 2u
-#define STAGED	   512 /* candidates handed over at a time */
+#include "agent/walk/chunk.h"
+
+#define STAGED 512 /* candidates handed over at a time */
 
 /* The two shapes of a word and the two alignments: constants in each copy of
  * the loop, so that one source gives three fast ones. */
@@ -54,7 +53,7 @@ static void meet_free(struct ht_pass *p, uint64_t chunk, uint64_t size,
 
 	if (footer != size && p->footers_bad++ == 0)
 		p->footer_bad_at = chunk;
-	if (!(head & PREV_INUSE) && p->flags_bad++ == 0)
+	if (!(head & HT_PREV_INUSE) && p->flags_bad++ == 0)
 		p->flags_bad_at = chunk;
 	bin->chunks++;
 	bin->bytes += size;
@@ -120,13 +119,13 @@ meet_in_use(struct ht_pass *p, struct staging *s, const struct shape f,
 }
 
 /* A size that cannot be: flags beyond the allowed, too small, or beyond the
- * segment. IS_MMAPPED is never set in a heap. */
+ * segment. HT_IS_MMAPPED is never set in a heap. */
 static inline __attribute__((always_inline)) bool
 impossible(uint64_t head, uint64_t room, const struct shape f)
 {
 	const uint64_t odd =
-		((1u << f.shift) - 1) & ~(SIZE_FLAGS & ~IS_MMAPPED);
-	uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
+		((1u << f.shift) - 1) & ~(HT_SIZE_FLAGS & ~HT_IS_MMAPPED);
+	uint64_t size = head & ~(uint64_t)HT_SIZE_FLAGS;
 
 	return (head & odd) || size < 4 * f.word || size > room;
 }
@@ -144,7 +143,7 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 	enum ht_pass_end end = HT_PASS_DONE;
 
 	while (at != stop) {
-		uint64_t size = head & ~(uint64_t)SIZE_FLAGS;
+		uint64_t size = head & ~(uint64_t)HT_SIZE_FLAGS;
 		uint64_t next = at + size, next_head;
 
 		if (impossible(head, stop - at, f)) {
@@ -154,7 +153,7 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		if (next > whole)
 			break;
 		next_head = load(base + next + f.word, f.word);
-		if (next_head & PREV_INUSE)
+		if (next_head & HT_PREV_INUSE)
 			meet_in_use(p, s, f, at, size,
 				    load(base + at + 2 * f.word, f.word));
 		else
@@ -191,13 +190,13 @@ cross_window(struct ht_pass *p, struct staging *s, const struct shape f)
 	bk = load(b + 3 * f.word, f.word);
 	if (impossible(head, p->stop - at, f))
 		return HT_PASS_SIZE;
-	size = head & ~(uint64_t)SIZE_FLAGS;
+	size = head & ~(uint64_t)HT_SIZE_FLAGS;
 	next = at + size;
 	if (!ht_window_have(w, next, 2 * f.word))
 		return HT_PASS_UNREADABLE;
 	b = (uintptr_t)ht_window_at(w, next);
 	next_head = load(b + f.word, f.word);
-	if (next_head & PREV_INUSE)
+	if (next_head & HT_PREV_INUSE)
 		meet_in_use(p, s, f, at, size, fd);
 	else
 		meet_free(p, at, size, head, load(b, f.word), fd, bk);

@@ -4,7 +4,7 @@
  * (2.32+, and vendors' older ones). Learnt from the first link that makes sense
  * in one of the two ways only.
  */
-#include "agent/walk/walk_int.h"
+#include "agent/walk/roots.h"
 
 static bool plausible(const struct ht_walk_in *in, const struct ht_layout *l,
 		      uint64_t user)

@@ -14,9 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/walk/arena.h"
+#include "agent/walk/chunk.h"
 
-#define SIZE_FLAGS  UINT64_C(7)
 #define MEMBERS_MAX ((size_t)2 << 20) /* 8 MiB of positions */
 
 struct chase {
@@ -31,44 +31,45 @@ struct chase {
 
 static bool add_member(struct ht_arena_walk *aw, uint64_t chunk)
 {
-	uint32_t link = ht_links_encode(&aw->links, chunk);
+	uint32_t link = ht_links_encode(&aw->met.links, chunk);
 
 	if (link == HT_LINK_END || link > HT_LINK_MAX ||
-	    aw->members == MEMBERS_MAX)
+	    aw->listed.members == MEMBERS_MAX)
 		return false;
-	if (aw->members == aw->members_capacity) {
-		size_t to = 2 * aw->members_capacity + 4096;
-		void *grown = reallocarray(aw->member, to, sizeof(*aw->member));
+	if (aw->listed.members == aw->listed.members_capacity) {
+		size_t to = 2 * aw->listed.members_capacity + 4096;
+		void *grown = reallocarray(aw->listed.member, to,
+					   sizeof(*aw->listed.member));
 
 		if (!grown)
 			return false;
-		aw->member = grown;
-		aw->members_capacity = to;
+		aw->listed.member = grown;
+		aw->listed.members_capacity = to;
 	}
-	aw->member[aw->members++] = link - 1;
+	aw->listed.member[aw->listed.members++] = link - 1;
 	return true;
 }
 
 /* Next chunk of fastbin i; 0 at its end, or where it cannot be right. */
 static uint64_t next_of(const struct chase *c, unsigned i)
 {
-	const struct ht_layout *l = c->aw->layout;
+	const struct ht_layout *l = c->aw->in.layout;
 	uint64_t place = c->at[i] + ht_chunk_header(l), head = 0, next = 0;
 
 	memcpy(&head, c->bytes[i], l->word);
 	memcpy(&next, c->bytes[i] + l->word, l->word);
-	if ((head & ~SIZE_FLAGS) != ht_fastbin_size(l, i))
+	if ((head & ~HT_SIZE_FLAGS) != ht_fastbin_size(l, i))
 		return 0;
-	if (c->aw->space->safe_linking)
+	if (c->aw->in.space->safe_linking)
 		next ^= place >> 12;
 	return next % l->align == ht_chunk_bias(l) ? next : 0;
 }
 
 static void report_loop(const struct chase *c, unsigned i)
 {
-	if (!c->aw->walk->in->moving)
-		ht_walk_find(c->aw->walk->out, "list_loop", c->at[i],
-			     c->aw->root->index,
+	if (!c->aw->in.walk->in->moving)
+		ht_walk_find(c->aw->in.walk->out, "list_loop", c->at[i],
+			     c->aw->in.root->index,
 			     "fastbin %u: 0x%" PRIx64 " comes round again", i,
 			     c->at[i]);
 }
@@ -78,8 +79,8 @@ static void met(struct chase *c, unsigned i)
 {
 	struct ht_arena_walk *aw = c->aw;
 
-	aw->fast[i].chunks++;
-	aw->members_cut |= !add_member(aw, c->at[i]);
+	aw->listed.fast[i].chunks++;
+	aw->listed.members_cut |= !add_member(aw, c->at[i]);
 	c->at[i] = next_of(c, i);
 	if (c->at[i] == 0)
 		return;
@@ -94,13 +95,13 @@ static void met(struct chase *c, unsigned i)
 /* One chunk further in every list; false: all are done. */
 static bool step(struct chase *c)
 {
-	const unsigned word = c->aw->layout->word;
+	const unsigned word = c->aw->in.layout->word;
 	struct ht_piece piece[HT_FASTBINS_MAX];
 	unsigned list[HT_FASTBINS_MAX];
 	size_t n = 0;
 
 	c->steps++;
-	for (unsigned i = 0; i < c->aw->layout->fastbins; i++) {
+	for (unsigned i = 0; i < c->aw->in.layout->fastbins; i++) {
 		if (c->at[i] == 0)
 			continue;
 		list[n] = i;
@@ -108,7 +109,7 @@ static bool step(struct chase *c)
 					       .buf = c->bytes[i],
 					       .len = 2 * word};
 	}
-	ht_reader_batch(c->aw->walk->in->reader, piece, n);
+	ht_reader_batch(c->aw->in.walk->in->reader, piece, n);
 	for (size_t k = 0; k < n; k++) {
 		if (piece[k].ok)
 			met(c, list[k]);
@@ -128,40 +129,40 @@ static int by_position(const void *x, const void *y)
 static void follow_fastbins(struct ht_arena_walk *aw)
 {
 	/* In a sound arena more chunks than this cannot be. */
-	uint64_t steps = aw->root->system / ht_chunk_min(aw->layout);
+	uint64_t steps = aw->in.root->system / ht_chunk_min(aw->in.layout);
 	struct chase c = {.aw = aw};
 
-	for (unsigned i = 0; i < aw->layout->fastbins; i++) {
-		c.at[i] = aw->root->fast[i];
-		aw->fast[i] = (struct ht_list_count){0, 0};
+	for (unsigned i = 0; i < aw->in.layout->fastbins; i++) {
+		c.at[i] = aw->in.root->fast[i];
+		aw->listed.fast[i] = (struct ht_list_count){0, 0};
 	}
 	while (steps-- && step(&c))
 		;
-	for (unsigned i = 0; i < aw->layout->fastbins; i++)
-		aw->fast[i].bytes =
-			aw->fast[i].chunks * ht_fastbin_size(aw->layout, i);
-	if (aw->members)
-		qsort(aw->member, aw->members, sizeof(*aw->member),
-		      by_position);
+	for (unsigned i = 0; i < aw->in.layout->fastbins; i++)
+		aw->listed.fast[i].bytes = aw->listed.fast[i].chunks *
+					   ht_fastbin_size(aw->in.layout, i);
+	if (aw->listed.members)
+		qsort(aw->listed.member, aw->listed.members,
+		      sizeof(*aw->listed.member), by_position);
 }
 
 static void begin(struct ht_arena_walk *aw)
 {
-	if (aw->overflowed)
+	if (aw->listed.overflowed)
 		return;
-	aw->overflowed = true;
+	aw->listed.overflowed = true;
 	follow_fastbins(aw);
-	ht_snapshot_warn(aw->walk->out,
+	ht_snapshot_warn(aw->in.walk->out,
 			 "arena %" PRIu64 " has more free chunks than fit our "
 			 "memory limit: its lists were not checked, its "
 			 "unsorted chunks count in the bins of their sizes",
-			 aw->root->index);
+			 aw->in.root->index);
 }
 
 /* Candidates that are in a fastbin lose the mark. Both are sorted. */
 static void mark_members(struct ht_arena_walk *aw)
 {
-	struct ht_record_index *x = &aw->links.fast;
+	struct ht_record_index *x = &aw->met.links.fast;
 	size_t granule = 0, m = 0;
 
 	for (size_t i = 0; i < x->n; i++) {
@@ -171,9 +172,10 @@ static void mark_members(struct ht_arena_walk *aw)
 			granule++;
 		position =
 			(uint32_t)(granule << HT_GRANULE_SHIFT) | x->v[i].slot;
-		while (m < aw->members && aw->member[m] < position)
+		while (m < aw->listed.members &&
+		       aw->listed.member[m] < position)
 			m++;
-		if (m < aw->members && aw->member[m] == position)
+		if (m < aw->listed.members && aw->listed.member[m] == position)
 			x->v[i].mark &= (uint8_t)~HT_FAST_CANDIDATE;
 	}
 }
@@ -182,8 +184,9 @@ void ht_overflow_drain(struct ht_arena_walk *aw, size_t i)
 {
 	begin(aw);
 	mark_members(aw);
-	ht_sweep_below(aw, i, aw->pass.at);
-	ht_links_clear(&aw->links);
+	ht_sweep_below(&aw->in, &aw->extent, &aw->met, &aw->swept, i,
+		       aw->met.pass.at);
+	ht_links_clear(&aw->met.links);
 }
 
 void ht_overflow_end(struct ht_arena_walk *aw)
@@ -191,12 +194,12 @@ void ht_overflow_end(struct ht_arena_walk *aw)
 	begin(aw);
 	mark_members(aw);
 	for (unsigned i = 1; i <= HT_BINS; i++)
-		aw->bin[i] = (struct ht_list_count){aw->binned[i].chunks,
-						    aw->binned[i].bytes};
-	if (aw->links.full || aw->members_cut)
-		ht_snapshot_warn(aw->walk->out,
+		aw->listed.bin[i] = (struct ht_list_count){
+			aw->met.binned[i].chunks, aw->met.binned[i].bytes};
+	if (aw->met.links.full || aw->listed.members_cut)
+		ht_snapshot_warn(aw->in.walk->out,
 				 "arena %" PRIu64 ": some of its free chunks "
 				 "could not be placed, its free runs and its "
 				 "residency by cause are too low",
-				 aw->root->index);
+				 aw->in.root->index);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/walk/ranges.h"
 
 bool ht_ranges_add(struct ht_ranges *r, uint64_t start, uint64_t end)
 {

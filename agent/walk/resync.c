@@ -9,15 +9,13 @@
  */
 #include <string.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/memory/page.h"
+#include "agent/walk/chunk.h"
+#include "agent/walk/met.h"
 
-#define CHAIN	   24 /* chunks that must follow each other */
-#define READ_COST  32 /* a read of its own, in headers looked at */
-#define BLOCK	   ((size_t)64 << 10)
-#define PAGE	   UINT64_C(4096)
-#define PREV_INUSE 1u
-#define IS_MMAPPED 2u
-#define SIZE_FLAGS UINT64_C(7)
+#define CHAIN	  24 /* chunks that must follow each other */
+#define READ_COST 32 /* a read of its own, in headers looked at */
+#define BLOCK	  ((size_t)64 << 10)
 
 struct search {
 	struct ht_reader *reader;
@@ -57,7 +55,7 @@ static void load_block(struct search *s, uint64_t at)
 	uint64_t stop = s->stop - at < BLOCK ? s->stop : at + BLOCK;
 
 	s->start = s->end = at;
-	for (uint64_t p = at; p < stop; p = (p | (PAGE - 1)) + 1)
+	for (uint64_t p = at; p < stop; p = (p | (HT_PAGE_SIZE - 1)) + 1)
 		if (!is_there(s, p))
 			stop = p;
 	if (stop > at && spend(s, READ_COST))
@@ -92,8 +90,8 @@ static uint64_t size_at(struct search *s, uint64_t at, struct header *ret)
 
 	if (!spend(s, 1) || !header_at(s, at, ret))
 		return 0;
-	size = ret->head & ~SIZE_FLAGS;
-	if (ret->head & IS_MMAPPED || size % l->align ||
+	size = ret->head & ~HT_SIZE_FLAGS;
+	if (ret->head & HT_IS_MMAPPED || size % l->align ||
 	    size < ht_chunk_min(l) || size > s->stop - at)
 		return 0;
 	return size;
@@ -105,7 +103,7 @@ static bool is_fence(struct search *s, uint64_t at, const struct header *h)
 {
 	uint64_t end;
 
-	return (h->head & ~SIZE_FLAGS) == ht_chunk_header(s->layout) &&
+	return (h->head & ~HT_SIZE_FLAGS) == ht_chunk_header(s->layout) &&
 	       spend(s, READ_COST) &&
 	       ht_segment_fence(s->reader, s->layout, true, at, s->stop, &end);
 }
@@ -121,7 +119,7 @@ static bool chain_holds(struct search *s, uint64_t at)
 		if (size == 0 && i > 0 && is_fence(s, at, &h))
 			return true;
 		if (size == 0 ||
-		    (i > 0 && !(h.head & PREV_INUSE) && h.prev_size != last))
+		    (i > 0 && !(h.head & HT_PREV_INUSE) && h.prev_size != last))
 			return false;
 		last = size;
 		at += size;
@@ -141,15 +139,15 @@ uint64_t ht_resync(struct ht_reader *reader, const struct ht_pages *pages,
 
 	for (; from < stop && *budget; from += l->align) {
 		if (ht_pages_state(pages, from) == HT_PAGE_ABSENT) {
-			from = (from | (PAGE - 1)) + 1 + ht_chunk_bias(l) -
-			       l->align;
+			from = (from | (HT_PAGE_SIZE - 1)) + 1 +
+			       ht_chunk_bias(l) - l->align;
 			continue; /* zeros: no header in this page */
 		}
 		if (from + 2 * l->word > s.end)
 			load_block(&s, from);
 		if (s.end == from) { /* not there: nothing in this page */
-			from = (from | (PAGE - 1)) + 1 + ht_chunk_bias(l) -
-			       l->align;
+			from = (from | (HT_PAGE_SIZE - 1)) + 1 +
+			       ht_chunk_bias(l) - l->align;
 			continue;
 		}
 		if (chain_holds(&s, from))

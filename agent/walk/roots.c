@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/walk/roots.h"
 
 #define FLAG_NONCONTIGUOUS 2u
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "agent/libc/image.h"
-#include "agent/walk/walk_int.h"
+#include "agent/walk/heaps.h"
 
 #define NO_GROUP SIZE_MAX
 
@@ -374,16 +374,8 @@ static void compare_with_kernel(struct rss *r, uint64_t rss)
 
 static bool add_cause_rows(struct rss *r)
 {
-	const struct ht_kept *k = &r->w->kept;
-
-	r->cause[HT_CAUSE_HEAP_IN_USE] = k->in_use;
-	r->cause[HT_CAUSE_HEAP_OVERHEAD] = k->overhead;
-	r->cause[HT_CAUSE_TRIMMABLE] = k->trimmable;
-	r->cause[HT_CAUSE_TOP_MAIN] = k->top_main;
-	r->cause[HT_CAUSE_TOP_THREAD] = k->top_thread;
-	r->cause[HT_CAUSE_TCACHE] = k->tcache;
-	r->cause[HT_CAUSE_SUB_PAGE] = k->sub_page;
-	r->cause[HT_CAUSE_LOCKED] = k->locked;
+	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++)
+		r->cause[i] += r->w->kept.by[i];
 	r->cause[HT_CAUSE_MMAPPED_CHUNKS] = r->mmapped;
 	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++) {
 		struct ht_rss_cause *row = ht_snapshot_add_rss_cause(r->w->out);
@@ -421,9 +413,7 @@ static void fill_process(struct rss *r)
 {
 	struct ht_process *p = &r->w->out->process;
 	struct ht_totals *t = &r->w->out->totals;
-	const struct ht_kept *k = &r->w->kept;
-	uint64_t heaps = k->in_use + k->overhead + k->trimmable + k->top_main +
-			 k->top_thread + k->tcache + k->sub_page + k->locked;
+	uint64_t heaps = ht_kept_sum(&r->w->kept);
 
 	p->rss = r->resident + r->w->heaps_resident;
 	p->rss_anon = r->mmapped + heaps + r->cause[HT_CAUSE_ANON_OTHER] +

@@ -7,54 +7,53 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/memory/page.h"
+#include "agent/walk/arena.h"
+#include "agent/walk/chunk.h"
 
-#define PAGE	       4096u
-#define NON_MAIN_ARENA 4u
-#define SIZE_FLAGS     UINT64_C(7)
-#define RESYNCS_MAX    64
-#define REREADS	       3
+#define RESYNCS_MAX 64
+#define REREADS	    3
 
 static uint64_t fast_sizes(const struct ht_arena_walk *aw)
 {
 	uint64_t sizes = 0;
 
-	for (unsigned i = 0; i < aw->layout->fastbins; i++)
-		if (aw->root->fast[i])
+	for (unsigned i = 0; i < aw->in.layout->fastbins; i++)
+		if (aw->in.root->fast[i])
 			sizes |= UINT64_C(1)
-				 << ht_fastbin_size(aw->layout, i) / 8;
+				 << ht_fastbin_size(aw->in.layout, i) / 8;
 	return sizes;
 }
 
 static void start_pass(struct ht_arena_walk *aw, size_t i)
 {
-	const struct ht_segment *s = &aw->segment[i];
-	struct ht_cached *cached = aw->walk->roots->cached;
-	size_t from = ht_cached_from(aw->walk->roots, s->first),
-	       to = ht_cached_from(aw->walk->roots, s->end);
+	const struct ht_segment *s = &aw->extent.segment[i];
+	struct ht_cached *cached = aw->in.walk->roots->cached;
+	size_t from = ht_cached_from(aw->in.walk->roots, s->first),
+	       to = ht_cached_from(aw->in.walk->roots, s->end);
 
-	aw->pass = (struct ht_pass){
-		.layout = aw->layout,
-		.window = &aw->walk->window,
-		.links = &aw->links,
+	aw->met.pass = (struct ht_pass){
+		.layout = aw->in.layout,
+		.window = &aw->in.walk->window,
+		.links = &aw->met.links,
 		.cached = cached ? cached + from : NULL,
 		.cached_n = to - from,
 		.first = s->first,
 		.base = s->base,
-		.stop = i == aw->top_segment ? aw->top : s->end,
-		.limit = i == aw->top_segment ? aw->top : s->end,
+		.stop = i == aw->extent.top_segment ? aw->extent.top : s->end,
+		.limit = i == aw->extent.top_segment ? aw->extent.top : s->end,
 		.fast_sizes = fast_sizes(aw),
-		.safe_linking = aw->space->safe_linking,
+		.safe_linking = aw->in.space->safe_linking,
 		.at = s->first,
-		.in_use = aw->in_use,
-		.binned = aw->binned,
+		.in_use = aw->met.in_use,
+		.binned = aw->met.binned,
 	};
-	ht_window_segment(&aw->walk->window, &aw->pages[i], s->end);
+	ht_window_segment(&aw->in.walk->window, &aw->extent.pages[i], s->end);
 }
 
 static void overhead(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
 {
-	if (ht_ranges_add(&aw->overhead, start, end))
+	if (ht_ranges_add(&aw->met.overhead, start, end))
 		aw->figures.overhead += end - start;
 	else
 		aw->figures.uncertain_bytes += end - start;
@@ -64,38 +63,42 @@ static void overhead(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
  * holds; it lacks the mark of a thread arena. Not the program's. */
 static void drop_last_chunk(struct ht_arena_walk *aw, uint64_t fence)
 {
-	const struct ht_pass *p = &aw->pass;
-	uint64_t size = p->previous_word & SIZE_FLAGS
-				? p->previous_word & ~SIZE_FLAGS
+	const struct ht_pass *p = &aw->met.pass;
+	uint64_t size = p->previous_word & HT_SIZE_FLAGS
+				? p->previous_word & ~HT_SIZE_FLAGS
 				: 0;
 
-	if (aw->root->main || size == 0 || size > HT_EXACT_MAX ||
-	    p->previous_word & NON_MAIN_ARENA || p->previous + size != fence ||
-	    aw->in_use[ht_class_of(size)].chunks == 0)
+	if (aw->in.root->main || size == 0 || size > HT_EXACT_MAX ||
+	    p->previous_word & HT_NON_MAIN_ARENA ||
+	    p->previous + size != fence ||
+	    aw->met.in_use[ht_class_of(size)].chunks == 0)
 		return;
-	aw->in_use[ht_class_of(size)].chunks--;
+	aw->met.in_use[ht_class_of(size)].chunks--;
 	overhead(aw, p->previous, fence);
 }
 
 /* Fenceposts end a segment that malloc left; anything else is a damage. */
 static bool ends_segment(const struct ht_arena_walk *aw, size_t i, uint64_t end)
 {
-	uint64_t rest = aw->segment[i].end - end;
+	uint64_t rest = aw->extent.segment[i].end - end;
 
-	return i != aw->top_segment &&
-	       rest < (aw->root->main ? PAGE : 2 * ht_chunk_min(aw->layout));
+	return i != aw->extent.top_segment &&
+	       rest < (aw->in.root->main ? HT_PAGE_SIZE
+					 : 2 * ht_chunk_min(aw->in.layout));
 }
 
 /* Where malloc's chunks go on behind what somebody else took; 0: nobody knows.
  * Where there are none up to the top, all of it is the other's. */
 static uint64_t foreign_end(struct ht_arena_walk *aw, size_t i, uint64_t from)
 {
-	uint64_t stop = aw->pass.stop;
-	uint64_t again = ht_resync(aw->walk->in->reader, &aw->pages[i],
-				   aw->layout, from, stop, &aw->resync_budget);
+	uint64_t stop = aw->met.pass.stop;
+	uint64_t again =
+		ht_resync(aw->in.walk->in->reader, &aw->extent.pages[i],
+			  aw->in.layout, from, stop, &aw->met.resync_budget);
 
-	if (again || i != aw->top_segment || aw->resync_budget == 0 ||
-	    ht_pages_swapped(&aw->pages[i], from, stop))
+	if (again || i != aw->extent.top_segment ||
+	    aw->met.resync_budget == 0 ||
+	    ht_pages_swapped(&aw->extent.pages[i], from, stop))
 		return again;
 	return stop;
 }
@@ -105,7 +108,7 @@ static uint64_t foreign_end(struct ht_arena_walk *aw, size_t i, uint64_t from)
 static bool pass_foreign(struct ht_arena_walk *aw, size_t i, uint64_t fence,
 			 uint64_t end)
 {
-	struct ht_pass *p = &aw->pass;
+	struct ht_pass *p = &aw->met.pass;
 	uint64_t again = foreign_end(aw, i, end);
 
 	if (!again)
@@ -113,7 +116,7 @@ static bool pass_foreign(struct ht_arena_walk *aw, size_t i, uint64_t fence,
 	overhead(aw, fence, again);
 	if (again > end)
 		ht_snapshot_warn(
-			aw->walk->out,
+			aw->in.walk->out,
 			"%" PRIu64 " bytes at 0x%" PRIx64 " amid malloc's "
 			"were taken from brk by somebody else; they count as "
 			"overhead",
@@ -125,16 +128,16 @@ static bool pass_foreign(struct ht_arena_walk *aw, size_t i, uint64_t fence,
 /* The pass came to what may be a fencepost: what is behind it? */
 static bool pass_fence(struct ht_arena_walk *aw, size_t i)
 {
-	struct ht_pass *p = &aw->pass;
-	const struct ht_segment *s = &aw->segment[i];
+	struct ht_pass *p = &aw->met.pass;
+	const struct ht_segment *s = &aw->extent.segment[i];
 	uint64_t fence = p->at, end;
 
-	if (!ht_segment_fence(aw->walk->in->reader, aw->layout, aw->root->main,
-			      fence, s->end, &end))
+	if (!ht_segment_fence(aw->in.walk->in->reader, aw->in.layout,
+			      aw->in.root->main, fence, s->end, &end))
 		return false;
 	if (!ends_segment(aw, i, end))
-		return aw->root->main && pass_foreign(aw, i, fence, end);
-	if (end - fence == ht_chunk_header(aw->layout))
+		return aw->in.root->main && pass_foreign(aw, i, fence, end);
+	if (end - fence == ht_chunk_header(aw->in.layout))
 		drop_last_chunk(aw, fence);
 	overhead(aw, fence, s->end);
 	p->at = p->stop;
@@ -144,21 +147,21 @@ static bool pass_fence(struct ht_arena_walk *aw, size_t i)
 /* Sizes lead nowhere from here: go on where they do again. */
 static void skip_gap(struct ht_arena_walk *aw, size_t i, enum ht_pass_end why)
 {
-	struct ht_pass *p = &aw->pass;
+	struct ht_pass *p = &aw->met.pass;
 	uint64_t gap = p->at;
-	uint64_t again =
-		ht_resync(aw->walk->in->reader, &aw->pages[i], aw->layout,
-			  gap + aw->layout->align, p->stop, &aw->resync_budget);
+	uint64_t again = ht_resync(
+		aw->in.walk->in->reader, &aw->extent.pages[i], aw->in.layout,
+		gap + aw->in.layout->align, p->stop, &aw->met.resync_budget);
 
 	p->at = again ? again : p->stop;
 	aw->figures.uncertain_bytes += p->at - gap;
-	if (ht_pages_swapped(&aw->pages[i], gap, p->at + 1))
-		aw->unread += p->at - gap;
-	else if (!aw->walk->in->moving)
+	if (ht_pages_swapped(&aw->extent.pages[i], gap, p->at + 1))
+		aw->met.unread += p->at - gap;
+	else if (!aw->in.walk->in->moving)
 		ht_walk_find(
-			aw->walk->out,
+			aw->in.walk->out,
 			why == HT_PASS_SIZE ? "chunk_size" : "chunk_unreadable",
-			gap, aw->root->index,
+			gap, aw->in.root->index,
 			why == HT_PASS_SIZE
 				? "the size of this chunk cannot be; %" PRIu64
 				  " bytes were skipped"
@@ -170,29 +173,29 @@ static void skip_gap(struct ht_arena_walk *aw, size_t i, enum ht_pass_end why)
 /* While the target runs a header may be caught half-written: look again. */
 static bool read_again(struct ht_arena_walk *aw, unsigned *tries)
 {
-	struct ht_window *w = &aw->walk->window;
+	struct ht_window *w = &aw->in.walk->window;
 
-	if (!aw->walk->in->moving || *tries == 0)
+	if (!aw->in.walk->in->moving || *tries == 0)
 		return false;
 	--*tries;
-	return ht_window_load(w, aw->pass.at, 2 * aw->layout->word);
+	return ht_window_load(w, aw->met.pass.at, 2 * aw->in.layout->word);
 }
 
 static void report_pass(struct ht_arena_walk *aw)
 {
-	const struct ht_pass *p = &aw->pass;
+	const struct ht_pass *p = &aw->met.pass;
 
-	if (aw->walk->in->moving)
+	if (aw->in.walk->in->moving)
 		return;
 	if (p->footers_bad)
-		ht_walk_find(aw->walk->out, "footer", p->footer_bad_at,
-			     aw->root->index,
+		ht_walk_find(aw->in.walk->out, "footer", p->footer_bad_at,
+			     aw->in.root->index,
 			     "%" PRIu64 " free chunks whose footer is not "
 			     "their size, this one first",
 			     p->footers_bad);
 	if (p->flags_bad)
-		ht_walk_find(aw->walk->out, "adjacent_free", p->flags_bad_at,
-			     aw->root->index,
+		ht_walk_find(aw->in.walk->out, "adjacent_free", p->flags_bad_at,
+			     aw->in.root->index,
 			     "%" PRIu64 " free chunks behind a free chunk, "
 			     "this one first",
 			     p->flags_bad);
@@ -200,8 +203,9 @@ static void report_pass(struct ht_arena_walk *aw)
 
 static void keep_checkpoints(struct ht_arena_walk *aw)
 {
-	memcpy(aw->checkpoint, aw->pass.checkpoint, sizeof(aw->checkpoint));
-	aw->checkpoints = aw->pass.checkpoints;
+	memcpy(aw->met.checkpoint, aw->met.pass.checkpoint,
+	       sizeof(aw->met.checkpoint));
+	aw->met.checkpoints = aw->met.pass.checkpoints;
 }
 
 static void tell_progress(struct ht_walk *w, uint64_t bytes)
@@ -217,7 +221,7 @@ static void pass_halves(struct ht_arena_walk *aw, size_t i)
 	struct ht_split *split;
 
 	while ((split = ht_split_begin(aw, i))) {
-		ht_pass_run(&aw->pass);
+		ht_pass_run(&aw->met.pass);
 		if (!ht_split_join(aw, i, split))
 			break;
 	}
@@ -226,13 +230,13 @@ static void pass_halves(struct ht_arena_walk *aw, size_t i)
 enum ht_code ht_segment_pass(struct ht_arena_walk *aw, size_t i,
 			     struct ht_err *err)
 {
-	const struct ht_segment *s = &aw->segment[i];
+	const struct ht_segment *s = &aw->extent.segment[i];
 	unsigned resyncs = RESYNCS_MAX, rereads = REREADS;
-	struct ht_pass *p = &aw->pass;
+	struct ht_pass *p = &aw->met.pass;
 	enum ht_code code;
 
-	code = ht_pages_get(aw->walk->in->pages, s->start, s->end,
-			    &aw->pages[i], err);
+	code = ht_pages_get(aw->in.walk->in->pages, s->start, s->end,
+			    &aw->extent.pages[i], err);
 	if (code != HT_OK)
 		return code;
 	start_pass(aw, i);
@@ -255,8 +259,8 @@ enum ht_code ht_segment_pass(struct ht_arena_walk *aw, size_t i,
 		skip_gap(aw, i, end);
 	}
 	report_pass(aw);
-	if (i == aw->top_segment)
+	if (i == aw->extent.top_segment)
 		keep_checkpoints(aw);
-	tell_progress(aw->walk, s->end - s->start);
+	tell_progress(aw->in.walk, s->end - s->start);
 	return HT_OK;
 }

@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/walk/chunk.h"
+#include "agent/walk/segments.h"
 
-#define SIZE_FLAGS UINT64_C(7)
-#define TOP_TRIES  5
+#define TOP_TRIES 5
 
 /* First chunk behind `address`: its user pointer is aligned. */
 static uint64_t first_chunk(const struct ht_layout *l, uint64_t address)
@@ -30,7 +30,7 @@ static bool fence_word(struct ht_reader *reader, uint64_t at, uint64_t end,
 	if (end - at < 2 * word ||
 	    ht_reader_word(reader, at + word, &head, NULL) != HT_OK)
 		return false;
-	*ret_size = head & ~SIZE_FLAGS;
+	*ret_size = head & ~HT_SIZE_FLAGS;
 	return true;
 }
 
@@ -52,156 +52,166 @@ bool ht_segment_fence(struct ht_reader *reader, const struct ht_layout *l,
 	return second == (main ? header : 0);
 }
 
-static bool reserve(struct ht_arena_walk *aw, size_t n)
+static bool reserve(struct ht_extent *x, size_t n)
 {
-	aw->segment = calloc(n, sizeof(*aw->segment));
-	aw->pages = calloc(n, sizeof(*aw->pages));
-	return aw->segment && aw->pages;
+	x->segment = calloc(n, sizeof(*x->segment));
+	x->pages = calloc(n, sizeof(*x->pages));
+	return x->segment && x->pages;
 }
 
-static void add(struct ht_arena_walk *aw, uint64_t start, uint64_t first,
+static void add(struct ht_extent *x, uint64_t start, uint64_t first,
 		uint64_t end)
 {
 	if (first < start || first >= end)
 		return;
-	if (aw->top >= first && aw->top < end)
-		aw->top_segment = aw->segments;
-	aw->segment[aw->segments++] = (struct ht_segment){start, end, first, 0};
+	if (x->top >= first && x->top < end)
+		x->top_segment = x->segments;
+	x->segment[x->segments++] = (struct ht_segment){start, end, first, 0};
 }
 
-static void add_heaps(struct ht_arena_walk *aw)
+static void add_heaps(const struct ht_arena_in *in, struct ht_extent *x)
 {
-	const struct ht_layout *l = aw->layout;
+	const struct ht_layout *l = in->layout;
 
-	for (size_t i = 0; i < aw->root->heaps; i++) {
-		const struct ht_heap_root *h = &aw->root->heap[i];
+	for (size_t i = 0; i < in->root->heaps; i++) {
+		const struct ht_heap_root *h = &in->root->heap[i];
 		uint64_t head = h->address + l->sizeof_heap_info;
 
-		if (head == aw->root->address)
+		if (head == in->root->address)
 			head += l->sizeof_arena;
-		add(aw, h->address, first_chunk(l, head), h->address + h->size);
+		add(x, h->address, first_chunk(l, head), h->address + h->size);
 	}
 }
 
 /* Where brk's part begins: sbrk_base, or the mapping of the top where mp_ is
  * not known. */
-static uint64_t main_start(const struct ht_arena_walk *aw)
+static uint64_t main_start(const struct ht_arena_in *in)
 {
-	const struct ht_vma *v = ht_maps_at(aw->walk->in->maps, aw->root->top);
+	const struct ht_vma *v = ht_maps_at(in->walk->in->maps, in->root->top);
 
-	if (aw->space->params.sbrk_base != HT_UNKNOWN &&
-	    aw->space->params.sbrk_base != 0)
-		return aw->space->params.sbrk_base;
+	if (in->space->params.sbrk_base != HT_UNKNOWN &&
+	    in->space->params.sbrk_base != 0)
+		return in->space->params.sbrk_base;
 	return v ? v->start : 0;
 }
 
-static void add_main(struct ht_arena_walk *aw, const struct ht_ranges *found)
+static void add_main(const struct ht_arena_in *in, struct ht_extent *x,
+		     const struct ht_ranges *found)
 {
-	uint64_t start = main_start(aw);
+	uint64_t start = main_start(in);
 
 	if (found->n == 0) {
 		if (start != 0)
-			add(aw, start, first_chunk(aw->layout, start),
-			    aw->top_end);
+			add(x, start, first_chunk(in->layout, start),
+			    x->top_end);
 		return;
 	}
 	for (size_t i = 0; i < found->n; i++)
-		add(aw, found->v[i].start,
-		    first_chunk(aw->layout, found->v[i].start),
+		add(x, found->v[i].start,
+		    first_chunk(in->layout, found->v[i].start),
 		    found->v[i].end);
 }
 
 /* The top chunk must end where its segment does. */
-static void check_top(struct ht_arena_walk *aw)
+static void check_top(const struct ht_arena_in *in, struct ht_extent *x)
 {
-	uint64_t end = aw->top_segment < aw->segments
-			       ? aw->segment[aw->top_segment].end
+	uint64_t end = x->top_segment < x->segments
+			       ? x->segment[x->top_segment].end
 			       : 0;
 
-	if (aw->top_end == end)
+	if (x->top_end == end)
 		return;
-	if (!aw->walk->in->moving)
-		ht_walk_find(aw->walk->out, "top", aw->top, aw->root->index,
+	if (!in->walk->in->moving)
+		ht_walk_find(in->walk->out, "top", x->top, in->root->index,
 			     "the top chunk 0x%" PRIx64 " of %" PRIu64
 			     " bytes does not end with its heap",
-			     aw->top, aw->top_end - aw->top);
-	aw->top_end = end ? end : aw->top_end;
+			     x->top, x->top_end - x->top);
+	x->top_end = end ? end : x->top_end;
 	if (!end)
-		aw->top = aw->top_end = 0;
+		x->top = x->top_end = 0;
 }
 
 /* NULL, or what is wrong with the top that the arena names. */
-static const char *try_top(struct ht_arena_walk *aw)
+static const char *try_top(const struct ht_arena_in *in, struct ht_extent *x)
 {
-	const struct ht_layout *l = aw->layout;
+	const struct ht_layout *l = in->layout;
 	uint64_t head;
 
-	if (ht_reader_word(aw->walk->in->reader, aw->root->top + l->word, &head,
+	if (ht_reader_word(in->walk->in->reader, in->root->top + l->word, &head,
 			   NULL) != HT_OK)
 		return "cannot be read";
-	aw->top = aw->root->top;
-	aw->top_end = aw->top + (head & ~SIZE_FLAGS);
-	if (aw->top_end < aw->top || aw->top_end - aw->top < ht_chunk_min(l))
+	x->top = in->root->top;
+	x->top_end = x->top + (head & ~HT_SIZE_FLAGS);
+	if (x->top_end < x->top || x->top_end - x->top < ht_chunk_min(l))
 		return "has a size that cannot be";
-	return aw->top % l->align == ht_chunk_bias(l) ? NULL : "is not aligned";
+	return x->top % l->align == ht_chunk_bias(l) ? NULL : "is not aligned";
 }
 
 /* While the target runs, the arena and its top are read in two instants. */
-static bool read_top(struct ht_arena_walk *aw)
+static bool read_top(const struct ht_arena_in *in, struct ht_extent *x)
 {
-	unsigned tries = aw->walk->in->moving ? TOP_TRIES : 1;
+	unsigned tries = in->walk->in->moving ? TOP_TRIES : 1;
 	const char *wrong = NULL;
 
 	for (unsigned i = 0; i < tries; i++) {
 		if (i > 0 &&
-		    ht_arena_root_read(aw->walk->in->reader, aw->space->malloc,
-				       aw->root, NULL) != HT_OK)
+		    ht_arena_root_read(in->walk->in->reader, in->space->malloc,
+				       in->root, NULL) != HT_OK)
 			break;
-		if (ht_arena_untouched(aw->root, aw->layout))
+		if (ht_arena_untouched(in->root, in->layout))
 			return true;
-		wrong = try_top(aw);
+		wrong = try_top(in, x);
 		if (!wrong)
 			return true;
 	}
-	if (!aw->walk->in->moving && !aw->walk->in->reader->swapped)
-		ht_walk_find(aw->walk->out, "top", aw->root->top,
-			     aw->root->index, "the top chunk 0x%" PRIx64 " %s",
-			     aw->root->top, wrong);
+	if (!in->walk->in->moving && !in->walk->in->reader->swapped)
+		ht_walk_find(in->walk->out, "top", in->root->top,
+			     in->root->index, "the top chunk 0x%" PRIx64 " %s",
+			     in->root->top, wrong);
 	return false;
 }
 
 /* Without a top that can be believed, brk's part ends where system_mem says. */
-static void guess_end(struct ht_arena_walk *aw)
+static void guess_end(const struct ht_arena_in *in, struct ht_extent *x)
 {
-	uint64_t end = main_start(aw) + aw->root->system;
+	uint64_t end = main_start(in) + in->root->system;
 	uint64_t limit =
-		ht_maps_writable_end(aw->walk->in->maps, main_start(aw));
+		ht_maps_writable_end(in->walk->in->maps, main_start(in));
 
-	aw->top = 0;
-	aw->top_end = end < limit ? end : limit;
+	x->top = 0;
+	x->top_end = end < limit ? end : limit;
 }
 
-enum ht_code ht_segments_find(struct ht_arena_walk *aw, struct ht_err *err)
+enum ht_code ht_segments_find(const struct ht_arena_in *in,
+			      struct ht_extent *ret, struct ht_err *err)
 {
 	const struct ht_ranges *found =
-		&aw->walk->census.segments[aw->root->space];
-	bool top_sound = read_top(aw);
+		&in->walk->census.segments[in->root->space];
+	bool top_sound = read_top(in, ret);
 
-	aw->top_segment = SIZE_MAX;
-	if (!reserve(aw, 1 + aw->root->heaps + found->n))
+	ret->top_segment = SIZE_MAX;
+	if (!reserve(ret, 1 + in->root->heaps + found->n))
 		return ht_fail(err, HT_NOMEM, "no memory for segments");
-	if (!aw->root->main) {
+	if (!in->root->main) {
 		if (!top_sound)
-			aw->top = aw->top_end = 0;
-		add_heaps(aw);
-	} else if (aw->top != 0 || !top_sound) {
+			ret->top = ret->top_end = 0;
+		add_heaps(in, ret);
+	} else if (ret->top != 0 || !top_sound) {
 		if (!top_sound)
-			guess_end(aw);
-		add_main(aw, found);
+			guess_end(in, ret);
+		add_main(in, ret, found);
 	}
-	if (aw->top)
-		check_top(aw);
+	if (ret->top)
+		check_top(in, ret);
 	else
-		aw->top_end = 0;
+		ret->top_end = 0;
 	return HT_OK;
+}
+
+void ht_extent_fini(struct ht_extent *x)
+{
+	for (size_t i = 0; i < x->segments; i++)
+		ht_pages_fini(&x->pages[i]);
+	free(x->segment);
+	free(x->pages);
 }

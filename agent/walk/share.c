@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 #include "agent/self/helper.h"
-#include "agent/walk/walk_int.h"
+#include "agent/walk/heaps.h"
 
 #define SHARE_FROM  ((uint64_t)16 << 20)  /* bytes of all arenas */
 #define LARGEST	    ((uint64_t)512 << 20) /* of one arena */

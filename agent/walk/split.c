@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "agent/self/helper.h"
-#include "agent/walk/walk_int.h"
+#include "agent/walk/arena.h"
 
 #define SPLIT_FROM                                                             \
 	((uint64_t)8 << 20) /* bytes; less is not worth a wake-up              \
@@ -47,13 +47,15 @@ static uint64_t named_near(const struct ht_arena_walk *aw, uint64_t near,
 	uint64_t best = 0;
 
 	for (unsigned i = 1; i <= HT_BINS; i++) {
-		const uint64_t named[] = {aw->root->fd[i], aw->root->bk[i]};
+		const uint64_t named[] = {aw->in.root->fd[i],
+					  aw->in.root->bk[i]};
 
 		for (unsigned k = 0; k < 2; k++) {
 			uint64_t far = distance(named[k], near);
 
 			if (far < reach &&
-			    (named[k] - aw->pass.first) % aw->layout->align ==
+			    (named[k] - aw->met.pass.first) %
+					    aw->in.layout->align ==
 				    0) {
 				reach = far;
 				best = named[k];
@@ -68,11 +70,12 @@ static uint64_t named_near(const struct ht_arena_walk *aw, uint64_t near,
 static bool find_halves(const struct ht_arena_walk *aw, uint64_t *ret_middle,
 			uint64_t *ret_end)
 {
-	const struct ht_pass *p = &aw->pass;
+	const struct ht_pass *p = &aw->met.pass;
 	uint64_t end = p->stop, size = end - p->at;
 
 	/* What moves is read once, and what does not fit is read again. */
-	if (aw->walk->in->moving || aw->walk->in->alone || size < SPLIT_FROM)
+	if (aw->in.walk->in->moving || aw->in.walk->in->alone ||
+	    size < SPLIT_FROM)
 		return false;
 	if (size > SPLIT_MAX + SPLIT_MAX / 2)
 		end = named_near(aw, p->at + SPLIT_MAX, SPLIT_MAX / 2);
@@ -91,11 +94,11 @@ static void run(void *ctx)
 
 static void begin_pass(struct ht_split *s, const struct ht_arena_walk *aw)
 {
-	const struct ht_roots *roots = aw->walk->roots;
+	const struct ht_roots *roots = aw->in.walk->roots;
 	size_t skipped = ht_cached_from(roots, s->middle) -
-			 ht_cached_from(roots, aw->pass.first);
+			 ht_cached_from(roots, aw->met.pass.first);
 
-	s->pass = aw->pass;
+	s->pass = aw->met.pass;
 	s->pass.window = &s->window;
 	s->pass.links = &s->links;
 	s->pass.in_use = s->in_use;
@@ -124,15 +127,17 @@ static struct ht_split *prepare(struct ht_arena_walk *aw, size_t i,
 	if (!s)
 		return NULL;
 	s->middle = middle;
-	s->stop = aw->pass.stop;
-	s->reader = ht_reader_twin(aw->walk->in->reader);
+	s->stop = aw->met.pass.stop;
+	s->reader = ht_reader_twin(aw->in.walk->in->reader);
 	if (ht_window_init(&s->window, &s->reader, NULL) != HT_OK) {
 		free(s);
 		return NULL;
 	}
-	ht_window_segment(&s->window, &aw->pages[i], aw->segment[i].end);
-	ht_links_init(&s->links, aw->layout, aw->root->address, aw->segment,
-		      aw->segments, aw->links.bytes_max / 2);
+	ht_window_segment(&s->window, &aw->extent.pages[i],
+			  aw->extent.segment[i].end);
+	ht_links_init(&s->links, aw->in.layout, aw->in.root->address,
+		      aw->extent.segment, aw->extent.segments,
+		      aw->met.links.bytes_max / 2);
 	begin_pass(s, aw);
 	s->pass.stop = end;
 	return s;
@@ -151,14 +156,14 @@ struct ht_split *ht_split_begin(struct ht_arena_walk *aw, size_t i)
 		return NULL;
 	}
 	if (s)
-		aw->pass.stop = middle;
+		aw->met.pass.stop = middle;
 	return s;
 }
 
 /* What the pass had assigned to cached chunks that may be none. */
 static void forget(struct ht_split *s, const struct ht_arena_walk *aw)
 {
-	const struct ht_roots *roots = aw->walk->roots;
+	const struct ht_roots *roots = aw->in.walk->roots;
 	size_t to = ht_cached_from(roots, s->pass.stop);
 
 	for (size_t i = ht_cached_from(roots, s->middle); i < to; i++)
@@ -198,11 +203,11 @@ static void take(struct ht_split *s, struct ht_pass *p)
 
 bool ht_split_join(struct ht_arena_walk *aw, size_t i, struct ht_split *s)
 {
-	struct ht_pass *p = &aw->pass;
+	struct ht_pass *p = &aw->met.pass;
 	bool good;
 
 	ht_helper_wait();
-	ht_reader_add(aw->walk->in->reader, &s->reader);
+	ht_reader_add(aw->in.walk->in->reader, &s->reader);
 	p->stop = s->stop;
 	good = p->at == s->middle && s->end == HT_PASS_DONE;
 	if (good && !ht_links_append(p->links, &s->links)) {

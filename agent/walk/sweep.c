@@ -15,10 +15,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "agent/memory/page.h"
 #include "agent/self/pace.h"
-#include "agent/walk/walk_int.h"
+#include "agent/walk/sweep.h"
 
-#define PAGE	    UINT64_C(4096)
 #define NO_POSITION UINT32_MAX
 
 static const uint64_t hole_limits[] = {UINT64_C(4) << 10, UINT64_C(64) << 10,
@@ -32,7 +32,10 @@ struct cursor {
 };
 
 struct ht_sweep {
-	struct ht_arena_walk *aw;
+	const struct ht_arena_in *in;
+	const struct ht_extent *x;
+	const struct ht_met *met;
+	struct ht_swept *out;
 	const struct ht_segment *segment;
 	const struct ht_pages *pages;
 	struct cursor free, fast;
@@ -49,12 +52,12 @@ struct ht_sweep {
 
 static uint64_t page_up(uint64_t a)
 {
-	return (a + PAGE - 1) & ~(PAGE - 1);
+	return (a + HT_PAGE_SIZE - 1) & ~(HT_PAGE_SIZE - 1);
 }
 
 static uint64_t page_down(uint64_t a)
 {
-	return a & ~(PAGE - 1);
+	return a & ~(HT_PAGE_SIZE - 1);
 }
 
 static void settle(struct cursor *c)
@@ -96,10 +99,10 @@ static void count_hole(struct ht_runs *r, uint64_t size)
 		r->largest = size;
 }
 
-static void remember_run(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
+static void remember_run(struct ht_sweep *s, uint64_t start, uint64_t end)
 {
-	if (aw->run)
-		aw->run[aw->runs++ % HT_BLOCKED_RUNS] =
+	if (s->out->run)
+		s->out->run[s->out->runs++ % HT_BLOCKED_RUNS] =
 			(struct ht_run){start, end};
 }
 
@@ -108,7 +111,7 @@ static void remember_run(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
 static uint64_t refusing_from(const struct ht_sweep *s, uint64_t from,
 			      uint64_t to)
 {
-	const struct ht_maps *maps = s->aw->walk->in->maps;
+	const struct ht_maps *maps = s->in->walk->in->maps;
 	const struct ht_vma *v;
 
 	for (uint64_t at = from; at < to; at = v->end) {
@@ -126,7 +129,7 @@ static uint64_t refusing_from(const struct ht_sweep *s, uint64_t from,
 static uint64_t run_trimmable(const struct ht_sweep *s, uint64_t start,
 			      uint64_t end, uint64_t *ret_locked)
 {
-	uint64_t from = page_up(start + 6 * (uint64_t)s->aw->layout->word);
+	uint64_t from = page_up(start + 6 * (uint64_t)s->in->layout->word);
 	uint64_t to = page_down(end), refused;
 
 	if (from >= to)
@@ -139,25 +142,24 @@ static uint64_t run_trimmable(const struct ht_sweep *s, uint64_t start,
 
 static void end_run(struct ht_sweep *s)
 {
-	struct ht_arena_walk *aw = s->aw;
 	uint64_t start = s->run_start, end = s->run_end, resident,
 		 trimmable = 0, locked = 0;
 
 	if (start == end)
 		return;
-	count_hole(&aw->walk->runs, end - start);
+	count_hole(&s->in->walk->runs, end - start);
 	resident = ht_pages_resident(s->pages, start, end);
-	if (end - start > PAGE)
+	if (end - start > HT_PAGE_SIZE)
 		trimmable = run_trimmable(s, start, end, &locked);
-	aw->kept.trimmable += trimmable;
-	aw->kept.locked += locked;
-	aw->kept.sub_page += resident - trimmable - locked;
-	aw->figures.pinned += resident;
+	s->out->kept.by[HT_CAUSE_TRIMMABLE] += trimmable;
+	s->out->kept.by[HT_CAUSE_LOCKED] += locked;
+	s->out->kept.by[HT_CAUSE_SUB_PAGE] += resident - trimmable - locked;
+	s->out->pinned += resident;
 	if (resident != end - start)
-		aw->walk->free_swapped +=
+		s->in->walk->free_swapped +=
 			ht_pages_swapped(s->pages, start, end);
 	if (s->has_top)
-		remember_run(aw, start, end);
+		remember_run(s, start, end);
 }
 
 static void end_idle(struct ht_sweep *s)
@@ -165,8 +167,7 @@ static void end_idle(struct ht_sweep *s)
 	uint64_t from = page_up(s->idle_start), to = page_down(s->idle_end);
 
 	if (from < to)
-		s->aw->figures.resident_free +=
-			ht_pages_resident(s->pages, from, to);
+		s->out->resident_free += ht_pages_resident(s->pages, from, to);
 }
 
 /* From the last idle bytes to here the program holds what there is. */
@@ -190,7 +191,7 @@ static void idle(struct ht_sweep *s, uint64_t start, uint64_t end)
 
 static void free_chunk(struct ht_sweep *s, uint64_t start, uint64_t size)
 {
-	struct ht_class_count *c = &s->aw->walk->free[ht_class_of(size)];
+	struct ht_class_count *c = &s->in->walk->free[ht_class_of(size)];
 
 	c->chunks++;
 	c->bytes += size;
@@ -204,13 +205,13 @@ static void free_chunk(struct ht_sweep *s, uint64_t start, uint64_t size)
 
 static void cached_chunk(struct ht_sweep *s, const struct ht_cached *c)
 {
-	struct ht_class_count *count = &s->aw->walk->free[ht_class_of(c->size)];
+	struct ht_class_count *count = &s->in->walk->free[ht_class_of(c->size)];
 
 	count->chunks++;
 	count->bytes += c->size;
-	s->aw->kept.tcache +=
+	s->out->kept.by[HT_CAUSE_TCACHE] +=
 		ht_pages_resident(s->pages, c->chunk, c->chunk + c->size);
-	s->aw->walk->free_swapped +=
+	s->in->walk->free_swapped +=
 		ht_pages_swapped(s->pages, c->chunk, c->chunk + c->size);
 	idle(s, c->chunk, c->chunk + c->size);
 }
@@ -219,47 +220,48 @@ static void cached_chunk(struct ht_sweep *s, const struct ht_cached *c)
  * ------------------------------------------------------------------- */
 
 /* Whether systrim could lower brk: the top ends at it. */
-static bool ends_at_brk(const struct ht_arena_walk *aw)
+static bool ends_at_brk(const struct ht_sweep *s)
 {
 	const struct ht_vma *v =
-		ht_maps_at(aw->walk->in->maps, aw->top_end - 1);
+		ht_maps_at(s->in->walk->in->maps, s->x->top_end - 1);
 
-	if (!ht_arena_contiguous(aw->root) || !v)
+	if (!ht_arena_contiguous(s->in->root) || !v)
 		return false;
-	return v->end == page_up(aw->top_end);
+	return v->end == page_up(s->x->top_end);
 }
 
 /* Bytes that systrim(0) would take off the end of a top of this size. */
-static uint64_t systrim(const struct ht_arena_walk *aw, uint64_t size)
+static uint64_t systrim(const struct ht_sweep *s, uint64_t size)
 {
-	uint64_t unit = aw->space->params.thp_pagesize;
-	uint64_t least = ht_chunk_min(aw->layout) + 1;
+	uint64_t unit = s->in->space->params.thp_pagesize;
+	uint64_t least = ht_chunk_min(s->in->layout) + 1;
 
 	if (unit == HT_UNKNOWN || unit == 0 || unit & (unit - 1))
-		unit = PAGE;
-	if (!aw->root->main || size <= least || !ends_at_brk(aw))
+		unit = HT_PAGE_SIZE;
+	if (!s->in->root->main || size <= least || !ends_at_brk(s))
 		return 0;
 	return (size - least) & ~(unit - 1);
 }
 
 static void end_top(struct ht_sweep *s)
 {
-	struct ht_arena_walk *aw = s->aw;
-	uint64_t start = aw->top, end = aw->top_end, resident, trimmable, cut;
+	uint64_t start = s->x->top, end = s->x->top_end, resident, trimmable,
+		 cut;
 
 	if (s->run_end == start && s->run_start != s->run_end) {
 		start = s->run_start; /* would be merged into the top */
 		s->run_start = s->run_end = 0;
 	}
-	aw->joined = start;
-	idle(s, start < aw->top ? aw->top : start, end);
-	cut = systrim(aw, end - start);
+	s->out->joined = start;
+	idle(s, start < s->x->top ? s->x->top : start, end);
+	cut = systrim(s, end - start);
 	resident = ht_pages_resident(s->pages, start, end);
 	trimmable = ht_pages_resident(s->pages, end - cut, end);
-	aw->kept.trimmable += trimmable;
-	*(aw->root->main ? &aw->kept.top_main : &aw->kept.top_thread) +=
+	s->out->kept.by[HT_CAUSE_TRIMMABLE] += trimmable;
+	*(s->in->root->main ? &s->out->kept.by[HT_CAUSE_TOP_MAIN]
+			    : &s->out->kept.by[HT_CAUSE_TOP_THREAD]) +=
 		resident - trimmable;
-	aw->walk->free_swapped += ht_pages_swapped(s->pages, start, end);
+	s->in->walk->free_swapped += ht_pages_swapped(s->pages, start, end);
 }
 
 /* --- one segment
@@ -268,19 +270,19 @@ static void end_top(struct ht_sweep *s)
 static uint64_t address_of(const struct ht_sweep *s, uint32_t position)
 {
 	return s->segment->first +
-	       ((uint64_t)(position - s->segment->base) << s->aw->links.shift);
+	       ((uint64_t)(position - s->segment->base) << s->met->links.shift);
 }
 
 static uint64_t cached_address(const struct ht_sweep *s)
 {
 	return s->cached < s->cached_end
-		       ? s->aw->walk->roots->cached[s->cached].chunk
+		       ? s->in->walk->roots->cached[s->cached].chunk
 		       : UINT64_MAX;
 }
 
 static void next_free(struct ht_sweep *s)
 {
-	const struct ht_links *l = &s->aw->links;
+	const struct ht_links *l = &s->met->links;
 
 	free_chunk(s, address_of(s, s->free.position),
 		   (uint64_t)l->more[s->free.i].units << l->shift);
@@ -290,7 +292,7 @@ static void next_free(struct ht_sweep *s)
 
 static void next_fast(struct ht_sweep *s)
 {
-	const struct ht_links *l = &s->aw->links;
+	const struct ht_links *l = &s->met->links;
 
 	free_chunk(s, address_of(s, s->fast.position),
 		   ht_fastbin_size(l->layout, l->fast.v[s->fast.i].mark));
@@ -300,7 +302,7 @@ static void next_fast(struct ht_sweep *s)
 
 static void next_cached(struct ht_sweep *s)
 {
-	const struct ht_cached *c = &s->aw->walk->roots->cached[s->cached++];
+	const struct ht_cached *c = &s->in->walk->roots->cached[s->cached++];
 
 	if (c->size)
 		cached_chunk(s, c);
@@ -332,90 +334,86 @@ static void sweep_below(struct ht_sweep *s, uint64_t limit)
 	}
 }
 
-static uint64_t overhead_resident(const struct ht_arena_walk *aw, size_t i)
+static uint64_t overhead_resident(const struct ht_sweep *s, size_t i)
 {
-	const struct ht_segment *s = &aw->segment[i];
+	const struct ht_segment *g = &s->x->segment[i];
+	const struct ht_ranges *overhead = &s->met->overhead;
 	uint64_t bytes = 0;
 
-	for (size_t k = 0; k < aw->overhead.n; k++)
-		if (aw->overhead.v[k].start >= s->start &&
-		    aw->overhead.v[k].end <= s->end)
-			bytes += ht_pages_resident(&aw->pages[i],
-						   aw->overhead.v[k].start,
-						   aw->overhead.v[k].end);
+	for (size_t k = 0; k < overhead->n; k++)
+		if (overhead->v[k].start >= g->start &&
+		    overhead->v[k].end <= g->end)
+			bytes += ht_pages_resident(&s->x->pages[i],
+						   overhead->v[k].start,
+						   overhead->v[k].end);
 	return bytes;
 }
 
 /* --- all segments
  * ----------------------------------------------------------------- */
 
-static uint64_t kept_free(const struct ht_kept *k)
-{
-	return k->trimmable + k->top_main + k->top_thread + k->tcache +
-	       k->sub_page + k->locked;
-}
-
 /* Twice counted: the segments' resident pages, and what each stretch of them is
  * for. The second falls short or goes beyond when chunks lie in each other, as
  * they may while the target runs; the pages are what is there. */
-static void settle_resident(struct ht_arena_walk *aw, uint64_t held)
+static void settle_resident(const struct ht_arena_in *in, struct ht_swept *r,
+			    uint64_t held)
 {
-	struct ht_arena *a = &aw->figures;
-	struct ht_kept *k = &aw->kept;
-	uint64_t idle, sum;
+	uint64_t *by = r->kept.by;
+	uint64_t overhead = by[HT_CAUSE_HEAP_OVERHEAD], sum;
 
-	a->retained = kept_free(k);
-	a->trimmable = k->trimmable;
-	idle = a->retained + k->overhead;
-	sum = a->retained + held;
-	k->in_use = a->resident > idle ? a->resident - idle : 0;
-	if (sum == a->resident && held >= k->overhead)
+	r->retained = ht_kept_sum(&r->kept) - overhead;
+	r->trimmable = by[HT_CAUSE_TRIMMABLE];
+	sum = r->retained + held;
+	if (r->resident > r->retained + overhead)
+		by[HT_CAUSE_HEAP_IN_USE] = r->resident - r->retained - overhead;
+	if (sum == r->resident && held >= overhead)
 		return;
-	if (!aw->walk->in->moving)
-		ht_walk_find(aw->walk->out, "resident_sum", aw->root->address,
-			     aw->root->index,
+	if (!in->walk->in->moving)
+		ht_walk_find(in->walk->out, "resident_sum", in->root->address,
+			     in->root->index,
 			     "what keeps its pages adds up to %" PRIu64
 			     " bytes, %" PRIu64 " are resident",
-			     sum, a->resident);
+			     sum, r->resident);
 }
 
 void ht_kept_add(struct ht_kept *to, const struct ht_kept *from)
 {
-	to->in_use += from->in_use;
-	to->overhead += from->overhead;
-	to->trimmable += from->trimmable;
-	to->top_main += from->top_main;
-	to->top_thread += from->top_thread;
-	to->tcache += from->tcache;
-	to->sub_page += from->sub_page;
-	to->locked += from->locked;
+	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++)
+		to->by[i] += from->by[i];
 }
 
-static void unknown(struct ht_arena *a)
+uint64_t ht_kept_sum(const struct ht_kept *k)
 {
-	a->resident = a->retained = a->resident_free = a->trimmable =
-		a->pinned = HT_UNKNOWN;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++)
+		sum += k->by[i];
+	return sum;
+}
+
+static void unknown(struct ht_swept *r)
+{
+	r->resident = r->retained = r->resident_free = r->trimmable =
+		r->pinned = HT_UNKNOWN;
 }
 
 static void begin_segment(struct ht_sweep *s)
 {
-	struct ht_arena_walk *aw = s->aw;
 	size_t i = s->next++;
-	const struct ht_segment *g = &aw->segment[i];
+	const struct ht_segment *g = &s->x->segment[i];
 
 	s->segment = g;
-	s->pages = &aw->pages[i];
+	s->pages = &s->x->pages[i];
 	s->refuses = refusing_from(s, g->start, g->end) < g->end;
-	s->has_top = i == aw->top_segment && aw->top;
+	s->has_top = i == s->x->top_segment && s->x->top;
 	s->run_start = s->run_end = s->idle_start = s->idle_end = 0;
-	s->cached = ht_cached_from(aw->walk->roots, g->first);
-	s->cached_end = ht_cached_from(aw->walk->roots, g->end);
+	s->cached = ht_cached_from(s->in->walk->roots, g->first);
+	s->cached_end = ht_cached_from(s->in->walk->roots, g->end);
 	s->open = true;
 }
 
 static void end_segment(struct ht_sweep *s)
 {
-	struct ht_arena_walk *aw = s->aw;
 	const struct ht_segment *g = s->segment;
 
 	sweep_below(s, g->end);
@@ -425,27 +423,34 @@ static void end_segment(struct ht_sweep *s)
 	end_idle(s);
 	end_held(s, g->end);
 	s->known &= s->pages->known;
-	aw->figures.resident += ht_pages_resident(s->pages, g->start, g->end);
-	aw->walk->heaps_swapped += ht_pages_swapped(s->pages, g->start, g->end);
-	aw->kept.overhead += overhead_resident(aw, s->next - 1);
+	s->out->resident += ht_pages_resident(s->pages, g->start, g->end);
+	s->in->walk->heaps_swapped +=
+		ht_pages_swapped(s->pages, g->start, g->end);
+	s->out->kept.by[HT_CAUSE_HEAP_OVERHEAD] +=
+		overhead_resident(s, s->next - 1);
 	s->open = false;
 }
 
 /* The tables may be others than the last time. NULL: out of memory. */
-static struct ht_sweep *resume(struct ht_arena_walk *aw)
+static struct ht_sweep *resume(const struct ht_arena_in *in,
+			       const struct ht_extent *x,
+			       const struct ht_met *met, struct ht_swept *out)
 {
-	struct ht_sweep *s = aw->sweep;
+	struct ht_sweep *s = out->sweep;
 
 	if (!s) {
-		s = aw->sweep = calloc(1, sizeof(*s));
-		aw->run = calloc(HT_BLOCKED_RUNS, sizeof(*aw->run));
+		s = out->sweep = calloc(1, sizeof(*s));
+		out->run = calloc(HT_BLOCKED_RUNS, sizeof(*out->run));
 		if (!s)
 			return NULL;
-		s->aw = aw;
+		s->in = in;
+		s->x = x;
+		s->met = met;
+		s->out = out;
 		s->known = true;
 	}
-	s->free = (struct cursor){.x = &aw->links.free};
-	s->fast = (struct cursor){.x = &aw->links.fast};
+	s->free = (struct cursor){.x = &met->links.free};
+	s->fast = (struct cursor){.x = &met->links.fast};
 	settle(&s->free);
 	settle_fast(&s->fast);
 	return s;
@@ -462,9 +467,11 @@ static void sweep_segments(struct ht_sweep *s, size_t i)
 	}
 }
 
-void ht_sweep_below(struct ht_arena_walk *aw, size_t i, uint64_t address)
+void ht_sweep_below(const struct ht_arena_in *in, const struct ht_extent *x,
+		    const struct ht_met *met, struct ht_swept *ret, size_t i,
+		    uint64_t address)
 {
-	struct ht_sweep *s = resume(aw);
+	struct ht_sweep *s = resume(in, x, met, ret);
 
 	if (!s)
 		return;
@@ -474,15 +481,22 @@ void ht_sweep_below(struct ht_arena_walk *aw, size_t i, uint64_t address)
 	sweep_below(s, address);
 }
 
-void ht_sweep(struct ht_arena_walk *aw)
+void ht_sweep(const struct ht_arena_in *in, const struct ht_extent *x,
+	      const struct ht_met *met, struct ht_swept *ret)
 {
-	struct ht_sweep *s = resume(aw);
+	struct ht_sweep *s = resume(in, x, met, ret);
 
 	if (s)
-		sweep_segments(s, aw->segments);
-	settle_resident(aw, s ? s->held : 0);
-	ht_kept_add(&aw->walk->kept, &aw->kept);
-	aw->walk->heaps_resident += aw->figures.resident;
+		sweep_segments(s, x->segments);
+	settle_resident(in, ret, s ? s->held : 0);
+	ht_kept_add(&in->walk->kept, &ret->kept);
+	in->walk->heaps_resident += ret->resident;
 	if (!s || !s->known)
-		unknown(&aw->figures);
+		unknown(ret);
+}
+
+void ht_swept_fini(struct ht_swept *s)
+{
+	free(s->sweep);
+	free(s->run);
 }

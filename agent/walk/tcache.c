@@ -8,12 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/walk/chunk.h"
+#include "agent/walk/roots.h"
 
-#define BINS_MAX   76
-#define ENTRY_MAX  24 /* size, next, key */
-#define SIZE_FLAGS UINT64_C(7)
-#define IS_MMAPPED UINT64_C(2)
+#define BINS_MAX  76
+#define ENTRY_MAX 24 /* size, next, key */
 
 /* One thread's cache of one malloc. */
 struct cache {
@@ -242,7 +241,7 @@ static void leave_swapped(struct reading *r, struct cursor *c)
 /* Takes what was read of one entry; false: no memory. */
 static bool take_entry(struct reading *r, struct cursor *c, bool readable)
 {
-	uint64_t head = word_at(r, c->bytes), size = head & ~SIZE_FLAGS;
+	uint64_t head = word_at(r, c->bytes), size = head & ~HT_SIZE_FLAGS;
 	const char *wrong = !readable ? "cannot be read" : NULL;
 
 	if (!wrong)
@@ -252,7 +251,7 @@ static bool take_entry(struct reading *r, struct cursor *c, bool readable)
 		return true;
 	}
 	/* An mmapped chunk (2.43+) stays with the census of those. */
-	if (!(head & IS_MMAPPED) && !keep(r, c, size))
+	if (!(head & HT_IS_MMAPPED) && !keep(r, c, size))
 		return false;
 	c->entry = next_of(r, c);
 	if (c->left != HT_UNKNOWN)

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/walk/roots.h"
 
 uint64_t ht_tcache_count(const struct ht_space *space, const uint8_t *bytes,
 			 unsigned bin)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Totals: sums over all arenas, and the ratios that are made of them. */
-#include "agent/walk/walk_int.h"
+#include "agent/walk/heaps.h"
 
 /* --- sums
  * ---------------------------------------------------------------------- */
@@ -191,10 +191,10 @@ static void fill_fragmentation(struct ht_walk *w)
 	if (t->retained == HT_UNKNOWN)
 		return;
 	f->retained_ratio = ratio(t->retained, t->heap_resident);
-	f->stuck_ratio = ratio(w->kept.sub_page, t->retained);
+	f->stuck_ratio = ratio(w->kept.by[HT_CAUSE_SUB_PAGE], t->retained);
 	if (t->used_pages_resident)
-		f->page_utilisation =
-			ratio(w->kept.in_use, t->used_pages_resident);
+		f->page_utilisation = ratio(w->kept.by[HT_CAUSE_HEAP_IN_USE],
+					    t->used_pages_resident);
 }
 
 /* --- size classes

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agent/walk/walk_int.h"
+#include "agent/walk/heaps.h"
 
 static int by_chunk(const void *x, const void *y)
 {

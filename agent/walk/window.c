@@ -4,15 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE 4096u
+#include "agent/memory/page.h"
+
 /* After a jump the next chunk may be far away again: start small. */
-#define BLOCK_MIN ((size_t)PAGE)
+#define BLOCK_MIN ((size_t)HT_PAGE_SIZE)
 
 enum ht_code ht_window_init(struct ht_window *w, struct ht_reader *reader,
 			    struct ht_err *err)
 {
 	*w = (struct ht_window){.reader = reader, .block = BLOCK_MIN};
-	w->buf = aligned_alloc(PAGE, HT_WINDOW_MAX);
+	w->buf = aligned_alloc(HT_PAGE_SIZE, HT_WINDOW_MAX);
 	if (!w->buf)
 		return ht_fail(err, HT_NOMEM, "no memory for a block of %zu",
 			       HT_WINDOW_MAX);
@@ -52,22 +53,22 @@ static uint64_t same_state_end(const struct ht_pages *p, uint64_t from,
 			       uint64_t end)
 {
 	enum ht_page_state state = ht_pages_state(p, from);
-	uint64_t at = (from & ~(uint64_t)(PAGE - 1)) + PAGE;
+	uint64_t at = (from & ~(uint64_t)(HT_PAGE_SIZE - 1)) + HT_PAGE_SIZE;
 
 	if (ht_pages_resident(p, from, end) == end - from)
 		return end;
 	while (at < end && ht_pages_state(p, at) == state)
-		at += PAGE;
+		at += HT_PAGE_SIZE;
 	return at < end ? at : end;
 }
 
 bool ht_window_load(struct ht_window *w, uint64_t addr, size_t need)
 {
-	uint64_t start = addr & ~(uint64_t)(PAGE - 1), end, at;
+	uint64_t start = addr & ~(uint64_t)(HT_PAGE_SIZE - 1), end, at;
 
 	if (addr >= w->limit || w->limit - addr < need)
 		return false;
-	if (start <= w->end && start + PAGE >= w->end && w->end)
+	if (start <= w->end && start + HT_PAGE_SIZE >= w->end && w->end)
 		w->block = w->block * 2 < HT_WINDOW_MAX ? w->block * 2
 							: HT_WINDOW_MAX;
 	else

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Census: what anonymous mappings hold that is on no list of malloc's: mmapped
+ * chunks, and segments of a main arena. */
+#ifndef HT_AGENT_WALK_CENSUS_H
+#define HT_AGENT_WALK_CENSUS_H
+
+#include "agent/libc/locate.h"
+#include "agent/walk/ranges.h"
+
+/* What the census found in anonymous mappings. */
+struct ht_census {
+	struct ht_ranges mmapped; /* runs of neighbouring mmapped chunks */
+	uint64_t chunks, bytes; /* mmapped chunks, and their mappings' length */
+	bool known;		/* false: nothing to look for could be known */
+	/* Segments of a main arena that left brk: ends with fenceposts or top.
+	 */
+	struct ht_ranges segments[HT_MALLOCS_MAX];
+};
+
+struct ht_walk;
+enum ht_code ht_census_take(struct ht_walk *w,
+			    struct ht_err *err) HT_MUST_CHECK;
+void ht_census_fini(struct ht_census *c);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Heaps: one walk over all arenas of a process, and what is summed over them.
+ * The order of it all is in walk.c; of one arena, in arena.h.
+ */
+#ifndef HT_AGENT_WALK_HEAPS_H
+#define HT_AGENT_WALK_HEAPS_H
+
+#include "agent/walk/census.h"
+#include "agent/walk/roots.h"
+#include "agent/walk/window.h"
+#include "link/request.h"
+
+/* Resident bytes of heaps by the rule that keeps them: causes from
+ * HT_CAUSE_HEAP_IN_USE on but for mmapped chunks. */
+struct ht_kept {
+	uint64_t by[HT_CAUSE_COUNT];
+};
+void ht_kept_add(struct ht_kept *to, const struct ht_kept *from);
+/* All of it. */
+uint64_t ht_kept_sum(const struct ht_kept *k);
+
+/* Free runs of all arenas, for fragmentation. */
+struct ht_runs {
+	struct ht_class_count by_class[HT_CLASSES];
+	uint64_t largest;
+	uint64_t bytes[4], count[4]; /* < 4 KiB, < 64 KiB, < 1 MiB, more */
+};
+
+struct ht_walk {
+	const struct ht_walk_in *in;
+	struct ht_roots *roots;
+	struct ht_snapshot *out;
+	struct ht_census census;
+	struct ht_ranges arenas; /* all segments of all arenas */
+	struct ht_window window;
+	struct ht_class_count in_use[HT_CLASSES], free[HT_CLASSES];
+	struct ht_runs runs;
+	struct ht_kept kept;
+	bool unread; /* some of a heap is swapped out: not walked */
+	uint64_t heaps_resident, heaps_swapped, free_swapped, fastbin_chunks,
+		binned_chunks;
+	uint64_t done, total; /* bytes, for progress */
+};
+
+/* Measures all arenas, two at a time where that is worth it. */
+enum ht_code ht_arenas_walk(struct ht_walk *w,
+			    struct ht_err *err) HT_MUST_CHECK;
+/* Bytes that the tables of one arena may take. */
+size_t ht_walk_tables_max(const struct ht_walk_in *in);
+/* Measures one arena and adds its rows and sums. */
+enum ht_code ht_arena_walk(struct ht_walk *w, struct ht_arena_root *root,
+			   struct ht_err *err) HT_MUST_CHECK;
+/* Mappings by kind, RSS by cause. */
+enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err) HT_MUST_CHECK;
+/* Totals, fragmentation, size classes, params. */
+enum ht_code ht_totals(struct ht_walk *w, struct ht_err *err) HT_MUST_CHECK;
+
+#endif
