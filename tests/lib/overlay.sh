@@ -13,5 +13,5 @@ overlay() {
 }
 
 # What is found there is what that system has: not by the PATH of a test.
-export system_path=/usr/sbin:/usr/bin:/sbin:/bin
+export system_path=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 inside() { env PATH=$system_path chroot "$root" "$@"; }
