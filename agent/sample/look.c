@@ -23,6 +23,22 @@
 #define RETRY_LONGEST_NS (2 * HT_NS_PER_MS)
 #define ARENA_LOOKS	 5 /* of a target that runs */
 
+/* Through what was opened before any privilege was given up. */
+static enum ht_code renew_maps(void *ctx, struct ht_err *err)
+{
+	struct ht_look *l = ctx;
+	struct ht_maps fresh = {0};
+	enum ht_code code =
+		ht_maps_source_read(&l->session->target->maps, &fresh, err);
+
+	if (code != HT_OK)
+		return code;
+	ht_maps_fini(&l->maps);
+	l->maps = fresh;
+	ht_vmflags_mark(&l->session->target->vmflags, &l->maps);
+	return HT_OK;
+}
+
 void ht_look_begin(struct ht_look *l, struct ht_session *s)
 {
 	*l = (struct ht_look){.session = s};
@@ -31,6 +47,8 @@ void ht_look_begin(struct ht_look *l, struct ht_session *s)
 		.reader = s->target->reader,
 		.pages = s->target->pages,
 		.maps = &l->maps,
+		.renew_maps = s->target->pid ? renew_maps : NULL,
+		.renew_ctx = l,
 		.want = s->request->flags,
 		.progress = s->progress,
 		.progress_ctx = s->progress_ctx,

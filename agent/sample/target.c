@@ -154,6 +154,8 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 	code = ht_reader_open_process(pid, word, true, &ret->own_reader, err);
 	if (code == HT_OK)
 		code = ht_pages_source_open(pid, &ret->own_pages, err);
+	if (code == HT_OK)
+		code = ht_maps_source_open(pid, &ret->maps, err);
 	ret->reader = &ret->own_reader;
 	ret->pages = &ret->own_pages;
 	return code;
@@ -337,6 +339,7 @@ void ht_target_close(struct ht_target *t)
 		ht_core_close(&t->core);
 	ht_reader_close(&t->own_reader);
 	ht_pages_source_close(&t->own_pages);
+	ht_maps_source_close(&t->maps);
 	if (t->pidfd >= 0)
 		close(t->pidfd);
 	ht_snapshot_fini(&t->notes);

@@ -29,6 +29,7 @@ struct ht_target {
 	struct ht_pages_source *pages;
 	struct ht_reader own_reader;
 	struct ht_pages_source own_pages;
+	struct ht_maps_source maps; /* of a process */
 	struct ht_core core;
 	const char *exe_path; /* --exe, borrowed, or NULL */
 	struct ht_located located;
@@ -44,6 +45,7 @@ struct ht_target {
 #define HT_TARGET_NONE                                                         \
 	((struct ht_target){.pidfd = -1,                                       \
 			    .own_pages = {.pagemap_fd = -1},                   \
+			    .maps = {.fd = -1},                                \
 			    .bytes_per_ms = 1 << 20,                           \
 			    .at_once = 128})
 

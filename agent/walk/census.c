@@ -4,7 +4,10 @@
  *
  * mmapped chunks: the header at the start of each mapping says how long it is;
  * neighbours merge into one line of /proc/PID/maps, so the next one follows
- * right behind. The search ends when as many were found as mp_.n_mmaps counts.
+ * right behind. The search ends when as many were found as mp_.n_mmaps counts,
+ * and they are as long together as mp_.mmapped_mem says. While the target runs
+ * mappings and headers are read in different instants: what does not add up is
+ * looked for again, with fresh mappings.
  *
  * Segments of a main arena that left brk: runs of sound sizes that end with
  * fenceposts or with the top; their sum is what system_mem has beyond brk.
@@ -14,35 +17,16 @@
 #include <string.h>
 
 #include "agent/memory/page.h"
+#include "agent/walk/census_int.h"
 #include "agent/walk/chunk.h"
 #include "agent/walk/met.h"
 
-#define HEADERS_MAX 256
-#define GAPS_MAX    16
-#define HEADER_MAX  16
-
-struct census {
-	struct ht_walk *w;
-	const struct ht_layout *layout;
-	const struct ht_space *space;
-	const struct ht_arena_root *main;
-	struct ht_census *found;
-	struct ht_ranges known; /* heaps, found segments: nothing to search */
-	uint64_t chunks, bytes; /* mmapped, of this malloc */
-	uint64_t wanted;	/* mmapped chunks that mp_ counts */
-	uint64_t missing;	/* bytes of segments not found yet */
-	bool thorough;		/* every page, not only where a chain leads */
-	/* What others took from brk between two parts of it that are ours:
-	 * parts are the first segments found, gap[k] follows the k-th. */
-	uint64_t gap[GAPS_MAX];
-	size_t gaps;
-	struct ht_window window; /* for probing segments */
-	/* headers read ahead, one a page */
-	uint64_t batch_start;
-	size_t batch, batch_next;
-	uint8_t header[HEADERS_MAX][HEADER_MAX];
-	bool readable[HEADERS_MAX];
-};
+#define ROUNDS	    3 /* of one search */
+#define TRIES	    5 /* while the target runs */
+#define RENEWALS    16
+#define LENGTH_MAX  (UINT64_C(1) << 47)
+#define CHEAP_BYTES (UINT64_C(64) << 20)
+#define ALIGN_MAX   (UINT64_C(2) << 20) /* of a huge page */
 
 /* --- headers at page starts
  * ---------------------------------------------------- */
@@ -106,10 +90,11 @@ static bool header_at(struct census *c, uint64_t at, uint64_t end,
 /* --- what a header may begin
  * ------------------------------------------------------ */
 
-/* Length of the mapping that a header at its start describes; 0: none. 2.43+
- * leaves the header out of size and keeps a flag in prev_size. */
-static uint64_t mmapped_length(const struct census *c, uint64_t prev_size,
-			       uint64_t head, uint64_t room)
+/* Length of the mapping that a header `offset` bytes behind its start
+ * describes; 0: none. 2.43+ leaves the header out of size and keeps a flag in
+ * prev_size. */
+static uint64_t mmapped_length(const struct census *c, uint64_t offset,
+			       uint64_t prev_size, uint64_t head)
 {
 	uint64_t size = head & ~HT_SIZE_FLAGS, length;
 
@@ -117,57 +102,50 @@ static uint64_t mmapped_length(const struct census *c, uint64_t prev_size,
 		prev_size &= ~UINT64_C(1);
 		size += ht_chunk_header(c->layout);
 	}
-	if ((head & HT_SIZE_FLAGS) != HT_IS_MMAPPED ||
-	    prev_size != ht_chunk_bias(c->layout) || size > room)
+	if ((head & HT_SIZE_FLAGS) != HT_IS_MMAPPED || prev_size != offset ||
+	    size > LENGTH_MAX)
 		return 0;
 	length = prev_size + size;
-	return length % HT_PAGE_SIZE == 0 && length >= HT_PAGE_SIZE &&
-			       length <= room
-		       ? length
-		       : 0;
+	return length % HT_PAGE_SIZE == 0 && length >= HT_PAGE_SIZE ? length
+								    : 0;
 }
 
-/* End of the segment that begins here: sizes lead to fenceposts or the top. */
-static uint64_t segment_end(struct census *c, uint64_t start, uint64_t end)
+/* The mapping at `at` if it is that of a chunk at `chunk`; 0: it is not. */
+static uint64_t length_by(const struct census *c, uint64_t at, uint64_t chunk)
 {
-	static const struct ht_class_count none;
-	struct ht_class_count in_use[HT_CLASSES] = {none};
-	struct ht_class_count binned[HT_BINS + 1] = {none};
-	struct ht_segment segment = {start, end,
-				     start + ht_chunk_bias(c->layout), 0};
-	struct ht_links links;
-	struct ht_pages pages = {0};
-	struct ht_pass pass = {.layout = c->layout,
-			       .window = &c->window,
-			       .links = &links,
-			       .first = segment.first,
-			       .stop = end,
-			       .at = segment.first,
-			       .in_use = in_use,
-			       .binned = binned};
-	uint64_t found = 0, top = c->main->top, head;
-	enum ht_pass_end why;
+	struct ht_reader *reader = c->w->in->reader;
+	uint64_t prev_size, head;
 
-	if (top >= start && top < end)
-		pass.stop = top;
-	ht_links_init(&links, c->layout, c->main->address, &segment, 1, 0);
-	if (ht_pages_get(c->w->in->pages, start, end, &pages, NULL) != HT_OK)
+	if (ht_reader_word(reader, chunk, &prev_size, NULL) != HT_OK ||
+	    ht_reader_word(reader, chunk + c->layout->word, &head, NULL) !=
+		    HT_OK)
 		return 0;
-	ht_window_segment(&c->window, &pages, end);
-	why = ht_pass_run(&pass);
-	if (why == HT_PASS_DONE && pass.at == top &&
-	    ht_reader_word(c->w->in->reader, top + c->layout->word, &head,
-			   NULL) == HT_OK &&
-	    (head & ~HT_SIZE_FLAGS) <= end - top)
-		found = top + (head & ~HT_SIZE_FLAGS);
-	else if (why != HT_PASS_SIZE ||
-		 !ht_segment_fence(c->w->in->reader, c->layout, true, pass.at,
-				   end, &found))
-		found = 0;
-	ht_links_fini(&links);
-	ht_pages_fini(&pages);
-	return found > start ? (found + HT_PAGE_SIZE - 1) & ~(HT_PAGE_SIZE - 1)
-			     : 0;
+	return mmapped_length(c, chunk - at, prev_size, head);
+}
+
+/* The same of a chunk that was moved to an alignment within its mapping
+ * (_int_memalign): prev_size says how far. The header at the mapping's start is
+ * what it was before, and wrong as soon as mremap has been there. mremap keeps
+ * only what is aligned within a page: larger ones lie before any of them. */
+static uint64_t aligned_length(const struct census *c, uint64_t at,
+			       uint64_t room)
+{
+	const uint64_t first = at + ht_chunk_bias(c->layout);
+	const uint64_t header = ht_chunk_header(c->layout);
+	uint64_t length = 0, chunk;
+
+	for (uint64_t a = 2 * c->layout->align; !length && a < HT_PAGE_SIZE;
+	     a *= 2) {
+		chunk = ((first + header + a - 1) & ~(a - 1)) - header;
+		if (chunk - first < ht_chunk_min(c->layout))
+			chunk += a;
+		length = length_by(c, at, chunk);
+	}
+	chunk = at + HT_PAGE_SIZE - header;
+	for (; !length && chunk - at < room && chunk - at < ALIGN_MAX;
+	     chunk += HT_PAGE_SIZE)
+		length = length_by(c, at, chunk);
+	return length;
 }
 
 static bool may_begin_segment(const struct census *c, uint64_t head,
@@ -189,66 +167,72 @@ static bool add_mmapped(struct census *c, uint64_t at, uint64_t length)
 
 	c->chunks++;
 	c->bytes += length;
-	if (r->n && r->v[r->n - 1].end == at) {
+	if (r->n > c->first_range && r->v[r->n - 1].end == at) {
 		r->v[r->n - 1].end += length;
 		return true;
 	}
 	return ht_ranges_add(r, at, at + length);
 }
 
-static bool add_segment(struct census *c, uint64_t at, uint64_t end)
+/* As many chunks as malloc counts, and as long. */
+static bool adds_up(const struct census *c)
 {
-	size_t space = (size_t)(c->space - c->w->roots->space);
-
-	c->missing -= end - at < c->missing ? end - at : c->missing;
-	return ht_ranges_add(&c->found->segments[space], at, end);
-}
-
-/* system_mem counts what others took from brk as long as the arena is
- * contiguous (sysmalloc: system_mem += brk - old_end), and not afterwards: the
- * lowest gaps. How many of them are what is missing; SIZE_MAX: it is another
- * sum. */
-static size_t counted_gaps(const struct census *c)
-{
-	uint64_t sum = 0;
-
-	for (size_t k = 0;; k++) {
-		if (sum == c->missing)
-			return k;
-		if (k == c->gaps)
-			return SIZE_MAX;
-		sum += c->gap[k];
-	}
+	return c->chunks >= c->wanted &&
+	       (c->wanted_bytes == HT_UNKNOWN || c->bytes == c->wanted_bytes);
 }
 
 static bool complete(const struct census *c)
 {
-	return c->chunks >= c->wanted && counted_gaps(c) != SIZE_MAX;
+	return adds_up(c) && ht_census_counted_gaps(c) != SIZE_MAX;
+}
+
+/* Whether a mapping of this length is at `at`. A header that says more than the
+ * mapping has is younger than what is known of it, while the target runs. */
+static bool has_room(struct census *c, uint64_t at, uint64_t length,
+		     uint64_t end)
+{
+	const struct ht_walk_in *in = c->w->in;
+
+	if (length <= end - at)
+		return true;
+	if (!in->moving || !in->renew_maps || c->renewals == 0)
+		return false;
+	c->renewals--;
+	return in->renew_maps(in->renew_ctx, NULL) == HT_OK &&
+	       ht_maps_writable_end(in->maps, at) - at >= length;
 }
 
 /* How far to go on from `at`: over what begins there, else a page; 0: no
  * memory. */
 static uint64_t step(struct census *c, uint64_t at, uint64_t end)
 {
-	uint64_t prev_size, head, length, stop;
+	uint64_t prev_size, head, length = 0, stop;
+	bool readable = header_at(c, at, end, &prev_size, &head);
 
-	if (!header_at(c, at, end, &prev_size, &head))
+	if (readable)
+		length = mmapped_length(c, ht_chunk_bias(c->layout), prev_size,
+					head);
+	if (c->aligned && (length || c->in_chain))
+		length = aligned_length(c, at, end - at) ?: length;
+	if (length == 0 && !readable)
 		return HT_PAGE_SIZE;
-	length = mmapped_length(c, prev_size, head, end - at);
-	if (length)
+	if (length && has_room(c, at, length, end))
 		return add_mmapped(c, at, length) ? length : 0;
 	if (may_begin_segment(c, head, end - at)) {
-		stop = segment_end(c, at, end);
+		stop = ht_census_segment_end(c, at, end);
 		if (stop && stop <= end)
-			return add_segment(c, at, stop) ? stop - at : 0;
+			return ht_census_add_segment(c, at, stop) ? stop - at
+								  : 0;
 	}
 	return HT_PAGE_SIZE;
 }
 
+/* Sets c->reached: end, or what lies beyond where a mapping has grown. */
 static bool search(struct census *c, uint64_t at, uint64_t end)
 {
 	c->batch = 0;
 	c->batch_next = 1;
+	c->in_chain = true;
 	while (at < end && !complete(c)) {
 		const struct ht_range *known = ht_ranges_from(&c->known, at);
 		uint64_t moved;
@@ -264,7 +248,9 @@ static bool search(struct census *c, uint64_t at, uint64_t end)
 			return false;
 		if (moved == HT_PAGE_SIZE && !c->thorough)
 			break; /* the chain of neighbours ends here */
+		c->in_chain = moved > HT_PAGE_SIZE;
 		at += moved;
+		c->reached = at > end ? at : end;
 	}
 	return true;
 }
@@ -279,7 +265,7 @@ static bool is_anonymous(const struct ht_vma *v, const char *path)
 	       strncmp(path, "/dev/zero", 9) == 0;
 }
 
-static bool worth_searching(const struct ht_maps *m, const struct ht_vma *v)
+bool ht_census_worth_searching(const struct ht_maps *m, const struct ht_vma *v)
 {
 	const uint32_t want = HT_VMA_READ | HT_VMA_WRITE;
 
@@ -287,14 +273,38 @@ static bool worth_searching(const struct ht_maps *m, const struct ht_vma *v)
 	       is_anonymous(v, ht_vma_path(m, v));
 }
 
+/* The first mapping that reaches beyond addr; NULL: none. */
+static const struct ht_vma *next_mapping(const struct ht_maps *m, uint64_t addr)
+{
+	size_t low = 0, high = m->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (m->v[mid].end <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < m->n ? &m->v[low] : NULL;
+}
+
+/* Mappings may be read anew while this goes on: it goes by addresses. */
 static bool search_all(struct census *c)
 {
 	const struct ht_maps *m = c->w->in->maps;
+	const struct ht_vma *v;
 
-	for (size_t i = 0; i < m->n && !complete(c); i++)
-		if (worth_searching(m, &m->v[i]) &&
-		    !search(c, m->v[i].start, m->v[i].end))
+	c->renewals = RENEWALS;
+	for (c->reached = 0;
+	     !complete(c) && (v = next_mapping(m, c->reached));) {
+		uint64_t start = v->start > c->reached ? v->start : c->reached;
+		uint64_t end = v->end;
+
+		c->reached = end;
+		if (ht_census_worth_searching(m, v) && !search(c, start, end))
 			return false;
+	}
 	return true;
 }
 
@@ -317,130 +327,104 @@ static bool know_heaps(struct census *c)
 	return true;
 }
 
-/* Whether the main arena's memory is more than one run from sbrk_base to top:
- * then system_mem beyond what lies there must be found. */
-static uint64_t missing_bytes(const struct census *c)
-{
-	const struct ht_arena_root *a = c->main;
-
-	if (a->system == 0 || ht_arena_untouched(a, c->layout) ||
-	    ht_arena_contiguous(a))
-		return 0;
-	return a->system;
-}
-
-/* Where the next part begins behind what ended at `from`; 0: nowhere. */
-static uint64_t next_part(struct census *c, uint64_t from, uint64_t end)
-{
-	struct ht_pages pages = {0};
-	unsigned budget = HT_RESYNC_BUDGET;
-	uint64_t chunk = 0;
-
-	if (from < end &&
-	    ht_pages_get(c->w->in->pages, from, end, &pages, NULL) == HT_OK)
-		chunk = ht_resync(c->w->in->reader, &pages, c->layout,
-				  from + ht_chunk_bias(c->layout), end,
-				  &budget);
-	ht_pages_fini(&pages);
-	return chunk ? chunk - ht_chunk_bias(c->layout) : 0;
-}
-
-/* The end of the run of mappings that is called as v is. */
-static uint64_t end_of_same(const struct ht_maps *m, const struct ht_vma *v)
-{
-	const char *name = ht_vma_path(m, v);
-
-	while (v + 1 < m->v + m->n && v[1].start == v->end &&
-	       strcmp(ht_vma_path(m, v + 1), name) == 0)
-		v++;
-	return v->end;
-}
-
-/* brk's own part of an arena that left it: from sbrk_base to fenceposts, and on
- * behind what others took there. */
-static bool add_brk_parts(struct census *c)
-{
-	const struct ht_maps *m = c->w->in->maps;
-	uint64_t base = c->space->params.sbrk_base, at = base, limit;
-	const struct ht_vma *v =
-		base && base != HT_UNKNOWN ? ht_maps_at(m, base) : NULL;
-
-	c->gaps = 0;
-	if (!c->missing || !v || worth_searching(m, v))
-		return true;
-	limit = end_of_same(m, v);
-	while (at != 0 && c->gaps < GAPS_MAX) {
-		uint64_t end = segment_end(c, at, limit), next;
-
-		if (end == 0)
-			break;
-		end = end < limit ? end : limit;
-		if (!add_segment(c, at, end))
-			return false;
-		next = c->missing ? next_part(c, end, limit) : 0;
-		if (next)
-			c->gap[c->gaps++] = next - end;
-		at = next;
-	}
-	return true;
-}
-
-/* Gaps that system_mem counts belong to one segment with what is around them.
- */
-static void join_counted(struct census *c, struct ht_ranges *segments)
-{
-	size_t n = counted_gaps(c);
-
-	if (n == SIZE_MAX || n == 0 || n >= segments->n)
-		return;
-	segments->v[0].end = segments->v[n].end;
-	memmove(&segments->v[1], &segments->v[n + 1],
-		(segments->n - n - 1) * sizeof(segments->v[0]));
-	segments->n -= n;
-	c->missing = 0;
-}
-
 static void warn_incomplete(struct census *c)
 {
-	if (c->w->in->moving || complete(c))
-		return;
-	if (c->chunks < c->wanted)
-		ht_snapshot_warn(c->w->out,
-				 "%" PRIu64 " of %" PRIu64 " mmapped chunks "
-				 "were found",
-				 c->chunks, c->wanted);
-	if (c->missing)
+	if (!c->w->in->moving && c->missing)
 		ht_snapshot_warn(c->w->out,
 				 "%" PRIu64 " bytes of the main arena outside "
 				 "brk were not found",
 				 c->missing);
 }
 
-static bool take(struct census *c)
+/* One search: along chains of neighbours at first, then at every page, then
+ * for headers that were moved as well. */
+static bool take(struct census *c, int rounds)
 {
-	size_t space = (size_t)(c->space - c->w->roots->space);
-	size_t before = c->found->mmapped.n;
+	struct ht_ranges *segments =
+		&c->found->segments[c->space - c->w->roots->space];
 
-	c->missing = missing_bytes(c);
-	for (int round = 0; round < 2 && !complete(c); round++) {
-		c->thorough = round == 1;
+	for (int round = 0; round == 0 || (round < rounds && !complete(c));
+	     round++) {
+		c->thorough = round > 0;
+		c->aligned = round > 1;
 		c->chunks = c->bytes = 0;
-		c->missing = missing_bytes(c);
-		c->found->mmapped.n = before;
-		c->found->segments[space].n = 0;
-		if (!add_brk_parts(c) || !search_all(c))
+		c->missing = ht_census_missing_bytes(c);
+		c->found->mmapped.n = c->first_range;
+		if (!c->mmapped_only)
+			segments->n = 0;
+		if (!ht_census_add_brk_parts(c) || !search_all(c))
 			return false;
 	}
-	join_counted(c, &c->found->segments[space]);
-	ht_ranges_sort(&c->found->segments[space]);
+	if (c->mmapped_only)
+		return true;
+	ht_census_join_counted(c, segments);
+	ht_ranges_sort(segments);
 	warn_incomplete(c);
 	return true;
 }
 
-static enum ht_code take_space(struct ht_walk *w, size_t i, struct ht_err *err)
+static void set_wanted(struct census *c)
 {
-	const struct ht_space *space = &w->roots->space[i];
+	const struct ht_params *p = &c->space->params;
+
+	c->wanted = p->n_mmaps == HT_UNKNOWN ? UINT64_MAX : p->n_mmaps;
+	c->wanted_bytes = p->mmapped_mem;
+}
+
+/* Bytes that a thorough search looks through, at most. */
+static uint64_t searched_bytes(const struct census *c)
+{
+	const struct ht_maps *m = c->w->in->maps;
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (ht_census_worth_searching(m, &m->v[i]))
+			sum += m->v[i].end - m->v[i].start;
+	return sum;
+}
+
+/* What was found is held against the counters of the moment after. */
+static bool take_moving(struct census *c, struct ht_space *space)
+{
+	const struct ht_walk_in *in = c->w->in;
+
+	for (int i = TRIES; i > 0; i--) {
+		bool all = i == 1 ||
+			   (i < TRIES && searched_bytes(c) < CHEAP_BYTES);
+
+		if (!take(c, all ? ROUNDS : 1))
+			return false;
+		ht_params_read(in->reader, space->malloc, &space->params);
+		set_wanted(c);
+		if (adds_up(c) || i == 1 ||
+		    in->renew_maps(in->renew_ctx, NULL) != HT_OK)
+			break;
+	}
+	return true;
+}
+
+static void note_sums(const struct census *c)
+{
+	struct ht_census *sum = &c->w->census;
+
+	sum->chunks += c->chunks;
+	sum->bytes += c->bytes;
+	if (c->space->params.n_mmaps == HT_UNKNOWN)
+		return;
+	sum->known = true;
+	sum->counted += c->wanted;
+	if (c->wanted_bytes != HT_UNKNOWN)
+		sum->missed_bytes += c->bytes > c->wanted_bytes
+					     ? c->bytes - c->wanted_bytes
+					     : c->wanted_bytes - c->bytes;
+}
+
+static enum ht_code take_space(struct ht_walk *w, size_t i, bool mmapped_only,
+			       struct ht_err *err)
+{
+	struct ht_space *space = &w->roots->space[i];
 	struct census *c = calloc(1, sizeof(*c));
+	bool may_renew = w->in->moving && w->in->renew_maps;
 	enum ht_code code;
 
 	if (!c)
@@ -450,29 +434,78 @@ static enum ht_code take_space(struct ht_walk *w, size_t i, struct ht_err *err)
 	c->layout = &space->malloc->layout;
 	c->main = &w->roots->arena[space->main];
 	c->found = &w->census;
-	c->wanted = space->params.n_mmaps == HT_UNKNOWN ? UINT64_MAX
-							: space->params.n_mmaps;
+	c->first_range = w->census.mmapped.n;
+	c->mmapped_only = mmapped_only;
+	set_wanted(c);
 	code = ht_window_init(&c->window, w->in->reader, err);
-	if (code == HT_OK && (!know_heaps(c) || !take(c)))
+	if (code == HT_OK &&
+	    (!know_heaps(c) ||
+	     !(may_renew ? take_moving(c, space) : take(c, ROUNDS))))
 		code = ht_fail(err, HT_NOMEM, "no memory for a census");
-	w->census.chunks += c->chunks;
-	w->census.bytes += c->bytes;
-	w->census.known |= space->params.n_mmaps != HT_UNKNOWN;
+	note_sums(c);
 	ht_window_fini(&c->window);
 	ht_ranges_fini(&c->known);
 	free(c);
 	return code;
 }
 
-enum ht_code ht_census_take(struct ht_walk *w, struct ht_err *err)
+static enum ht_code take_all(struct ht_walk *w, bool mmapped_only,
+			     struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
 
 	for (size_t i = 0; code == HT_OK && i < w->roots->spaces; i++)
 		if (w->roots->space[i].main < w->roots->arenas)
-			code = take_space(w, i, err);
+			code = take_space(w, i, mmapped_only, err);
 	ht_ranges_sort(&w->census.mmapped);
 	return code;
+}
+
+enum ht_code ht_census_take(struct ht_walk *w, struct ht_err *err)
+{
+	return take_all(w, false, err);
+}
+
+enum ht_code ht_census_again(struct ht_walk *w, struct ht_err *err)
+{
+	enum ht_code code = w->in->renew_maps(w->in->renew_ctx, err);
+
+	if (code != HT_OK)
+		return code;
+	w->census.mmapped.n = 0;
+	w->census.chunks = w->census.bytes = 0;
+	w->census.counted = w->census.missed_bytes = 0;
+	for (size_t i = 0; i < w->roots->spaces; i++)
+		ht_params_read(w->in->reader, w->roots->space[i].malloc,
+			       &w->roots->space[i].params);
+	return take_all(w, true, err);
+}
+
+bool ht_census_holds(const struct ht_walk *w)
+{
+	for (size_t i = 0; i < w->roots->spaces; i++) {
+		const struct ht_space *space = &w->roots->space[i];
+		struct ht_params now;
+
+		if (ht_params_read(w->in->reader, space->malloc, &now) &&
+		    (now.n_mmaps != space->params.n_mmaps ||
+		     now.mmapped_mem != space->params.mmapped_mem))
+			return false;
+	}
+	return w->census.missed_bytes == 0;
+}
+
+void ht_census_warn(struct ht_walk *w)
+{
+	const struct ht_census *c = &w->census;
+
+	if (!c->known || (c->chunks == c->counted && c->missed_bytes == 0))
+		return;
+	ht_snapshot_warn(w->out,
+			 "%" PRIu64 " of %" PRIu64 " mmapped chunks were "
+			 "found: %" PRIu64 " bytes are uncertain, and may "
+			 "stand as memory outside malloc",
+			 c->chunks, c->counted, c->missed_bytes);
 }
 
 void ht_census_fini(struct ht_census *c)

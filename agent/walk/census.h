@@ -12,6 +12,9 @@ struct ht_census {
 	struct ht_ranges mmapped; /* runs of neighbouring mmapped chunks */
 	uint64_t chunks, bytes; /* mmapped chunks, and their mappings' length */
 	bool known;		/* false: nothing to look for could be known */
+	/* Against mp_.n_mmaps and mp_.mmapped_mem: how many malloc counts, and
+	 * by how many bytes its sum is another. */
+	uint64_t counted, missed_bytes;
 	/* Segments of a main arena that left brk: ends with fenceposts or top.
 	 */
 	struct ht_ranges segments[HT_MALLOCS_MAX];
@@ -20,6 +23,13 @@ struct ht_census {
 struct ht_walk;
 enum ht_code ht_census_take(struct ht_walk *w,
 			    struct ht_err *err) HT_MUST_CHECK;
+/* The mmapped chunks once more, of this instant, with fresh mappings. */
+enum ht_code ht_census_again(struct ht_walk *w,
+			     struct ht_err *err) HT_MUST_CHECK;
+/* Whether malloc's counters of them still are those of the census. */
+bool ht_census_holds(const struct ht_walk *w);
+/* What does not add up is told. */
+void ht_census_warn(struct ht_walk *w);
 void ht_census_fini(struct ht_census *c);
 
 #endif

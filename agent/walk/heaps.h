@@ -33,6 +33,10 @@ struct ht_walk {
 	struct ht_snapshot *out;
 	struct ht_census census;
 	struct ht_ranges arenas; /* all segments of all arenas */
+	/* What the arenas have taken since they were walked: bytes by which
+	 * their system_mem is another, and where that lies. */
+	uint64_t grown_bytes;
+	struct ht_ranges grown;
 	struct ht_window window;
 	struct ht_class_count in_use[HT_CLASSES], free[HT_CLASSES];
 	struct ht_runs runs;
@@ -48,6 +52,8 @@ enum ht_code ht_arenas_walk(struct ht_walk *w,
 			    struct ht_err *err) HT_MUST_CHECK;
 /* Bytes that the tables of one arena may take. */
 size_t ht_walk_tables_max(const struct ht_walk_in *in);
+/* Sets grown and grown_bytes (grown.c). */
+enum ht_code ht_grown_find(struct ht_walk *w, struct ht_err *err) HT_MUST_CHECK;
 /* Measures one arena and adds its rows and sums. */
 enum ht_code ht_arena_walk(struct ht_walk *w, struct ht_arena_root *root,
 			   struct ht_err *err) HT_MUST_CHECK;

@@ -76,36 +76,41 @@ static const struct {
 #undef PARAM
 };
 
-static void read_params(struct ht_reader *reader, struct ht_space *space,
-			struct ht_snapshot *notes)
+bool ht_params_read(struct ht_reader *reader, const struct ht_malloc *m,
+		    struct ht_params *ret)
 {
-	const struct ht_malloc *m = space->malloc;
 	uint8_t bytes[512] = {0};
-	struct ht_err err;
 
-	ht_record_clear(HT_RECORD_params, &space->params);
-	if (m->mp == 0) {
-		ht_snapshot_warn(notes, "malloc's parameters (mp_) were not "
-					"found: thresholds and counters are "
-					"unknown");
-		return;
-	}
-	if (m->layout.sizeof_par > sizeof(bytes) ||
-	    ht_reader_read(reader, m->mp, bytes, m->layout.sizeof_par, &err) !=
-		    HT_OK) {
-		ht_snapshot_warn(notes,
-				 "malloc's parameters (mp_) at 0x%" PRIx64
-				 " cannot be read",
-				 m->mp);
-		return;
-	}
+	ht_record_clear(HT_RECORD_params, ret);
+	if (m->mp == 0 || m->layout.sizeof_par > sizeof(bytes) ||
+	    ht_reader_read(reader, m->mp, bytes, m->layout.sizeof_par, NULL) !=
+		    HT_OK)
+		return false;
 	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
 		uint64_t value =
 			ht_field_get(bytes, &m->layout, params[i].place);
 
-		memcpy((char *)&space->params + params[i].field, &value,
-		       sizeof(value));
+		memcpy((char *)ret + params[i].field, &value, sizeof(value));
 	}
+	return true;
+}
+
+static void read_params(struct ht_reader *reader, struct ht_space *space,
+			struct ht_snapshot *notes)
+{
+	uint64_t at = space->malloc->mp;
+
+	if (ht_params_read(reader, space->malloc, &space->params))
+		return;
+	if (at == 0)
+		ht_snapshot_warn(notes, "malloc's parameters (mp_) were not "
+					"found: thresholds and counters are "
+					"unknown");
+	else
+		ht_snapshot_warn(notes,
+				 "malloc's parameters (mp_) at 0x%" PRIx64
+				 " cannot be read",
+				 at);
 }
 
 uint64_t ht_heap_max(const struct ht_space *space)
@@ -411,8 +416,8 @@ static enum ht_code read_space(const struct ht_walk_in *in,
 	return code;
 }
 
-enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
-			   struct ht_err *err)
+enum ht_code ht_roots_read_arenas(const struct ht_walk_in *in,
+				  struct ht_roots **ret, struct ht_err *err)
 {
 	struct ht_roots *roots = calloc(1, sizeof(*roots));
 	enum ht_code code = HT_OK;
@@ -424,8 +429,22 @@ enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
 							: HT_MALLOCS_MAX;
 	for (unsigned i = 0; code == HT_OK && i < roots->spaces; i++)
 		code = read_space(in, roots, i, err);
-	if (code == HT_OK)
-		code = ht_tcache_read(in, roots, err);
+	if (code != HT_OK)
+		ht_roots_fini(roots);
+	else
+		*ret = roots;
+	return code;
+}
+
+enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
+			   struct ht_err *err)
+{
+	struct ht_roots *roots = NULL;
+	enum ht_code code = ht_roots_read_arenas(in, &roots, err);
+
+	if (code != HT_OK)
+		return code;
+	code = ht_tcache_read(in, roots, err);
 	if (code == HT_OK)
 		ht_linking_learn_fastbins(in, roots);
 	if (code != HT_OK)

@@ -85,6 +85,13 @@ enum ht_code ht_arena_root_read(struct ht_reader *reader,
 				const struct ht_malloc *m,
 				struct ht_arena_root *a,
 				struct ht_err *err) HT_MUST_CHECK;
+/* mp_ as it is now; false: it cannot be read. */
+bool ht_params_read(struct ht_reader *reader, const struct ht_malloc *m,
+		    struct ht_params *ret);
+/* Arenas and their heaps as they are now, without thread caches. */
+enum ht_code ht_roots_read_arenas(const struct ht_walk_in *in,
+				  struct ht_roots **ret,
+				  struct ht_err *err) HT_MUST_CHECK;
 /* Newest heap (the one of top) -> prev -> ... -> the first; sorted. */
 enum ht_code ht_heaps_read(const struct ht_walk_in *in, struct ht_roots *roots,
 			   struct ht_arena_root *a,

@@ -16,6 +16,7 @@
 #include "agent/walk/heaps.h"
 
 #define NO_GROUP SIZE_MAX
+#define TRIES	 3 /* while the target runs */
 
 /* One mapping, without what malloc has in it. */
 struct part {
@@ -38,6 +39,7 @@ struct rss {
 	uint64_t cause[HT_CAUSE_COUNT];
 	uint64_t mmapped, mmapped_swapped; /* bytes */
 	uint64_t resident; /* bytes, page by page, whatever their cause */
+	uint64_t grown;	   /* resident, of what arenas took since their walk */
 	uint64_t file, shmem, swapped;
 	uint64_t outside; /* anonymous and swapped, not malloc's */
 	uint64_t huge;	  /* malloc's, in pages of the huge page pool */
@@ -146,7 +148,7 @@ static void name_part(const struct rss *r, size_t i)
 /* One of malloc's ranges. */
 struct taken {
 	uint64_t start, end;
-	bool mmapped; /* a run of mmapped chunks; else a segment of an arena */
+	enum { ARENA, MMAPPED, GROWN } what;
 };
 
 static int by_start(const void *x, const void *y)
@@ -158,18 +160,18 @@ static int by_start(const void *x, const void *y)
 
 static bool list_taken(struct rss *r)
 {
-	const struct ht_ranges *arenas = &r->w->arenas;
-	const struct ht_ranges *mmapped = &r->w->census.mmapped;
+	const struct ht_ranges *all[] = {[ARENA] = &r->w->arenas,
+					 [MMAPPED] = &r->w->census.mmapped,
+					 [GROWN] = &r->w->grown};
 
-	r->taken = calloc(arenas->n + mmapped->n + 1, sizeof(*r->taken));
+	r->taken = calloc(all[ARENA]->n + all[MMAPPED]->n + all[GROWN]->n + 1,
+			  sizeof(*r->taken));
 	if (!r->taken)
 		return false;
-	for (size_t i = 0; i < arenas->n; i++)
-		r->taken[r->taken_n++] = (struct taken){
-			arenas->v[i].start, arenas->v[i].end, false};
-	for (size_t i = 0; i < mmapped->n; i++)
-		r->taken[r->taken_n++] = (struct taken){
-			mmapped->v[i].start, mmapped->v[i].end, true};
+	for (unsigned k = ARENA; k <= GROWN; k++)
+		for (size_t i = 0; i < all[k]->n; i++)
+			r->taken[r->taken_n++] = (struct taken){
+				all[k]->v[i].start, all[k]->v[i].end, k};
 	qsort(r->taken, r->taken_n, sizeof(*r->taken), by_start);
 	return true;
 }
@@ -195,8 +197,8 @@ static void tally(struct rss *r, size_t i, uint64_t start, uint64_t end,
 /* Counts the pages of a mapping, each once: what malloc has in it, the rest.
  * Those of the arenas were counted when they were walked, but for huge ones.
  * Mappings come in ascending order. */
-static void tally_mapping(struct rss *r, size_t i, struct ht_page_tally *heaps,
-			  struct ht_page_tally *mmapped)
+static void tally_mapping(struct rss *r, size_t i,
+			  struct ht_page_tally malloc[GROWN + 1])
 {
 	const struct ht_vma *v = &r->maps->v[i];
 	uint64_t at = v->start;
@@ -214,8 +216,8 @@ static void tally_mapping(struct rss *r, size_t i, struct ht_page_tally *heaps,
 		r->part[i].size -= end - start;
 		start &= ~(r->page - 1); /* sbrk_base may be inside a page */
 		tally(r, i, at, start, &r->part[i].pages);
-		if (x->mmapped || r->part[i].kind == HT_MAPPING_HUGETLB)
-			tally(r, i, start, end, x->mmapped ? mmapped : heaps);
+		if (x->what != ARENA || r->part[i].kind == HT_MAPPING_HUGETLB)
+			tally(r, i, start, end, &malloc[x->what]);
 		at = (end + r->page - 1) & ~(r->page - 1);
 	}
 	tally(r, i, at, v->end, &r->part[i].pages);
@@ -242,7 +244,8 @@ static void measure_part(struct rss *r, size_t i)
 {
 	const struct ht_vma *v = &r->maps->v[i];
 	struct part *p = &r->part[i];
-	struct ht_page_tally heaps = {0}, mmapped = {0};
+	struct ht_page_tally malloc[GROWN + 1] = {0};
+	const struct ht_page_tally *mmapped = &malloc[MMAPPED];
 
 	p->kind = kind_of(r, i);
 	p->size = v->end - v->start;
@@ -250,17 +253,17 @@ static void measure_part(struct rss *r, size_t i)
 	name_part(r, i);
 	if (v->start > INT64_MAX)
 		return; /* [vsyscall]: the kernel's own, not in RSS */
-	tally_mapping(r, i, &heaps, &mmapped);
+	tally_mapping(r, i, malloc);
 	r->resident += (p->pages.anon + p->pages.file) * r->page *
 		       (p->kind != HT_MAPPING_HUGETLB);
-	r->resident += mmapped.anon * r->page;
-	r->mmapped += mmapped.anon * r->page;
-	r->mmapped_swapped += mmapped.swapped * r->page;
-	r->swapped += mmapped.swapped * r->page;
-	if (p->kind == HT_MAPPING_HUGETLB)
-		r->huge += (heaps.anon + heaps.file + mmapped.anon +
-			    mmapped.file) *
-			   r->page;
+	r->resident += (mmapped->anon + malloc[GROWN].anon) * r->page;
+	r->mmapped += mmapped->anon * r->page;
+	r->mmapped_swapped += mmapped->swapped * r->page;
+	r->grown += malloc[GROWN].anon * r->page;
+	r->swapped += (mmapped->swapped + malloc[GROWN].swapped) * r->page;
+	for (unsigned k = ARENA; p->kind == HT_MAPPING_HUGETLB && k <= GROWN;
+	     k++)
+		r->huge += (malloc[k].anon + malloc[k].file) * r->page;
 	add_causes(r, p);
 }
 
@@ -376,6 +379,7 @@ static bool add_cause_rows(struct rss *r)
 {
 	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++)
 		r->cause[i] += r->w->kept.by[i];
+	r->cause[HT_CAUSE_HEAP_IN_USE] += r->grown;
 	r->cause[HT_CAUSE_MMAPPED_CHUNKS] = r->mmapped;
 	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++) {
 		struct ht_rss_cause *row = ht_snapshot_add_rss_cause(r->w->out);
@@ -413,7 +417,7 @@ static void fill_process(struct rss *r)
 {
 	struct ht_process *p = &r->w->out->process;
 	struct ht_totals *t = &r->w->out->totals;
-	uint64_t heaps = ht_kept_sum(&r->w->kept);
+	uint64_t heaps = ht_kept_sum(&r->w->kept) + r->grown;
 
 	p->rss = r->resident + r->w->heaps_resident;
 	p->rss_anon = r->mmapped + heaps + r->cause[HT_CAUSE_ANON_OTHER] +
@@ -426,43 +430,83 @@ static void fill_process(struct rss *r)
 	t->mmapped_resident = r->mmapped;
 }
 
-enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err)
+static void fini(struct rss *r)
 {
-	struct rss r = {.w = w,
-			.maps = w->in->maps,
-			.page = w->in->pages->page_size,
-			.known = true};
-	bool ok = true;
+	free(r->part);
+	free(r->taken);
+	r->part = NULL;
+	r->taken = NULL;
+}
 
-	if (!ht_pages_source_known(w->in->pages) || r.maps->n == 0)
-		return HT_OK;
-	if (r.maps->unsure)
-		ht_snapshot_warn(w->out,
+/* Every page of every mapping, as they are now. */
+static bool measure_all(struct rss *r)
+{
+	*r = (struct rss){.w = r->w,
+			  .maps = r->w->in->maps,
+			  .page = r->w->in->pages->page_size,
+			  .known = true};
+	r->part = calloc(r->maps->n + 1, sizeof(*r->part));
+	if (!r->part || !list_taken(r))
+		return false;
+	for (size_t i = 0; i < r->maps->n; i++)
+		measure_part(r, i);
+	return true;
+}
+
+/* The same of a target that runs: what malloc has mapped, the mappings and
+ * their pages are of one instant, as far as its counters say. */
+static enum ht_code measure_moving(struct rss *r, struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	for (int i = 0; i < TRIES && code == HT_OK; i++) {
+		fini(r);
+		code = ht_census_again(r->w, err);
+		if (code == HT_OK)
+			code = ht_grown_find(r->w, err);
+		if (code == HT_OK && !measure_all(r))
+			code = ht_fail(err, HT_NOMEM, "no memory for mappings");
+		if (code == HT_OK && ht_census_holds(r->w))
+			break;
+	}
+	return code;
+}
+
+static bool add_rows(struct rss *r)
+{
+	if (r->maps->unsure)
+		ht_snapshot_warn(r->w->out,
 				 "the mappings changed while they were read: "
 				 "%" PRIu64 " bytes of them may be missing, or "
 				 "counted twice",
-				 r.maps->unsure);
+				 r->maps->unsure);
+	if (!r->known) {
+		ht_snapshot_warn(r->w->out,
+				 "the page states of the process could not be "
+				 "read: what is resident is unknown");
+		return true;
+	}
+	mend_shared_pages(r);
+	compare_with_kernel(r, r->resident + r->w->heaps_resident);
+	fill_process(r);
+	return add_cause_rows(r) &&
+	       (!(r->w->in->want & HT_WANT_MAPPINGS) || add_mappings(r));
+}
+
+enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err)
+{
+	struct rss r = {.w = w};
+	enum ht_code code = HT_OK;
+
+	if (!ht_pages_source_known(w->in->pages) || w->in->maps->n == 0)
+		return HT_OK;
 	ht_ranges_sort(&w->arenas);
-	r.part = calloc(r.maps->n, sizeof(*r.part));
-	if (!r.part || !list_taken(&r)) {
-		free(r.part);
-		return ht_fail(err, HT_NOMEM, "no memory for mappings");
-	}
-	for (size_t i = 0; i < r.maps->n; i++)
-		measure_part(&r, i);
-	if (r.known) {
-		mend_shared_pages(&r);
-		compare_with_kernel(&r, r.resident + w->heaps_resident);
-		fill_process(&r);
-		ok = add_cause_rows(&r);
-	} else {
-		ht_snapshot_warn(w->out, "the page states of the process could "
-					 "not be read: what is resident is "
-					 "unknown");
-	}
-	if (ok && r.known && w->in->want & HT_WANT_MAPPINGS)
-		ok = add_mappings(&r);
-	free(r.part);
-	free(r.taken);
-	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for mappings");
+	if (w->in->moving && w->in->renew_maps)
+		code = measure_moving(&r, err);
+	else if (!measure_all(&r))
+		code = ht_fail(err, HT_NOMEM, "no memory for mappings");
+	if (code == HT_OK && !add_rows(&r))
+		code = ht_fail(err, HT_NOMEM, "no memory for mappings");
+	fini(&r);
+	return code;
 }

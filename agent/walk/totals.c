@@ -119,7 +119,8 @@ static void sum_uncertain(struct ht_walk *w)
 {
 	struct ht_snapshot *s = w->out;
 
-	s->stop.uncertain_bytes = cached_elsewhere(w);
+	s->stop.uncertain_bytes =
+		cached_elsewhere(w) + w->census.missed_bytes + w->grown_bytes;
 	for (size_t i = 0; i < s->arenas.n; i++)
 		s->stop.uncertain_bytes += s->arenas.v[i].uncertain_bytes;
 }

@@ -127,6 +127,7 @@ static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 		return code;
 	check_met(w);
 	code = ht_rss(w, err);
+	ht_census_warn(w);
 	return code == HT_OK ? ht_totals(w, err) : code;
 }
 
@@ -167,6 +168,7 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 	ht_window_fini(&w->window);
 	ht_census_fini(&w->census);
 	ht_ranges_fini(&w->arenas);
+	ht_ranges_fini(&w->grown);
 	free(w);
 	return code;
 }

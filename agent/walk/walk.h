@@ -25,6 +25,9 @@ struct ht_walk_in {
 	/* For mappings of files, where those are another's; NULL: pages. */
 	struct ht_pages_source *file_pages;
 	const struct ht_maps *maps;
+	/* While the target runs: reads them anew, in place; NULL: they stay. */
+	enum ht_code (*renew_maps)(void *ctx, struct ht_err *err);
+	void *renew_ctx;
 	const struct ht_thread_state *threads;
 	size_t threads_n;
 	bool moving;	   /* the target runs while it is read */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of the census: its state, and what its two files share. */
+#ifndef HT_AGENT_WALK_CENSUS_INT_H
+#define HT_AGENT_WALK_CENSUS_INT_H
+
+#include "agent/walk/heaps.h"
+
+#define HEADERS_MAX 256
+#define HEADER_MAX  16
+#define GAPS_MAX    16
+
+struct census {
+	struct ht_walk *w;
+	const struct ht_layout *layout;
+	const struct ht_space *space;
+	const struct ht_arena_root *main;
+	struct ht_census *found;
+	struct ht_ranges known; /* heaps, found segments: nothing to search */
+	uint64_t chunks, bytes; /* mmapped, of this malloc */
+	uint64_t wanted;	/* mmapped chunks that mp_ counts */
+	uint64_t wanted_bytes;	/* and their bytes; HT_UNKNOWN */
+	uint64_t missing;	/* bytes of segments not found yet */
+	bool mmapped_only;	/* segments were found before */
+	bool thorough;		/* every page, not only where a chain leads */
+	bool aligned;		/* and headers that memalign has moved */
+	bool in_chain;		/* a chunk may begin here */
+	uint64_t reached;	/* searched up to here */
+	unsigned renewals;	/* times that mappings may still be renewed */
+	size_t first_range;	/* of this malloc, in found->mmapped */
+	/* What others took from brk between two parts of it that are ours:
+	 * parts are the first segments found, gap[k] follows the k-th. */
+	uint64_t gap[GAPS_MAX];
+	size_t gaps;
+	struct ht_window window; /* for probing segments */
+	/* headers read ahead, one a page */
+	uint64_t batch_start;
+	size_t batch, batch_next;
+	uint8_t header[HEADERS_MAX][HEADER_MAX];
+	bool readable[HEADERS_MAX];
+};
+
+/* End of the segment that begins at `start`; 0: none does. */
+uint64_t ht_census_segment_end(struct census *c, uint64_t start, uint64_t end);
+bool ht_census_add_segment(struct census *c, uint64_t at, uint64_t end);
+size_t ht_census_counted_gaps(const struct census *c);
+uint64_t ht_census_missing_bytes(const struct census *c);
+bool ht_census_add_brk_parts(struct census *c);
+void ht_census_join_counted(struct census *c, struct ht_ranges *segments);
+bool ht_census_worth_searching(const struct ht_maps *m, const struct ht_vma *v);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Parts of a main arena that is more than one run of brk: what lies in brk
+ * itself, with what others took there in between, and segments that end with
+ * fenceposts or with the top.
+ */
+#include <string.h>
+
+#include "agent/memory/page.h"
+#include "agent/walk/census_int.h"
+#include "agent/walk/chunk.h"
+#include "agent/walk/met.h"
+
+/* End of the segment that begins here: sizes lead to fenceposts or the top. */
+uint64_t ht_census_segment_end(struct census *c, uint64_t start, uint64_t end)
+{
+	static const struct ht_class_count none;
+	struct ht_class_count in_use[HT_CLASSES] = {none};
+	struct ht_class_count binned[HT_BINS + 1] = {none};
+	struct ht_segment segment = {start, end,
+				     start + ht_chunk_bias(c->layout), 0};
+	struct ht_links links;
+	struct ht_pages pages = {0};
+	struct ht_pass pass = {.layout = c->layout,
+			       .window = &c->window,
+			       .links = &links,
+			       .first = segment.first,
+			       .stop = end,
+			       .at = segment.first,
+			       .in_use = in_use,
+			       .binned = binned};
+	uint64_t found = 0, top = c->main->top, head;
+	enum ht_pass_end why;
+
+	if (top >= start && top < end)
+		pass.stop = top;
+	ht_links_init(&links, c->layout, c->main->address, &segment, 1, 0);
+	if (ht_pages_get(c->w->in->pages, start, end, &pages, NULL) != HT_OK)
+		return 0;
+	ht_window_segment(&c->window, &pages, end);
+	why = ht_pass_run(&pass);
+	if (why == HT_PASS_DONE && pass.at == top &&
+	    ht_reader_word(c->w->in->reader, top + c->layout->word, &head,
+			   NULL) == HT_OK &&
+	    (head & ~HT_SIZE_FLAGS) <= end - top)
+		found = top + (head & ~HT_SIZE_FLAGS);
+	else if (why != HT_PASS_SIZE ||
+		 !ht_segment_fence(c->w->in->reader, c->layout, true, pass.at,
+				   end, &found))
+		found = 0;
+	ht_links_fini(&links);
+	ht_pages_fini(&pages);
+	return found > start ? (found + HT_PAGE_SIZE - 1) & ~(HT_PAGE_SIZE - 1)
+			     : 0;
+}
+
+bool ht_census_add_segment(struct census *c, uint64_t at, uint64_t end)
+{
+	size_t space = (size_t)(c->space - c->w->roots->space);
+
+	c->missing -= end - at < c->missing ? end - at : c->missing;
+	return ht_ranges_add(&c->found->segments[space], at, end);
+}
+
+/* system_mem counts what others took from brk as long as the arena is
+ * contiguous (sysmalloc: system_mem += brk - old_end), and not afterwards: the
+ * lowest gaps. How many of them are what is missing; SIZE_MAX: it is another
+ * sum. */
+size_t ht_census_counted_gaps(const struct census *c)
+{
+	uint64_t sum = 0;
+
+	for (size_t k = 0;; k++) {
+		if (sum == c->missing)
+			return k;
+		if (k == c->gaps)
+			return SIZE_MAX;
+		sum += c->gap[k];
+	}
+}
+
+/* Whether the main arena's memory is more than one run from sbrk_base to top:
+ * then system_mem beyond what lies there must be found. */
+uint64_t ht_census_missing_bytes(const struct census *c)
+{
+	const struct ht_arena_root *a = c->main;
+
+	if (c->mmapped_only || a->system == 0 ||
+	    ht_arena_untouched(a, c->layout) || ht_arena_contiguous(a))
+		return 0;
+	return a->system;
+}
+
+/* Where the next part begins behind what ended at `from`; 0: nowhere. */
+static uint64_t next_part(struct census *c, uint64_t from, uint64_t end)
+{
+	struct ht_pages pages = {0};
+	unsigned budget = HT_RESYNC_BUDGET;
+	uint64_t chunk = 0;
+
+	if (from < end &&
+	    ht_pages_get(c->w->in->pages, from, end, &pages, NULL) == HT_OK)
+		chunk = ht_resync(c->w->in->reader, &pages, c->layout,
+				  from + ht_chunk_bias(c->layout), end,
+				  &budget);
+	ht_pages_fini(&pages);
+	return chunk ? chunk - ht_chunk_bias(c->layout) : 0;
+}
+
+/* The end of the run of mappings that is called as v is. */
+static uint64_t end_of_same(const struct ht_maps *m, const struct ht_vma *v)
+{
+	const char *name = ht_vma_path(m, v);
+
+	while (v + 1 < m->v + m->n && v[1].start == v->end &&
+	       strcmp(ht_vma_path(m, v + 1), name) == 0)
+		v++;
+	return v->end;
+}
+
+/* brk's own part of an arena that left it: from sbrk_base to fenceposts, and on
+ * behind what others took there. */
+bool ht_census_add_brk_parts(struct census *c)
+{
+	const struct ht_maps *m = c->w->in->maps;
+	uint64_t base = c->space->params.sbrk_base, at = base, limit;
+	const struct ht_vma *v =
+		base && base != HT_UNKNOWN ? ht_maps_at(m, base) : NULL;
+
+	c->gaps = 0;
+	if (!c->missing || !v || ht_census_worth_searching(m, v))
+		return true;
+	limit = end_of_same(m, v);
+	while (at != 0 && c->gaps < GAPS_MAX) {
+		uint64_t end = ht_census_segment_end(c, at, limit), next;
+
+		if (end == 0)
+			break;
+		end = end < limit ? end : limit;
+		if (!ht_census_add_segment(c, at, end))
+			return false;
+		next = c->missing ? next_part(c, end, limit) : 0;
+		if (next)
+			c->gap[c->gaps++] = next - end;
+		at = next;
+	}
+	return true;
+}
+
+/* Gaps that system_mem counts belong to one segment with what is around them.
+ */
+void ht_census_join_counted(struct census *c, struct ht_ranges *segments)
+{
+	size_t n = ht_census_counted_gaps(c);
+
+	if (n == SIZE_MAX || n == 0 || n >= segments->n)
+		return;
+	segments->v[0].end = segments->v[n].end;
+	memmove(&segments->v[1], &segments->v[n + 1],
+		(segments->n - n - 1) * sizeof(segments->v[0]));
+	segments->n -= n;
+	c->missing = 0;
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Grown: what arenas have taken since they were walked. While the target runs,
+ * memory that malloc got meanwhile is malloc's and nobody else's, though nobody
+ * knows what is in it: its pages count as in use, its bytes as uncertain.
+ */
+#include "agent/walk/chunk.h"
+#include "agent/walk/heaps.h"
+
+static uint64_t apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+static const struct ht_arena_root *same_arena(const struct ht_roots *roots,
+					      uint64_t address)
+{
+	for (size_t i = 0; i < roots->arenas; i++)
+		if (roots->arena[i].address == address)
+			return &roots->arena[i];
+	return NULL;
+}
+
+/* The part of [start, end) that was not walked. */
+static bool add_unwalked(struct ht_walk *w, uint64_t start, uint64_t end)
+{
+	while (start < end) {
+		const struct ht_range *r = ht_ranges_from(&w->arenas, start);
+		uint64_t stop = r && r->start < end ? r->start : end;
+
+		if (start < stop && !ht_ranges_add(&w->grown, start, stop))
+			return false;
+		start = r && r->end > stop ? r->end : stop;
+		if (stop == end)
+			break;
+	}
+	return true;
+}
+
+/* Behind what was walked of a main arena, up to the end of its top. */
+static bool add_main(struct ht_walk *w, const struct ht_arena_root *now)
+{
+	const struct ht_layout *l = &w->roots->space[now->space].malloc->layout;
+	const struct ht_vma *v = ht_maps_at(w->in->maps, now->top);
+	uint64_t head, start = now->top;
+
+	if (!v || ht_arena_untouched(now, l) ||
+	    ht_reader_word(w->in->reader, now->top + l->word, &head, NULL) !=
+		    HT_OK ||
+	    (head & ~HT_SIZE_FLAGS) > v->end - now->top)
+		return true;
+	/* All between the last that was walked of this mapping and the top. */
+	for (size_t i = 0; i < w->arenas.n; i++)
+		if (w->arenas.v[i].start >= v->start &&
+		    w->arenas.v[i].end <= now->top)
+			start = w->arenas.v[i].end;
+	return add_unwalked(w, start, now->top + (head & ~HT_SIZE_FLAGS));
+}
+
+static bool add_heaps(struct ht_walk *w, const struct ht_arena_root *now)
+{
+	for (size_t i = 0; i < now->heaps; i++)
+		if (!add_unwalked(w, now->heap[i].address,
+				  now->heap[i].address + now->heap[i].size))
+			return false;
+	return true;
+}
+
+enum ht_code ht_grown_find(struct ht_walk *w, struct ht_err *err)
+{
+	struct ht_roots *now = NULL;
+	enum ht_code code = ht_roots_read_arenas(w->in, &now, err);
+	bool ok = true;
+
+	if (code != HT_OK)
+		return code == HT_FAULT ? HT_OK : code; /* some moved away */
+	ht_ranges_sort(&w->arenas);
+	w->grown_bytes = 0;
+	w->grown.n = 0;
+	for (size_t i = 0; ok && i < now->arenas; i++) {
+		const struct ht_arena_root *a = &now->arena[i];
+		const struct ht_arena_root *then =
+			same_arena(w->roots, a->address);
+
+		w->grown_bytes += apart(a->system, then ? then->system : 0);
+		if (!then || a->system > then->system)
+			ok = a->main ? add_main(w, a) : add_heaps(w, a);
+	}
+	ht_ranges_sort(&w->grown);
+	ht_roots_fini(now);
+	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for ranges");
+}
