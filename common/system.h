@@ -15,6 +15,9 @@
 #include <sys/types.h>
 
 /* Numbers of x86-64 that older headers lack. */
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2u /* <linux/close_range.h> */
+#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* Linux 5.9 */
 #endif

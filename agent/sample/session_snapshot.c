@@ -5,10 +5,13 @@
  * and stack, and puts them back: only when asked for, and refused where it
  * could do harm.
  */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
+#include "agent/memory/procfs.h"
 #include "agent/sample/look.h"
 #include "agent/stop/inject.h"
 #include "common/clock.h"
@@ -26,6 +29,11 @@
  * copy lives is copied: an eighth of it leaves room for a busy second. */
 #define PAGE_TABLE_SHARE 512
 #define WRITTEN_SHARE	 8
+#define ROOM_LEAST	 (UINT64_C(16) << 20)
+/* What the target writes while the copy lives is charged to its cgroup. The
+ * copy goes when half of the room is used up, or all but this much is. */
+#define ROOM_ENOUGH   (UINT64_C(256) << 20)
+#define ROOM_EVERY_NS (5 * HT_NS_PER_MS)
 
 /* The soft limit of processes; 0: none, or not known. prlimit(2) would need a
  * right of its own to look at another user's. */
@@ -61,6 +69,24 @@ static long status_number(pid_t pid, const char *key)
 	return 0;
 }
 
+/* Pages whose absence somebody handles (userfaultfd): where he asked to hear of
+ * forks too, the thread that forks waits until he has heard. Which flags he has
+ * asked for is hidden. */
+static bool has_userfault(pid_t pid)
+{
+	HT_AUTO_FILE FILE *f = NULL;
+	char path[48], line[512];
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (strncmp(line, "VmFlags:", 8) == 0 &&
+		    (strstr(line, " um") || strstr(line, " uw") ||
+		     strstr(line, " ui")))
+			return true;
+	return false;
+}
+
 static enum ht_code refuse_by_status(const struct ht_target *t,
 				     struct ht_err *err)
 {
@@ -84,6 +110,12 @@ static enum ht_code refuse_by_status(const struct ht_target *t,
 			"process %d is the init of its container: it would "
 			"inherit the copy as a child",
 			(int)pid);
+	if (has_userfault(pid))
+		return ht_fail(
+			err, HT_REFUSED,
+			"process %d has memory under userfaultfd: a fork "
+			"may wait for ever for whoever handles it",
+			(int)pid);
 	if (limit > 0 && limit <= status_number(pid, "Threads") + 2)
 		return ht_fail(err, HT_REFUSED,
 			       "process %d: RLIMIT_NPROC of %ld leaves no room "
@@ -92,24 +124,27 @@ static enum ht_code refuse_by_status(const struct ht_target *t,
 	return HT_OK;
 }
 
+/* Bytes that may still be allocated; HT_UNKNOWN: nobody knows. */
+static uint64_t room_of(const struct ht_limits *l)
+{
+	uint64_t left;
+
+	if (l->cgroup_max == HT_UNKNOWN || l->cgroup_used == HT_UNKNOWN)
+		return l->mem_available;
+	left = l->cgroup_max > l->cgroup_used ? l->cgroup_max - l->cgroup_used
+					      : 0;
+	return left < l->mem_available ? left : l->mem_available;
+}
+
 static enum ht_code refuse_by_memory(const struct ht_snapshot *s,
 				     struct ht_err *err)
 {
 	uint64_t need = s->process.rss / PAGE_TABLE_SHARE +
-			s->process.rss / WRITTEN_SHARE;
-	uint64_t room = s->limits.mem_available;
+			s->process.rss / WRITTEN_SHARE + ROOM_LEAST;
+	uint64_t room = room_of(&s->limits);
 
 	if (s->process.rss == HT_UNKNOWN)
 		return HT_OK;
-	if (s->limits.cgroup_max != HT_UNKNOWN &&
-	    s->limits.cgroup_used != HT_UNKNOWN) {
-		uint64_t left =
-			s->limits.cgroup_max > s->limits.cgroup_used
-				? s->limits.cgroup_max - s->limits.cgroup_used
-				: 0;
-
-		room = left < room ? left : room;
-	}
 	if (room != HT_UNKNOWN && room < need)
 		return ht_fail(err, HT_REFUSED,
 			       "a copy of process %llu may need %llu MiB, its "
@@ -125,6 +160,68 @@ struct copy {
 	struct ht_reader reader;
 	struct ht_pages_source pages;
 };
+
+/* --- the room that is left
+ * ----------------------------------------------------- */
+
+static struct {
+	pid_t pid, copy;
+	uint64_t least;
+	int64_t looked_ns;
+	bool outrun;
+} room; /* one sample at a time; a beat has no argument */
+
+static void watch_room(void)
+{
+	struct ht_limits limits;
+	int64_t now = ht_mono_ns();
+	uint64_t left;
+
+	if (now - room.looked_ns < ROOM_EVERY_NS || room.outrun)
+		return;
+	room.looked_ns = now;
+	ht_record_clear(HT_RECORD_limits, &limits);
+	ht_procfs_limits(room.pid, &limits);
+	left = room_of(&limits);
+	if (left >= room.least) /* HT_UNKNOWN, too */
+		return;
+	room.outrun = true;
+	ht_inject_end(room.copy);
+}
+
+static void begin_to_watch_room(const struct ht_look *l, struct copy *copy)
+{
+	const struct ht_snapshot *s = l->session->snapshot;
+	uint64_t left = room_of(&s->limits);
+
+	room.pid = l->session->target->pid;
+	room.copy = copy->pid;
+	room.outrun = false;
+	room.looked_ns = 0;
+	room.least = left == HT_UNKNOWN	      ? 0
+		     : left / 2 < ROOM_ENOUGH ? left / 2
+					      : ROOM_ENOUGH;
+	copy->reader.beat = watch_room;
+}
+
+/* A copy that ended while it was walked: what was read of it is not whole. */
+static enum ht_code check_copy(const struct copy *copy, struct ht_err *err)
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_PID, (id_t)copy->pid, &info,
+		   WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+	    (info.si_pid == 0 || info.si_code == CLD_TRAPPED))
+		return HT_OK; /* it stands, as it did */
+	return ht_fail(
+		err, HT_REFUSED,
+		room.outrun ? "process %d wrote so much while its copy was "
+			      "walked that its memory limit came near: the "
+			      "copy was ended"
+			    : "the copy of process %d was ended while it was "
+			      "walked, for lack of memory or by a person",
+		(int)room.pid);
+}
 
 static void end_copy(struct copy *copy)
 {
@@ -198,6 +295,7 @@ static enum ht_code open_copy(struct ht_look *l, struct copy *copy,
 	l->in.reader = &copy->reader;
 	l->in.pages = &copy->pages;
 	l->in.file_pages = t->pages;
+	begin_to_watch_room(l, copy);
 	return HT_OK;
 }
 
@@ -302,8 +400,11 @@ enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err)
 		code = refuse_by_memory(s->snapshot, err);
 	if (code == HT_OK)
 		code = take_at_rest(&l, &copy, err);
-	if (code == HT_OK)
+	if (code == HT_OK) {
 		code = ht_look_walk(&l, err);
+		if (check_copy(&copy, err) != HT_OK)
+			code = HT_REFUSED;
+	}
 	s->target->reader->bytes_read += copy.reader.bytes_read;
 	if (code == HT_OK)
 		ht_look_report(&l);

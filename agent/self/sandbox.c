@@ -101,7 +101,7 @@ static const int ptrace_requests[] = {
 	PTRACE_GETSIGINFO, PTRACE_PEEKDATA,   PTRACE_PEEKTEXT,
 	PTRACE_SETOPTIONS, PTRACE_CONT,	      PTRACE_GETEVENTMSG,
 	PTRACE_GETSIGMASK, PTRACE_SETSIGMASK, PTRACE_GETREGSET,
-	PTRACE_KILL,
+	PTRACE_SETREGSET,  PTRACE_KILL,
 };
 
 /* prctl: capability bounding set and the flags that only take away. */

@@ -3,9 +3,11 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -15,67 +17,16 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "agent/stop/sigchld.h"
+#include "agent/stop/inject_int.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/system.h"
 
 /* A thread that was let run shows within that time what came of it. */
 #define PATIENCE_NS (2 * HT_NS_PER_MS)
 
-#define RED_ZONE   128
-#define XSTATE_MAX 16384
-/* Where the kernel's own frames say what they hold: <asm/sigcontext.h>. */
-#define FP_SW_OFFSET 464
-#define FP_MAGIC1    0x46505853u
-#define FP_MAGIC2    0x46505845u
-/* Flags that sigaltstack refuses, which rt_sigreturn does not mind. */
-#define NO_ALTSTACK_CHANGE   7
-#define UC_FP_XSTATE	     1
-#define UC_SIGCONTEXT_SS     2
-#define UC_STRICT_RESTORE_SS 4
-
-/* The part of a signal frame that rt_sigreturn reads. */
-struct frame {
-	uint64_t flags, link;
-	uint64_t stack[3];
-	uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx,
-		rax, rcx, rsp, rip, eflags;
-	uint16_t cs, gs, fs, ss;
-	uint64_t err, trapno, oldmask, cr2, fpstate, reserved[8];
-	uint64_t sigmask;
-};
-_Static_assert(sizeof(struct frame) == 304, "struct ucontext of the kernel");
-
-/* "return to rt_sigreturn", then the frame. */
-struct link {
-	uint64_t restorer;
-	struct frame f;
-};
-
-/* struct sched_attr of <linux/sched/types.h>, which does not go together with
- * <sched.h>. */
-struct scheduling {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime, deadline, period;
-	uint32_t util_min, util_max;
-};
-_Static_assert(sizeof(struct scheduling) == 56, "struct sched_attr, version 1");
-
-/* All that is written below the stack, lowest address first: a signal handler
- * that ran on the thread would push its frame below the thread's own links. */
-struct chain {
-	struct link to_wait; /* the thread's first */
-	struct link to_calm;
-	struct link to_home;
-	struct link to_fork;	  /* the helper's first */
-	struct link to_copy_exit; /* the helper's second, the copy's first */
-	struct scheduling usual;  /* the thread's own */
-	uint64_t padding;
-	uint8_t xstate[XSTATE_MAX + 4];
-};
+/* Without us it comes home by itself after that time, in milliseconds. */
+#define PARK_MS 20
 
 struct injection {
 	pid_t tid;
@@ -85,7 +36,6 @@ struct injection {
 	const struct ht_inject_limits *limits;
 	uint64_t at; /* where the chain lies in the target */
 	uint64_t sigmask;
-	int signal;  /* arrived on the way, to be delivered afterwards; or 0 */
 	bool hasten; /* its usual scheduling is known, and an ordinary one */
 	bool late;   /* the others have been let go: no fork any more */
 	bool lost;   /* something on the chain did not stop at all */
@@ -106,87 +56,6 @@ bool ht_inject_usable(const struct user_regs_struct *regs)
 	/* ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND; any other result is one.
 	 */
 	return (rax <= -512 && rax >= -514) || rax < -4095 || rax >= 0;
-}
-
-/* --- the two instructions
- * ------------------------------------------------------ */
-
-static uint64_t find_in(struct ht_reader *reader, const struct ht_vma *v,
-			const uint8_t *what, size_t len)
-{
-	uint8_t buf[65536];
-	uint64_t found = 0;
-
-	for (uint64_t at = v->start; at < v->end && !found;
-	     at += sizeof(buf) - len) {
-		/* Never beyond the end: what lies there is not code. */
-		size_t want = v->end - at < sizeof(buf) ? (size_t)(v->end - at)
-							: sizeof(buf);
-		size_t n = ht_reader_some(reader, at, buf, want);
-		const uint8_t *hit = n ? memmem(buf, n, what, len) : NULL;
-
-		if (n == 0)
-			break;
-		if (hit)
-			found = at + (uint64_t)(hit - buf);
-	}
-	return found;
-}
-
-static uint64_t find_code(struct ht_reader *reader, const struct ht_maps *maps,
-			  const uint8_t *what, size_t len)
-{
-	for (size_t i = 0; i < maps->n; i++) {
-		const struct ht_vma *v = &maps->v[i];
-		const unsigned rx = HT_VMA_READ | HT_VMA_EXEC;
-		uint64_t at;
-
-		if ((v->flags & rx) != rx || v->inode == 0)
-			continue;
-		at = find_in(reader, v, what, len);
-		if (at)
-			return at;
-	}
-	return 0;
-}
-
-static const uint8_t syscall_ret[] = {0x0f, 0x05, 0xc3};
-static const uint8_t restorer[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00,
-				   0x00, 0x00, 0x0f, 0x05};
-
-enum ht_code ht_inject_find(const struct ht_maps *maps,
-			    struct ht_reader *reader,
-			    struct ht_inject_code *ret, struct ht_err *err)
-{
-	ret->syscall_ret =
-		find_code(reader, maps, syscall_ret, sizeof(syscall_ret));
-	ret->restorer = find_code(reader, maps, restorer, sizeof(restorer));
-	if (!ret->syscall_ret || !ret->restorer)
-		return ht_fail(err, HT_REFUSED,
-			       "the process has no code to fork with (x86-64 "
-			       "programs with glibc have)");
-	return HT_OK;
-}
-
-static bool still_there(struct ht_reader *reader, uint64_t at,
-			const uint8_t *what, size_t len)
-{
-	uint8_t buf[16];
-
-	return ht_reader_read(reader, at, buf, len, NULL) == HT_OK &&
-	       memcmp(buf, what, len) == 0;
-}
-
-/* The library may have been unloaded since. */
-static enum ht_code check_code(const struct injection *j, struct ht_err *err)
-{
-	if (!still_there(j->reader, j->code->syscall_ret, syscall_ret,
-			 sizeof(syscall_ret)) ||
-	    !still_there(j->reader, j->code->restorer, restorer,
-			 sizeof(restorer)))
-		return ht_fail(err, HT_REFUSED,
-			       "the code to fork with is gone");
-	return HT_OK;
 }
 
 /* --- the chain
@@ -278,8 +147,6 @@ static enum ht_code put_xstate(struct injection *j, struct ht_err *err)
 	return HT_OK;
 }
 
-#define AT(member) offsetof(struct chain, member)
-
 static size_t chain_size(const struct injection *j)
 {
 	return AT(xstate) + j->xstate_size;
@@ -298,7 +165,24 @@ static bool put_usual(struct injection *j)
 
 static size_t way_home(const struct injection *j)
 {
-	return j->hasten ? AT(to_calm) : AT(to_home);
+	return j->hasten ? AT(to_calm) : AT(to_park);
+}
+
+/* What the copy does before it is read: it becomes the first that a lack of
+ * memory takes, and stays until we end it. */
+static void build_copy(struct injection *j)
+{
+	snprintf(j->chain.adjust_path, sizeof(j->chain.adjust_path),
+		 "/proc/self/oom_score_adj");
+	memcpy(j->chain.adjust, "1000", 4);
+	put_call(j, AT(to_adjust), SYS_open, j->at + AT(adjust_path), O_WRONLY,
+		 0, AT(to_write));
+	/* 0: all others are closed. Where there is no such file, nothing. */
+	put_call(j, AT(to_write), SYS_write, 0, j->at + AT(adjust), 4,
+		 AT(to_stay));
+	put_call(j, AT(to_stay), SYS_pause, 0, 0, 0, AT(to_copy_exit));
+	put_call(j, AT(to_copy_exit), SYS_exit_group, 0, 0, 0,
+		 AT(to_copy_exit));
 }
 
 static enum ht_code build(struct injection *j, struct ht_err *err)
@@ -315,14 +199,14 @@ static enum ht_code build(struct injection *j, struct ht_err *err)
 	j->at = (j->regs->rsp - RED_ZONE - chain_size(j) + AT(xstate)) &
 		~UINT64_C(63);
 	j->at -= AT(xstate);
-	put_call(j, AT(to_copy_exit), SYS_exit_group, 0, 0, 0,
-		 AT(to_copy_exit));
+	build_copy(j);
 	put_call(j, AT(to_fork), SYS_clone, CLONE_FILES | CLONE_FS, 0, 0,
 		 AT(to_copy_exit));
 	put_call(j, AT(to_wait), SYS_wait4, (uint64_t)-1, 0,
 		 __WCLONE | __WNOTHREAD, way_home(j));
 	put_call(j, AT(to_calm), SYS_sched_setattr, 0, j->at + AT(usual), 0,
-		 AT(to_home));
+		 AT(to_park));
+	put_call(j, AT(to_park), SYS_poll, 0, 0, PARK_MS, AT(to_home));
 	put_home(j);
 	return HT_OK;
 }
@@ -343,34 +227,6 @@ static enum ht_code write_chain(const struct injection *j, struct ht_err *err)
 
 /* --- the fork
  * ------------------------------------------------------------------ */
-
-#define NO_STOP (-1) /* in time */
-#define ENDED	(-2)
-
-/* The next stop of pid, status as waitid gives it, or one of the above. A stop
- * is not consumed: should we die, a signal that it came with is not lost. An
- * end is: its parent hears of it only then. */
-static int next_stop(pid_t pid, int64_t deadline_ns)
-{
-	for (;;) {
-		siginfo_t info = {0};
-
-		if (waitid(P_PID, (id_t)pid, &info,
-			   WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
-			return ENDED;
-		if (info.si_pid != 0 && info.si_code != CLD_TRAPPED &&
-		    info.si_code != CLD_STOPPED) {
-			waitid(P_PID, (id_t)pid, &info,
-			       WEXITED | WNOHANG | __WALL);
-			return ENDED;
-		}
-		if (info.si_pid != 0)
-			return info.si_status;
-		if (ht_mono_ns() >= deadline_ns)
-			return NO_STOP;
-		ht_sigchld_wait(deadline_ns);
-	}
-}
 
 /* Whether the stopped thread or helper is on the chain still. Where the kernel
  * refused the first fork, the thread has come home already. */
@@ -399,7 +255,7 @@ static int stop_on_chain(struct injection *j, pid_t pid)
 	int status = NO_STOP;
 
 	while (status == NO_STOP && ht_mono_ns() < j->limits->deadline_ns) {
-		status = next_stop(pid, ht_mono_ns() + PATIENCE_NS);
+		status = ht_inject_next_stop(pid, ht_mono_ns() + PATIENCE_NS);
 		if (status != NO_STOP)
 			break;
 		ptrace(PTRACE_INTERRUPT, pid, NULL, NULL);
@@ -430,7 +286,8 @@ static bool set_call(const struct injection *j, pid_t pid, long nr, uint64_t a,
  * process; -1: there will be none: pid has stopped elsewhere, or it is late and
  * pid, stopped, will go on without the call it was sent for. On the way stops
  * that we asked for are passed over, and a SIGSTOP (all other signals are
- * blocked) is kept. PTRACE_CONT only: a stop at a system call (PTRACE_SYSCALL)
+ * blocked) takes effect, which the kernel remembers when the thread is let go.
+ * PTRACE_CONT only: a stop at a system call (PTRACE_SYSCALL)
  * would leave a SIGTRAP behind if we died in it; the stop for an event does
  * not. */
 static pid_t run_to_event(struct injection *j, pid_t pid, int event)
@@ -439,9 +296,7 @@ static pid_t run_to_event(struct injection *j, pid_t pid, int event)
 	int status = 0;
 
 	do {
-		if (pid == j->tid && status != 0 && status >> 8 == 0)
-			j->signal = status & 0x7f;
-		if (ptrace(PTRACE_CONT, pid, NULL, NULL) < 0)
+		if (!ht_inject_run_on(pid, status))
 			return -1;
 		status = stop_on_chain(j, pid);
 	} while (status >= 0 && status >> 8 != event && !j->late);
@@ -498,10 +353,56 @@ static enum ht_code explain(const struct injection *j, struct ht_err *err)
 		       (int)j->tid);
 }
 
+static bool is_parked(const struct injection *j)
+{
+	struct user_regs_struct r;
+
+	return ptrace(PTRACE_GETREGS, j->tid, NULL, &r) == 0 &&
+	       r.rsp == j->at + AT(to_home);
+}
+
+/* The chain's last link enters an interrupted call anew, and would hide from it
+ * a signal that came meanwhile. So the thread gets all that it had when it was
+ * stopped: the kernel itself then decides between restarting the call and
+ * EINTR. Its registers last: until then it comes home by itself. */
+static void put_back(struct injection *j)
+{
+	struct iovec v = {j->chain.xstate, j->xstate_size - sizeof(uint32_t)};
+
+	if (ptrace(PTRACE_SETREGSET, j->tid, NT_X86_XSTATE, &v) == 0 &&
+	    ptrace(PTRACE_SETSIGMASK, j->tid, (void *)8, &j->sigmask) == 0)
+		ptrace(PTRACE_SETREGS, j->tid, NULL, j->regs);
+}
+
+/* Leaves the thread stopped where it was before, and returns the status of that
+ * stop; or it ended, or it is on its way still at the deadline, and comes home
+ * by itself. */
+static int fetch_home(struct injection *j)
+{
+	struct timespec moment = {.tv_nsec = FETCH_NS};
+	int status = NO_STOP;
+
+	while (!j->lost && ht_mono_ns() < j->limits->deadline_ns) {
+		status = ht_inject_next_stop(j->tid, j->limits->deadline_ns);
+		if (status < 0 || !on_chain(j, j->tid))
+			break;
+		if (is_parked(j)) {
+			put_back(j);
+			break;
+		}
+		if (!ht_inject_run_on(j->tid, status))
+			break;
+		ht_inject_ask_to_stop(j->tid, &moment);
+	}
+	return status;
+}
+
 static enum ht_code fork_it(struct injection *j, pid_t *ret_copy,
 			    struct ht_err *err)
 {
 	pid_t helper, copy = -1;
+	bool forked;
+	int status;
 
 	if (!start(j))
 		return ht_fail_sys(err, HT_SYS, errno, "thread %d: registers",
@@ -511,30 +412,23 @@ static enum ht_code fork_it(struct injection *j, pid_t *ret_copy,
 		copy = run_to_event(j, helper, PTRACE_EVENT_CLONE);
 	if (helper > 0)
 		ptrace(PTRACE_DETACH, helper, NULL, NULL);
-	if (copy > 0 && !j->late) {
-		ptrace(PTRACE_DETACH, j->tid, NULL,
-		       (void *)(intptr_t)j->signal);
-		*ret_copy = copy;
-		return HT_OK;
-	}
-	ht_inject_end(copy);
-	if (j->signal) /* consumed on the way */
-		kill(j->tid, j->signal);
-	return explain(j, err);
-}
-
-enum ht_code ht_inject_take(pid_t copy, int64_t deadline_ns, struct ht_err *err)
-{
-	const struct sched_param ordinary = {.sched_priority = 0};
-	int status = next_stop(copy, deadline_ns);
-
-	sched_setscheduler(copy, SCHED_OTHER, &ordinary);
-	if (status >= 0 && ptrace(PTRACE_SETOPTIONS, copy, NULL,
-				  (void *)(uintptr_t)PTRACE_O_EXITKILL) == 0)
-		return HT_OK;
-	if (status != ENDED)
+	forked = copy > 0 && !j->late;
+	if (forked)
+		j->limits->let_others_go(j->limits->ctx);
+	else
 		ht_inject_end(copy);
-	return ht_fail(err, HT_SYS, "the copy %d ended", (int)copy);
+	status = fetch_home(j);
+	if (!forked)
+		return explain(j, err);
+	if (ptrace(PTRACE_DETACH, j->tid, NULL, ht_inject_signal_of(status)) <
+		    0 &&
+	    ht_mono_ns() >= j->limits->deadline_ns) {
+		j->lost = true;
+		ht_inject_end(copy);
+		return explain(j, err);
+	}
+	*ret_copy = copy;
+	return HT_OK;
 }
 
 enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
@@ -553,31 +447,10 @@ enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
 	j->reader = reader;
 	j->code = found;
 	j->limits = limits;
-	code = check_code(j, err);
+	code = ht_inject_check(found, reader, err);
 	if (code == HT_OK)
 		code = build(j, err);
 	if (code == HT_OK)
 		code = write_chain(j, err);
 	return code == HT_OK ? fork_it(j, ret_copy, err) : code;
-}
-
-void ht_inject_end(pid_t copy)
-{
-	if (copy <= 0)
-		return;
-	/* Ours since birth: the id cannot have passed to another process. It is
-	 * another user's, whom kill(2) needs CAP_KILL for; a tracer needs none.
-	 * (Before Linux 5.18 that lets it run on, into its exit_group.) */
-	ptrace(PTRACE_KILL, copy, NULL, NULL);
-	for (;;) {
-		siginfo_t info = {0};
-
-		/* A stop of one that we trace is told whether asked for or not.
-		 */
-		if (waitid(P_PID, (id_t)copy, &info, WEXITED | __WALL) < 0 ||
-		    info.si_code == CLD_EXITED || info.si_code == CLD_KILLED ||
-		    info.si_code == CLD_DUMPED)
-			return;
-		ptrace(PTRACE_KILL, copy, NULL, NULL);
-	}
 }

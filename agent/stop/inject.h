@@ -5,8 +5,9 @@
  * The thread is given registers and, below the red zone of its stack, a chain
  * of signal frames, each a whole set of registers that rt_sigreturn loads:
  *
- *   thread   vfork a helper -> wait for it -> its own scheduling -> its own
- *            registers, as they were
+ *   thread   vfork a helper -> wait for it -> its own scheduling -> a moment's
+ *            sleep, in which it is given all that it had by us -> or, without
+ *            us, its own registers as they were
  *   helper   (same memory, for microseconds) fork the copy -> exit
  *   copy     exit
  *
@@ -37,6 +38,11 @@ enum ht_code ht_inject_find(const struct ht_maps *maps,
 			    struct ht_inject_code *ret,
 			    struct ht_err *err) HT_MUST_CHECK;
 
+/* Whether they are still there: a library may have been unloaded since. */
+enum ht_code ht_inject_check(const struct ht_inject_code *code,
+			     struct ht_reader *reader,
+			     struct ht_err *err) HT_MUST_CHECK;
+
 /* Whether a thread stopped with these registers can be used: it is in no system
  * call, or in one that restarts without memory of when it began. */
 bool ht_inject_usable(const struct user_regs_struct *regs);
@@ -46,14 +52,15 @@ bool ht_inject_usable(const struct user_regs_struct *regs);
 struct ht_inject_limits {
 	int64_t soon_ns;     /* from then on it is called off */
 	int64_t deadline_ns; /* to wait for the thread afterwards */
-	void (*let_others_go)(void *ctx); /* called once, at soon_ns */
+	void (*let_others_go)(void *ctx); /* called once: when the copy exists,
+					     or at soon_ns */
 	void *ctx;
 };
 
 /* Forks the process of the held thread tid. regs: as it was stopped. SIGCHLD is
- * blocked. On success the thread runs and is no longer ours, and ret_copy has
- * been born: others need not stand still any longer, and ht_inject_take must
- * follow. HT_REFUSED: this thread cannot be used, it is as before, still held.
+ * blocked. On success the thread runs and is no longer ours, ret_copy has been
+ * born, the others have been let go, and ht_inject_take must follow.
+ * HT_REFUSED: this thread cannot be used, it is as before, still held.
  * Otherwise the thread is where it was or on its way back, and has been asked
  * to stop; HT_BUSY: it was late, HT_SYS: the kernel would not fork; HT_TIMEOUT:
  * it did not stop within the deadline, only our end lets it go. */

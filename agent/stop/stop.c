@@ -375,7 +375,11 @@ static void release_stopped(struct ht_stopped *s)
 
 static void let_others_go(void *ctx)
 {
-	release_stopped(ctx);
+	struct ht_stopped *s = ctx;
+
+	s->woken = ht_stop_woken(s);
+	release_stopped(s);
+	s->last_ns = ht_mono_ns();
 }
 
 static enum ht_code fork_by(struct ht_stopped *s, struct ht_held *h,
@@ -443,10 +447,7 @@ enum ht_code ht_stop_fork(struct ht_stopped *s,
 	if (code != HT_OK)
 		return code;
 	s->forked = true;
-	s->woken = ht_stop_woken(s);
-	release_stopped(s);
-	s->last_ns = ht_mono_ns();
-	code = ht_inject_take(copy, s->last_ns + LET_GO_NS, err);
+	code = ht_inject_take(copy, ht_mono_ns() + LET_GO_NS, err);
 	if (code == HT_OK)
 		*ret_copy = copy;
 	return code;

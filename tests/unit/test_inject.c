@@ -162,6 +162,40 @@ static void check_unharmed(void)
 /* --- the fork
  * ------------------------------------------------------------------ */
 
+static size_t descriptors_of(pid_t pid)
+{
+	HT_AUTO_DIR DIR *dir = NULL;
+	char path[48];
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	return n - 2;
+}
+
+/* It holds nothing open that is the target's to close, but for what it has
+ * opened itself, and a lack of memory takes it first. */
+static void check_copy(pid_t copy)
+{
+	HT_AUTO_FILE FILE *f = NULL;
+	char path[48], target[64] = "";
+	int adjusted = 0;
+
+	assert_true(descriptors_of(victim.pid) >= 3);
+	assert_int_equal(descriptors_of(copy), 1);
+	snprintf(path, sizeof(path), "/proc/%d/fd/0", (int)copy);
+	assert_true(readlink(path, target, sizeof(target) - 1) > 0);
+	assert_non_null(strstr(target, "/oom_score_adj"));
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)copy);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &adjusted), 1);
+	assert_int_equal(adjusted, 1000);
+}
+
 static enum ht_code fork_once(int64_t within_ns)
 {
 	const struct ht_stop_limits limits = {
@@ -188,6 +222,8 @@ static enum ht_code fork_once(int64_t within_ns)
 	code = ht_stop_fork(stop, &found, ht_mono_ns() + within_ns, &copy,
 			    &err);
 	assert_false(ht_stop_release(stop).stuck);
+	if (code == HT_OK)
+		check_copy(copy);
 	ht_inject_end(copy);
 	ht_maps_fini(&maps);
 	ht_reader_close(&reader);

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -220,6 +221,65 @@ static void no_mode_lets_a_filter_end_its_process(void **state)
 	finish(&m);
 }
 
+/* A signal that comes within the stop is not lost, nor is what it is for. */
+static void snapshot_loses_no_stop_and_no_end_of_a_wait(void **state)
+{
+	struct program p = program_start("stoppable", "3", NULL);
+	struct ht_target target = HT_TARGET_NONE;
+	unsigned stops_lost, signals_lost, stops, signals, samples = 0;
+	struct measured m;
+	char line[64] = "";
+	struct ht_err err;
+
+	(void)state;
+	assert_true(program_line(&p, line, sizeof(line), 20000));
+	m.target = target;
+	if (ht_target_open_process(atoi(line), &m.target, &err) != HT_OK ||
+	    ht_target_locate(&m.target, false, NULL, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+	line[0] = '\0';
+	while (!program_line(&p, line, sizeof(line), 2)) {
+		struct ht_snapshot s;
+
+		samples += sample(&m, HT_MODE_SNAPSHOT, &s, &err) == HT_OK;
+		ht_snapshot_fini(&s);
+	}
+	assert_int_equal(sscanf(line, "lost %u %u of %u %u", &stops_lost,
+				&signals_lost, &stops, &signals),
+			 4);
+	print_message("[   NOTE   ] %u samples, %s\n", samples, line);
+	assert_true(samples > 0 && stops > 0 && signals > 0);
+	assert_int_equal(stops_lost, 0);
+	assert_int_equal(signals_lost, 0);
+	ht_target_close(&m.target);
+	program_end(&p);
+}
+
+static void memory_under_userfaultfd_refuses_snapshot_mode(void **state)
+{
+	struct program p = program_start("faulting", NULL);
+	struct ht_err err = {0};
+	struct ht_snapshot s;
+	struct measured m = {.p = p, .target = HT_TARGET_NONE};
+	char line[16] = "";
+
+	(void)state;
+	assert_true(program_line(&p, line, sizeof(line), 20000));
+	if (strcmp(line, "ready") != 0) {
+		program_end(&p);
+		skip();
+	}
+	assert_int_equal(ht_target_open_process(p.pid, &m.target, &err), HT_OK);
+	assert_int_equal(ht_target_locate(&m.target, false, NULL, &err), HT_OK);
+	assert_int_equal(sample(&m, HT_MODE_SNAPSHOT, &s, &err), HT_REFUSED);
+	assert_non_null(strstr(err.msg, "userfaultfd"));
+	ht_snapshot_fini(&s);
+	measure(&m, HT_MODE_NONE, &s);
+	ht_snapshot_fini(&s);
+	assert_true(process_runs_free(p.pid, 1000));
+	finish(&m);
+}
+
 static void threads_stopped_by_others_are_measured_at_rest(void **state)
 {
 	struct ht_snapshot exact, s;
@@ -252,6 +312,9 @@ int main(void)
 		cmocka_unit_test(
 			a_seccomp_filter_refuses_what_could_end_the_process),
 		cmocka_unit_test(no_mode_lets_a_filter_end_its_process),
+		cmocka_unit_test(snapshot_loses_no_stop_and_no_end_of_a_wait),
+		cmocka_unit_test(
+			memory_under_userfaultfd_refuses_snapshot_mode),
 		cmocka_unit_test(
 			threads_stopped_by_others_are_measured_at_rest),
 	};
