@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Limit: 120 s
+ * Limit: 180 s
  *
  * A zoo of waiting threads that check themselves (targets/zoo.c), storms beside
  * them, and the real agent that looks and looks in the default mode: no call
  * returns what it would not have returned. HT_HARM_LOOKS: looks at each zoo
- * (50); HT_HARM_MODE: a mode by name, whose differences are told, and no
+ * (30); HT_HARM_MODE: a mode by name, whose differences are told, and no
  * failure unless the zoo dies: what it may do stands in heaptide(1).
+ * HT_HARM_KILLS: agents killed at random instants of a look, in each mode (6).
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -24,9 +25,10 @@
 #include "link/client.h"
 #include "tests/lib/target.h"
 
-#define TIMEOUT_MS 120000 /* beside storms, on a busy machine */
-#define BETWEEN_US 5000
-#define BUSY_AGAIN 1000
+#define TIMEOUT_MS	 120000 /* beside storms, on a busy machine */
+#define KILLED_WITHIN_US 30000
+#define BETWEEN_US	 5000
+#define BUSY_AGAIN	 1000
 
 static struct ht_request request;
 static unsigned looks;
@@ -140,6 +142,48 @@ none_does_beside_storms_of_threads_mappings_and_programs(void **state)
 	look_at_the_zoo("tmx");
 }
 
+/* One look, in the midst of which the agent is killed. */
+static void kill_while_it_looks(const struct program *p, struct ht_client *c)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	struct ht_err err;
+
+	ht_snapshot_init(&s);
+	start_agent(p, c);
+	/* The first finds the heap, which takes longer than all else. */
+	if (ht_client_sample(c, &request, &s, NULL, NULL, &err) == HT_OK &&
+	    ht_client_ask(c, &request, &s, &err) == HT_OK)
+		usleep((unsigned)rand() % KILLED_WITHIN_US);
+	ht_client_kill(c);
+	ht_client_stop(c);
+	*c = HT_CLIENT_NONE;
+}
+
+static void agents_killed_at_random_instants_leave_it_free(void **state)
+{
+	const struct ht_request usual = request;
+	unsigned kills = (unsigned)atoi(getenv("HT_HARM_KILLS") ?: "6");
+
+	(void)state;
+	for (uint64_t m = 0; m < HT_MODE_CORE; m++) {
+		struct program p = program_start("zoo", "fs", NULL);
+		HT_AUTO_CLIENT struct ht_client c = HT_CLIENT_NONE;
+
+		request.mode = m;
+		assert_true(program_says(&p, "ready", 10000));
+		for (unsigned i = 0; i < kills; i++) {
+			kill_while_it_looks(&p, &c);
+			if (!process_runs_free(p.pid, 5000))
+				fail_msg("%s: the %u-th killed agent left it "
+					 "stopped",
+					 ht_mode_names[m], i);
+		}
+		count(&p, "fs");
+		program_end(&p);
+	}
+	request = usual;
+}
+
 static uint64_t mode_named(const char *name)
 {
 	for (uint64_t m = 0; name && m < HT_MODE_CORE; m++)
@@ -155,11 +199,13 @@ int main(void)
 		cmocka_unit_test(none_does_beside_storms_of_forks_and_signals),
 		cmocka_unit_test(
 			none_does_beside_storms_of_threads_mappings_and_programs),
+		cmocka_unit_test(
+			agents_killed_at_random_instants_leave_it_free),
 	};
 
 	request = HT_REQUEST_DEFAULT;
 	request.timeout_ms = TIMEOUT_MS;
 	request.mode = mode_named(getenv("HT_HARM_MODE"));
-	looks = (unsigned)atoi(getenv("HT_HARM_LOOKS") ?: "50");
+	looks = (unsigned)atoi(getenv("HT_HARM_LOOKS") ?: "30");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
