@@ -150,6 +150,35 @@ static void tell_young(const struct told *t)
 	remedy(t, NAN, "wait and look again");
 }
 
+/* Why residency is unknown, if the last look says it. */
+static const char *why_blind(const struct told *t)
+{
+	for (size_t i = 0; t->latest && i < t->latest->unknowns.n; i++)
+		if (t->latest->unknowns.v[i].reason == HT_WHY_PAGEMAP)
+			return t->latest->unknowns.v[i].text;
+	return "its samples say why (heaptide explain, heaptide doctor)";
+}
+
+static void tell_blind(const struct told *t)
+{
+	window_line(t);
+	ht_say(t->v,
+	       "in use does not grow, but what malloc keeps of freed memory is "
+	       "unknown: neither a grown pool nor fragmentation could be seen");
+	ht_say(t->v, "%s", why_blind(t));
+	remedy(t, NAN,
+	       "let the agent read which pages are resident (docs/"
+	       "privileges.md)");
+}
+
+static void tell_too_little(const struct told *t)
+{
+	if (strcmp(t->v->reason, HT_REASON_BLIND) == 0)
+		tell_blind(t);
+	else
+		tell_young(t);
+}
+
 static void written_lines(const struct told *t)
 {
 	const struct ht_points *u = &t->m->in_use;
@@ -522,7 +551,7 @@ static void tell_stable(const struct told *t)
 }
 
 static void (*const tell[HT_LABEL_COUNT])(const struct told *t) = {
-	[HT_LABEL_INSUFFICIENT_DATA] = tell_young,
+	[HT_LABEL_INSUFFICIENT_DATA] = tell_too_little,
 	[HT_LABEL_LEAK] = tell_leak,
 	[HT_LABEL_NON_MALLOC_GROWTH] = tell_outside,
 	[HT_LABEL_POOL_GROWTH] = tell_pool,

@@ -8,6 +8,7 @@
 
 /* Reasons: stable words in a verdict's `reason`. */
 #define HT_REASON_YOUNG	       "young_growth"
+#define HT_REASON_BLIND	       "residency_unknown"
 #define HT_REASON_TOTAL	       "in_use"
 #define HT_REASON_CLASS	       "size_class"
 #define HT_REASON_WRITTEN      "written"

@@ -218,6 +218,12 @@ static bool warmed_up(const struct ht_measure *m)
 			       span;
 }
 
+/* Nothing grows, and what malloc keeps of what was freed is not known. */
+static bool blind(const struct ht_measure *m)
+{
+	return m->retained.n == 0;
+}
+
 static bool leaks_under_guard(const struct ht_measure *m)
 {
 	return m->guarded && (m->in_use_growth.kind == HT_GROWTH_SUSTAINED ||
@@ -261,6 +267,7 @@ static const struct rule {
 	{HT_LABEL_PERIODIC, "", repeats},
 	{HT_LABEL_CACHE_WARMUP, HT_REASON_FILLING, fills},
 	{HT_LABEL_CACHE_WARMUP, HT_REASON_WARM, warmed_up},
+	{HT_LABEL_INSUFFICIENT_DATA, HT_REASON_BLIND, blind},
 	{HT_LABEL_STABLE, HT_REASON_LOAD, load_rises},
 	{HT_LABEL_STABLE, HT_REASON_SHIFT, went_up},
 	{HT_LABEL_STABLE, "", always},
@@ -281,7 +288,7 @@ static void apply_rules(const struct ht_measure *m, struct ht_verdict *v)
 	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
 		const struct rule *r = &rules[i];
 
-		if (r->label == HT_LABEL_STABLE && found)
+		if (found && (r->label == HT_LABEL_STABLE || r->fits == blind))
 			break; /* stable is the absence of the others */
 		if (found && v->label == HT_LABEL_INSUFFICIENT_DATA)
 			break; /* nothing is said yet */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,13 +186,29 @@ static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 		ht_check_add(c, "warning", HT_NOTE, "%s", s.warnings.v[i].text);
 }
 
+/* Nothing of it is in /proc. */
+static void check_absent(pid_t pid, struct ht_checks *c)
+{
+	struct ht_check *one;
+
+	if (kill(pid, 0) < 0 && errno == ESRCH) {
+		ht_check_add(c, "process", HT_BAD, "there is no pid %d", pid);
+		return;
+	}
+	one = ht_check_add(c, "process", HT_BAD,
+			   "pid %d is there, and /proc hides it (mounted with "
+			   "hidepid)",
+			   pid);
+	ht_check_mend(one, "mount -o remount,gid=heaptide /proc, or sudo");
+}
+
 void ht_check_process(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 {
 	char name[64], state[64], kernel[8];
 
 	status_value(pid, "Name", name, sizeof(name));
 	if (!*name) {
-		ht_check_add(c, "process", HT_BAD, "there is no pid %d", pid);
+		check_absent(pid, c);
 		return;
 	}
 	status_value(pid, "State", state, sizeof(state));

@@ -51,6 +51,32 @@ static json_t *sinks_json(struct ht_daemon *d)
 	return all;
 }
 
+/* A row for each process and reason: what is not known of it. */
+static json_t *unknown_json(struct ht_daemon *d)
+{
+	json_t *all = json_array();
+
+	HT_EACH_PROCESS (&d->registry, p) {
+		for (size_t i = 0; !p->measuring && i < p->snapshot.unknowns.n;
+		     i++) {
+			const struct ht_unknown *u = &p->snapshot.unknowns.v[i];
+
+			json_array_append_new(
+				all,
+				json_pack("{s:s, s:i, s:s, s:I, s:o, s:o}",
+					  "target", p->target, "pid",
+					  (int)p->pid, "reason",
+					  u->reason < HT_WHY_COUNT
+						  ? ht_why_names[u->reason]
+						  : "",
+					  "figures", (json_int_t)u->figures,
+					  "names", ht_text_json(u->names),
+					  "why", ht_text_json(u->text)));
+		}
+	}
+	return all;
+}
+
 static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 			      json_t **ret, struct ht_err *err)
 {
@@ -60,7 +86,7 @@ static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 	(void)err;
 	*ret = json_pack(
 		"{s:s, s:i, s:o, s:s, s:{s:s, s:I, s:I, s:I}, s:I, s:I, "
-		"s:{s:I, s:I, s:I}, s:f, s:f, s:o, s:o}",
+		"s:{s:I, s:I, s:I}, s:f, s:f, s:o, s:o, s:o}",
 		"version", HT_VERSION, "pid", (int)getpid(), "started_at",
 		ht_time_json(d->started_ns), "config",
 		d->config_path ? d->config_path : "", "store", "path",
@@ -76,7 +102,8 @@ static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 		(double)d->lag.last_ns / 1e6, "loop_lag_max_ms",
 		(double)d->lag.max_ns / 1e6, "sinks", sinks_json(d), "trouble",
 		d->ingest.trouble[0] ? ht_text_json(d->ingest.trouble)
-				     : json_null());
+				     : json_null(),
+		"unknown", unknown_json(d));
 	return HT_OK;
 }
 

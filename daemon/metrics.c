@@ -217,6 +217,22 @@ static void write_failures(struct ht_text *t, const struct ht_shown *shown)
 	}
 }
 
+static void write_unknown(struct ht_text *t, const struct ht_shown *shown)
+{
+	ht_text_family(t, "heaptide_unknown_figures", HT_GAUGE,
+		       "figures of the last sample that are not known, by what "
+		       "kept them so; `heaptide status` says how to mend it");
+	for (size_t k = 0; k < shown->n; k++) {
+		const struct ht_latest *l = &shown->v[k].process->latest;
+
+		for (size_t i = 0; l->taken_ns && i < HT_WHY_COUNT; i++) {
+			if (l->unknown[i])
+				write_one_of(t, &shown->v[k], "reason",
+					     ht_why_names[i], l->unknown[i]);
+		}
+	}
+}
+
 static double samples(const struct ht_watched *p)
 {
 	return (double)p->samples;
@@ -389,6 +405,7 @@ enum ht_code ht_metrics_text(struct ht_daemon *d, enum ht_exposition format,
 	write_verdicts(&t, &shown);
 	write_pauses(&t, &shown);
 	write_failures(&t, &shown);
+	write_unknown(&t, &shown);
 	ht_metrics_of_daemon(&t, d);
 	ht_text_end(&t);
 	free(shown.v);

@@ -100,6 +100,12 @@ void ht_latest_take(struct ht_latest *l, const struct ht_snapshot *s,
 			l->causes[s->rss_causes.v[i].cause] =
 				s->rss_causes.v[i].bytes;
 	}
+	memset(l->unknown, 0, sizeof(l->unknown));
+	for (size_t i = 0; i < s->unknowns.n; i++) {
+		if (s->unknowns.v[i].reason < HT_WHY_COUNT)
+			l->unknown[s->unknowns.v[i].reason] +=
+				s->unknowns.v[i].figures;
+	}
 	take_arenas(l, s, arenas);
 	if (bins && s->bins.n)
 		take_bins(l, s);

@@ -31,6 +31,7 @@ struct ht_latest {
 	int64_t taken_ns; /* 0: none yet */
 	uint64_t values[HT_METRIC_COUNT];
 	uint64_t causes[HT_CAUSE_COUNT];
+	uint64_t unknown[HT_WHY_COUNT]; /* figures, by what kept them so */
 	struct ht_latest_arena *arenas; /* owned */
 	size_t arenas_n;
 	struct ht_latest_bin *bins; /* owned; only if shown */

@@ -10,6 +10,7 @@ const char *const ht_arena_kind_names[] = {HT_ARENA_KIND_NAMES(NAME_ITEM)};
 const char *const ht_bin_kind_names[] = {HT_BIN_KIND_NAMES(NAME_ITEM)};
 const char *const ht_cause_names[] = {HT_CAUSE_NAMES(NAME_ITEM)};
 const char *const ht_mapping_kind_names[] = {HT_MAPPING_KIND_NAMES(NAME_ITEM)};
+const char *const ht_why_names[] = {HT_WHY_NAMES(NAME_ITEM)};
 
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 #define NAMES_U64(arg)	NULL, 0
@@ -54,6 +55,7 @@ const char *const ht_mapping_kind_names[] = {HT_MAPPING_KIND_NAMES(NAME_ITEM)};
 #define F_advice(...)	     FIELD_IN(advice, __VA_ARGS__)
 #define F_warning(...)	     FIELD_IN(warning, __VA_ARGS__)
 #define F_finding(...)	     FIELD_IN(finding, __VA_ARGS__)
+#define F_unknown(...)	     FIELD_IN(unknown, __VA_ARGS__)
 
 #define FIELD_TABLE(record, FIELDS)                                            \
 	static const struct ht_field record##_fields[] = {FIELDS(F_##record)};

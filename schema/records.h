@@ -66,6 +66,16 @@
 	X(BRK_OTHER, "brk_other")                                       \
 	X(SPECIAL, "special")
 /* clang-format on */
+/* What keeps figures unknown. */
+/* clang-format off */
+#define HT_WHY_NAMES(X)                                                 \
+	X(PAGEMAP, "pagemap")                                           \
+	X(PROC, "proc")                                                 \
+	X(ALLOCATOR, "allocator")                                       \
+	X(LAYOUT, "layout")                                             \
+	X(COST, "cost")                                                 \
+	X(CORE, "core")
+/* clang-format on */
 
 #define HT_DECLARE_ENUM(prefix, NAMES, ...)                                    \
 	enum prefix { NAMES(HT_ENUM_ITEM_##prefix) __VA_ARGS__ }
@@ -74,11 +84,13 @@
 #define HT_ENUM_ITEM_ht_bin_kind(c, s)	   HT_BIN_##c,
 #define HT_ENUM_ITEM_ht_cause(c, s)	   HT_CAUSE_##c,
 #define HT_ENUM_ITEM_ht_mapping_kind(c, s) HT_MAPPING_##c,
+#define HT_ENUM_ITEM_ht_why(c, s)	   HT_WHY_##c,
 HT_DECLARE_ENUM(ht_mode, HT_MODE_NAMES, HT_MODE_COUNT);
 HT_DECLARE_ENUM(ht_arena_kind, HT_ARENA_KIND_NAMES, HT_ARENA_KIND_COUNT);
 HT_DECLARE_ENUM(ht_bin_kind, HT_BIN_KIND_NAMES, HT_BIN_KIND_COUNT);
 HT_DECLARE_ENUM(ht_cause, HT_CAUSE_NAMES, HT_CAUSE_COUNT);
 HT_DECLARE_ENUM(ht_mapping_kind, HT_MAPPING_KIND_NAMES, HT_MAPPING_KIND_COUNT);
+HT_DECLARE_ENUM(ht_why, HT_WHY_NAMES, HT_WHY_COUNT);
 
 /* --- the one process that was looked at --------------------------------- */
 
@@ -329,6 +341,15 @@ HT_DECLARE_ENUM(ht_mapping_kind, HT_MAPPING_KIND_NAMES, HT_MAPPING_KIND_COUNT);
 	F(U64, arena, 0, "index of the arena; null: none")                     \
 	F(TEXT, text, 200, "what was seen there")
 
+/* Figures that are null and should not be, a row for each reason. A figure that
+ * is null for there is no such thing (a limit that is not set, a parameter that
+ * this libc has not) is in none. */
+#define HT_UNKNOWN_FIELDS(F)                                                   \
+	F(ENUM, reason, ht_why_names, "what kept them from being known")       \
+	F(U64, figures, 0, "how many")                                         \
+	F(TEXT, names, 600, "which, as far as they fit: record.field")         \
+	F(TEXT, text, 256, "why, and what would mend it")
+
 /* Every record with its C struct: R(name, FIELDS). One per snapshot first,
  * then lists. The order is the wire's and never changes. */
 /* clang-format off */
@@ -345,7 +366,8 @@ HT_DECLARE_ENUM(ht_mapping_kind, HT_MAPPING_KIND_NAMES, HT_MAPPING_KIND_COUNT);
 	R(thread, HT_THREAD_FIELDS)                                     \
 	R(size_class, HT_SIZE_CLASS_FIELDS)                             \
 	R(mapping, HT_MAPPING_FIELDS) R(advice, HT_ADVICE_FIELDS)       \
-	R(warning, HT_WARNING_FIELDS) R(finding, HT_FINDING_FIELDS)
+	R(warning, HT_WARNING_FIELDS) R(finding, HT_FINDING_FIELDS)     \
+	R(unknown, HT_UNKNOWN_FIELDS)
 /* clang-format on */
 
 #define HT_MEMBER(type, name, arg, doc) HT_MEMBER_##type(name, arg)
@@ -406,6 +428,7 @@ extern const char *const ht_arena_kind_names[HT_ARENA_KIND_COUNT];
 extern const char *const ht_bin_kind_names[HT_BIN_KIND_COUNT];
 extern const char *const ht_cause_names[HT_CAUSE_COUNT];
 extern const char *const ht_mapping_kind_names[HT_MAPPING_KIND_COUNT];
+extern const char *const ht_why_names[HT_WHY_COUNT];
 
 /* Sets every field of one record to unknown (text: empty, TIME: 0). */
 void ht_record_clear(enum ht_record_id id, void *record);

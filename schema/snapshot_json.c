@@ -272,6 +272,7 @@ static const struct {
 	  {"mappings", HT_RECORD_mapping},
 	  {"advice", HT_RECORD_advice},
 	  {"findings", HT_RECORD_finding},
+	  {"unknown", HT_RECORD_unknown},
 };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -157,11 +157,9 @@ enum ht_code ht_pages_source_open(pid_t pid, struct ht_pages_source *ret,
 				  struct ht_err *err)
 {
 	struct ht_pages_source s;
-	char path[64];
 
 	ht_pages_source_none(&s);
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
-	s.pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
+	s.pagemap_fd = ht_pagemap_open(pid);
 	s.refused = s.pagemap_fd < 0 ? errno : 0;
 	if (s.refused == ENOENT && kill(pid, 0) < 0 && errno == ESRCH)
 		return ht_fail(err, HT_GONE, "process %d does not exist",

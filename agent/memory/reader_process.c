@@ -233,8 +233,7 @@ enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 		return ht_fail(err, HT_GONE, "process %d does not exist",
 			       (int)pid);
 	}
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", (int)pid);
-	p->pagemap_fd = open(path, O_RDONLY | O_CLOEXEC);
+	p->pagemap_fd = ht_pagemap_open(pid);
 	p->absent = ht_absent_open(pid);
 	*ret = (struct ht_reader){&process_ops, p, word, 0, BUDGET};
 	ret->asks = p->mem_fd < 0;

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "agent/memory/procfs.h"
-#include "agent/stop/access.h"
+#include "agent/sample/unknown.h"
 #include "common/clock.h"
 
 static enum ht_code (*const modes[HT_MODE_COUNT])(struct ht_session *s,
@@ -41,7 +41,7 @@ void ht_session_clean(struct ht_session *s)
 }
 
 /* PSS is no reason to let the target wait for longer than a stop may. */
-static bool may_roll_up(const struct ht_session *s)
+bool ht_session_may_roll_up(const struct ht_session *s)
 {
 	uint64_t rss = s->snapshot->process.rss;
 
@@ -51,34 +51,14 @@ static bool may_roll_up(const struct ht_session *s)
 	       ht_procfs_rollup_us(rss) <= s->request->max_pause_us;
 }
 
-static void warn_rollup(const struct ht_session *s)
+/* Nothing tells which pages may be read, either (reader_process.c). */
+static void warn_touched(const struct ht_session *s)
 {
-	const struct ht_process *p = &s->snapshot->process;
-
-	if (s->target->pid == 0 || !(s->request->flags & HT_WANT_PSS) ||
-	    p->pss != HT_UNKNOWN || p->rss == HT_UNKNOWN || may_roll_up(s))
-		return;
-	ht_snapshot_warn(s->snapshot,
-			 "PSS and USS were not read: an mmap of the process "
-			 "would wait for it, up to %llu ms (explain --pss)",
-			 (unsigned long long)ht_procfs_rollup_us(p->rss) /
-				 1000);
-}
-
-static void warn_pages(const struct ht_session *s)
-{
-	const struct ht_pages_source *pages = s->target->pages;
-	char why[200];
-
-	if (s->target->pid == 0 || ht_pages_source_known(pages))
-		return;
-	ht_access_why_file(s->target->pid, "pagemap", pages->refused, why,
-			   sizeof(why));
-	ht_snapshot_warn(s->snapshot, "what is resident is unknown: %s", why);
-	/* Nothing tells which pages may be read, either (reader_process.c). */
-	ht_snapshot_warn(s->snapshot,
-			 "pages that were never touched may have become "
-			 "resident by this look, swapped ones come back");
+	if (s->target->pid != 0 && !ht_pages_source_known(s->target->pages))
+		ht_snapshot_warn(s->snapshot,
+				 "pages that were never touched may have "
+				 "become resident by this look, swapped ones "
+				 "come back");
 }
 
 static uint64_t known_or_0(uint64_t v)
@@ -125,7 +105,7 @@ static enum ht_code describe_process(struct ht_session *s, struct ht_err *err)
 		code = ht_procfs_process(t->pid, &maps, &snap->process, err);
 	if (code == HT_OK)
 		note_refusing(s, &maps);
-	if (code == HT_OK && may_roll_up(s))
+	if (code == HT_OK && ht_session_may_roll_up(s))
 		ht_procfs_rollup(t->pid, &snap->process);
 	ht_maps_fini(&maps);
 	ht_procfs_limits(t->pid, &snap->limits);
@@ -154,8 +134,8 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	s->snapshot->stop.walk_us =
 		(uint64_t)((ht_mono_ns() - begin) / HT_NS_PER_US);
 	s->snapshot->stop.bytes_read = t->reader->bytes_read - read_before;
-	warn_rollup(s);
-	warn_pages(s);
+	ht_unknown_note(s);
+	warn_touched(s);
 	warn_refusing(s);
 	return HT_OK;
 }

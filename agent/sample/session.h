@@ -30,6 +30,10 @@ struct ht_session {
 enum ht_code ht_session_sample(struct ht_session *s,
 			       struct ht_err *err) HT_MUST_CHECK;
 
+/* Whether PSS may be read: no process waits for it for longer than a stop may
+ * last, unless it was asked for all the same. */
+bool ht_session_may_roll_up(const struct ht_session *s);
+
 /* Takes out of the snapshot what a walk put in, for another one. */
 void ht_session_clean(struct ht_session *s);
 

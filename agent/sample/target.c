@@ -131,6 +131,16 @@ static bool read_identity(pid_t pid, struct ht_target_identity *ret)
 	return true;
 }
 
+static void explain_pages(struct ht_target *t)
+{
+	char why[160];
+
+	ht_access_why_file(t->pid, "pagemap", t->own_pages.refused, why,
+			   sizeof(why));
+	snprintf(t->no_pages, sizeof(t->no_pages),
+		 "what is resident is unknown: %s", why);
+}
+
 enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 				    struct ht_err *err)
 {
@@ -156,6 +166,9 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 		code = ht_pages_source_open(pid, &ret->own_pages, err);
 	if (code == HT_OK)
 		code = ht_maps_source_open(pid, &ret->maps, err);
+	/* Now: once privileges are given up nothing can be asked. */
+	if (code == HT_OK && ret->own_pages.refused)
+		explain_pages(ret);
 	ret->reader = &ret->own_reader;
 	ret->pages = &ret->own_pages;
 	return code;

@@ -31,6 +31,7 @@ struct ht_target {
 	struct ht_pages_source own_pages;
 	struct ht_maps_source maps; /* of a process */
 	struct ht_core core;
+	char no_pages[200];   /* why there is no pagemap; "" */
 	const char *exe_path; /* --exe, borrowed, or NULL */
 	struct ht_located located;
 	struct ht_snapshot notes; /* warnings of locate, for each snapshot */

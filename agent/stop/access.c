@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/capability.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@ struct identity {
 	unsigned uid;
 	uint64_t cap_permitted, cap_effective;
 	unsigned long flags;
+	bool filtered; /* by seccomp */
 };
 
 static bool read_text(pid_t pid, const char *name, char *buf, size_t size)
@@ -63,6 +65,7 @@ static bool identify(pid_t pid, struct identity *ret)
 	ret->uid = (unsigned)field(buf, "\nUid:", 10);
 	ret->cap_permitted = field(buf, "\nCapPrm:", 16);
 	ret->cap_effective = field(buf, "\nCapEff:", 16);
+	ret->filtered = field(buf, "\nSeccomp:", 10) == 2;
 	if (sscanf(buf, "Name:\t%63[^\n]", ret->comm) != 1)
 		ret->comm[0] = '\0';
 	if (!read_text(pid, "stat", buf, sizeof(buf)))
@@ -95,10 +98,24 @@ static enum ht_code traced(pid_t pid, const struct identity *who,
 		       who->comm, (int)who->tracer, tracer.comm);
 }
 
+/* It can be sent signals, or would if we were allowed to, and is not in /proc.
+ */
+static bool is_hidden(pid_t pid)
+{
+	return kill(pid, 0) == 0 || errno == EPERM;
+}
+
 enum ht_code ht_access_check(pid_t pid, struct ht_err *err)
 {
 	struct identity who;
 
+	if (pid > 0 && !identify(pid, &who) && is_hidden(pid))
+		return ht_fail(
+			err, HT_DENIED,
+			"process %d is there, and /proc hides it from "
+			"user %u (hidepid): CAP_SYS_PTRACE, or the group "
+			"of its mount option gid=, sees it",
+			(int)pid, (unsigned)geteuid());
 	if (pid <= 0 || !identify(pid, &who))
 		return ht_fail(err, HT_GONE, "no process has the id %d",
 			       (int)pid);
@@ -141,6 +158,17 @@ static bool other_user_namespace(pid_t pid)
 	return strcmp(theirs, ours) != 0;
 }
 
+/* Not the machine's first: its map is not one of all user ids. Then the
+ * process's own cannot be asked for, and our capabilities end at ours. */
+static bool in_user_namespace(void)
+{
+	unsigned long inside, outside, count = 0;
+	HT_AUTO_FILE FILE *f = fopen("/proc/self/uid_map", "re");
+
+	return f && fscanf(f, "%lu %lu %lu", &inside, &outside, &count) == 3 &&
+	       count < UINT32_MAX;
+}
+
 /* The first reason that applies, in the order in which the kernel asks. */
 static const char *reason(pid_t tid, const struct identity *who,
 			  const struct identity *me, char *buf, size_t size)
@@ -153,6 +181,12 @@ static const char *reason(pid_t tid, const struct identity *who,
 	if (capable && other_user_namespace(tid))
 		return "it lives in another user namespace (a container), for "
 		       "which our CAP_SYS_PTRACE does not count";
+	if (capable && in_user_namespace())
+		return "heaptide lives in a user namespace (a container): its "
+		       "capabilities count for the processes of that one";
+	if (capable && me->filtered)
+		return "a seccomp filter over heaptide (its container's, its "
+		       "unit's), or a security module, forbids it";
 	if (capable)
 		return "a security module (SELinux, AppArmor) forbids it";
 	if (who->uid != geteuid()) {
@@ -171,9 +205,8 @@ static const char *reason(pid_t tid, const struct identity *who,
 	}
 	if (who->cap_permitted & ~me->cap_permitted)
 		return "it holds capabilities that we do not";
-	return "it is marked as not dumpable (set-uid, or by prctl), and we "
-	       "lack "
-	       "CAP_SYS_PTRACE";
+	return "it is marked as not dumpable (set-uid, by prctl, or its "
+	       "executable may not be read), and we lack CAP_SYS_PTRACE";
 }
 
 enum ht_code ht_access_explain(pid_t tid, int os_errno, struct ht_err *err)
@@ -201,7 +234,8 @@ static void why_by_mode(const char *path, char *buf, size_t size)
 	if (stat(path, &st) == 0)
 		snprintf(buf, size,
 			 "%s may be read by user %u alone (mode %04o), and we "
-			 "are user %u without CAP_DAC_READ_SEARCH",
+			 "are user %u without CAP_DAC_READ_SEARCH (heaptide "
+			 "doctor says how to grant it)",
 			 path, (unsigned)st.st_uid, st.st_mode & 07777,
 			 (unsigned)geteuid());
 	else

@@ -62,7 +62,7 @@ as_user "$other"
 start "${as[@]}" "$HT_TMP/waiting" >"$HT_TMP/said"
 sleeper=$started
 poll 10 grep -q '^232 ' "/proc/$sleeper/syscall"
-ok "a thread in epoll_wait is measured" look heaptide "$sleeper"
+ok "a thread in epoll_wait is measured" look heaptide "$sleeper" --mode bounded
 is "and not stopped for it" "$(field heaptide '.stop.threads, .stop.pause_us')" $'0\n0'
 
 # Without the right to see what a thread sleeps in, none is stopped at all.
@@ -70,7 +70,7 @@ narrow() {
 	as_heaptide dac_read_search
 	"${as[@]}" "$there/heaptide" explain --json "$@" >"$HT_TMP/narrow.json"
 }
-ok "without CAP_DAC_READ_SEARCH the agent still starts" narrow "$sleeper"
+ok "without CAP_DAC_READ_SEARCH the agent still starts" narrow "$sleeper" --mode bounded
 is "and stops nobody" "$(field narrow '.stop.threads')" 0
 ok "it says why" grep -q "not stopped: .*syscall.*CAP_DAC_READ_SEARCH" "$HT_TMP/narrow.json"
 ok "and why residency is unknown" grep -q "resident is unknown: .*pagemap.*CAP_DAC_READ_SEARCH" "$HT_TMP/narrow.json"

@@ -3,7 +3,8 @@
 # shellcheck disable=SC2154 # started: set by tap.sh
 # A heaptided for one test: its files in $HT_TMP, its port free. Source tap.sh
 # first. daemon_config writes what is common; append sections to $conf. What is
-# in daemon_env (VARIABLE=VALUE...) is for the daemon alone.
+# in daemon_env (VARIABLE=VALUE...) is for the daemon alone; daemon_as is a command
+# before it, that of another user; daemon_dir has it if not $HT_BUILD.
 
 conf=$HT_TMP/d.conf
 sock=$HT_TMP/d.sock
@@ -11,6 +12,7 @@ db=$HT_TMP/d.db
 log=$HT_TMP/d.log
 port=0
 daemon_env=()
+daemon_as=()
 
 # free_port: below those that the kernel gives to whoever connects, which may
 # take any of them while the daemon is not there.
@@ -55,7 +57,7 @@ watch_sleepers() {
 # daemon_start: until it answers; a socket alone may be one that was left behind.
 # A daemon that does not start ends the test.
 daemon_start() {
-	start env "${daemon_env[@]}" "$HT_BUILD/heaptided" -c "$conf" 2>>"$log"
+	start env "${daemon_env[@]}" "${daemon_as[@]}" "${daemon_dir:-$HT_BUILD}/heaptided" -c "$conf" 2>>"$log"
 	daemon=$started
 	poll 10 "$HT_BUILD/heaptide" status --socket "$sock" || {
 		ok "heaptided starts" false

@@ -37,8 +37,8 @@ as_heaptide() { # [CAPABILITY TAKEN AWAY]
 }
 
 figures() {
-	jq -r '[paths(scalars) as $p | {path: ($p | map(tostring) | join(".")), value: getpath($p)}]
-		| map(select(.path | test("^(taken_at|stop[.]|cpu_ns|process[.](pss|uss|minflt|majflt)"
+	jq -r '[paths(type != "object" and type != "array") as $p | {path: ($p | map(tostring) | join(".")), value: getpath($p)}]
+		| map(select(.path | test("^(taken_at|unknown[.]|warnings[.]|stop[.]|cpu_ns|process[.](pss|uss|minflt|majflt)"
 			+ "|limits[.](mem_available|swap_free|cgroup_used))") | not))
 		| .[] | "\(.path) \(.value)"' "$1"
 }
