@@ -443,6 +443,7 @@ static enum ht_code take_space(struct ht_walk *w, size_t i, bool mmapped_only,
 	     !(may_renew ? take_moving(c, space) : take(c, ROUNDS))))
 		code = ht_fail(err, HT_NOMEM, "no memory for a census");
 	note_sums(c);
+	w->census.spread += ht_census_missing_bytes(c) > 0;
 	ht_window_fini(&c->window);
 	ht_ranges_fini(&c->known);
 	free(c);

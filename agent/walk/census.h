@@ -15,6 +15,9 @@ struct ht_census {
 	/* Against mp_.n_mmaps and mp_.mmapped_mem: how many malloc counts, and
 	 * by how many bytes its sum is another. */
 	uint64_t counted, missed_bytes;
+	/* How many mallocs have segments in anonymous mappings. Where several
+	 * do they lie side by side, and nothing in them says whose they are. */
+	unsigned spread;
 	/* Segments of a main arena that left brk: ends with fenceposts or top.
 	 */
 	struct ht_ranges segments[HT_MALLOCS_MAX];

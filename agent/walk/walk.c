@@ -117,6 +117,35 @@ static void tell_linking(struct ht_walk *w)
 		libc->safe_linking = true;
 }
 
+static bool is_spread(const struct ht_walk *w, uint64_t arena)
+{
+	return arena >= w->roots->arenas ||
+	       !ht_arena_contiguous(&w->roots->arena[arena]);
+}
+
+/* Segments of several libcs were dealt out by guess: what does not fit then is
+ * no damage, but uncertain. */
+static void doubt_spread(struct ht_walk *w)
+{
+	struct ht_snapshot *s = w->out;
+	size_t kept = 0;
+
+	if (w->census.spread < 2)
+		return;
+	for (size_t i = 0; i < s->findings.n; i++)
+		if (!is_spread(w, s->findings.v[i].arena))
+			s->findings.v[kept++] = s->findings.v[i];
+	ht_snapshot_cut(s, HT_RECORD_finding, kept);
+	for (size_t i = 0; i < w->roots->arenas; i++)
+		if (w->roots->arena[i].main && is_spread(w, i))
+			s->stop.uncertain_bytes += w->roots->arena[i].system;
+	ht_snapshot_warn(s,
+			 "%u mallocs have memory side by side in mappings, and "
+			 "nothing says whose it is: some may be counted for "
+			 "another one, or twice",
+			 w->census.spread);
+}
+
 static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 {
 	enum ht_code code = ht_census_take(w, err);
@@ -163,6 +192,8 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 	}
 	if (code == HT_OK)
 		check_sums(w);
+	if (code == HT_OK)
+		doubt_spread(w);
 	if (code == HT_OK)
 		ret->stop.bytes_read = in->reader->bytes_read - read_before;
 	ht_window_fini(&w->window);

@@ -9,6 +9,7 @@
  *   odd_heap blocked_gap      blocked, then foreign, then brk can grow again
  *   odd_heap untouched        nobody ever called malloc
  *   odd_heap second   a second libc in its own namespace, with its own heap
+ *   odd_heap libcs    three of them, whose heaps lie side by side
  * Prints one line with what mallinfo2 says, then waits.
  */
 #include <dlfcn.h>
@@ -131,6 +132,8 @@ int main(int argc, char **argv)
 		free(block[i]);
 	if (strcmp(kind, "gap_top") == 0)
 		leave_gap_at_top();
+	for (int i = 0; i < 3 && strcmp(kind, "libcs") == 0; i++)
+		use_second_libc();
 	if (strcmp(kind, "second") == 0)
 		use_second_libc();
 	m = mallinfo2();

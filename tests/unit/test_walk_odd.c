@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -124,6 +125,28 @@ static void a_second_libc_has_its_own_arena(void **state)
 	ht_snapshot_fini(&s);
 }
 
+static void libcs_side_by_side_are_no_damage(void **state)
+{
+	struct program target =
+		program_start("odd_heap", "libcs", (char *)NULL);
+	struct ht_look how = {0};
+	struct ht_snapshot s;
+	struct ht_err err = {0};
+	char line[256];
+
+	(void)state;
+	assert_true(program_line(&target, line, sizeof(line), LIMIT_MS));
+	process_sleeps(target.pid, LIMIT_MS);
+	assert_int_equal(ht_look(target.pid, &how, &s, &err), HT_OK);
+	program_end(&target);
+	assert_int_equal(s.arenas.n, 4);
+	assert_int_equal(s.findings.n, 0);
+	assert_true(s.stop.uncertain_bytes >= 3 * 2000 * 2016);
+	assert_non_null(
+		strstr(s.warnings.v[s.warnings.n - 1].text, "side by side"));
+	ht_snapshot_fini(&s);
+}
+
 static void chunk_sizes_and_odd_heaps_agree_on_the_blocks(void **state)
 {
 	struct ht_snapshot plain, blocked;
@@ -149,6 +172,7 @@ int main(void)
 		cmocka_unit_test(an_arena_that_nobody_used_is_empty),
 		cmocka_unit_test(an_arena_that_left_brk_is_found_whole),
 		cmocka_unit_test(a_second_libc_has_its_own_arena),
+		cmocka_unit_test(libcs_side_by_side_are_no_damage),
 		cmocka_unit_test(chunk_sizes_and_odd_heaps_agree_on_the_blocks),
 	};
 
