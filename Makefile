@@ -249,6 +249,10 @@ format: ## clang-format every C file
 format-check:
 	clang-format --dry-run -Werror $(SOURCES_C)
 
+compile_commands: ## compile_commands.json, for clangd and other tools
+	@{ echo '['; $(MAKE) -s -Bn all | sed -n 's/[\\"]/\\&/g; s|^.* -c -o [^ ]* \([^ ]*\.c\)$$|{"directory": "$(CURDIR)", "file": "\1", "command": "&"},|p' | \
+		sed '$$s/,$$//'; echo ']'; } >compile_commands.json
+
 # ---- installing -------------------------------------------------------------
 
 install: all ## install under DESTDIR and PREFIX (/usr/local)
@@ -273,5 +277,5 @@ help: ## this list
 
 .PHONY: all unit compile tools bench-programs workloads fuzzers run check check-all check-without check-fresh test bench asan asan-build fuzz \
 	fuzz-build coverage \
-	analyze format format-check install uninstall deb dist version clean help
+	analyze format format-check compile_commands install uninstall deb dist version clean help
 .SECONDARY:

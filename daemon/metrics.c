@@ -53,6 +53,14 @@ static const struct {
 	{HT_M_uncertain, "heaptide_uncertain_bytes", HT_GAUGE, 1},
 };
 
+const char *ht_metrics_family(enum ht_metric m)
+{
+	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+		if (plain[i].metric == m)
+			return plain[i].name;
+	return NULL;
+}
+
 static void write_plain(struct ht_text *t, const struct ht_shown *shown)
 {
 	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++) {

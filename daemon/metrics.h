@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "common/err.h"
+#include "schema/metrics.h"
 
 struct ht_daemon;
 
@@ -17,6 +18,9 @@ enum ht_exposition {
 	HT_EXPOSITION_TEXT,	   /* Prometheus text format 0.0.4 */
 	HT_EXPOSITION_OPENMETRICS, /* OpenMetrics 1.0.0 */
 };
+
+/* The family on /metrics that shows this metric by itself; NULL: none does. */
+const char *ht_metrics_family(enum ht_metric m);
 
 /* *ret: to be freed. */
 enum ht_code ht_metrics_text(struct ht_daemon *d, enum ht_exposition format,

@@ -135,6 +135,14 @@ reads_by_need() {
 }
 ok "a verdict reads a series by analysis/needs.h alone" reads_by_need
 
+# A name has one meaning, for tests link all rooms into one program.
+one_meaning() {
+	sources agent daemon cli analysis store link schema common |
+		xargs grep -hoE '^struct ht_[a-z0-9_]+ \{' | sort | uniq -d | grep . && return 1
+	return 0
+}
+ok "no struct of the product is defined in two places" one_meaning
+
 touch_target='^(ptrace|process_vm_readv|process_vm_writev)$'
 ok "heaptide imports no call that touches a target" \
 	imports_none_of "$HT_BUILD/heaptide" "$touch_target"

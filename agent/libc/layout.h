@@ -16,7 +16,7 @@
 
 #include "common/err.h"
 
-/* X(ID, DWARF struct, member): old member names are handled in layout_dwarf.c.
+/* X(ID, DWARF struct, member): old member names are handled in locate_dwarf.c.
  */
 #define HT_LAYOUT_PLACES(X)                                                    \
 	X(ARENA_MUTEX, "malloc_state", "mutex")                                \

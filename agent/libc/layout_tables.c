@@ -6,7 +6,7 @@
  * 2.43 and 2.44, amd64 and i386 (tests/matrix repeats that). "computed": the
  * struct definitions of every release tag 2.17..2.44 compiled for both words.
  * A version range is what upstream released; vendors backport, so a row is
- * chosen by content (layout_scan.c), the version is only a first guess.
+ * chosen by content (facts_scan.c), the version is only a first guess.
  */
 #include "agent/libc/layout.h"
 

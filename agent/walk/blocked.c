@@ -44,9 +44,9 @@ static size_t read_stretch(struct search *s, uint64_t at, uint64_t end,
 	while (at < end) {
 		uint64_t head = 0, size;
 
-		if (!ht_window_have(&s->in->walk->window, at, 2 * word))
+		if (!ht_view_have(&s->in->walk->window, at, 2 * word))
 			return 0;
-		memcpy(&head, ht_window_at(&s->in->walk->window, at + word),
+		memcpy(&head, ht_view_at(&s->in->walk->window, at + word),
 		       word);
 		size = head & ~HT_SIZE_FLAGS;
 		if (size < ht_chunk_min(s->in->layout) || size > end - at)
@@ -167,8 +167,8 @@ void ht_blocked(const struct ht_arena_in *in, const struct ht_extent *x,
 	s.held = calloc(HELD_MAX, sizeof(*s.held));
 	if (ring && s.held && swept->run && i < x->segments && x->top) {
 		s.bottom = x->segment[i].first;
-		ht_window_segment(&in->walk->window, &x->pages[i],
-				  x->segment[i].end);
+		ht_view_segment(&in->walk->window, &x->pages[i],
+				x->segment[i].end);
 		collect(&s, ring);
 	}
 	fill_pin(&s, ret);

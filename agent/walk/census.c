@@ -437,14 +437,14 @@ static enum ht_code take_space(struct ht_walk *w, size_t i, bool mmapped_only,
 	c->first_range = w->census.mmapped.n;
 	c->mmapped_only = mmapped_only;
 	set_wanted(c);
-	code = ht_window_init(&c->window, w->in->reader, err);
+	code = ht_view_init(&c->window, w->in->reader, err);
 	if (code == HT_OK &&
 	    (!know_heaps(c) ||
 	     !(may_renew ? take_moving(c, space) : take(c, ROUNDS))))
 		code = ht_fail(err, HT_NOMEM, "no memory for a census");
 	note_sums(c);
 	w->census.spread += ht_census_missing_bytes(c) > 0;
-	ht_window_fini(&c->window);
+	ht_view_fini(&c->window);
 	ht_ranges_fini(&c->known);
 	free(c);
 	return code;

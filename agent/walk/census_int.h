@@ -31,7 +31,7 @@ struct census {
 	 * parts are the first segments found, gap[k] follows the k-th. */
 	uint64_t gap[GAPS_MAX];
 	size_t gaps;
-	struct ht_window window; /* for probing segments */
+	struct ht_view window; /* for probing segments */
 	/* headers read ahead, one a page */
 	uint64_t batch_start;
 	size_t batch, batch_next;

@@ -37,7 +37,7 @@ uint64_t ht_census_segment_end(struct census *c, uint64_t start, uint64_t end)
 	ht_links_init(&links, c->layout, c->main->address, &segment, 1, 0);
 	if (ht_pages_get(c->w->in->pages, start, end, &pages, NULL) != HT_OK)
 		return 0;
-	ht_window_segment(&c->window, &pages, end);
+	ht_view_segment(&c->window, &pages, end);
 	why = ht_pass_run(&pass);
 	if (why == HT_PASS_DONE && pass.at == top &&
 	    ht_reader_word(c->w->in->reader, top + c->layout->word, &head,

@@ -178,13 +178,13 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 static inline __attribute__((always_inline)) enum ht_pass_end
 cross_window(struct ht_pass *p, struct staging *s, const struct shape f)
 {
-	struct ht_window *w = p->window;
+	struct ht_view *w = p->window;
 	uint64_t at = p->at, head, size, next, fd, bk, next_head;
 	uintptr_t b;
 
-	if (!ht_window_have(w, at, 4 * f.word))
+	if (!ht_view_have(w, at, 4 * f.word))
 		return HT_PASS_UNREADABLE;
-	b = (uintptr_t)ht_window_at(w, at);
+	b = (uintptr_t)ht_view_at(w, at);
 	head = load(b + f.word, f.word);
 	fd = load(b + 2 * f.word, f.word);
 	bk = load(b + 3 * f.word, f.word);
@@ -192,9 +192,9 @@ cross_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		return HT_PASS_SIZE;
 	size = head & ~(uint64_t)HT_SIZE_FLAGS;
 	next = at + size;
-	if (!ht_window_have(w, next, 2 * f.word))
+	if (!ht_view_have(w, next, 2 * f.word))
 		return HT_PASS_UNREADABLE;
-	b = (uintptr_t)ht_window_at(w, next);
+	b = (uintptr_t)ht_view_at(w, next);
 	next_head = load(b + f.word, f.word);
 	if (next_head & HT_PREV_INUSE)
 		meet_in_use(p, s, f, at, size, fd);
@@ -216,7 +216,7 @@ run(struct ht_pass *p, const struct shape f)
 	enum ht_pass_end end = HT_PASS_DONE;
 
 	while (p->at != p->stop && end == HT_PASS_DONE) {
-		struct ht_window *w = p->window;
+		struct ht_view *w = p->window;
 
 		if (p->at >= w->start && p->at + 4 * f.word <= w->end &&
 		    p->at < w->end)

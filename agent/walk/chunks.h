@@ -11,7 +11,7 @@
 #define HT_AGENT_WALK_CHUNKS_H
 
 #include "agent/walk/links.h"
-#include "agent/walk/window.h"
+#include "agent/walk/view.h"
 
 /* A chunk in a thread cache. */
 struct ht_cached {
@@ -31,7 +31,7 @@ enum ht_pass_end {
 struct ht_pass {
 	/* set by the caller; borrowed */
 	const struct ht_layout *layout;
-	struct ht_window *window;
+	struct ht_view *window;
 	struct ht_links *links;
 	struct ht_cached *cached; /* sorted; those of this segment */
 	size_t cached_n;

@@ -8,7 +8,7 @@
 
 #include "agent/walk/census.h"
 #include "agent/walk/roots.h"
-#include "agent/walk/window.h"
+#include "agent/walk/view.h"
 #include "link/request.h"
 
 /* Resident bytes of heaps by the rule that keeps them: causes from
@@ -37,7 +37,7 @@ struct ht_walk {
 	 * their system_mem is another, and where that lies. */
 	uint64_t grown_bytes;
 	struct ht_ranges grown;
-	struct ht_window window;
+	struct ht_view window;
 	struct ht_class_count in_use[HT_CLASSES], free[HT_CLASSES];
 	struct ht_runs runs;
 	struct ht_kept kept;

@@ -48,7 +48,7 @@ static void start_pass(struct ht_arena_walk *aw, size_t i)
 		.in_use = aw->met.in_use,
 		.binned = aw->met.binned,
 	};
-	ht_window_segment(&aw->in.walk->window, &aw->extent.pages[i], s->end);
+	ht_view_segment(&aw->in.walk->window, &aw->extent.pages[i], s->end);
 }
 
 static void overhead(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
@@ -173,12 +173,12 @@ static void skip_gap(struct ht_arena_walk *aw, size_t i, enum ht_pass_end why)
 /* While the target runs a header may be caught half-written: look again. */
 static bool read_again(struct ht_arena_walk *aw, unsigned *tries)
 {
-	struct ht_window *w = &aw->in.walk->window;
+	struct ht_view *w = &aw->in.walk->window;
 
 	if (!aw->in.walk->in->moving || *tries == 0)
 		return false;
 	--*tries;
-	return ht_window_load(w, aw->met.pass.at, 2 * aw->in.layout->word);
+	return ht_view_load(w, aw->met.pass.at, 2 * aw->in.layout->word);
 }
 
 static void report_pass(struct ht_arena_walk *aw)

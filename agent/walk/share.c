@@ -69,7 +69,7 @@ static void share_free(struct share *s)
 {
 	if (!s)
 		return;
-	ht_window_fini(&s->walk.window);
+	ht_view_fini(&s->walk.window);
 	ht_ranges_fini(&s->walk.arenas);
 	ht_snapshot_fini(&s->out);
 	free(s);
@@ -92,7 +92,7 @@ static struct share *prepare(const struct ht_walk *w, size_t from)
 	s->walk.out = &s->out;
 	s->from = from;
 	s->to = w->roots->arenas;
-	if (ht_window_init(&s->walk.window, &s->reader, NULL) != HT_OK) {
+	if (ht_view_init(&s->walk.window, &s->reader, NULL) != HT_OK) {
 		share_free(s);
 		return NULL;
 	}

@@ -25,7 +25,7 @@
 
 struct ht_split {
 	struct ht_reader reader; /* its own counters; the same source */
-	struct ht_window window;
+	struct ht_view window;
 	struct ht_links links;
 	struct ht_pass pass;
 	struct ht_class_count in_use[HT_CLASSES], binned[HT_BINS + 1];
@@ -114,7 +114,7 @@ static void split_free(struct ht_split *s)
 {
 	if (!s)
 		return;
-	ht_window_fini(&s->window);
+	ht_view_fini(&s->window);
 	ht_links_fini(&s->links);
 	free(s);
 }
@@ -129,12 +129,12 @@ static struct ht_split *prepare(struct ht_arena_walk *aw, size_t i,
 	s->middle = middle;
 	s->stop = aw->met.pass.stop;
 	s->reader = ht_reader_twin(aw->in.walk->in->reader);
-	if (ht_window_init(&s->window, &s->reader, NULL) != HT_OK) {
+	if (ht_view_init(&s->window, &s->reader, NULL) != HT_OK) {
 		free(s);
 		return NULL;
 	}
-	ht_window_segment(&s->window, &aw->extent.pages[i],
-			  aw->extent.segment[i].end);
+	ht_view_segment(&s->window, &aw->extent.pages[i],
+			aw->extent.segment[i].end);
 	ht_links_init(&s->links, aw->in.layout, aw->in.root->address,
 		      aw->extent.segment, aw->extent.segments,
 		      aw->met.links.bytes_max / 2);

@@ -182,7 +182,7 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 	w->roots = roots;
 	w->out = ret;
 	w->total = ht_roots_walk_bytes(roots);
-	code = ht_window_init(&w->window, in->reader, err);
+	code = ht_view_init(&w->window, in->reader, err);
 	if (code == HT_OK && !take_notes(w))
 		code = ht_fail(err, HT_NOMEM, "no memory for threads");
 	if (code == HT_OK) {
@@ -196,7 +196,7 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 		doubt_spread(w);
 	if (code == HT_OK)
 		ret->stop.bytes_read = in->reader->bytes_read - read_before;
-	ht_window_fini(&w->window);
+	ht_view_fini(&w->window);
 	ht_census_fini(&w->census);
 	ht_ranges_fini(&w->arenas);
 	ht_ranges_fini(&w->grown);

@@ -39,8 +39,44 @@ no_file_is_too_long() {
 		awk '$2 != "total" && $1 > 600 { print; bad = 1 } END { exit bad }'
 }
 
+# Names of files in comments and in the documents that name files: they exist.
+# malloc.c, link.h: glibc's.
+comments_name_files() {
+	local names where name status=0
+	names=$(git ls-files | sed 's|.*/||')
+	while IFS=: read -r where name; do
+		grep -qxF "$name" <<<"$names" || {
+			echo "$where: $name"
+			status=1
+		}
+	done < <(
+		git grep -oE '(^|[^A-Za-z0-9_/.<"&-])[a-z][a-z0-9_]+\.(c|h|def|sh|bats)\b' -- \
+			'*.c' '*.h' '*.def' ':!tests/workloads' ':!link/wire.c' |
+			sed -E 's/:.*[^a-z0-9_.]([a-z0-9_]+\.[a-z]+)$/:\1/' |
+			grep -vE ':(malloc\.c|link\.h|cmocka\.h)$' | sort -u
+	)
+	return "$status"
+}
+
+documents_name_files() {
+	local document path status=0
+	for document in docs/howto.md docs/architecture.md tests/README.md SECURITY.md; do
+		while read -r path; do
+			[ -e "$path" ] || [ -e "tests/$path" ] || [ -e "tests/lib/$path" ] ||
+				[ -e "docs/$path" ] || {
+				echo "$document: $path"
+				status=1
+			}
+		done < <(grep -oE '`[A-Za-z0-9_./-]+`' "$document" | tr -d '`' |
+			grep -E '/|\.(c|h|def|md|sh)$' | grep -v NAME)
+	done
+	return "$status"
+}
+
 ok "every source says its licence" every_file_has_spdx
 ok "no source is longer than 600 lines" no_file_is_too_long
+ok "comments name files that exist" comments_name_files
+ok "documents name files that exist" documents_name_files
 ok "nothing is left open in the code" no_work_left_open
 mapfile -t shell < <(scripts)
 ok "shellcheck finds nothing in ${#shell[@]} scripts" shellcheck -x -S warning "${shell[@]}"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/walk/window.h"
+#include "agent/walk/view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,25 +9,25 @@
 /* After a jump the next chunk may be far away again: start small. */
 #define BLOCK_MIN ((size_t)HT_PAGE_SIZE)
 
-enum ht_code ht_window_init(struct ht_window *w, struct ht_reader *reader,
-			    struct ht_err *err)
+enum ht_code ht_view_init(struct ht_view *w, struct ht_reader *reader,
+			  struct ht_err *err)
 {
-	*w = (struct ht_window){.reader = reader, .block = BLOCK_MIN};
-	w->buf = aligned_alloc(HT_PAGE_SIZE, HT_WINDOW_MAX);
+	*w = (struct ht_view){.reader = reader, .block = BLOCK_MIN};
+	w->buf = aligned_alloc(HT_PAGE_SIZE, HT_VIEW_MAX);
 	if (!w->buf)
 		return ht_fail(err, HT_NOMEM, "no memory for a block of %zu",
-			       HT_WINDOW_MAX);
+			       HT_VIEW_MAX);
 	return HT_OK;
 }
 
-void ht_window_fini(struct ht_window *w)
+void ht_view_fini(struct ht_view *w)
 {
 	free(w->buf);
 	w->buf = NULL;
 }
 
-void ht_window_segment(struct ht_window *w, const struct ht_pages *pages,
-		       uint64_t limit)
+void ht_view_segment(struct ht_view *w, const struct ht_pages *pages,
+		     uint64_t limit)
 {
 	w->pages = pages;
 	w->limit = limit;
@@ -36,7 +36,7 @@ void ht_window_segment(struct ht_window *w, const struct ht_pages *pages,
 }
 
 /* Fills [from, from + len) of one page state; how much of it could be had. */
-static size_t fill(struct ht_window *w, uint64_t from, uint8_t *to, size_t len,
+static size_t fill(struct ht_view *w, uint64_t from, uint8_t *to, size_t len,
 		   enum ht_page_state state)
 {
 	if (state == HT_PAGE_SWAPPED)
@@ -62,15 +62,15 @@ static uint64_t same_state_end(const struct ht_pages *p, uint64_t from,
 	return at < end ? at : end;
 }
 
-bool ht_window_load(struct ht_window *w, uint64_t addr, size_t need)
+bool ht_view_load(struct ht_view *w, uint64_t addr, size_t need)
 {
 	uint64_t start = addr & ~(uint64_t)(HT_PAGE_SIZE - 1), end, at;
 
 	if (addr >= w->limit || w->limit - addr < need)
 		return false;
 	if (start <= w->end && start + HT_PAGE_SIZE >= w->end && w->end)
-		w->block = w->block * 2 < HT_WINDOW_MAX ? w->block * 2
-							: HT_WINDOW_MAX;
+		w->block =
+			w->block * 2 < HT_VIEW_MAX ? w->block * 2 : HT_VIEW_MAX;
 	else
 		w->block = 2 * BLOCK_MIN; /* a header may lie across a border */
 	end = w->limit - start > w->block ? start + w->block : w->limit;
