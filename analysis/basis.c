@@ -199,44 +199,89 @@ struct best {
 	const double *v; /* as in the basis */
 };
 
-/* Least squares by a vector less what the steps take of it: x has none of
- * those any more, so that the product is the vector's own. */
-static void try(const struct fit *f, const double *v, double whole,
-		struct best *best, size_t at, enum ht_clock clock)
+/* Sums from each point to the end, of x and of x times each clock: the product
+ * of a vector that is free of the basis with any step or hinge. */
+struct sums {
+	double of[HT_POINTS_MAX + 1];
+	double by[HT_CLOCKS][HT_POINTS_MAX + 1];
+};
+
+static void sum_up(const struct ht_basis *b, const double *x, struct sums *ret)
 {
-	double square = whole, both = dot(f->x, v, f->b->n), gain;
+	size_t n = b->n;
 
-	for (size_t s = 0; s < f->steps; s++) {
-		double part = dot(v, f->step[s], f->b->n);
-
-		square -= part * part;
+	ret->of[n] = ret->by[0][n] = ret->by[1][n] = 0;
+	for (size_t i = n; i-- > 0;) {
+		ret->of[i] = ret->of[i + 1] + x[i];
+		for (int c = 0; c < HT_CLOCKS; c++)
+			ret->by[c][i] =
+				ret->by[c][i + 1] + x[i] * b->clock[c][i];
 	}
-	gain = both * both / square;
+}
+
+/* Products with the residual and with each step already taken. */
+static void sum_all(const struct fit *f, struct sums ret[1 + STEPS_MAX])
+{
+	sum_up(f->b, f->x, &ret[0]);
+	for (size_t s = 0; s < f->steps; s++)
+		sum_up(f->b, f->step[s], &ret[1 + s]);
+}
+
+/* Least squares by a vector less what the steps take of it. */
+static void try(const struct fit *f, const double *products, double whole,
+		struct best *best, const struct best *is)
+{
+	double square = whole, gain;
+
+	for (size_t s = 0; s < f->steps; s++)
+		square -= products[1 + s] * products[1 + s];
+	gain = products[0] * products[0] / square;
 	if (!(square > 1e-6 * whole) || !(gain > best->gain))
 		return;
-	*best = (struct best){gain, both / square, square, clock, at, v};
+	*best = *is;
+	best->gain = gain;
+	best->factor = products[0] / square;
+	best->square = square;
 }
 
 static struct best best_hinge(const struct fit *f)
 {
 	const struct ht_basis *b = f->b;
 	struct best best = {.gain = 0};
+	double products[1 + STEPS_MAX];
+	struct sums sums[1 + STEPS_MAX];
 	int clocks = b->work_known ? HT_CLOCKS : 1;
 
+	sum_all(f, sums);
 	for (int c = 0; c < clocks; c++)
-		for (size_t h = 0; h < b->hinges; h++)
-			try(f, b->hinge[c][h], b->hinge2[c][h], &best, h,
-			    (enum ht_clock)c);
+		for (size_t h = 0; h < b->hinges; h++) {
+			const struct best is = {.clock = (enum ht_clock)c,
+						.at = h,
+						.v = b->hinge[c][h]};
+			size_t at = b->at[h];
+
+			for (size_t s = 0; s <= f->steps; s++)
+				products[s] = sums[s].by[c][at] -
+					      b->clock[c][at] * sums[s].of[at];
+			try(f, products, b->hinge2[c][h], &best, &is);
+		}
 	return best;
 }
 
 static struct best best_step(const struct fit *f)
 {
 	struct best best = {.gain = 0};
+	double products[1 + STEPS_MAX];
+	struct sums sums[1 + STEPS_MAX];
 
-	for (size_t at = 2; at + 2 < f->b->n; at++)
-		try(f, f->b->step[at], f->b->step2[at], &best, at,
-		    HT_CLOCK_TIME);
+	sum_all(f, sums);
+	for (size_t at = 2; at + 2 < f->b->n; at++) {
+		const struct best is = {.at = at, .v = f->b->step[at]};
+
+		for (size_t s = 0; s <= f->steps; s++)
+			products[s] = sums[s].of[at];
+		try(f, products, f->b->step2[at], &best, &is);
+	}
 	return best;
 }
 
@@ -400,26 +445,6 @@ static double best_curve(const struct ht_basis *b, const double *x, double tau)
 	return best;
 }
 
-/* Asked without steps: two of them and a slope make a curve as well. */
-static double filling(const struct ht_basis *b, const double *raw, double mean)
-{
-	static const double taus[] = {0.1, 0.2, 0.4, 0.8}; /* of the span */
-	double span = b->t[b->n - 1] - b->t[0], x[HT_POINTS_MAX], all, line;
-	double fills = 0;
-
-	for (size_t i = 0; i < b->n; i++)
-		x[i] = raw[i] - mean;
-	for (size_t k = 0; k < plain(b); k++)
-		take(x, dot(x, b->q[k], b->n), b->q[k], b->n);
-	all = dot(x, x, b->n);
-	line = best_curve(b, x, 0);
-	if (line < 0.1 * all)
-		return 1;
-	for (size_t k = 0; k < 4; k++)
-		fills = fmax(fills, best_curve(b, x, taus[k] * span));
-	return (all - fills) / (all - line + 1);
-}
-
 void ht_trend_of(const struct ht_basis *b, const double *x,
 		 struct ht_trend *ret)
 {
@@ -427,12 +452,15 @@ void ht_trend_of(const struct ht_basis *b, const double *x,
 	double smooth[HT_POINTS_MAX];
 	struct best h;
 
-	*ret = (struct ht_trend){.pace = NAN, .step_at = NAN, .filling = 1};
+	*ret = (struct ht_trend){.pace = NAN, .step_at = NAN};
 	for (size_t i = 0; i < b->n; i++)
 		ret->mean += x[i] / (double)b->n;
-	without_bumps(x, b->n, smooth);
 	for (size_t i = 0; i < b->n; i++)
-		f.x[i] = smooth[i] - ret->mean;
+		f.x[i] = x[i] - ret->mean;
+	orthogonal(b, f.x);
+	/* beside the load: its own steep hours are no bumps */
+	without_bumps(f.x, b->n, smooth);
+	memcpy(f.x, smooth, sizeof(f.x));
 	orthogonal(b, f.x);
 	h = take_steps(&f);
 	ret->steps = f.steps;
@@ -443,6 +471,27 @@ void ht_trend_of(const struct ht_basis *b, const double *x,
 		}
 	if (h.gain > 0)
 		describe(&f, &h, ret);
-	if (ret->t >= 4)
-		ret->filling = filling(b, smooth, ret->mean);
+}
+
+/* Asked without steps: two of them and a slope make a curve as well. */
+double ht_trend_filling(const struct ht_basis *b, const double *raw)
+{
+	static const double taus[] = {0.1, 0.2, 0.4, 0.8}; /* of the span */
+	double span = b->t[b->n - 1] - b->t[0], x[HT_POINTS_MAX], all, line;
+	double bumpy[HT_POINTS_MAX];
+	double fills = 0;
+
+	memcpy(bumpy, raw, b->n * sizeof(*bumpy));
+	for (size_t k = 0; k < plain(b); k++)
+		take(bumpy, dot(bumpy, b->q[k], b->n), b->q[k], b->n);
+	without_bumps(bumpy, b->n, x);
+	for (size_t k = 0; k < plain(b); k++)
+		take(x, dot(x, b->q[k], b->n), b->q[k], b->n);
+	all = dot(x, x, b->n);
+	line = best_curve(b, x, 0);
+	if (line < 0.1 * all)
+		return 1;
+	for (size_t k = 0; k < 4; k++)
+		fills = fmax(fills, best_curve(b, x, taus[k] * span));
+	return (all - fills) / (all - line + 1);
 }

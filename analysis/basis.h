@@ -44,14 +44,15 @@ struct ht_trend {
 	double pace, pace_se;	 /* speed of the last 40 % against the rest */
 	double late_t;		 /* the last 40 % alone */
 	enum ht_clock clock;	 /* in which it is steadier */
+	double filling;		 /* ht_trend_filling(), once it is asked for */
 	double drop; /* deepest fall beside load and day, steps included */
-	/* what the best curve that levels off leaves unexplained against what
-	 * the best line leaves: below 1 it fills, well above it does not */
-	double filling;
 	size_t steps;
 	double step_at, step; /* the largest; NaN: none */
 };
 void ht_trend_of(const struct ht_basis *b, const double *x,
 		 struct ht_trend *ret);
+/* What the best curve that levels off leaves unexplained of x against what the
+ * best line leaves: below 1 it fills, well above it does not. */
+double ht_trend_filling(const struct ht_basis *b, const double *x);
 
 #endif

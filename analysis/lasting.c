@@ -234,16 +234,19 @@ static double pace_asked(double hours)
 			    : ht_t.pace_week;
 }
 
-static enum ht_growth_kind kind_of(const struct ht_trend *t, double least)
+static bool may_grow(const struct ht_trend *t, double least)
+{
+	return t->t >= ht_t.lasting_t && t->rise >= least &&
+	       !(t->pace > ht_t.pace_most && length_of(t) < 24) &&
+	       t->rise >= ht_t.lasting_spread * t->spread &&
+	       t->rise >= ht_t.lasting_drop * t->drop &&
+	       t->rise >= ht_t.lasting_step * fabs(t->step);
+}
+
+static enum ht_growth_kind kind_of(const struct ht_trend *t)
 {
 	double asked = pace_asked(length_of(t));
 
-	if (!(t->t >= ht_t.lasting_t) || t->rise < least ||
-	    (t->pace > ht_t.pace_most && length_of(t) < 24) ||
-	    t->rise < ht_t.lasting_spread * t->spread ||
-	    t->rise < ht_t.lasting_drop * t->drop ||
-	    t->rise < ht_t.lasting_step * fabs(t->step))
-		return HT_GROWTH_NONE;
 	if (!(t->late_t >= ht_t.lasting_late_t))
 		return t->pace > 0.1 && t->pace < 1 ? HT_GROWTH_SLOWING
 						    : HT_GROWTH_FLAT;
@@ -273,9 +276,11 @@ static double most_sure(const struct look *l, const struct ht_trend *t,
 			enum ht_lasting_what what)
 {
 	double seen = l->b.t[l->b.n - 1] + l->before_h, most;
-	bool line = t->filling >= ht_t.line_fit && t->pace >= ht_t.pace_day;
+	double fit =
+		seen < ht_t.line_early_hours ? ht_t.line_early : ht_t.line_fit;
+	bool line = t->filling >= fit && t->pace >= ht_t.pace_day;
 
-	most = seen < 10   ? 0.7
+	most = seen < 10   ? 0.6
 	       : seen < 24 ? 0.85
 	       : seen < 72 ? 0.93
 			   : ht_t.confidence_cap;
@@ -338,6 +343,8 @@ static bool believable_class(const struct look *l, const struct ht_trend *t)
 	    !(l->b.load_known || l->usual < ht_t.flat_usual ||
 	      out >= 2 * ht_t.stands_out))
 		return false;
+	if (hours >= ht_t.unsure_hours && t->filling >= ht_t.unsure_fit)
+		return true;
 	return hours >= ht_t.lasting_hours || multiplies(t) ||
 	       (hours >= ht_t.line_hours && out >= 2 * ht_t.stands_out &&
 		t->filling >= ht_t.line_fit);
@@ -416,14 +423,19 @@ static bool better(const struct ht_lasting *than, enum ht_growth_kind kind,
 	return t->rise > than->trend.rise;
 }
 
-static void consider(const struct look *l, const struct ht_trend *t,
+static void consider(const struct look *l, struct ht_trend *t, const double *x,
 		     enum ht_lasting_what what,
 		     const struct ht_class_series *class, const double *rows,
 		     struct ht_lasting *best)
 {
-	enum ht_growth_kind kind = kind_of(t, least_of(l, what));
+	enum ht_growth_kind kind;
 	double c;
 
+	/* dear: only what may come to something is asked */
+	if (!may_grow(t, least_of(l, what)) || stands_out(l, t) < 1.5)
+		return;
+	t->filling = ht_trend_filling(&l->b, x);
+	kind = kind_of(t);
 	if (kind < HT_GROWTH_SLOWING || !believable(l, t, what, rows))
 		return;
 	c = confidence_of(l, t, what);
@@ -504,17 +516,17 @@ static void judge(struct look *l, struct falls *before, struct ht_lasting *best)
 
 		/* in a short window it must beat what it did in the long one */
 		l->trend[c].drop = fmax(l->trend[c].drop, fell(before, class));
-		consider(l, &l->trend[c], HT_LASTING_CLASS, class,
+		consider(l, &l->trend[c], l->x[c], HT_LASTING_CLASS, class,
 			 class->bytes[HT_STAT_MEDIAN], best);
 	}
 	if (l->m < 4) {
 		ht_trend_of(&l->b, l->in_use, &total);
-		consider(l, &total, HT_LASTING_TOTAL, NULL,
+		consider(l, &total, l->in_use, HT_LASTING_TOTAL, NULL,
 			 ht_need_rows(s, HT_NEED_in_use, HT_STAT_MEDIAN), best);
 	}
 	outside_of(l);
 	ht_trend_of(&l->b, l->outside, &outside);
-	consider(l, &outside, HT_LASTING_OUTSIDE, NULL,
+	consider(l, &outside, l->outside, HT_LASTING_OUTSIDE, NULL,
 		 ht_need_rows(s, HT_NEED_non_malloc_anon, HT_STAT_MEDIAN),
 		 best);
 	remember(l, before);

@@ -8,8 +8,8 @@
 
 tool=$HT_BUILD/tools/histories
 
-ok "services over days: at most 0.05 false alarms a process-week, nine ends in ten acceptable" \
-	"$tool" -s 4 -n 1 -k 6 -f 0.05 -r 0.9
+ok "services over days: at most 0.05 false alarms a process-week, most ends acceptable" \
+	"$tool" -s 4 -n 1 -k 6 -f 0.05 -r 0.85
 ok "a leak of 10 MB an hour is found within a day, whenever it begins" bash -c "
 	'$tool' -s 4 -n 1 -k 4 -c '10 MB/h from day' >'$HT_TMP/table' &&
 		! grep never '$HT_TMP/table' &&

@@ -26,7 +26,7 @@ confusion() { "$tools/rates" -t "$1" | grep -v -e '^| every' -e "^$1" -e '^$'; }
 
 "$tools/thresholds" | fill thresholds
 "$tools/montecarlo" | fill montecarlo
-"$tools/histories" -s 2 -n 1 | fill histories
+"$tools/histories" -s 2 -n 1 -k 4 | fill histories
 for set in open own; do
 	summary "tests/workloads/traces/$set" | fill "rates-$set"
 	confusion "tests/workloads/traces/$set" | fill "confusion-$set"
