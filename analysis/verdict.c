@@ -490,7 +490,7 @@ static void judge_long(struct asked *a, struct ht_verdict *ret)
 	size_t n;
 
 	ht_lasting_find(a->s, a->from_ns, a->to_ns, &lasting);
-	a->lasting = &lasting;
+	a->lasting = &lasting; /* cppcheck-suppress autoVariables */
 	if (lasting.kind >= HT_GROWTH_SLOWING) {
 		judge_window(a, lasting.from_ns, ret);
 		return;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * hanging: one page amid its heap is not there, and whoever reads it waits for
- * an answer that never comes (userfaultfd). A thread counts for ever; "count"
- * on its input prints how far it came, SIGUSR1 prints "signal". Prints "ready".
+ * hanging [BLOCKS]: one page amid its heap is not there, and whoever reads it
+ * waits for an answer that never comes (userfaultfd). A thread counts for ever;
+ * "count" on its input prints how far it came, SIGUSR1 prints "signal". Prints
+ * "ready".
  */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
@@ -11,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -54,22 +56,30 @@ static void take_away(void *page)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-	static void *block[BLOCKS];
+	size_t blocks = argc > 1 ? (size_t)atol(argv[1]) : BLOCKS;
+	void **block =
+		mmap(NULL, blocks * sizeof(*block), PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	const struct sigaction act = {.sa_handler = on_signal,
 				      .sa_flags = SA_RESTART};
 	pthread_t thread;
 	char line[64];
 
+	if (block == MAP_FAILED)
+		return 1;
 	setvbuf(stdout, NULL, _IONBF, 0);
 	setvbuf(stdin, NULL, _IONBF, 0);
 	sigaction(SIGUSR1, &act, NULL);
-	for (int i = 0; i < BLOCKS; i++)
+	for (size_t i = 0; i < blocks; i++) {
 		block[i] = malloc(BLOCK);
+		if (block[i])
+			memset(block[i], 1, BLOCK);
+	}
 	if (pthread_create(&thread, NULL, count, NULL) != 0)
 		return 1;
-	take_away((void *)(((uintptr_t)block[BLOCKS / 2] + PAGE) &
+	take_away((void *)(((uintptr_t)block[blocks / 2] + PAGE) &
 			   ~(uintptr_t)(PAGE - 1)));
 	puts("ready");
 	while (fgets(line, sizeof(line), stdin))
