@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Limit: 180 s
+ * Alone: its threads take both processors, and other tests wait for theirs
  *
  * A zoo of waiting threads that check themselves (targets/zoo.c), storms beside
  * them, and the real agent that looks and looks in the default mode: no call
  * returns what it would not have returned. HT_HARM_LOOKS: looks at each zoo
- * (30); HT_HARM_MODE: a mode by name, whose differences are told, and no
+ * (12); HT_HARM_MODE: a mode by name, whose differences are told, and no
  * failure unless the zoo dies: what it may do stands in heaptide(1).
  * HT_HARM_KILLS: agents killed at random instants of a look, in each mode (6).
  */
@@ -206,6 +207,6 @@ int main(void)
 	request = HT_REQUEST_DEFAULT;
 	request.timeout_ms = TIMEOUT_MS;
 	request.mode = mode_named(getenv("HT_HARM_MODE"));
-	looks = (unsigned)atoi(getenv("HT_HARM_LOOKS") ?: "30");
+	looks = (unsigned)atoi(getenv("HT_HARM_LOOKS") ?: "12");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
