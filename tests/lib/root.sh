@@ -61,9 +61,10 @@ root_make() { # SUITE DIR CACHE
 # shellcheck disable=SC2016 # that shell's own
 root_enter='
 	dir=$1 && shift
-	mount -t proc proc "$dir/proc" && mount --rbind /sys "$dir/sys" &&
-		mount --rbind /dev "$dir/dev" && mount -t tmpfs tmpfs "$dir/dev/shm" &&
-		mount -t tmpfs tmpfs "$dir/run" && mkdir -p "$dir/run/lock" &&
+	# A chroot whose "/" is no mount cannot unshare mounts again.
+	mount --bind "$dir" "$dir" && mount -t proc proc "$dir/proc" &&
+		mount --rbind /sys "$dir/sys" && mount --rbind /dev "$dir/dev" &&
+		mount -t tmpfs tmpfs "$dir/dev/shm" && mount -t tmpfs tmpfs "$dir/run" && mkdir -p "$dir/run/lock" &&
 		mount --bind "$dir.cache/" "$dir/var/cache/apt/archives" || exit
 	mkdir -p "$dir/var/cache/apt/archives/partial"
 	chroot "$dir" "$@"
