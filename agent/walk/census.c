@@ -206,14 +206,16 @@ static bool has_room(struct census *c, uint64_t at, uint64_t length,
  * memory. */
 static uint64_t step(struct census *c, uint64_t at, uint64_t end)
 {
-	uint64_t prev_size, head, length = 0, stop;
+	uint64_t prev_size, head, length = 0, aligned = 0, stop;
 	bool readable = header_at(c, at, end, &prev_size, &head);
 
 	if (readable)
 		length = mmapped_length(c, ht_chunk_bias(c->layout), prev_size,
 					head);
 	if (c->aligned && (length || c->in_chain))
-		length = aligned_length(c, at, end - at) ?: length;
+		aligned = aligned_length(c, at, end - at);
+	if (aligned)
+		length = aligned;
 	if (length == 0 && !readable)
 		return HT_PAGE_SIZE;
 	if (length && has_room(c, at, length, end))
