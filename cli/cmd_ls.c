@@ -100,6 +100,7 @@ enum ht_code ht_cmd_ls(struct ht_cli *cli, struct ht_err *err)
 	if (cli->opt.json)
 		return print_json(&board, err);
 	if (!board.n)
-		return ht_fail(err, HT_NODATA, "the database is empty");
+		return ht_fail_hint(err, HT_NODATA, HT_HINT_RECORD,
+				    "the database is empty");
 	return print_table(cli, &board, err);
 }
