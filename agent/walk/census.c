@@ -22,8 +22,8 @@
 #include "agent/walk/met.h"
 
 #define ROUNDS	    3 /* of one search */
-#define TRIES	    5 /* while the target runs */
-#define RENEWALS    16
+#define TRIES	    3 /* while the target runs */
+#define RENEWALS    2
 #define LENGTH_MAX  (UINT64_C(1) << 47)
 #define CHEAP_BYTES (UINT64_C(64) << 20)
 #define ALIGN_MAX   (UINT64_C(2) << 20) /* of a huge page */
