@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* Enough for a sparkline, little enough for a hundred targets. */
 #define SERIES_ROWS 200
@@ -11,6 +12,7 @@ struct reading {
 	struct ht_store *store;
 	struct ht_board *board;
 	int64_t since_ns;
+	bool metrics[HT_METRIC_COUNT];
 	enum ht_code code;
 	struct ht_err *err;
 };
@@ -21,32 +23,18 @@ void ht_board_fini(struct ht_board *b)
 	*b = (struct ht_board){0};
 }
 
-static uint64_t last(const struct ht_series *s, enum ht_metric m)
-{
-	double v = s->rows ? s->metric[m][HT_STAT_MEDIAN][s->rows - 1] : NAN;
-
-	return v >= 0 ? (uint64_t)v : HT_UNKNOWN;
-}
-
 static void fill(struct ht_board_row *row, const struct ht_series *s)
 {
 	const double *in_use = s->metric[HT_M_in_use][HT_STAT_MEDIAN];
 
-	row->rss = last(s, HT_M_rss);
-	row->in_use = last(s, HT_M_in_use);
-	row->retained = last(s, HT_M_retained);
-	row->trimmable = last(s, HT_M_trimmable);
-	row->non_malloc_anon = last(s, HT_M_non_malloc_anon);
-	row->pause_us = last(s, HT_M_pause_us);
+	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
+		row->newest[m] =
+			s->rows ? s->metric[m][HT_STAT_MEDIAN][s->rows - 1]
+				: NAN;
 	row->points = s->rows < HT_BOARD_POINTS ? s->rows : HT_BOARD_POINTS;
 	for (size_t i = 0; i < row->points; i++)
 		row->in_use_over_time[i] = in_use[i * s->rows / row->points];
 }
-
-static const bool shown[HT_METRIC_COUNT] = {
-	[HT_M_rss] = true,	[HT_M_in_use] = true,
-	[HT_M_retained] = true, [HT_M_trimmable] = true,
-	[HT_M_pause_us] = true, [HT_M_non_malloc_anon] = true};
 
 static int each(void *ctx, const struct ht_store_process *p)
 {
@@ -58,8 +46,8 @@ static int each(void *ctx, const struct ht_store_process *p)
 		return 0;
 	ht_series_init(&s);
 	r->code = ht_store_series_of(r->store, p->id, r->since_ns, INT64_MAX,
-				     SERIES_ROWS, HT_SERIES_MEDIANS, shown, &s,
-				     r->err);
+				     SERIES_ROWS, HT_SERIES_MEDIANS, r->metrics,
+				     &s, r->err);
 	if (r->code != HT_OK && r->code != HT_NODATA)
 		return 1;
 	r->code = HT_OK;
@@ -75,10 +63,35 @@ static int each(void *ctx, const struct ht_store_process *p)
 }
 
 enum ht_code ht_board_read(struct ht_store *store, int64_t since_ns,
+			   const bool metrics[HT_METRIC_COUNT],
 			   struct ht_board *ret, struct ht_err *err)
 {
-	struct reading r = {store, ret, since_ns, HT_OK, err};
-	enum ht_code code = ht_store_processes(store, each, &r, err);
+	struct reading r = {.store = store,
+			    .board = ret,
+			    .since_ns = since_ns,
+			    .code = HT_OK,
+			    .err = err};
+	enum ht_code code;
 
+	memcpy(r.metrics, metrics, sizeof(r.metrics));
+	r.metrics[HT_M_in_use] = true;
+	code = ht_store_processes(store, each, &r, err);
 	return code == HT_OK ? r.code : code;
+}
+
+static int larger_first(const void *a, const void *b, void *metric)
+{
+	enum ht_metric m = *(const enum ht_metric *)metric;
+	double x = ((const struct ht_board_row *)a)->newest[m];
+	double y = ((const struct ht_board_row *)b)->newest[m];
+
+	if (isnan(x) || isnan(y))
+		return isnan(x) - isnan(y);
+	return (x < y) - (x > y);
+}
+
+void ht_board_sort(struct ht_board *b, enum ht_metric m)
+{
+	if (b->n)
+		qsort_r(b->rows, b->n, sizeof(*b->rows), larger_first, &m);
 }

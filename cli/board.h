@@ -10,13 +10,12 @@
 
 struct ht_board_row {
 	struct ht_store_process process;
-	uint64_t rss, in_use, retained, trimmable; /* HT_UNKNOWN: not known */
-	uint64_t non_malloc_anon, pause_us;
-	double in_use_over_time[HT_BOARD_POINTS]; /* NaN: not known */
+	double newest[HT_METRIC_COUNT]; /* of those that were asked for */
+	double in_use_over_time[HT_BOARD_POINTS];
 	size_t points;
 };
 
-struct ht_board {
+struct ht_board { /* NaN: not known */
 	struct ht_board_row *rows;
 	size_t n;
 };
@@ -24,10 +23,13 @@ struct ht_board {
 void ht_board_fini(struct ht_board *b);
 #define HT_AUTO_BOARD HT_CLEANUP(ht_board_fini)
 
-/* Reads all processes with a sample at or after since_ns (0: all), newest
- * first. ret: zeroed. */
+/* Reads the flagged metrics, and in_use over time, of all processes with a
+ * sample at or after since_ns (0: all), newest first. ret: zeroed. */
 enum ht_code ht_board_read(struct ht_store *store, int64_t since_ns,
+			   const bool metrics[HT_METRIC_COUNT],
 			   struct ht_board *ret,
 			   struct ht_err *err) HT_MUST_CHECK;
+/* The largest value of a metric first; what is not known last. */
+void ht_board_sort(struct ht_board *b, enum ht_metric m);
 
 #endif

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <time.h>
 
+#include "cli/table.h"
 #include "common/clock.h"
-#include "common/size.h"
 
 /* The drawing's box in the SVG's own units. */
 enum { WIDTH = 960, HEIGHT = 260, LEFT = 80, BOTTOM = 24, TOP = 8, RIGHT = 8 };
@@ -114,19 +114,19 @@ static void print_line(FILE *to, const struct ht_chart *c, size_t band,
 	fputs("</title></path>\n", to);
 }
 
-static void print_value_axis(FILE *to, double high)
+static void print_value_axis(FILE *to, const char *unit, double high)
 {
 	for (int i = 0; i <= TICKS; i++) {
 		double v = high * i / TICKS;
 		double y = y_of(v, high);
-		char text[HT_SIZE_TEXT];
+		char text[HT_NUMBER_TEXT];
 
 		fprintf(to,
 			"<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" "
 			"y2=\"%.1f\"/><text x=\"%d\" y=\"%.1f\" "
 			"text-anchor=\"end\">%s</text>\n",
 			LEFT, WIDTH - RIGHT, y, y, LEFT - 6, y + 4,
-			ht_size_text((uint64_t)v, text, sizeof(text)));
+			ht_value_text(unit, v, false, text));
 	}
 }
 
@@ -161,7 +161,7 @@ void ht_chart_print(FILE *to, const struct ht_chart *c)
 	}
 	fprintf(to, "</p>\n<svg viewBox=\"0 0 %d %d\" role=\"img\">\n", WIDTH,
 		HEIGHT);
-	print_value_axis(to, high);
+	print_value_axis(to, c->unit, high);
 	for (size_t b = 0; b < c->bands_n; b++) {
 		if (c->stacked)
 			print_area(to, c, b, high);

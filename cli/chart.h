@@ -11,7 +11,7 @@
 
 struct ht_band {
 	const char *name, *color;
-	const double *value; /* bytes; NaN: unknown, drawn as a gap or 0 */
+	const double *value; /* NaN: unknown, drawn as a gap or 0 */
 };
 
 struct ht_chart {
@@ -21,6 +21,7 @@ struct ht_chart {
 	const struct ht_band *bands; /* stacked: from the bottom */
 	size_t bands_n;
 	bool stacked;
+	const char *unit; /* of all values: how the axis is labelled */
 };
 
 /* Writes a <figure> with title, legend and drawing. */

@@ -21,7 +21,7 @@ static const char *argument_words(size_t id)
 
 	if (id == HT_OPT_MODE)
 		return "none bounded exact snapshot";
-	if (id == HT_OPT_METRIC) {
+	if (id == HT_OPT_METRIC || id == HT_OPT_SORT) {
 		size_t used = 0;
 
 		for (size_t m = 0; m < HT_METRIC_COUNT; m++)

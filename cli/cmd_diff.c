@@ -2,6 +2,7 @@
 /* `heaptide diff`: what changed between two moments of one process: totals,
  * chunk sizes, bins, arenas. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,14 +118,15 @@ static bool gather_arenas(const struct ht_snapshot *s, int when,
 static bool gather_totals(const struct ht_snapshot *s, int when,
 			  struct changes *c)
 {
-	uint64_t values[HT_METRIC_COUNT];
+	double values[HT_METRIC_COUNT];
 	bool fine = true;
 
 	ht_metrics_of(s, values);
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++) {
 		if (!strcmp(ht_metric_infos[m].unit, "bytes"))
 			fine &= add(c, ht_metric_infos[m].name, when, 0,
-				    values[m]);
+				    isnan(values[m]) ? HT_UNKNOWN
+						     : (uint64_t)values[m]);
 	}
 	return fine;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/metrics.h"
+#include "cli/table.h"
 #include "cli/target.h"
 #include "common/clock.h"
 #include "schema/snapshot_json.h"
@@ -75,11 +76,9 @@ static enum ht_code print_csv_rows(struct export_run *e,
 		fputs(time, stdout);
 		for (size_t i = 0; i < e->metrics.n; i++) {
 			double v = value_at(s, e->metrics.v[i], row);
+			char digits[HT_NUMBER_TEXT];
 
-			if (isfinite(v))
-				printf(",%.0f", v);
-			else
-				putchar(',');
+			printf(",%s", ht_digits_text(v, digits) ?: "");
 		}
 		putchar('\n');
 	}
@@ -113,9 +112,7 @@ static enum ht_code print_ndjson_rows(struct export_run *e,
 			double v = value_at(s, m, row);
 
 			json_object_set_new(o, ht_metric_infos[m].name,
-					    isfinite(v)
-						    ? json_integer(llround(v))
-						    : json_null());
+					    ht_metric_json(m, v));
 		}
 		if (!o || json_dumpf(o, stdout, JSON_COMPACT))
 			return ht_fail(err, HT_SYS,
@@ -136,7 +133,8 @@ static const struct {
 	double factor;
 } units[] = {{"bytes", "", "bytes", 1},
 	     {"microseconds", "_us", "seconds", 1e-6},
-	     {"nanoseconds", "_ns", "seconds", 1e-9}};
+	     {"nanoseconds", "_ns", "seconds", 1e-9},
+	     {"ratio", "_ratio", "ratio", 1}};
 
 struct family {
 	char name[96];
@@ -152,10 +150,14 @@ static struct family family_of(enum ht_metric m)
 
 	snprintf(f.name, sizeof(f.name), "heaptide_%s", info->name);
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		size_t keep = strlen(info->name) - strlen(units[i].id_suffix);
+		size_t keep = strlen(info->name);
+		size_t end = strlen(units[i].id_suffix);
 
 		if (strcmp(units[i].unit, info->unit) != 0)
 			continue;
+		if (keep > end &&
+		    !strcmp(info->name + keep - end, units[i].id_suffix))
+			keep -= end;
 		snprintf(f.name, sizeof(f.name), "heaptide_%.*s_%s", (int)keep,
 			 info->name, units[i].base);
 		f.factor = units[i].factor;

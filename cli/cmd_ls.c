@@ -7,6 +7,7 @@
 
 #include "cli/board.h"
 #include "cli/json.h"
+#include "cli/metrics.h"
 #include "cli/plot.h"
 #include "cli/table.h"
 #include "common/clock.h"
@@ -14,36 +15,51 @@
 
 #define SPARK_WIDTH 24
 
-static json_t *row_json(const struct ht_board_row *r)
+/* What each row says; the metric of --sort comes with them. */
+static const enum ht_metric shown[] = {HT_M_rss, HT_M_in_use, HT_M_retained,
+				       HT_M_trimmable, HT_M_external};
+#define SHOWN (sizeof(shown) / sizeof(shown[0]))
+
+struct list {
+	const struct ht_cli *cli;
+	struct ht_board board;
+	enum ht_metric metrics[SHOWN + 1];
+	size_t metrics_n;
+};
+
+static json_t *row_json(const struct list *l, const struct ht_board_row *r)
 {
 	const struct ht_store_process *p = &r->process;
-
-	return json_pack(
-		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o}",
+	json_t *o = json_pack(
+		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"process_id", (json_int_t)p->id, "target",
 		ht_optional_text_json(p->target), "pid", ht_u64_json(p->pid),
 		"comm", ht_text_json(p->comm), "exe", ht_text_json(p->exe),
 		"started_at", ht_time_json(p->started_ns), "first",
 		ht_time_json(p->first_ns), "last", ht_time_json(p->last_ns),
 		"ended_at", ht_time_json(p->ended_ns), "samples",
-		ht_u64_json(p->samples), "rss", ht_u64_json(r->rss), "in_use",
-		ht_u64_json(r->in_use), "retained", ht_u64_json(r->retained),
-		"trimmable", ht_u64_json(r->trimmable));
+		ht_u64_json(p->samples));
+
+	for (size_t i = 0; i < l->metrics_n; i++)
+		json_object_set_new(o, ht_metric_infos[l->metrics[i]].name,
+				    ht_metric_json(l->metrics[i],
+						   r->newest[l->metrics[i]]));
+	return o;
 }
 
-static enum ht_code print_json(const struct ht_board *b, struct ht_err *err)
+static enum ht_code print_json(const struct list *l, struct ht_err *err)
 {
 	json_t *rows = json_array();
 
-	for (size_t i = 0; i < b->n; i++)
-		json_array_append_new(rows, row_json(&b->rows[i]));
+	for (size_t i = 0; i < l->board.n; i++)
+		json_array_append_new(rows, row_json(l, &l->board.rows[i]));
 	return ht_json_print(rows, err);
 }
 
-static void add_row(const struct ht_cli *cli, struct ht_table *t,
+static void add_row(const struct list *l, struct ht_table *t,
 		    const struct ht_board_row *r)
 {
+	const struct ht_cli *cli = l->cli;
 	const struct ht_store_process *p = &r->process;
 	char spark[HT_SPARK_MAX * 4], span[32], seen[32];
 
@@ -59,47 +75,96 @@ static void add_row(const struct ht_cli *cli, struct ht_table *t,
 		ht_table_text(t, "%s ago", seen);
 	ht_table_count(t, p->samples);
 	ht_table_text(t, "%s", span);
-	ht_table_size(t, r->rss);
-	ht_table_size(t, r->in_use);
-	ht_table_size(t, r->retained);
+	for (size_t i = 0; i < l->metrics_n; i++) {
+		char text[HT_NUMBER_TEXT];
+		enum ht_metric m = l->metrics[i];
+
+		ht_table_text(t, "%s",
+			      ht_value_text(ht_metric_infos[m].unit,
+					    r->newest[m], t->bytes, text));
+	}
 	ht_table_text(t, "%s",
 		      ht_spark(&cli->term, r->in_use_over_time, r->points,
 			       SPARK_WIDTH, spark));
 }
 
-static enum ht_code print_table(const struct ht_cli *cli,
-				const struct ht_board *b, struct ht_err *err)
+static const char *title_of(enum ht_metric m)
 {
-	static const struct ht_column columns[] = {
-		{"id", true},	    {"target", false},
-		{"pid", true},	    {"last sample", true},
-		{"samples", true},  {"over", true},
-		{"RSS", true},	    {"in use", true},
-		{"retained", true}, {"in use over time", false}};
+	return m == HT_M_rss	  ? "RSS"
+	       : m == HT_M_in_use ? "in use"
+				  : ht_metric_infos[m].name;
+}
+
+static enum ht_code print_table(const struct list *l, struct ht_err *err)
+{
+	struct ht_column columns[7 + SHOWN + 1] = {
+		{"id", true},	       {"target", false}, {"pid", true},
+		{"last sample", true}, {"samples", true}, {"over", true}};
 	HT_AUTO_TABLE struct ht_table t = {0};
 	enum ht_code code;
+	size_t n = 6;
 
-	code = ht_table_init(&cli->term, cli->opt.bytes, columns, 10, &t, err);
+	for (size_t i = 0; i < l->metrics_n; i++)
+		columns[n++] =
+			(struct ht_column){title_of(l->metrics[i]), true};
+	columns[n++] = (struct ht_column){"in use over time", false};
+	code = ht_table_init(&l->cli->term, l->cli->opt.bytes, columns, n, &t,
+			     err);
 	if (code != HT_OK)
 		return code;
-	for (size_t i = 0; i < b->n; i++)
-		add_row(cli, &t, &b->rows[i]);
+	for (size_t i = 0; i < l->board.n; i++)
+		add_row(l, &t, &l->board.rows[i]);
 	return ht_table_print(&t, err);
+}
+
+/* The metrics to read; HT_METRIC_COUNT in *ret_sort: by time. */
+static enum ht_code choose(struct list *l, enum ht_metric *ret_sort,
+			   struct ht_err *err)
+{
+	const char *word = l->cli->opt.sort;
+	bool there = false;
+
+	*ret_sort = word ? ht_metric_find(word) : HT_METRIC_COUNT;
+	if (word && *ret_sort == HT_METRIC_COUNT)
+		return ht_fail(err, HT_USAGE,
+			       "no metric '%s': 'heaptide trend --metric help' "
+			       "lists them",
+			       word);
+	for (size_t i = 0; i < SHOWN; i++) {
+		l->metrics[l->metrics_n++] = shown[i];
+		there |= shown[i] == *ret_sort;
+	}
+	if (word && !there)
+		l->metrics[l->metrics_n++] = *ret_sort;
+	return HT_OK;
+}
+
+static void list_fini(struct list *l)
+{
+	ht_board_fini(&l->board);
 }
 
 enum ht_code ht_cmd_ls(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_STORE struct ht_store *store = NULL;
-	HT_AUTO_BOARD struct ht_board board = {0};
-	enum ht_code code = ht_history_open(&cli->opt, &store, err);
+	HT_CLEANUP(list_fini) struct list l = {.cli = cli};
+	bool metrics[HT_METRIC_COUNT] = {false};
+	enum ht_metric sort;
+	enum ht_code code = choose(&l, &sort, err);
 
+	for (size_t i = 0; i < l.metrics_n; i++)
+		metrics[l.metrics[i]] = true;
 	if (code == HT_OK)
-		code = ht_board_read(store, 0, &board, err);
+		code = ht_history_open(&cli->opt, &store, err);
+	if (code == HT_OK)
+		code = ht_board_read(store, 0, metrics, &l.board, err);
 	if (code != HT_OK)
 		return code;
+	if (sort < HT_METRIC_COUNT)
+		ht_board_sort(&l.board, sort);
 	if (cli->opt.json)
-		return print_json(&board, err);
-	if (!board.n)
+		return print_json(&l, err);
+	if (!l.board.n)
 		return ht_fail(err, HT_NODATA, "the database is empty");
-	return print_table(cli, &board, err);
+	return print_table(&l, err);
 }

@@ -74,7 +74,8 @@ static enum ht_code print_rss(FILE *to, const struct ht_series *s,
 		[TRIMMABLE] = {"free, malloc_trim(0) would return it",
 			       "#d64550", NULL}};
 	const struct ht_chart chart = {"RSS by cause", s->time_ns, s->rows,
-				       bands,	       BANDS,	   true};
+				       bands,	       BANDS,	   true,
+				       "bytes"};
 	double v[BANDS];
 
 	if (!cells)
@@ -97,13 +98,33 @@ static void print_lines(FILE *to, const struct ht_series *s)
 		{"retained: free and resident", "#d64550",
 		 s->metric[HT_M_retained][HT_STAT_MEDIAN]},
 		{"taken from the system by arenas", "#9aa5b1",
-		 s->metric[HT_M_system][HT_STAT_MEDIAN]}};
+		 s->metric[HT_M_system][HT_STAT_MEDIAN]},
+		{"in tops", "#c9a227", s->metric[HT_M_top][HT_STAT_MEDIAN]}};
 	const struct ht_chart chart = {"In use against retained",
 				       s->time_ns,
 				       s->rows,
 				       bands,
-				       3,
-				       false};
+				       4,
+				       false,
+				       "bytes"};
+
+	ht_chart_print(to, &chart);
+}
+
+/* Shares of what is free; what no sample knows is drawn as nothing. */
+static void print_fragmentation(FILE *to, const struct ht_series *s)
+{
+	const struct ht_band bands[] = {
+		{"external: of the free runs, not in the largest", "#d64550",
+		 s->metric[HT_M_external][HT_STAT_MEDIAN]},
+		{"unusable for the median chunk", "#c9a227",
+		 s->metric[HT_M_unusable_median][HT_STAT_MEDIAN]},
+		{"retained / resident heap", "#2f6fde",
+		 s->metric[HT_M_retained_ratio][HT_STAT_MEDIAN]},
+		{"page utilisation", "#9aa5b1",
+		 s->metric[HT_M_page_utilisation][HT_STAT_MEDIAN]}};
+	const struct ht_chart chart = {
+		"Fragmentation", s->time_ns, s->rows, bands, 4, false, "ratio"};
 
 	ht_chart_print(to, &chart);
 }
@@ -241,6 +262,7 @@ static enum ht_code print_page(FILE *to, struct ht_judged *j,
 	if (code != HT_OK)
 		return code;
 	print_lines(to, &j->series);
+	print_fragmentation(to, &j->series);
 	print_advice(to, &j->latest);
 	print_arenas(to, &j->latest);
 	print_classes(to, &j->latest);

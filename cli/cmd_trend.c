@@ -14,7 +14,7 @@
 #include "common/clock.h"
 #include "schema/snapshot_json.h"
 
-#define DEFAULT_METRICS "rss,in_use,retained"
+#define DEFAULT_METRICS "rss,in_use,retained,top,external"
 #define PLOT_ROWS	4000   /* more than any terminal can show */
 #define DATA_ROWS	100000 /* for more there is `export` */
 #define AXIS_AND_FRAME	14
@@ -25,13 +25,26 @@ static const double *column(const struct ht_series *s, enum ht_metric m,
 	return s->metric[m][stat];
 }
 
-/* Counts and bytes are whole numbers below 2^53. Not known: `none`. */
 static void print_value(double v, const char *none)
 {
-	if (isfinite(v))
-		printf("%" PRId64, (int64_t)llround(v));
-	else
-		fputs(none, stdout);
+	char digits[HT_NUMBER_TEXT];
+
+	fputs(ht_digits_text(v, digits) ?: none, stdout);
+}
+
+static json_t *metrics_json(const struct ht_metric_list *metrics)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < metrics->n; i++) {
+		const struct ht_metric_info *m =
+			&ht_metric_infos[metrics->v[i]];
+
+		json_array_append_new(list,
+				      json_pack("{s:s, s:s}", "id", m->name,
+						"unit", m->unit));
+	}
+	return list;
 }
 
 /* All but the rows; without its closing bracket, so that they can follow.
@@ -40,22 +53,17 @@ static char *head_json(const struct ht_store_process *p,
 		       const struct ht_series *s,
 		       const struct ht_metric_list *metrics)
 {
-	json_t *units = json_object();
-	json_t *o;
-	char *text;
+	json_t *step = s->step_ns ? json_real((double)s->step_ns / HT_NS_PER_S)
+				  : json_null();
+	json_t *o = json_pack(
+		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
+		"heaptide.series/1", "target", ht_text_json(p->target), "pid",
+		ht_u64_json(p->pid), "comm", ht_text_json(p->comm), "from",
+		ht_time_json(s->time_ns[0]), "to",
+		ht_time_json(s->time_ns[s->rows - 1]), "step_s", step,
+		"metrics", metrics_json(metrics));
+	char *text = o ? json_dumps(o, JSON_REAL_PRECISION(15)) : NULL;
 
-	for (size_t i = 0; i < metrics->n; i++) {
-		const struct ht_metric_info *m =
-			&ht_metric_infos[metrics->v[i]];
-
-		json_object_set_new(units, m->name, json_string(m->unit));
-	}
-	o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-		      "heaptide.trend/1", "target", ht_text_json(p->target),
-		      "pid", ht_u64_json(p->pid), "comm", ht_text_json(p->comm),
-		      "from", ht_time_json(s->time_ns[0]), "to",
-		      ht_time_json(s->time_ns[s->rows - 1]), "units", units);
-	text = o ? json_dumps(o, 0) : NULL;
 	json_decref(o);
 	if (text)
 		text[strlen(text) - 1] = '\0';
@@ -78,14 +86,14 @@ static enum ht_code print_json(const struct ht_store_process *p,
 		char time[HT_TIME_TEXT];
 
 		ht_time_text(s->time_ns[row], time);
-		printf("%s\n  {\"time\": \"%s\"", row ? "," : "", time);
+		printf("%s\n  [\"%s\"", row ? "," : "", time);
 		for (size_t i = 0; i < metrics->n; i++) {
-			enum ht_metric m = metrics->v[i];
-
-			printf(", \"%s\": ", ht_metric_infos[m].name);
-			print_value(column(s, m, HT_STAT_MEDIAN)[row], "null");
+			fputs(", ", stdout);
+			print_value(
+				column(s, metrics->v[i], HT_STAT_MEDIAN)[row],
+				"null");
 		}
-		putchar('}');
+		putchar(']');
 	}
 	puts("\n]}");
 	return HT_OK;
@@ -116,11 +124,7 @@ static void print_csv(const struct ht_series *s,
 static const char *value_text(const struct ht_cli *cli, enum ht_metric m,
 			      double v, char out[HT_NUMBER_TEXT])
 {
-	if (!isfinite(v))
-		return "?";
-	if (ht_metric_is_size(m))
-		return ht_show_bytes(cli, (uint64_t)llround(v), out);
-	return ht_count_text((uint64_t)llround(v), out);
+	return ht_value_text(ht_metric_infos[m].unit, v, cli->opt.bytes, out);
 }
 
 /* "in_use  33.1 MiB now, 12.0 MiB .. 44.0 MiB: held by the program" */
@@ -172,7 +176,7 @@ static enum ht_code print_plots(const struct ht_cli *cli,
 			.to_ns = s->time_ns[s->rows - 1],
 			.width = cli->term.width - AXIS_AND_FRAME,
 			.height = metrics->n == 1 ? 15 : 7,
-			.size = ht_metric_is_size(m),
+			.unit = ht_metric_infos[m].unit,
 			.bytes = cli->opt.bytes,
 			.style = styles[i % 4],
 		};

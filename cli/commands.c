@@ -83,9 +83,11 @@ const struct ht_command ht_commands[] = {
 	 "\vTIME: 2h (two hours ago), now, or 2026-01-31T12:00:00Z.\n\n"
 	 "  heaptide diff web 1d now",
 	 ht_cmd_diff},
-	{"ls", "", 0, 0, T(JSON) | T(DB) | DRAWN,
+	{"ls", "", 0, 0, T(JSON) | T(DB) | T(SORT) | DRAWN,
 	 "the processes in the database, with sparklines",
-	 "Lists every process that the database holds, newest first.",
+	 "Lists every process that the database holds, newest first, or with "
+	 "--sort the largest of a metric first."
+	 "\v  heaptide ls --sort external",
 	 ht_cmd_ls},
 	{"top", "", 0, 0, T(DB) | DRAWN, "all targets, live and full-screen",
 	 "Shows the targets seen within the last hour, refreshed every two "

@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/metrics.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "cli/table.h"
 
 #define WORD_MAX 64
-
-bool ht_metric_is_size(enum ht_metric m)
-{
-	return !strcmp(ht_metric_infos[m].unit, "bytes");
-}
 
 enum ht_code ht_metric_list_parse(const char *text, const char *fallback,
 				  struct ht_metric_list *ret,
@@ -37,6 +33,13 @@ enum ht_code ht_metric_list_parse(const char *text, const char *fallback,
 	}
 	*ret = list;
 	return HT_OK;
+}
+
+json_t *ht_metric_json(enum ht_metric m, double v)
+{
+	if (!isfinite(v))
+		return json_null();
+	return ht_metric_is_ratio(m) ? json_real(v) : json_integer(llround(v));
 }
 
 enum ht_code ht_metric_list_help(const struct ht_cli *cli, struct ht_err *err)

@@ -3,6 +3,8 @@
 #ifndef HT_CLI_METRICS_H
 #define HT_CLI_METRICS_H
 
+#include <jansson.h>
+
 #include "cli/commands.h"
 #include "schema/metrics.h"
 
@@ -17,11 +19,11 @@ enum ht_code ht_metric_list_parse(const char *text, const char *fallback,
 				  struct ht_metric_list *ret,
 				  struct ht_err *err) HT_MUST_CHECK;
 
+/* A value: a whole number, a real one for ratios; null when not known. */
+json_t *ht_metric_json(enum ht_metric m, double v);
+
 /* `--metric help`: prints all of them. */
 enum ht_code ht_metric_list_help(const struct ht_cli *cli,
 				 struct ht_err *err) HT_MUST_CHECK;
-
-/* Is it measured in bytes? */
-bool ht_metric_is_size(enum ht_metric m);
 
 #endif

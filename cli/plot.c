@@ -132,8 +132,8 @@ static void put_axis(const struct ht_plot *p, struct range r, int row)
 	double v = r.low + share * (r.high - r.low);
 
 	if (row == 0 || row == p->height - 1 || row == p->height / 2) {
-		if (p->size)
-			ht_bytes_text((uint64_t)llround(v), p->bytes, text);
+		if (!strcmp(p->unit, "bytes") || !strcmp(p->unit, "ratio"))
+			ht_value_text(p->unit, v, p->bytes, text);
 		else
 			snprintf(text, sizeof(text), "%.*f",
 				 r.high < 10 ? 1 : 0, v);

@@ -18,8 +18,8 @@ struct ht_plot {
 	size_t n;
 	int64_t from_ns, to_ns; /* x axis */
 	int width, height;	/* of the drawing, in cells, axis apart */
-	bool size;		/* values are bytes: label them as sizes */
-	bool bytes;		/* ... as plain digits */
+	const char *unit;	/* of the values: how they are labelled */
+	bool bytes;		/* sizes as plain digits */
 	enum ht_style style;
 };
 

@@ -3,8 +3,11 @@
 
 #include <inttypes.h>
 #include <libsmartcols/libsmartcols.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "common/size.h"
 #include "schema/records.h"
@@ -34,6 +37,43 @@ const char *ht_count_text(uint64_t n, char out[HT_NUMBER_TEXT])
 		*to++ = digits[i];
 	}
 	*to = '\0';
+	return out;
+}
+
+const char *ht_value_text(const char *unit, double v, bool exact,
+			  char out[HT_NUMBER_TEXT])
+{
+	char size[HT_NUMBER_TEXT];
+
+	if (!isfinite(v))
+		strcpy(out, "?");
+	else if (!strcmp(unit, "ratio"))
+		snprintf(out, HT_NUMBER_TEXT, "%.1f %%", 100 * v);
+	else if (!strcmp(unit, "bytes") && fabs(v) < 0x1p63)
+		snprintf(
+			out, HT_NUMBER_TEXT, "%s%.*s", v < 0 ? "-" : "",
+			HT_NUMBER_TEXT - 2,
+			ht_bytes_text((uint64_t)llround(fabs(v)), exact, size));
+	else if (v >= 0 && v < 0x1p53 && v == floor(v))
+		ht_count_text((uint64_t)v, out);
+	else
+		snprintf(out, HT_NUMBER_TEXT, "%.4g", v);
+	return out;
+}
+
+const char *ht_digits_text(double v, char out[HT_NUMBER_TEXT])
+{
+	if (!isfinite(v))
+		return NULL;
+	if (fabs(v) < 0x1p63 && v == floor(v)) {
+		snprintf(out, HT_NUMBER_TEXT, "%" PRId64, (int64_t)v);
+		return out;
+	}
+	for (int digits = 6; digits <= 17; digits++) {
+		snprintf(out, HT_NUMBER_TEXT, "%.*g", digits, v);
+		if (strtod(out, NULL) == v)
+			break;
+	}
 	return out;
 }
 

@@ -21,35 +21,39 @@
 #define NAME_WIDTH   18
 #define FIGURE_WIDTH 11
 #define SPARK_WIDTH  24
+#define SEEN_WIDTH   8
 
 /* What rows can be sorted by: the key that is pressed, the column's title. */
 static const struct {
 	char key;
 	const char *title;
-	size_t offset;
+	enum ht_metric metric;
 } columns[] = {
-	{'r', "RSS", offsetof(struct ht_board_row, rss)},
-	{'u', "in Use", offsetof(struct ht_board_row, in_use)},
-	{'k', "Kept free", offsetof(struct ht_board_row, retained)},
-	{'t', "Trimmable", offsetof(struct ht_board_row, trimmable)},
-	{'o', "Outside", offsetof(struct ht_board_row, non_malloc_anon)},
+	{'r', "RSS", HT_M_rss},
+	{'u', "in Use", HT_M_in_use},
+	{'k', "Kept free", HT_M_retained},
+	{'t', "Trimmable", HT_M_trimmable},
+	{'f', "Fragmented", HT_M_external},
+	{'o', "Outside", HT_M_non_malloc_anon},
 };
 #define COLUMNS (sizeof(columns) / sizeof(columns[0]))
 
-static uint64_t figure(const struct ht_board_row *r, size_t column)
+static const char *figure(const struct ht_cli *cli,
+			  const struct ht_board_row *r, size_t column,
+			  char text[HT_NUMBER_TEXT])
 {
-	uint64_t v;
+	enum ht_metric m = columns[column].metric;
 
-	memcpy(&v, (const char *)r + columns[column].offset, sizeof(v));
-	return v;
+	return ht_value_text(ht_metric_infos[m].unit, r->newest[m],
+			     cli->opt.bytes, text);
 }
 
-static int larger_first(const void *a, const void *b, void *column)
+/* Columns that the screen is wide enough for, with the one after them. */
+static size_t fitting(void)
 {
-	uint64_t x = figure(a, *(size_t *)column) + 1; /* unknown: 0, last */
-	uint64_t y = figure(b, *(size_t *)column) + 1;
+	int room = (COLS - NAME_WIDTH - 9 - SEEN_WIDTH) / FIGURE_WIDTH;
 
-	return x == y ? 0 : x > y ? -1 : 1;
+	return room < 1 ? 1 : (size_t)room < COLUMNS ? (size_t)room : COLUMNS;
 }
 
 static void draw_row(const struct ht_cli *cli, int line,
@@ -61,13 +65,14 @@ static void draw_row(const struct ht_cli *cli, int line,
 
 	mvprintw(line, 0, "%-*.*s %7" PRIu64, NAME_WIDTH, NAME_WIDTH,
 		 *p->target ? p->target : p->comm, p->pid);
-	for (size_t i = 0; i < COLUMNS; i++, x += FIGURE_WIDTH)
+	for (size_t i = 0; i < fitting(); i++, x += FIGURE_WIDTH)
 		mvprintw(line, x, "%*s", FIGURE_WIDTH - 1,
-			 ht_bytes_text(figure(r, i), cli->opt.bytes, text));
+			 figure(cli, r, i, text));
 	ht_duration_text(ht_wall_ns() - p->last_ns, seen, sizeof(seen));
 	mvprintw(line, x, "%7s ", p->ended_ns ? "ended" : seen);
-	addstr(ht_spark(&cli->term, r->in_use_over_time, r->points, SPARK_WIDTH,
-			spark));
+	if (COLS >= x + SEEN_WIDTH + SPARK_WIDTH)
+		addstr(ht_spark(&cli->term, r->in_use_over_time, r->points,
+				SPARK_WIDTH, spark));
 }
 
 static void draw(const struct ht_cli *cli, const struct ht_board *b,
@@ -81,17 +86,19 @@ static void draw(const struct ht_cli *cli, const struct ht_board *b,
 	mvprintw(0, 0, "heaptide  %s  %zu targets  %s", now, b->n, trouble);
 	mvprintw(1, 0,
 		 "sort by: r RSS, u in use, k kept free, t trimmable, "
-		 "o outside malloc; q quits");
+		 "f fragmented, o outside malloc; q quits");
 	attron(A_REVERSE);
 	mvprintw(2, 0, "%-*s %7s%*s", NAME_WIDTH, "target", "pid",
 		 COLS > NAME_WIDTH + 8 ? COLS - NAME_WIDTH - 8 : 0, "");
-	for (size_t i = 0; i < COLUMNS; i++, x += FIGURE_WIDTH) {
+	for (size_t i = 0; i < fitting(); i++, x += FIGURE_WIDTH) {
 		if (i == sorted)
 			attron(A_BOLD);
 		mvprintw(2, x, "%*s", FIGURE_WIDTH - 1, columns[i].title);
 		attroff(A_BOLD);
 	}
-	mvprintw(2, x, "%7s %s", "seen", "in use over the last hour");
+	mvprintw(2, x, "%7s", "seen");
+	if (COLS >= x + SEEN_WIDTH + SPARK_WIDTH)
+		addnstr(" in use over the last hour", COLS - x - SEEN_WIDTH);
 	attroff(A_REVERSE);
 	for (int i = 0; i + 3 < LINES && i < (int)b->n; i++)
 		draw_row(cli, i + 3, &b->rows[i]);
@@ -103,18 +110,19 @@ static enum ht_code read_board(struct ht_cli *cli, size_t sorted,
 {
 	HT_AUTO_STORE struct ht_store *store = NULL;
 	struct ht_board fresh = {0};
+	bool metrics[HT_METRIC_COUNT] = {false};
 	enum ht_code code = ht_history_open(&cli->opt, &store, err);
 
+	for (size_t i = 0; i < COLUMNS; i++)
+		metrics[columns[i].metric] = true;
 	if (code == HT_OK)
-		code = ht_board_read(store, ht_wall_ns() - SHOWN_NS, &fresh,
-				     err);
+		code = ht_board_read(store, ht_wall_ns() - SHOWN_NS, metrics,
+				     &fresh, err);
 	if (code != HT_OK) {
 		ht_board_fini(&fresh);
 		return code;
 	}
-	if (fresh.n)
-		qsort_r(fresh.rows, fresh.n, sizeof(*fresh.rows), larger_first,
-			&sorted);
+	ht_board_sort(&fresh, columns[sorted].metric);
 	ht_board_fini(ret);
 	*ret = fresh;
 	return HT_OK;
@@ -167,12 +175,14 @@ static enum ht_code print_once(const struct ht_cli *cli,
 		return code;
 	for (size_t row = 0; row < b->n; row++) {
 		const struct ht_store_process *p = &b->rows[row].process;
+		char text[HT_NUMBER_TEXT];
 
 		ht_table_row(&t);
 		ht_table_text(&t, "%s", *p->target ? p->target : p->comm);
 		ht_table_text(&t, "%" PRIu64, p->pid);
 		for (size_t i = 0; i < COLUMNS; i++)
-			ht_table_size(&t, figure(&b->rows[row], i));
+			ht_table_text(&t, "%s",
+				      figure(cli, &b->rows[row], i, text));
 	}
 	return ht_table_print(&t, err);
 }

@@ -115,8 +115,9 @@ static const char *state_of(const struct ht_watched *p)
 
 static json_t *metric_json(const struct ht_watched *p, enum ht_metric m)
 {
-	return p->latest.taken_ns ? ht_u64_json(p->latest.values[m])
-				  : json_null();
+	double v = p->latest.taken_ns ? p->latest.values[m] : NAN;
+
+	return isnan(v) ? json_null() : ht_u64_json((uint64_t)v);
 }
 
 static uint64_t failures_of(const struct ht_watched *p)

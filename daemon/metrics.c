@@ -51,14 +51,23 @@ static const struct {
 	{HT_M_trim_threshold, "heaptide_trim_threshold_bytes", HT_GAUGE, 1},
 	{HT_M_mmap_threshold, "heaptide_mmap_threshold_bytes", HT_GAUGE, 1},
 	{HT_M_uncertain, "heaptide_uncertain_bytes", HT_GAUGE, 1},
+	{HT_M_external, "heaptide_external_ratio", HT_GAUGE, 1},
+	{HT_M_retained_ratio, "heaptide_retained_ratio", HT_GAUGE, 1},
+	{HT_M_page_utilisation, "heaptide_page_utilisation_ratio", HT_GAUGE, 1},
+	{HT_M_stuck_ratio, "heaptide_stuck_ratio", HT_GAUGE, 1},
+	{HT_M_unusable_median, "heaptide_unusable_median_ratio", HT_GAUGE, 1},
+	{HT_M_unusable_p95, "heaptide_unusable_p95_ratio", HT_GAUGE, 1},
+	{HT_M_peak_overhead, "heaptide_peak_overhead_ratio", HT_GAUGE, 1},
 };
 
-const char *ht_metrics_family(enum ht_metric m)
+/* A count as the digits it has; what no count is, as a real number. */
+static void write_value(struct ht_text *t, const char *labels, enum ht_metric m,
+			double v)
 {
-	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
-		if (plain[i].metric == m)
-			return plain[i].name;
-	return NULL;
+	if (ht_metric_is_ratio(m) || v >= 0x1p53)
+		ht_text_f64(t, labels, v);
+	else
+		ht_text_u64(t, labels, (uint64_t)v);
 }
 
 static void write_plain(struct ht_text *t, const struct ht_shown *shown)
@@ -70,15 +79,15 @@ static void write_plain(struct ht_text *t, const struct ht_shown *shown)
 			       ht_metric_infos[m].help);
 		for (size_t k = 0; k < shown->n; k++) {
 			const struct ht_watched *p = shown->v[k].process;
-			uint64_t v = p->latest.values[m];
+			double v = p->latest.values[m];
 
-			if (!p->latest.taken_ns || v == HT_UNKNOWN)
+			if (!p->latest.taken_ns || isnan(v))
 				continue;
 			if (plain[i].scale == 1)
-				ht_text_u64(t, shown->v[k].labels, v);
+				write_value(t, shown->v[k].labels, m, v);
 			else
 				ht_text_f64(t, shown->v[k].labels,
-					    (double)v * plain[i].scale);
+					    v * plain[i].scale);
 		}
 	}
 }
@@ -98,26 +107,67 @@ static void write_one_of(struct ht_text *t, const struct ht_shown_process *s,
 	ht_text_u64(t, labels, v);
 }
 
+/* Families whose samples are metrics, told apart by one label. */
 static const struct {
 	enum ht_metric metric;
-	const char *place;
-} places[] = {
-	{HT_M_tcache, "tcache"},     {HT_M_fastbin, "fastbin"},
-	{HT_M_unsorted, "unsorted"}, {HT_M_small, "small"},
-	{HT_M_large, "large"},	     {HT_M_top, "top"},
+	const char *family, *label, *which;
+	const char *help; /* of the family: with its first metric */
+} split[] = {
+	{HT_M_tcache, "heaptide_free_bytes", "place", "tcache",
+	 "free by place; the sum is all that malloc holds free"},
+	{HT_M_fastbin, "heaptide_free_bytes", "place", "fastbin", NULL},
+	{HT_M_unsorted, "heaptide_free_bytes", "place", "unsorted", NULL},
+	{HT_M_small, "heaptide_free_bytes", "place", "small", NULL},
+	{HT_M_large, "heaptide_free_bytes", "place", "large", NULL},
+	{HT_M_top, "heaptide_free_bytes", "place", "top", NULL},
+	{HT_M_holes_lt_4k, "heaptide_hole_bytes", "size", "lt_4k",
+	 "in free runs, by size of the run; tops are none"},
+	{HT_M_holes_4k_64k, "heaptide_hole_bytes", "size", "4k_64k", NULL},
+	{HT_M_holes_64k_1m, "heaptide_hole_bytes", "size", "64k_1m", NULL},
+	{HT_M_holes_ge_1m, "heaptide_hole_bytes", "size", "ge_1m", NULL},
+	{HT_M_holes_lt_4k_count, "heaptide_holes", "size", "lt_4k",
+	 "free runs, by size; tops are none"},
+	{HT_M_holes_4k_64k_count, "heaptide_holes", "size", "4k_64k", NULL},
+	{HT_M_holes_64k_1m_count, "heaptide_holes", "size", "64k_1m", NULL},
+	{HT_M_holes_ge_1m_count, "heaptide_holes", "size", "ge_1m", NULL},
 };
+#define SPLIT (sizeof(split) / sizeof(*split))
 
-static void write_places(struct ht_text *t, const struct ht_shown *shown)
+const char *ht_metrics_family(enum ht_metric m)
 {
-	ht_text_family(t, "heaptide_free_bytes", HT_GAUGE,
-		       "free by place; the sum is all that malloc holds free");
+	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
+		if (plain[i].metric == m)
+			return plain[i].name;
+	for (size_t i = 0; i < SPLIT; i++)
+		if (split[i].metric == m)
+			return split[i].family;
+	return NULL;
+}
+
+/* The rows of `split` from `from` to before `end`: one family. */
+static void write_family(struct ht_text *t, const struct ht_shown *shown,
+			 size_t from, size_t end)
+{
+	ht_text_family(t, split[from].family, HT_GAUGE, split[from].help);
 	for (size_t k = 0; k < shown->n; k++) {
 		const struct ht_latest *l = &shown->v[k].process->latest;
 
-		for (size_t i = 0;
-		     l->taken_ns && i < sizeof(places) / sizeof(*places); i++)
-			write_one_of(t, &shown->v[k], "place", places[i].place,
-				     l->values[places[i].metric]);
+		for (size_t i = from; l->taken_ns && i < end; i++) {
+			double v = l->values[split[i].metric];
+
+			write_one_of(t, &shown->v[k], split[i].label,
+				     split[i].which,
+				     isnan(v) ? HT_UNKNOWN : (uint64_t)v);
+		}
+	}
+}
+
+static void write_split(struct ht_text *t, const struct ht_shown *shown)
+{
+	for (size_t from = 0, end; from < SPLIT; from = end) {
+		for (end = from + 1; end < SPLIT && !split[end].help; end++)
+			;
+		write_family(t, shown, from, end);
 	}
 }
 
@@ -404,7 +454,7 @@ enum ht_code ht_metrics_text(struct ht_daemon *d, enum ht_exposition format,
 	}
 	write_info(&t, &shown);
 	write_plain(&t, &shown);
-	write_places(&t, &shown);
+	write_split(&t, &shown);
 	write_causes(&t, &shown);
 	write_arenas(&t, &shown);
 	if (d->config.daemon.metrics_bins)

@@ -28,8 +28,8 @@ struct ht_latest_bin {
 	uint64_t kind, index, bytes;
 };
 struct ht_latest {
-	int64_t taken_ns; /* 0: none yet */
-	uint64_t values[HT_METRIC_COUNT];
+	int64_t taken_ns;		/* 0: none yet */
+	double values[HT_METRIC_COUNT]; /* NaN: unknown */
 	uint64_t causes[HT_CAUSE_COUNT];
 	uint64_t unknown[HT_WHY_COUNT]; /* figures, by what kept them so */
 	struct ht_latest_arena *arenas; /* owned */

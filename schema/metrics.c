@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "schema/metrics.h"
 
+#include <math.h>
 #include <string.h>
 
 const struct ht_metric_info ht_metric_infos[HT_METRIC_COUNT] = {
@@ -46,12 +47,29 @@ static uint64_t ht_limit(const struct ht_snapshot *s)
 	return ht_add(now, room);
 }
 
-void ht_metrics_of(const struct ht_snapshot *s,
-		   uint64_t values[HT_METRIC_COUNT])
+static double of_figure(uint64_t v)
 {
-#define HT_METRIC(id, unit, expression, help) values[HT_M_##id] = (expression);
+	return v == HT_UNKNOWN ? NAN : (double)v;
+}
+
+static double of_ratio(double v)
+{
+	return isfinite(v) ? v : NAN;
+}
+
+#define NUMBER(v) _Generic((v), double : of_ratio, uint64_t : of_figure)(v)
+
+void ht_metrics_of(const struct ht_snapshot *s, double values[HT_METRIC_COUNT])
+{
+#define HT_METRIC(id, unit, expression, help)                                  \
+	values[HT_M_##id] = NUMBER(expression);
 #include "schema/metrics.def"
 #undef HT_METRIC
+}
+
+bool ht_metric_is_ratio(enum ht_metric m)
+{
+	return strcmp(ht_metric_infos[m].unit, "ratio") == 0;
 }
 
 enum ht_metric ht_metric_find(const char *name)

@@ -18,9 +18,12 @@ struct ht_metric_info {
 };
 extern const struct ht_metric_info ht_metric_infos[HT_METRIC_COUNT];
 
-/* values[i] is metric i of s; HT_UNKNOWN where it was not read. */
-void ht_metrics_of(const struct ht_snapshot *s,
-		   uint64_t values[HT_METRIC_COUNT]);
+/* values[i] is metric i of s, in its unit; NaN where it was not read. */
+void ht_metrics_of(const struct ht_snapshot *s, double values[HT_METRIC_COUNT]);
+
+/* Unit "ratio": any double. All others are counts of something, whole numbers.
+ */
+bool ht_metric_is_ratio(enum ht_metric m);
 
 /* HT_METRIC_COUNT when no metric has this name. */
 enum ht_metric ht_metric_find(const char *name);

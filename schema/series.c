@@ -271,7 +271,7 @@ enum ht_code ht_series_add_snapshot(struct ht_series *s,
 				    const struct ht_snapshot *from,
 				    struct ht_err *err)
 {
-	uint64_t values[HT_METRIC_COUNT];
+	double values[HT_METRIC_COUNT];
 	enum ht_code code = ht_series_add_row(s, from->head.taken_at, err);
 
 	if (code != HT_OK)
@@ -280,7 +280,7 @@ enum ht_code ht_series_add_snapshot(struct ht_series *s,
 		s->started_ns = from->head.started_at;
 	ht_metrics_of(from, values);
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
-		put_all(s->metric[m], s->rows - 1, value_of(values[m]));
+		put_all(s->metric[m], s->rows - 1, values[m]);
 	code = ht_series_put_classes(s, from, err);
 	if (code == HT_OK)
 		code = ht_series_put_mappings(s, from, err);
@@ -507,9 +507,12 @@ enum ht_code ht_series_window(const struct ht_series *s, int64_t from_ns,
 		return code;
 	ret->started_ns = s->started_ns;
 	memcpy(ret->target, s->target, sizeof(ret->target));
-	if (buckets > 0 && buckets < end - first)
+	ret->step_ns = s->step_ns;
+	if (buckets > 0 && buckets < end - first) { /* else each its own */
 		width = (double)(s->time_ns[end - 1] - s->time_ns[first] + 1) /
-			(double)buckets; /* else every row its own */
+			(double)buckets;
+		ret->step_ns = (int64_t)width;
+	}
 	while (r.from < end && code == HT_OK) {
 		double at = (double)(s->time_ns[r.from] - s->time_ns[first]);
 		double limit = (floor(at / width) + 1) * width;

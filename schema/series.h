@@ -47,6 +47,7 @@ struct ht_series {
 	double *unknown;    /* the column of all metrics that are not wanted */
 	size_t class_at;    /* where ht_series_class() found the last one */
 	int64_t started_ns; /* start of the process, wall clock */
+	int64_t step_ns;    /* rows stand for so much time; 0: samples */
 	char target[128];
 };
 

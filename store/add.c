@@ -75,7 +75,7 @@ static enum ht_code insert_sample(struct ht_store *st, const struct add *a,
 				  const struct ht_store_state *state,
 				  struct ht_err *err)
 {
-	uint64_t values[HT_METRIC_COUNT];
+	double values[HT_METRIC_COUNT];
 	sqlite3_stmt *stmt;
 	enum ht_code code;
 
@@ -96,7 +96,7 @@ static enum ht_code insert_sample(struct ht_store *st, const struct add *a,
 	sqlite3_bind_int64(stmt, 6, lists_of(a->s));
 	ht_metrics_of(a->s, values);
 	for (int m = 0; m < HT_METRIC_COUNT; m++)
-		ht_bind_figure(stmt, 7 + m, values[m]);
+		ht_bind_metric(stmt, 7 + m, (enum ht_metric)m, values[m]);
 	return ht_store_run(st, stmt, err);
 }
 

@@ -6,19 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t mask_of(const bool *metrics)
-{
-	uint64_t mask = 0;
-
-	_Static_assert(HT_METRIC_COUNT <= 64, "a bit for each metric");
-	for (int m = 0; m < HT_METRIC_COUNT; m++)
-		if (!metrics || metrics[m])
-			mask |= UINT64_C(1) << m;
-	return mask;
-}
-
 static enum ht_code prepare(struct ht_store *st, const char *head,
-			    uint64_t metrics, const char *tail,
+			    const bool *metrics, const char *tail,
 			    sqlite3_stmt **ret, struct ht_err *err)
 {
 	HT_AUTO_FREE char *sql = NULL;
@@ -29,7 +18,7 @@ static enum ht_code prepare(struct ht_store *st, const char *head,
 		return ht_fail(err, HT_NOMEM, "no memory for SQL");
 	fprintf(f, "SELECT %s", head);
 	for (int m = 0; m < HT_METRIC_COUNT; m++)
-		if (metrics >> m & 1)
+		if (metrics[m])
 			fprintf(f, ", \"%s\"", ht_metric_infos[m].name);
 	fprintf(f, " %s", tail);
 	if (fclose(f) != 0)
@@ -46,14 +35,16 @@ enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,
 				     const bool *metrics, const char *tail,
 				     sqlite3_stmt **ret, struct ht_err *err)
 {
-	uint64_t mask = mask_of(metrics);
+	bool wanted[HT_METRIC_COUNT];
 	size_t at = 0;
 	sqlite3_stmt *stmt;
 	enum ht_code code;
 
+	for (int m = 0; m < HT_METRIC_COUNT; m++)
+		wanted[m] = !metrics || metrics[m];
 	for (size_t i = 0; i < HT_STORE_SELECTS; i++) {
 		if (st->selects[i].tail == tail &&
-		    st->selects[i].metrics == mask) {
+		    !memcmp(st->selects[i].metrics, wanted, sizeof(wanted))) {
 			st->selects[i].used = ++st->tick;
 			*ret = st->selects[i].stmt;
 			return HT_OK;
@@ -61,12 +52,12 @@ enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,
 		if (st->selects[i].used < st->selects[at].used)
 			at = i;
 	}
-	code = prepare(st, head, mask, tail, &stmt, err);
+	code = prepare(st, head, wanted, tail, &stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_finalize(st->selects[at].stmt);
 	st->selects[at].tail = tail;
-	st->selects[at].metrics = mask;
+	memcpy(st->selects[at].metrics, wanted, sizeof(wanted));
 	st->selects[at].used = ++st->tick;
 	*ret = st->selects[at].stmt = stmt;
 	return HT_OK;

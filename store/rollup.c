@@ -29,14 +29,6 @@ struct bucket {
 	bool first;		   /* of its hour */
 };
 
-static void bind_value(sqlite3_stmt *stmt, int at, double v)
-{
-	if (isnan(v))
-		sqlite3_bind_null(stmt, at);
-	else
-		sqlite3_bind_int64(stmt, at, (sqlite3_int64)v);
-}
-
 static void bind_bucket(sqlite3_stmt *stmt, const struct bucket *b)
 {
 	sqlite3_bind_int64(stmt, 1, b->process_id);
@@ -88,7 +80,7 @@ static enum ht_code write_stat(struct ht_store *st, const struct bucket *b,
 		if (k != HT_STAT_MEDIAN &&
 		    same(v, b->s->metric[m][HT_STAT_MEDIAN][row]))
 			continue;
-		bind_value(stmt, 6 + m, v);
+		ht_bind_metric(stmt, 6 + m, (enum ht_metric)m, v);
 		any = true;
 	}
 	if (!any)
@@ -135,8 +127,8 @@ static enum ht_code write_class(struct ht_store *st, const struct bucket *b,
 	bind_bucket(stmt, b);
 	sqlite3_bind_int64(stmt, 4, (sqlite3_int64)c->max_size);
 	for (int k = 0; k < HT_STAT_COUNT; k++)
-		bind_value(stmt, 5 + k, c->bytes[k][row]);
-	bind_value(stmt, 9, c->chunks[row]);
+		ht_bind_number(stmt, 5 + k, c->bytes[k][row]);
+	ht_bind_number(stmt, 9, c->chunks[row]);
 	return ht_store_run(st, stmt, err);
 }
 
@@ -174,8 +166,8 @@ static enum ht_code write_mapping(struct ht_store *st, const struct bucket *b,
 			     ? ht_mapping_kind_names[m->kind]
 			     : "");
 	ht_bind_text(stmt, 5, m->name);
-	bind_value(stmt, 6, m->anonymous[row]);
-	bind_value(stmt, 7, m->count[row]);
+	ht_bind_number(stmt, 6, m->anonymous[row]);
+	ht_bind_number(stmt, 7, m->count[row]);
 	return ht_store_run(st, stmt, err);
 }
 

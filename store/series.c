@@ -256,6 +256,7 @@ static enum ht_code read_window(struct ht_store *st, const struct extent *e,
 			w->from_ns = e->raw_from_ns;
 		return ht_store_raw(st, w, ret, err);
 	}
+	ret->step_ns = levels[level] * HT_NS_PER_S;
 	return append_level(st, levels[level], e, w, ret, err);
 }
 

@@ -236,12 +236,28 @@ uint64_t ht_column_figure(sqlite3_stmt *stmt, int at)
 		       : (uint64_t)sqlite3_column_int64(stmt, at);
 }
 
+void ht_bind_number(sqlite3_stmt *stmt, int at, double v)
+{
+	if (v > -0x1p63 && v < 0x1p63) /* not NaN */
+		sqlite3_bind_int64(stmt, at, (sqlite3_int64)v);
+	else
+		sqlite3_bind_null(stmt, at);
+}
+
+void ht_bind_metric(sqlite3_stmt *stmt, int at, enum ht_metric m, double v)
+{
+	if (ht_metric_is_ratio(m))
+		sqlite3_bind_double(stmt, at, v); /* NaN: NULL */
+	else
+		ht_bind_number(stmt, at, v);
+}
+
 double ht_column_number(sqlite3_stmt *stmt, int at)
 {
 	/* Two look-ups of the same cell: sqlite3_column_type() is cheap. */
 	return sqlite3_column_type(stmt, at) == SQLITE_NULL
 		       ? NAN
-		       : (double)sqlite3_column_int64(stmt, at);
+		       : sqlite3_column_double(stmt, at);
 }
 
 /* The text must stay until the statement is reset or bound anew. */

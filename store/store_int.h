@@ -58,7 +58,8 @@ struct ht_store {
 	size_t stmts_n;
 	struct {
 		const char *tail;
-		uint64_t metrics, used; /* a bit each; when: oldest goes */
+		bool metrics[HT_METRIC_COUNT]; /* that it reads */
+		uint64_t used;		       /* when: the oldest goes */
 		sqlite3_stmt *stmt;
 	} selects[HT_STORE_SELECTS];
 	/* SQL made from the record tables; see records.c. */
@@ -116,6 +117,10 @@ enum ht_code ht_store_reading(struct ht_store *st,
 /* HT_UNKNOWN and what no signed 64-bit number holds: NULL. */
 void ht_bind_figure(sqlite3_stmt *stmt, int at, uint64_t v);
 uint64_t ht_column_figure(sqlite3_stmt *stmt, int at);
+/* A whole number; NaN and what no signed 64-bit number holds: NULL. */
+void ht_bind_number(sqlite3_stmt *stmt, int at, double v);
+/* The same for a metric: a ratio goes in as it is. */
+void ht_bind_metric(sqlite3_stmt *stmt, int at, enum ht_metric m, double v);
 /* NaN for NULL. */
 double ht_column_number(sqlite3_stmt *stmt, int at);
 void ht_bind_text(sqlite3_stmt *stmt, int at, const char *text);

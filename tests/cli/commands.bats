@@ -144,7 +144,7 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	"$heaptide" trend "$pid" --db "$db" --json >trend
 	# 6 s at 300 ms: a loaded machine may miss some, none is made up.
 	jq -e '.rows | length >= 3 and length <= 21' trend
-	jq -e '[.rows[].time] | . == (. | unique)' trend
+	jq -e '[.rows[][0]] | . == (. | unique)' trend
 	"$heaptide" arenas "$pid" --db "$db" --json >then
 	"$heaptide" arenas "$pid" --json >now
 	[ "$(jq '.[0].in_use' then)" = "$(jq '.[0].in_use' now)" ]
@@ -157,6 +157,30 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	LC_ALL=C.UTF-8 "$heaptide" trend "$pid" --db "$db" -m rss --ascii >out
 	grep -q '|\*' out
 	[ "$(grep -c "│" out)" -eq 0 ]
+}
+
+@test "trend without -m shows RSS, in use, retained, top and fragmentation" {
+	"$heaptide" trend "$pid" --db "$db" --ascii >out
+	grep -E '^[a-z_]+  .* at the end' out | sed 's/ .*//' >names
+	[ "$(xargs <names)" = "rss in_use retained top external" ]
+	grep -q '^external  [0-9.]* % at the end' out
+	"$heaptide" trend "$pid" --db "$db" --json >trend
+	jq -e '.schema == "heaptide.series/1" and (.metrics | map(.unit)) ==
+		["bytes", "bytes", "bytes", "bytes", "ratio"]' trend
+	jq -e '.rows | all(length == 6)' trend
+}
+
+@test "what a look says of fragmentation, its history says too" {
+	"$heaptide" explain "$pid" --json >whole
+	"$heaptide" trend "$pid" --db "$db" --json -m external,holes_ge_1m_count \
+		>trend
+	jq -e --slurpfile now whole '.rows[-1][1:] == ($now[0].fragmentation |
+		[.external, .holes_ge_1m_count])' trend
+	"$heaptide" export "$pid" --db "$db" -f openmetrics -m retained_ratio >om
+	grep -q '^heaptide_retained_ratio{.*} 0\.' om
+	"$heaptide" ls --db "$db" --sort holes_ge_1m --json >list
+	[ "$(jq '.[0].holes_ge_1m' list)" = "$(jq .fragmentation.holes_ge_1m whole)" ]
+	fails 2 "no metric 'size'" "$heaptide" ls --db "$db" --sort size
 }
 
 @test "a verdict of six seconds is too little, with the schema of the contract" {
@@ -191,6 +215,7 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	grep -q "RSS by cause" page.html
 	[ "$(grep -cE '(src|href)=' page.html)" -eq 0 ]
 	[ "$(grep -c '<polygon' page.html)" -eq 6 ]
+	grep -q "<figcaption>Fragmentation" page.html
 }
 
 @test "record -- COMMAND ends with the command's status" {

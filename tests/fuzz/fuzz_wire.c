@@ -16,7 +16,7 @@ static void use(struct ht_snapshot *s)
 {
 	json_t *json = ht_snapshot_json(s);
 	char *text = json ? json_dumps(json, 0) : NULL;
-	uint64_t values[HT_METRIC_COUNT];
+	double values[HT_METRIC_COUNT];
 	struct ht_err err;
 
 	if (!text)

@@ -222,6 +222,34 @@ static void fill_process(struct ht_snapshot *s)
 	s->process.writable_private = s->totals.system + (9 << 20);
 }
 
+/* Shares as an agent makes them: a quotient of two counts. */
+static double share(uint64_t what, uint64_t n)
+{
+	return (double)(noise(what, n) % 1000) / 1009;
+}
+
+static void fill_fragmentation(struct ht_fragmentation *f,
+			       const struct ht_totals *t, uint64_t n)
+{
+	f->external = share(4, n);
+	f->retained_ratio = share(5, n);
+	f->page_utilisation = share(6, n);
+	f->stuck_ratio = share(7, n / 3);
+	f->unusable_median = share(8, n / 20);
+	f->unusable_p95 = 1;
+	f->peak_overhead = 3 * share(9, n);
+	f->largest_free = 1 << 17;
+	f->free_runs = t->free - t->top;
+	f->holes_lt_4k = f->free_runs / 2;
+	f->holes_4k_64k = f->free_runs / 4;
+	f->holes_64k_1m = f->free_runs - f->holes_lt_4k - f->holes_4k_64k;
+	f->holes_ge_1m = 0;
+	f->holes_lt_4k_count = 1 + noise(10, n) % 999;
+	f->holes_4k_64k_count = level(11, n, 5, 99);
+	f->holes_64k_1m_count = level(12, n, 50, 9);
+	f->holes_ge_1m_count = 0;
+}
+
 static void fill_singles(const struct fake *f, struct ht_snapshot *s,
 			 uint64_t n)
 {
@@ -240,9 +268,7 @@ static void fill_singles(const struct fake *f, struct ht_snapshot *s,
 	s->params.mmap_threshold = s->params.trim_threshold = 128 << 10;
 	s->params.tcache_count = 7;
 	s->params.sbrk_base = 0x555555559000;
-	s->fragmentation.external = (double)(noise(4, n) % 1000) / 1000;
-	s->fragmentation.largest_free = 1 << 17;
-	s->fragmentation.free_runs = s->totals.free - s->totals.top;
+	fill_fragmentation(&s->fragmentation, &s->totals, n);
 	s->totals.arenas = f->arenas;
 	s->totals.heaps = f->arenas - 1;
 	s->totals.mmapped = s->totals.mmapped_chunks = 0;

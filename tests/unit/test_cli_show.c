@@ -91,7 +91,7 @@ static char *plot_text(const struct ht_term *t, const double *v, size_t n)
 				  .to_ns = (int64_t)(n - 1) * HT_NS_PER_S,
 				  .width = 40,
 				  .height = 5,
-				  .size = true};
+				  .unit = "bytes"};
 	struct ht_err err;
 
 	for (size_t i = 0; i < n; i++)
