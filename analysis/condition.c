@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/near.h"
+
 static const char *const value_names[] = {
 #define NAME(name, help) #name,
 	HT_CONDITION_VALUES(NAME)};
@@ -143,6 +145,30 @@ static double parse_number(struct parser *p)
 	return 0;
 }
 
+/* Metrics and values, one after the other. */
+static const char *value_at(const void *ctx, size_t i)
+{
+	(void)ctx;
+	if (i < HT_METRIC_COUNT)
+		return ht_metric_infos[i].name;
+	i -= HT_METRIC_COUNT;
+	return i < HT_V_COUNT ? value_names[i] : NULL;
+}
+
+static void unknown_value(struct parser *p, const char *name)
+{
+	char near[HT_NEAR_TEXT];
+
+	if (p->code == HT_OK)
+		p->code = ht_fail(
+			p->err, HT_CONFIG,
+			"'%.40s' is no metric%s: 'heaptide trend "
+			"--metric help' lists them, "
+			"heaptided.conf(5) the others",
+			name,
+			ht_near_text(ht_near(name, value_at, NULL), near));
+}
+
 static uint16_t parse_value(struct parser *p)
 {
 	size_t n, i = 0;
@@ -160,8 +186,7 @@ static uint16_t parse_value(struct parser *p)
 	m = ht_metric_find(name);
 	if (m == HT_METRIC_COUNT &&
 	    !find_name(name, n, value_names, HT_V_COUNT, &i)) {
-		wrong(p, "a metric; 'heaptide trend --metric help' lists them, "
-			 "heaptided.conf(5) the others");
+		unknown_value(p, name);
 		return 0;
 	}
 	p->at += n;

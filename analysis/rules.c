@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/near.h"
 
 struct shipped {
 	const char *name, *verdict;
@@ -60,10 +61,16 @@ static enum ht_code set_number(double *to, const char *value, double low,
 	return HT_OK;
 }
 
+static const char *label_at(const void *ctx, size_t i)
+{
+	(void)ctx;
+	return i < HT_LABEL_COUNT ? ht_label_names[i] : NULL;
+}
+
 static enum ht_code set_labels(struct ht_rule *r, const char *value,
 			       struct ht_err *err)
 {
-	char words[256];
+	char words[256], near[HT_NEAR_TEXT];
 	char *rest = words;
 	enum ht_code code = set_text(words, sizeof(words), value, err);
 
@@ -78,10 +85,12 @@ static enum ht_code set_labels(struct ht_rule *r, const char *value,
 		while (i < HT_LABEL_COUNT && strcmp(ht_label_names[i], w) != 0)
 			i++;
 		if (i == HT_LABEL_COUNT)
-			return ht_fail(err, HT_CONFIG,
-				       "'%s' is no verdict: LEAK, POOL_GROWTH, "
-				       "FRAGMENTATION, ...: see heaptide(1)",
-				       w);
+			return ht_fail(
+				err, HT_CONFIG,
+				"'%.40s' is no verdict%s: LEAK, POOL_GROWTH, "
+				"FRAGMENTATION, ...: see heaptide(1)",
+				w,
+				ht_near_text(ht_near(w, label_at, NULL), near));
 		r->labels |= 1u << i;
 	}
 	return HT_OK;
@@ -239,6 +248,11 @@ static const struct {
 	{"targets", set_targets},	  {"summary", set_summary},
 	{"enabled", set_enabled},
 };
+
+const char *ht_rule_key(size_t i)
+{
+	return i < sizeof(keys) / sizeof(*keys) ? keys[i].key : NULL;
+}
 
 enum ht_code ht_rule_set(struct ht_rule *r, const char *key, const char *value,
 			 struct ht_err *err)

@@ -44,6 +44,9 @@ enum ht_code ht_rules_default(struct ht_rule *ret,
 /* A rule with defaults and no question yet. */
 void ht_rule_init(struct ht_rule *r, const char *name);
 
+/* The i-th key; NULL after the last. */
+const char *ht_rule_key(size_t i);
+
 /* Sets one key by its text, as in [rule NAME]: verdict, confidence, condition,
  * clear, evaluations, for, keep_firing_for, minimum, on_restart, severity,
  * targets, summary, enabled. HT_CONFIG says what is wrong with the value;

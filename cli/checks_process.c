@@ -202,6 +202,15 @@ static void check_absent(pid_t pid, struct ht_checks *c)
 	ht_check_mend(one, "mount -o remount,gid=heaptide /proc, or sudo");
 }
 
+/* A leader may end, by pthread_exit() in main(), before its other threads. */
+static bool has_threads(pid_t pid)
+{
+	char threads[16];
+
+	status_value(pid, "Threads", threads, sizeof(threads));
+	return atoi(threads) > 1;
+}
+
 void ht_check_process(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 {
 	char name[64], state[64], kernel[8];
@@ -213,14 +222,16 @@ void ht_check_process(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 	}
 	status_value(pid, "State", state, sizeof(state));
 	status_value(pid, "VmSize", kernel, sizeof(kernel));
-	if (*state == 'Z') {
+	if (*state == 'Z' && !has_threads(pid)) {
 		ht_check_add(c, "process", HT_BAD,
 			     "%s, pid %d, is a zombie: it has ended and its "
 			     "parent has not noticed",
 			     name, pid);
 		return;
 	}
-	if (!*kernel) {
+	if (*state == 'Z') {
+		snprintf(state, sizeof(state), "its main thread has ended");
+	} else if (!*kernel) {
 		ht_check_add(c, "process", HT_BAD,
 			     "%s, pid %d, is a kernel thread: it has no heap",
 			     name, pid);

@@ -9,6 +9,7 @@
 #include "cli/daemon.h"
 #include "cli/json.h"
 #include "cli/table.h"
+#include "cli/target.h"
 #include "common/clock.h"
 #include "schema/snapshot_json.h"
 
@@ -126,9 +127,63 @@ static enum ht_code ask_and_print(struct ht_cli *cli, const char *command,
 	return code;
 }
 
+/* What is known of each process, without what `ls` and `top` show. */
+static json_t *process_rows(json_t *rows)
+{
+	static const char *const keys[] = {
+		"target",   "pid",	"comm",	      "state",	   "samples",
+		"failures", "pause_us", "sampled_at", "last_error"};
+	json_t *some = json_array(), *row;
+	size_t index;
+
+	json_array_foreach(rows, index, row)
+	{
+		json_t *one = json_object();
+
+		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+			json_object_set(one, keys[i],
+					json_object_get(row, keys[i]));
+		json_array_append_new(some, one);
+	}
+	return some;
+}
+
+static enum ht_code print_table(const struct ht_cli *cli, const char *title,
+				json_t *rows, struct ht_err *err)
+{
+	if (!json_array_size(rows))
+		return HT_OK;
+	printf("\n%s%s%s\n", ht_style(&cli->term, HT_BOLD), title,
+	       ht_style_off(&cli->term));
+	return print_rows(cli, rows, err);
+}
+
 enum ht_code ht_cmd_status(struct ht_cli *cli, struct ht_err *err)
 {
-	return ask_and_print(cli, "status", json_object(), QUICK_MS, err);
+	static const char *const tables[] = {"sinks", "unknown"};
+	json_auto_t *status = NULL, *ls = NULL, *processes = NULL;
+	enum ht_code code = ht_daemon_ask(cli, "status", json_object(),
+					  QUICK_MS, &status, err);
+
+	if (code == HT_OK && cli->opt.json)
+		return ht_json_print(json_incref(status), err);
+	if (code == HT_OK)
+		code = ht_daemon_ask(cli, "ls", json_object(), QUICK_MS, &ls,
+				     err);
+	if (code != HT_OK)
+		return code;
+	processes = process_rows(json_object_get(ls, "targets"));
+	for (size_t i = 0; i < 2; i++) {
+		json_object_set(ls, tables[i],
+				json_object_get(status, tables[i]));
+		json_object_del(status, tables[i]);
+	}
+	print_members("", status);
+	code = print_table(cli, "processes", processes, err);
+	for (size_t i = 0; code == HT_OK && i < 2; i++)
+		code = print_table(cli, tables[i],
+				   json_object_get(ls, tables[i]), err);
+	return code;
 }
 
 enum ht_code ht_cmd_unwatch(struct ht_cli *cli, struct ht_err *err)
@@ -145,7 +200,8 @@ enum ht_code ht_cmd_sample(struct ht_cli *cli, struct ht_err *err)
 			     SAMPLE_MS, err);
 }
 
-/* "unit=nginx.service" or a bare pid into the request. */
+/* "unit=nginx.service", a bare pid, or the name of a process that runs, into
+ * the request. */
 static enum ht_code add_selector(json_t *o, const char *word,
 				 struct ht_err *err)
 {
@@ -153,19 +209,30 @@ static enum ht_code add_selector(json_t *o, const char *word,
 					   "unit", "cgroup", "user"};
 	size_t len = strcspn(word, "=");
 
+	pid_t pid;
+
 	if (!word[len]) {
-		json_object_set_new(o, "pid", json_integer(atoll(word)));
-		return HT_OK;
+		enum ht_code code = ht_target_pid(word, &pid, err);
+
+		if (code == HT_OK)
+			json_object_set_new(o, "pid", json_integer(pid));
+		else
+			ht_err_advise(err, HT_HINT_WATCH_NAME);
+		return code;
 	}
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		const char *value = word + len + 1;
+		enum ht_code code = HT_OK;
 
 		if (strlen(keys[i]) != len || strncmp(keys[i], word, len) != 0)
 			continue;
-		json_object_set_new(o, keys[i],
-				    i == 0 ? json_integer(atoll(value))
-					   : ht_text_json(value));
-		return HT_OK;
+		if (i == 0) /* pid=: a name will do as well */
+			code = ht_target_pid(value, &pid, err);
+		if (code == HT_OK)
+			json_object_set_new(o, keys[i],
+					    i == 0 ? json_integer(pid)
+						   : ht_text_json(value));
+		return code;
 	}
 	return ht_fail(err, HT_USAGE,
 		       "'%s' selects nothing: pid, name, exe, cmdline, unit, "
@@ -220,8 +287,12 @@ enum ht_code ht_cmd_silences(struct ht_cli *cli, struct ht_err *err)
 
 enum ht_code ht_cmd_unsilence(struct ht_cli *cli, struct ht_err *err)
 {
-	return ask_and_print(
-		cli, "unsilence",
-		json_pack("{s:I}", "id", (json_int_t)atoll(cli->opt.args[0])),
-		QUICK_MS, err);
+	const char *word = cli->opt.args[0];
+
+	if (!*word || word[strspn(word, "0123456789")] || strlen(word) > 18)
+		return ht_fail_hint(err, HT_USAGE, HT_HINT_SILENCES,
+				    "'%s' is no silence's number", word);
+	return ask_and_print(cli, "unsilence",
+			     json_pack("{s:I}", "id", (json_int_t)atoll(word)),
+			     QUICK_MS, err);
 }

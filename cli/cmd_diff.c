@@ -123,7 +123,8 @@ static bool gather_totals(const struct ht_snapshot *s, int when,
 
 	ht_metrics_of(s, values);
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++) {
-		if (!strcmp(ht_metric_infos[m].unit, "bytes"))
+		if (m != HT_M_limit && /* the machine's, not the process's */
+		    !strcmp(ht_metric_infos[m].unit, "bytes"))
 			fine &= add(c, ht_metric_infos[m].name, when, 0,
 				    isnan(values[m]) ? HT_UNKNOWN
 						     : (uint64_t)values[m]);
@@ -255,25 +256,60 @@ static enum ht_code print_changes(const struct ht_cli *cli,
 	return code;
 }
 
+/* The two times asked for; the record's ends where they are left out. */
+static enum ht_code moments(const struct ht_cli *cli,
+			    const struct ht_store_process *p, int64_t ret[2],
+			    struct ht_err *err)
+{
+	int64_t now_ns = ht_wall_ns();
+
+	ret[0] = p->first_ns;
+	ret[1] = p->last_ns;
+	for (int i = 0; i < 2 && i + 1 < cli->opt.args_n; i++) {
+		const char *word = cli->opt.args[1 + i];
+
+		if (ht_moment_parse(word, now_ns, &ret[i]))
+			return ht_fail_hint(err, HT_USAGE, HT_HINT_TIME,
+					    "'%s' is no time", word);
+		if (ret[i] < p->first_ns)
+			ret[i] = p->first_ns;
+	}
+	if (ret[0] > ret[1] && cli->opt.args_n == 3)
+		return ht_fail_hint(err, HT_USAGE, HT_HINT_TIME,
+				    "%s is after %s", cli->opt.args[1],
+				    cli->opt.args[2]);
+	return HT_OK;
+}
+
+/* Nothing changed, because nothing was compared. */
+static void tell_same(struct ht_cli *cli, const struct ht_store_process *p)
+{
+	char first[HT_TIME_TEXT], last[HT_TIME_TEXT];
+
+	ht_time_text(p->first_ns, first);
+	ht_time_text(p->last_ns, last);
+	ht_tell(&cli->term,
+		"both times mean one sample: the record goes from %s to %s",
+		first, last);
+}
+
 static enum ht_code load(struct ht_cli *cli, struct ht_snapshot s[2],
 			 struct ht_err *err)
 {
 	HT_AUTO_STORE struct ht_store *store = NULL;
 	struct ht_store_process process;
+	int64_t at[2];
 	enum ht_code code = ht_history_open(&cli->opt, &store, err);
 
 	if (code == HT_OK)
 		code = ht_store_find(store, cli->opt.args[0], &process, err);
-	for (int i = 0; code == HT_OK && i < 2; i++) {
-		const char *word = cli->opt.args[1 + i];
-		int64_t at;
-
-		if (ht_moment_parse(word, ht_wall_ns(), &at))
-			return ht_fail(err, HT_USAGE, "'%s' is no time", word);
-		if (at < process.first_ns)
-			at = process.first_ns;
-		code = ht_store_snapshot_at(store, process.id, at, &s[i], err);
-	}
+	if (code == HT_OK)
+		code = moments(cli, &process, at, err);
+	for (int i = 0; code == HT_OK && i < 2; i++)
+		code = ht_store_snapshot_at(store, process.id, at[i], &s[i],
+					    err);
+	if (code == HT_OK && s[0].head.taken_at == s[1].head.taken_at)
+		tell_same(cli, &process);
 	return code;
 }
 

@@ -165,6 +165,7 @@ enum ht_code ht_cmd_ls(struct ht_cli *cli, struct ht_err *err)
 	if (cli->opt.json)
 		return print_json(&l, err);
 	if (!l.board.n)
-		return ht_fail(err, HT_NODATA, "the database is empty");
+		return ht_fail_hint(err, HT_NODATA, HT_HINT_RECORD,
+				    "the database is empty");
 	return print_table(&l, err);
 }

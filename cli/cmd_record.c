@@ -320,6 +320,16 @@ static enum ht_code conclude(struct record *r, enum end end, struct ht_err *err)
 	return HT_OK;
 }
 
+/* Of the pid, or the command's last part. */
+static const char *default_name(const struct ht_cli *cli, char out[80])
+{
+	const char *slash = strrchr(cli->opt.args[0], '/');
+
+	snprintf(out, 80, "heaptide-%.60s.db",
+		 slash ? slash + 1 : cli->opt.args[0]);
+	return out;
+}
+
 enum ht_code ht_cmd_record(struct ht_cli *cli, struct ht_err *err)
 {
 	AUTO_RECORD struct record r = {.cli = cli,
@@ -328,11 +338,11 @@ enum ht_code ht_cmd_record(struct ht_cli *cli, struct ht_err *err)
 				       .signal_fd = -1};
 	enum ht_code code;
 	enum end end;
+	char named[80];
 
 	ht_snapshot_init(&r.snapshot);
 	if (!cli->opt.output)
-		return ht_fail(err, HT_USAGE,
-			       "record needs -o FILE, the database to write");
+		cli->opt.output = default_name(cli, named);
 	code = open_record(&r, err);
 	if (code == HT_OK)
 		code = loop(&r, &end, err);

@@ -270,29 +270,37 @@ static enum ht_code print_page(FILE *to, struct ht_judged *j,
 	return HT_OK;
 }
 
+/* Of the target: what would be a path stays a name. */
+static const char *default_name(const struct ht_cli *cli, char out[80])
+{
+	snprintf(out, 80, "heaptide-%.60s.html", cli->opt.args[0]);
+	for (char *c = out; *c; c++)
+		*c = *c == '/' ? '_' : *c;
+	return out;
+}
+
 enum ht_code ht_cmd_report(struct ht_cli *cli, struct ht_err *err)
 {
-	const char *path = cli->opt.output;
+	char named[80];
+	const char *path = cli->opt.output ?: default_name(cli, named);
+	bool standard = strcmp(path, "-") == 0;
 	HT_AUTO_JUDGED struct ht_judged j;
 	HT_AUTO_FILE FILE *to = NULL;
 	enum ht_code code;
 
 	ht_judged_init(&j);
-	if (!path)
-		return ht_fail(err, HT_USAGE,
-			       "report needs -o FILE, the page to write");
 	code = ht_judge(cli, cli->opt.args[0], &j, err);
 	if (code == HT_OK)
 		code = ht_advise(&j.latest, err);
 	if (code != HT_OK)
 		return code;
-	to = fopen(path, "we");
+	to = standard ? fdopen(dup(STDOUT_FILENO), "w") : fopen(path, "we");
 	if (!to)
 		return ht_fail_sys(err, HT_SYS, errno, "write %s", path);
 	code = print_page(to, &j, err);
 	if (code == HT_OK && (fflush(to) || ferror(to)))
 		code = ht_fail_sys(err, HT_SYS, errno, "write %s", path);
-	if (code == HT_OK)
+	if (code == HT_OK && !standard)
 		ht_tell(&cli->term, "%s: %zu rows", path, j.series.rows);
 	return code;
 }

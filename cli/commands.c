@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/near.h"
+
 #define T      HT_TAKES
 #define DRAWN  (T(BYTES) | T(ASCII))
 #define LOOK   (T(MODE) | T(MAX_PAUSE) | T(TIMEOUT) | T(NO_DEBUG_INFO) | DRAWN)
@@ -77,10 +79,14 @@ const struct ht_command ht_commands[] = {
 	 "The thread caches (tcache) and the arena of each thread."
 	 "\vWithout --at and --db TARGET is a running process.",
 	 ht_cmd_threads},
-	{"diff", "TARGET TIME1 TIME2", 3, 3, T(JSON) | T(DB) | DRAWN,
+	{"diff", "TARGET [TIME1 [TIME2]]", 1, 3, T(JSON) | T(DB) | DRAWN,
 	 "what changed between two moments, by metric, size, bin and arena",
-	 "Compares two snapshots of a target's history."
-	 "\vTIME: 2h (two hours ago), now, or 2026-01-31T12:00:00Z.\n\n"
+	 "Compares two snapshots of a target's history: the last ones at or "
+	 "before TIME1 and TIME2; the first and the last of all where they are "
+	 "left out."
+	 "\vTIME: 2h (two hours ago), 18:00, yesterday, now, or "
+	 "2026-01-31T12:00:00Z.\n\n"
+	 "  heaptide diff web\n"
 	 "  heaptide diff web 1d now",
 	 ht_cmd_diff},
 	{"ls", "", 0, 0, T(JSON) | T(DB) | T(SORT) | DRAWN,
@@ -172,48 +178,13 @@ const struct ht_command *ht_command_find(const char *name)
 	return NULL;
 }
 
-#define NAME_MAX_LEN 24
-
-/* Levenshtein's distance; long words count as far away. */
-static size_t distance(const char *a, const char *b)
+static const char *command_at(const void *ctx, size_t i)
 {
-	size_t la = strlen(a), lb = strlen(b);
-	size_t row[NAME_MAX_LEN + 1];
-
-	if (la > NAME_MAX_LEN || lb > NAME_MAX_LEN)
-		return NAME_MAX_LEN;
-	for (size_t j = 0; j <= lb; j++)
-		row[j] = j;
-	for (size_t i = 1; i <= la; i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= lb; j++) {
-			size_t best = diagonal + (a[i - 1] != b[j - 1]);
-
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
-		}
-	}
-	return row[lb];
+	(void)ctx;
+	return i < ht_commands_count ? ht_commands[i].name : NULL;
 }
 
-const struct ht_command *ht_command_near(const char *name)
+const char *ht_command_near(const char *name)
 {
-	const struct ht_command *near = NULL;
-	size_t best = 3;
-
-	for (size_t i = 0; i < ht_commands_count; i++) {
-		size_t d = distance(name, ht_commands[i].name);
-
-		if (d < best) {
-			best = d;
-			near = &ht_commands[i];
-		}
-	}
-	return near;
+	return ht_near(name, command_at, NULL);
 }

@@ -32,7 +32,7 @@ extern const size_t ht_commands_count;
 /* NULL when there is no such command. */
 const struct ht_command *ht_command_find(const char *name);
 /* The command nearest in spelling, or NULL when none is near. */
-const struct ht_command *ht_command_near(const char *name);
+const char *ht_command_near(const char *name);
 
 /* The whole program but for the process's own start: returns the exit status.
  * Data goes to stdout, talk to stderr. */

@@ -18,6 +18,17 @@ static const char *db_path(const struct ht_options *o)
 	return from_env && *from_env ? from_env : DEFAULT_DB;
 }
 
+static enum ht_code refused(const char *path, int number, struct ht_err *err)
+{
+	enum ht_code code =
+		ht_fail_sys(err, number == EACCES ? HT_DENIED : HT_STORE,
+			    number, "open the database %s", path);
+
+	if (code == HT_DENIED)
+		ht_err_advise(err, HT_HINT_READ_DB);
+	return code;
+}
+
 enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
 			     struct ht_err *err)
 {
@@ -30,8 +41,7 @@ enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
 				   "FILE.db')",
 				   path);
 	if (access(path, R_OK))
-		return ht_fail_sys(err, errno == EACCES ? HT_DENIED : HT_STORE,
-				   errno, "open the database %s", path);
+		return refused(path, errno, err);
 	return ht_store_open(path, HT_STORE_READ, ret, err);
 }
 
@@ -67,7 +77,7 @@ enum ht_code ht_history_series(struct ht_cli *cli, const char *word,
 		code = read_series(store, ret_process, &cli->opt, ask, ret,
 				   err);
 	if (code == HT_OK && ret->rows == 0)
-		code = ht_fail(err, HT_NODATA, "no sample of %s in this time",
-			       word);
+		code = ht_fail_hint(err, HT_NODATA, HT_HINT_RECORDED,
+				    "no sample of %s in this time", word);
 	return code;
 }

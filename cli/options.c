@@ -99,6 +99,12 @@ static void check_arguments(struct argp_state *state, const struct parse *p)
 
 	if (n < c->min_args)
 		argp_error(state, "expected %s", c->args);
+	if (p->options->since_ns && p->options->until_ns &&
+	    p->options->since_ns > p->options->until_ns)
+		argp_error(state, "--since is after --until: nothing lies "
+				  "between them");
+	if (p->options->json && p->options->csv)
+		argp_error(state, "--json and --csv: choose one");
 	if (n > c->max_args && !p->options->quoted)
 		argp_error(state, "too many arguments, expected %s",
 			   *c->args ? c->args : "none");

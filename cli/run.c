@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "common/near.h"
 
 #define MAX_NAME 32
 
@@ -30,14 +31,18 @@ static void print_usage(FILE *to)
 	      to);
 }
 
+/* What begins with a dash is a mistyped option, near no command. */
+static const char *near_command(const char *name)
+{
+	return *name == '-' ? NULL : ht_command_near(name);
+}
+
 static int unknown_command(const char *name)
 {
-	const struct ht_command *near = ht_command_near(name);
+	char near[HT_NEAR_TEXT];
 
-	fprintf(stderr, "heaptide: no command '%s'", name);
-	if (near)
-		fprintf(stderr, "; did you mean '%s'?", near->name);
-	fprintf(stderr, " (%s)\n", ht_code_hint(HT_USAGE));
+	fprintf(stderr, "heaptide: no command '%s'%s (%s)\n", name,
+		ht_near_text(near_command(name), near), ht_code_hint(HT_USAGE));
 	return ht_code_exit_status(HT_USAGE);
 }
 
@@ -70,6 +75,18 @@ static int finish(struct ht_cli *cli, enum ht_code code, struct ht_err *err)
 	return ht_code_exit_status(code);
 }
 
+static const char *const asks_help[] = {"help", "--help",  "-h",
+					"-?",	"--usage", NULL};
+static const char *const asks_version[] = {"version", "--version", "-V", "-v",
+					   NULL};
+
+static bool is_one_of(const char *word, const char *const *words)
+{
+	while (*words && strcmp(word, *words) != 0)
+		words++;
+	return *words != NULL;
+}
+
 int ht_cli_main(int argc, char **argv)
 {
 	const struct ht_command *command;
@@ -81,10 +98,9 @@ int ht_cli_main(int argc, char **argv)
 		print_usage(stderr);
 		return ht_code_exit_status(HT_USAGE);
 	}
-	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help") ||
-	    !strcmp(argv[1], "-h"))
+	if (is_one_of(argv[1], asks_help))
 		return help(argc, argv);
-	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+	if (is_one_of(argv[1], asks_version)) {
 		puts(argp_program_version);
 		return 0;
 	}

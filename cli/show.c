@@ -56,12 +56,18 @@ bool ht_show_has_heap(const struct ht_snapshot *s)
 
 enum ht_code ht_show_no_heap(const struct ht_snapshot *s, struct ht_err *err)
 {
-	return ht_fail(err, HT_UNSUPPORTED,
-		       "the heap of %s, pid %" PRIu64
-		       ", was not measured: malloc is %s",
-		       s->head.comm, s->head.pid,
-		       *s->libc.allocator ? s->libc.allocator
-					  : "not a glibc that is known");
+	/* Another allocator that was recognised needs no layout of ours. */
+	bool other = *s->libc.allocator &&
+		     strcmp(s->libc.allocator, "unknown") != 0 &&
+		     strncmp(s->libc.allocator, "glibc", 5) != 0;
+
+	return ht_fail_hint(err, HT_UNSUPPORTED,
+			    other ? HT_HINT_PROCESS_ONLY : HT_HINT_CODE,
+			    "the heap of %s, pid %" PRIu64
+			    ", was not measured: malloc is %s",
+			    s->head.comm, s->head.pid,
+			    *s->libc.allocator ? s->libc.allocator
+					       : "not a glibc that is known");
 }
 
 const char *ht_show_bar(const struct ht_cli *cli, uint64_t part, uint64_t whole,

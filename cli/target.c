@@ -59,13 +59,16 @@ enum ht_code ht_target_pid(const char *word, pid_t *ret, struct ht_err *err)
 		long pid = strlen(word) < 10 ? atol(word) : 0;
 
 		if (pid <= 0)
-			return ht_fail(err, HT_USAGE, "'%s' is no pid", word);
+			return ht_fail_hint(err, HT_USAGE,
+					    HT_HINT_OTHER_PROCESS,
+					    "'%s' is no pid", word);
 		*ret = (pid_t)pid;
 		return HT_OK;
 	}
 	n = pids_named(word, pids);
 	if (!n)
-		return ht_fail(err, HT_GONE, "no process is named '%s'", word);
+		return ht_fail_hint(err, HT_GONE, HT_HINT_OTHER_PROCESS,
+				    "no process is named '%s'", word);
 	if (n == 1) {
 		*ret = pids[0];
 		return HT_OK;

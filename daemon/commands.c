@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/near.h"
 #include "daemon/control_int.h"
 #include "daemon/watches.h"
 #include "schema/alert_json.h"
@@ -77,6 +78,19 @@ static json_t *unknown_json(struct ht_daemon *d)
 	return all;
 }
 
+/* Processes that have waited for their turn for longer than their interval:
+ * agents_max is too small for so many, or their interval too short. */
+static size_t late_processes(struct ht_daemon *d)
+{
+	int64_t now_ns = ht_mono_ns();
+	size_t n = 0;
+
+	HT_EACH_PROCESS (&d->registry, p)
+		n += !p->measuring && p->config &&
+		     now_ns - p->schedule.due_ns > p->config->interval_ns;
+	return n;
+}
+
 static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 			      json_t **ret, struct ht_err *err)
 {
@@ -85,18 +99,21 @@ static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 	(void)arguments;
 	(void)err;
 	*ret = json_pack(
-		"{s:s, s:i, s:o, s:s, s:{s:s, s:I, s:I, s:I}, s:I, s:I, "
+		"{s:s, s:i, s:o, s:s, s:{s:s, s:o, s:I, s:I}, s:I, s:I, s:I, "
 		"s:{s:I, s:I, s:I}, s:f, s:f, s:o, s:o, s:o}",
 		"version", HT_VERSION, "pid", (int)getpid(), "started_at",
 		ht_time_json(d->started_ns), "config",
 		d->config_path ? d->config_path : "", "store", "path",
 		d->config.daemon.store, "bytes",
-		(json_int_t)d->ingest.size_bytes, "samples",
-		(json_int_t)d->ingest.stored, "lost",
+		d->ingest.size_bytes
+			? json_integer((json_int_t)d->ingest.size_bytes)
+			: json_null(), /* not looked at yet */
+		"samples", (json_int_t)d->ingest.stored, "lost",
 		(json_int_t)d->ingest.lost, "targets",
 		(json_int_t)d->config.targets_n, "processes",
-		(json_int_t)ht_registry_count(&d->registry), "agents",
-		"started", (json_int_t)d->supervisor.started, "killed",
+		(json_int_t)ht_registry_count(&d->registry), "late",
+		(json_int_t)late_processes(d), "agents", "started",
+		(json_int_t)d->supervisor.started, "killed",
 		(json_int_t)d->supervisor.killed, "measuring",
 		(json_int_t)d->supervisor.measuring, "loop_lag_ms",
 		(double)d->lag.last_ns / 1e6, "loop_lag_max_ms",
@@ -266,9 +283,9 @@ static enum ht_code do_sample(struct ht_peer *peer, json_t *arguments,
 		return code;
 	p = ht_registry_find(&d->registry, word);
 	if (!p)
-		return ht_fail(err, HT_NODATA,
-			       "no process of target or pid '%.60s' is watched",
-			       word);
+		return ht_fail_hint(
+			err, HT_NODATA, HT_HINT_WATCHED,
+			"no process of target or pid '%.60s' is watched", word);
 	peer->awaits = p;
 	ht_schedule_hurry(&p->schedule, ht_mono_ns());
 	ht_supervisor_pump(&d->supervisor);
@@ -323,22 +340,50 @@ static enum ht_code parse_until(const char *text, int64_t now_ns, int64_t *ret,
 	return HT_OK;
 }
 
+static const char *rule_at(const void *ctx, size_t i)
+{
+	const struct ht_config *c = ctx;
+
+	return i < c->rules_n ? c->rules[i].name : NULL;
+}
+
+/* A silence for a rule that is not there would keep nobody's sleep. A target
+ * may come later. */
+static enum ht_code check_silenced(const struct ht_config *c, const char *rule,
+				   const char *target, struct ht_err *err)
+{
+	char near[HT_NEAR_TEXT];
+
+	if (strlen(rule) >= sizeof(((struct ht_silence *)0)->rule) ||
+	    strlen(target) >= sizeof(((struct ht_silence *)0)->target))
+		return ht_fail(err, HT_USAGE, "a longer name than any can be");
+	for (size_t i = 0; i < c->rules_n; i++) {
+		if (fnmatch(rule, c->rules[i].name, 0) == 0)
+			return HT_OK;
+	}
+	return ht_fail_hint(err, HT_USAGE, HT_HINT_RULES,
+			    "there is no rule '%.60s'%s", rule,
+			    ht_near_text(ht_near(rule, rule_at, c), near));
+}
+
 static enum ht_code do_silence(struct ht_peer *peer, json_t *arguments,
 			       json_t **ret, struct ht_err *err)
 {
 	struct ht_daemon *d = peer->control->daemon;
-	const char *until, *rule = text_of(arguments, "rule");
-	const char *target = text_of(arguments, "target");
+	const char *until, *rule = text_of(arguments, "rule") ?: "*";
+	const char *target = text_of(arguments, "target") ?: "*";
 	const char *comment = text_of(arguments, "comment");
 	struct ht_silence s = {.from_ns = ht_wall_ns()};
 	enum ht_code code = need_text(arguments, "until", &until, err);
 
 	if (code == HT_OK)
 		code = parse_until(until, s.from_ns, &s.until_ns, err);
+	if (code == HT_OK)
+		code = check_silenced(&d->config, rule, target, err);
 	if (code != HT_OK)
 		return code;
-	snprintf(s.rule, sizeof(s.rule), "%s", rule ? rule : "*");
-	snprintf(s.target, sizeof(s.target), "%s", target ? target : "*");
+	snprintf(s.rule, sizeof(s.rule), "%s", rule);
+	snprintf(s.target, sizeof(s.target), "%s", target);
 	snprintf(s.author, sizeof(s.author), "%s", peer->user);
 	snprintf(s.comment, sizeof(s.comment), "%s", comment ? comment : "");
 	code = ht_alerts_silence(&d->alerts, &s, err);

@@ -4,7 +4,6 @@
 #include <ctype.h>
 #include <errno.h>
 #include <ini.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,9 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "common/near.h"
 #include "daemon/config_int.h"
+#include "daemon/listen.h"
 
 #define LINE_MAX_BYTES 1024
 #define PROBLEMS_MAX   100
@@ -26,6 +27,8 @@ struct reading {
 	unsigned line;
 	char section[192]; /* as in the brackets */
 	unsigned section_line;
+	size_t section_problems; /* how many there were when it began */
+	size_t section_places;	 /* where its keys begin in into->places */
 	bool own_sinks; /* the file names sinks: the default one is dropped */
 	bool nowhere;	/* in a section that is not known */
 	struct ht_target_config *target;
@@ -46,10 +49,9 @@ static void *grow(void **v, size_t *n, size_t size)
 }
 #define GROW(v, n) ((__typeof__(v))grow((void **)&(v), &(n), sizeof(*(v))))
 
-static void HT_PRINTF(4, 5) problem(struct reading *r, unsigned line,
-				    const char *key, const char *fmt, ...)
+void ht_config_problem(struct ht_config *c, unsigned line, const char *section,
+		       const char *key, const char *fmt, ...)
 {
-	struct ht_config *c = r->into;
 	struct ht_config_problem *p;
 	va_list ap;
 
@@ -59,51 +61,96 @@ static void HT_PRINTF(4, 5) problem(struct reading *r, unsigned line,
 	if (!p)
 		return;
 	p->line = line;
-	snprintf(p->where, sizeof(p->where), "[%.50s]%s%.40s", r->section,
+	snprintf(p->where, sizeof(p->where), "[%.50s]%s%.40s", section,
 		 key ? " " : "", key ? key : "");
 	va_start(ap, fmt);
 	vsnprintf(p->text, sizeof(p->text), fmt, ap);
 	va_end(ap);
 }
+#define problem(r, line, key, ...)                                             \
+	ht_config_problem((r)->into, (line), (r)->section, (key), __VA_ARGS__)
+
+unsigned ht_config_line(const struct ht_config *c, const char *section,
+			const char *key)
+{
+	for (size_t i = 0; i < c->places_n; i++) {
+		if (strcmp(c->places[i].section, section) == 0 &&
+		    strcmp(c->places[i].key, key) == 0)
+			return c->places[i].line;
+	}
+	return 0;
+}
 
 /* --- sections ------------------------------------------------------------- */
 
+/* What a section lacks as a whole, unless a line of it was wrong already: one
+ * message a cause. */
+static void check_section(struct reading *r)
+{
+	const struct ht_config *c = r->into;
+	struct ht_err err;
+	enum ht_code code = HT_OK;
+
+	if (!r->nowhere && strcmp(r->section, "daemon") == 0 &&
+	    ht_listen_check(c->daemon.metrics, &err) != HT_OK)
+		problem(r, ht_config_line(c, "daemon", "metrics"), "metrics",
+			"%s", err.msg);
+	if (c->problems_n > r->section_problems)
+		return;
+	if (r->target)
+		code = ht_target_config_check(r->target, &err);
+	else if (r->rule)
+		code = ht_rule_check(r->rule, &err);
+	else if (r->sink)
+		code = ht_sink_config_check(r->sink, &err);
+	if (code != HT_OK)
+		problem(r, r->section_line, NULL, "%s", err.msg);
+}
+
 static void end_section(struct reading *r)
 {
-	struct ht_err err;
-
-	if (r->target && ht_target_config_check(r->target, &err) != HT_OK)
-		problem(r, r->section_line, NULL, "%s", err.msg);
-	if (r->rule && ht_rule_check(r->rule, &err) != HT_OK)
-		problem(r, r->section_line, NULL, "%s", err.msg);
-	if (r->sink && r->sink->type == HT_SINK_COMMAND &&
-	    r->sink->command[0] != '/')
-		problem(r, r->section_line, NULL,
-			"a command sink needs command = /PATH/PROGRAM");
-	if (r->sink && r->sink->type == HT_SINK_ALERTMANAGER &&
-	    !r->sink->url[0])
-		problem(r, r->section_line, NULL,
-			"an alertmanager sink needs url = http://HOST:9093");
+	check_section(r);
 	r->target = NULL;
 	r->rule = NULL;
 	r->sink = NULL;
 	r->nowhere = false;
 }
 
-static bool taken(const struct reading *r, const char *kind, const char *name)
+/* Whether the file has this section already; else it is noted. */
+static bool seen_before(struct reading *r)
 {
-	const struct ht_config *c = r->into;
+	struct ht_config *c = r->into;
+	struct ht_config_place *p;
 
-	for (size_t i = 0; *kind == 't' && i < c->targets_n; i++) {
-		if (strcmp(c->targets[i].name, name) == 0)
+	for (size_t i = 0; i < c->places_n; i++) {
+		if (!c->places[i].key[0] &&
+		    strcmp(c->places[i].section, r->section) == 0)
 			return true;
 	}
-	for (size_t i = 0; *kind == 's' && r->own_sinks && i < c->sinks_n;
-	     i++) {
-		if (strcmp(c->sinks[i].name, name) == 0)
-			return true;
-	}
+	p = GROW(c->places, c->places_n);
+	if (p)
+		snprintf(p->section, sizeof(p->section), "%.90s", r->section);
+	r->section_places = c->places_n;
 	return false;
+}
+
+/* The line of this section that gave the key already, 0: none; then noted. */
+static unsigned given_before(struct reading *r, const char *key)
+{
+	struct ht_config *c = r->into;
+	struct ht_config_place *p;
+
+	for (size_t i = r->section_places; i < c->places_n; i++) {
+		if (strcmp(c->places[i].key, key) == 0)
+			return c->places[i].line;
+	}
+	p = GROW(c->places, c->places_n);
+	if (!p)
+		return 0;
+	snprintf(p->section, sizeof(p->section), "%.90s", r->section);
+	snprintf(p->key, sizeof(p->key), "%.39s", key);
+	p->line = r->line;
+	return 0;
 }
 
 static void begin_target(struct reading *r, const char *name)
@@ -157,7 +204,7 @@ static void begin_sink(struct reading *r, const char *name)
 	r->sink->line = r->line;
 }
 
-static bool name_allowed(const char *name)
+bool ht_config_name_allowed(const char *name)
 {
 	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz"
 				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@:-");
@@ -165,46 +212,65 @@ static bool name_allowed(const char *name)
 	return n > 0 && n < 64 && name[n] == '\0';
 }
 
+static const struct {
+	const char *kind;
+	void (*begin)(struct reading *r, const char *name); /* NULL: no name */
+} kinds[] = {{"daemon", NULL},
+	     {"defaults", NULL},
+	     {"target", begin_target},
+	     {"rule", begin_rule},
+	     {"sink", begin_sink}};
+#define KINDS (sizeof(kinds) / sizeof(*kinds))
+
+static const char *kind_at(const void *ctx, size_t i)
+{
+	(void)ctx;
+	return i < KINDS ? kinds[i].kind : NULL;
+}
+
+static void begin_kind(struct reading *r, size_t kind, const char *name,
+		       int words)
+{
+	const char *what = kinds[kind].kind;
+
+	if (kinds[kind].begin && (words != 2 || !ht_config_name_allowed(name)))
+		problem(r, r->line, NULL,
+			"write [%s NAME] with letters, digits and _.@:- in "
+			"NAME",
+			what);
+	else if (!kinds[kind].begin && words != 1)
+		problem(r, r->line, NULL, "write [%s], without a name", what);
+	else if (seen_before(r))
+		problem(r, r->line, NULL,
+			"is there twice: rename one, or put their lines "
+			"together");
+	else
+		r->nowhere = false;
+	if (!r->nowhere && kinds[kind].begin)
+		kinds[kind].begin(r, name);
+	else if (!r->nowhere && strcmp(what, "defaults") == 0 &&
+		 r->into->targets_n)
+		problem(r, r->line, NULL, "must come before the first target");
+}
+
 static void begin_section(struct reading *r)
 {
-	static const struct {
-		const char *kind;
-		void (*begin)(struct reading *r, const char *name);
-	} kinds[] = {{"target", begin_target},
-		     {"rule", begin_rule},
-		     {"sink", begin_sink}};
-	char kind[16] = "", name[128] = "";
+	char kind[16] = "", name[128] = "", near[HT_NEAR_TEXT];
 	int words = sscanf(r->section, "%15s %127s", kind, name);
 
 	r->section_line = r->line;
-	if (words == 1 &&
-	    (strcmp(kind, "daemon") == 0 || strcmp(kind, "defaults") == 0)) {
-		if (*kind == 'd' && kind[1] == 'e' && r->into->targets_n)
-			problem(r, r->line, NULL,
-				"must come before the first target");
-		return;
-	}
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+	r->section_problems = r->into->problems_n;
+	r->nowhere = true;
+	for (size_t i = 0; i < KINDS; i++) {
 		if (strcmp(kind, kinds[i].kind) != 0)
 			continue;
-		r->nowhere = true;
-		if (words != 2 || !name_allowed(name)) {
-			problem(r, r->line, NULL,
-				"write [%s NAME] with letters, digits and "
-				"_.@:- in NAME",
-				kind);
-		} else if (taken(r, kind, name)) {
-			problem(r, r->line, NULL, "is there twice: rename one");
-		} else {
-			r->nowhere = false;
-			kinds[i].begin(r, name);
-		}
+		begin_kind(r, i, name, words);
 		return;
 	}
-	r->nowhere = true;
 	problem(r, r->line, NULL,
-		"no such section: daemon, defaults, target NAME, rule NAME, "
-		"sink NAME");
+		"no such section%s: daemon, defaults, target NAME, rule NAME, "
+		"sink NAME",
+		ht_near_text(ht_near(kind, kind_at, NULL), near));
 }
 
 /* --- keys ------------------------------------------------------------------
@@ -230,20 +296,53 @@ static enum ht_code set_key(struct reading *r, const char *key,
 		       "before any section: begin with [daemon]");
 }
 
+static const char *rule_key_at(const void *ctx, size_t i)
+{
+	(void)ctx;
+	return ht_rule_key(i);
+}
+
+/* The key that was meant in this section. */
+static const char *near_key(const struct reading *r, const char *key)
+{
+	static const struct ht_key_table *const target[] = {&ht_selector_keys,
+							    &ht_defaults_keys},
+						*const sink[] = {&ht_sink_keys},
+						*const daemon[] = {
+							&ht_daemon_keys};
+
+	if (r->target)
+		return ht_keys_near(target, 2, key);
+	if (r->rule)
+		return ht_near(key, rule_key_at, NULL);
+	if (r->sink)
+		return ht_keys_near(sink, 1, key);
+	return strcmp(r->section, "daemon") == 0
+		       ? ht_keys_near(daemon, 1, key)
+		       : ht_keys_near(target + 1, 1, key);
+}
+
 static int on_key(void *user, const char *section, const char *key,
 		  const char *value)
 {
 	struct reading *r = user;
 	struct ht_err err;
 	enum ht_code code;
+	unsigned before;
+	char near[HT_NEAR_TEXT];
 
 	(void)section; /* on_line has seen it already */
 	if (r->nowhere)
 		return 1;
 	code = set_key(r, key, value, &err);
+	before = code == HT_USAGE ? 0 : given_before(r, key);
 	if (code == HT_USAGE)
 		problem(r, r->line, key,
-			"no such key here: see heaptided.conf(5)");
+			"no such key here%s: see heaptided.conf(5)",
+			ht_near_text(near_key(r, key), near));
+	else if (before)
+		problem(r, r->line, key,
+			"is given twice: line %u has it already", before);
 	else if (code != HT_OK)
 		problem(r, r->line, key, "%s", err.msg);
 	return 1;
@@ -344,6 +443,16 @@ static int by_line(const void *a, const void *b)
 	return (p->line > q->line) - (p->line < q->line);
 }
 
+enum ht_code ht_config_verdict(struct ht_config *c, struct ht_err *err)
+{
+	if (c->problems_n == 0)
+		return HT_OK;
+	qsort(c->problems, c->problems_n, sizeof(*c->problems), by_line);
+	return ht_fail_hint(
+		err, HT_CONFIG, HT_HINT_CHECK, "%s:%u: %.80s: %.120s", c->path,
+		c->problems[0].line, c->problems[0].where, c->problems[0].text);
+}
+
 static enum ht_code open_file(const char *path, FILE **ret, struct ht_err *err)
 {
 	HT_AUTO_FD int fd = -1;
@@ -382,14 +491,7 @@ enum ht_code ht_config_load(const char *path, struct ht_config *c,
 	if (bad && c->problems_n == 0)
 		problem(&r, bad > 0 ? (unsigned)bad : 0, NULL,
 			"is no line of a configuration file");
-	if (c->problems_n > 1)
-		qsort(c->problems, c->problems_n, sizeof(*c->problems),
-		      by_line);
-	if (c->problems_n)
-		return ht_fail(err, HT_CONFIG, "%s:%u: %.80s: %.120s", path,
-			       c->problems[0].line, c->problems[0].where,
-			       c->problems[0].text);
-	return HT_OK;
+	return ht_config_verdict(c, err);
 }
 
 void ht_config_fini(struct ht_config *c)
@@ -399,90 +501,9 @@ void ht_config_fini(struct ht_config *c)
 	free(c->targets);
 	free(c->rules);
 	free(c->sinks);
+	free(c->places);
 	free(c->problems);
 	*c = (struct ht_config){0};
-}
-
-/* --- targets ----------------------------------------------------------------
- */
-
-enum ht_code ht_target_config_init(const struct ht_config *c, const char *name,
-				   struct ht_target_config *ret,
-				   struct ht_err *err)
-{
-	if (!name_allowed(name))
-		return ht_fail(
-			err, HT_CONFIG,
-			"'%.60s' is no name for a target: letters, digits "
-			"and _.@:- please",
-			name);
-	*ret = c->defaults;
-	snprintf(ret->name, sizeof(ret->name), "%s", name);
-	return HT_OK;
-}
-
-static enum ht_code look_up_user(struct ht_selectors *s, struct ht_err *err)
-{
-	char *end;
-	unsigned long uid = strtoul(s->user, &end, 10);
-	const struct passwd *found;
-
-	if (end != s->user && !*end) {
-		s->uid = uid;
-		return HT_OK;
-	}
-	found = getpwnam(s->user);
-	if (!found)
-		return ht_fail(err, HT_CONFIG, "there is no user '%s'",
-			       s->user);
-	s->uid = found->pw_uid;
-	return HT_OK;
-}
-
-static enum ht_code compile_cmdline(struct ht_selectors *s, struct ht_err *err)
-{
-	ht_pattern_free(s->pattern);
-	s->pattern = NULL;
-	return *s->cmdline ? ht_pattern_compile(s->cmdline, &s->pattern, err)
-			   : HT_OK;
-}
-
-enum ht_code ht_target_config_set(struct ht_target_config *t, const char *key,
-				  const char *value, struct ht_err *err)
-{
-	enum ht_code code = ht_key_set(&ht_selector_keys, t, key, value, err);
-
-	if (code == HT_USAGE) {
-		code = ht_key_set(&ht_defaults_keys, t, key, value, err);
-		if (code == HT_USAGE)
-			return ht_fail(err, HT_USAGE,
-				       "a target has no key '%.40s'", key);
-		return code;
-	}
-	if (code == HT_OK && strcmp(key, "user") == 0)
-		code = look_up_user(&t->select, err);
-	if (code == HT_OK && strcmp(key, "cmdline") == 0)
-		code = compile_cmdline(&t->select, err);
-	return code;
-}
-
-enum ht_code ht_target_config_check(const struct ht_target_config *t,
-				    struct ht_err *err)
-{
-	const struct ht_selectors *s = &t->select;
-
-	if (!s->pid && !s->name[0] && !s->exe[0] && !s->cmdline[0] &&
-	    !s->unit[0] && !s->cgroup[0] && !s->user[0])
-		return ht_fail(err, HT_CONFIG,
-			       "selects no process: give it one of pid, name, "
-			       "exe, cmdline, unit, cgroup, user");
-	return HT_OK;
-}
-
-void ht_target_config_fini(struct ht_target_config *t)
-{
-	ht_pattern_free(t->select.pattern);
-	t->select.pattern = NULL;
 }
 
 void ht_config_keys(void (*each)(void *ctx, const char *section,

@@ -76,6 +76,12 @@ struct ht_config_problem {
 	char text[300];
 };
 
+/* Where a key stands: for what is given twice, and for --check. */
+struct ht_config_place {
+	char section[96], key[40];
+	unsigned line;
+};
+
 struct ht_config {
 	char path[256];
 	struct ht_daemon_config daemon;
@@ -86,6 +92,8 @@ struct ht_config {
 	size_t rules_n;
 	struct ht_sink_config *sinks;
 	size_t sinks_n;
+	struct ht_config_place *places;
+	size_t places_n;
 	struct ht_config_problem *problems;
 	size_t problems_n;
 };
@@ -101,6 +109,12 @@ void ht_config_fini(struct ht_config *c);
  * whatever is returned. */
 enum ht_code ht_config_load(const char *path, struct ht_config *c,
 			    struct ht_err *err) HT_MUST_CHECK;
+
+/* What a start would meet, for --check: the store's folder, sockets, groups,
+ * programs, globs that concern nothing. Adds to c->problems; HT_CONFIG: err has
+ * the first. A start goes on all the same where it can. */
+enum ht_code ht_config_check(struct ht_config *c,
+			     struct ht_err *err) HT_MUST_CHECK;
 
 /* A target outside the file (the CLI's `watch`): c's defaults, then keys. */
 enum ht_code ht_target_config_init(const struct ht_config *c, const char *name,

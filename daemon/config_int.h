@@ -31,6 +31,25 @@ struct ht_key_table {
 	size_t n;
 };
 
+/* Adds a problem of the key (NULL: of the section as a whole). */
+void ht_config_problem(struct ht_config *c, unsigned line, const char *section,
+		       const char *key, const char *fmt, ...) HT_PRINTF(5, 6);
+/* A target's, rule's or sink's name. */
+bool ht_config_name_allowed(const char *name);
+/* Where a key was given; 0: nowhere. */
+unsigned ht_config_line(const struct ht_config *c, const char *section,
+			const char *key);
+/* HT_CONFIG with the first of c's problems, in the order of their lines. */
+enum ht_code ht_config_verdict(struct ht_config *c, struct ht_err *err);
+
+/* A sink's command or URL by itself; the metrics' address as written. */
+enum ht_code ht_sink_config_check(const struct ht_sink_config *s,
+				  struct ht_err *err) HT_MUST_CHECK;
+
+/* The key of these tables (n of them) that was meant; NULL: none. */
+const char *ht_keys_near(const struct ht_key_table *const *tables, size_t n,
+			 const char *key);
+
 extern const struct ht_key_table ht_daemon_keys, ht_selector_keys,
 	ht_defaults_keys, ht_sink_keys;
 

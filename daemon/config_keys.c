@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/near.h"
 #include "common/size.h"
 #include "daemon/config_int.h"
 
@@ -213,10 +214,15 @@ static enum ht_code set_ratio(const struct ht_key *k, double *to, const char *v,
 	return HT_OK;
 }
 
+static const char *choice_at(const void *ctx, size_t i)
+{
+	return ((const char *const *)ctx)[i]; /* NULL at the end */
+}
+
 static enum ht_code set_choice(const struct ht_key *k, size_t *to,
 			       const char *v, struct ht_err *err)
 {
-	char all[120] = "";
+	char all[120] = "", near[HT_NEAR_TEXT];
 
 	for (size_t i = 0; k->choices[i]; i++) {
 		if (strcmp(v, k->choices[i]) == 0) {
@@ -226,7 +232,8 @@ static enum ht_code set_choice(const struct ht_key *k, size_t *to,
 		snprintf(all + strlen(all), sizeof(all) - strlen(all), "%s%s",
 			 i ? ", " : "", k->choices[i]);
 	}
-	return ht_fail(err, HT_CONFIG, "'%.40s' is none of: %s", v, all);
+	return ht_fail(err, HT_CONFIG, "'%.40s' is none of: %s%s", v, all,
+		       ht_near_text(ht_near(v, choice_at, k->choices), near));
 }
 
 static enum ht_code set_bool(bool *to, const char *v, struct ht_err *err)
@@ -259,6 +266,31 @@ static enum ht_code set(const struct ht_key *k, void *to, const char *v,
 		return set_bool(to, v, err);
 	}
 	return ht_fail(err, HT_BUG, "key %s has no type", k->name);
+}
+
+struct key_tables {
+	const struct ht_key_table *const *v;
+	size_t n;
+};
+
+static const char *key_at(const void *ctx, size_t i)
+{
+	const struct key_tables *t = ctx;
+
+	for (size_t k = 0; k < t->n; k++) {
+		if (i < t->v[k]->n)
+			return t->v[k]->keys[i].name;
+		i -= t->v[k]->n;
+	}
+	return NULL;
+}
+
+const char *ht_keys_near(const struct ht_key_table *const *tables, size_t n,
+			 const char *key)
+{
+	const struct key_tables all = {tables, n};
+
+	return ht_near(key, key_at, &all);
 }
 
 enum ht_code ht_key_set(const struct ht_key_table *t, void *into,

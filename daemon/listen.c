@@ -14,8 +14,9 @@
 #include "common/cleanup.h"
 #include "common/file.h"
 
-#define BACKLOG	     64
-#define SOCKET_FLAGS (SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
+#define BACKLOG		64
+#define SOCKET_PATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
+#define SOCKET_FLAGS	(SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
 
 static bool somebody_listens(const struct sockaddr_un *at)
 {
@@ -117,16 +118,17 @@ static int listen_on(const struct addrinfo *a)
 	return ht_take_fd(&fd);
 }
 
-enum ht_code ht_listen_tcp(const char *address, int *ret, struct ht_err *err)
+/* *ret: to be freed by freeaddrinfo(). */
+static enum ht_code resolve(const char *address, struct addrinfo **ret,
+			    struct ht_err *err)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
 				       .ai_flags = AI_PASSIVE | AI_NUMERICHOST |
 						   AI_NUMERICSERV};
-	struct addrinfo *found = NULL;
 	char host[128];
 	const char *colon = strrchr(address, ':');
 	size_t n;
-	int fd, bad;
+	int bad;
 
 	if (!colon || (size_t)(colon - address) >= sizeof(host))
 		return ht_fail(err, HT_CONFIG,
@@ -137,10 +139,41 @@ enum ht_code ht_listen_tcp(const char *address, int *ret, struct ht_err *err)
 		snprintf(host, sizeof(host), "%.*s", (int)n - 2, address + 1);
 	else
 		snprintf(host, sizeof(host), "%.*s", (int)n, address);
-	bad = getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, &found);
+	bad = getaddrinfo(host[0] ? host : NULL, colon + 1, &hints, ret);
 	if (bad)
 		return ht_fail(err, HT_CONFIG, "address '%s': %s", address,
 			       gai_strerror(bad));
+	return HT_OK;
+}
+
+enum ht_code ht_listen_check(const char *where, struct ht_err *err)
+{
+	struct addrinfo *found = NULL;
+	enum ht_code code;
+
+	if (strcmp(where, "none") == 0)
+		return HT_OK;
+	if (strncmp(where, "unix:", 5) == 0) {
+		if (where[5] == '/' && strlen(where + 5) < SOCKET_PATH_MAX)
+			return HT_OK;
+		return ht_fail(err, HT_CONFIG,
+			       "'%s' is no unix:/PATH of less than %zu bytes",
+			       where, SOCKET_PATH_MAX);
+	}
+	code = resolve(where, &found, err);
+	if (code == HT_OK)
+		freeaddrinfo(found);
+	return code;
+}
+
+enum ht_code ht_listen_tcp(const char *address, int *ret, struct ht_err *err)
+{
+	struct addrinfo *found = NULL;
+	enum ht_code code = resolve(address, &found, err);
+	int fd;
+
+	if (code != HT_OK)
+		return code;
 	fd = listen_on(found);
 	freeaddrinfo(found);
 	if (fd < 0)

@@ -14,6 +14,10 @@ enum ht_code ht_listen_unix(const char *path, mode_t mode, const char *group,
 			    int *ret, struct ht_err *err) HT_MUST_CHECK;
 /* Removes the socket file at the end; nothing else that lies there by now. */
 void ht_listen_end(const char *path);
+/* The same as written, or "unix:PATH" or "none": whether it is an address,
+ * nothing is opened. HT_CONFIG. */
+enum ht_code ht_listen_check(const char *where,
+			     struct ht_err *err) HT_MUST_CHECK;
 /* "127.0.0.1:9748", "[::1]:9748", ":9748" (all addresses) */
 enum ht_code ht_listen_tcp(const char *address, int *ret,
 			   struct ht_err *err) HT_MUST_CHECK;

@@ -62,12 +62,19 @@ static const struct argp parser = {
 	       "heaptided.conf(5).",
 };
 
+static const char *plural(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static int check(const char *path)
 {
 	HT_AUTO_CONFIG struct ht_config c;
 	struct ht_err err;
 	enum ht_code code = ht_config_load(path, &c, &err);
 
+	if (code == HT_OK || c.problems_n)
+		code = ht_config_check(&c, &err);
 	for (size_t i = 0; i < c.problems_n; i++)
 		fprintf(stderr, "%s:%u: %s: %s\n", path, c.problems[i].line,
 			c.problems[i].where, c.problems[i].text);
@@ -76,8 +83,9 @@ static int check(const char *path)
 			fprintf(stderr, "heaptided: %s\n", err.msg);
 		return ht_code_exit_status(code);
 	}
-	printf("%s: configuration OK: %zu targets, %zu rules, %zu sinks\n",
-	       path, c.targets_n, c.rules_n, c.sinks_n);
+	printf("%s: configuration OK: %zu target%s, %zu rule%s, %zu sink%s\n",
+	       path, c.targets_n, plural(c.targets_n), c.rules_n,
+	       plural(c.rules_n), c.sinks_n, plural(c.sinks_n));
 	return 0;
 }
 

@@ -13,7 +13,8 @@
 
 enum { HAVE_UID = 1, HAVE_CMDLINE = 2, HAVE_EXE = 4, HAVE_CGROUP = 8 };
 
-#define PF_KTHREAD 0x00200000u /* include/linux/sched.h; stat's 9th field */
+#define FOREFATHERS_MAX 16
+#define PF_KTHREAD	0x00200000u /* include/linux/sched.h; stat's 9th field */
 
 /* At most len - 1 bytes and a NUL; what was read, or -1. */
 static ssize_t read_file(pid_t pid, const char *name, char *to, size_t len)
@@ -40,6 +41,8 @@ enum ht_code ht_proc_read(pid_t pid, struct ht_proc *ret, struct ht_err *err)
 	char stat[1024];
 	char *open, *close, state;
 	unsigned flags;
+	int parent;
+	long threads;
 	unsigned long long start;
 
 	if (read_file(pid, "stat", stat, sizeof(stat)) <= 0)
@@ -49,16 +52,18 @@ enum ht_code ht_proc_read(pid_t pid, struct ht_proc *ret, struct ht_err *err)
 	close = strrchr(stat, ')');
 	if (!open || !close ||
 	    sscanf(close + 1,
-		   " %c %*d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d "
-		   "%*d %*d %*d %*d %*d %llu",
-		   &state, &flags, &start) != 3)
+		   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d "
+		   "%*d %*d %*d %ld %*d %llu",
+		   &state, &parent, &flags, &threads, &start) != 5)
 		return ht_fail(err, HT_SYS, "/proc/%d/stat is not as expected",
 			       (int)pid);
 	/* members read on demand stay as they are: have == 0 says so */
 	ret->pid = pid;
 	ret->start_ticks = start;
 	ret->kernel = (flags & PF_KTHREAD) != 0;
-	ret->zombie = state == 'Z' || state == 'X';
+	/* a leader may end before its other threads */
+	ret->zombie = (state == 'Z' || state == 'X') && threads < 2;
+	ret->parent = parent;
 	ret->have = 0;
 	*close = '\0';
 	snprintf(ret->comm, sizeof(ret->comm), "%s", open + 1);
@@ -70,16 +75,47 @@ void ht_proc_need_uid(struct ht_proc *p)
 	char status[2048];
 	const char *line;
 	unsigned long real, effective;
+	int tracer;
 
 	if (p->have & HAVE_UID)
 		return;
 	p->have |= HAVE_UID;
 	p->uid = UINT64_MAX;
+	p->tracer = 0;
 	if (read_file(p->pid, "status", status, sizeof(status)) <= 0)
 		return;
 	line = strstr(status, "\nUid:");
 	if (line && sscanf(line, "\nUid: %lu %lu", &real, &effective) == 2)
 		p->uid = effective;
+	line = strstr(status, "\nTracerPid:");
+	if (line && sscanf(line, "\nTracerPid: %d", &tracer) == 1)
+		p->tracer = tracer;
+}
+
+/* Whether one of its forefathers is this very process. */
+static bool descends_from_us(pid_t pid)
+{
+	struct ht_proc p;
+
+	for (int i = 0; i < FOREFATHERS_MAX && pid > 1; i++) {
+		if (pid == getpid())
+			return true;
+		if (ht_proc_read(pid, &p, NULL) != HT_OK)
+			return false;
+		pid = p.parent;
+	}
+	return false;
+}
+
+bool ht_proc_is_helper(struct ht_proc *p)
+{
+	if (p->parent > 1 && descends_from_us(p->parent))
+		return true;
+	ht_proc_need_uid(p);
+	if (p->tracer > 1 && descends_from_us(p->tracer))
+		return true;
+	return p->parent <= 1 && p->uid == geteuid() &&
+	       strcmp(p->comm, "heaptide-agent") == 0;
 }
 
 void ht_proc_need_cmdline(struct ht_proc *p)

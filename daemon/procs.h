@@ -28,11 +28,13 @@ struct ht_proc {
 	pid_t pid;
 	uint64_t start_ticks;
 	char comm[64];
+	pid_t parent;
 	bool kernel; /* a kernel thread */
-	bool zombie;
+	bool zombie; /* all of it: a leader may end before its threads */
 	/* read on demand by the functions below */
 	unsigned have;
 	uint64_t uid;	    /* effective */
+	pid_t tracer;	    /* read with uid; 0: none */
 	char cmdline[4096]; /* blanks between arguments */
 	char argv0[256];
 	char exe[256]; /* empty: not allowed to know */
@@ -47,6 +49,10 @@ void ht_proc_need_uid(struct ht_proc *p);
 void ht_proc_need_cmdline(struct ht_proc *p);
 void ht_proc_need_exe(struct ht_proc *p);
 void ht_proc_need_cgroup(struct ht_proc *p);
+/* A new process that is our own doing: a descendant of this process (an agent,
+ * its layout role, a sink's command), an agent that outlived its parent, or one
+ * that an agent of ours made and traces (the copy of snapshot mode). */
+bool ht_proc_is_helper(struct ht_proc *p);
 
 struct ht_procs; /* opaque */
 

@@ -198,7 +198,7 @@ static void on_seen(void *ctx, struct ht_proc *proc, bool changed)
 	}
 	if (p)
 		snprintf(p->comm, sizeof(p->comm), "%s", proc->comm);
-	else if (t)
+	else if (t && !ht_proc_is_helper(proc))
 		adopt(r, t, proc, match == HT_MATCH_MAYBE);
 }
 

@@ -17,6 +17,8 @@ void ht_schedule_init(struct ht_schedule *s, int64_t now_ns)
 
 void ht_schedule_begin(struct ht_schedule *s, int64_t now_ns)
 {
+	if (now_ns > s->due_ns)
+		s->waited_ns = now_ns - s->due_ns;
 	s->begun_ns = now_ns;
 }
 
@@ -85,6 +87,7 @@ void ht_schedule_end(struct ht_schedule *s, const struct ht_target_config *t,
 	s->free_ns = now_ns + (int64_t)((double)pause_ns / t->stop_cap);
 	count(s, now_ns, (double)pause_ns / 1e9);
 	s->failures = code == HT_OK ? 0 : s->failures + 1;
+	s->waited_ns = 0;
 	s->state = HT_SCHEDULE_OK;
 	if (hopeless(code)) {
 		s->state = HT_SCHEDULE_REFUSED;
@@ -107,12 +110,16 @@ double ht_schedule_gap(const struct ht_schedule *s,
 		       const struct ht_target_config *t, int64_t measured_ns,
 		       int64_t now_ns)
 {
-	int64_t since_ns = capped_until_ns(s);
+	int64_t since_ns = capped_until_ns(s), tried_ns = now_ns;
 
 	if (since_ns < measured_ns)
 		since_ns = measured_ns;
-	return now_ns > since_ns
-		       ? (double)(now_ns - since_ns) / (double)t->interval_ns
+	/* what waits for its turn was not tried */
+	if (s->begun_ns <= s->ended_ns && tried_ns > s->due_ns)
+		tried_ns = s->due_ns;
+	tried_ns -= s->waited_ns;
+	return tried_ns > since_ns
+		       ? (double)(tried_ns - since_ns) / (double)t->interval_ns
 		       : 0;
 }
 

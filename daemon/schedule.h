@@ -29,6 +29,7 @@ struct ht_schedule {
 	int64_t ended_ns;  /* 0: none yet */
 	int64_t free_ns;   /* the stop cap allows no pause before */
 	int64_t rest_ns;   /* the processor cap wants no sample before */
+	int64_t waited_ns; /* of the one that runs: due, but not its turn */
 	uint32_t failures; /* in a row */
 	/* stop ratio over the last 10 to 20 minutes */
 	double stopped_s, watched_s;
@@ -48,7 +49,8 @@ void ht_schedule_hurry(struct ht_schedule *s, int64_t now_ns);
 /* Stopped time / wall time, lately. */
 double ht_schedule_stop_ratio(const struct ht_schedule *s, int64_t now_ns);
 /* Intervals in which a sample could have succeeded since the last one that did,
- * at measured_ns: what a cap forbids is not missing. */
+ * at measured_ns: what a cap forbids is not missing, nor what waits for its
+ * turn behind others. */
 double ht_schedule_gap(const struct ht_schedule *s,
 		       const struct ht_target_config *t, int64_t measured_ns,
 		       int64_t now_ns);

@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/near.h"
 #include "common/system.h"
 #include "daemon/daemon.h"
 
@@ -55,6 +56,8 @@ enum ht_code ht_watch_parse(const struct ht_config *c, const char *name,
 	if (code == HT_OK)
 		code = ht_target_config_check(&t, err);
 	if (code != HT_OK) {
+		if (code == HT_CONFIG) /* no line of a file is meant */
+			ht_err_advise(err, HT_HINT_WATCH_HELP);
 		ht_target_config_fini(&t);
 		return code;
 	}
@@ -149,10 +152,8 @@ enum ht_code ht_watch_add(struct ht_daemon *d, struct ht_target_config *t,
 	enum ht_code code;
 
 	if (find(&d->config, t->name)) {
-		code = ht_fail(err, HT_REFUSED,
-			       "there is a target '%s' already: unwatch it, or "
-			       "take another name",
-			       t->name);
+		code = ht_fail_hint(err, HT_REFUSED, HT_HINT_TARGET_NAME,
+				    "there is a target '%s' already", t->name);
 		ht_target_config_fini(t);
 		return code;
 	}
@@ -163,20 +164,34 @@ enum ht_code ht_watch_add(struct ht_daemon *d, struct ht_target_config *t,
 	return code;
 }
 
+static const char *target_at(const void *ctx, size_t i)
+{
+	const struct ht_config *c = ctx;
+
+	return i < c->targets_n ? c->targets[i].name : NULL;
+}
+
+static const char *near_target(const struct ht_config *c, const char *name,
+			       char out[HT_NEAR_TEXT])
+{
+	return ht_near_text(ht_near(name, target_at, c), out);
+}
+
 enum ht_code ht_watch_remove(struct ht_daemon *d, const char *name,
 			     struct ht_err *err)
 {
 	struct ht_config *c = &d->config;
 	struct ht_target_config *t = find(c, name);
+	char near[HT_NEAR_TEXT];
 
 	if (!t)
-		return ht_fail(err, HT_NODATA, "there is no target '%.60s'",
-			       name);
+		return ht_fail_hint(err, HT_NODATA, HT_HINT_WATCHED,
+				    "there is no target '%.60s'%s", name,
+				    near_target(c, name, near));
 	if (t->line)
-		return ht_fail(err, HT_REFUSED,
-			       "target '%s' is in %s, line %u: remove it there "
-			       "and reload",
-			       name, c->path, t->line);
+		return ht_fail_hint(err, HT_REFUSED, HT_HINT_TARGET_FILE,
+				    "target '%s' is in %s, line %u", name,
+				    c->path, t->line);
 	ht_target_config_fini(t);
 	memmove(t, t + 1,
 		(size_t)(c->targets + c->targets_n - (t + 1)) * sizeof(*t));

@@ -35,7 +35,7 @@
 #define HT_CONTROL_COMMANDS(C)                                                 \
 	C(status, "",                                                          \
 	  "{version, pid, started_at, config, store, targets, "                \
-	  "processes, agents, loop_lag_ms, sinks, trouble}")                   \
+	  "processes, late, agents, loop_lag_ms, sinks, trouble, unknown}")    \
 	C(ls, "target?", "{targets: [row]}")                                   \
 	C(watch,                                                               \
 	  "target, one of pid (number), name, exe, cmdline, unit, "            \

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/self/privilege.h"
+#include "agent/memory/foreign.h"
 #include "common/cleanup.h"
 
 void ht_build_id_text(const struct ht_facts *f,
@@ -20,32 +20,28 @@ void ht_build_id_text(const struct ht_facts *f,
 		snprintf(out + 2 * i, 3, "%02x", f->build_id[i]);
 }
 
-static int open_file(const char *path)
+/* A path that the target named, below its root (0: ours), or one of ours. */
+static int open_file(pid_t pid, const char *path)
 {
-	int fd = ht_privilege_open_plain(path, O_NONBLOCK | O_NOCTTY);
-	struct stat st;
-
-	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
+	return ht_foreign_open(
+		&(struct ht_foreign){.pid = pid, .path = path, .plain = true});
 }
 
-static int by_build_id(const char *root, const char *id)
+static int by_build_id(pid_t pid, const char *id)
 {
 	char path[PATH_MAX];
 
-	snprintf(path, sizeof(path), "%s/usr/lib/debug/.build-id/%.2s/%s.debug",
-		 root, id, id + 2);
-	return open_file(path);
+	snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%.2s/%s.debug",
+		 id, id + 2);
+	return open_file(pid, path);
 }
 
-/* debuginfod-find leaves what it fetched here. */
+/* debuginfod-find leaves what it fetched here. The agent's file gives it rights
+ * that its caller has not: no word of the environment counts then. */
 static int by_debuginfod(const char *id)
 {
-	const char *dir = getenv("DEBUGINFOD_CACHE_PATH");
-	const char *home = getenv("HOME");
+	const char *dir = secure_getenv("DEBUGINFOD_CACHE_PATH");
+	const char *home = secure_getenv("HOME");
 	char path[PATH_MAX];
 
 	if (dir)
@@ -54,11 +50,11 @@ static int by_debuginfod(const char *id)
 		snprintf(path, sizeof(path),
 			 "%s/.cache/debuginfod_client/%s/debuginfo",
 			 home ? home : "/root", id);
-	return open_file(path);
+	return open_file(0, path);
 }
 
 /* The three places that gdb looks at too. */
-static int by_debuglink(const char *root, const char *path, const char *link)
+static int by_debuglink(pid_t pid, const char *path, const char *link)
 {
 	static const struct {
 		const char *before, *behind;
@@ -70,28 +66,26 @@ static int by_debuglink(const char *root, const char *path, const char *link)
 	if (strchr(link, '/'))
 		return -1;
 	for (size_t i = 0; i < 3 && fd < 0; i++) {
-		snprintf(full, sizeof(full), "%s%s%.*s%s/%s", root,
-			 forms[i].before, dir, path, forms[i].behind, link);
-		fd = open_file(full);
+		snprintf(full, sizeof(full), "%s%.*s%s/%s", forms[i].before,
+			 dir, path, forms[i].behind, link);
+		fd = open_file(pid, full);
 	}
 	return fd;
 }
 
 int ht_debugfile_open(pid_t pid, const char *path, const struct ht_facts *f)
 {
-	char id[2 * HT_BUILD_ID_MAX + 1], root[40] = "";
+	char id[2 * HT_BUILD_ID_MAX + 1];
 	int fd = -1;
 
 	ht_build_id_text(f, id);
-	if (pid > 0)
-		snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
 	if (f->build_id_len > 1)
-		fd = by_build_id("", id);
+		fd = by_build_id(0, id);
 	if (fd < 0 && f->build_id_len > 1 && pid > 0)
-		fd = by_build_id(root, id);
+		fd = by_build_id(pid, id);
 	if (fd < 0 && f->build_id_len > 1)
 		fd = by_debuginfod(id);
 	if (fd < 0 && f->debuglink[0])
-		fd = by_debuglink(root, path, f->debuglink);
+		fd = by_debuglink(pid, path, f->debuglink);
 	return fd;
 }

@@ -9,9 +9,11 @@
 #include "agent/libc/facts_scan.h"
 #include "agent/memory/page.h"
 
-#define LAST_FD	     252u /* bin 127 takes no size: always linked to itself */
-#define THREADS_SANE (UINT64_C(1) << 22)
-#define N_MMAPS_MAX  0x10000u
+#define LAST_FD		  252u /* bin 127 takes no size: always linked to itself */
+#define THREADS_SANE	  (UINT64_C(1) << 22)
+#define N_MMAPS_MAX	  0x10000u
+#define TCACHE_SMALL_BINS 64u
+#define TCACHE_MAX_SANE	  (UINT64_C(1) << 30)
 
 static uint64_t value(const uint8_t *image, struct ht_place at)
 {
@@ -28,6 +30,9 @@ static bool is_arena(const struct ht_elf *e, uint64_t at,
 		     const struct ht_layout_row *row)
 {
 	const uint8_t *image = ht_elf_at(e, at, row->size);
+	/* 2.23 put attached_threads where 2.17 has system_mem, which is a page
+	 * at least: each would fit the other but for that. */
+	uint64_t threads_sane = row->from == 23 ? HT_PAGE_SIZE : THREADS_SANE;
 	uint64_t next, top, system;
 
 	if (!image)
@@ -38,10 +43,11 @@ static bool is_arena(const struct ht_elf *e, uint64_t at,
 	return value(image, row->at[HT_P_ARENA_MUTEX]) <= 2 &&
 	       value(image, row->at[HT_P_ARENA_FLAGS]) <= 7 &&
 	       value(image, row->at[HT_P_ARENA_HAVE_FASTCHUNKS]) <= 1 &&
-	       value(image, row->at[HT_P_ARENA_ATTACHED]) < THREADS_SANE &&
+	       value(image, row->at[HT_P_ARENA_ATTACHED]) < threads_sane &&
 	       top != 0 && top % (2u * row->word) % 8 == 0 && next != 0 &&
 	       next % row->word == 0 &&
-	       (next == at || !ht_elf_in(e, next, 0)) && system != 0 &&
+	       (next == at || !ht_elf_in(e, next, 0)) &&
+	       system >= HT_PAGE_SIZE &&
 	       system <= value(image, row->at[HT_P_ARENA_MAX_SYSTEM_MEM]);
 }
 
@@ -64,12 +70,29 @@ static void consider_arena(const struct ht_elf *e, uint64_t at,
 	}
 }
 
+/* How many bins hold requests of up to `bytes`: request2size(), csize2tidx()
+ * and one more (malloc.c, do_set_tcache_max); larger ones (2.42) have their
+ * own. */
+static uint64_t bins_up_to(unsigned word, uint64_t bytes)
+{
+	const uint64_t least = 4u * word;
+	uint64_t size = (bytes + word + 15) & ~UINT64_C(15);
+	uint64_t bins = ((size < least ? least : size) - least + 15) / 16 + 1;
+
+	return bins < TCACHE_SMALL_BINS ? bins : TCACHE_SMALL_BINS;
+}
+
+/* The three words agree with one another, whatever glibc.malloc.tcache_max and
+ * tcache_count made of them. 2.42 keeps the first size that is too large. */
 static bool tcache_words(const struct ht_layout_row *row, const uint8_t *image)
 {
 	uint64_t bins = value(image, row->at[HT_P_PAR_TCACHE_BINS]);
+	uint64_t bytes = value(image, row->at[HT_P_PAR_TCACHE_MAX_BYTES]);
 
-	return row->at[HT_P_PAR_TCACHE_BINS].size && bins == 64 &&
-	       value(image, row->at[HT_P_PAR_TCACHE_COUNT]) < HT_PAGE_SIZE;
+	return row->at[HT_P_PAR_TCACHE_BINS].size && bytes < TCACHE_MAX_SANE &&
+	       (bins == bins_up_to(row->word, bytes) ||
+		bins + 1 == bins_up_to(row->word, bytes)) &&
+	       value(image, row->at[HT_P_PAR_TCACHE_COUNT]) <= UINT16_MAX;
 }
 
 static bool is_huge_size(uint64_t size)

@@ -8,11 +8,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/memory/foreign.h"
+#include "agent/memory/live_task.h"
 #include "agent/memory/procfs.h"
-#include "agent/self/privilege.h"
 #include "common/cleanup.h"
-
-#define FLAGS (O_NONBLOCK | O_NOCTTY) /* a device or FIFO must not hold us */
 
 /* Whether the file that begins at v[i] has an executable mapping before it
  * begins again (a second load) or another file takes over. */
@@ -34,27 +33,15 @@ static bool has_code(const struct ht_maps *m, size_t i)
 	return false;
 }
 
-/* The executable's mapping as /proc/PID/exe has it; core files are told. */
-static void exe_identity(const struct ht_locate_in *in, struct stat *ret)
-{
-	char path[64];
-
-	memset(ret, 0, sizeof(*ret));
-	if (in->pid <= 0)
-		return;
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)in->pid);
-	if (stat(path, ret) != 0)
-		memset(ret, 0, sizeof(*ret));
-}
-
 enum ht_code ht_images_find(const struct ht_locate_in *in,
 			    struct ht_images *ret, struct ht_err *err)
 {
 	const struct ht_maps *m = in->maps;
 	struct ht_images images = {0};
-	struct stat exe;
+	uint64_t dev, exe_inode = 0;
 
-	exe_identity(in, &exe);
+	if (in->pid <= 0 || !ht_exe_identity(in->pid, &dev, &exe_inode))
+		exe_inode = 0; /* core files are told */
 	images.v = calloc(m->n + 1, sizeof(*images.v));
 	if (!images.v)
 		return ht_fail(err, HT_NOMEM, "list of %zu mappings", m->n);
@@ -69,7 +56,7 @@ enum ht_code ht_images_find(const struct ht_locate_in *in,
 			.first = v,
 			.start = v->start,
 			.path = ht_procfs_own_path(in->pid, path),
-			.exe = in->pid > 0     ? v->inode == exe.st_ino
+			.exe = in->pid > 0     ? v->inode == exe_inode
 			       : in->exe_start ? v->start == in->exe_start
 					       : images.n == 0,
 		};
@@ -86,36 +73,24 @@ void ht_images_fini(struct ht_images *i)
 	i->n = 0;
 }
 
-/* fd, if it is a regular file's; else -1 with errno. */
-static int only_regular(int fd)
+static int open_link(const char *link)
 {
-	struct stat st;
-
-	if (fd < 0)
-		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	close(fd);
-	errno = EINVAL;
-	return -1;
-}
-
-static int open_regular(const char *path)
-{
-	return only_regular(open(path, O_RDONLY | O_CLOEXEC | FLAGS));
+	return ht_foreign_open(&(struct ht_foreign){.link = link});
 }
 
 /* By a path that the target may have bent: as we could open it ourselves, or
  * with CAP_DAC_READ_SEARCH if it is the very file that the target has mapped,
  * and thus may read. */
-static int open_mapped(const char *path, const struct ht_vma *first)
+static int open_mapped(pid_t pid, const char *path, const struct ht_vma *first)
 {
-	int fd = only_regular(ht_privilege_open_plain(path, FLAGS));
+	struct ht_foreign f = {.pid = pid, .path = path, .plain = true};
+	int fd = ht_foreign_open(&f);
 	struct stat st;
 
 	if (fd >= 0 || errno != EACCES)
 		return fd;
-	fd = open_regular(path);
+	f.plain = false;
+	fd = ht_foreign_open(&f);
 	if (fd < 0 || (fstat(fd, &st) == 0 && st.st_dev == first->dev &&
 		       st.st_ino == first->inode))
 		return fd;
@@ -130,27 +105,27 @@ static int open_mapped(const char *path, const struct ht_vma *first)
 static int open_live(const struct ht_locate_in *in,
 		     const struct ht_image_at *image)
 {
-	char path[PATH_MAX];
+	char link[80];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
-		 (int)in->pid, image->first->start, image->first->end);
-	fd = open_regular(path);
-	if (fd >= 0)
+	snprintf(link, sizeof(link), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
+		 (int)ht_live_task(in->pid), image->first->start,
+		 image->first->end);
+	fd = open_link(link);
+	if (fd >= 0 || errno == ETIMEDOUT)
 		return fd;
 	if (image->exe) {
-		snprintf(path, sizeof(path), "/proc/%d/exe", (int)in->pid);
-		fd = open_regular(path);
-		if (fd >= 0)
+		snprintf(link, sizeof(link), "/proc/%d/exe",
+			 (int)ht_live_task(in->pid));
+		fd = open_link(link);
+		if (fd >= 0 || errno == ETIMEDOUT)
 			return fd;
 	}
 	if (image->first->flags & HT_VMA_DELETED) {
 		errno = ESTALE;
 		return -1;
 	}
-	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)in->pid,
-		 image->path);
-	return open_mapped(path, image->first);
+	return open_mapped(in->pid, image->path, image->first);
 }
 
 enum ht_code ht_image_open(const struct ht_locate_in *in,
@@ -162,8 +137,9 @@ enum ht_code ht_image_open(const struct ht_locate_in *in,
 	if (in->pid > 0)
 		fd = open_live(in, image);
 	else
-		fd = open_regular(image->exe && in->exe_path ? in->exe_path
-							     : image->path);
+		fd = ht_foreign_open(&(struct ht_foreign){
+			.path = image->exe && in->exe_path ? in->exe_path
+							   : image->path});
 	if (fd >= 0) {
 		*ret_fd = fd;
 		return HT_OK;
@@ -174,6 +150,10 @@ enum ht_code ht_image_open(const struct ht_locate_in *in,
 			       "open %s: the file was replaced since the "
 			       "process started; CAP_CHECKPOINT_RESTORE opens "
 			       "the mapped one",
+			       image->path);
+	if (number == ETIMEDOUT)
+		return ht_fail(err, HT_TIMEOUT,
+			       "open %s: its file system does not answer",
 			       image->path);
 	return ht_fail_sys(
 		err, number == EACCES || number == EPERM ? HT_DENIED : HT_GONE,

@@ -13,9 +13,11 @@
 #include "agent/libc/layout_role_int.h"
 #include "common/cleanup.h"
 
-/* The largest debug file of a libc unpacks to some 60 MiB. */
-#define MEMORY_MAX  (UINT64_C(1) << 30)
-#define PROCESSOR_S 10
+/* Files are mapped, and large ones are; what is unpacked from them is not:
+ * the largest debug file of a libc unpacks to some 60 MiB. */
+#define MEMORY_MAX   (UINT64_C(1) << 30)
+#define UNPACKED_MAX (UINT64_C(256) << 20)
+#define PROCESSOR_S  10
 
 static void set_limit(int which, rlim_t value)
 {
@@ -64,6 +66,7 @@ static bool lock_up(void)
 	return true;
 #else
 	set_limit(RLIMIT_AS, MEMORY_MAX);
+	set_limit(RLIMIT_DATA, UNPACKED_MAX);
 	return install_filter();
 #endif
 }

@@ -26,11 +26,39 @@ static unsigned banner_minor(const struct ht_facts *f)
 /* --- rows --------------------------------------------------------------------
  */
 
-static const struct ht_layout_row *
-choose_heap(const struct ht_layout_row *arena, const struct ht_layout_row *par)
+/* Where the next arena of the ring lies in its heap: right behind heap_info,
+ * whose size that is; 0: there is only main_arena. Heaps are aligned to 64 MiB,
+ * or 1 MiB; any other HEAP_MAX_SIZE (huge pages) is a multiple. */
+static unsigned heap_info_size(const struct ht_locate_in *in, uint64_t arena,
+			       const struct ht_layout_row *row)
 {
-	/* pagesize came together with thp_pagesize and hp_pagesize. */
-	if (par->at[HT_P_PAR_HP_PAGESIZE].size)
+	uint64_t heap_max = row->word == 8 ? UINT64_C(64) << 20 : 1u << 20;
+	uint64_t next = 0;
+
+	if (!in->reader || /* a file alone */
+	    ht_member(in->reader, arena, row->at[HT_P_ARENA_NEXT], &next,
+		      NULL) != HT_OK ||
+	    next == arena)
+		return 0;
+	return (unsigned)(next & (heap_max - 1));
+}
+
+static const struct ht_layout_row *
+choose_heap(const struct ht_locate_in *in, const struct ht_found *f,
+	    uint64_t arena_at, const struct ht_layout_row *arena,
+	    const struct ht_layout_row *par)
+{
+	unsigned size = heap_info_size(in, arena_at, arena);
+	const struct ht_layout_row *by_size =
+		size ? ht_layout_row(HT_ROW_HEAP, arena->word, size, 0) : NULL;
+	/* pagesize came together with thp_pagesize and hp_pagesize, but stays
+	 * where a build without tunables (2.35 to 2.37) has not those. */
+	bool has_pagesize = par->at[HT_P_PAR_HP_PAGESIZE].size ||
+			    banner_minor(f->facts) >= 35;
+
+	if (by_size && arena->word == 8) /* i386 pads both to one size */
+		return by_size;
+	if (has_pagesize)
 		return ht_layout_row(HT_ROW_HEAP, arena->word, 0, 35);
 	return ht_layout_row(HT_ROW_HEAP, arena->word, 0,
 			     arena->align == 16 ? 34 : 17);
@@ -246,8 +274,15 @@ static enum ht_code choose_by_table(const struct ht_locate_in *in,
 	if (code != HT_OK)
 		return code;
 	c.par = &ht_layout_rows[par->row];
-	c.heap = choose_heap(c.arena, c.par);
+	c.heap = choose_heap(in, f, f->bias + arena, c.arena, c.par);
 	c.tcache = guess_tcache(f->facts, par);
+	if (!c.tcache && f->facts->flags & HT_FACTS_COPIED &&
+	    banner_minor(f->facts) >= 26)
+		ht_snapshot_warn(notes,
+				 "%s (glibc %s): its file is gone, and its "
+				 "memory shows no thread caches: what they "
+				 "hold, if they are there, counts as in use",
+				 f->at.path, f->facts->banner);
 	code = ht_layout_compose(&c, &ret->layout, err);
 	if (code != HT_OK)
 		return code;

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/memory/live_task.h"
 #include "agent/memory/maps.h"
 #include "agent/memory/procfs.h"
 #include "common/cleanup.h"
@@ -102,11 +103,12 @@ static int open_file(const struct ht_absent *a, const struct ht_vma *v)
 	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
-		 (int)a->source.pid, v->start, v->end);
+		 (int)ht_live_task(a->source.pid), v->start, v->end);
 	fd = open_regular(path, NULL);
 	if (fd >= 0 || v->flags & HT_VMA_DELETED || name[0] != '/')
 		return fd;
-	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)a->source.pid,
+	snprintf(path, sizeof(path), "/proc/%d/root%s",
+		 (int)ht_live_task(a->source.pid),
 		 ht_procfs_own_path(a->source.pid, name));
 	return open_regular(path, v);
 }

@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "agent/memory/live_task.h"
 #include "common/cleanup.h"
 
 #define DELETED	   " (deleted)"
@@ -233,7 +234,7 @@ enum ht_code ht_maps_source_open(pid_t pid, struct ht_maps_source *ret,
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)ht_live_task(pid));
 	*ret = (struct ht_maps_source){pid, open(path, O_RDONLY | O_CLOEXEC)};
 	if (ret->fd < 0)
 		return ht_fail_sys(err, code_of_open(errno), errno,
@@ -258,7 +259,7 @@ static bool read_total(pid_t pid, uint64_t *ret)
 	uint64_t pages;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)ht_live_task(pid));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (n <= 0)

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "agent/memory/cgroup.h"
+#include "agent/memory/live_task.h"
 #include "common/clock.h"
 
 #define TEXT_MAX 8192 /* the largest of these files is status, some 1.5 KB */
@@ -128,7 +129,7 @@ const char *ht_procfs_own_path(pid_t pid, const char *path)
 	char link[64], root[PATH_MAX];
 	ssize_t len;
 
-	snprintf(link, sizeof(link), "/proc/%d/root", pid);
+	snprintf(link, sizeof(link), "/proc/%d/root", ht_live_task(pid));
 	len = pid > 0 ? readlink(link, root, sizeof(root)) : 0;
 	if (len < 2 || strncmp(path, root, (size_t)len) != 0 ||
 	    path[len] != '/')
@@ -139,20 +140,16 @@ const char *ht_procfs_own_path(pid_t pid, const char *path)
 static void read_exe(pid_t pid, struct ht_head *ret)
 {
 	char path[64], target[PATH_MAX];
-	struct stat st;
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", ht_live_task(pid));
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n > 0) {
 		target[n] = '\0';
 		first_line(ret->exe, sizeof(ret->exe),
 			   ht_procfs_own_path(pid, target));
 	}
-	if (stat(path, &st) == 0) {
-		ret->exe_dev = st.st_dev;
-		ret->exe_inode = st.st_ino;
-	}
+	ht_exe_identity(pid, &ret->exe_dev, &ret->exe_inode);
 }
 
 static uint64_t effective_uid(const char *status)
@@ -210,7 +207,7 @@ void ht_procfs_rollup(pid_t pid, struct ht_process *ret)
 	char text[TEXT_MAX];
 	uint64_t clean, dirty;
 
-	if (!read_proc(pid, "smaps_rollup", text))
+	if (!read_proc(ht_live_task(pid), "smaps_rollup", text))
 		return;
 	ret->pss = kib_line(text, "Pss");
 	ret->anon_huge = kib_line(text, "AnonHugePages");
@@ -227,6 +224,7 @@ enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 	char text[TEXT_MAX];
 	uint64_t pages;
 
+	pid = ht_live_task(pid); /* its counters are the process's */
 	if (!read_stat(pid, &stat))
 		return fail_gone(pid, err);
 	ret->vsz = stat.vsize;

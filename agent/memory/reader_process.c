@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "agent/memory/absent.h"
+#include "agent/memory/live_task.h"
 #include "agent/memory/pagemap.h"
 #include "common/cleanup.h"
 
@@ -224,8 +225,8 @@ enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 
 	if (!p)
 		return ht_fail(err, HT_NOMEM, "no memory for a reader");
-	snprintf(path, sizeof(path), "/proc/%d/mem", (int)pid);
-	p->pid = pid;
+	snprintf(path, sizeof(path), "/proc/%d/mem", (int)ht_live_task(pid));
+	p->pid = ht_live_task(pid);
 	p->may_trace = may_trace;
 	p->mem_fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (p->mem_fd < 0 && errno == ENOENT) {

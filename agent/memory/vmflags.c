@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/memory/live_task.h"
 #include "common/cleanup.h"
 
 /* FNV-1a over what could change which mappings refuse. */
@@ -86,7 +87,7 @@ static enum ht_code slurp(pid_t pid, char **ret, struct ht_err *err)
 	char path[64];
 	ssize_t n = 1;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)ht_live_task(pid));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return ht_fail_sys(err, errno == EACCES ? HT_DENIED : HT_GONE,

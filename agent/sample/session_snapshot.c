@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "agent/memory/live_task.h"
 #include "agent/memory/procfs.h"
 #include "agent/sample/look.h"
 #include "agent/stop/inject.h"
@@ -77,7 +78,7 @@ static bool has_userfault(pid_t pid)
 	HT_AUTO_FILE FILE *f = NULL;
 	char path[48], line[512];
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)ht_live_task(pid));
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f))
 		if (strncmp(line, "VmFlags:", 8) == 0 &&
@@ -98,7 +99,7 @@ static enum ht_code refuse_by_status(const struct ht_target *t,
 			       "process %d is a 32-bit program: snapshot mode "
 			       "knows x86-64 only",
 			       (int)pid);
-	if (status_number(pid, "Seccomp") != 0)
+	if (status_number(ht_live_task(pid), "Seccomp") != 0)
 		return ht_fail(
 			err, HT_REFUSED,
 			"process %d has a seccomp filter: a fork might end "

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/memory/foreign.h"
+#include "agent/memory/live_task.h"
 #include "agent/stop/access.h"
 #include "common/cleanup.h"
 #include "common/system.h"
@@ -37,11 +39,9 @@ static enum ht_code mapped_header(pid_t pid, Elf64_Ehdr *ret,
 	struct ht_reader reader = {0};
 	struct ht_maps maps = {0};
 	enum ht_code code;
-	struct stat exe;
-	char path[48];
+	uint64_t dev, inode;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	if (stat(path, &exe) < 0)
+	if (!ht_exe_identity(pid, &dev, &inode))
 		return ht_access_explain(pid, errno, err);
 	code = ht_reader_open_process(pid, 8, false, &reader, err);
 	if (code == HT_OK)
@@ -49,7 +49,7 @@ static enum ht_code mapped_header(pid_t pid, Elf64_Ehdr *ret,
 	for (size_t i = 0; code == HT_OK && i < maps.n; i++) {
 		const struct ht_vma *v = &maps.v[i];
 
-		if (v->inode != exe.st_ino || v->offset != 0)
+		if (v->inode != inode || v->offset != 0)
 			continue;
 		code = ht_reader_read(&reader, v->start, ret, sizeof(*ret),
 				      err);
@@ -62,10 +62,17 @@ static enum ht_code mapped_header(pid_t pid, Elf64_Ehdr *ret,
 
 static enum ht_code read_header(pid_t pid, Elf64_Ehdr *ret, struct ht_err *err)
 {
+	char link[40];
+	const struct ht_foreign exe = {.link = link};
 	HT_AUTO_FD int fd = -1;
-	enum ht_code code = open_proc(pid, "exe", &fd, err);
+	enum ht_code code;
 
 	memset(ret, 0, sizeof(*ret));
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	fd = ht_foreign_open(&exe);
+	if (fd < 0 && errno == ETIMEDOUT)
+		return mapped_header(pid, ret, err);
+	code = fd < 0 ? ht_access_explain(pid, errno, err) : HT_OK;
 	if (code == HT_DENIED)
 		return mapped_header(pid, ret, err);
 	if (code == HT_OK &&
@@ -78,7 +85,7 @@ static enum ht_code read_header(pid_t pid, Elf64_Ehdr *ret, struct ht_err *err)
 static enum ht_code word_of(pid_t pid, unsigned *ret, struct ht_err *err)
 {
 	Elf64_Ehdr ehdr; /* both classes agree up to e_machine */
-	enum ht_code code = read_header(pid, &ehdr, err);
+	enum ht_code code = read_header(ht_live_task(pid), &ehdr, err);
 
 	if (code != HT_OK)
 		return code;
@@ -105,9 +112,8 @@ static enum ht_code word_of(pid_t pid, unsigned *ret, struct ht_err *err)
 static bool read_identity(pid_t pid, struct ht_target_identity *ret)
 {
 	HT_AUTO_FD int fd = -1;
-	char path[48], buf[1024];
+	char buf[1024];
 	const char *paren;
-	struct stat st;
 	ssize_t n;
 
 	if (open_proc(pid, "stat", &fd, NULL) != HT_OK)
@@ -123,12 +129,7 @@ static bool read_identity(pid_t pid, struct ht_target_identity *ret)
 			     " %*u %*d %*u %*u %*u %" SCNu64,
 			     &ret->start_ticks, &ret->stack) != 2)
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	if (stat(path, &st) < 0)
-		return false;
-	ret->exe_dev = st.st_dev;
-	ret->exe_inode = st.st_ino;
-	return true;
+	return ht_exe_identity(pid, &ret->exe_dev, &ret->exe_inode);
 }
 
 static void explain_pages(struct ht_target *t)

@@ -3,8 +3,8 @@
 
 #include <cap-ng.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/auxv.h>
+#include <unistd.h>
 
 #include "agent/self/helper.h"
 
@@ -52,22 +52,11 @@ bool ht_privilege_has(unsigned capability)
 	       capng_have_capability(CAPNG_EFFECTIVE, capability);
 }
 
-int ht_privilege_open_plain(const char *path, int flags)
+void ht_privilege_without_dac(void)
 {
-	bool had = ht_privilege_has(CAP_DAC_READ_SEARCH);
-	int fd, number;
-
-	if (had) {
-		capng_update(CAPNG_DROP, CAPNG_EFFECTIVE, CAP_DAC_READ_SEARCH);
-		if (capng_apply(CAPNG_SELECT_CAPS) < 0)
-			return -1;
-	}
-	fd = open(path, O_RDONLY | O_CLOEXEC | flags);
-	number = errno;
-	if (had) {
-		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE, CAP_DAC_READ_SEARCH);
-		capng_apply(CAPNG_SELECT_CAPS);
-	}
-	errno = number;
-	return fd;
+	if (!ht_privilege_has(CAP_DAC_READ_SEARCH))
+		return;
+	capng_update(CAPNG_DROP, CAPNG_EFFECTIVE, CAP_DAC_READ_SEARCH);
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		_exit(1);
 }

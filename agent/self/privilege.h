@@ -29,9 +29,9 @@ enum ht_code ht_privilege_drop(struct ht_err *err) HT_MUST_CHECK;
 
 /* Whether the capability (CAP_...) is in effect in this thread. */
 bool ht_privilege_has(unsigned capability);
-/* Opens path for reading, as open(2) does, without CAP_DAC_READ_SEARCH: a path
- * that another process may have chosen must lead nowhere that we could not go
- * by ourselves. Before the sandbox, and before there is a second thread. */
-int ht_privilege_open_plain(const char *path, int flags);
+/* In a child that opens what another process may have chosen, and then ends:
+ * CAP_DAC_READ_SEARCH counts no more, so that nothing opens that we could not
+ * open by ourselves. */
+void ht_privilege_without_dac(void);
 
 #endif

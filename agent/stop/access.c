@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/memory/live_task.h"
 #include "common/cleanup.h"
 
 #define KERNEL_THREAD 0x00200000ul /* PF_KTHREAD in /proc/PID/stat's flags */
@@ -26,6 +27,7 @@ struct identity {
 	uint64_t cap_permitted, cap_effective;
 	unsigned long flags;
 	bool filtered; /* by seccomp */
+	long threads;  /* the leader counts, ended or not */
 };
 
 static bool read_text(pid_t pid, const char *name, char *buf, size_t size)
@@ -71,8 +73,10 @@ static bool identify(pid_t pid, struct identity *ret)
 	if (!read_text(pid, "stat", buf, sizeof(buf)))
 		return false;
 	paren = strrchr(buf, ')');
-	return paren && sscanf(paren + 1, " %c %*d %*d %*d %*d %*d %lu",
-			       &ret->state, &ret->flags) == 2;
+	return paren && sscanf(paren + 1,
+			       " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u "
+			       "%*u %*u %*d %*d %*d %*d %ld",
+			       &ret->state, &ret->flags, &ret->threads) == 3;
 }
 
 /* What /proc keeps from all but a tracer is not kept from us: where an open is
@@ -81,7 +85,7 @@ static bool may_look(pid_t pid)
 {
 	char path[48], to[8];
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)ht_live_task(pid));
 	return readlink(path, to, sizeof(to)) >= 0;
 }
 
@@ -119,7 +123,8 @@ enum ht_code ht_access_check(pid_t pid, struct ht_err *err)
 	if (pid <= 0 || !identify(pid, &who))
 		return ht_fail(err, HT_GONE, "no process has the id %d",
 			       (int)pid);
-	if (who.state == 'Z' || who.state == 'X')
+	/* main() may end by pthread_exit() while other threads go on. */
+	if ((who.state == 'Z' || who.state == 'X') && who.threads < 2)
 		return ht_fail(
 			err, HT_GONE,
 			"process %d (%s) is a zombie: it ended, its memory "
@@ -274,7 +279,9 @@ enum ht_code ht_access_check_naps(pid_t pid, struct ht_err *err)
 	char path[48], why[200];
 	int number;
 
-	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	/* A leader that ended is root's, whoever it was. */
+	snprintf(path, sizeof(path), "/proc/%d/syscall",
+		 (int)ht_live_task(pid));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	number = errno;
 	/* Whoever may not look is told so by PTRACE_SEIZE, and better. */

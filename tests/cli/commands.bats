@@ -192,8 +192,9 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 }
 
 @test "diff of a moment with itself says that nothing changed" {
-	"$heaptide" diff "$pid" now now --db "$db" --json >out
+	"$heaptide" diff "$pid" now now --db "$db" --json >out 2>stderr
 	jq -e '.totals == [] and .bins == [] and .size_classes == []' out
+	grep -q "both times mean one sample" stderr
 }
 
 @test "export streams every sample in three formats" {

@@ -19,7 +19,7 @@ sed -i 's/^timeout = .*/timeout = 10s/' "$conf" # an agent will hang
 watch_sleepers ht-sleeper
 
 ok "a good configuration is said to be so" \
-	grep -q "configuration OK: 1 targets" <("$HT_BUILD/heaptided" --check -c "$conf")
+	grep -q "configuration OK: 1 target," <("$HT_BUILD/heaptided" --check -c "$conf")
 out=$("$HT_BUILD/heaptided" --check -c "$HT_TMP/bad.conf" 2>&1)
 is "a bad one exits with the status of a configuration error" $? 17
 ok "and is told by file and line" grep -q "bad.conf:2: .*colour" <<<"$out"

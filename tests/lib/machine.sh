@@ -25,6 +25,7 @@ declare -A facts=(
 	[namespaces]="no user, mount and pid namespaces can be made here"
 	[last_pid]="the next pid of a pid namespace cannot be set here"
 	[overlay]="no overlay can be mounted over this machine's files"
+	[fuse]="no FUSE file system can be mounted here"
 	[cgroup2]="no tree of control groups (version 2) can be mounted here"
 	[memory_cgroup]="no memory control group can be made here"
 )
@@ -143,6 +144,28 @@ probe_overlay() {
 	unshared "mount -t tmpfs tmpfs '$scratch' && cd '$scratch' && mkdir upper work merged &&
 		mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work merged &&
 		mount --rbind /proc merged/proc && touch merged/written"
+}
+
+probe_fuse() {
+	mkdir at && compiled <<-'C'
+		#define _GNU_SOURCE
+		#include <fcntl.h>
+		#include <sched.h>
+		#include <stdio.h>
+		#include <sys/mount.h>
+		int main(void)
+		{
+			char options[80];
+
+			snprintf(options, sizeof(options),
+				 "fd=%d,rootmode=40000,user_id=0,group_id=0",
+				 open("/dev/fuse", O_RDWR));
+			return unshare(CLONE_NEWNS) ||
+			       mount("", "/", "", MS_REC | MS_PRIVATE, 0) ||
+			       mount("probe", "at", "fuse.probe", 0, options);
+		}
+	C
+	./probe
 }
 
 probe_cgroup2() {

@@ -111,7 +111,7 @@ static void bad_conditions_are_refused_with_the_place(void **state)
 	} cases[] = {
 		{"", "ends where"},
 		{"rss", ">= > <= <"},
-		{"rsss > 1", "rsss > 1"},
+		{"rsss > 1", "'rsss' is no metric; did you mean 'rss'"},
 		{"rss > 1x", "unit"},
 		{"rss > (1", "')'"},
 		{"rss > 1 and", "ends where"},

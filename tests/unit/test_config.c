@@ -80,6 +80,92 @@ static void every_wrong_line_is_told_with_its_number(void **state)
 	ht_config_fini(&c);
 }
 
+/* Whether exactly one problem is told on the line, with the text in it. */
+static bool told(const struct ht_config *c, unsigned line, const char *text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->problems_n; i++)
+		n += c->problems[i].line == line &&
+		     strstr(c->problems[i].text, text);
+	return n == 1;
+}
+
+static void a_mistyped_word_is_told_once_and_guessed(void **state)
+{
+	struct ht_config c;
+
+	(void)state;
+	assert_int_equal(load("[daemon]\n"
+			      "metrics = 127.0.0.1\n"
+			      "scan = 1s\n"
+			      "scan = 2s\n"
+			      "[target web]\n"
+			      "naem = nginx\n"
+			      "[rule mine]\n"
+			      "condition = trough(trimable, 10m) >= 1G\n"
+			      "[rule other]\n"
+			      "verdict = LEEK\n"
+			      "[sink a]\n"
+			      "type = commandd\n"
+			      "[sink c]\n"
+			      "type = alertmanager\n"
+			      "url = foo\n"
+			      "[target2 x]\n"
+			      "name = x\n"
+			      "[daemon]\n"
+			      "[rule mine]\n",
+			      &c, NULL),
+			 HT_CONFIG);
+	assert_true(told(&c, 2, "no ADDRESS:PORT"));
+	assert_true(told(&c, 4, "line 3 has it already"));
+	assert_true(told(&c, 6, "did you mean 'name'"));
+	assert_true(told(&c, 8, "did you mean 'trimmable'"));
+	assert_true(told(&c, 10, "did you mean 'LEAK'"));
+	assert_true(told(&c, 12, "did you mean 'command'"));
+	assert_true(told(&c, 13, "url 'foo'"));
+	assert_true(told(&c, 16, "did you mean 'target'"));
+	assert_true(told(&c, 18, "is there twice"));
+	assert_true(told(&c, 19, "is there twice"));
+	assert_int_equal(c.problems_n, 10); /* and nothing follows from them */
+	ht_config_fini(&c);
+}
+
+static void a_check_finds_what_a_start_would_meet(void **state)
+{
+	struct ht_config c;
+	struct ht_err err;
+
+	(void)state;
+	assert_int_equal(load("[daemon]\n"
+			      "store = /nosuch/folder/x.db\n"
+			      "control = /etc/passwd\n"
+			      "control_group = nosuch-group\n"
+			      "agent = /nosuch/agent\n"
+			      "watches = /tmp\n"
+			      "[target api]\n"
+			      "name = api\n"
+			      "[rule leak]\n"
+			      "targets = ap\n"
+			      "[rule arenas]\n"
+			      "targets = a*\n"
+			      "[sink b]\n"
+			      "type = command\n"
+			      "command = /nosuch/pager --now\n",
+			      &c, &err),
+			 HT_OK);
+	assert_int_equal(ht_config_check(&c, &err), HT_CONFIG);
+	assert_true(told(&c, 2, "no folder /nosuch/folder"));
+	assert_true(told(&c, 3, "is a file"));
+	assert_true(told(&c, 4, "no group"));
+	assert_true(told(&c, 5, "no program"));
+	assert_true(told(&c, 6, "is a directory"));
+	assert_true(told(&c, 10, "did you mean 'api'"));
+	assert_true(told(&c, 15, "no program /nosuch/pager"));
+	assert_int_equal(c.problems_n, 7);
+	ht_config_fini(&c);
+}
+
 static void a_line_that_is_too_long_is_told_and_skipped(void **state)
 {
 	char text[4096] = "[daemon]\n# ";
@@ -285,10 +371,38 @@ static void what_a_cap_forbids_is_no_gap(void **state)
 	assert_int_equal(s.due_ns - begin_ns, 5 * HT_NS_PER_S);
 	now_ns = s.due_ns;
 	assert_true(ht_schedule_gap(&s, &t, begin_ns, now_ns) == 0);
-	now_ns += 3 * HT_NS_PER_S;
+	ht_schedule_begin(&s, now_ns);
+	now_ns += 3 * HT_NS_PER_S; /* in which no agent answered */
 	assert_true(ht_schedule_gap(&s, &t, begin_ns, now_ns) == 6);
 	/* a success since then counts as always */
 	assert_true(ht_schedule_gap(&s, &t, now_ns, now_ns + HT_NS_PER_S) == 2);
+}
+
+static void what_waits_for_its_turn_is_no_gap(void **state)
+{
+	struct ht_target_config t = target("interval", "1s");
+	int64_t begin_ns = 1000 * HT_NS_PER_S, now_ns = begin_ns;
+	struct ht_schedule s;
+
+	(void)state;
+	t.jitter = 0;
+	t.mode = HT_MODE_NONE;
+	ht_schedule_init(&s, now_ns);
+	ht_schedule_begin(&s, now_ns);
+	ht_schedule_end(&s, &t, now_ns, HT_OK, 0, 0, 0.5);
+	/* 300 others come first: a minute late, and then it fails */
+	now_ns += 60 * HT_NS_PER_S;
+	assert_true(ht_schedule_gap(&s, &t, begin_ns, now_ns) <= 1);
+	ht_schedule_begin(&s, now_ns);
+	assert_true(ht_schedule_gap(&s, &t, begin_ns, now_ns) <= 1);
+	ht_schedule_end(&s, &t, now_ns, HT_TIMEOUT, HT_UNKNOWN, 0, 0.5);
+	assert_true(ht_schedule_gap(&s, &t, begin_ns, now_ns) <= 1);
+	now_ns += 60 * HT_NS_PER_S;
+	assert_true(ht_schedule_gap(&s, &t, begin_ns, now_ns) <= 2);
+	/* its own attempt counts, however long it takes */
+	ht_schedule_begin(&s, now_ns);
+	now_ns += 10 * HT_NS_PER_S;
+	assert_true(ht_schedule_gap(&s, &t, begin_ns, now_ns) >= 10);
 }
 
 static void nothing_queues_up_behind_a_slow_sample(void **state)
@@ -353,6 +467,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_wrong_line_is_told_with_its_number),
+		cmocka_unit_test(a_mistyped_word_is_told_once_and_guessed),
+		cmocka_unit_test(a_check_finds_what_a_start_would_meet),
 		cmocka_unit_test(a_line_that_is_too_long_is_told_and_skipped),
 		cmocka_unit_test(targets_inherit_the_defaults_and_change_them),
 		cmocka_unit_test(
@@ -365,6 +481,7 @@ int main(void)
 		cmocka_unit_test(
 			processor_time_is_paid_for_but_not_by_who_asks),
 		cmocka_unit_test(what_a_cap_forbids_is_no_gap),
+		cmocka_unit_test(what_waits_for_its_turn_is_no_gap),
 		cmocka_unit_test(nothing_queues_up_behind_a_slow_sample),
 		cmocka_unit_test(
 			failures_wait_longer_each_time_up_to_the_limit),

@@ -69,6 +69,9 @@ static void durations_are_read_as_they_are_printed(void **state)
 			fail_msg("'%s' is read as %lld", rows[i].text,
 				 (long long)ns);
 	}
+	assert_int_equal(ht_duration_parse(".99995", &ns), 0);
+	ht_duration_text(ns, text, sizeof(text));
+	assert_string_equal(text, "1s");
 	for (ns = HT_NS_PER_US; ns < INT64_C(3000000000000000000); ns *= 3) {
 		ht_duration_text(ns, text, sizeof(text));
 		if (ht_duration_parse(text, &again) != 0)

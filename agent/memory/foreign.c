@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/memory/foreign.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "agent/memory/live_task.h"
+#include "agent/self/privilege.h"
+#include "common/cleanup.h"
+
+#define ANSWER_MS      3000
+#define REAP_MS	       200
+#define SIZE_MAX_BYTES ((off_t)8 << 30) /* of debug information: some GB */
+
+/* --- in the child -----------------------------------------------------------
+ */
+
+/* O_PATH: nothing is opened yet. */
+static int below_root(pid_t pid, const char *path)
+{
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+				     .resolve = RESOLVE_IN_ROOT |
+						RESOLVE_NO_MAGICLINKS};
+	char root[40], full[4200];
+	int dir, fd;
+
+	if (pid <= 0)
+		return open(path, O_PATH | O_CLOEXEC);
+	snprintf(root, sizeof(root), "/proc/%d/root", (int)ht_live_task(pid));
+	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return -1;
+	fd = (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
+	if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+		return fd;
+	/* An older kernel, or a filter that does not know the call: absolute
+	 * links lead into our root then. */
+	if (snprintf(full, sizeof(full), "%s%s", root, path) >=
+	    (int)sizeof(full)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(full, O_PATH | O_CLOEXEC);
+}
+
+/* Files there are no files: reading one may do something, or never end. */
+static bool is_pseudo(int fd)
+{
+	static const uint64_t pseudo[] = {
+		PROC_SUPER_MAGIC,    SYSFS_MAGIC,	 DEBUGFS_MAGIC,
+		TRACEFS_MAGIC,	     SECURITYFS_MAGIC,	 CGROUP_SUPER_MAGIC,
+		CGROUP2_SUPER_MAGIC, DEVPTS_SUPER_MAGIC, BPF_FS_MAGIC,
+		BINFMTFS_MAGIC,
+	};
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return true;
+	for (size_t i = 0; i < sizeof(pseudo) / sizeof(*pseudo); i++) {
+		if ((uint64_t)fs.f_type == pseudo[i])
+			return true;
+	}
+	return false;
+}
+
+static int open_checked(int at)
+{
+	char link[40];
+	struct stat st;
+
+	if (at < 0 || fstat(at, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode) || is_pseudo(at)) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (st.st_size > SIZE_MAX_BYTES) {
+		errno = EFBIG;
+		return -1;
+	}
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", at);
+	return open(link, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+}
+
+static void send_answer(int socket, int fd, int number)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	struct iovec text = {&number, sizeof(number)};
+	struct msghdr m = {.msg_iov = &text, .msg_iovlen = 1};
+	struct cmsghdr *c;
+
+	if (fd >= 0) {
+		m.msg_control = &control;
+		m.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	if (sendmsg(socket, &m, MSG_NOSIGNAL) < 0)
+		_exit(1);
+}
+
+static void child(const struct ht_foreign *f, int socket)
+{
+	int fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (f->plain)
+		ht_privilege_without_dac();
+	fd = open_checked(f->link ? open(f->link, O_PATH | O_CLOEXEC)
+				  : below_root(f->pid, f->path));
+	send_answer(socket, fd, fd < 0 ? errno : 0);
+	_exit(0);
+}
+
+/* --- in the agent -----------------------------------------------------------
+ */
+
+/* The child's answer; -1 with errno. */
+static int receive(int socket)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {0};
+	int number = EIO, fd = -1;
+	struct iovec text = {&number, sizeof(number)};
+	struct msghdr m = {.msg_iov = &text,
+			   .msg_iovlen = 1,
+			   .msg_control = &control,
+			   .msg_controllen = sizeof(control)};
+	struct pollfd p = {.fd = socket, .events = POLLIN};
+	const struct cmsghdr *c;
+
+	if (poll(&p, 1, ANSWER_MS) == 0) {
+		errno = ETIMEDOUT;
+		return -1;
+	}
+	if (recvmsg(socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) !=
+	    (ssize_t)sizeof(number)) {
+		errno = EIO;
+		return -1;
+	}
+	c = CMSG_FIRSTHDR(&m);
+	if (c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	errno = number;
+	return fd;
+}
+
+/* One that a file system holds where no signal ends it is not waited for: it
+ * ends when it can, at the latest with us. */
+static void reap(pid_t pid)
+{
+	const struct timespec nap = {.tv_nsec = 1000000};
+	int number = errno;
+
+	kill(pid, SIGKILL);
+	for (int i = 0; i < REAP_MS; i++) {
+		if (waitpid(pid, NULL, WNOHANG) != 0)
+			break;
+		nanosleep(&nap, NULL);
+	}
+	errno = number;
+}
+
+int ht_foreign_open(const struct ht_foreign *f)
+{
+	int pair[2], fd;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0)
+		child(f, pair[1]);
+	close(pair[1]);
+	fd = -1;
+	if (pid > 0) {
+		fd = receive(pair[0]);
+		reap(pid);
+	}
+	close(pair[0]);
+	return fd;
+}
