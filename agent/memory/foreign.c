@@ -22,9 +22,11 @@
 #include "agent/memory/live_task.h"
 #include "agent/self/privilege.h"
 #include "common/cleanup.h"
+#include "common/system.h"
 
 #define ANSWER_MS      3000
 #define REAP_MS	       200
+#define ANSWER_FD      0		/* the child's only descriptor */
 #define SIZE_MAX_BYTES ((off_t)8 << 30) /* of debug information: some GB */
 
 /* --- in the child -----------------------------------------------------------
@@ -125,11 +127,16 @@ static void child(const struct ht_foreign *f, int socket)
 	int fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* It may be held for ever: nobody who waits for an end of ours (a
+	 * pipe's reader, the daemon at its socket) waits for it. */
+	if (dup2(socket, ANSWER_FD) != ANSWER_FD)
+		_exit(1);
+	ht_close_from(ANSWER_FD + 1);
 	if (f->plain)
 		ht_privilege_without_dac();
 	fd = open_checked(f->link ? open(f->link, O_PATH | O_CLOEXEC)
 				  : below_root(f->pid, f->path));
-	send_answer(socket, fd, fd < 0 ? errno : 0);
+	send_answer(ANSWER_FD, fd, fd < 0 ? errno : 0);
 	_exit(0);
 }
 

@@ -6,6 +6,8 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -174,21 +176,28 @@ static void what_is_no_file_of_a_disk_is_not_opened(void **state)
 	end(pid);
 }
 
-/* A FUSE file system whose daemon never reads a request. */
-static void a_file_system_that_does_not_answer_holds_a_child_alone(void **state)
+static int mount_fuse(void)
 {
+	int device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	char options[80];
-	int device;
 
-	(void)state;
-	needs("fuse");
-	device = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 	assert_true(device >= 0);
 	snprintf(options, sizeof(options),
 		 "fd=%d,rootmode=40000,user_id=0,group_id=0", device);
 	assert_int_equal(mount("silent", in_root("/fs"), "fuse.silent",
 			       MS_NOSUID | MS_NODEV, options),
 			 0);
+	return device;
+}
+
+/* A FUSE file system whose daemon never reads a request. */
+static void a_file_system_that_does_not_answer_holds_a_child_alone(void **state)
+{
+	int device;
+
+	(void)state;
+	needs("fuse");
+	device = mount_fuse();
 	assert_int_equal(opened(0, in_root("/fs/lib.so")), -1);
 	assert_int_equal(errno, ETIMEDOUT);
 	/* and no child stays */
@@ -196,6 +205,55 @@ static void a_file_system_that_does_not_answer_holds_a_child_alone(void **state)
 	assert_int_equal(errno, ECHILD);
 	umount2(in_root("/fs"), MNT_DETACH);
 	close(device);
+}
+
+/* Says hello to the kernel, takes the first question, answers it never. */
+static void *take_a_question(void *arg)
+{
+	static uint8_t question[FUSE_MIN_READ_BUFFER * 2];
+	const int *device = arg;
+	struct {
+		struct fuse_out_header head;
+		struct fuse_init_out init;
+	} hello = {.head = {.len = sizeof(hello)},
+		   .init = {.major = FUSE_KERNEL_VERSION,
+			    .minor = FUSE_KERNEL_MINOR_VERSION,
+			    .max_write = 4096}};
+
+	if (read(*device, question, sizeof(question)) < 0)
+		return NULL;
+	hello.head.unique = ((struct fuse_in_header *)question)->unique;
+	if (write(*device, &hello, sizeof(hello)) < 0)
+		return NULL;
+	(void)!read(*device, question, sizeof(question));
+	return NULL;
+}
+
+/* One whose daemon has taken the question: no signal ends who waits then. */
+static void a_child_that_nothing_ends_keeps_nobody_else_waiting(void **state)
+{
+	struct pollfd end = {.events = POLLIN};
+	pthread_t daemon;
+	int device, ours[2];
+
+	(void)state;
+	needs("fuse");
+	device = mount_fuse();
+	assert_int_equal(
+		pthread_create(&daemon, NULL, take_a_question, &device), 0);
+	assert_int_equal(pipe2(ours, O_CLOEXEC), 0);
+	assert_int_equal(opened(0, in_root("/fs/lib.so")), -1);
+	assert_int_equal(errno, ETIMEDOUT);
+	assert_int_equal(pthread_join(daemon, NULL), 0);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), 0); /* it is held */
+	close(ours[1]);
+	end.fd = ours[0];
+	assert_int_equal(poll(&end, 1, 0), 1);
+	assert_int_equal(end.revents, POLLHUP);
+	close(ours[0]);
+	close(device); /* ends the file system, and the child */
+	assert_true(waitpid(-1, NULL, 0) > 0);
+	umount2(in_root("/fs"), MNT_DETACH);
 }
 
 /* --- a bomb -----------------------------------------------------------------
@@ -413,6 +471,8 @@ int main(void)
 		cmocka_unit_test(what_is_no_file_of_a_disk_is_not_opened),
 		cmocka_unit_test(
 			a_file_system_that_does_not_answer_holds_a_child_alone),
+		cmocka_unit_test(
+			a_child_that_nothing_ends_keeps_nobody_else_waiting),
 		cmocka_unit_test(
 			a_bomb_is_not_unpacked_further_than_the_roles_bound),
 		cmocka_unit_test(
