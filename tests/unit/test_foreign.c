@@ -411,7 +411,9 @@ static void a_bomb_is_not_unpacked_further_than_the_roles_bound(void **state)
 	print_message("# unbounded %ld MiB, as role %ld MiB\n", wild >> 10,
 		      bound >> 10);
 	assert_true(wild > (long)(BOMB_BYTES >> 10)); /* it is really taken */
+#ifndef HT_ASAN /* with it the role has no bounds: layout_role_main.c */
 	assert_true(bound > 0 && bound < (long)320 << 10);
+#endif
 	close(bomb);
 	close(libc);
 }
