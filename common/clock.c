@@ -23,10 +23,24 @@ void ht_time_text(int64_t wall_ns, char out[HT_TIME_TEXT])
 	snprintf(out + used, HT_TIME_TEXT - used, ".%03dZ", rest);
 }
 
+/* Rounded to three digits, as %.3g prints it. */
+static int64_t three_digits(int64_t ns)
+{
+	int64_t step = 1;
+
+	while (ns / step >= 1000)
+		step *= 10;
+	return (ns + step / 2) / step * step;
+}
+
+/* What rounds up to the next unit is said in it: never "1e+03ms". */
 void ht_duration_text(int64_t ns, char *out, size_t len)
 {
-	int64_t s = ns / HT_NS_PER_S;
+	int64_t s;
 
+	if (ns >= HT_NS_PER_MS && ns < 60 * HT_NS_PER_S)
+		ns = three_digits(ns);
+	s = ns / HT_NS_PER_S;
 	if (ns < HT_NS_PER_MS)
 		snprintf(out, len, "%" PRId64 "us", ns / HT_NS_PER_US);
 	else if (ns < HT_NS_PER_S - HT_NS_PER_MS / 2) /* else "1e+03ms" */

@@ -79,6 +79,30 @@ static void durations_are_read_as_they_are_printed(void **state)
 	}
 }
 
+static void durations_that_round_up_are_said_in_the_next_unit(void **state)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} rows[] = {
+		{999999, "999us"},	{1000000, "1ms"},
+		{1234567, "1.23ms"},	{9996000, "10ms"},
+		{999499999, "999ms"},	{999500000, "1s"},
+		{999999999, "1s"},	{59949999999, "59.9s"},
+		{59950000000, "1m00s"}, {59999999999, "1m00s"},
+		{60000000000, "1m00s"}, {3599999999999, "59m59s"},
+	};
+	char text[64];
+	int64_t again;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		ht_duration_text(rows[i].ns, text, sizeof(text));
+		assert_string_equal(text, rows[i].text);
+		assert_int_equal(ht_duration_parse(text, &again), 0);
+	}
+}
+
 static void times_are_read_in_every_form_people_write(void **state)
 {
 	const int64_t now = INT64_C(1769860800) * HT_NS_PER_S; /* 12:00 UTC */
@@ -434,6 +458,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(durations_are_read_as_they_are_printed),
+		cmocka_unit_test(
+			durations_that_round_up_are_said_in_the_next_unit),
 		cmocka_unit_test(times_are_read_in_every_form_people_write),
 		cmocka_unit_test(a_strangers_name_stays_on_its_line),
 		cmocka_unit_test(
