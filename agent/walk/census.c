@@ -26,7 +26,9 @@
 #define RENEWALS    2
 #define LENGTH_MAX  (UINT64_C(1) << 47)
 #define CHEAP_BYTES (UINT64_C(64) << 20)
-#define ALIGN_MAX   (UINT64_C(2) << 20) /* of a huge page */
+#define BREAK_MAX   16 /* pages: one may be away while the kernel moves it */
+#define DEAR	    (UINT64_C(64) << 10) /* headers: some tenth of a second */
+#define ALIGN_MAX   (UINT64_C(2) << 20)	 /* of a huge page */
 
 /* --- headers at page starts
  * ---------------------------------------------------- */
@@ -57,6 +59,7 @@ static void read_batch(struct census *c, uint64_t at, uint64_t end)
 	}
 	ht_pages_fini(&pages);
 	ht_reader_batch(c->w->in->reader, piece, n);
+	c->found->headers += n;
 	for (size_t i = 0; i < n; i++)
 		c->readable[(piece[i].addr - at) / HT_PAGE_SIZE] = piece[i].ok;
 }
@@ -202,8 +205,20 @@ static bool has_room(struct census *c, uint64_t at, uint64_t length,
 	       ht_maps_writable_end(in->maps, at) - at >= length;
 }
 
+bool ht_census_dear(const struct ht_census *c)
+{
+	return c->headers > DEAR;
+}
+
+/* Where a chain breaks off, or where a header may be stale; so many of them are
+ * not doubted where that is dear. */
+static bool may_be_aligned(const struct census *c, uint64_t length)
+{
+	return c->aligned && (length ? !ht_census_dear(c->found) : c->in_chain);
+}
+
 /* How far to go on from `at`: over what begins there, else a page; 0: no
- * memory. */
+ * memory. Sets c->in_chain: something began there, and the next may follow. */
 static uint64_t step(struct census *c, uint64_t at, uint64_t end)
 {
 	uint64_t prev_size, head, length = 0, aligned = 0, stop;
@@ -212,17 +227,17 @@ static uint64_t step(struct census *c, uint64_t at, uint64_t end)
 	if (readable)
 		length = mmapped_length(c, ht_chunk_bias(c->layout), prev_size,
 					head);
-	if (c->aligned && (length || c->in_chain))
+	if (may_be_aligned(c, length))
 		aligned = aligned_length(c, at, end - at);
 	if (aligned)
 		length = aligned;
-	if (length == 0 && !readable)
-		return HT_PAGE_SIZE;
-	if (length && has_room(c, at, length, end))
+	c->in_chain = length && has_room(c, at, length, end);
+	if (c->in_chain)
 		return add_mmapped(c, at, length) ? length : 0;
-	if (may_begin_segment(c, head, end - at)) {
+	if (readable && may_begin_segment(c, head, end - at)) {
 		stop = ht_census_segment_end(c, at, end);
-		if (stop && stop <= end)
+		c->in_chain = stop && stop <= end;
+		if (c->in_chain)
 			return ht_census_add_segment(c, at, stop) ? stop - at
 								  : 0;
 	}
@@ -232,6 +247,8 @@ static uint64_t step(struct census *c, uint64_t at, uint64_t end)
 /* Sets c->reached: end, or what lies beyond where a mapping has grown. */
 static bool search(struct census *c, uint64_t at, uint64_t end)
 {
+	unsigned broken = 0;
+
 	c->batch = 0;
 	c->batch_next = 1;
 	c->in_chain = true;
@@ -248,9 +265,9 @@ static bool search(struct census *c, uint64_t at, uint64_t end)
 			     known && known->start < end ? known->start : end);
 		if (moved == 0)
 			return false;
-		if (moved == HT_PAGE_SIZE && !c->thorough)
+		broken = c->in_chain ? 0 : broken + 1;
+		if (broken > BREAK_MAX && !c->thorough)
 			break; /* the chain of neighbours ends here */
-		c->in_chain = moved > HT_PAGE_SIZE;
 		at += moved;
 		c->reached = at > end ? at : end;
 	}
@@ -338,15 +355,15 @@ static void warn_incomplete(struct census *c)
 				 c->missing);
 }
 
-/* One search: along chains of neighbours at first, then at every page, then
- * for headers that were moved as well. */
-static bool take(struct census *c, int rounds)
+/* One search, its rounds from `first` on: along chains of neighbours (0), then
+ * at every page (1), then for headers that were moved as well (2). */
+static bool take(struct census *c, int first, int rounds)
 {
 	struct ht_ranges *segments =
 		&c->found->segments[c->space - c->w->roots->space];
 
-	for (int round = 0; round == 0 || (round < rounds && !complete(c));
-	     round++) {
+	for (int round = first;
+	     round == first || (round < rounds && !complete(c)); round++) {
 		c->thorough = round > 0;
 		c->aligned = round > 1;
 		c->chunks = c->bytes = 0;
@@ -385,20 +402,59 @@ static uint64_t searched_bytes(const struct census *c)
 	return sum;
 }
 
+static uint64_t apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* Whether to look where no chain led, `tries` before the end. Where that is
+ * dear, once, and only for more than what malloc's counters moved by meanwhile:
+ * what comes and goes is not found by looking longer. */
+static bool look_everywhere(const struct census *c, int tries,
+			    const struct ht_params *before)
+{
+	if (!ht_census_dear(c->found))
+		return tries == 1 ||
+		       (tries < TRIES && searched_bytes(c) < CHEAP_BYTES);
+	return !c->found->chains_suffice &&
+	       (c->wanted_bytes == HT_UNKNOWN ||
+		apart(c->bytes, c->wanted_bytes) >
+			apart(before->mmapped_mem, c->wanted_bytes));
+}
+
+static void read_wanted(struct census *c, struct ht_space *space)
+{
+	ht_params_read(c->w->in->reader, space->malloc, &space->params);
+	set_wanted(c);
+}
+
+static bool take_everywhere(struct census *c)
+{
+	uint64_t by_chains = c->bytes;
+
+	if (!take(c, 1, ROUNDS))
+		return false;
+	c->found->chains_suffice = c->bytes <= by_chains;
+	return true;
+}
+
 /* What was found is held against the counters of the moment after. */
 static bool take_moving(struct census *c, struct ht_space *space)
 {
 	const struct ht_walk_in *in = c->w->in;
 
 	for (int i = TRIES; i > 0; i--) {
-		bool all = i == 1 ||
-			   (i < TRIES && searched_bytes(c) < CHEAP_BYTES);
+		const struct ht_params before = space->params;
 
-		if (!take(c, all ? ROUNDS : 1))
+		if (!take(c, 0, 1))
 			return false;
-		ht_params_read(in->reader, space->malloc, &space->params);
-		set_wanted(c);
-		if (adds_up(c) || i == 1 ||
+		read_wanted(c, space);
+		if (!complete(c) && look_everywhere(c, i, &before)) {
+			if (!take_everywhere(c))
+				return false;
+			read_wanted(c, space);
+		}
+		if (adds_up(c) || i == 1 || ht_census_dear(c->found) ||
 		    in->renew_maps(in->renew_ctx, NULL) != HT_OK)
 			break;
 	}
@@ -442,7 +498,7 @@ static enum ht_code take_space(struct ht_walk *w, size_t i, bool mmapped_only,
 	code = ht_view_init(&c->window, w->in->reader, err);
 	if (code == HT_OK &&
 	    (!know_heaps(c) ||
-	     !(may_renew ? take_moving(c, space) : take(c, ROUNDS))))
+	     !(may_renew ? take_moving(c, space) : take(c, 0, ROUNDS))))
 		code = ht_fail(err, HT_NOMEM, "no memory for a census");
 	note_sums(c);
 	w->census.spread += ht_census_missing_bytes(c) > 0;

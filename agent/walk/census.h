@@ -15,6 +15,10 @@ struct ht_census {
 	/* Against mp_.n_mmaps and mp_.mmapped_mem: how many malloc counts, and
 	 * by how many bytes its sum is another. */
 	uint64_t counted, missed_bytes;
+	/* Headers read for it so far; and whether, where everything was looked
+	 * through, chains of neighbours had led to as much. */
+	uint64_t headers;
+	bool chains_suffice;
 	/* How many mallocs have segments in anonymous mappings. Where several
 	 * do they lie side by side, and nothing in them says whose they are. */
 	unsigned spread;
@@ -29,6 +33,8 @@ enum ht_code ht_census_take(struct ht_walk *w,
 /* The mmapped chunks once more, of this instant, with fresh mappings. */
 enum ht_code ht_census_again(struct ht_walk *w,
 			     struct ht_err *err) HT_MUST_CHECK;
+/* Whether it cost so much already that it is not tried again and again. */
+bool ht_census_dear(const struct ht_census *c);
 /* Whether malloc's counters of them still are those of the census. */
 bool ht_census_holds(const struct ht_walk *w);
 /* What does not add up is told. */

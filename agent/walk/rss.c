@@ -466,7 +466,8 @@ static enum ht_code measure_moving(struct rss *r, struct ht_err *err)
 			code = ht_grown_find(r->w, err);
 		if (code == HT_OK && !measure_all(r))
 			code = ht_fail(err, HT_NOMEM, "no memory for mappings");
-		if (code == HT_OK && ht_census_holds(r->w))
+		if (code == HT_OK &&
+		    (ht_census_holds(r->w) || ht_census_dear(&r->w->census)))
 			break;
 	}
 	return code;
