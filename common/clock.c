@@ -43,7 +43,7 @@ void ht_duration_text(int64_t ns, char *out, size_t len)
 	s = ns / HT_NS_PER_S;
 	if (ns < HT_NS_PER_MS)
 		snprintf(out, len, "%" PRId64 "us", ns / HT_NS_PER_US);
-	else if (ns < HT_NS_PER_S - HT_NS_PER_MS / 2) /* else "1e+03ms" */
+	else if (ns < HT_NS_PER_S)
 		snprintf(out, len, "%.3gms", (double)ns / 1e6);
 	else if (s < 60)
 		snprintf(out, len, "%.3gs", (double)ns / 1e9);
