@@ -57,17 +57,18 @@ root_make() { # SUITE DIR CACHE
 	return 1
 }
 
-# In the namespace: bash stays as its first process and reaps.
+# In the namespace: bash stays as its first process and reaps. The folder becomes the
+# root itself: in a chroot no user namespace can be made, and a mount of "/" fails.
 # shellcheck disable=SC2016 # that shell's own
 root_enter='
 	dir=$1 && shift
-	# A chroot whose "/" is no mount cannot unshare mounts again.
-	mount --bind "$dir" "$dir" && mount -t proc proc "$dir/proc" &&
-		mount --rbind /sys "$dir/sys" && mount --rbind /dev "$dir/dev" &&
-		mount -t tmpfs tmpfs "$dir/dev/shm" && mount -t tmpfs tmpfs "$dir/run" && mkdir -p "$dir/run/lock" &&
-		mount --bind "$dir.cache/" "$dir/var/cache/apt/archives" || exit
-	mkdir -p "$dir/var/cache/apt/archives/partial"
-	chroot "$dir" "$@"
+	mount --bind "$dir" "$dir" && cd "$dir" && mount -t proc proc proc &&
+		mount --rbind /sys sys && mount --rbind /dev dev &&
+		mount -t tmpfs tmpfs dev/shm && mount -t tmpfs tmpfs run && mkdir -p run/lock &&
+		mount --bind "$dir.cache/" var/cache/apt/archives || exit
+	mkdir -p var/cache/apt/archives/partial
+	pivot_root . . && umount -l . && cd / || exit
+	"$@"
 	exit $?'
 
 root_run() { # DIR COMMAND...
