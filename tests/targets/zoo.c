@@ -237,15 +237,39 @@ static void *storm_mappings(void *arg)
 	return arg;
 }
 
+/* Whoever creates a thread has all signals blocked for a moment, and what its
+ * process would ignore is then another thread's: nobody begins before all are
+ * created. */
+static pthread_mutex_t all_created = PTHREAD_MUTEX_INITIALIZER;
+
+struct beginning {
+	void *(*run)(void *);
+	void *arg;
+};
+
+static void *begin_when_all_are_there(void *arg)
+{
+	struct beginning b = *(struct beginning *)arg;
+
+	free(arg);
+	pthread_mutex_lock(&all_created);
+	pthread_mutex_unlock(&all_created);
+	return b.run(b.arg);
+}
+
 static void start(void *(*run)(void *), void *arg)
 {
+	struct beginning *b = malloc(sizeof(*b));
 	pthread_attr_t small;
 	pthread_t t;
 
+	if (!b)
+		abort();
+	*b = (struct beginning){run, arg};
 	pthread_attr_init(&small);
 	pthread_attr_setstacksize(&small, 256 << 10);
 	pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
-	if (pthread_create(&t, &small, run, arg) != 0)
+	if (pthread_create(&t, &small, begin_when_all_are_there, b) != 0)
 		abort();
 }
 
@@ -310,11 +334,13 @@ int main(int argc, char **argv)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	set_up();
+	pthread_mutex_lock(&all_created);
 	for (size_t i = 0; i < CAGES; i++)
 		start(live, &cages[i]);
 	start(drain, NULL);
 	start(feed, NULL);
 	start_storms(argc > 1 ? argv[1] : "");
+	pthread_mutex_unlock(&all_created);
 	printf("ready\n");
 	fflush(stdout);
 	if (!fgets(line, sizeof(line), stdin))
