@@ -10,6 +10,8 @@
 #   as_user ID          the same for another user, without any right
 #   figures FILE        every figure of a snapshot, "path value" a line, but for
 #                       those that differ from look to look
+#   published TARGET FILE   every metric of a target in a scrape, but for those
+#   expected FILE       the same, of a snapshot; without ratios of nothing to nothing
 there=$HT_TMP/installed
 heaptide_id=65532 # no user of this machine
 # shellcheck disable=SC2034 # for those who source this
@@ -41,4 +43,39 @@ figures() {
 		| map(select(.path | test("^(taken_at|unknown[.]|warnings[.]|stop[.]|cpu_ns|process[.](pss|uss|minflt|majflt)"
 			+ "|limits[.](mem_available|swap_free|cgroup_used))") | not))
 		| .[] | "\(.path) \(.value)"' "$1"
+}
+
+# What a scrape has of a target but no snapshot tells: the daemon's own affairs, and
+# what differs from look to look.
+published() { # TARGET SCRAPE
+	grep "^heaptide_.*{target=\"$1\"," "$2" |
+		grep -Ev '^heaptide_(process_info|samples_total|last_sample_|consecutive_failures|interval_|stop_ratio|pause_|verdict_|alert_|idle_|cpu_|limit_)' |
+		sed 's/{target="[^"]*",pid="[0-9]*",\{0,1\}/{/; s/{}//' | sort
+}
+
+expected() { # SNAPSHOT
+	jq -r '. as $s | .totals as $t | .process as $p | .fragmentation as $f
+		| (.rss_breakdown | map({(.cause): .bytes}) | add) as $causes
+		| ({in_use_bytes: ($t.in_use + $t.mmapped), stuck_bytes: $causes.sub_page,
+			tops_kept_bytes: ($causes.top_main + $causes.top_thread), uncertain_bytes: .stop.uncertain_bytes,
+			largest_free_bytes: $f.largest_free, non_malloc_anonymous_bytes: $t.non_malloc_anon,
+			rss_bytes: $p.rss, rss_anonymous_bytes: $p.rss_anon, swap_bytes: $p.swap, vsz_bytes: $p.vsz,
+			threads: $p.threads, minor_faults_total: $p.minflt, major_faults_total: $p.majflt,
+			trim_threshold_bytes: .params.trim_threshold, mmap_threshold_bytes: .params.mmap_threshold}
+			+ ($t | {in_use_chunks, mmapped_chunks, arenas, arenas_holding,
+				mmapped_bytes: .mmapped, system_bytes: .system, overhead_bytes: .overhead,
+				retained_bytes: .retained, trimmable_bytes: .trimmable, pinned_bytes: .pinned,
+				used_pages_resident_bytes: .used_pages_resident, resident_free_bytes: .resident_free})
+			+ ($f | {external_ratio: .external, retained_ratio: .retained_ratio,
+				page_utilisation_ratio: .page_utilisation, stuck_ratio: .stuck_ratio,
+				unusable_median_ratio: .unusable_median, unusable_p95_ratio: .unusable_p95,
+				peak_overhead_ratio: .peak_overhead})
+			| to_entries[] | select(.value != null) | "heaptide_\(.key) \(.value)"),
+		(.rss_breakdown[] | "heaptide_resident_bytes{cause=\"\(.cause)\"} \(.bytes)"),
+		("tcache", "fastbin", "unsorted", "small", "large", "top"
+			| "heaptide_free_bytes{place=\"\(.)\"} \($t[.])"),
+		("lt_4k", "4k_64k", "64k_1m", "ge_1m" | "heaptide_hole_bytes{size=\"\(.)\"} \($f["holes_" + .])",
+			"heaptide_holes{size=\"\(.)\"} \($f["holes_\(.)_count"])"),
+		(.arenas[] | . as $a | ("in_use", "system", "retained", "trimmable")
+			| "heaptide_heap_\(.)_bytes{arena=\"\($a.index)\"} \($a[.])")' "$1" | sort
 }
