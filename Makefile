@@ -18,10 +18,14 @@ WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wsign-conversion \
 HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong \
 	-fstack-clash-protection -fPIE
 OPTIMIZE ?= -O2 -g
+# CHECKS=1: our own invariants are asserted (common/invariant.h). The folder of
+# such a build is another: make check BUILD=build-checks CHECKS=1
+CHECKS   ?=
 WERROR   ?=
 CFLAGS_ALL = -std=gnu17 -D_GNU_SOURCE -I. -DHT_VERSION='"$(VERSION)"' \
 	-DHT_LIBEXECDIR='"$(PREFIX)/libexec/heaptide"' \
-	$(OPTIMIZE) $(WARNINGS) $(WERROR) $(HARDEN) $(SANITIZE) $(CFLAGS)
+	$(OPTIMIZE) $(WARNINGS) $(WERROR) $(HARDEN) $(SANITIZE) \
+	$(if $(CHECKS),-DHT_CHECKS) $(CFLAGS)
 LDFLAGS_ALL = -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)
 
 # Rooms. Every file of a room is in its library but for the programs' main.c.
@@ -211,9 +215,9 @@ bench: ## measure side by side with peers; prints tables
 
 # Sanitizers change warnings, and FORTIFY hides what they would see.
 SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
-ASAN_BUILD := BUILD=build-asan OPTIMIZE='-O1 -g -fno-omit-frame-pointer' HARDEN=-fPIE \
+ASAN_BUILD := BUILD=build-asan CHECKS=1 OPTIMIZE='-O1 -g -fno-omit-frame-pointer' HARDEN=-fPIE \
 	SANITIZE='$(SANITIZERS)' CFLAGS='-DHT_ASAN -w'
-FUZZ_BUILD := BUILD=build-fuzz CC=clang OPTIMIZE='-O1 -g' HARDEN=-fPIE \
+FUZZ_BUILD := BUILD=build-fuzz CHECKS=1 CC=clang OPTIMIZE='-O1 -g' HARDEN=-fPIE \
 	SANITIZE='-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined' \
 	CFLAGS='-DHT_ASAN -w'
 FUZZ_SECONDS ?= 600

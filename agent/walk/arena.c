@@ -11,6 +11,8 @@
 
 #include "agent/walk/arena.h"
 #include "agent/walk/chunk.h"
+#include "agent/walk/sound.h"
+#include "common/invariant.h"
 
 #define TABLES_MAX ((size_t)34 << 20) /* of the 64 MiB we may take */
 
@@ -210,10 +212,12 @@ static void list_and_sweep(struct ht_arena_walk *aw)
 {
 	bool listed = !aw->listed.overflowed && !aw->met.links.full;
 
+	HT_ASSERT(ht_links_sound(&aw->met.links));
 	if (listed)
 		ht_bins_begin(&aw->in, &aw->met, &aw->listed);
 	else
 		ht_overflow_end(aw);
+	HT_ASSERT(ht_links_sound(&aw->met.links));
 	ht_sweep(&aw->in, &aw->extent, &aw->met, &aw->swept);
 	if (listed)
 		ht_bins_end(&aw->listed);
@@ -224,6 +228,7 @@ static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 	size_t limit = ht_walk_tables_max(aw->in.walk->in);
 	enum ht_code code = ht_segments_find(&aw->in, &aw->extent, err);
 
+	HT_ASSERT(code != HT_OK || ht_extent_sound(&aw->extent));
 	ht_links_init(&aw->met.links, aw->in.layout, aw->in.root->address,
 		      aw->extent.segment, aw->extent.segments, limit);
 	for (size_t i = 0; code == HT_OK && i < aw->extent.segments; i++)

@@ -16,6 +16,8 @@
 
 #include "agent/walk/arena.h"
 #include "agent/walk/chunk.h"
+#include "agent/walk/sound.h"
+#include "common/invariant.h"
 
 #define MEMBERS_MAX ((size_t)2 << 20) /* 8 MiB of positions */
 
@@ -184,6 +186,7 @@ void ht_overflow_drain(struct ht_arena_walk *aw, size_t i)
 {
 	begin(aw);
 	mark_members(aw);
+	HT_ASSERT(ht_links_sound(&aw->met.links));
 	ht_sweep_below(&aw->in, &aw->extent, &aw->met, &aw->swept, i,
 		       aw->met.pass.at);
 	ht_links_clear(&aw->met.links);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 
 #include "agent/walk/heaps.h"
+#include "agent/walk/sound.h"
+#include "common/invariant.h"
 
 static int by_chunk(const void *x, const void *y)
 {
@@ -31,6 +33,7 @@ static void check_cached(struct ht_walk *w)
 		r->cached[kept++] = r->cached[i];
 	}
 	r->cached_n = kept;
+	HT_ASSERT(ht_cached_sound(r));
 	if (r->cached_cut)
 		ht_snapshot_warn(w->out,
 				 "more than %u cached chunks: the rest "
