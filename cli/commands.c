@@ -8,6 +8,7 @@
 #define T      HT_TAKES
 #define DRAWN  (T(BYTES) | T(ASCII))
 #define LOOK   (T(MODE) | T(MAX_PAUSE) | T(TIMEOUT) | T(NO_DEBUG_INFO) | DRAWN)
+#define GRAPH  (LOOK | T(CORE) | T(EXE) | T(MAX_MEMORY))
 #define BACK   (T(DB) | T(AT))
 #define WINDOW (T(DB) | T(SINCE) | T(UNTIL))
 #define ANY    1000
@@ -89,6 +90,20 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide diff web\n"
 	 "  heaptide diff web 1d now",
 	 ht_cmd_diff},
+	{"leaks", "PID", 0, 1, T(JSON) | GRAPH,
+	 "chunks in use that nothing leads to, by what stands at their head",
+	 "Finds the chunks that the program can no longer reach: no word of "
+	 "its "
+	 "statics, stacks, thread-local variables, registers, or of any other "
+	 "chunk that can be reached, leads to them."
+	 "\vThe process is forked for a moment and the copy is looked at "
+	 "(mode snapshot), or give a core file. A list that was lost is one "
+	 "piece: its first chunk is the head. Pointers that a program keeps "
+	 "tagged, compressed, in files or in shared memory cannot be seen: "
+	 "what only they lead to is told as leaked, too.\n\n"
+	 "  heaptide leaks 4242\n"
+	 "  heaptide leaks --core core.4242 --exe /usr/sbin/nginx",
+	 ht_cmd_leaks},
 	{"ls", "", 0, 0, T(JSON) | T(DB) | T(SORT) | DRAWN,
 	 "the processes in the database, with sparklines",
 	 "Lists every process that the database holds, newest first, or with "

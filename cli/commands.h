@@ -51,6 +51,7 @@ HT_COMMAND(map);
 HT_COMMAND(classes);
 HT_COMMAND(threads);
 HT_COMMAND(diff);
+HT_COMMAND(leaks);
 HT_COMMAND(ls);
 HT_COMMAND(trim);
 HT_COMMAND(report);

@@ -8,9 +8,10 @@
 
 #include "cli/commands.h"
 #include "common/clock.h"
+#include "common/size.h"
 #include "schema/records.h"
 
-enum { FLAG, TEXT, SPAN, TIME, COUNT, MODE };
+enum { FLAG, TEXT, SPAN, TIME, COUNT, SIZE, MODE };
 
 const struct ht_option_info ht_option_infos[HT_OPT_COUNT] = {
 #define HT_OPTION(id, name, key, arg, type, member, help)                      \
@@ -71,6 +72,8 @@ static int set_value(const struct ht_option_info *info, const char *arg,
 		return ht_moment_parse(arg, ht_wall_ns(), at);
 	case COUNT:
 		return parse_count(arg, at);
+	case SIZE:
+		return ht_size_parse(arg, at);
 	default:
 		return parse_mode(arg, at);
 	}

@@ -26,7 +26,8 @@ struct ht_options {
 	int64_t at_ns, since_ns, until_ns;
 	int64_t max_pause_ns, timeout_ns, interval_ns, duration_ns;
 	uint64_t arena, mode;
-	char **args; /* NULL-terminated, borrowed */
+	uint64_t max_memory; /* bytes; 0: not given */
+	char **args;	     /* NULL-terminated, borrowed */
 	int args_n;
 	bool quoted; /* the arguments came after "--" */
 };

@@ -11,8 +11,9 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 
-#define NAMED_MAX   16
-#define PATIENCE_NS (HT_NS_PER_S / 2) /* without a progress line */
+#define NAMED_MAX      16
+#define GRAPH_ATTEMPTS 400
+#define PATIENCE_NS    (HT_NS_PER_S / 2) /* without a progress line */
 
 static bool is_number(const char *word)
 {
@@ -91,6 +92,11 @@ struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags)
 		r.max_pause_us = (uint64_t)(o->max_pause_ns / HT_NS_PER_US);
 	if (o->timeout_ns)
 		r.timeout_ms = (uint64_t)(o->timeout_ns / HT_NS_PER_MS);
+	r.memory_max = o->max_memory;
+	/* There is no other mode to ask in: a thread that can be used, and may
+	 * sleep nearly always, is waited for. */
+	if (flags & HT_WANT_GRAPH)
+		r.attempts = GRAPH_ATTEMPTS;
 	if (o->no_debug_info)
 		r.flags |= HT_NO_DEBUG_INFO;
 	return r;

@@ -22,6 +22,12 @@ enum ht_request_flag {
 		1 << 6, /* locate by structure even if symbols are there */
 	HT_LAST_REQUEST = 1 << 7, /* drop every privilege before the walk */
 	HT_PSS_ANYHOW = 1 << 8,	  /* HT_WANT_PSS, however long it takes */
+	/* Of a frozen copy or a core file: what nothing leads to, what chunks
+	 * are, what holds them. */
+	HT_WANT_LEAKS = 1 << 9,
+	HT_WANT_TYPES = 1 << 10,
+	HT_WANT_OWNERS = 1 << 11,
+	HT_WANT_GRAPH = HT_WANT_LEAKS | HT_WANT_TYPES | HT_WANT_OWNERS,
 };
 
 struct ht_request {
@@ -30,9 +36,13 @@ struct ht_request {
 	uint64_t timeout_ms;   /* whole measurement; the agent's own alarm */
 	uint64_t flags;	       /* enum ht_request_flag */
 	uint64_t attempts; /* stops before giving up on a thread in malloc */
+	uint64_t size;	   /* HT_WANT_OWNERS: of chunks of this size; 0: of the
+			    * largest classes */
+	uint64_t memory_max; /* HT_WANT_GRAPH: bytes the agent may take; 0: 256
+			      * MiB */
 };
 
 #define HT_REQUEST_DEFAULT                                                     \
-	((struct ht_request){HT_MODE_NONE, 2000, 30000, HT_WANT_ALL, 20})
+	((struct ht_request){HT_MODE_NONE, 2000, 30000, HT_WANT_ALL, 20, 0, 0})
 
 #endif

@@ -178,6 +178,8 @@ enum ht_code ht_wire_send_request(int fd, const struct ht_request *r,
 	put_u64(&f.c, r->timeout_ms);
 	put_u64(&f.c, r->flags);
 	put_u64(&f.c, r->attempts);
+	put_u64(&f.c, r->size);
+	put_u64(&f.c, r->memory_max);
 	return frame_send(&f, fd, err);
 }
 
@@ -472,10 +474,12 @@ static enum ht_code receive_all(int fd, void *bytes, size_t n,
 	return HT_OK;
 }
 
+#define REQUEST_FIELDS 7
+
 enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 				     struct ht_err *err)
 {
-	uint8_t bytes[HT_WIRE_HEADER + 5 * 8];
+	uint8_t bytes[HT_WIRE_HEADER + REQUEST_FIELDS * 8];
 	struct cursor c = {bytes + HT_WIRE_HEADER, bytes + sizeof(bytes),
 			   false};
 	size_t length;
@@ -490,7 +494,7 @@ enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 	if (type != HT_FRAME_REQUEST || length != sizeof(bytes))
 		return ht_fail(err, HT_PROTOCOL,
 			       "expected a request, got type %u", type);
-	code = receive_all(fd, bytes + HT_WIRE_HEADER, 5 * 8, err);
+	code = receive_all(fd, bytes + HT_WIRE_HEADER, REQUEST_FIELDS * 8, err);
 	if (code != HT_OK)
 		return code;
 	ret->mode = get_u64(&c);
@@ -498,6 +502,8 @@ enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 	ret->timeout_ms = get_u64(&c);
 	ret->flags = get_u64(&c);
 	ret->attempts = get_u64(&c);
+	ret->size = get_u64(&c);
+	ret->memory_max = get_u64(&c);
 	if (ret->mode >= HT_MODE_COUNT || ret->max_pause_us > 60000000 ||
 	    ret->timeout_ms > 3600000 || ret->attempts > 100000)
 		return ht_fail(err, HT_PROTOCOL, "a request out of range");

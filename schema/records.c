@@ -11,6 +11,8 @@ const char *const ht_bin_kind_names[] = {HT_BIN_KIND_NAMES(NAME_ITEM)};
 const char *const ht_cause_names[] = {HT_CAUSE_NAMES(NAME_ITEM)};
 const char *const ht_mapping_kind_names[] = {HT_MAPPING_KIND_NAMES(NAME_ITEM)};
 const char *const ht_why_names[] = {HT_WHY_NAMES(NAME_ITEM)};
+const char *const ht_type_kind_names[] = {HT_TYPE_KIND_NAMES(NAME_ITEM)};
+const char *const ht_holder_kind_names[] = {HT_HOLDER_KIND_NAMES(NAME_ITEM)};
 
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 #define NAMES_U64(arg)	NULL, 0
@@ -56,6 +58,8 @@ const char *const ht_why_names[] = {HT_WHY_NAMES(NAME_ITEM)};
 #define F_warning(...)	     FIELD_IN(warning, __VA_ARGS__)
 #define F_finding(...)	     FIELD_IN(finding, __VA_ARGS__)
 #define F_unknown(...)	     FIELD_IN(unknown, __VA_ARGS__)
+#define F_graph(...)	     FIELD_IN(graph, __VA_ARGS__)
+#define F_leak(...)	     FIELD_IN(leak, __VA_ARGS__)
 
 #define FIELD_TABLE(record, FIELDS)                                            \
 	static const struct ht_field record##_fields[] = {FIELDS(F_##record)};

@@ -77,6 +77,26 @@
 	X(CORE, "core")
 /* clang-format on */
 
+/* What a type was told by, and what holds a chunk. */
+/* clang-format off */
+#define HT_TYPE_KIND_NAMES(X)                                           \
+	X(CLASS, "class")                                               \
+	X(STATIC, "static")                                             \
+	X(CONTAINER, "container")                                       \
+	X(STRING, "string")                                             \
+	X(NODE, "node")                                                 \
+	X(ARRAY, "array")                                               \
+	X(TEXT, "text")                                                 \
+	X(ZEROS, "zeros")                                               \
+	X(HELD, "held")
+#define HT_HOLDER_KIND_NAMES(X)                                         \
+	X(STATIC, "static")                                             \
+	X(STACK, "stack")                                               \
+	X(TLS, "tls")                                                   \
+	X(TABLE, "table")                                               \
+	X(NOBODY, "unknown")
+/* clang-format on */
+
 #define HT_DECLARE_ENUM(prefix, NAMES, ...)                                    \
 	enum prefix { NAMES(HT_ENUM_ITEM_##prefix) __VA_ARGS__ }
 #define HT_ENUM_ITEM_ht_mode(c, s)	   HT_MODE_##c,
@@ -85,12 +105,16 @@
 #define HT_ENUM_ITEM_ht_cause(c, s)	   HT_CAUSE_##c,
 #define HT_ENUM_ITEM_ht_mapping_kind(c, s) HT_MAPPING_##c,
 #define HT_ENUM_ITEM_ht_why(c, s)	   HT_WHY_##c,
+#define HT_ENUM_ITEM_ht_type_kind(c, s)	   HT_TYPE_KIND_##c,
+#define HT_ENUM_ITEM_ht_holder_kind(c, s)  HT_HOLDER_KIND_##c,
 HT_DECLARE_ENUM(ht_mode, HT_MODE_NAMES, HT_MODE_COUNT);
 HT_DECLARE_ENUM(ht_arena_kind, HT_ARENA_KIND_NAMES, HT_ARENA_KIND_COUNT);
 HT_DECLARE_ENUM(ht_bin_kind, HT_BIN_KIND_NAMES, HT_BIN_KIND_COUNT);
 HT_DECLARE_ENUM(ht_cause, HT_CAUSE_NAMES, HT_CAUSE_COUNT);
 HT_DECLARE_ENUM(ht_mapping_kind, HT_MAPPING_KIND_NAMES, HT_MAPPING_KIND_COUNT);
 HT_DECLARE_ENUM(ht_why, HT_WHY_NAMES, HT_WHY_COUNT);
+HT_DECLARE_ENUM(ht_type_kind, HT_TYPE_KIND_NAMES, HT_TYPE_KIND_COUNT);
+HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 
 /* --- the one process that was looked at --------------------------------- */
 
@@ -350,6 +374,29 @@ HT_DECLARE_ENUM(ht_why, HT_WHY_NAMES, HT_WHY_COUNT);
 	F(TEXT, names, 600, "which, as far as they fit: record.field")         \
 	F(TEXT, text, 256, "why, and what would mend it")
 
+/* What can be reached from where: `heaptide leaks`, `owners`, `types` alone ask
+ * for these. One row at most. */
+#define HT_GRAPH_FIELDS(F)                                                     \
+	F(U64, chunks, 0, "chunks in use, mmapped ones too")                   \
+	F(U64, bytes, 0, "their bytes; of mmapped ones the mappings")          \
+	F(U64, references, 0, "words in them that point into others")          \
+	F(U64, root_references, 0, "words and registers outside that do")      \
+	F(U64, leaked_chunks, 0, "that nothing leads to")                      \
+	F(U64, leaked_bytes, 0, "their bytes")                                 \
+	F(U64, uncertain_chunks, 0,                                            \
+	  "reached by words alone that may be stale")                          \
+	F(U64, uncertain_bytes, 0, "their bytes: so much more may be leaked")  \
+	F(U64, unread_bytes, 0, "bytes of them that could not be read")
+
+/* Leaked chunks by what stands at their head: chunks that only each other lead
+ * to are one piece, a lost list for instance. */
+#define HT_LEAK_FIELDS(F)                                                      \
+	F(TEXT, head_type, 200, "type of the heads; empty: not known")         \
+	F(U64, max_size, 0, "size class of the heads; 0: mmapped")             \
+	F(U64, heads, 0, "how many such pieces")                               \
+	F(U64, chunks, 0, "chunks in them, the heads included")                \
+	F(U64, bytes, 0, "bytes in them")
+
 /* Every record with its C struct: R(name, FIELDS). One per snapshot first,
  * then lists. The order is the wire's and never changes. */
 /* clang-format off */
@@ -367,7 +414,8 @@ HT_DECLARE_ENUM(ht_why, HT_WHY_NAMES, HT_WHY_COUNT);
 	R(size_class, HT_SIZE_CLASS_FIELDS)                             \
 	R(mapping, HT_MAPPING_FIELDS) R(advice, HT_ADVICE_FIELDS)       \
 	R(warning, HT_WARNING_FIELDS) R(finding, HT_FINDING_FIELDS)     \
-	R(unknown, HT_UNKNOWN_FIELDS)
+	R(unknown, HT_UNKNOWN_FIELDS) R(graph, HT_GRAPH_FIELDS)         \
+	R(leak, HT_LEAK_FIELDS)
 /* clang-format on */
 
 #define HT_MEMBER(type, name, arg, doc) HT_MEMBER_##type(name, arg)
@@ -429,6 +477,8 @@ extern const char *const ht_bin_kind_names[HT_BIN_KIND_COUNT];
 extern const char *const ht_cause_names[HT_CAUSE_COUNT];
 extern const char *const ht_mapping_kind_names[HT_MAPPING_KIND_COUNT];
 extern const char *const ht_why_names[HT_WHY_COUNT];
+extern const char *const ht_type_kind_names[HT_TYPE_KIND_COUNT];
+extern const char *const ht_holder_kind_names[HT_HOLDER_KIND_COUNT];
 
 /* Sets every field of one record to unknown (text: empty, TIME: 0). */
 void ht_record_clear(enum ht_record_id id, void *record);

@@ -11,7 +11,8 @@ rooms='
 cli: analysis store link schema common
 daemon: analysis store link schema common
 agent: link schema common
-agent/sample: agent/walk agent/stop agent/libc agent/memory agent/self link schema common
+agent/sample: agent/graph agent/walk agent/stop agent/libc agent/memory agent/self link schema common
+agent/graph: agent/walk agent/libc agent/memory agent/self link/request.h schema common
 agent/walk: agent/libc agent/memory agent/self link/request.h schema common
 agent/stop: agent/memory agent/self schema common
 agent/libc: agent/memory agent/self schema common

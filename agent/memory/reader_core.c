@@ -309,7 +309,10 @@ static enum ht_code take_prstatus(struct opening *o, const uint8_t *at,
 		.pc = word_at(o, at + l->regs + l->pc * o->word),
 		.sp = word_at(o, at + l->regs + l->sp * o->word),
 		.thread_pointer = word_at(o, at + l->regs + l->base * o->word),
-		.registers = true};
+		.registers = true,
+		.whole = o->word == 8};
+	for (size_t i = 0; t->whole && i < HT_GENERAL_REGISTERS; i++)
+		t->general[i] = word_at(o, at + l->regs + i * o->word);
 	return HT_OK;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agent/graph/graph.h"
 #include "agent/sample/unwind.h"
 #include "agent/self/freezer.h"
 #include "agent/self/guard.h"
@@ -59,6 +60,8 @@ static void forget(struct ht_look *l)
 {
 	ht_watch_end(l->watch);
 	l->watch = NULL;
+	ht_marks_fini(&l->marks);
+	l->in.marks = NULL;
 	ht_roots_fini(l->roots);
 	l->roots = NULL;
 	ht_maps_fini(&l->maps);
@@ -377,15 +380,46 @@ enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err)
 	return code == HT_OK ? ht_sandbox_close(err) : code;
 }
 
+static uint64_t graph_memory(const struct ht_look *l)
+{
+	return l->session->request->memory_max ?: HT_GRAPH_MEMORY_MAX;
+}
+
+static enum ht_code measure_graph(const struct ht_look *l, struct ht_err *err)
+{
+	const struct ht_request *r = l->session->request;
+	const struct ht_graph_in in = {.located = &l->session->target->located,
+				       .reader = l->in.reader,
+				       .maps = l->in.maps,
+				       .threads = l->in.threads,
+				       .threads_n = l->in.threads_n,
+				       .marks = &l->marks,
+				       .want = r->flags,
+				       .size = r->size,
+				       .memory_max = graph_memory(l),
+				       .progress = l->in.progress,
+				       .progress_ctx = l->in.progress_ctx};
+
+	return ht_graph_measure(&in, l->session->snapshot, err);
+}
+
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
 {
+	bool graph = l->session->request->flags & HT_WANT_GRAPH &&
+		     l->session->target->located.n > 0;
 	enum ht_code code;
 
 	ht_pace_set(!l->stop);
 	/* Two threads of ours would take both of two processors from one that
 	 * runs. */
 	l->in.alone = !l->stop;
+	if (graph) {
+		l->marks.bytes_max = graph_memory(l) / HT_GRAPH_MARKS_SHARE;
+		l->in.marks = &l->marks;
+	}
 	code = ht_walk(&l->in, l->roots, l->session->snapshot, err);
+	if (code == HT_OK && graph)
+		code = measure_graph(l, err);
 	ht_pace_set(false);
 	return code;
 }

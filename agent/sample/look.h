@@ -11,6 +11,7 @@
 #include "agent/stop/stop.h"
 #include "agent/stop/turns.h"
 #include "agent/stop/watch.h"
+#include "agent/walk/marks.h"
 #include "agent/walk/walk.h"
 
 struct ht_look {
@@ -20,6 +21,8 @@ struct ht_look {
 	struct ht_maps maps;
 	struct ht_roots *roots;
 	struct ht_walk_in in;
+	struct ht_marks marks; /* the chunks, if what they are to each other is
+				  asked for */
 	struct ht_thread_state
 		*unstopped; /* owned: threads of a running target */
 	uint64_t pause_us, attempts, threads;
@@ -76,7 +79,8 @@ enum ht_code ht_look_turns(struct ht_look *l,
  * without. Nothing can be stopped and no file opened afterwards; what is held
  * can be let go. */
 enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
-/* Walks into the session's snapshot. */
+/* Walks into the session's snapshot. What is at rest for good is also asked
+ * what its chunks are to each other, if that is wanted. */
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
 /* Lets the target go; notes pause and who ran meanwhile. */
 void ht_look_release(struct ht_look *l);

@@ -112,6 +112,20 @@ static enum ht_code describe_process(struct ht_session *s, struct ht_err *err)
 	return code;
 }
 
+/* Of a process that runs the newest chunks lie beyond what was read. */
+static enum ht_code refuse_graph(const struct ht_session *s, bool core,
+				 struct ht_err *err)
+{
+	if (!(s->request->flags & HT_WANT_GRAPH) || core ||
+	    s->request->mode == HT_MODE_SNAPSHOT)
+		return HT_OK;
+	return ht_fail(err, HT_USAGE,
+		       "what holds a chunk can be told of a frozen copy or a "
+		       "core file only: in mode %s chains break where the "
+		       "process writes, and what lives looks leaked",
+		       ht_mode_names[s->request->mode]);
+}
+
 enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 {
 	const struct ht_target *t = s->target;
@@ -120,7 +134,9 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	int64_t begin = ht_mono_ns();
 	enum ht_code code;
 
-	code = core ? HT_OK : describe_process(s, err);
+	code = refuse_graph(s, core, err);
+	if (code == HT_OK && !core)
+		code = describe_process(s, err);
 	if (code != HT_OK)
 		return code;
 	snprintf(s->snapshot->head.arch, sizeof(s->snapshot->head.arch), "%s",

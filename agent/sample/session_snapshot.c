@@ -359,14 +359,18 @@ static enum ht_code rehearse(struct ht_look *l, struct ht_inject_code *ret,
 static enum ht_code take_at_rest(struct ht_look *l, struct copy *copy,
 				 struct ht_err *err)
 {
+	enum ht_held_watch watch = HT_WATCH_MENDED;
 	struct ht_inject_code found;
 	enum ht_code code = rehearse(l, &found, err);
 
 	if (code != HT_OK)
 		return code;
 	/* First without those that would see an EINTR should we end; with them
-	 * where no other thread can be used, or they will not stay asleep. */
-	for (enum ht_held_watch watch = HT_WATCH_MENDED;;) {
+	 * where no other thread can be used, or they will not stay asleep, or
+	 * what their registers hold is asked for. */
+	if (l->session->request->flags & HT_WANT_GRAPH)
+		watch = HT_WATCH_UNSAFE;
+	for (;;) {
 		uint64_t most = l->session->request->attempts;
 
 		code = take(l, &found, watch, copy, err);
@@ -376,9 +380,10 @@ static enum ht_code take_at_rest(struct ht_look *l, struct copy *copy,
 				       "limits (RLIMIT_NPROC, cgroup) allow no "
 				       "further process",
 				       (int)l->session->target->pid);
-		if (code == HT_REFUSED)
+		if (code == HT_REFUSED &&
+		    !(l->session->request->flags & HT_WANT_GRAPH))
 			most = FORK_ATTEMPTS;
-		else if (code != HT_BUSY)
+		else if (code != HT_BUSY && code != HT_REFUSED)
 			return code;
 		if (l->attempts >= most)
 			return code;

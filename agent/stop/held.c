@@ -110,6 +110,8 @@ struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word)
 		t.sp = h->regs.rsp;
 		t.frame = h->regs.rbp;
 		t.registers = true;
+		t.whole = true;
+		memcpy(t.general, &h->regs, sizeof(t.general));
 	} else if (h->state == HT_HELD_WATCHED) {
 		t.thread_pointer = h->thread_pointer;
 		t.pc = h->nap.pc;

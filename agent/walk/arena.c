@@ -218,6 +218,8 @@ static void list_and_sweep(struct ht_arena_walk *aw)
 	else
 		ht_overflow_end(aw);
 	HT_ASSERT(ht_links_sound(&aw->met.links));
+	if (aw->in.walk->in->marks)
+		ht_marks_drop_fast(aw->in.walk->in->marks, &aw->met.links);
 	ht_sweep(&aw->in, &aw->extent, &aw->met, &aw->swept);
 	if (listed)
 		ht_bins_end(&aw->listed);

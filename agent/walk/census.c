@@ -170,7 +170,8 @@ static bool add_mmapped(struct census *c, uint64_t at, uint64_t length)
 
 	c->chunks++;
 	c->bytes += length;
-	if (r->n > c->first_range && r->v[r->n - 1].end == at) {
+	if (!c->w->in->marks && r->n > c->first_range &&
+	    r->v[r->n - 1].end == at) {
 		r->v[r->n - 1].end += length;
 		return true;
 	}

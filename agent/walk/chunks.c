@@ -11,6 +11,7 @@
  * the loop, so that one source gives three fast ones. */
 struct shape {
 	unsigned word, shift;
+	bool marks;
 };
 
 /* What the loop keeps beside registers. */
@@ -153,6 +154,8 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		if (next > whole)
 			break;
 		next_head = load(base + next + f.word, f.word);
+		if (f.marks)
+			ht_mark(p->marked, at, next_head & HT_PREV_INUSE);
 		if (next_head & HT_PREV_INUSE)
 			meet_in_use(p, s, f, at, size,
 				    load(base + at + 2 * f.word, f.word));
@@ -196,6 +199,8 @@ cross_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		return HT_PASS_UNREADABLE;
 	b = (uintptr_t)ht_view_at(w, next);
 	next_head = load(b + f.word, f.word);
+	if (f.marks)
+		ht_mark(p->marked, at, next_head & HT_PREV_INUSE);
 	if (next_head & HT_PREV_INUSE)
 		meet_in_use(p, s, f, at, size, fd);
 	else
@@ -228,14 +233,17 @@ run(struct ht_pass *p, const struct shape f)
 		    ht_links_pressed(p->links))
 			end = HT_PASS_FULL;
 	}
+	if (f.marks) /* what is here ends the chunk before */
+		ht_mark(p->marked, p->at, false);
 	return end;
 }
 
 enum ht_pass_end ht_pass_run(struct ht_pass *p)
 {
 	if (p->layout->word == 8)
-		return run(p, (struct shape){8, 4});
+		return p->marked ? run(p, (struct shape){8, 4, true})
+				 : run(p, (struct shape){8, 4, false});
 	if (p->layout->align == 16)
-		return run(p, (struct shape){4, 4});
-	return run(p, (struct shape){4, 3});
+		return run(p, (struct shape){4, 4, false});
+	return run(p, (struct shape){4, 3, false});
 }

@@ -11,6 +11,7 @@
 #define HT_AGENT_WALK_CHUNKS_H
 
 #include "agent/walk/links.h"
+#include "agent/walk/marks.h"
 #include "agent/walk/view.h"
 
 /* A chunk in a thread cache. */
@@ -41,6 +42,7 @@ struct ht_pass {
 	uint64_t limit; /* chunks of the segment lie below; stop or beyond */
 	uint64_t fast_sizes; /* bit size / 8: that fastbin is not empty */
 	bool safe_linking;
+	struct ht_marked *marked; /* to mark each chunk in; NULL: none */
 
 	/* where it is */
 	uint64_t at;	   /* the chunk that comes next */

@@ -187,6 +187,8 @@ void ht_overflow_drain(struct ht_arena_walk *aw, size_t i)
 	begin(aw);
 	mark_members(aw);
 	HT_ASSERT(ht_links_sound(&aw->met.links));
+	if (aw->in.walk->in->marks)
+		ht_marks_drop_fast(aw->in.walk->in->marks, &aw->met.links);
 	ht_sweep_below(&aw->in, &aw->extent, &aw->met, &aw->swept, i,
 		       aw->met.pass.at);
 	ht_links_clear(&aw->met.links);

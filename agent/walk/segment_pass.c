@@ -48,6 +48,10 @@ static void start_pass(struct ht_arena_walk *aw, size_t i)
 		.in_use = aw->met.in_use,
 		.binned = aw->met.binned,
 	};
+	if (aw->in.walk->in->marks)
+		aw->met.pass.marked =
+			ht_marks_add(aw->in.walk->in->marks, aw->in.layout, s,
+				     aw->in.root->index);
 	ht_view_segment(&aw->in.walk->window, &aw->extent.pages[i], s->end);
 }
 
@@ -74,6 +78,8 @@ static void drop_last_chunk(struct ht_arena_walk *aw, uint64_t fence)
 	    aw->met.in_use[ht_class_of(size)].chunks == 0)
 		return;
 	aw->met.in_use[ht_class_of(size)].chunks--;
+	if (aw->in.walk->in->marks)
+		ht_marks_drop(aw->in.walk->in->marks, p->previous);
 	overhead(aw, p->previous, fence);
 }
 

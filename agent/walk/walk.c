@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "agent/walk/heaps.h"
+#include "agent/walk/marks.h"
 #include "agent/walk/sound.h"
 #include "common/invariant.h"
 
@@ -149,6 +150,21 @@ static void doubt_spread(struct ht_walk *w)
 			 w->census.spread);
 }
 
+/* What thread caches hold is not in use. */
+static enum ht_code end_marks(const struct ht_walk *w, struct ht_err *err)
+{
+	struct ht_marks *m = w->in->marks;
+
+	if (!m)
+		return HT_OK;
+	for (size_t i = 0; i < w->roots->cached_n; i++)
+		if (w->roots->cached[i].size)
+			ht_marks_drop(m, w->roots->cached[i].chunk);
+	return ht_marks_end(m, &w->census.mmapped)
+		       ? HT_OK
+		       : ht_fail(err, HT_NOMEM, "no memory for chunks");
+}
+
 static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 {
 	enum ht_code code = ht_census_take(w, err);
@@ -158,7 +174,9 @@ static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	check_met(w);
-	code = ht_rss(w, err);
+	code = end_marks(w, err);
+	if (code == HT_OK)
+		code = ht_rss(w, err);
 	ht_census_warn(w);
 	return code == HT_OK ? ht_totals(w, err) : code;
 }

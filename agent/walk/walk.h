@@ -18,6 +18,8 @@
 #include "agent/memory/thread_state.h"
 #include "schema/snapshot.h"
 
+struct ht_marks;
+
 struct ht_walk_in {
 	const struct ht_located *located; /* n may be 0: process figures only */
 	struct ht_reader *reader;
@@ -34,6 +36,9 @@ struct ht_walk_in {
 	bool alone;	   /* without the helper */
 	uint64_t want;	   /* enum ht_request_flag */
 	size_t tables_max; /* bytes for free chunks; 0: 34 MiB */
+	/* Filled with the chunks themselves, or NULL. Not while the target
+	 * runs, and only `alone`. Owned by the caller (marks.h). */
+	struct ht_marks *marks;
 	void (*progress)(void *ctx, uint64_t done,
 			 uint64_t total); /* or NULL */
 	void *progress_ctx;

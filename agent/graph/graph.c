@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/graph/graph_int.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "link/request.h"
+
+/* --- what is whose
+ * ------------------------------------------------------------ */
+
+/* Segments with their headers, mmapped chunks, and the structs of the main
+ * arenas: what those name is free. */
+static bool find_own(struct ht_graph_all *g)
+{
+	const struct ht_marks *m = g->in->marks;
+	const struct ht_located *l = g->in->located;
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < m->n; i++)
+		ok = ht_ranges_add(&g->own, m->segment[i].start,
+				   m->segment[i].end);
+	for (size_t i = 0; ok && i < m->mmapped.n; i++)
+		ok = ht_ranges_add(&g->own, m->mmapped.v[i].start,
+				   m->mmapped.v[i].end);
+	for (size_t i = 0; ok && i < l->n; i++)
+		ok = ht_ranges_add(&g->own, l->malloc[i].main_arena,
+				   l->malloc[i].main_arena +
+					   l->malloc[i].layout.sizeof_arena);
+	ht_ranges_sort(&g->own);
+	return ok;
+}
+
+static enum ht_code find_anchors(struct ht_graph_all *g, struct ht_err *err)
+{
+	const struct ht_anchors_in in = {.maps = g->in->maps,
+					 .located = g->in->located,
+					 .threads = g->in->threads,
+					 .threads_n = g->in->threads_n,
+					 .marks = g->in->marks,
+					 .arenas = &g->own};
+
+	if (!find_own(g))
+		return ht_fail(err, HT_NOMEM, "no memory for segments");
+	return ht_anchors_find(&in, &g->anchors, err);
+}
+
+/* --- nodes and references
+ * ------------------------------------------------------ */
+
+static void meet(void *ctx, const struct ht_node *node, const uint64_t *words,
+		 size_t n)
+{
+	struct ht_graph_all *g = ctx;
+
+	(void)words;
+	(void)n;
+	ht_groups_add(&g->groups, node, HT_TYPE_NONE);
+}
+
+/* What is left for the references when all else has its share. */
+static size_t refs_max(const struct ht_graph_all *g)
+{
+	uint64_t taken = g->in->marks->bytes + g->nodes.bytes;
+	/* queue, groups, two maps of what was seen */
+	uint64_t each = sizeof(uint32_t) + sizeof(uint16_t) + 1;
+
+	taken += g->nodes.count * each + (UINT64_C(32) << 20);
+	return g->in->memory_max > taken ? (size_t)(g->in->memory_max - taken)
+					 : 0;
+}
+
+static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
+{
+	enum ht_code code = ht_groups_begin(g->nodes.count, &g->groups, err);
+
+	g->scan = (struct ht_refs_in){.nodes = &g->nodes,
+				      .reader = g->in->reader,
+				      .bytes_max = refs_max(g),
+				      .window = malloc(HT_REFS_WINDOW),
+				      .each = meet,
+				      .each_ctx = g,
+				      .progress = g->in->progress,
+				      .progress_ctx = g->in->progress_ctx};
+	if (code == HT_OK && !g->scan.window)
+		code = ht_fail(err, HT_NOMEM, "no memory for a window");
+	if (code == HT_OK)
+		code = ht_refs_make(&g->scan, &g->refs, err);
+	if (code == HT_OK)
+		code = ht_fields_make(&g->nodes, &g->refs, &g->groups,
+				      &g->fields, err);
+	return code;
+}
+
+/* --- from the anchors
+ * ---------------------------------------------------------- */
+
+struct rooting {
+	struct ht_graph_all *g;
+	uint32_t anchor;
+	bool sure;
+};
+
+static void add_root(void *ctx, uint64_t place, uint32_t to,
+		     enum ht_node_where where)
+{
+	const struct rooting *r = ctx;
+	struct ht_graph_all *g = r->g;
+
+	g->all_roots++;
+	if (g->roots < HT_ROOTS_MAX)
+		g->root[g->roots++] = (struct ht_root_ref){
+			.place = place, .anchor = r->anchor, .to = to};
+	ht_reach_add(&g->reach, to);
+	if (r->sure && where != HT_NODE_EDGE)
+		ht_reach_add(&g->sure, to);
+}
+
+static void root_registers(struct ht_graph_all *g)
+{
+	for (size_t i = 0; i < g->in->threads_n; i++) {
+		const struct ht_thread_state *t = &g->in->threads[i];
+		struct rooting r = {g, (uint32_t)(g->anchors.n + i), true};
+
+		for (unsigned k = 0; t->whole && k < HT_GENERAL_REGISTERS;
+		     k++) {
+			enum ht_node_where where;
+			uint32_t to =
+				ht_nodes_at(&g->nodes, t->general[k], &where);
+
+			if (to != HT_NODE_NONE)
+				add_root(&r, k, to, where);
+		}
+	}
+}
+
+static enum ht_code root_all(struct ht_graph_all *g, struct ht_err *err)
+{
+	g->root = calloc(HT_ROOTS_MAX, sizeof(*g->root));
+	if (!g->root)
+		return ht_fail(err, HT_NOMEM, "no memory for roots");
+	for (size_t i = 0; i < g->anchors.n; i++) {
+		const struct ht_anchor *a = &g->anchors.v[i];
+		struct rooting r = {g, (uint32_t)i,
+				    a->kind == HT_ANCHOR_STATIC ||
+					    a->kind == HT_ANCHOR_TLS};
+
+		ht_refs_scan(&g->scan, a->start, a->end, add_root, &r,
+			     &g->unread);
+	}
+	root_registers(g);
+	return HT_OK;
+}
+
+static enum ht_code reach_all(struct ht_graph_all *g, struct ht_err *err)
+{
+	struct ht_reach_in in = {
+		.nodes = &g->nodes, .refs = &g->refs, .scan = &g->scan};
+	enum ht_code code = ht_reach_begin(g->nodes.count, &g->reach, err);
+
+	if (code == HT_OK)
+		code = ht_reach_begin(g->nodes.count, &g->sure, err);
+	if (code == HT_OK)
+		code = root_all(g, err);
+	if (code != HT_OK)
+		return code;
+	ht_reach_run(&in, &g->reach);
+	in.groups = &g->groups;
+	in.fields = &g->fields;
+	ht_reach_run(&in, &g->sure);
+	return HT_OK;
+}
+
+/* --- what is said of it
+ * -------------------------------------------------------- */
+
+/* The walk has counted the same chunks in its own way. */
+static void hold_to_walk(struct ht_graph_all *g, uint64_t chunks,
+			 uint64_t bytes)
+{
+	const struct ht_totals *t = &g->out->totals;
+	uint64_t mapped =
+		t->mmapped_chunks == HT_UNKNOWN ? 0 : t->mmapped_chunks;
+	uint64_t length = t->mmapped == HT_UNKNOWN ? 0 : t->mmapped;
+
+	if (t->in_use_chunks == HT_UNKNOWN ||
+	    (chunks == t->in_use_chunks + mapped &&
+	     bytes == t->in_use + length))
+		return;
+	ht_snapshot_warn(g->out,
+			 "%" PRIu64 " chunks of %" PRIu64 " bytes were looked "
+			 "at one by one, %" PRIu64 " of %" PRIu64 " were "
+			 "counted: the difference is not settled",
+			 chunks, bytes, t->in_use_chunks + mapped,
+			 t->in_use + length);
+}
+
+static void warn(struct ht_graph_all *g)
+{
+	if (g->anchors.unknown)
+		ht_snapshot_warn(g->out,
+				 "the registers of %zu threads could not be "
+				 "read: as many chunks as they have may be "
+				 "held by them alone",
+				 g->anchors.unknown);
+	if (g->unread)
+		ht_snapshot_warn(g->out,
+				 "%" PRIu64 " bytes that may hold pointers "
+				 "could not be read: what only they lead to "
+				 "counts as leaked",
+				 g->unread);
+	if (g->refs.kept != UINT32_MAX)
+		ht_snapshot_warn(g->out,
+				 "the references of %u of %u chunks found no "
+				 "room and were read again, which is slower: "
+				 "--max-memory gives more",
+				 g->nodes.count - g->refs.kept, g->nodes.count);
+}
+
+static enum ht_code describe(struct ht_graph_all *g, struct ht_err *err)
+{
+	struct ht_graph *row = ht_snapshot_add_graph(g->out);
+	uint64_t bytes = 0;
+
+	if (!row)
+		return ht_fail(err, HT_NOMEM, "no memory for rows");
+	for (size_t i = 0; i < g->groups.n; i++)
+		bytes += g->groups.v[i].bytes;
+	row->chunks = g->nodes.count;
+	row->bytes = bytes;
+	row->references = g->refs.n;
+	row->root_references = g->all_roots;
+	row->unread_bytes = g->refs.unread;
+	g->unread += g->refs.unread;
+	hold_to_walk(g, row->chunks, bytes);
+	return ht_leaks_report(g, err);
+}
+
+static void fini(struct ht_graph_all *g)
+{
+	ht_ranges_fini(&g->own);
+	ht_nodes_fini(&g->nodes);
+	ht_refs_fini(&g->refs);
+	ht_groups_fini(&g->groups);
+	ht_fields_fini(&g->fields);
+	ht_anchors_fini(&g->anchors);
+	ht_reach_fini(&g->reach);
+	ht_reach_fini(&g->sure);
+	free(g->root);
+	free(g->scan.window);
+	free(g);
+}
+
+enum ht_code ht_graph_measure(const struct ht_graph_in *in,
+			      struct ht_snapshot *ret, struct ht_err *err)
+{
+	struct ht_graph_all *g;
+	enum ht_code code;
+
+	if (in->reader->word != 8)
+		return ht_fail(err, HT_UNSUPPORTED,
+			       "what holds a chunk is known of 64-bit programs "
+			       "only");
+	if (in->marks->full)
+		return ht_fail(err, HT_NOMEM,
+			       "the heap is too large for the memory that may "
+			       "be taken: --max-memory gives more");
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return ht_fail(err, HT_NOMEM, "no memory for a graph");
+	g->in = in;
+	g->out = ret;
+	code = ht_nodes_make(in->marks, &g->nodes, err);
+	if (code == HT_OK)
+		code = make_refs(g, err);
+	if (code == HT_OK)
+		code = find_anchors(g, err);
+	if (code == HT_OK)
+		code = reach_all(g, err);
+	if (code == HT_OK)
+		code = describe(g, err);
+	if (code == HT_OK)
+		warn(g);
+	fini(g);
+	return code;
+}

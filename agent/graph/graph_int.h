@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of the graph: what its parts share. */
+#ifndef HT_AGENT_GRAPH_GRAPH_INT_H
+#define HT_AGENT_GRAPH_GRAPH_INT_H
+
+#include "agent/graph/anchors.h"
+#include "agent/graph/graph.h"
+#include "agent/graph/groups.h"
+#include "agent/graph/reach.h"
+
+#define HT_ROOTS_MAX (1u << 18)
+
+/* A word outside, or a register, that points into a node. */
+struct ht_root_ref {
+	uint64_t place;	 /* bytes from the anchor's start */
+	uint32_t anchor; /* index; anchors.n + thread: a register */
+	uint32_t to;
+};
+
+struct ht_graph_all {
+	const struct ht_graph_in *in;
+	struct ht_snapshot *out;
+	struct ht_ranges own; /* malloc's memory: no anchors */
+	struct ht_nodes nodes;
+	struct ht_refs_in scan;
+	struct ht_refs refs;
+	struct ht_groups groups;
+	struct ht_fields fields;
+	struct ht_anchors anchors;
+	struct ht_root_ref *root; /* the first HT_ROOTS_MAX of them */
+	size_t roots;
+	uint64_t all_roots;
+	struct ht_reach reach,
+		sure; /* by any word; by none that may be stale */
+	uint64_t unread;
+};
+
+/* leaks.c: rows of what was not reached. */
+enum ht_code ht_leaks_report(struct ht_graph_all *g,
+			     struct ht_err *err) HT_MUST_CHECK;
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Nodes: the chunks in use, numbered from 0 in order of address, and which of
+ * them an address lies in. Made from the marks of a walk (agent/walk/marks.h);
+ * mmapped chunks are nodes like all others.
+ *
+ * What belongs to a chunk at c is what its owner may use: [c + header, next +
+ * word), for the first word of the chunk that follows is the last one of this
+ * (malloc.c: prev_size). An address in that last word may also be meant for the
+ * header of the next, as a link of a free list is: it is told apart.
+ */
+#ifndef HT_AGENT_GRAPH_NODES_H
+#define HT_AGENT_GRAPH_NODES_H
+
+#include "agent/walk/marks.h"
+#include "common/err.h"
+
+#define HT_NODE_NONE UINT32_MAX
+#define HT_NODES_MAX (UINT32_MAX - 1)
+
+/* A segment, or an mmapped chunk. */
+struct ht_node_span {
+	uint64_t start, end;		/* addresses that may lie in a node */
+	const struct ht_marked *marked; /* borrowed; NULL: an mmapped chunk */
+	uint32_t first;			/* the first node's number */
+	uint32_t *rank;	  /* nodes before each 512 units, from `first` on */
+	uint32_t *before; /* last bound before each 4096 units, or none */
+};
+
+struct ht_nodes {
+	struct ht_node_span *span; /* sorted by address */
+	size_t n;
+	uint32_t count;
+	uint64_t low, high; /* all spans lie in [low, high) */
+	unsigned word;
+	size_t bytes; /* memory taken */
+};
+
+struct ht_node {
+	uint32_t id;
+	uint64_t chunk, size; /* size: of an mmapped one its mapping's length */
+	uint64_t user, end;   /* what its owner may use */
+	bool mmapped;
+	uint64_t arena; /* index; HT_UNKNOWN for an mmapped one */
+};
+
+/* Borrows the marks. HT_NOMEM. */
+enum ht_code ht_nodes_make(const struct ht_marks *m, struct ht_nodes *ret,
+			   struct ht_err *err) HT_MUST_CHECK;
+void ht_nodes_fini(struct ht_nodes *n);
+
+enum ht_node_where {
+	HT_NODE_START, /* what malloc returned */
+	HT_NODE_INSIDE,
+	HT_NODE_EDGE, /* its last word, or the next one's header */
+};
+/* The node that an address lies in, or HT_NODE_NONE. */
+uint32_t ht_nodes_at(const struct ht_nodes *n, uint64_t address,
+		     enum ht_node_where *ret_where);
+/* The span that an address lies in, or NULL. */
+const struct ht_node_span *ht_nodes_span(const struct ht_nodes *n,
+					 uint64_t address);
+/* A node by its number. */
+struct ht_node ht_nodes_get(const struct ht_nodes *n, uint32_t id);
+
+/* All nodes one after the other: begin with {.nodes = n}. */
+struct ht_node_walk {
+	const struct ht_nodes *nodes;
+	size_t span, word;
+	uint64_t bits;
+	bool begun;
+	uint32_t id;
+};
+bool ht_nodes_next(struct ht_node_walk *w, struct ht_node *ret);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/graph/reach.h"
+
+#include <sys/mman.h>
+
+/* What a node leads to lies anywhere: each table is asked for a while before
+ * the one that it leads to. */
+#define FAR  24
+#define NEAR 12
+
+static void *reserve(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+enum ht_code ht_reach_begin(uint32_t nodes, struct ht_reach *ret,
+			    struct ht_err *err)
+{
+	*ret = (struct ht_reach){
+		.seen_bytes = ((size_t)nodes / 64 + 1) * sizeof(uint64_t),
+		.queue_bytes = ((size_t)nodes + 1) * sizeof(uint32_t)};
+	ret->seen = reserve(ret->seen_bytes);
+	ret->queue = reserve(ret->queue_bytes);
+	if (ret->seen && ret->queue)
+		return HT_OK;
+	ht_reach_fini(ret);
+	return ht_fail(err, HT_NOMEM, "no memory to mark %u chunks", nodes);
+}
+
+void ht_reach_fini(struct ht_reach *r)
+{
+	if (r->seen)
+		munmap(r->seen, r->seen_bytes);
+	if (r->queue)
+		munmap(r->queue, r->queue_bytes);
+	*r = (struct ht_reach){0};
+}
+
+/* An address in the last word of a chunk is as likely one of what follows. */
+static bool may_follow(const struct ht_reach_in *in, uint32_t from, uint16_t at,
+		       uint32_t to)
+{
+	uint16_t a, b;
+	uint64_t count;
+
+	if (!in->fields)
+		return true;
+	if (at & HT_REF_EDGE)
+		return false;
+	a = in->groups->of[from];
+	b = in->groups->of[to];
+	count = ht_fields_count(in->fields, a,
+				ht_field_place(&in->groups->v[a], at), b);
+	return ht_field_is_regular(in->groups, count, a, b);
+}
+
+static void take_found(void *ctx, uint64_t place, uint32_t to,
+		       enum ht_node_where where)
+{
+	(void)place;
+	(void)where;
+	ht_reach_add(ctx, to);
+}
+
+static void read_again(const struct ht_reach_in *in, struct ht_reach *r,
+		       uint32_t id)
+{
+	struct ht_node node = ht_nodes_get(in->nodes, id);
+
+	ht_refs_scan(in->scan, node.user, node.end, take_found, r, &r->unread);
+}
+
+static void fetch(const struct ht_reach_in *in, const struct ht_reach *r)
+{
+	const struct ht_refs *refs = in->refs;
+
+	if (r->head + FAR < r->tail)
+		__builtin_prefetch(&refs->first[r->queue[r->head + FAR]]);
+	if (r->head + NEAR < r->tail)
+		__builtin_prefetch(
+			&refs->to[refs->first[r->queue[r->head + NEAR]]]);
+}
+
+void ht_reach_run(const struct ht_reach_in *in, struct ht_reach *r)
+{
+	const struct ht_refs *refs = in->refs;
+
+	while (r->head < r->tail) {
+		uint32_t id = r->queue[r->head];
+
+		fetch(in, r);
+		r->head++;
+		if (id >= refs->kept) {
+			if (!in->fields) /* nothing is known of its fields */
+				read_again(in, r, id);
+			continue;
+		}
+		for (uint32_t k = refs->first[id]; k < refs->first[id + 1]; k++)
+			if (!ht_reach_has(r, refs->to[k]) &&
+			    may_follow(in, id, refs->at[k], refs->to[k]))
+				ht_reach_add(r, refs->to[k]);
+	}
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/graph/refs.h"
+
+#include <sys/mman.h>
+
+#include "agent/memory/page.h"
+
+#define STAGED 128 /* candidates looked up together */
+
+/* --- a window on the target
+ * --------------------------------------------------- */
+
+struct window {
+	struct ht_reader *reader;
+	uint64_t start, end; /* what is in buf */
+	uint64_t *buf;	     /* HT_REFS_WINDOW bytes */
+	bool exact;	     /* nothing is read beyond what is asked for */
+};
+
+/* Words from an aligned address on, at most up to `end`; 0: unreadable. */
+static size_t words_at(struct window *w, uint64_t address, uint64_t end,
+		       const uint64_t **ret)
+{
+	if (address < w->start || address + 8 > w->end ||
+	    (end > w->end && address > w->start &&
+	     end - address <= HT_REFS_WINDOW)) {
+		size_t want = HT_REFS_WINDOW;
+
+		if (w->exact && end - address < want)
+			want = (size_t)(end - address);
+		w->start = address;
+		w->end = address +
+			 ht_reader_some(w->reader, address, w->buf, want);
+	}
+	if (address + 8 > w->end)
+		return 0;
+	*ret = w->buf + (address - w->start) / 8;
+	return (size_t)(((end < w->end ? end : w->end) - address) / 8);
+}
+
+static uint64_t next_page(uint64_t address)
+{
+	return (address | (HT_PAGE_SIZE - 1)) + 1;
+}
+
+/* --- candidates
+ * --------------------------------------------------------------- */
+
+struct scan {
+	const struct ht_nodes *nodes;
+	struct window window;
+	ht_ref_fn *fn;
+	void *ctx;
+	uint64_t value[STAGED], place[STAGED];
+	size_t n;
+};
+
+/* Looking up waits for memory: all are asked for before the first is. */
+static void flush(struct scan *s)
+{
+	const struct ht_node_span *span = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		uint64_t unit;
+
+		if (!span || s->value[i] < span->start ||
+		    s->value[i] >= span->end)
+			span = ht_nodes_span(s->nodes, s->value[i]);
+		if (!span || !span->marked)
+			continue;
+		unit = (s->value[i] - span->start) >> span->marked->shift;
+		__builtin_prefetch(span->marked->bound + unit / 64);
+		__builtin_prefetch(span->marked->used + unit / 64);
+		__builtin_prefetch(span->rank + unit / 512);
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		enum ht_node_where where;
+		uint32_t to = ht_nodes_at(s->nodes, s->value[i], &where);
+
+		if (to != HT_NODE_NONE)
+			s->fn(s->ctx, s->place[i], to, where);
+	}
+	s->n = 0;
+}
+
+static void scan_words(struct scan *s, const uint64_t *words, size_t n,
+		       uint64_t place)
+{
+	const uint64_t low = s->nodes->low, all = s->nodes->high - low;
+
+	for (size_t i = 0; i < n; i++) {
+		s->value[s->n] = words[i];
+		s->place[s->n] = place + i * 8;
+		s->n += words[i] - low < all;
+		if (s->n == STAGED)
+			flush(s);
+	}
+}
+
+/* [start, end), aligned. Returns the bytes that could not be read. */
+static uint64_t scan_range(struct scan *s, uint64_t start, uint64_t end)
+{
+	uint64_t at = start, unread = 0;
+
+	while (at < end) {
+		const uint64_t *words;
+		size_t n = words_at(&s->window, at, end, &words);
+
+		if (n == 0) {
+			uint64_t to = next_page(at) < end ? next_page(at) : end;
+
+			unread += to - at;
+			at = to;
+			continue;
+		}
+		scan_words(s, words, n, at - start);
+		at += n * 8;
+	}
+	return unread;
+}
+
+static void begin(struct scan *s, const struct ht_refs_in *in)
+{
+	s->nodes = in->nodes;
+	s->window.reader = in->reader;
+	s->window.buf = in->window;
+}
+
+void ht_refs_scan(const struct ht_refs_in *in, uint64_t start, uint64_t end,
+		  ht_ref_fn *fn, void *ctx, uint64_t *unread)
+{
+	struct scan s = {.fn = fn, .ctx = ctx};
+
+	start = (start + 7) & ~UINT64_C(7);
+	end &= ~UINT64_C(7);
+	if (start >= end)
+		return;
+	begin(&s, in);
+	s.window.exact = true;
+	*unread += scan_range(&s, start, end);
+	flush(&s);
+}
+
+/* --- the tables
+ * --------------------------------------------------------------- */
+
+static void *reserve(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static enum ht_code reserve_all(struct ht_refs *r, const struct ht_refs_in *in,
+				struct ht_err *err)
+{
+	size_t one = sizeof(*r->to) + sizeof(*r->at);
+	size_t left;
+
+	r->first_bytes = ((size_t)in->nodes->count + 2) * sizeof(*r->first);
+	left = in->bytes_max > r->first_bytes ? in->bytes_max - r->first_bytes
+					      : 0;
+	r->max = left / one;
+	if (r->max > UINT32_MAX - 1)
+		r->max = UINT32_MAX - 1;
+	r->to_bytes = (r->max + 1) * sizeof(*r->to);
+	r->at_bytes = (r->max + 1) * sizeof(*r->at);
+	r->first = reserve(r->first_bytes);
+	r->to = reserve(r->to_bytes);
+	r->at = reserve(r->at_bytes);
+	if (r->first && r->to && r->at)
+		return HT_OK;
+	return ht_fail(err, HT_NOMEM, "no memory for references");
+}
+
+static void unreserve(void *memory, size_t bytes)
+{
+	if (memory)
+		munmap(memory, bytes);
+}
+
+void ht_refs_fini(struct ht_refs *r)
+{
+	unreserve(r->first, r->first_bytes);
+	unreserve(r->to, r->to_bytes);
+	unreserve(r->at, r->at_bytes);
+	*r = (struct ht_refs){0};
+}
+
+struct row {
+	struct ht_refs *refs;
+	uint32_t from;
+};
+
+static void add(void *ctx, uint64_t place, uint32_t to,
+		enum ht_node_where where)
+{
+	static const uint16_t how[] = {[HT_NODE_START] = 0,
+				       [HT_NODE_INSIDE] = HT_REF_INSIDE,
+				       [HT_NODE_EDGE] =
+					       HT_REF_INSIDE | HT_REF_EDGE};
+	struct row *row = ctx;
+	struct ht_refs *r = row->refs;
+
+	if (r->n == r->max) {
+		r->kept = row->from < r->kept ? row->from : r->kept;
+		return;
+	}
+	if (to == row->from)
+		return;
+	r->to[r->n] = to;
+	r->at[r->n++] =
+		(uint16_t)((place / 8 < HT_REF_FAR ? place / 8 : HT_REF_FAR) |
+			   how[where]);
+}
+
+static void make_rows(const struct ht_refs_in *in, struct ht_refs *r)
+{
+	struct ht_node_walk walk = {.nodes = in->nodes};
+	struct row row = {.refs = r};
+	struct scan s = {.fn = add, .ctx = &row};
+	struct ht_node node;
+
+	begin(&s, in);
+	while (ht_nodes_next(&walk, &node)) {
+		const uint64_t *words;
+		size_t n = words_at(&s.window, node.user, node.end, &words);
+
+		row.from = node.id;
+		r->first[node.id] = (uint32_t)r->n;
+		if (in->each)
+			in->each(in->each_ctx, &node, words, n);
+		if (r->kept == UINT32_MAX) {
+			r->unread += scan_range(&s, node.user, node.end);
+			flush(&s);
+		}
+		if (in->progress && node.id % 65536 == 0)
+			in->progress(in->progress_ctx, node.id,
+				     in->nodes->count);
+	}
+	for (uint32_t i = in->nodes->count; i <= in->nodes->count + 1; i++)
+		r->first[i] = (uint32_t)r->n;
+}
+
+enum ht_code ht_refs_make(const struct ht_refs_in *in, struct ht_refs *ret,
+			  struct ht_err *err)
+{
+	struct ht_refs r = {.kept = UINT32_MAX};
+	enum ht_code code = reserve_all(&r, in, err);
+
+	if (code != HT_OK) {
+		ht_refs_fini(&r);
+		return code;
+	}
+	make_rows(in, &r);
+	*ret = r;
+	return HT_OK;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * References: which node points to which, and from where inside: every aligned
+ * word of a node whose value is an address in some other node. Kept in order of
+ * the referrers (compressed rows): those of node i are [first[i], first[i+1]).
+ *
+ * Memory for them is bounded. What does not fit is read again from the target
+ * whenever it is asked for (ht_refs_scan): slower, never refused.
+ */
+#ifndef HT_AGENT_GRAPH_REFS_H
+#define HT_AGENT_GRAPH_REFS_H
+
+#include "agent/graph/nodes.h"
+#include "agent/memory/reader.h"
+
+/* Where in the referrer: its words from the user pointer on; those further in
+ * than the last are all called the last. */
+#define HT_REF_PLACE  0x3fff
+#define HT_REF_FAR    HT_REF_PLACE
+#define HT_REF_INSIDE 0x4000 /* not to what malloc returned */
+#define HT_REF_EDGE   0x8000 /* to the last word, or to what follows */
+
+struct ht_refs {
+	uint32_t *first; /* nodes + 1 of them */
+	uint32_t *to;
+	uint16_t *at;
+	size_t n, max;
+	uint32_t kept;	 /* of this node and those behind nothing is kept */
+	uint64_t unread; /* bytes of nodes that could not be read */
+	/* address space of the three tables */
+	size_t first_bytes, to_bytes, at_bytes;
+};
+
+#define HT_REFS_WINDOW ((size_t)256 << 10)
+
+/* What else is to be made of the words of each node, in the same pass. words:
+ * the first of them, as many as were read at once (at least four unless the
+ * node is smaller); in the target's order. */
+typedef void ht_node_fn(void *ctx, const struct ht_node *node,
+			const uint64_t *words, size_t n);
+
+struct ht_refs_in {
+	const struct ht_nodes *nodes;
+	struct ht_reader *reader;
+	size_t bytes_max; /* for all tables */
+	uint64_t *window; /* HT_REFS_WINDOW bytes of scratch, the caller's */
+	ht_node_fn *each; /* or NULL */
+	void *each_ctx;
+	void (*progress)(void *ctx, uint64_t done,
+			 uint64_t total); /* or NULL */
+	void *progress_ctx;
+};
+
+enum ht_code ht_refs_make(const struct ht_refs_in *in, struct ht_refs *ret,
+			  struct ht_err *err) HT_MUST_CHECK;
+void ht_refs_fini(struct ht_refs *r);
+
+/* Calls fn for each address in [start, end) that holds an address in a node:
+ * roots, and nodes that were not kept. place: bytes from start. Bytes that
+ * could not be read are added to *unread. */
+typedef void ht_ref_fn(void *ctx, uint64_t place, uint32_t to,
+		       enum ht_node_where where);
+void ht_refs_scan(const struct ht_refs_in *in, uint64_t start, uint64_t end,
+		  ht_ref_fn *fn, void *ctx, uint64_t *unread);
+
+#endif

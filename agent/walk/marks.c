@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/walk/marks.h"
+
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "agent/walk/links.h"
+
+/* Address space first: where nothing is marked nothing is resident. */
+static uint64_t *map_of(size_t bytes)
+{
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static size_t map_bytes(uint64_t units)
+{
+	return (size_t)(units / 64 + 2) * sizeof(uint64_t);
+}
+
+static void unmap(uint64_t *map, uint64_t units)
+{
+	if (map)
+		munmap(map, map_bytes(units));
+}
+
+static bool grow(struct ht_marks *m)
+{
+	size_t to = m->capacity * 2 + 16;
+	void *grown;
+
+	if (m->n < m->capacity)
+		return true;
+	grown = reallocarray(m->segment, to, sizeof(*m->segment));
+	if (!grown)
+		return false;
+	m->segment = grown;
+	m->capacity = to;
+	return true;
+}
+
+struct ht_marked *ht_marks_add(struct ht_marks *m, const struct ht_layout *l,
+			       const struct ht_segment *s, uint64_t arena)
+{
+	unsigned shift = (unsigned)__builtin_ctz(l->align);
+	/* The end of the last chunk is marked, too. */
+	uint64_t units = ((s->end - s->first) >> shift) + 1;
+	size_t bytes = 2 * map_bytes(units);
+	struct ht_marked *k;
+
+	if (m->full || bytes > m->bytes_max - m->bytes || !grow(m)) {
+		m->full = true;
+		return NULL;
+	}
+	k = &m->segment[m->n];
+	*k = (struct ht_marked){.start = s->start,
+				.first = s->first,
+				.end = s->end,
+				.units = units,
+				.shift = shift,
+				.word = l->word,
+				.arena = arena,
+				.bound = map_of(map_bytes(units)),
+				.used = map_of(map_bytes(units))};
+	if (!k->bound || !k->used) {
+		unmap(k->bound, units);
+		unmap(k->used, units);
+		m->full = true;
+		return NULL;
+	}
+	m->n++;
+	m->bytes += bytes;
+	return k;
+}
+
+void ht_marks_drop(struct ht_marks *m, uint64_t chunk)
+{
+	for (size_t i = m->n; i-- > 0;) {
+		const struct ht_marked *k = &m->segment[i];
+		uint64_t unit = (chunk - k->first) >> k->shift;
+
+		if (chunk < k->first || unit >= k->units)
+			continue;
+		k->used[unit / 64] &= ~(UINT64_C(1) << unit % 64);
+		return;
+	}
+}
+
+void ht_marks_drop_fast(struct ht_marks *m, const struct ht_links *l)
+{
+	const struct ht_record_index *x = &l->fast;
+
+	for (size_t i = 0; i < x->n; i++)
+		if (!(x->v[i].mark & HT_FAST_CANDIDATE))
+			ht_marks_drop(m, ht_links_address(
+						 l, ht_record_position(x, i)));
+}
+
+static int by_address(const void *x, const void *y)
+{
+	const struct ht_marked *a = x, *b = y;
+
+	return (a->first > b->first) - (a->first < b->first);
+}
+
+bool ht_marks_end(struct ht_marks *m, const struct ht_ranges *mmapped)
+{
+	bool ok = true;
+
+	if (m->n)
+		qsort(m->segment, m->n, sizeof(*m->segment), by_address);
+	for (size_t i = 0; ok && i < mmapped->n; i++)
+		ok = ht_ranges_add(&m->mmapped, mmapped->v[i].start,
+				   mmapped->v[i].end);
+	ht_ranges_sort(&m->mmapped);
+	return ok;
+}
+
+void ht_marks_fini(struct ht_marks *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		unmap(m->segment[i].bound, m->segment[i].units);
+		unmap(m->segment[i].used, m->segment[i].units);
+	}
+	free(m->segment);
+	ht_ranges_fini(&m->mmapped);
+	*m = (struct ht_marks){0};
+}
