@@ -34,16 +34,16 @@ static bool add_segment(struct ht_nodes *n, const struct ht_marked *m)
 {
 	struct ht_node_span *s = &n->span[n->n];
 	size_t ranks = (size_t)(m->units / RANK_UNITS) + 1;
-	size_t befores = (size_t)(m->units / BEFORE_UNITS) + 1;
+	size_t marks = (size_t)(m->units / BEFORE_UNITS) + 1;
 
 	*s = (struct ht_node_span){.start = m->first,
 				   .end = m->end,
 				   .marked = m,
 				   .first = n->count,
 				   .rank = calloc(ranks, sizeof(uint32_t)),
-				   .before = calloc(befores, sizeof(uint32_t))};
+				   .before = calloc(marks, sizeof(uint32_t))};
 	n->n++;
-	n->bytes += (ranks + befores) * sizeof(uint32_t);
+	n->bytes += (ranks + marks) * sizeof(uint32_t);
 	if (!s->rank || !s->before)
 		return false;
 	index_units(s, &n->count);
