@@ -181,6 +181,7 @@ static void take_figures(struct ht_snapshot *s, struct ht_advised *ret)
 			(p->swap == HT_UNKNOWN ? 0 : (double)p->swap),
 		.retained = ht_advised_known(s->totals.retained),
 		.trimmable = ht_advised_known(s->totals.trimmable),
+		.machine_gets = ht_advised_known(s->totals.trimmable_private),
 		.tcache = ht_advised_known(s->totals.tcache),
 		.tops = ht_advised_known(ht_snapshot_tops_kept(s)),
 		.stuck = ht_advised_known(

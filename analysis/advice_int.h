@@ -20,7 +20,8 @@ struct ht_advised {
 	double tops;  /* resident in tops, left there by malloc_trim(0) */
 	double stuck; /* retained in pages that also hold bytes in use */
 	double outside, blocked;
-	bool failed; /* out of memory */
+	double machine_gets; /* of trimmable; NaN: not asked */
+	bool failed;	     /* out of memory */
 };
 
 static inline double ht_advised_known(uint64_t v)

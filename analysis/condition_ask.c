@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
+#include <string.h>
 
 #include "analysis/condition_int.h"
+#include "analysis/judge.h"
 
 /* Rows of the window that ends with the newest row. */
 static size_t first_row(const struct ht_series *s, int64_t now_ns,
@@ -144,8 +146,9 @@ static double rising_s(const struct ht_situation *s)
 
 	if (!v || v->label == HT_LABEL_INSUFFICIENT_DATA)
 		return NAN;
-	if (isnan(v->slope_bytes_per_hour))
-		return 0;
+	if (isnan(v->slope_bytes_per_hour) ||
+	    strcmp(v->reason, HT_REASON_BOUNDED) == 0)
+		return 0; /* what fills a mapping ends with it */
 	since_ns = v->since_ns ? v->since_ns : v->from_ns;
 	return (double)(v->to_ns - since_ns) / 1e9;
 }

@@ -5,7 +5,10 @@
  * memory does not, the leak eats retained memory first: that is added to the
  * room, but for the part that is not trimmable (holes too small to use).
  * The interval holds the truth in 80 % of cases: from Sen's interval of the
- * speed, over hours and days from the fit's standard error.
+ * speed, over hours and days from the fit's standard error. Of minutes it is
+ * wider, the more so the further it looks beyond what was watched.
+ *
+ * Mappings, descriptors and threads have limits too: the nearest is the date.
  */
 #include "analysis/judge.h"
 
@@ -15,6 +18,11 @@
 #include "common/clock.h"
 
 #define YEAR_S (365.0 * 86400)
+
+/* Seconds from the end of the window; INFINITY: perhaps never. */
+struct date {
+	double at, low, high;
+};
 
 /* Anonymous memory as it will be at its highest hour of the day: a service that
  * breathes meets its limit at a peak. */
@@ -31,7 +39,9 @@ static double highest(const struct ht_measure *m, double slope)
 
 static int64_t at(const struct ht_verdict *v, double seconds)
 {
-	return v->to_ns + (int64_t)(seconds * (double)HT_NS_PER_S);
+	return seconds < YEAR_S
+		       ? v->to_ns + (int64_t)(seconds * (double)HT_NS_PER_S)
+		       : 0;
 }
 
 /* The speed at which memory is really taken from the machine. */
@@ -48,45 +58,150 @@ static const struct ht_growth *speed(const struct ht_measure *m,
 	return own;
 }
 
-static void say_eta(struct ht_verdict *v, double limit, double low, double high)
+/* ties in short series leave Sen's interval without its middle */
+static struct date date_of(double room, const struct ht_growth *g)
 {
-	if (high >= YEAR_S)
-		ht_say(v, "limit %s: in %s at the earliest",
-		       ht_bytes(limit).text,
-		       low >= YEAR_S ? "more than a year" : ht_span(low).text);
-	else
-		ht_say(v, "limit %s: reached in %s to %s", ht_bytes(limit).text,
-		       ht_span(low).text, ht_span(high).text);
+	struct date d = {.at = room / g->slope, .high = INFINITY};
+
+	d.low = fmin(d.at, room / fmax(g->slope_high, g->slope));
+	if (g->slope_low > 0)
+		d.high = fmax(d.at, room / g->slope_low);
+	return d;
 }
 
-void ht_eta(const struct ht_measure *m, struct ht_verdict *v)
+/* A minute says little of a week: each doubling of the time beyond what was
+ * watched adds to what the speed may change by, and so does what it changed by
+ * already. */
+static void widen(struct date *d, const struct ht_growth *g, double watched)
 {
-	const struct ht_growth *g;
-	double room, eta, low, high, all = 1;
+	double beyond = fmax(1, d->at / fmax(1, watched));
+	double by = ht_t.eta_least + ht_t.eta_far * log2(beyond);
 
-	if (v->label != HT_LABEL_LEAK && v->label != HT_LABEL_NON_MALLOC_GROWTH)
+	if (isfinite(g->speed_late))
+		by += 0.25 * fmin(1, fabs(1 - g->speed_late));
+	d->low = fmin(d->low, d->at / (1 + by));
+	d->high = by < 1 ? fmax(d->high, d->at / (1 - by)) : INFINITY;
+}
+
+static void say_date(struct ht_verdict *v, const char *limit,
+		     const struct date *d)
+{
+	if (d->high >= YEAR_S)
+		ht_say(v, "limit %s: in %s at the earliest", limit,
+		       d->low >= YEAR_S ? "more than a year"
+					: ht_span(d->low).text);
+	else
+		ht_say(v, "limit %s: reached in %s to %s", limit,
+		       ht_span(d->low).text, ht_span(d->high).text);
+}
+
+static void take_date(struct ht_verdict *v, const struct date *d)
+{
+	if (d->low >= YEAR_S)
 		return;
+	v->eta_low_ns = at(v, d->low);
+	v->eta_at_ns = at(v, d->at);
+	v->eta_high_ns = at(v, d->high);
+}
+
+/* What all that rises does together, against the class or total it is told of.
+ */
+static double all_of(const struct ht_measure *m)
+{
 	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED &&
 	    m->lasting->class)
-		all = fmax(1, m->lasting->rise / m->lasting->trend.rise);
-	v->slope_bytes_per_hour = all * ht_growth_of(m, v)->slope * 3600;
+		return fmax(1, m->lasting->rise / m->lasting->trend.rise);
+	return 1;
+}
+
+static struct date memory_date(const struct ht_measure *m,
+			       const struct ht_verdict *v)
+{
+	double room = fmax(0, m->limit - m->anon_now), all = all_of(m);
+	const struct ht_growth *g;
+	struct date d;
+
+	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED) {
+		g = ht_growth_of(m, v);
+		return date_of(fmax(0, m->limit - highest(m, all * g->slope)) /
+				       all,
+			       g);
+	}
+	g = speed(m, v, &room);
+	d = date_of(room, g);
+	widen(&d, g, m->w.t[m->w.n - 1]);
+	return d;
+}
+
+/* Growth that ends inside mappings before memory does has no such date. */
+static bool ends_before(const struct ht_measure *m, const struct ht_verdict *v)
+{
+	return v->label == HT_LABEL_NON_MALLOC_GROWTH && m->bound.inside &&
+	       !(m->bound.room > m->limit - m->anon_now);
+}
+
+static void say_end(const struct ht_measure *m, struct ht_verdict *v)
+{
+	ht_say(v,
+	       "it lies inside mappings that do not grow: at most %s more fit "
+	       "into them, so no date of memory follows from it",
+	       ht_bytes(m->bound.room).text);
+}
+
+static void tell_memory(const struct ht_measure *m,
+			const struct ht_snapshot *latest, struct ht_verdict *v)
+{
+	char limit[200];
+	struct date d;
+
+	if (!ht_is_growth(v))
+		return;
+	v->slope_bytes_per_hour = all_of(m) * ht_growth_of(m, v)->slope * 3600;
+	if (ends_before(m, v)) {
+		say_end(m, v);
+		return;
+	}
 	if (isnan(m->limit))
 		return;
 	v->limit_bytes = (uint64_t)m->limit;
-	room = fmax(0, m->limit - m->anon_now);
-	g = speed(m, v, &room);
-	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED) {
-		g = ht_growth_of(m, v);
-		room = fmax(0, m->limit - highest(m, all * g->slope)) / all;
-	}
-	eta = room / g->slope;
-	/* ties in short series leave Sen's interval without its middle */
-	low = fmin(eta, room / fmax(g->slope_high, g->slope));
-	high = g->slope_low > 0 ? fmax(eta, room / g->slope_low) : INFINITY;
-	if (low < YEAR_S) {
-		v->eta_low_ns = at(v, low);
-		v->eta_at_ns = eta < YEAR_S ? at(v, eta) : 0;
-		v->eta_high_ns = high < YEAR_S ? at(v, high) : 0;
-	}
-	say_eta(v, m->limit, low, high);
+	if (latest)
+		ht_limit_name(latest, v->limit_name, sizeof(v->limit_name));
+	d = memory_date(m, v);
+	take_date(v, &d);
+	snprintf(limit, sizeof(limit), "%s%s%.128s%s", ht_bytes(m->limit).text,
+		 v->limit_name[0] ? " (" : "", v->limit_name,
+		 v->limit_name[0] ? ")" : "");
+	say_date(v, limit, &d);
+}
+
+/* The nearer of the two is the verdict's date. */
+static void tell_ceiling(const struct ht_measure *m, struct ht_verdict *v)
+{
+	const struct ht_ceiling *c = &m->ceiling;
+	char limit[200];
+	struct date d;
+
+	if (!c->what)
+		return;
+	d = date_of(fmax(0, c->most - c->now), &c->growth);
+	widen(&d, &c->growth, m->w.t[m->w.n - 1]);
+	snprintf(limit, sizeof(limit), "%.0f %s (%s; %.0f -> %.0f)", c->most,
+		 c->what, c->of, c->first, c->now);
+	say_date(v, limit, &d);
+	if (v->eta_at_ns && v->eta_at_ns <= at(v, d.at))
+		return;
+	take_date(v, &d);
+	if (!ht_is_growth(v))
+		snprintf(v->remedy, sizeof(v->remedy), "%s run out: %s",
+			 c->what, c->remedy);
+	v->limit_bytes = HT_UNKNOWN;
+	v->limit_count = (uint64_t)c->most;
+	snprintf(v->limit_name, sizeof(v->limit_name), "%s", c->of);
+}
+
+void ht_eta(const struct ht_measure *m, const struct ht_snapshot *latest,
+	    struct ht_verdict *v)
+{
+	tell_memory(m, latest, v);
+	tell_ceiling(m, v);
 }

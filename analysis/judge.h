@@ -22,9 +22,14 @@
 #define HT_REASON_HOLES	       "holes"
 #define HT_REASON_SHIFT	       "level_shift"
 #define HT_REASON_LOAD	       "load"
+#define HT_REASON_BOUNDED      "bounded"
+#define HT_REASON_UNBOUNDED    "unbounded"
 
 /* Appends an evidence line; dropped when there are HT_EVIDENCE_MAX. */
 void ht_say(struct ht_verdict *v, const char *fmt, ...) HT_PRINTF(2, 3);
+
+/* The line of what RSS rose by; nothing where that is unknown. */
+void ht_say_rise(struct ht_verdict *v);
 
 /* Figures as text, by value: ht_bytes(x).text. */
 struct ht_word {
@@ -38,12 +43,19 @@ struct ht_word ht_span(double seconds); /* "12 s", "3.5 min", "4.0 days" */
 const struct ht_growth *ht_growth_of(const struct ht_measure *m,
 				     const struct ht_verdict *v);
 
+/* Sets label, reason and also of v: the first rule that fits, the later ones.
+ */
+void ht_apply_rules(const struct ht_measure *m, struct ht_verdict *v);
 /* 0.05 .. confidence_cap for v's label and reason. */
 double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v);
 /* Fills evidence, remedy, culprit of v for its label and reason. */
 void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,
 		 struct ht_verdict *v);
-/* Fills slope, limit and ETA; nothing where v->label is no growth. */
-void ht_eta(const struct ht_measure *m, struct ht_verdict *v);
+/* Fills slope, limit and ETA where v is growth, and what else is near its
+ * limit. latest: for the limit's name; may be NULL. */
+void ht_eta(const struct ht_measure *m, const struct ht_snapshot *latest,
+	    struct ht_verdict *v);
+/* Growth that is said to go on: leaks, outside malloc, a heap without end. */
+bool ht_is_growth(const struct ht_verdict *v);
 
 #endif

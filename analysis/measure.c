@@ -218,7 +218,7 @@ static double lowest_retained(const struct ht_window *w)
 static void load(struct ht_measure *m)
 {
 	const struct ht_window *w = &m->w;
-	struct ht_points limit;
+	struct ht_points limit, trimmable;
 
 	column_points(w, HT_NEED_in_use, &m->in_use);
 	column_points(w, HT_NEED_retained, &m->retained);
@@ -229,7 +229,9 @@ static void load(struct ht_measure *m)
 	sum_points(w, HT_NEED_non_malloc_anon, HT_NEED_rss_shmem, &m->outside);
 	sum_points(w, HT_NEED_in_use_arena, HT_NEED_mmapped_resident,
 		   &m->written);
+	column_points(w, HT_NEED_trimmable, &trimmable);
 	m->limit = last_of(&limit);
+	m->trimmable_now = last_of(&trimmable);
 	m->anon_now = last_of(&m->anon);
 	m->in_use_rise = ht_points_rise(&m->in_use);
 	m->retained_rise = ht_points_rise(&m->retained);
@@ -340,8 +342,11 @@ void ht_measure(const struct ht_window *w, const struct ht_lasting *lasting,
 	quiet(ret);
 	ret->warm_seconds = time_of_rise(&ret->in_use);
 	ret->half_way = half_way(&ret->in_use);
-	ret->guarded = !lasting && guard(ret);
+	ret->heap_alone = guard(ret);
+	ret->guarded = !lasting && ret->heap_alone;
 	ret->lasting = lasting;
 	if (lasting)
 		take_lasting(ret);
+	if (ret->outside_rise > 0)
+		ht_bound(w, &ret->bound);
 }

@@ -7,6 +7,8 @@
 #ifndef HT_ANALYSIS_MEASURE_H
 #define HT_ANALYSIS_MEASURE_H
 
+#include "analysis/bound.h"
+#include "analysis/ceiling.h"
 #include "analysis/growth.h"
 #include "analysis/lasting.h"
 #include "analysis/window.h"
@@ -50,10 +52,13 @@ struct ht_measure {
 	double idle_floor;   /* lowest retained in the window */
 	double warm_seconds; /* 10 % to 90 % of in use's rise */
 	double half_way;     /* when half of that rise was done */
-	double limit, anon_now; /* last row that knows */
+	double limit, anon_now, trimmable_now; /* last row that knows */
 	/* growth over hours and days; NULL: judged by shape alone */
 	const struct ht_lasting *lasting;
-	bool guarded; /* mostly retained memory grows, not in use */
+	bool guarded;	 /* mostly retained memory grows, not in use */
+	bool heap_alone; /* the same, whatever is said of hours and days */
+	struct ht_bound bound;	   /* of what grows outside malloc */
+	struct ht_ceiling ceiling; /* the nearest limit that is no bytes */
 };
 
 /* Fills the chunks of a class that rises. */

@@ -37,7 +37,14 @@
 	X(uncertain)            \
 	X(threads)              \
 	X(minflt)               \
-	X(cpu_ns)
+	X(cpu_ns)               \
+	X(rss)                  \
+	X(rss_file)             \
+	X(mappings)             \
+	X(mappings_limit)       \
+	X(descriptors)          \
+	X(descriptors_limit)    \
+	X(threads_limit)
 /* clang-format on */
 
 enum ht_need {

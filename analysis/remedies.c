@@ -41,6 +41,28 @@ static double huge_pages(const struct ht_advised *a)
 	return huge >= ht_t.advice_bytes ? huge : 0;
 }
 
+/* Pages that a fork left shared leave this process and nobody else. */
+static bool shares(const struct ht_advised *a)
+{
+	return a->machine_gets + ht_t.advice_bytes < a->trimmable;
+}
+
+static void remedy_trim_shared(struct ht_advised *a)
+{
+	struct ht_advice *row = ht_advise_of(
+		a, "trim_now", a->trimmable,
+		"malloc_trim(0) would lower RSS by %s now, and give the "
+		"machine %s: the other pages are shared with processes of the "
+		"same fork(), which keep them. Trim in the parent before it "
+		"forks; what it has free then is in every child",
+		HT_SIZE_OF(a->trimmable), HT_SIZE_OF(a->machine_gets));
+
+	returns(row, a->machine_gets);
+	type(row, "malloc_trim(0); in the parent, before fork()",
+	     "each arena is locked while its free pages are returned; what is "
+	     "needed again is faulted in again, in each process");
+}
+
 static void remedy_trim(struct ht_advised *a)
 {
 	char cost[200];
@@ -48,6 +70,10 @@ static void remedy_trim(struct ht_advised *a)
 
 	if (!(a->trimmable >= ht_t.advice_bytes))
 		return;
+	if (shares(a)) {
+		remedy_trim_shared(a);
+		return;
+	}
 	row = ht_advise_of(a, "trim_now", a->trimmable,
 			   "malloc_trim(0) would return %s now (heaptide trim "
 			   "%" PRIu64 " says what stays); worth it when the "
@@ -360,6 +386,24 @@ static void remedy_tcache(struct ht_advised *a)
 
 /* --- placement --- */
 
+/* The program freed it; its arena does not know. */
+static void pinned_by_cache(struct ht_advised *a, const struct ht_arena *pin)
+{
+	struct ht_advice *row = ht_advise_of(
+		a, "pin", ht_advised_known(pin->pin_holds),
+		"the %" PRIu64 "-byte chunk at 0x%" PRIx64 " holds %s below "
+		"it: the program freed it, and it waits in the cache of thread "
+		"%" PRIu64 ", which to its arena is in use. It goes when that "
+		"thread ends",
+		pin->pin_size, pin->pin_address,
+		HT_SIZE_OF(ht_advised_known(pin->pin_holds)),
+		pin->pin_cached_by);
+
+	returns(row, 0);
+	type(row, "GLIBC_TUNABLES=glibc.malloc.tcache_count=0 (glibc 2.26 on)",
+	     "malloc and free of small blocks take the arena's lock each time");
+}
+
 static void remedy_pin(struct ht_advised *a)
 {
 	const struct ht_arena *worst = NULL;
@@ -373,14 +417,18 @@ static void remedy_pin(struct ht_advised *a)
 	}
 	if (!worst || !ht_is_pinned(a) || worst->pin_address == HT_UNKNOWN)
 		return;
-	returns(ht_advise_of(a, "pin", ht_advised_known(worst->pin_holds),
-			     "the %" PRIu64 "-byte chunk in use at 0x%" PRIx64
-			     " holds %s below it: allocate what lives long "
-			     "before what is large and short-lived, or free "
-			     "this chunk",
-			     worst->pin_size, worst->pin_address,
-			     HT_SIZE_OF(ht_advised_known(worst->pin_holds))),
-		0);
+	if (worst->pin_cached_by != HT_UNKNOWN)
+		pinned_by_cache(a, worst);
+	else
+		returns(ht_advise_of(
+				a, "pin", ht_advised_known(worst->pin_holds),
+				"the %" PRIu64 "-byte chunk in use at "
+				"0x%" PRIx64 " holds %s below it: allocate "
+				"what lives long before what is large and "
+				"short-lived, or free this chunk",
+				worst->pin_size, worst->pin_address,
+				HT_SIZE_OF(ht_advised_known(worst->pin_holds))),
+			0);
 }
 
 static void remedy_allocator(struct ht_advised *a)

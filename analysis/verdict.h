@@ -7,6 +7,7 @@
 #ifndef HT_ANALYSIS_VERDICT_H
 #define HT_ANALYSIS_VERDICT_H
 
+#include "analysis/rise.h"
 #include "schema/series.h"
 
 /* clang-format off */
@@ -51,7 +52,10 @@ struct ht_verdict {
 	 * low 0: not growing, no limit or beyond a year; at, high 0: beyond it.
 	 */
 	int64_t eta_at_ns, eta_low_ns, eta_high_ns;
-	uint64_t limit_bytes;	/* HT_UNKNOWN: none */
+	uint64_t limit_bytes;	/* HT_UNKNOWN: none, or it is no bytes: */
+	uint64_t limit_count;	/* mappings, threads or descriptors */
+	char limit_name[128];	/* which one; empty: none, or not known */
+	struct ht_rise rise;	/* of RSS over the window */
 	uint64_t culprit_class; /* max_size; HT_UNKNOWN: none */
 	char culprit[160];	/* class, arena, kind of mapping, or pin */
 	uint64_t idle_floor;	/* lowest retained in the window */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analysis/verdict_json.h"
 
+#include <math.h>
+
 #include "schema/snapshot_json.h"
 
 static json_t *evidence_json(const struct ht_verdict *v)
@@ -20,6 +22,21 @@ static json_t *also_json(const struct ht_verdict *v)
 		json_array_append_new(list,
 				      json_string(ht_label_names[v->also[i]]));
 	return list;
+}
+
+/* Bytes are whole: what is unknown is null, and the parts add up. */
+static json_t *whole(double bytes)
+{
+	return isnan(bytes) ? json_null() : json_integer((json_int_t)bytes);
+}
+
+static json_t *rise_json(const struct ht_rise *r)
+{
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "rss", whole(r->rss),
+			 "in_use", whole(r->in_use), "retained",
+			 whole(r->retained), "outside_malloc",
+			 whole(r->outside), "files", whole(r->files), "shared",
+			 whole(r->shared));
 }
 
 json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
@@ -50,6 +67,9 @@ json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
 		{"slope_bytes_per_hour", ht_real_json(v->slope_bytes_per_hour)},
 		{"period_s", ht_real_json(v->period_s)},
 		{"limit_bytes", ht_u64_json(v->limit_bytes)},
+		{"limit_count", ht_u64_json(v->limit_count)},
+		{"limit_name", ht_optional_text_json(v->limit_name)},
+		{"rss_rise", rise_json(&v->rise)},
 		{"eta_limit_at", ht_time_json(v->eta_at_ns)},
 		{"eta_limit_earliest", ht_time_json(v->eta_low_ns)},
 		{"eta_limit_latest", ht_time_json(v->eta_high_ns)},

@@ -19,6 +19,15 @@ void ht_say(struct ht_verdict *v, const char *fmt, ...)
 	va_end(args);
 }
 
+void ht_say_rise(struct ht_verdict *v)
+{
+	char text[240];
+
+	ht_rise_text(&v->rise, text, sizeof(text));
+	if (text[0])
+		ht_say(v, "%s", text);
+}
+
 struct ht_word ht_bytes(double bytes)
 {
 	struct ht_word w;

@@ -41,6 +41,18 @@ static void print_core_answer(const struct ht_cli *cli,
 	       ht_show_bytes(cli, sum->free, left));
 }
 
+/* RSS is no memory of the machine where a fork left pages shared. */
+static void print_shared(const struct ht_cli *cli, const struct ht_totals *sum)
+{
+	char gets[HT_NUMBER_TEXT];
+
+	if (sum->trimmable_private < sum->trimmable &&
+	    sum->trimmable != HT_UNKNOWN)
+		printf("Of that the machine would get %s: the rest is shared "
+		       "with other processes since a fork().\n",
+		       ht_show_bytes(cli, sum->trimmable_private, gets));
+}
+
 /* The answer in one or two lines. */
 static void print_answer(const struct ht_cli *cli, const struct ht_snapshot *s)
 {
@@ -69,6 +81,7 @@ static void print_answer(const struct ht_cli *cli, const struct ht_snapshot *s)
 	       ht_style(&cli->term, HT_BOLD),
 	       ht_show_bytes(cli, sum->trimmable, trim),
 	       ht_style_off(&cli->term));
+	print_shared(cli, sum);
 }
 
 /* What it returns, what to type, what it costs. */

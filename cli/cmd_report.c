@@ -160,12 +160,24 @@ static void print_verdict(FILE *to, const struct ht_judged *j)
 	print_paragraph(to, "Remedy:", v->remedy);
 }
 
+/* What one look finds nothing in may grow: the verdict above says it. */
+static bool is_told(const struct ht_advice *a)
+{
+	return strcmp(a->code, "nothing_notable") != 0;
+}
+
 static void print_advice(FILE *to, const struct ht_snapshot *s)
 {
-	if (!s->advices.n)
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->advices.n; i++)
+		n += is_told(&s->advices.v[i]);
+	if (!n)
 		return;
 	fputs("<h2>What the newest snapshot advises</h2>\n<ul>\n", to);
 	for (size_t i = 0; i < s->advices.n; i++) {
+		if (!is_told(&s->advices.v[i]))
+			continue;
 		fputs("<li>", to);
 		ht_html_text(to, s->advices.v[i].text);
 		fputs("</li>\n", to);

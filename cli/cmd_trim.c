@@ -52,11 +52,13 @@ static enum ht_code print_json(const struct ht_snapshot *s, struct ht_err *err)
 							s, leaves[i].cause))));
 	return ht_json_print(
 		json_pack(
-			"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-			"heaptide.trim/1", "pid", ht_u64_json(s->head.pid),
-			"taken_at", ht_time_json(s->head.taken_at), "rss",
+			"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+			"schema", "heaptide.trim/1", "pid",
+			ht_u64_json(s->head.pid), "taken_at",
+			ht_time_json(s->head.taken_at), "rss",
 			ht_u64_json(s->process.rss), "trimmable",
-			ht_u64_json(s->totals.trimmable), "rss_after",
+			ht_u64_json(s->totals.trimmable), "machine_gets",
+			ht_u64_json(s->totals.trimmable_private), "rss_after",
 			ht_u64_json(after(s->process.rss, s->totals.trimmable)),
 			"arenas", arenas, "left", left),
 		err);

@@ -50,8 +50,8 @@ static void print_line(const struct ht_cli *cli, const char *name,
 
 static void print_eta(const struct ht_cli *cli, const struct ht_verdict *v)
 {
-	char limit[HT_NUMBER_TEXT], at[HT_TIME_TEXT];
-	char low[32], high[64], text[256];
+	char limit[64], at[HT_TIME_TEXT];
+	char low[32], high[64], text[400];
 
 	if (!v->eta_at_ns)
 		return;
@@ -64,9 +64,14 @@ static void print_eta(const struct ht_cli *cli, const struct ht_verdict *v)
 		ht_duration_text(v->eta_high_ns - v->to_ns, high + used,
 				 sizeof(high) - used);
 	}
+	if (v->limit_count != HT_UNKNOWN)
+		snprintf(limit, sizeof(limit), "%" PRIu64, v->limit_count);
+	else
+		ht_show_bytes(cli, v->limit_bytes, limit);
 	snprintf(text, sizeof(text),
-		 "%s reached at about %s: at the earliest in %s, %s",
-		 ht_show_bytes(cli, v->limit_bytes, limit), at, low, high);
+		 "%s%s%s%s reached at about %s: at the earliest in %s, %s",
+		 limit, v->limit_name[0] ? " (" : "", v->limit_name,
+		 v->limit_name[0] ? ")" : "", at, low, high);
 	print_line(cli, "limit", text);
 }
 

@@ -29,7 +29,7 @@ struct ht_alert {
 	uint32_t hits;	     /* evaluations in a row that raised it */
 	double value, level; /* of the first comparison, NaN: none */
 	char summary[256];
-	char evidence[1200]; /* lines */
+	char evidence[2000]; /* lines */
 };
 
 #endif

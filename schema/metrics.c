@@ -2,6 +2,7 @@
 #include "schema/metrics.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 const struct ht_metric_info ht_metric_infos[HT_METRIC_COUNT] = {
@@ -15,36 +16,56 @@ static uint64_t ht_add(uint64_t a, uint64_t b)
 	return a == HT_UNKNOWN || b == HT_UNKNOWN ? HT_UNKNOWN : a + b;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b)
+/* What one ceiling leaves. RLIMIT_AS and RLIMIT_DATA bound address space, so
+ * what they leave is an upper bound for memory too. */
+struct room {
+	uint64_t bytes; /* HT_UNKNOWN: no such limit */
+	const char *name;
+};
+
+static uint64_t left(uint64_t most, uint64_t used)
 {
-	return a < b ? a : b; /* HT_UNKNOWN is the largest */
+	if (most == HT_UNKNOWN || used == HT_UNKNOWN)
+		return HT_UNKNOWN;
+	return most > used ? most - used : 0;
+}
+
+static struct room nearest(const struct ht_snapshot *s)
+{
+	const struct ht_limits *l = &s->limits;
+	const struct room all[] = {
+		{left(l->cgroup_max, l->cgroup_used), "cgroup"},
+		{left(l->rlimit_as, s->process.vsz), "RLIMIT_AS"},
+		{left(l->rlimit_data, s->process.writable_private),
+		 "RLIMIT_DATA"},
+		{ht_add(l->mem_available,
+			l->swap_free == HT_UNKNOWN ? 0 : l->swap_free),
+		 "the machine's memory and swap"},
+	};
+	struct room least = {HT_UNKNOWN, ""};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (all[i].bytes < least.bytes)
+			least = all[i];
+	return least;
 }
 
 /* How much anonymous memory the process may reach: its own share now plus what
- * the nearest ceiling leaves. RLIMIT_AS and RLIMIT_DATA bound address space,
- * so what they leave is an upper bound for memory too. */
+ * the nearest ceiling leaves. */
 static uint64_t ht_limit(const struct ht_snapshot *s)
 {
-	const uint64_t none = HT_UNKNOWN;
-	uint64_t now = ht_add(s->process.rss_anon, s->process.swap);
-	uint64_t room = none;
+	return ht_add(ht_add(s->process.rss_anon, s->process.swap),
+		      nearest(s).bytes);
+}
 
-	if (now == none)
-		return none;
-	if (s->limits.cgroup_max != none && s->limits.cgroup_used != none)
-		room = s->limits.cgroup_max > s->limits.cgroup_used
-			       ? s->limits.cgroup_max - s->limits.cgroup_used
-			       : 0;
-	if (s->limits.rlimit_as != none && s->process.vsz != none)
-		room = smaller(room,
-			       s->limits.rlimit_as > s->process.vsz
-				       ? s->limits.rlimit_as - s->process.vsz
-				       : 0);
-	room = smaller(
-		room,
-		ht_add(s->limits.mem_available,
-		       s->limits.swap_free == none ? 0 : s->limits.swap_free));
-	return ht_add(now, room);
+void ht_limit_name(const struct ht_snapshot *s, char *ret, size_t size)
+{
+	const char *name = nearest(s).name;
+
+	if (strcmp(name, "cgroup") == 0)
+		snprintf(ret, size, "cgroup %s", s->limits.cgroup_path);
+	else
+		snprintf(ret, size, "%s", name);
 }
 
 static double of_figure(uint64_t v)

@@ -25,6 +25,10 @@ void ht_metrics_of(const struct ht_snapshot *s, double values[HT_METRIC_COUNT]);
  */
 bool ht_metric_is_ratio(enum ht_metric m);
 
+/* Whose the metric `limit` is: "cgroup /a/b", "RLIMIT_AS", "the machine's
+ * memory and swap"; empty: no limit is known. */
+void ht_limit_name(const struct ht_snapshot *s, char *ret, size_t size);
+
 /* HT_METRIC_COUNT when no metric has this name. */
 enum ht_metric ht_metric_find(const char *name);
 

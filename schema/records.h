@@ -64,7 +64,8 @@
 	X(SHMEM, "shmem")                                               \
 	X(HUGETLB, "hugetlb")                                           \
 	X(BRK_OTHER, "brk_other")                                       \
-	X(SPECIAL, "special")
+	X(SPECIAL, "special")                                           \
+	X(ENDED_STACK, "ended_stack")
 /* clang-format on */
 /* What keeps figures unknown. */
 /* clang-format off */
@@ -169,7 +170,9 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	F(U64, threads, 0, "threads")                                          \
 	F(U64, locked, 0, "locked in memory (mlock)")                          \
 	F(U64, huge_pool, 0, "in pages of the huge page pool")                 \
-	F(U64, anon_huge, 0, "in transparent huge pages (with pss)")
+	F(U64, anon_huge, 0, "in transparent huge pages (with pss)")           \
+	F(U64, mappings, 0, "mappings, as /proc/PID/maps lists them")          \
+	F(U64, descriptors, 0, "open file descriptors")
 
 #define HT_LIMITS_FIELDS(F)                                                    \
 	F(U64, cgroup_max, 0, "smallest memory.max above the process")         \
@@ -179,7 +182,13 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	F(U64, mem_total, 0, "the machine's memory")                           \
 	F(U64, mem_available, 0, "the machine's MemAvailable")                 \
 	F(U64, swap_free, 0, "the machine's SwapFree")                         \
-	F(U64, cpus, 0, "online processors: the arena limit follows them")
+	F(U64, cpus, 0, "online processors: the arena limit follows them")     \
+	F(TEXT, cgroup_path, 256, "the cgroup that cgroup_max is of")          \
+	F(U64, max_map_count, 0, "vm.max_map_count: mappings of a process")    \
+	F(U64, rlimit_nofile, 0, "RLIMIT_NOFILE: its file descriptors")        \
+	F(U64, threads_max, 0,                                                 \
+	  "threads that it may have, by the nearest limit")                    \
+	F(TEXT, threads_max_of, 80, "which limit that is")
 
 #define HT_PARAMS_FIELDS(F)                                                    \
 	F(U64, mmap_threshold, 0, "mp_.mmap_threshold")                        \
@@ -236,7 +245,9 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	F(U64, arenas_holding, 0, "arenas with >= 5 % of resident_free each")  \
 	F(U64, non_main_free_resident, 0,                                      \
 	  "resident_free outside the main arena")                              \
-	F(U64, unattached_arenas, 0, "arenas that no thread is attached to")
+	F(U64, unattached_arenas, 0, "arenas that no thread is attached to")   \
+	F(U64, trimmable_private, 0,                                           \
+	  "of trimmable, mapped by no other process: what the machine gets")
 
 #define HT_FRAGMENTATION_FIELDS(F)                                             \
 	F(F64, external, 0, "1 - largest free run / all free runs")            \
@@ -304,7 +315,9 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	F(HEX, pin_address, 0,                                                 \
 	  "the chunk in use that holds the most below the top")                \
 	F(U64, pin_size, 0, "its size")                                        \
-	F(U64, pin_holds, 0, "free bytes below it that cannot leave")
+	F(U64, pin_holds, 0, "free bytes below it that cannot leave")          \
+	F(U64, pin_cached_by, 0,                                               \
+	  "the thread in whose cache it is; null: the program holds it")
 
 /* Rows that belong to an arena say which: `arena` is its index. */
 #define HT_HEAP_FIELDS(F)                                                      \

@@ -45,6 +45,8 @@ void ht_series_fini(struct ht_series *s)
 	for (size_t i = 0; i < s->mappings_n; i++) {
 		free(s->mappings[i].anonymous);
 		free(s->mappings[i].count);
+		free(s->mappings[i].size);
+		free(s->mappings[i].resident);
 	}
 	free(s->classes);
 	free(s->mappings);
@@ -77,6 +79,15 @@ static int grow_metrics(struct ht_series *s, size_t capacity)
 	return bad;
 }
 
+static int grow_mapping(struct ht_mapping_series *m, size_t rows,
+			size_t capacity)
+{
+	return grow(&m->anonymous, rows, capacity) |
+	       grow(&m->count, rows, capacity) |
+	       grow(&m->size, rows, capacity) |
+	       grow(&m->resident, rows, capacity);
+}
+
 static int grow_all(struct ht_series *s, size_t capacity)
 {
 	int64_t *t = realloc(s->time_ns, capacity * sizeof(*t));
@@ -96,10 +107,8 @@ static int grow_all(struct ht_series *s, size_t capacity)
 			bad |= grow(&s->classes[i].bytes[k], s->rows, capacity);
 	for (size_t i = 0; i < s->classes_n; i++)
 		bad |= grow(&s->classes[i].chunks, s->rows, capacity);
-	for (size_t i = 0; i < s->mappings_n; i++) {
-		bad |= grow(&s->mappings[i].anonymous, s->rows, capacity);
-		bad |= grow(&s->mappings[i].count, s->rows, capacity);
-	}
+	for (size_t i = 0; i < s->mappings_n; i++)
+		bad |= grow_mapping(&s->mappings[i], s->rows, capacity);
 	if (!bad)
 		s->capacity = capacity;
 	return bad;
@@ -204,10 +213,7 @@ struct ht_mapping_series *ht_series_mapping(struct ht_series *s, uint64_t kind,
 	memset(m, 0, sizeof(*m));
 	m->kind = kind;
 	snprintf(m->name, sizeof(m->name), "%s", name);
-	if (grow(&m->anonymous, 0, s->capacity) |
-	    grow(&m->count, 0, s->capacity))
-		return NULL;
-	return m;
+	return grow_mapping(m, 0, s->capacity) ? NULL : m;
 }
 
 /* --- from a snapshot ---------------------------------------------------------
@@ -263,6 +269,8 @@ enum ht_code ht_series_put_mappings(struct ht_series *s,
 				       row);
 		m->anonymous[row] = value_of(v->anonymous);
 		m->count[row] = value_of(v->count);
+		m->size[row] = value_of(v->size);
+		m->resident[row] = value_of(v->resident);
 	}
 	return HT_OK;
 }
@@ -422,6 +430,8 @@ static int reduce_mappings(const struct ht_series *s, const struct rows *r,
 			return -1;
 		to->anonymous[row] = median(m->anonymous, r, false);
 		to->count[row] = median(m->count, r, false);
+		to->size[row] = median(m->size, r, false);
+		to->resident[row] = median(m->resident, r, false);
 	}
 	return 0;
 }

@@ -31,6 +31,7 @@ struct ht_mapping_series {
 	char name[128];
 	double *anonymous; /* anonymous + swapped bytes, median */
 	double *count;
+	double *size, *resident; /* bytes, median; NaN: not recorded */
 };
 
 struct ht_series {

@@ -22,9 +22,10 @@ EMBED(ht_sql_0002, "store/sql/0002_views.sql");
 EMBED(ht_sql_0003, "store/sql/0003_stuck.sql");
 EMBED(ht_sql_0004, "store/sql/0004_locked.sql");
 EMBED(ht_sql_0005, "store/sql/0005_fragmentation.sql");
+EMBED(ht_sql_0006, "store/sql/0006_limits.sql");
 
 static const char *const migrations[] = {ht_sql_0001, ht_sql_0002, ht_sql_0003,
-					 ht_sql_0004, ht_sql_0005};
+					 ht_sql_0004, ht_sql_0005, ht_sql_0006};
 enum { VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 
 static enum ht_code pragma(struct ht_store *st, const char *sql, int64_t *ret,

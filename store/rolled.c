@@ -158,6 +158,8 @@ static enum ht_code put_mapping(sqlite3_stmt *stmt, size_t row,
 		return ht_fail(err, HT_NOMEM, "no memory for mappings");
 	m->anonymous[row] = ht_column_number(stmt, 3);
 	m->count[row] = ht_column_number(stmt, 4);
+	m->size[row] = ht_column_number(stmt, 5);
+	m->resident[row] = ht_column_number(stmt, 6);
 	return HT_OK;
 }
 
@@ -180,6 +182,8 @@ static void carry_mappings(struct ht_series *s, size_t row)
 
 		m->anonymous[row] = m->anonymous[row - 1];
 		m->count[row] = m->count[row - 1];
+		m->size[row] = m->size[row - 1];
+		m->resident[row] = m->resident[row - 1];
 	}
 }
 
@@ -198,7 +202,7 @@ static const struct part parts[] = {
 	 "at_s BETWEEN ? AND ? ORDER BY at_s",
 	 put_class, carry_classes},
 	{HT_SERIES_MAPPINGS,
-	 "SELECT at_s, kind, name, anonymous, count "
+	 "SELECT at_s, kind, name, anonymous, count, size, resident "
 	 "FROM mapping_rollup WHERE process_id = ? AND level_s = ? AND "
 	 "at_s BETWEEN ? AND ? ORDER BY at_s",
 	 put_mapping, carry_mappings},

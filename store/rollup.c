@@ -140,7 +140,9 @@ static bool mapping_changed(const struct ht_mapping_series *m,
 	if (b->first)
 		return !isnan(m->anonymous[row]) || !isnan(m->count[row]);
 	return !same(m->anonymous[row], m->anonymous[row - 1]) ||
-	       !same(m->count[row], m->count[row - 1]);
+	       !same(m->count[row], m->count[row - 1]) ||
+	       !same(m->size[row], m->size[row - 1]) ||
+	       !same(m->resident[row], m->resident[row - 1]);
 }
 
 static enum ht_code write_mapping(struct ht_store *st, const struct bucket *b,
@@ -155,8 +157,8 @@ static enum ht_code write_mapping(struct ht_store *st, const struct bucket *b,
 		return HT_OK;
 	code = ht_store_sql(st,
 			    "INSERT INTO mapping_rollup (process_id, level_s, "
-			    "at_s, kind, name, anonymous, count) "
-			    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+			    "at_s, kind, name, anonymous, count, size, "
+			    "resident) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 			    &stmt, err);
 	if (code != HT_OK)
 		return code;
@@ -168,6 +170,8 @@ static enum ht_code write_mapping(struct ht_store *st, const struct bucket *b,
 	ht_bind_text(stmt, 5, m->name);
 	ht_bind_number(stmt, 6, m->anonymous[row]);
 	ht_bind_number(stmt, 7, m->count[row]);
+	ht_bind_number(stmt, 8, m->size[row]);
+	ht_bind_number(stmt, 9, m->resident[row]);
 	return ht_store_run(st, stmt, err);
 }
 

@@ -7,6 +7,7 @@
 #include "agent/libc/dwarf.h"
 #include "agent/libc/elf.h"
 #include "agent/libc/facts_scan.h"
+#include "agent/libc/runtime.h"
 #include "common/cleanup.h"
 
 /* malloc.o's static functions lie before the exported ones: the span was
@@ -104,6 +105,7 @@ static void note_allocator(void *ctx, const char *name, const GElf_Sym *sym)
 	(void)sym;
 	if (a != HT_ALLOCATOR_UNKNOWN)
 		s->facts->allocator = a;
+	s->facts->runtimes |= ht_runtime_of_symbol(name);
 }
 
 static void note_symbol(void *ctx, const char *name, const GElf_Sym *sym)
@@ -294,6 +296,7 @@ static void read_go_version(const struct ht_elf *e, struct ht_facts *ret)
 	if (!p || d->d_size < 48 || memcmp(p, "\xff Go buildinf:", 14) != 0)
 		return;
 	ret->allocator = HT_ALLOCATOR_GO;
+	ret->runtimes |= UINT32_C(1) << HT_RUNTIME_GO;
 	if ((p[15] & 2) && p[32] > 2 && p[32] < d->d_size - 33 &&
 	    memcmp(p + 33, "go", 2) == 0)
 		copy_text(ret->allocator_version,

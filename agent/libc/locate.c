@@ -187,6 +187,7 @@ static void look_into(struct survey *s, const struct ht_image_at *at)
 	}
 	if (x->banner[0] && !s->banner[0])
 		memcpy(s->banner, x->banner, sizeof(s->banner));
+	s->out->runtimes |= x->runtimes;
 	if (x->allocator == HT_ALLOCATOR_JVM)
 		s->jvm = x;
 	if (at->exe && !s->has_exe) {

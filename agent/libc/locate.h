@@ -32,6 +32,7 @@ struct ht_located {
 	struct ht_malloc malloc[HT_MALLOCS_MAX]; /* [0] serves the program */
 	size_t n;				 /* 0: no glibc heap to walk */
 	struct ht_libc libc;			 /* for the snapshot */
+	uint32_t runtimes; /* 1 << enum ht_runtime: who else owns memory */
 	struct ht_tls_search tls[HT_MALLOCS_MAX];
 };
 

@@ -31,6 +31,7 @@ struct scan_arg {
 #define SCAN_PRESENT (UINT64_C(1) << 3)
 #define SCAN_SWAPPED (UINT64_C(1) << 4)
 #define SCAN_PFNZERO (UINT64_C(1) << 5)
+#define SCAN_ALONE   (UINT64_C(1) << 63) /* of ours: no category of a scan */
 #define SCAN_ANON    (SCAN_PRESENT | SCAN_SWAPPED | SCAN_PFNZERO)
 /* To tell a file's page the kernel looks at each page: twice the time. */
 #define SCAN_ALL (SCAN_ANON | SCAN_FILE)
@@ -81,6 +82,7 @@ static bool scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
 static uint64_t categories_of(uint64_t entry)
 {
 	return (entry & HT_PAGEMAP_PRESENT ? SCAN_PRESENT : 0) |
+	       (entry & HT_PAGEMAP_EXCLUSIVE ? SCAN_ALONE : 0) |
 	       (entry & HT_PAGEMAP_SWAPPED ? SCAN_SWAPPED : 0) |
 	       (entry & HT_PAGEMAP_FILE ? SCAN_FILE : 0);
 }
@@ -335,4 +337,28 @@ bool ht_pages_tally(struct ht_pages_source *s, uint64_t start, uint64_t end,
 		return false;
 	*ret = c.tally;
 	return true;
+}
+
+/* --- what is this process's alone
+ * ---------------------------------------------------- */
+
+static void count_alone(void *ctx, uint64_t start, uint64_t end,
+			uint64_t categories)
+{
+	uint64_t *bytes = ctx;
+
+	if (categories & SCAN_ALONE)
+		*bytes += end - start;
+}
+
+uint64_t ht_pages_private(struct ht_pages_source *s, uint64_t start,
+			  uint64_t end)
+{
+	uint64_t bytes = 0;
+
+	if (s->state || s->pagemap_fd < 0 ||
+	    !read_entries(s->pagemap_fd, s->page_size, start, end, count_alone,
+			  &bytes))
+		return HT_PAGES_UNKNOWN;
+	return bytes;
 }

@@ -96,4 +96,11 @@ uint64_t ht_pages_swapped(const struct ht_pages *p, uint64_t start,
 bool ht_pages_tally(struct ht_pages_source *s, uint64_t start, uint64_t end,
 		    bool anonymous, struct ht_page_tally *ret) HT_MUST_CHECK;
 
+/* Bytes of the resident pages of [start, end), page aligned, that no other
+ * process maps: what the machine gets when they are given back. 8 bytes are
+ * read a page, some thousand at a time. HT_PAGES_UNKNOWN: no pagemap. */
+#define HT_PAGES_UNKNOWN UINT64_MAX
+uint64_t ht_pages_private(struct ht_pages_source *s, uint64_t start,
+			  uint64_t end);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/memory/procfs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -217,6 +218,26 @@ void ht_procfs_rollup(pid_t pid, struct ht_process *ret)
 		ret->uss = clean + dirty;
 }
 
+/* The size of the folder from Linux 6.2 on; it was 0 before, and entries are
+ * counted. */
+static uint64_t descriptors(pid_t pid)
+{
+	HT_AUTO_DIR DIR *all = NULL;
+	uint64_t n = 0;
+	char path[48];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	all = opendir(path);
+	if (!all)
+		return HT_UNKNOWN;
+	if (fstat(dirfd(all), &st) == 0 && st.st_size > 0)
+		return (uint64_t)st.st_size;
+	for (const struct dirent *d = readdir(all); d; d = readdir(all))
+		n += d->d_name[0] != '.';
+	return n;
+}
+
 enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 			       struct ht_process *ret, struct ht_err *err)
 {
@@ -242,8 +263,11 @@ enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 		ret->locked = kib_line(text, "VmLck");
 		ret->huge_pool = kib_line(text, "HugetlbPages");
 	}
-	if (maps)
+	if (maps) {
 		ret->writable_private = writable_private(maps);
+		ret->mappings = maps->n;
+	}
+	ret->descriptors = descriptors(pid);
 	return HT_OK;
 }
 
@@ -262,20 +286,93 @@ static uint64_t soft_limit(const char *text, const char *name)
 	return value;
 }
 
-void ht_procfs_limits(pid_t pid, struct ht_limits *ret)
+/* Room for threads by one limit, and its name: the nearest wins. */
+static void nearest_threads(uint64_t max, uint64_t used, const char *of,
+			    uint64_t *room, struct ht_limits *ret)
+{
+	uint64_t left = max > used ? max - used : 0;
+
+	if (max == HT_UNKNOWN || used == HT_UNKNOWN || left >= *room)
+		return;
+	*room = left;
+	snprintf(ret->threads_max_of, sizeof(ret->threads_max_of), "%s", of);
+}
+
+static uint64_t number_in(const char *path)
 {
 	char text[TEXT_MAX];
+	uint64_t value;
 
-	if (read_proc(pid, "limits", text)) {
-		ret->rlimit_as = soft_limit(text, "\nMax address space");
-		ret->rlimit_data = soft_limit(text, "\nMax data size");
-	}
-	ret->cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+	if (!read_text(path, text) || sscanf(text, "%" SCNu64, &value) != 1)
+		return HT_UNKNOWN;
+	return value;
+}
+
+/* Threads of the whole machine: "0.10 0.20 0.30 2/345 6789". */
+static uint64_t all_threads(void)
+{
+	char text[TEXT_MAX];
+	uint64_t n;
+
+	if (!read_text("/proc/loadavg", text) ||
+	    sscanf(text, "%*s %*s %*s %*u/%" SCNu64, &n) != 1)
+		return HT_UNKNOWN;
+	return n;
+}
+
+/* RLIMIT_NPROC counts all threads of the user, of which the process's own are
+ * some: what it leaves is an upper bound. It does not bind root. */
+static void limit_threads(pid_t pid, const char *limits, const char *cgroup,
+			  struct ht_limits *ret)
+{
+	struct ht_cgroup_limit pids = {.max = HT_UNKNOWN, .used = HT_UNKNOWN};
+	uint64_t room = HT_UNKNOWN, all = all_threads();
+	char of[sizeof(ret->threads_max_of)], status[TEXT_MAX];
+	struct stat_fields stat;
+
+	if (!read_stat(pid, &stat))
+		return;
+	ht_cgroup_pids(cgroup, &pids);
+	snprintf(of, sizeof(of), "pids.max of cgroup %.55s", pids.path);
+	nearest_threads(pids.max, pids.used, of, &room, ret);
+	nearest_threads(number_in("/proc/sys/kernel/threads-max"), all,
+			"kernel.threads-max", &room, ret);
+	nearest_threads(number_in("/proc/sys/kernel/pid_max"), all,
+			"kernel.pid_max", &room, ret);
+	if (read_proc(pid, "status", status) && effective_uid(status) != 0)
+		nearest_threads(soft_limit(limits, "\nMax processes"),
+				stat.threads, "RLIMIT_NPROC", &room, ret);
+	if (room != HT_UNKNOWN)
+		ret->threads_max = stat.threads + room;
+}
+
+static void limit_memory(const char *cgroup, struct ht_limits *ret)
+{
+	struct ht_cgroup_limit memory = {.max = HT_UNKNOWN, .used = HT_UNKNOWN};
+
+	ht_cgroup_memory(cgroup, &memory);
+	ret->cgroup_max = memory.max;
+	ret->cgroup_used = memory.used;
+	snprintf(ret->cgroup_path, sizeof(ret->cgroup_path), "%s", memory.path);
+}
+
+void ht_procfs_limits(pid_t pid, struct ht_limits *ret)
+{
+	char text[TEXT_MAX], cgroup[TEXT_MAX] = "";
+
 	if (read_text("/proc/meminfo", text)) {
 		ret->mem_total = kib_line(text, "MemTotal");
 		ret->mem_available = kib_line(text, "MemAvailable");
 		ret->swap_free = kib_line(text, "SwapFree");
 	}
-	if (read_proc(pid, "cgroup", text))
-		ht_cgroup_limit(text, &ret->cgroup_max, &ret->cgroup_used);
+	ret->cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
+	ret->max_map_count = number_in("/proc/sys/vm/max_map_count");
+	if (read_proc(pid, "cgroup", cgroup))
+		limit_memory(cgroup, ret);
+	if (!read_proc(pid, "limits", text))
+		return;
+	ret->rlimit_as = soft_limit(text, "\nMax address space");
+	ret->rlimit_data = soft_limit(text, "\nMax data size");
+	ret->rlimit_nofile = soft_limit(text, "\nMax open files");
+	limit_threads(pid, text, cgroup, ret);
 }

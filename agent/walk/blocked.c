@@ -144,6 +144,18 @@ static void fill_blocked(const struct search *s, struct ht_blocked *b)
 	b->span_64k_chunks = span;
 }
 
+/* A cached chunk is freed; to its arena it is in use all the same. */
+static uint64_t cached_by(const struct search *s, uint64_t chunk)
+{
+	const struct ht_roots *roots = s->in->walk->roots;
+	size_t i = ht_cached_from(roots, chunk);
+
+	return i < roots->cached_n && roots->cached[i].chunk == chunk &&
+			       roots->cached[i].size
+		       ? (uint64_t)roots->cached[i].tid
+		       : HT_UNKNOWN;
+}
+
 static void fill_pin(const struct search *s, struct ht_arena *a)
 {
 	const struct held *pin = NULL;
@@ -154,6 +166,7 @@ static void fill_pin(const struct search *s, struct ht_arena *a)
 	a->pin_address = pin ? pin->chunk : HT_UNKNOWN;
 	a->pin_size = pin ? pin->size : HT_UNKNOWN;
 	a->pin_holds = pin ? pin->below : HT_UNKNOWN;
+	a->pin_cached_by = pin ? cached_by(s, pin->chunk) : HT_UNKNOWN;
 }
 
 void ht_blocked(const struct ht_arena_in *in, const struct ht_extent *x,

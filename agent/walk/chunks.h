@@ -18,6 +18,7 @@
 struct ht_cached {
 	uint64_t chunk;
 	uint64_t size; /* 0: not met by the pass */
+	int tid;       /* of the thread in whose cache it is */
 };
 
 enum ht_pass_end {

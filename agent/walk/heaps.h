@@ -44,6 +44,8 @@ struct ht_walk {
 	bool unread; /* some of a heap is swapped out: not walked */
 	uint64_t heaps_resident, heaps_swapped, free_swapped, fastbin_chunks,
 		binned_chunks;
+	uint64_t trimmable_private;
+	bool private_unknown; /* it was not asked for, or could not be */
 	uint64_t done, total; /* bytes, for progress */
 };
 

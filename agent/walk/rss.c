@@ -12,16 +12,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/libc/image.h"
 #include "agent/walk/heaps.h"
+#include "agent/walk/kinds.h"
 
 #define NO_GROUP SIZE_MAX
 #define TRIES	 3 /* while the target runs */
 
 /* One mapping, without what malloc has in it. */
 struct part {
-	enum ht_mapping_kind kind;
-	char name[sizeof(((struct ht_mapping *)0)->name)];
+	struct ht_kind is;
 	uint64_t size;
 	struct ht_page_tally pages;
 	size_t group; /* row in the snapshot's mappings */
@@ -31,6 +30,7 @@ struct taken;
 
 struct rss {
 	struct ht_walk *w;
+	struct ht_kinds kinds;
 	const struct ht_maps *maps;
 	struct part *part;    /* one for each mapping */
 	struct taken *taken;  /* sorted */
@@ -45,102 +45,6 @@ struct rss {
 	uint64_t huge;	  /* malloc's, in pages of the huge page pool */
 	bool known;
 };
-
-/* --- kinds
- * --------------------------------------------------------------------- */
-
-static bool starts(const char *text, const char *with)
-{
-	return strncmp(text, with, strlen(with)) == 0;
-}
-
-/* Stacks of threads are anonymous: known by where the threads are. A thread
- * without registers is asleep: its control block lies in its stack's mapping.
- */
-static bool holds_thread(const struct rss *r, const struct ht_vma *v)
-{
-	const struct ht_walk_in *in = r->w->in;
-
-	for (size_t i = 0; i < in->threads_n; i++) {
-		const struct ht_thread_state *t = &in->threads[i];
-		uint64_t at = t->sp ? t->sp : i > 0 ? t->thread_pointer : 0;
-
-		if (at >= v->start && at < v->end)
-			return true;
-	}
-	return false;
-}
-
-static enum ht_mapping_kind kind_of_file(const struct ht_vma *v,
-					 const char *path)
-{
-	static const char *const shared_memory[] = {"/memfd:", "/dev/zero",
-						    "/SYSV", "/dev/shm/"};
-
-	if (starts(path, "/anon_hugepage") || starts(path, "/dev/hugepages/"))
-		return HT_MAPPING_HUGETLB;
-	for (size_t i = 0; i < 4; i++)
-		if (starts(path, shared_memory[i]))
-			return HT_MAPPING_SHMEM;
-	return v->flags & HT_VMA_WRITE && !(v->flags & HT_VMA_SHARED)
-		       ? HT_MAPPING_FILE_PRIVATE
-		       : HT_MAPPING_FILE_CLEAN;
-}
-
-/* Start of the load of a file that the mapping i belongs to. */
-static uint64_t load_start(const struct rss *r, size_t i)
-{
-	uint64_t inode = r->maps->v[i].inode, dev = r->maps->v[i].dev;
-
-	while (i > 0 && r->maps->v[i].offset != 0 &&
-	       r->maps->v[i - 1].inode == inode && r->maps->v[i - 1].dev == dev)
-		i--;
-	return r->maps->v[i].start;
-}
-
-/* Anonymous memory right behind a file's mapping is that library's .bss, as far
- * as its program headers say. */
-static bool is_bss(const struct rss *r, size_t i)
-{
-	const struct ht_vma *v = &r->maps->v[i];
-
-	return i > 0 && v[-1].end == v->start && v[-1].inode != 0 &&
-	       v->flags & HT_VMA_WRITE &&
-	       (r->part[i - 1].kind == HT_MAPPING_FILE_PRIVATE ||
-		r->part[i - 1].kind == HT_MAPPING_FILE_CLEAN) &&
-	       v->end <= ht_image_memory_end(r->w->in->reader,
-					     load_start(r, i - 1));
-}
-
-static enum ht_mapping_kind kind_of(const struct rss *r, size_t i)
-{
-	const struct ht_vma *v = &r->maps->v[i];
-	const char *path = ht_vma_path(r->maps, v);
-
-	if (starts(path, "[stack"))
-		return HT_MAPPING_STACK;
-	if (strcmp(path, "[heap]") == 0)
-		return HT_MAPPING_BRK_OTHER;
-	if (v->inode != 0 || path[0] == '/')
-		return kind_of_file(v, path);
-	if (path[0] == '[' && !starts(path, "[anon"))
-		return HT_MAPPING_SPECIAL;
-	if (v->flags & HT_VMA_SHARED)
-		return HT_MAPPING_SHMEM;
-	if (holds_thread(r, v))
-		return HT_MAPPING_THREAD_STACK;
-	return is_bss(r, i) ? HT_MAPPING_BSS : HT_MAPPING_ANON;
-}
-
-static void name_part(const struct rss *r, size_t i)
-{
-	struct part *p = &r->part[i];
-	const char *name = ht_vma_path(r->maps, &r->maps->v[i]);
-
-	if (p->kind == HT_MAPPING_BSS)
-		name = r->part[i - 1].name;
-	snprintf(p->name, sizeof(p->name), "%s", name);
-}
 
 /* --- what malloc has in a mapping
  * ------------------------------------------------ */
@@ -216,7 +120,8 @@ static void tally_mapping(struct rss *r, size_t i,
 		r->part[i].size -= end - start;
 		start &= ~(r->page - 1); /* sbrk_base may be inside a page */
 		tally(r, i, at, start, &r->part[i].pages);
-		if (x->what != ARENA || r->part[i].kind == HT_MAPPING_HUGETLB)
+		if (x->what != ARENA ||
+		    r->part[i].is.kind == HT_MAPPING_HUGETLB)
 			tally(r, i, start, end, &malloc[x->what]);
 		at = (end + r->page - 1) & ~(r->page - 1);
 	}
@@ -225,11 +130,12 @@ static void tally_mapping(struct rss *r, size_t i,
 
 static void add_causes(struct rss *r, const struct part *p)
 {
-	bool stack = p->kind == HT_MAPPING_STACK ||
-		     p->kind == HT_MAPPING_THREAD_STACK;
-	bool shmem = p->kind == HT_MAPPING_SHMEM;
+	bool stack = p->is.kind == HT_MAPPING_STACK ||
+		     p->is.kind == HT_MAPPING_THREAD_STACK ||
+		     p->is.kind == HT_MAPPING_ENDED_STACK;
+	bool shmem = p->is.kind == HT_MAPPING_SHMEM;
 
-	if (p->kind == HT_MAPPING_HUGETLB)
+	if (p->is.kind == HT_MAPPING_HUGETLB)
 		return; /* the kernel does not count these in RSS */
 	r->cause[stack ? HT_CAUSE_STACK : HT_CAUSE_ANON_OTHER] +=
 		p->pages.anon * r->page;
@@ -247,21 +153,21 @@ static void measure_part(struct rss *r, size_t i)
 	struct ht_page_tally malloc[GROWN + 1] = {0};
 	const struct ht_page_tally *mmapped = &malloc[MMAPPED];
 
-	p->kind = kind_of(r, i);
+	ht_kind_of(&r->kinds, i, i ? &p[-1].is : NULL, &p->is);
 	p->size = v->end - v->start;
 	p->group = NO_GROUP;
-	name_part(r, i);
 	if (v->start > INT64_MAX)
 		return; /* [vsyscall]: the kernel's own, not in RSS */
 	tally_mapping(r, i, malloc);
+	ht_kind_name(&r->kinds, i, p->size, &p->is);
 	r->resident += (p->pages.anon + p->pages.file) * r->page *
-		       (p->kind != HT_MAPPING_HUGETLB);
+		       (p->is.kind != HT_MAPPING_HUGETLB);
 	r->resident += (mmapped->anon + malloc[GROWN].anon) * r->page;
 	r->mmapped += mmapped->anon * r->page;
 	r->mmapped_swapped += mmapped->swapped * r->page;
 	r->grown += malloc[GROWN].anon * r->page;
 	r->swapped += (mmapped->swapped + malloc[GROWN].swapped) * r->page;
-	for (unsigned k = ARENA; p->kind == HT_MAPPING_HUGETLB && k <= GROWN;
+	for (unsigned k = ARENA; p->is.kind == HT_MAPPING_HUGETLB && k <= GROWN;
 	     k++)
 		r->huge += (malloc[k].anon + malloc[k].file) * r->page;
 	add_causes(r, p);
@@ -273,7 +179,8 @@ static void measure_part(struct rss *r, size_t i)
 /* Anonymous kinds are one row each; files have one row a file. */
 static bool same_group(const struct ht_mapping *m, const struct part *p)
 {
-	return m->kind == (uint64_t)p->kind && strcmp(m->name, p->name) == 0;
+	return m->kind == (uint64_t)p->is.kind &&
+	       strcmp(m->name, p->is.name) == 0;
 }
 
 static struct ht_mapping *group_of(struct rss *r, struct part *p)
@@ -287,8 +194,8 @@ static struct ht_mapping *group_of(struct rss *r, struct part *p)
 	m = ht_snapshot_add_mapping(r->w->out);
 	if (!m)
 		return NULL;
-	m->kind = p->kind;
-	memcpy(m->name, p->name, sizeof(m->name));
+	m->kind = p->is.kind;
+	memcpy(m->name, p->is.name, sizeof(m->name));
 	m->count = m->size = m->resident = m->anonymous = 0;
 	return m;
 }
@@ -341,7 +248,9 @@ static bool add_mappings(struct rss *r)
 		enum ht_mapping_kind kind =
 			(enum ht_mapping_kind)r->w->out->mappings.v[g].kind;
 
-		if (kind == HT_MAPPING_ANON || kind == HT_MAPPING_THREAD_STACK)
+		if (kind == HT_MAPPING_ANON ||
+		    kind == HT_MAPPING_THREAD_STACK ||
+		    kind == HT_MAPPING_ENDED_STACK)
 			find_common_size(r, g);
 	}
 	return true;
@@ -448,6 +357,7 @@ static bool measure_all(struct rss *r)
 	r->part = calloc(r->maps->n + 1, sizeof(*r->part));
 	if (!r->part || !list_taken(r))
 		return false;
+	ht_kinds_begin(&r->kinds, r->w->in);
 	for (size_t i = 0; i < r->maps->n; i++)
 		measure_part(r, i);
 	return true;

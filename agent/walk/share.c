@@ -155,6 +155,8 @@ static enum ht_code take(struct ht_walk *w, struct share *s, struct ht_err *err)
 	w->fastbin_chunks += from->fastbin_chunks;
 	w->binned_chunks += from->binned_chunks;
 	w->unread |= from->unread;
+	w->trimmable_private += from->trimmable_private;
+	w->private_unknown |= from->private_unknown;
 	w->done += from->done;
 	ht_reader_add(w->in->reader, &s->reader);
 	if (add_rows(w->out, &s->out) && add_ranges(&w->arenas, &from->arenas))

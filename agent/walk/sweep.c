@@ -18,6 +18,7 @@
 #include "agent/memory/page.h"
 #include "agent/self/pace.h"
 #include "agent/walk/sweep.h"
+#include "link/request.h"
 
 #define NO_POSITION UINT32_MAX
 
@@ -124,10 +125,27 @@ static uint64_t refusing_from(const struct ht_sweep *s, uint64_t from,
 	return to;
 }
 
+/* Of what a trim would return, [from, to), the machine gets what no other
+ * process maps. Not asked where it would take its time for nothing, and not of
+ * a copy of the process, whose pages are all shared. */
+static void note_private(struct ht_sweep *s, uint64_t from, uint64_t to)
+{
+	const struct ht_walk_in *in = s->in->walk->in;
+	uint64_t bytes = HT_PAGES_UNKNOWN;
+
+	if (in->want & (HT_WANT_PSS | HT_WANT_HEAPS) && !in->file_pages)
+		bytes = ht_pages_private(in->pages, page_down(from),
+					 page_down(to));
+	if (bytes == HT_PAGES_UNKNOWN)
+		s->out->private_unknown = true;
+	else
+		s->out->trimmable_private += bytes;
+}
+
 /* Whole pages of a run that malloc_trim would give back, or (ret_locked) would
  * if the kernel let it. */
-static uint64_t run_trimmable(const struct ht_sweep *s, uint64_t start,
-			      uint64_t end, uint64_t *ret_locked)
+static uint64_t run_trimmable(struct ht_sweep *s, uint64_t start, uint64_t end,
+			      uint64_t *ret_locked)
 {
 	uint64_t from = page_up(start + 6 * (uint64_t)s->in->layout->word);
 	uint64_t to = page_down(end), refused;
@@ -137,7 +155,10 @@ static uint64_t run_trimmable(const struct ht_sweep *s, uint64_t start,
 	refused = s->refuses ? refusing_from(s, from, to) : to;
 	if (refused < to)
 		*ret_locked = ht_pages_resident(s->pages, refused, to);
-	return refused > from ? ht_pages_resident(s->pages, from, refused) : 0;
+	if (refused <= from)
+		return 0;
+	note_private(s, from, refused);
+	return ht_pages_resident(s->pages, from, refused);
 }
 
 static void end_run(struct ht_sweep *s)
@@ -257,6 +278,8 @@ static void end_top(struct ht_sweep *s)
 	cut = systrim(s, end - start);
 	resident = ht_pages_resident(s->pages, start, end);
 	trimmable = ht_pages_resident(s->pages, end - cut, end);
+	if (cut)
+		note_private(s, end - cut, end);
 	s->out->kept.by[HT_CAUSE_TRIMMABLE] += trimmable;
 	*(s->in->root->main ? &s->out->kept.by[HT_CAUSE_TOP_MAIN]
 			    : &s->out->kept.by[HT_CAUSE_TOP_THREAD]) +=
@@ -491,6 +514,8 @@ void ht_sweep(const struct ht_arena_in *in, const struct ht_extent *x,
 	settle_resident(in, ret, s ? s->held : 0);
 	ht_kept_add(&in->walk->kept, &ret->kept);
 	in->walk->heaps_resident += ret->resident;
+	in->walk->trimmable_private += ret->trimmable_private;
+	in->walk->private_unknown |= ret->private_unknown;
 	if (!s || !s->known)
 		unknown(ret);
 }

@@ -19,6 +19,8 @@ struct ht_swept {
 	struct ht_kept kept;
 	/* as in the arena's row; HT_UNKNOWN where some page's state is not */
 	uint64_t resident, retained, resident_free, trimmable, pinned;
+	uint64_t trimmable_private; /* as in totals */
+	bool private_unknown;
 	struct ht_run
 		*run; /* ring of the last free runs of the top's segment */
 	size_t runs;

@@ -209,8 +209,9 @@ static bool keep(struct reading *r, const struct cursor *c, uint64_t size)
 		roots->cached = grown;
 		roots->cached_capacity = to;
 	}
-	roots->cached[roots->cached_n++] =
-		(struct ht_cached){c->entry - ht_chunk_header(r->layout), 0};
+	roots->cached[roots->cached_n++] = (struct ht_cached){
+		.chunk = c->entry - ht_chunk_header(r->layout),
+		.tid = (int)t->tid};
 	return true;
 }
 

@@ -88,6 +88,8 @@ static void sum_idle(struct ht_walk *w)
 		return;
 	t->used_pages_resident = t->heap_resident - t->resident_free;
 	t->free_swapped = w->free_swapped;
+	if (!w->private_unknown && t->trimmable != HT_UNKNOWN)
+		t->trimmable_private = w->trimmable_private;
 	t->arenas_holding = t->non_main_free_resident = 0;
 	for (size_t i = 0; i < s->arenas.n; i++) {
 		uint64_t idle = s->arenas.v[i].resident_free;

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Bound: growth outside malloc that lies inside mappings which do not grow. It
+ * ends when they are full, long before a machine is, and a date beyond that is
+ * none. Shared memory and private file mappings are full then and that is that;
+ * of anonymous memory nobody knows what the program maps next.
+ */
+#ifndef HT_ANALYSIS_BOUND_H
+#define HT_ANALYSIS_BOUND_H
+
+#include "analysis/window.h"
+
+struct ht_bound {
+	/* the kind and name that gained most; NULL: nothing did */
+	const struct ht_mapping_series *most;
+	double gained;	   /* by it, bytes */
+	double size, used; /* of it now, bytes; NaN: not recorded */
+	bool ends;   /* all but a tenth is in shared memory or private file
+			mappings that do not grow */
+	bool inside; /* the same of any mappings */
+	double room; /* bytes that fit into those yet */
+};
+
+/* From the mappings of the window's series. */
+void ht_bound(const struct ht_window *w, struct ht_bound *ret);
+/* The file whose clean pages rose most, and by how much; NULL: none did. */
+const struct ht_mapping_series *ht_bound_file(const struct ht_window *w,
+					      double *ret_gained);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is no fault: seasons, caches that fill, what stays level. */
+#include "analysis/evidence_int.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "analysis/thresholds.h"
+#include "common/clock.h"
+
+/* --- the harmless
+ * -------------------------------------------------------------------------- */
+
+void ht_tell_periodic(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+
+	ht_say(t->v,
+	       "in use swings %s .. %s every %s, %.1f periods seen, "
+	       "troughs level",
+	       B(ht_quantile(m->in_use.low, m->in_use.n, 0)),
+	       B(ht_quantile(m->in_use.high, m->in_use.n, 1)),
+	       ht_span(m->period).text, ht_span_of(t) / m->period);
+	if (m->quiet.n)
+		ht_quiet_line(t);
+	if (m->quiet.peak >= ht_t.peak_needs * m->quiet.heap)
+		ht_remedy(t, NAN,
+			  "nothing to do: memory that is free between peaks "
+			  "is what the next peak needs");
+	else
+		ht_remedy(t, NAN, "nothing to do: it comes down again");
+}
+
+void ht_tell_warmup(const struct told *t)
+{
+	const struct ht_growth *g = &t->m->in_use_growth;
+
+	if (strcmp(t->v->reason, HT_REASON_SLOWING) == 0) {
+		ht_steady_line(t, "in use (floor)", g);
+		ht_say(t->v,
+		       "at this rate it levels off at about %s; if it is "
+		       "no cache that fills, it is a leak",
+		       B(g->plateau));
+		ht_remedy(t, NAN,
+			  "wait and look again: a cache levels off, a leak "
+			  "does not");
+		return;
+	}
+	if (strcmp(t->v->reason, HT_REASON_FILLING) == 0) {
+		ht_steady_line(t, "what is written of in use",
+			       &t->m->written_growth);
+		ht_say(t->v,
+		       "in use %s -> %s, level now; when all of it is written "
+		       "and more is asked for, it is a leak",
+		       B(ht_first_level(&t->m->in_use)),
+		       B(ht_last_level(&t->m->in_use)));
+		ht_remedy(
+			t, NAN,
+			"wait and look again: a table fills up, a vector that "
+			"doubles does not");
+		return;
+	}
+	ht_say(t->v, "in use %s -> %s, 80 %% of the way in %s, level now",
+	       B(ht_first_level(&t->m->in_use)),
+	       B(ht_last_level(&t->m->in_use)),
+	       ht_span(t->m->warm_seconds).text);
+	ht_remedy(t, NAN, "nothing to do: it filled and is level");
+}
+
+/* RSS rose by clean pages of a file: nobody's memory, and no fault. */
+static bool file_rose(const struct told *t)
+{
+	const struct ht_rise *r = &t->v->rise;
+	const struct ht_mapping_series *s;
+	double gained;
+
+	if (!(r->files >= ht_t.rise_bytes) || r->files < 0.5 * r->rss)
+		return false;
+	s = ht_bound_file(&t->m->w, &gained);
+	if (!s)
+		return false;
+	snprintf(t->v->culprit, sizeof(t->v->culprit), "the mapped file %.128s",
+		 s->name);
+	ht_say(t->v, "%s gained %s of it, clean pages of the page cache",
+	       t->v->culprit, B(gained));
+	return true;
+}
+
+static void stable_remedy(const struct told *t)
+{
+	const struct ht_rise *r = &t->v->rise;
+
+	if (file_rose(t))
+		ht_remedy(t, NAN,
+			  "nothing to do: the kernel takes clean pages of "
+			  "files back when it needs memory");
+	else if (strcmp(t->v->reason, HT_REASON_LOAD) == 0)
+		ht_remedy(t, NAN, "ask again tomorrow at this hour");
+	else if (r->rss - r->files >=
+		 fmax(ht_t.retained_bytes,
+		      ht_t.retained_share * t->m->anon_now))
+		ht_remedy(t, NAN,
+			  "what rose did not go on rising: look again when it "
+			  "does");
+	else
+		ht_remedy(t, NAN, "nothing to do");
+}
+
+void ht_tell_stable(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+	char when[HT_TIME_TEXT];
+
+	ht_time_text(t->v->since_ns, when);
+	if (strcmp(t->v->reason, HT_REASON_SHIFT) == 0)
+		ht_say(t->v,
+		       "one step: in use %s -> %s within %s at %s, flat "
+		       "before and after",
+		       B(ht_first_level(&m->in_use)),
+		       B(ht_last_level(&m->in_use)),
+		       ht_span(m->warm_seconds).text, when);
+	else
+		ht_say(t->v,
+		       "in use %s -> %s, lowest %s, highest %s: no growth "
+		       "that lasts",
+		       B(ht_first_level(&m->in_use)),
+		       B(ht_last_level(&m->in_use)),
+		       B(ht_quantile(m->in_use.low, m->in_use.n, 0)),
+		       B(ht_quantile(m->in_use.high, m->in_use.n, 1)));
+	if (strcmp(t->v->reason, HT_REASON_LOAD) == 0)
+		ht_say(t->v, "it rises: as its load does, or for no longer "
+			     "than a day's load may; the same hour of "
+			     "tomorrow tells");
+	if (m->written_growth.kind == HT_GROWTH_SUSTAINED)
+		ht_steady_line(
+			t,
+			"still takes memory, up to what is in use: what is "
+			"written of it",
+			&m->written_growth);
+	if (m->quiet.n)
+		ht_say(t->v,
+		       "free inside malloc in quiet moments: %s, below "
+		       "what is worth a word (%s and %.0f %% of anonymous "
+		       "memory)",
+		       B(m->quiet.retained), B(ht_t.retained_bytes),
+		       100 * ht_t.retained_share);
+	stable_remedy(t);
+}

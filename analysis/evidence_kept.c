@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What malloc keeps of what the program freed, and which rule keeps it. */
+#include "analysis/evidence_int.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "analysis/bugs.h"
+#include "analysis/thresholds.h"
+
+/* --- retained memory
+ * ------------------------------------------------------------------ */
+
+void ht_quiet_line(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+
+	ht_say(t->v,
+	       "in quiet moments %s of %s anonymous memory is free inside "
+	       "malloc (in use %s); malloc_trim(0) would return %s",
+	       B(q->retained), B(q->anon), B(q->in_use), B(q->trimmable));
+}
+
+/* Neither a growth nor a step of late. */
+static bool heap_is_level(const struct ht_measure *m)
+{
+	struct ht_points late;
+
+	ht_points_part(&m->heap, 1 - ht_t.late_part, 1, &late);
+	return m->heap_growth.kind < HT_GROWTH_SLOWING &&
+	       ht_points_rise(&late) <=
+		       fmax(ht_t.warm_bytes,
+			    ht_t.warm_share * ht_last_level(&late));
+}
+
+static void plateau_line(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+	double first = ht_first_level(&m->heap), last = ht_last_level(&m->heap);
+	double peak = ht_quantile(m->in_use.high, m->in_use.n, 1);
+
+	if (heap_is_level(m))
+		ht_say(t->v,
+		       "the heap went %s -> %s, level now; no exhaustion "
+		       "expected from it: in use peaks at %s",
+		       B(first), B(last), B(peak));
+	else
+		ht_say(t->v,
+		       "the heap went %s -> %s and rose of late, in use peaks "
+		       "at %s: it ends where the largest peak is met, or not "
+		       "at all; look again",
+		       B(first), B(last), B(peak));
+}
+
+/* Of what lies in holes: whether peaks need it again is in the figures. */
+static void holes_remedy(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+
+	if (q->peak >= ht_t.peak_needs * q->heap)
+		ht_remedy(t, q->trimmable,
+			  "not a leak; malloc_trim(0) would return %s now, "
+			  "the next peak will ask for it again (in use of "
+			  "arenas peaks at %s of %s)",
+			  B(q->trimmable), B(q->peak), B(q->heap));
+	else
+		ht_remedy(t, q->trimmable,
+			  "not a leak; malloc_trim(0) would return %s now: of "
+			  "late in use of arenas peaks at %s of %s, the rest "
+			  "is not needed",
+			  B(q->trimmable), B(q->peak), B(q->heap));
+}
+
+/* The heap grows and in use does not: no peak explains it. */
+static void tell_unbounded(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+	const struct ht_bug *bug = ht_bug_of(t->latest);
+
+	ht_steady_line(t, "the heap", &m->heap_growth);
+	ht_say(t->v,
+	       "in use %s -> %s in the same time, at most %s: what is freed is "
+	       "not found again, new memory is taken instead",
+	       B(ht_first_level(&m->in_use)), B(ht_last_level(&m->in_use)),
+	       B(ht_quantile(m->in_use.high, m->in_use.n, 1)));
+	ht_quiet_line(t);
+	if (bug)
+		ht_say(t->v, "glibc %.40s has bug %u: %s",
+		       t->latest->libc.version, bug->number, bug->text);
+	ht_remedy(t, m->quiet.trimmable,
+		  "no leak: free memory that malloc does not use again; "
+		  "malloc_trim(0) returns %s now and the growth begins anew, "
+		  "so trim on a timer, or keep and reuse large buffers and "
+		  "allocate what stays apart from them",
+		  B(m->quiet.trimmable));
+}
+
+void ht_tell_pool(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+	const char *why = t->v->reason;
+
+	if (strcmp(t->v->reason, HT_REASON_UNBOUNDED) == 0) {
+		tell_unbounded(t);
+		return;
+	}
+	ht_quiet_line(t);
+	if (strcmp(why, HT_REASON_THREAD_CACHE) == 0) {
+		ht_say(t->v, "%s of it wait in thread caches", B(q->tcache));
+		ht_remedy(t, q->tcache,
+			  "%s in thread caches, where neither free() "
+			  "nor malloc_trim() finds them: lower "
+			  "glibc.malloc.tcache_count or let idle threads end",
+			  B(q->tcache));
+	} else if (strcmp(why, HT_REASON_FASTBINS) == 0) {
+		ht_say(t->v, "%s of it lie in fastbins, never merged",
+		       B(q->fastbin));
+		ht_remedy(t, q->trimmable,
+			  "malloc_trim(0) merges the fastbins and "
+			  "returns %s",
+			  B(q->trimmable));
+	} else if (strcmp(why, HT_REASON_TRIM) == 0) {
+		ht_say(t->v, "the top chunk is %s, the trim threshold %s",
+		       B(q->top), B(q->trim_threshold));
+		ht_remedy(t, q->top,
+			  "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 "
+			  "lets free() return %s; malloc_trim(0) does it once",
+			  B(q->top));
+	} else if (strcmp(why, HT_REASON_TOPS) == 0) {
+		ht_say(t->v,
+		       "%s of it are the tops of arenas, which free() shrinks "
+		       "from the trim threshold (%s) on and malloc_trim() not "
+		       "at all",
+		       B(q->tops_kept), B(q->trim_threshold));
+		ht_remedy(
+			t, q->tops_kept,
+			"GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 "
+			"lets free() return up to %s in every arena; the next "
+			"peak is faulted in again",
+			B(q->tops_kept));
+	} else {
+		ht_say(t->v,
+		       "it lies in holes between chunks that live longer");
+		holes_remedy(t);
+	}
+	plateau_line(t);
+}
+
+/* What peaks of all arenas together did not need: with two arenas the heap
+ * need not be larger than the largest in use at one time. */
+static double arena_max_returns(const struct ht_quiet *q)
+{
+	return fmax(0, fmin(q->non_main, q->heap - q->peak));
+}
+
+void ht_tell_arenas(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+
+	ht_quiet_line(t);
+	ht_say(t->v,
+	       "%.0f of %.0f arenas hold 5 %% or more of the free pages "
+	       "each, %s outside the main arena; %.0f have no thread",
+	       q->arenas_holding, q->arenas, B(q->non_main),
+	       isnan(q->unattached) ? 0 : q->unattached);
+	snprintf(t->v->culprit, sizeof(t->v->culprit), "%.0f arenas",
+		 q->arenas_holding);
+	ht_remedy(
+		t, arena_max_returns(q),
+		"MALLOC_ARENA_MAX=2 makes threads share free memory: up to %s, "
+		"as their peaks did not coincide; malloc_trim(0) returns %s "
+		"now",
+		B(arena_max_returns(q)), B(q->trimmable));
+}
+
+void ht_tell_fragmentation(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+	double stuck = q->stuck;
+
+	ht_quiet_line(t);
+	ht_say(t->v,
+	       "%s (%.0f %%) of it share pages with chunks in use: "
+	       "nobody can return them without moving objects",
+	       B(stuck), 100 * stuck / q->retained);
+	ht_remedy(t, stuck,
+		  "%s are stuck: keep objects of one lifetime together, "
+		  "or try an allocator with size-class pages (jemalloc, "
+		  "mimalloc)",
+		  B(stuck));
+}
+
+/* Main arena's pin of the newest snapshot. */
+static const struct ht_arena *pin_of(const struct ht_snapshot *s)
+{
+	const struct ht_arena *a = s && s->arenas.n ? &s->arenas.v[0] : NULL;
+
+	return a && a->pin_address != HT_UNKNOWN && a->pin_holds != HT_UNKNOWN
+		       ? a
+		       : NULL;
+}
+
+void ht_tell_pinned(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+	const struct ht_arena *pin = pin_of(t->latest);
+
+	ht_quiet_line(t);
+	ht_say(t->v,
+	       "%s (%.0f %%) of it would go back if a handful of chunks "
+	       "at the end of the heap were freed",
+	       B(q->blocked), 100 * fmin(1, q->blocked / q->retained));
+	if (pin) {
+		snprintf(t->v->culprit, sizeof(t->v->culprit),
+			 "the %" PRIu64 "-byte chunk at 0x%" PRIx64,
+			 pin->pin_size, pin->pin_address);
+		ht_say(t->v, "%s holds %s below it", t->v->culprit,
+		       B((double)pin->pin_holds));
+		if (pin->pin_cached_by != HT_UNKNOWN)
+			ht_say(t->v,
+			       "it is freed, and waits in the cache of thread "
+			       "%" PRIu64 ": to its arena it is in use",
+			       pin->pin_cached_by);
+	}
+	ht_remedy(t, q->trimmable,
+		  "malloc_trim(0) returns %s in spite of the pin; "
+		  "for good: allocate what lives long before what is large and "
+		  "short-lived",
+		  B(q->trimmable));
+}

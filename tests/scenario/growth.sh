@@ -1,0 +1,116 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 120 s
+# Growth of each kind that is no heap's: who it is, where it ends, and that the
+# parts of what RSS rose by add up. All grow at one time and are watched at one
+# time.
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+heaptide=$HT_BUILD/heaptide
+grower=$HT_BUILD/targets/grower
+declare -A pid
+segment=/dev/shm/heaptide.$$
+
+grow() { # NAME ARGUMENTS...
+	local name=$1
+	shift
+	start "$grower" "$@" >"$HT_TMP/$name.said"
+	pid[$name]=$started
+	ready 20 grep -q ready "$HT_TMP/$name.said" || note "$name is not ready"
+}
+
+of() { jq -r "$2 // empty" "$HT_TMP/$1.json"; }
+said() { jq -r '.evidence[], .remedy' "$HT_TMP/$1.json"; }
+says() { said "$1" | grep -qE "$2"; }
+
+truncate -s 512M "$segment" "$HT_TMP/private"
+head -c 192M /dev/zero >"$HT_TMP/clean"
+ulimit -n 4096
+grow shared shared
+grow segment segment "$segment"
+grow private private "$HT_TMP/private"
+grow clean clean "$HT_TMP/clean"
+rm -f "$segment"
+for name in lengthened static pool unjoined joined threads descriptors protected; do
+	grow "$name" "$name"
+done
+grow aligned256 aligned 256
+grow aligned512 aligned 512
+grow leak leak 6000
+
+recorders=()
+for name in "${!pid[@]}"; do
+	"$heaptide" record "${pid[$name]}" -o "$HT_TMP/$name.db" -i 500ms -d 16s >/dev/null 2>&1 &
+	recorders+=($!)
+done
+wait "${recorders[@]}"
+for name in "${!pid[@]}"; do
+	"$heaptide" verdict "${pid[$name]}" --db "$HT_TMP/$name.db" --json >"$HT_TMP/$name.json"
+	note "$name: $(jq -rc '[.verdict, .reason, .culprit, .limit_name, .eta_limit_at]' "$HT_TMP/$name.json")"
+done
+
+# Where it ends.
+for name in shared segment private; do
+	is "$name: what fills a mapping ends with it" "$(of $name .reason)" bounded
+	is "$name: there is no date beyond" "$(of $name .eta_limit_at)" ""
+	ok "$name: the size of what it fills is said" says $name '512\.0 MiB'
+done
+is "static: a table that does not grow gives no date" "$(of static .eta_limit_at)" ""
+is "static: and is no leak" "$(of static .verdict)" NON_MALLOC_GROWTH
+for name in lengthened pool; do
+	is "$name: what is mapped further and further has no such end" "$(of $name .reason)" ""
+	ok "$name: its date is one of memory" test -n "$(of $name .limit_bytes)"
+	ok "$name: it is said whose limit that is" test -n "$(of $name .limit_name)"
+done
+
+# Who it is.
+ok "shared memory is called so" grep -q 'shared memory' <<<"$(of shared .culprit)"
+ok "a segment is called by its name" grep -qF "$segment" <<<"$(of segment .culprit)"
+ok "a file that is written to privately is named" grep -qF "$HT_TMP/private" <<<"$(of private .culprit)"
+ok "a memfd is named" grep -q 'memfd:lengthened' <<<"$(of lengthened .culprit)"
+is "what is read of a file is no growth" "$(of clean .verdict)" STABLE
+is "but it is named" "$(of clean .culprit)" "the mapped file $HT_TMP/clean"
+ok "stacks of threads that nobody joined are called so" grep -q 'never joined' <<<"$(of unjoined .culprit)"
+refuse "stacks that wait for the next thread are not" grep -q 'never joined' <<<"$(of joined .culprit)$(said joined)"
+
+# Limits that are no bytes.
+is "unjoined threads meet the limit of mappings" "$(of unjoined .limit_name)" vm.max_map_count
+is "mappings of one page do" "$(of protected .limit_name)" vm.max_map_count
+is "files that stay open meet theirs" "$(of descriptors .limit_name)" RLIMIT_NOFILE
+is "which is 4096 here" "$(of descriptors .limit_count)" 4096
+ok "threads that stay meet one of threads" says threads 'limit [0-9]+ threads \('
+for name in unjoined protected descriptors; do
+	ok "$name: there is a date" test -n "$(of $name .eta_limit_at)"
+	ok "$name: there is something to do" says $name 'never (joined|unmapped|closed)'
+done
+is "threads that end and are joined meet none" "$(of joined .eta_limit_at)" ""
+
+# The heap without end.
+for name in aligned256 aligned512; do
+	refuse "$name: free memory that is not found again is no leak" test "$(of $name .verdict)" = LEAK
+done
+if "$heaptide" explain --json "${pid[aligned256]}" | jq -e '.libc.version | test("^2\\.(1|2|3[0-7])")' >/dev/null; then
+	for name in aligned256 aligned512; do
+		is "$name: the heap grows without end" "$(of $name .reason)" unbounded
+		ok "$name: and has a date" test -n "$(of $name .eta_limit_at)"
+		ok "$name: the bug is named" says $name 'bug 14581'
+		refuse "$name: it is not said that it ends" says $name 'no exhaustion|next peak|nothing to do'
+	done
+fi
+is "a leak beside what a trim returns is a leak" "$(of leak .verdict)" LEAK
+refuse "and it is not said that a trim returns nothing" says leak 'will not help'
+
+# What RSS rose by.
+for name in "${!pid[@]}"; do
+	ok "$name: the parts add up" jq -e '.rss_rise | .rss != null and .rss == .in_use + .retained
+		+ .outside_malloc + .files + .shared' "$HT_TMP/$name.json"
+	ok "$name: the line says so" says "$name" '^RSS (rose|fell) .*: in use .*, retained .*, outside malloc .*, files .*, shared '
+done
+between "a file's share of it" "$(jq '.rss_rise | .files / .rss' "$HT_TMP/clean.json")" 0.9 1.01
+between "shared memory's share of it" "$(jq '.rss_rise | .shared / .rss' "$HT_TMP/shared.json")" 0.9 1.01
+between "the share outside malloc" "$(jq '.rss_rise | .outside_malloc / .rss' "$HT_TMP/pool.json")" 0.9 1.01
+between "the share that is retained" "$(jq '.rss_rise | .retained / .rss' "$HT_TMP/aligned256.json")" 0.8 1.2
+"$heaptide" report "${pid[clean]}" --db "$HT_TMP/clean.db" -o "$HT_TMP/page.html"
+ok "the page has the line, too" grep -q '<li>RSS rose' "$HT_TMP/page.html"
+refuse "nothing is called notable or not below a verdict" grep -qi 'nothing notable' "$HT_TMP/page.html"
+plan

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A process that grows by one kind of memory, a little every 10 ms, for ever or
+ * until what it fills is full: grower KIND [FILE | N]. Prints "ready" first.
+ *
+ *   shared       an anonymous shared segment of 512 MiB is touched
+ *   segment F    the same of a file (in /dev/shm)
+ *   private F    a private mapping of a file is written to
+ *   clean F      a shared mapping of a file is read
+ *   lengthened   a memfd that is made longer and written to the end
+ *   static       a static table is filled
+ *   pool         blocks of its own by mmap()
+ *   unjoined     a thread that ends and is never joined
+ *   joined       a thread that ends and is joined
+ *   threads      a thread that never ends
+ *   descriptors  a file that is not closed
+ *   protected    a mapping of one page, apart from its neighbours
+ *   aligned N    a buffer aligned to N, a small record that stays, the buffer
+ *                goes: older mallocs do not find its hole again
+ *   leak N       N bytes every 10 ms, beside 64 MiB that malloc_trim(0) returns
+ */
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MIB  (1024u * 1024u)
+#define STEP (64u * 1024u) /* 6 MiB a second */
+
+static char table[256 * MIB];
+static size_t size; /* of what is filled */
+static unsigned char *at;
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static unsigned char *map(size_t bytes, int protection, int flags, int fd)
+{
+	void *p = mmap(NULL, bytes, protection, flags, fd, 0);
+
+	if (p == MAP_FAILED)
+		die("mmap");
+	return p;
+}
+
+static int open_file(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		die(path);
+	size = (size_t)st.st_size;
+	return fd;
+}
+
+static void fill(size_t i)
+{
+	if ((i + 1) * STEP <= size)
+		memset(at + i * STEP, 1, STEP);
+}
+
+static void begin_shared(const char *arg)
+{
+	(void)arg;
+	size = 512 * MIB;
+	at = map(size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1);
+}
+
+static void begin_segment(const char *path)
+{
+	int fd = open_file(path);
+
+	at = map(size, PROT_READ | PROT_WRITE, MAP_SHARED, fd);
+}
+
+static void begin_private(const char *path)
+{
+	int fd = open_file(path);
+
+	at = map(size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd);
+}
+
+static void begin_clean(const char *path)
+{
+	begin_segment(path);
+	madvise(at, size,
+		MADV_RANDOM); /* no page comes before it is asked for */
+}
+
+static void look(size_t i)
+{
+	static volatile unsigned sum;
+
+	for (size_t k = i * STEP; k < (i + 1) * STEP && k < size; k += 4096)
+		sum += at[k];
+}
+
+static void begin_static(const char *arg)
+{
+	(void)arg;
+	at = (unsigned char *)table;
+	size = sizeof(table);
+}
+
+static int memory_fd;
+
+static void begin_lengthened(const char *arg)
+{
+	(void)arg;
+	memory_fd = memfd_create("lengthened", MFD_CLOEXEC);
+	if (memory_fd < 0 || ftruncate(memory_fd, STEP) < 0)
+		die("memfd");
+	size = STEP;
+	at = map(size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_fd);
+}
+
+static void lengthen(size_t i)
+{
+	size_t longer = (i + 1) * STEP;
+
+	if (ftruncate(memory_fd, (off_t)longer) < 0)
+		die("ftruncate");
+	at = mremap(at, size, longer, MREMAP_MAYMOVE);
+	if (at == MAP_FAILED)
+		die("mremap");
+	size = longer;
+	fill(i);
+}
+
+static void pool(size_t i)
+{
+	(void)i;
+	memset(map(STEP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		   -1),
+	       1, STEP);
+}
+
+static void *ends(void *p)
+{
+	char deep[32768];
+
+	memset(deep, 1, sizeof(deep));
+	__asm__ volatile("" ::"r"(deep) : "memory");
+	return p;
+}
+
+static void *stays(void *p)
+{
+	pause();
+	return p;
+}
+
+static pthread_t begin_thread(void *(*run)(void *), size_t stack)
+{
+	pthread_attr_t attr;
+	pthread_t t;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, stack);
+	if (pthread_create(&t, &attr, run, NULL))
+		die("pthread_create");
+	pthread_attr_destroy(&attr);
+	return t;
+}
+
+static void unjoined(size_t i)
+{
+	if (i % 2 == 0)
+		begin_thread(ends, 8 * MIB);
+}
+
+static void joined(size_t i)
+{
+	(void)i;
+	pthread_join(begin_thread(ends, 8 * MIB), NULL);
+}
+
+static void more_threads(size_t i)
+{
+	if (i % 4 == 0)
+		begin_thread(stays, 65536);
+}
+
+static void open_one(size_t i)
+{
+	(void)i;
+	if (open("/dev/null", O_RDONLY) < 0)
+		pause();
+}
+
+/* Neighbours of the same rights would become one mapping. */
+static void protect_one(size_t i)
+{
+	map(4096, i % 2 ? PROT_READ : PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS, -1);
+}
+
+static size_t number;
+
+static void begin_aligned(const char *n)
+{
+	number = (size_t)atol(n);
+	mallopt(M_MMAP_THRESHOLD, 32 * MIB);
+	mallopt(M_TRIM_THRESHOLD, 64 * MIB);
+}
+
+static void aligned(size_t i)
+{
+	void *buffer, *record;
+
+	if (i % 25)
+		return;
+	if (posix_memalign(&buffer, number, 2 * MIB))
+		die("posix_memalign");
+	memset(buffer, 1, 2 * MIB);
+	record = malloc(100);
+	memset(record, 1, 100);
+	__asm__ volatile("" ::"r"(buffer), "r"(record) : "memory");
+	free(buffer);
+}
+
+static void begin_leak(const char *n)
+{
+	static void *block[16384];
+
+	number = (size_t)atol(n);
+	for (size_t i = 0; i < 16384; i++) {
+		block[i] = malloc(4000);
+		memset(block[i], 1, 4000);
+	}
+	for (size_t i = 0; i < 16384; i++)
+		if (i % 64)
+			free(block[i]);
+}
+
+/* Larger than the holes. */
+static void leak(size_t i)
+{
+	void *p = malloc(number);
+
+	(void)i;
+	memset(p, 1, number);
+	__asm__ volatile("" ::"r"(p) : "memory");
+}
+
+static const struct {
+	const char *name;
+	void (*begin)(const char *arg); /* or NULL */
+	void (*step)(size_t i);
+} kinds[] = {
+	{"shared", begin_shared, fill},
+	{"segment", begin_segment, fill},
+	{"private", begin_private, fill},
+	{"clean", begin_clean, look},
+	{"lengthened", begin_lengthened, lengthen},
+	{"static", begin_static, fill},
+	{"pool", NULL, pool},
+	{"unjoined", NULL, unjoined},
+	{"joined", NULL, joined},
+	{"threads", NULL, more_threads},
+	{"descriptors", NULL, open_one},
+	{"protected", NULL, protect_one},
+	{"aligned", begin_aligned, aligned},
+	{"leak", begin_leak, leak},
+};
+
+int main(int argc, char **argv)
+{
+	const struct timespec rest = {.tv_nsec = 10000000};
+
+	for (size_t k = 0; argc > 1 && k < sizeof(kinds) / sizeof(*kinds);
+	     k++) {
+		if (strcmp(kinds[k].name, argv[1]) != 0)
+			continue;
+		free(malloc(100)); /* a heap there is, however it grows */
+		if (kinds[k].begin)
+			kinds[k].begin(argc > 2 ? argv[2] : "64");
+		puts("ready");
+		fflush(stdout);
+		for (size_t i = 0;; i++) {
+			kinds[k].step(i);
+			nanosleep(&rest, NULL);
+		}
+	}
+	fputs("grower KIND [FILE | N]\n", stderr);
+	return 2;
+}
