@@ -16,6 +16,7 @@
 #include "agent/libc/layout_role.h"
 #include "agent/sample/frames.h"
 #include "agent/sample/session.h"
+#include "agent/sample/trim.h"
 #include "agent/self/freezer.h"
 #include "agent/self/guard.h"
 #include "agent/self/helper.h"
@@ -169,7 +170,7 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 	ht_frames_prepare();
 	ht_pace_init();
 	ht_helper_start();
-	if (r->mode != HT_MODE_NONE)
+	if (r->mode != HT_MODE_NONE || r->flags & (HT_TRIM | HT_TRIM_NOW))
 		ht_freezer_leave();
 	return ht_sandbox_enter(err);
 }
@@ -208,6 +209,8 @@ static bool answer(const struct options *o, const struct ht_request *r,
 		.progress = tell_progress,
 		.progress_ctx = &progress,
 	};
+	bool trim = r->flags & (HT_TRIM | HT_TRIM_NOW);
+	struct ht_trim trimmed;
 	struct ht_err why = {0};
 	enum ht_code code;
 
@@ -215,7 +218,10 @@ static bool answer(const struct options *o, const struct ht_request *r,
 	ht_guard_alarm(r->timeout_ms);
 	code = ready(o, r, t, &why);
 	if (code == HT_OK)
-		code = ht_session_sample(&session, &why);
+		code = trim ? ht_session_trim(&session, &trimmed, &why)
+			    : ht_session_sample(&session, &why);
+	if (code == HT_OK && trim)
+		code = ht_wire_send_trim(PARENT_FD, &trimmed, NULL);
 	if (code == HT_OK)
 		code = ht_wire_send_snapshot(PARENT_FD, &snapshot, NULL);
 	else

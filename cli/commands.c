@@ -115,10 +115,17 @@ const struct ht_command ht_commands[] = {
 	 "seconds, from the database that the daemon or record writes."
 	 "\vNot on a terminal: printed once.",
 	 ht_cmd_top},
-	{"trim", "PID", 1, 1, T(JSON) | LOOK,
-	 "what malloc_trim(0) would return, and what it would leave",
+	{"trim", "PID", 1, 1, T(JSON) | T(YES) | T(MAX_HOLD) | T(DB) | LOOK,
+	 "what malloc_trim(0) would return, and with --yes has it called",
 	 "Predicts what the process would give back if it called "
-	 "malloc_trim(0) now. Nothing is called.",
+	 "malloc_trim(0) now, what would stay, and for how long it would lock "
+	 "its arenas. With --yes one of its sleeping threads calls it."
+	 "\vWithout --yes nothing is called. With it a thread is chosen that "
+	 "can be taken out of its system call unnoticed, and every reason "
+	 "against it is told instead (exit status 16). The call goes on by "
+	 "itself whatever becomes of heaptide.\n\n"
+	 "  heaptide trim 4242\n"
+	 "  heaptide trim 4242 --yes --max-hold 20ms",
 	 ht_cmd_trim},
 	{"report", "TARGET", 1, 1, T(OUTPUT) | WINDOW,
 	 "one self-contained HTML page with the plots and the verdict",

@@ -20,11 +20,11 @@ enum ht_option_id {
 /* What was typed. Text is borrowed from argv; times not given are 0, counts
  * and mode HT_UNKNOWN. */
 struct ht_options {
-	bool json, csv, bytes, ascii, no_debug_info, pss, dump_layout;
+	bool json, csv, bytes, ascii, no_debug_info, pss, dump_layout, yes;
 	const char *db, *metric, *core, *exe, *output, *name, *format, *socket,
 		*test, *sort;
 	int64_t at_ns, since_ns, until_ns;
-	int64_t max_pause_ns, timeout_ns, interval_ns, duration_ns;
+	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns;
 	uint64_t arena, mode;
 	uint64_t max_memory; /* bytes; 0: not given */
 	char **args;	     /* NULL-terminated, borrowed */

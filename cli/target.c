@@ -97,6 +97,8 @@ struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags)
 	 * sleep nearly always, is waited for. */
 	if (flags & HT_WANT_GRAPH)
 		r.attempts = GRAPH_ATTEMPTS;
+	if (o->max_hold_ns)
+		r.max_hold_us = (uint64_t)(o->max_hold_ns / HT_NS_PER_US);
 	if (o->no_debug_info)
 		r.flags |= HT_NO_DEBUG_INFO;
 	return r;
@@ -105,6 +107,7 @@ struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags)
 struct progress {
 	struct ht_cli *cli;
 	int64_t start_ns;
+	const char *what;
 };
 
 static void show_progress(void *ctx, uint64_t done, uint64_t total)
@@ -113,29 +116,75 @@ static void show_progress(void *ctx, uint64_t done, uint64_t total)
 
 	if (ht_mono_ns() - p->start_ns < PATIENCE_NS)
 		return;
-	ht_progress(&p->cli->term, "measuring: %3.0f %%",
+	ht_progress(&p->cli->term, "%s: %3.0f %%", p->what,
 		    total ? 100 * (double)done / (double)total : 0);
+}
+
+static enum ht_code start_agent(const struct ht_options *o, pid_t pid,
+				struct ht_client *ret, struct ht_err *err)
+{
+	char agent[4096];
+	enum ht_code code = ht_client_find_agent(agent, sizeof(agent), err);
+
+	if (code != HT_OK)
+		return code;
+	return ht_client_start(agent, pid, pid ? NULL : o->core,
+			       pid ? NULL : o->exe, ret, err);
+}
+
+static enum ht_code ask(struct ht_cli *cli, struct ht_client *client,
+			uint64_t flags, const char *what,
+			struct ht_snapshot *ret, struct ht_err *err)
+{
+	struct ht_request request = ht_target_request(&cli->opt, flags);
+	struct progress progress = {cli, ht_mono_ns(), what};
+	enum ht_code code = ht_client_sample(client, &request, ret,
+					     show_progress, &progress, err);
+
+	ht_progress_end(&cli->term);
+	return code;
 }
 
 enum ht_code ht_target_measure(struct ht_cli *cli, pid_t pid, uint64_t flags,
 			       struct ht_snapshot *ret, struct ht_err *err)
 {
-	struct ht_request request =
-		ht_target_request(&cli->opt, flags | HT_LAST_REQUEST);
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
-	struct progress progress = {cli, ht_mono_ns()};
-	char agent[4096];
-	enum ht_code code;
+	enum ht_code code = start_agent(&cli->opt, pid, &client, err);
 
-	code = ht_client_find_agent(agent, sizeof(agent), err);
+	if (code != HT_OK)
+		return code;
+	return ask(cli, &client, flags | HT_LAST_REQUEST, "measuring", ret,
+		   err);
+}
+
+/* An answer without the frame that was asked for. */
+static enum ht_code take_trim(const struct ht_client *client,
+			      struct ht_trim *ret, struct ht_err *err)
+{
+	if (!client->in.has_trim)
+		return ht_fail(err, HT_PROTOCOL,
+			       "the agent did not answer about malloc_trim");
+	*ret = client->in.trim;
+	return HT_OK;
+}
+
+enum ht_code ht_target_trim(struct ht_cli *cli, pid_t pid, bool now,
+			    struct ht_target_trim *ret, struct ht_err *err)
+{
+	const uint64_t want = HT_TRIM | HT_WANT_BINS | HT_WANT_HEAPS;
+	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
+	enum ht_code code = start_agent(&cli->opt, pid, &client, err);
+
 	if (code == HT_OK)
-		code = ht_client_start(agent, pid, pid ? NULL : cli->opt.core,
-				       pid ? NULL : cli->opt.exe, &client, err);
+		code = ask(cli, &client, want | (now ? 0 : HT_LAST_REQUEST),
+			   "measuring", &ret->before, err);
 	if (code == HT_OK)
-		code = ht_client_sample(&client, &request, ret, show_progress,
-					&progress, err);
-	ht_progress_end(&cli->term);
-	return code;
+		code = take_trim(&client, &ret->forecast, err);
+	if (code != HT_OK || !now)
+		return code;
+	code = ask(cli, &client, want | HT_TRIM_NOW | HT_LAST_REQUEST,
+		   "trimming", &ret->after, err);
+	return code == HT_OK ? take_trim(&client, &ret->act, err) : code;
 }
 
 static enum ht_code look_back(struct ht_cli *cli, const char *word,

@@ -24,6 +24,17 @@ enum ht_code ht_target_measure(struct ht_cli *cli, pid_t pid, uint64_t flags,
 			       struct ht_snapshot *ret,
 			       struct ht_err *err) HT_MUST_CHECK;
 
+/* The same for malloc_trim(0) in a process: its forecast with the snapshot of
+ * before, and, where `now`, what came of the call with the one of after;
+ * ret_after stays empty where it was refused. Both initialised. */
+struct ht_target_trim {
+	struct ht_trim forecast, act;
+	struct ht_snapshot before, after;
+};
+enum ht_code ht_target_trim(struct ht_cli *cli, pid_t pid, bool now,
+			    struct ht_target_trim *ret,
+			    struct ht_err *err) HT_MUST_CHECK;
+
 /* Opens the database of --db, $HEAPTIDE_DB or the daemon's, read-only. */
 enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
 			     struct ht_err *err) HT_MUST_CHECK;

@@ -28,6 +28,9 @@ enum ht_request_flag {
 	HT_WANT_TYPES = 1 << 10,
 	HT_WANT_OWNERS = 1 << 11,
 	HT_WANT_GRAPH = HT_WANT_LEAKS | HT_WANT_TYPES | HT_WANT_OWNERS,
+	HT_TRIM = 1 << 12,     /* and a forecast of malloc_trim(0): trim.h */
+	HT_TRIM_NOW = 1 << 13, /* HT_TRIM, and have it called: the snapshot
+				  is of after */
 };
 
 struct ht_request {
@@ -38,11 +41,13 @@ struct ht_request {
 	uint64_t attempts; /* stops before giving up on a thread in malloc */
 	uint64_t size;	   /* HT_WANT_OWNERS: of chunks of this size; 0: of the
 			    * largest classes */
-	uint64_t memory_max; /* HT_WANT_GRAPH: bytes the agent may take; 0: 256
-			      * MiB */
+	uint64_t memory_max;  /* HT_WANT_GRAPH: bytes the agent may take; 0: 256
+			       * MiB */
+	uint64_t max_hold_us; /* HT_TRIM_NOW: no arena locked for longer */
 };
 
 #define HT_REQUEST_DEFAULT                                                     \
-	((struct ht_request){HT_MODE_NONE, 2000, 30000, HT_WANT_ALL, 20, 0, 0})
+	((struct ht_request){HT_MODE_NONE, 2000, 30000, HT_WANT_ALL, 20, 0, 0, \
+			     100000})
 
 #endif

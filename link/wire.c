@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -180,6 +181,7 @@ enum ht_code ht_wire_send_request(int fd, const struct ht_request *r,
 	put_u64(&f.c, r->attempts);
 	put_u64(&f.c, r->size);
 	put_u64(&f.c, r->memory_max);
+	put_u64(&f.c, r->max_hold_us);
 	return frame_send(&f, fd, err);
 }
 
@@ -204,6 +206,34 @@ enum ht_code ht_wire_send_error(int fd, const struct ht_err *e,
 	put_u64(&f.c, (uint64_t)(int64_t)e->os_errno);
 	put_u64(&f.c, e->addr);
 	put_text(&f.c, e->msg, sizeof(e->msg));
+	return frame_send(&f, fd, err);
+}
+
+/* The numbers of struct ht_trim, in the order of the wire. */
+static const size_t trim_numbers[] = {
+#define NUMBER(member) offsetof(struct ht_trim, member)
+	NUMBER(bytes),	      NUMBER(machine_bytes), NUMBER(hold_us),
+	NUMBER(call_us),      NUMBER(cost.chunk_ns), NUMBER(cost.advise_ns),
+	NUMBER(cost.page_ns), NUMBER(refusal),	     NUMBER(done),
+	NUMBER(thread),	      NUMBER(stopped_us),    NUMBER(took_us),
+	NUMBER(rss_before),   NUMBER(rss_after),
+#undef NUMBER
+};
+#define TRIM_NUMBERS (sizeof(trim_numbers) / sizeof(trim_numbers[0]))
+
+enum ht_code ht_wire_send_trim(int fd, const struct ht_trim *t,
+			       struct ht_err *err)
+{
+	struct frame f;
+
+	frame_begin(&f, HT_FRAME_TRIM);
+	for (size_t i = 0; i < TRIM_NUMBERS; i++) {
+		uint64_t v;
+
+		memcpy(&v, (const char *)t + trim_numbers[i], sizeof(v));
+		put_u64(&f.c, v);
+	}
+	put_text(&f.c, t->why, sizeof(t->why));
 	return frame_send(&f, fd, err);
 }
 
@@ -288,6 +318,7 @@ void ht_wire_in_init(struct ht_wire_in *in, struct ht_snapshot *into)
 {
 	memset(in, 0, sizeof(*in));
 	in->into = into;
+	ht_trim_init(&in->trim);
 }
 
 void ht_wire_in_fini(struct ht_wire_in *in)
@@ -342,6 +373,19 @@ static void take_error(struct ht_wire_in *in, struct cursor *c)
 	in->state = HT_WIRE_ERROR;
 }
 
+static void take_trim(struct ht_wire_in *in, struct cursor *c)
+{
+	for (size_t i = 0; i < TRIM_NUMBERS; i++) {
+		uint64_t v = get_u64(c);
+
+		memcpy((char *)&in->trim + trim_numbers[i], &v, sizeof(v));
+	}
+	get_text(c, in->trim.why, sizeof(in->trim.why));
+	c->bad |= in->has_trim || in->trim.done > 1 ||
+		  in->trim.refusal >= HT_TRIM_REFUSAL_COUNT;
+	in->has_trim = true;
+}
+
 static enum ht_code take_frame(struct ht_wire_in *in, uint16_t type,
 			       struct cursor *c, struct ht_err *err)
 {
@@ -358,6 +402,8 @@ static enum ht_code take_frame(struct ht_wire_in *in, uint16_t type,
 	} else if (type == HT_FRAME_PROGRESS) {
 		in->progress_done = get_u64(c);
 		in->progress_total = get_u64(c);
+	} else if (type == HT_FRAME_TRIM) {
+		take_trim(in, c);
 	} else if (type == HT_FRAME_ERROR) {
 		take_error(in, c);
 	} else if (type == HT_FRAME_END) {
@@ -474,7 +520,7 @@ static enum ht_code receive_all(int fd, void *bytes, size_t n,
 	return HT_OK;
 }
 
-#define REQUEST_FIELDS 7
+#define REQUEST_FIELDS 8
 
 enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 				     struct ht_err *err)
@@ -504,8 +550,10 @@ enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 	ret->attempts = get_u64(&c);
 	ret->size = get_u64(&c);
 	ret->memory_max = get_u64(&c);
+	ret->max_hold_us = get_u64(&c);
 	if (ret->mode >= HT_MODE_COUNT || ret->max_pause_us > 60000000 ||
-	    ret->timeout_ms > 3600000 || ret->attempts > 100000)
+	    ret->timeout_ms > 3600000 || ret->attempts > 100000 ||
+	    ret->max_hold_us > 3600000000u)
 		return ht_fail(err, HT_PROTOCOL, "a request out of range");
 	return HT_OK;
 }

@@ -20,6 +20,7 @@
 
 #include "common/err.h"
 #include "link/request.h"
+#include "link/trim.h"
 #include "schema/snapshot.h"
 
 #define HT_WIRE_MAGIC	    0x31665448u /* "HTf1" */
@@ -34,6 +35,7 @@ enum ht_frame {
 	HT_FRAME_PROGRESS,    /* agent: two u64, done and total bytes */
 	HT_FRAME_ERROR,	      /* agent: struct ht_err; ends the answer */
 	HT_FRAME_END,	      /* agent: number of record frames sent before */
+	HT_FRAME_TRIM,	      /* agent: struct ht_trim, before the records */
 	HT_FRAME_RECORD = 64, /* + enum ht_record_id */
 };
 
@@ -46,7 +48,9 @@ struct ht_wire_in {
 	uint64_t progress_done, progress_total;
 	enum { HT_WIRE_OPEN, HT_WIRE_SNAPSHOT, HT_WIRE_ERROR } state;
 	struct ht_snapshot *into; /* borrowed */
-	struct ht_err remote;	  /* state HT_WIRE_ERROR: what the agent said */
+	struct ht_trim trim;	  /* HT_TRIM was asked for */
+	bool has_trim;
+	struct ht_err remote; /* state HT_WIRE_ERROR: what the agent said */
 };
 
 /* into: where records go; borrowed until fini. */
@@ -64,6 +68,8 @@ enum ht_code ht_wire_send_progress(int fd, uint64_t done, uint64_t total,
 				   struct ht_err *err) HT_MUST_CHECK;
 enum ht_code ht_wire_send_error(int fd, const struct ht_err *e,
 				struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_wire_send_trim(int fd, const struct ht_trim *t,
+			       struct ht_err *err) HT_MUST_CHECK;
 enum ht_code ht_wire_send_snapshot(int fd, const struct ht_snapshot *s,
 				   struct ht_err *err) HT_MUST_CHECK;
 /* Blocking read of the next request. HT_GONE: the parent closed the socket. */

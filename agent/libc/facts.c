@@ -53,7 +53,7 @@ struct symbols {
 static bool is_thread_local(unsigned id)
 {
 	return id == HT_S_TCACHE || id == HT_S_THREAD_ARENA ||
-	       id == HT_S_TSD_MALLOC;
+	       id == HT_S_TSD_MALLOC || id == HT_S_ERRNO;
 }
 
 /* A static program may have a variable of its own called tcache: the type must

@@ -47,7 +47,10 @@ enum ht_facts_want {
 	X(MULTIPLE_THREADS, "__libc_multiple_threads")                  \
 	X(TCACHE_DUMMY, "__tcache_dummy")                               \
 	X(MALLOC, "malloc")                                             \
-	X(MALLOC_INFO, "malloc_info")
+	X(MALLOC_INFO, "malloc_info")                                   \
+	X(MALLOC_TRIM, "malloc_trim")                                   \
+	X(FORK, "fork")                                                 \
+	X(ERRNO, "errno")
 /* clang-format on */
 
 enum ht_facts_symbol {

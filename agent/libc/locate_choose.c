@@ -311,6 +311,11 @@ enum ht_code ht_choose_malloc(const struct ht_locate_in *in,
 		ret->text_start = f->bias + f->facts->text_start;
 		ret->text_end = f->bias + f->facts->text_end;
 	}
+	ret->trim = symbol_address(f, HT_S_MALLOC_TRIM);
+	ret->fork_start = symbol_address(f, HT_S_FORK);
+	if (ret->fork_start)
+		ret->fork_end =
+			ret->fork_start + f->facts->symbol[HT_S_FORK].size;
 	ret->single_threaded = symbol_address(f, HT_S_SINGLE_THREADED);
 	ret->multiple_threads = symbol_address(f, HT_S_MULTIPLE_THREADS);
 	ret->safe_linking = guess_safe_linking(&ret->layout);

@@ -78,8 +78,10 @@ void ht_tls_prepare(const struct ht_locate_in *in, const struct ht_found *f,
 
 	memset(search, 0, sizeof(*search));
 	m->tls_tcache = m->tls_thread_arena = HT_TLS_UNKNOWN;
+	m->tls_errno = HT_TLS_UNKNOWN;
 	if (!slots && !static_shift(x, &shift))
 		return;
+	m->tls_errno = by_symbol(x, HT_S_ERRNO, shift);
 	m->tls_tcache = by_symbol(x, HT_S_TCACHE, shift);
 	m->tls_thread_arena = by_symbol(x, HT_S_THREAD_ARENA, shift);
 	if (m->tls_thread_arena == HT_TLS_UNKNOWN)

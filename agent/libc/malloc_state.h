@@ -18,10 +18,13 @@ struct ht_malloc {
 	uint64_t mp;	     /* address of mp_; 0: not found */
 	int64_t tls_tcache;  /* &tcache - thread pointer, or HT_TLS_UNKNOWN */
 	int64_t tls_thread_arena; /* same for thread_arena */
+	int64_t tls_errno;	  /* same for errno */
 	uint64_t image_start,
 		image_end;	       /* the libc's (or static exe's) mappings:
 					  a tcache pointer in here is a dummy */
 	uint64_t text_start, text_end; /* malloc.o's code; 0,0: unknown */
+	uint64_t trim;		       /* address of malloc_trim; 0: unknown */
+	uint64_t fork_start, fork_end; /* fork's code; 0,0: unknown */
 	uint64_t brk_end;	       /* end of the [heap] mapping; 0: none */
 	uint64_t multiple_threads; /* address of __libc_multiple_threads; 0 */
 	uint64_t single_threaded;  /* address of __libc_single_threaded (one

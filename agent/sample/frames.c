@@ -230,10 +230,41 @@ void ht_frames_prepare(void)
 		unw_set_caching_policy(as, UNW_CACHE_NONE);
 }
 
-bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
-		    const struct ht_maps *maps,
-		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
-		    void *ctx)
+/* A frame whose unwinding no information describes is guessed at. */
+static bool is_described(unw_cursor_t *cursor)
+{
+	unw_proc_info_t info;
+
+	return unw_get_proc_info(cursor, &info) == 0;
+}
+
+static bool walk(struct frames *f, unw_addr_space_t as, bool sure,
+		 bool (*each)(void *ctx, uint64_t pc, uint64_t sp), void *ctx)
+{
+	unw_cursor_t cursor;
+	int step;
+
+	if (unw_init_remote(&cursor, as, f) < 0)
+		return false;
+	for (int i = 0; i < HT_FRAMES_LIMIT; i++) {
+		unw_word_t pc = 0, sp = 0;
+
+		if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 ||
+		    unw_get_reg(&cursor, UNW_REG_SP, &sp) < 0 || pc == 0 ||
+		    !each(ctx, pc, sp) || (sure && !is_described(&cursor)))
+			return false;
+		step = unw_step(&cursor);
+		if (step <= 0)
+			return step == 0;
+	}
+	return false;
+}
+
+static bool begin_and_walk(const struct ht_thread_state *t,
+			   struct ht_reader *reader, const struct ht_maps *maps,
+			   bool sure,
+			   bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
+			   void *ctx)
 {
 	static const unw_accessors_t accessors = {
 		.find_proc_info = find_proc_info,
@@ -249,27 +280,27 @@ bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 	HT_AUTO_FREE struct frames *f = calloc(1, sizeof(*f));
 	HT_CLEANUP(destroy_space)
 	unw_addr_space_t as = unw_create_addr_space(&own, 0);
-	unw_cursor_t cursor;
-
-	int step;
 
 	if (!as || !f)
 		return false;
 	f->thread = t;
 	f->reader = reader;
 	f->maps = maps;
-	if (unw_init_remote(&cursor, as, f) < 0)
-		return false;
-	for (int i = 0; i < HT_FRAMES_LIMIT; i++) {
-		unw_word_t pc = 0, sp = 0;
+	return walk(f, as, sure, each, ctx);
+}
 
-		if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 ||
-		    unw_get_reg(&cursor, UNW_REG_SP, &sp) < 0 || pc == 0 ||
-		    !each(ctx, pc, sp))
-			return false;
-		step = unw_step(&cursor);
-		if (step <= 0)
-			return step == 0;
-	}
-	return false;
+bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
+		    const struct ht_maps *maps,
+		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
+		    void *ctx)
+{
+	return begin_and_walk(t, reader, maps, false, each, ctx);
+}
+
+bool ht_frames_surely(const struct ht_thread_state *t, struct ht_reader *reader,
+		      const struct ht_maps *maps,
+		      bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
+		      void *ctx)
+{
+	return begin_and_walk(t, reader, maps, true, each, ctx);
 }

@@ -21,6 +21,13 @@ bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
 		    void *ctx);
 
+/* The same, and false as well where some frame on the way, the outermost too,
+ * is described by no unwinding information and so would be guessed at. */
+bool ht_frames_surely(const struct ht_thread_state *t, struct ht_reader *reader,
+		      const struct ht_maps *maps,
+		      bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
+		      void *ctx);
+
 /* libunwind's own start, a pipe among it: to be done before a seccomp filter
  * forbids it. */
 void ht_frames_prepare(void);

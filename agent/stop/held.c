@@ -68,18 +68,14 @@ static enum ht_code refuse_filtered(DIR *tasks, pid_t tid, struct ht_err *err)
 		       (int)tid);
 }
 
-enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
-			   unsigned word, enum ht_held_watch which,
+enum ht_code ht_held_seize(struct ht_held *h, DIR *tasks, pid_t tid,
 			   struct ht_err *err)
 {
-	enum ht_code code;
+	enum ht_code code = refuse_filtered(tasks, tid, err);
 	int why;
 	char state;
 
 	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
-	if (watch(h, tasks, word, which))
-		return HT_OK;
-	code = refuse_filtered(tasks, tid, err);
 	if (code != HT_OK)
 		return code;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0) {
@@ -91,6 +87,16 @@ enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
 	if (why == ESRCH || state == 0 || state == 'Z' || state == 'X')
 		return HT_OK;
 	return ht_access_explain(tid, why, err);
+}
+
+enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
+			   unsigned word, enum ht_held_watch which,
+			   struct ht_err *err)
+{
+	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
+	if (watch(h, tasks, word, which))
+		return HT_OK;
+	return ht_held_seize(h, tasks, tid, err);
 }
 
 void ht_held_find_pointer(struct ht_held *h, struct ht_reader *reader)

@@ -41,6 +41,10 @@ struct ht_held {
 enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
 			   unsigned word, enum ht_held_watch which,
 			   struct ht_err *err) HT_MUST_CHECK;
+/* Seizes it, wherever it is. HT_REFUSED as above; HT_OK with HT_HELD_GONE when
+ * it ended. */
+enum ht_code ht_held_seize(struct ht_held *h, DIR *tasks, pid_t tid,
+			   struct ht_err *err) HT_MUST_CHECK;
 /* Watches a thread that sleeps, whatever in, or is stopped by another; false:
  * it runs, or is about to. Nothing of it is touched. */
 bool ht_held_watch(struct ht_held *h, DIR *tasks, pid_t tid, unsigned word);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/stop/inject.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -14,7 +13,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "agent/stop/inject_int.h"
@@ -72,79 +70,12 @@ static void put_call(struct injection *j, size_t offset, long nr, uint64_t a,
 {
 	struct link *l = link_at(j, offset);
 
-	l->restorer = j->code->restorer;
-	l->f.flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-	l->f.stack[1] = NO_ALTSTACK_CHANGE;
+	ht_link_enter(l, j->regs, j->code->restorer, j->code->syscall_ret,
+		      j->at + next);
 	l->f.rax = (uint64_t)nr;
 	l->f.rdi = a;
 	l->f.rsi = b;
 	l->f.rdx = c;
-	l->f.rip = j->code->syscall_ret;
-	l->f.rsp = j->at + next;
-	l->f.eflags = j->regs->eflags;
-	l->f.cs = (uint16_t)j->regs->cs;
-	l->f.ss = (uint16_t)j->regs->ss;
-	l->f.sigmask = ~UINT64_C(0); /* no handler in the midst of it */
-}
-
-/* The thread's own registers. An interrupted call is entered anew. */
-static void put_home(struct injection *j)
-{
-	const struct user_regs_struct *r = j->regs;
-	bool restart = (long long)r->orig_rax >= 0 &&
-		       (long long)r->rax <= -512 && (long long)r->rax >= -514;
-	struct link *l = &j->chain.to_home;
-
-	l->restorer = j->code->restorer;
-	l->f = (struct frame){
-		.flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
-		.r8 = r->r8,
-		.r9 = r->r9,
-		.r10 = r->r10,
-		.r11 = r->r11,
-		.r12 = r->r12,
-		.r13 = r->r13,
-		.r14 = r->r14,
-		.r15 = r->r15,
-		.rdi = r->rdi,
-		.rsi = r->rsi,
-		.rbp = r->rbp,
-		.rbx = r->rbx,
-		.rdx = r->rdx,
-		.rcx = r->rcx,
-		.rsp = r->rsp,
-		.rax = restart ? r->orig_rax : r->rax,
-		.rip = restart ? r->rip - 2 : r->rip,
-		.eflags = r->eflags,
-		.cs = (uint16_t)r->cs,
-		.ss = (uint16_t)r->ss,
-		.fpstate = j->at + offsetof(struct chain, xstate),
-		.sigmask = j->sigmask,
-	};
-	l->f.stack[1] = NO_ALTSTACK_CHANGE;
-}
-
-/* The vector registers, marked as the kernel marks them in its own frames. */
-static enum ht_code put_xstate(struct injection *j, struct ht_err *err)
-{
-	struct iovec v = {j->chain.xstate, XSTATE_MAX};
-	struct {
-		uint32_t magic1, extended_size;
-		uint64_t xfeatures;
-		uint32_t xstate_size, padding[7];
-	} sw = {.magic1 = FP_MAGIC1};
-	const uint32_t magic2 = FP_MAGIC2;
-
-	if (ptrace(PTRACE_GETREGSET, j->tid, NT_X86_XSTATE, &v) < 0)
-		return ht_fail_sys(err, HT_REFUSED, errno,
-				   "thread %d: vector registers", (int)j->tid);
-	memcpy(&sw.xfeatures, j->chain.xstate + FP_SW_OFFSET, 8);
-	sw.xstate_size = (uint32_t)v.iov_len;
-	sw.extended_size = sw.xstate_size + (uint32_t)sizeof(magic2);
-	memcpy(j->chain.xstate + FP_SW_OFFSET, &sw, sizeof(sw));
-	memcpy(j->chain.xstate + v.iov_len, &magic2, sizeof(magic2));
-	j->xstate_size = v.iov_len + sizeof(magic2);
-	return HT_OK;
 }
 
 static size_t chain_size(const struct injection *j)
@@ -187,7 +118,8 @@ static void build_copy(struct injection *j)
 
 static enum ht_code build(struct injection *j, struct ht_err *err)
 {
-	enum ht_code code = put_xstate(j, err);
+	enum ht_code code =
+		ht_link_xstate(j->tid, j->chain.xstate, &j->xstate_size, err);
 
 	if (code != HT_OK)
 		return code;
@@ -207,7 +139,8 @@ static enum ht_code build(struct injection *j, struct ht_err *err)
 	put_call(j, AT(to_calm), SYS_sched_setattr, 0, j->at + AT(usual), 0,
 		 AT(to_park));
 	put_call(j, AT(to_park), SYS_poll, 0, 0, PARK_MS, AT(to_home));
-	put_home(j);
+	ht_link_home(&j->chain.to_home, j->regs, j->code->restorer,
+		     j->at + AT(xstate), j->sigmask);
 	return HT_OK;
 }
 
@@ -367,11 +300,8 @@ static bool is_parked(const struct injection *j)
  * EINTR. Its registers last: until then it comes home by itself. */
 static void put_back(struct injection *j)
 {
-	struct iovec v = {j->chain.xstate, j->xstate_size - sizeof(uint32_t)};
-
-	if (ptrace(PTRACE_SETREGSET, j->tid, NT_X86_XSTATE, &v) == 0 &&
-	    ptrace(PTRACE_SETSIGMASK, j->tid, (void *)8, &j->sigmask) == 0)
-		ptrace(PTRACE_SETREGS, j->tid, NULL, j->regs);
+	ht_link_put_back(j->tid, j->regs, j->chain.xstate, j->xstate_size,
+			 &j->sigmask);
 }
 
 /* Leaves the thread stopped where it was before, and returns the status of that

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the two files of inject.h share: the chain, and stops on it. */
+/* What the files of inject.h and call.h share: frames, the chain, stops on it.
+ */
 #ifndef HT_AGENT_STOP_INJECT_INT_H
 #define HT_AGENT_STOP_INJECT_INT_H
 
@@ -7,9 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/user.h>
 #include <time.h>
 
 #include "common/clock.h"
+#include "common/err.h"
 
 #define RED_ZONE   128
 #define XSTATE_MAX 16384
@@ -40,6 +43,30 @@ struct link {
 	uint64_t restorer;
 	struct frame f;
 };
+
+/* --- inject_frame.c ----------------------------------------------------------
+ */
+
+/* A frame that goes on at pc with this stack, all signals blocked and all other
+ * registers 0; the caller sets those that matter. */
+void ht_link_enter(struct link *l, const struct user_regs_struct *regs,
+		   uint64_t restorer, uint64_t pc, uint64_t sp);
+/* Whether a system call was interrupted and is to be entered anew. */
+bool ht_link_restarts(const struct user_regs_struct *regs);
+/* The thread's own registers. An interrupted call is entered anew. */
+void ht_link_home(struct link *l, const struct user_regs_struct *regs,
+		  uint64_t restorer, uint64_t xstate_at, uint64_t sigmask);
+/* The vector registers (at most XSTATE_MAX + 4 bytes), marked as the kernel
+ * marks them in its own frames. */
+enum ht_code ht_link_xstate(pid_t tid, uint8_t *xstate, size_t *ret_size,
+			    struct ht_err *err) HT_MUST_CHECK;
+/* All that a stopped thread had, its registers last: until then it comes home
+ * along its chain. */
+void ht_link_put_back(pid_t tid, const struct user_regs_struct *regs,
+		      uint8_t *xstate, size_t xstate_size, uint64_t *sigmask);
+
+/* --- stops -------------------------------------------------------------------
+ */
 
 /* struct sched_attr of <linux/sched/types.h>, which does not go together with
  * <sched.h>. */

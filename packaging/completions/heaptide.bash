@@ -18,6 +18,7 @@ _heaptide() {
 	--arena | -a) return ;;
 	--mode) mapfile -t COMPREPLY < <(compgen -W 'none bounded exact snapshot' -- "$cur"); return ;;
 	--max-pause) return ;;
+	--max-hold) return ;;
 	--timeout) return ;;
 	--core) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--exe) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -44,7 +45,7 @@ _heaptide() {
 	leaks) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --exe --max-memory' ;;
 	ls) options='--help --json --bytes --ascii --db --sort' ;;
 	top) options='--help --bytes --ascii --db' ;;
-	trim) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info' ;;
+	trim) options='--help --json --bytes --ascii --db --mode --max-pause --yes --max-hold --timeout --no-debug-info' ;;
 	report) options='--help --db --since --until --output' ;;
 	export) options='--help --db --since --until --metric --format' ;;
 	alerts) options='--help --json --db --since --until --test' ;;

@@ -17,7 +17,7 @@ _heaptide() {
 		leaks:'chunks in use that nothing leads to, by what stands at their head'
 		ls:'the processes in the database, with sparklines'
 		top:'all targets, live and full-screen'
-		trim:'what malloc_trim(0) would return, and what it would leave'
+		trim:'what malloc_trim(0) would return, and with --yes has it called'
 		report:'one self-contained HTML page with the plots and the verdict'
 		export:'history as a stream for other tools'
 		alerts:'what fires, with --since what has fired, when and why'
@@ -190,8 +190,11 @@ _heaptide() {
 			'--json[print JSON]' \
 			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
 			'--ascii[draw with ASCII characters only]' \
+			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
+			'--yes[do it\: one thread of the process calls malloc_trim(0)]' \
+			'--max-hold=[refuse where the lock of an arena would be held for longer (default\: 100ms)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
 			'*:target:_pids' ;;

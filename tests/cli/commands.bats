@@ -126,6 +126,30 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	[ "$(jq .trimmable trim)" = "$(jq .totals.trimmable whole)" ]
 }
 
+@test "trim tells what it would do, and does it when told to" {
+	start "$HT_BUILD/targets/keeper" small
+	poll 10 grep -q ready out
+	"$heaptide" trim "$pid" --json >before
+	jq -e '.done == false and .refused == null and .rss_after == null' before
+	jq -e '.forecast.bytes == .trimmable and .forecast.bytes > 8000000' before
+	jq -e '.forecast.hold_us > 0 and .forecast.machine_bytes == .forecast.bytes' before
+	"$heaptide" trim "$pid" --yes --max-hold 1min --json >done
+	jq -e '.done and .refused == null and .thread == .pid' done
+	jq -e '.returned == .rss_before - .rss_after' done
+	jq -e '.prediction_error >= -16384 and .prediction_error <= 16384' done
+	jq -e '(.per_arena | length) == 1 and .per_arena[0].returned > 8000000' done
+	"$heaptide" explain "$pid" --json | jq -e '.totals.trimmable < 4096'
+}
+
+@test "trim --yes says why not, and that nothing was called" {
+	start "$HT_BUILD/targets/keeper" small
+	poll 10 grep -q ready out
+	fails 16 "--max-hold" "$heaptide" trim "$pid" --yes --max-hold 1us
+	"$heaptide" trim "$pid" --yes --max-hold 1us --json >refused || true
+	jq -e '.done == false and .refused == "hold" and .thread == null' refused
+	"$heaptide" trim "$pid" | grep -q "^Nothing was called"
+}
+
 @test "--arena leaves one arena, one that is not there is told" {
 	"$heaptide" arenas "$pid" --arena 0 --json | jq -e 'length == 1'
 	fails 2 "there is no arena 7" "$heaptide" bins "$pid" --arena 7

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/trim.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "common/clock.h"
+
+#define WITHIN_NS (3600 * HT_NS_PER_S)
+
+static double highest(const struct ht_series *s)
+{
+	const double *held = s->metric[HT_M_in_use_arena][HT_STAT_MAX];
+	double most = NAN;
+
+	for (size_t i = 0; i < s->rows; i++)
+		if (!isnan(held[i]) && !(most >= held[i]))
+			most = held[i];
+	return most;
+}
+
+uint64_t ht_trim_faulted_back(const struct ht_cli *cli,
+			      const struct ht_snapshot *s)
+{
+	static const bool wanted[HT_METRIC_COUNT] = {[HT_M_in_use_arena] =
+							     true};
+	const struct ht_history_ask ask = {.metrics = wanted};
+	HT_AUTO_SERIES struct ht_series series;
+	struct ht_cli recent = *cli;
+	struct ht_store_process process;
+	uint64_t now = s->totals.in_use;
+	double most = NAN;
+	char pid[24];
+
+	ht_series_init(&series);
+	recent.opt.since_ns = s->head.taken_at - WITHIN_NS;
+	snprintf(pid, sizeof(pid), "%" PRIu64, s->head.pid);
+	if (ht_history_series(&recent, pid, &ask, &process, &series, NULL) ==
+	    HT_OK)
+		most = highest(&series);
+	if (isnan(most) || now == HT_UNKNOWN ||
+	    s->totals.trimmable == HT_UNKNOWN)
+		return HT_UNKNOWN;
+	if (most <= (double)now)
+		return 0;
+	return most - (double)now < (double)s->totals.trimmable
+		       ? (uint64_t)(most - (double)now)
+		       : s->totals.trimmable;
+}

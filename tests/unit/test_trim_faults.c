@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Limit: 300 s
+ * LDFLAGS: -Wl,@tests/lib/wrap_calls
+ *
+ * The agent dies at its first system call while it has malloc_trim(0) called,
+ * at its second, its third... until it has none left to die at: the thread
+ * comes back to where it was each time. Or the process is killed there, or
+ * becomes another program: the agent is done with it, and nothing is left
+ * behind.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/sample/target.h"
+#include "agent/sample/trim.h"
+#include "tests/lib/target.h"
+
+/* --- the worst moment
+ * ---------------------------------------------------------- */
+
+static struct program victim;
+static long calls_left = -1; /* -1: never */
+static void (*worst)(void);  /* what happens then */
+
+static void perhaps(void)
+{
+	if (calls_left > 0 && --calls_left == 0)
+		worst();
+}
+
+#define WRAP(type, name, params, args)                                         \
+	type __real_##name params;                                             \
+	type __wrap_##name params;                                             \
+	type __wrap_##name params                                              \
+	{                                                                      \
+		perhaps();                                                     \
+		return __real_##name args;                                     \
+	}
+
+WRAP(int, waitid, (idtype_t t, id_t id, siginfo_t *i, int o), (t, id, i, o))
+WRAP(ssize_t, process_vm_readv,
+     (pid_t p, const struct iovec *l, unsigned long ln, const struct iovec *r,
+      unsigned long rn, unsigned long f),
+     (p, l, ln, r, rn, f))
+WRAP(ssize_t, process_vm_writev,
+     (pid_t p, const struct iovec *l, unsigned long ln, const struct iovec *r,
+      unsigned long rn, unsigned long f),
+     (p, l, ln, r, rn, f))
+WRAP(int, kill, (pid_t p, int s), (p, s))
+WRAP(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
+WRAP(ssize_t, pread, (int fd, void *b, size_t n, off_t o), (fd, b, n, o))
+WRAP(int, nanosleep, (const struct timespec *t, struct timespec *l), (t, l))
+WRAP(int, sigtimedwait,
+     (const sigset_t *s, siginfo_t *i, const struct timespec *t), (s, i, t))
+WRAP(int, sched_setscheduler, (pid_t p, int c, const struct sched_param *s),
+     (p, c, s))
+WRAP(DIR *, opendir, (const char *path), (path))
+WRAP(int, closedir, (DIR * d), (d))
+WRAP(long, ptrace, (int r, pid_t p, void *a, void *d), (r, p, a, d))
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+	perhaps();
+	return __real_open(path, flags, 0600);
+}
+
+int __real_openat(int dir, const char *path, int flags, ...);
+int __wrap_openat(int dir, const char *path, int flags, ...);
+int __wrap_openat(int dir, const char *path, int flags, ...)
+{
+	perhaps();
+	return __real_openat(dir, path, flags, 0600);
+}
+
+int __real_ioctl(int fd, unsigned long request, void *arg);
+int __wrap_ioctl(int fd, unsigned long request, void *arg);
+int __wrap_ioctl(int fd, unsigned long request, void *arg)
+{
+	perhaps();
+	return __real_ioctl(fd, request, arg);
+}
+
+/* --- the target
+ * ---------------------------------------------------------------- */
+
+static void start_victim(const char *kind)
+{
+	victim = program_start("trimmee", kind, "mild", NULL);
+	assert_true(program_says(&victim, "ready", 10000));
+}
+
+static uint64_t waits(const char *kind, long n)
+{
+	char line[128] = "";
+	uint64_t waits = 0;
+
+	program_tell(&victim, "\n");
+	if (!program_line(&victim, line, sizeof(line), 80000) ||
+	    sscanf(line, "waits %" SCNu64, &waits) != 1)
+		fail_msg("%s, at call %ld: \"%s\"", kind, n, line);
+	return waits;
+}
+
+/* It runs, waits as ever, and has seen nothing. */
+static void check_unharmed(const char *kind, long n)
+{
+	uint64_t before;
+
+	if (!process_runs_free(victim.pid, 20000))
+		fail_msg("%s, at call %ld: the target does not run", kind, n);
+	before = waits(kind, n);
+	while (waits(kind, n) < before + 2)
+		usleep(3000);
+}
+
+/* --- the agent
+ * ----------------------------------------------------------------- */
+
+static int alarms;
+enum { CALLED, REFUSED = 3, NOT_ASKED = 4 };
+
+static void trim_and_exit(struct ht_target *t, long at)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot snapshot;
+	struct ht_request request = HT_REQUEST_DEFAULT;
+	struct ht_session session = {
+		.target = t, .request = &request, .snapshot = &snapshot};
+	struct ht_trim trim;
+
+	request.flags |= HT_WANT_BINS;
+	request.max_hold_us = 60000000;
+	ht_snapshot_init(&snapshot);
+	if (ht_session_sample(&session, NULL) != HT_OK)
+		_exit(NOT_ASKED);
+	ht_trim_look(&session, &trim);
+	if (trim.refusal != HT_TRIM_NONE)
+		_exit(NOT_ASKED);
+	calls_left = at;
+	ht_trim_call(&session, &trim);
+	_exit(trim.done ? CALLED : REFUSED);
+}
+
+/* Exit status of an agent; -1: it was killed. */
+static int agent(struct ht_target *t, long at)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		trim_and_exit(t, at);
+	waitpid(pid, &status, 0);
+	/* By its own alarm, where it found no processor for 0.7 s. */
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+		alarms++;
+	else if (WIFSIGNALED(status))
+		assert_int_equal(WTERMSIG(status), SIGKILL);
+	return WIFSIGNALED(status) ? -1 : WEXITSTATUS(status);
+}
+
+#define ATTEMPTS 200
+
+/* Of a target at work there may be nothing to trim at a moment. */
+static int agent_that_calls(struct ht_target *t, long at)
+{
+	int status = NOT_ASKED;
+
+	for (int i = 0; i < ATTEMPTS && status == NOT_ASKED; i++)
+		status = agent(t, at);
+	assert_int_not_equal(status, NOT_ASKED);
+	return status;
+}
+
+static void open_victim(struct ht_target *t)
+{
+	struct ht_err err = {0};
+
+	*t = HT_TARGET_NONE;
+	if (ht_target_open_process(victim.pid, t, &err) != HT_OK ||
+	    ht_target_locate(t, false, NULL, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+}
+
+static void die(void)
+{
+	raise(SIGKILL);
+}
+
+/* At every call, or at every so-and-so-many-th. */
+static void dies_everywhere(const char *kind, long step)
+{
+	struct ht_target t;
+	int status;
+	long n = 1, deaths = -1;
+
+	worst = die;
+	start_victim(kind);
+	open_victim(&t);
+	do {
+		status = agent_that_calls(&t, n);
+		check_unharmed(kind, n);
+		deaths++;
+		n += step;
+	} while (status == -1 || status == REFUSED);
+	print_message("[   NOTE   ] %s: %ld deaths, %d by alarm\n", kind,
+		      deaths, alarms);
+	assert_true(n > 50);
+	ht_target_close(&t);
+	program_end(&victim);
+}
+
+static void an_agent_that_dies_anywhere_leaves_the_call_to_finish(void **state)
+{
+	(void)state;
+	dies_everywhere("futex", 1);
+	dies_everywhere("poll", 3);
+}
+
+static void also_where_the_thread_has_a_time_limit(void **state)
+{
+	(void)state;
+	dies_everywhere("select", 3);
+	dies_everywhere("nanosleep", 3);
+}
+
+/* --- the target's end
+ * ---------------------------------------------------------- */
+
+static void kill_victim(void)
+{
+	__real_kill(victim.pid, SIGKILL);
+}
+
+static void replace_victim(void)
+{
+	program_tell(&victim, "x\n");
+	usleep(2000);
+}
+
+#define STEP 7 /* each is a new process: not every call */
+
+static void a_target_that_is_killed_anywhere_holds_up_nobody(void **state)
+{
+	int status;
+	long n = 1;
+
+	(void)state;
+	worst = kill_victim;
+	do {
+		struct ht_target t;
+
+		start_victim("futex");
+		open_victim(&t);
+		status = agent_that_calls(&t, n);
+		assert_int_not_equal(status, NOT_ASKED);
+		ht_target_close(&t);
+		program_end(&victim);
+		n += STEP;
+	} while (n < 200);
+}
+
+static void a_target_that_is_replaced_anywhere_runs_as_another(void **state)
+{
+	struct ht_target t;
+	int status;
+
+	(void)state;
+	worst = replace_victim;
+	for (long n = 1; n < 200; n += STEP) {
+		start_victim("futex");
+		open_victim(&t);
+		status = agent_that_calls(&t, n);
+		assert_int_not_equal(status, NOT_ASKED);
+		if (n < 30) /* surely it came to that */
+			assert_true(program_says(&victim, "ready", 10000));
+		check_unharmed("replaced", n);
+		ht_target_close(&t);
+		program_end(&victim);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			an_agent_that_dies_anywhere_leaves_the_call_to_finish),
+		cmocka_unit_test(also_where_the_thread_has_a_time_limit),
+		cmocka_unit_test(
+			a_target_that_is_killed_anywhere_holds_up_nobody),
+		cmocka_unit_test(
+			a_target_that_is_replaced_anywhere_runs_as_another),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
