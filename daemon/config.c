@@ -276,11 +276,22 @@ static void begin_section(struct reading *r)
 /* --- keys ------------------------------------------------------------------
  */
 
+static enum ht_code set_trim(struct ht_target_config *t, const char *value,
+			     struct ht_err *err)
+{
+	enum ht_code code = ht_key_set(&ht_act_keys, t, "trim", value, err);
+
+	return code == HT_OK ? ht_trim_rule_parse(value, &t->trim_rule, err)
+			     : code;
+}
+
 static enum ht_code set_key(struct reading *r, const char *key,
 			    const char *value, struct ht_err *err)
 {
 	struct ht_config *c = r->into;
 
+	if (r->target && strcmp(key, "trim") == 0)
+		return set_trim(r->target, value, err);
 	if (r->target)
 		return ht_target_config_set(r->target, key, value, err);
 	if (r->rule)
@@ -305,21 +316,20 @@ static const char *rule_key_at(const void *ctx, size_t i)
 /* The key that was meant in this section. */
 static const char *near_key(const struct reading *r, const char *key)
 {
-	static const struct ht_key_table *const target[] = {&ht_selector_keys,
-							    &ht_defaults_keys},
-						*const sink[] = {&ht_sink_keys},
-						*const daemon[] = {
-							&ht_daemon_keys};
+	static const struct ht_key_table *const target[] = {
+		&ht_selector_keys, &ht_act_keys, &ht_defaults_keys};
+	static const struct ht_key_table *const sink[] = {&ht_sink_keys};
+	static const struct ht_key_table *const daemon[] = {&ht_daemon_keys};
 
 	if (r->target)
-		return ht_keys_near(target, 2, key);
+		return ht_keys_near(target, 3, key);
 	if (r->rule)
 		return ht_near(key, rule_key_at, NULL);
 	if (r->sink)
 		return ht_keys_near(sink, 1, key);
 	return strcmp(r->section, "daemon") == 0
 		       ? ht_keys_near(daemon, 1, key)
-		       : ht_keys_near(target + 1, 1, key);
+		       : ht_keys_near(target + 2, 1, key);
 }
 
 static int on_key(void *user, const char *section, const char *key,
@@ -511,8 +521,8 @@ void ht_config_keys(void (*each)(void *ctx, const char *section,
 		    void *ctx)
 {
 	const struct ht_key_table *const tables[] = {
-		&ht_daemon_keys, &ht_selector_keys, &ht_defaults_keys,
-		&ht_sink_keys};
+		&ht_daemon_keys, &ht_selector_keys, &ht_act_keys,
+		&ht_defaults_keys, &ht_sink_keys};
 
 	for (size_t t = 0; t < sizeof(tables) / sizeof(*tables); t++) {
 		for (size_t i = 0; i < tables[t]->n; i++)

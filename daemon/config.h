@@ -14,6 +14,7 @@
 
 #include "analysis/rules.h"
 #include "daemon/pattern.h"
+#include "daemon/trimming.h"
 #include "link/request.h"
 
 #define HT_CONFIG_PATH "/etc/heaptide/heaptided.conf"
@@ -43,6 +44,8 @@ struct ht_target_config {
 	size_t mode;	 /* enum ht_mode */
 	uint64_t max_processes;
 	uint64_t attempts;
+	char trim[160]; /* as written; "": nothing is given back */
+	struct ht_trim_rule trim_rule;
 };
 
 enum ht_sink_type { HT_SINK_JOURNAL, HT_SINK_COMMAND, HT_SINK_ALERTMANAGER };

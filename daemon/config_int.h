@@ -50,7 +50,7 @@ enum ht_code ht_sink_config_check(const struct ht_sink_config *s,
 const char *ht_keys_near(const struct ht_key_table *const *tables, size_t n,
 			 const char *key);
 
-extern const struct ht_key_table ht_daemon_keys, ht_selector_keys,
+extern const struct ht_key_table ht_daemon_keys, ht_selector_keys, ht_act_keys,
 	ht_defaults_keys, ht_sink_keys;
 
 /* Finds the key in the table and sets it in the struct at `into`. HT_USAGE: no

@@ -82,6 +82,13 @@ static const struct ht_key selector_keys[] = {
 	 "user name or number"},
 };
 
+/* For targets that the file names, and no others. */
+static const struct ht_key act_keys[] = {
+	{"trim", HT_KEY_TEXT, T(trim), 0, 0, NULL,
+	 "when its processes are made to call malloc_trim(0): 'when trimmable "
+	 "> 512M for 10m, at most every 1h, hold 50ms'"},
+};
+
 static const struct ht_key defaults_keys[] = {
 	{"interval", HT_KEY_DURATION, T(interval_ns), 0.1, DAY, NULL,
 	 "time between samples"},
@@ -126,6 +133,7 @@ static const struct ht_key sink_keys[] = {
 	}
 const struct ht_key_table ht_daemon_keys = TABLE("daemon", daemon_keys);
 const struct ht_key_table ht_selector_keys = TABLE("target", selector_keys);
+const struct ht_key_table ht_act_keys = TABLE("target", act_keys);
 const struct ht_key_table ht_defaults_keys = TABLE("defaults", defaults_keys);
 const struct ht_key_table ht_sink_keys = TABLE("sink", sink_keys);
 

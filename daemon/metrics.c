@@ -335,6 +335,32 @@ static double idle_floor(const struct ht_watched *p)
 		       : NAN;
 }
 
+/* Only of those that have a rule. */
+static double trim_figure(const struct ht_watched *p, uint64_t v)
+{
+	return p->config->trim_rule.above ? (double)v : NAN;
+}
+
+static double trims(const struct ht_watched *p)
+{
+	return trim_figure(p, p->trimming.times);
+}
+
+static double trim_refusals(const struct ht_watched *p)
+{
+	return trim_figure(p, p->trimming.refusals);
+}
+
+static double trim_returned(const struct ht_watched *p)
+{
+	return trim_figure(p, p->trimming.returned);
+}
+
+static double trim_back(const struct ht_watched *p)
+{
+	return trim_figure(p, p->trimming.came_back);
+}
+
 static const struct {
 	const char *name;
 	enum ht_family_type type;
@@ -353,6 +379,14 @@ static const struct {
 	 "speed of what the verdict says is growing"},
 	{"heaptide_limit_reached_timestamp_seconds", HT_GAUGE, eta,
 	 "when the nearest limit is reached at the present growth"},
+	{"heaptide_trims", HT_COUNTER, trims,
+	 "times that it was made to call malloc_trim(0)"},
+	{"heaptide_trim_refusals", HT_COUNTER, trim_refusals,
+	 "times that this was refused"},
+	{"heaptide_trim_returned_bytes", HT_COUNTER, trim_returned,
+	 "bytes that it returned thereby"},
+	{"heaptide_trim_faulted_back_bytes", HT_COUNTER, trim_back,
+	 "of them, faulted back within ten minutes"},
 	{"heaptide_idle_floor_bytes", HT_GAUGE, idle_floor,
 	 "lowest retained bytes in the verdict's window"},
 };

@@ -82,6 +82,7 @@ struct ht_watched {
 	uint8_t inconsistent;	  /* bit per sample, newest lowest */
 	int64_t store_id;	  /* the process row, 0: none yet */
 	struct ht_verdict verdict;
+	struct ht_trimming trimming;
 };
 
 void ht_pauses_count(struct ht_pauses *h, uint64_t pause_us);

@@ -13,6 +13,7 @@
 #include "daemon/daemon.h"
 #include "daemon/reaper.h"
 #include "daemon/targets.h"
+#include "daemon/trims.h"
 
 /* The agent's own alarm comes first; ours is for one that ignores it. */
 #define GRACE_NS (250 * HT_NS_PER_MS)
@@ -83,6 +84,7 @@ static void take_sample(struct ht_watched *p)
 		ht_alerts_process_ended(&p->daemon->alerts, p);
 		p->store_id = 0;
 		p->judged = false;
+		p->trimming = (struct ht_trimming){0};
 	}
 	p->exe_dev = h->exe_dev;
 	p->exe_inode = h->exe_inode;
@@ -98,6 +100,7 @@ static void take_sample(struct ht_watched *p)
 	if (h->exe[0])
 		snprintf(p->exe, sizeof(p->exe), "%s", h->exe);
 	ht_ingest_sample(&p->daemon->ingest, p);
+	ht_trims_take(p, p->measured_ns);
 }
 
 static void take_failure(struct ht_watched *p, enum ht_code code,
@@ -264,6 +267,9 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 
 	p->measuring = true;
 	s->measuring++;
+	/* An agent of its own: it leaves a freezer before it is confined. */
+	if (ht_trims_ask(p, &r, now_ns) && p->client_lives)
+		let_go(p);
 	p->begun_cpu_ns = agent_cpu_ns(p);
 	ht_schedule_begin(&p->schedule, now_ns);
 	if (!p->client_lives)

@@ -111,10 +111,11 @@ static void *churn(void *arg)
  * errno. */
 static void lock_a_free_page(void)
 {
+	static void *volatile above;
 	char *p = malloc(64 << 10);
 
 	memset(p, 1, 64 << 10);
-	malloc(16);
+	above = malloc(16);
 	mlock(p + (16 << 10), 4096);
 	free(p);
 }

@@ -224,7 +224,7 @@ static enum ht_trim_refusal said_of(unsigned word, size_t mallocs)
 	target.reader->word = word;
 	target.located.n = mallocs;
 	ht_trim_look(&session, &t);
-	return t.refusal;
+	return (enum ht_trim_refusal)t.refusal;
 }
 
 static void not_in_a_32_bit_program_nor_with_another_allocator(void **state)
