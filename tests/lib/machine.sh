@@ -27,6 +27,7 @@ declare -A facts=(
 	[overlay]="no overlay can be mounted over this machine's files"
 	[fuse]="no FUSE file system can be mounted here"
 	[cgroup2]="no tree of control groups (version 2) can be mounted here"
+	[containers]="runc starts no container here"
 	[memory_cgroup]="no memory control group can be made here"
 )
 
@@ -186,6 +187,16 @@ probe_memory_cgroup() {
 	status=$?
 	rmdir "$group"
 	return $status
+}
+
+probe_containers() {
+	mkdir -p rootfs/proc
+	compiled -static <<<'int main(void) { return 0; }'
+	mv probe rootfs
+	runc spec && jq '.process.terminal = false | .process.args = ["/probe"]
+		| .linux.namespaces = [{type: "mount"}, {type: "uts"}]
+		| .mounts = [{destination: "/proc", type: "proc", source: "proc"}]' config.json >spec &&
+		mv spec config.json && runc --root "$scratch/state" run "heaptide-probe-$$" </dev/null
 }
 
 # answer FACT: probes it, unless that was done before; sets $said to "yes" or why not.
