@@ -5,13 +5,17 @@
 # End to end with real Prometheus and Alertmanager on loopback: a leak is
 # scraped, fires in Prometheus and in the daemon, reaches Alertmanager and is
 # resolved when the process ends; a grown pool fires "unreturned" and no leak; a
-# stable process fires nothing at all.
+# stable process fires nothing at all. The daemon is the installed one: of another user
+# than what it measures.
 # shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
+# shellcheck source=tests/lib/installed.sh
+. "$HT_TOP/tests/lib/installed.sh"
+needs root
 export WL_LOGS=$HT_TMP/wl
 
 am_port=$(free_port)
@@ -84,6 +88,11 @@ workload() {
 	tap_started+=("$pid")
 }
 
+installed
+chown "$heaptide_id" "$HT_TMP"
+daemon_dir=$there
+as_heaptide
+daemon_as=("${as[@]}")
 daemon_start
 start prometheus-alertmanager --config.file="$HT_TMP/am.yml" --storage.path="$HT_TMP/am" \
 	--web.listen-address="127.0.0.1:$am_port" --cluster.listen-address= 2>"$HT_TMP/am.log"
