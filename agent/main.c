@@ -168,7 +168,6 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 	if (code != HT_OK)
 		return code;
 	ht_frames_prepare();
-	ht_pace_init();
 	ht_helper_start();
 	if (r->mode != HT_MODE_NONE || r->flags & (HT_TRIM | HT_TRIM_NOW))
 		ht_freezer_leave();
@@ -215,6 +214,8 @@ static bool answer(const struct options *o, const struct ht_request *r,
 	enum ht_code code;
 
 	ht_snapshot_init(&snapshot);
+	if (!o->core)
+		ht_pace_begin();
 	ht_guard_alarm(r->timeout_ms);
 	code = ready(o, r, t, &why);
 	if (code == HT_OK)
@@ -269,6 +270,8 @@ int main(int argc, char **argv)
 	 * those of each sample then leave ever more pages of the heap resident.
 	 */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	if (!o.core)
+		ht_pace_init();
 	if (ht_guard_arrive(NULL) != HT_OK)
 		return ht_code_exit_status(HT_GONE);
 	while (ht_wire_receive_request(PARENT_FD, &request, NULL) == HT_OK)

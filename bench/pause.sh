@@ -81,6 +81,15 @@ for heap in $heaps; do
 	done
 done
 echo
+echo "## How late a thread wakes, how long another waits for its answer"
+echo
+table
+for heap in $heaps; do
+	for mode in wake-none answer-none wake-bounded answer-bounded; do
+		row "$heap" 8 $mode "$(times "$samples" "$heap")"
+	done
+done
+echo
 echo "## What is lost by a sample each second in bounded mode"
 echo
 printf '| heap | busy threads | lost | anyway |\n| --- | --- | --- | --- |\n'

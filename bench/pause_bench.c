@@ -14,6 +14,9 @@
  *
  * MODE map-none, map-bounded...: the thread maps and unmaps a page instead, and
  * its longest pair of calls counts: they wait for whoever reads page tables.
+ * MODE wake-...: it sleeps to a deadline each millisecond; how late it is
+ * counts. MODE answer-...: it answers a byte over a socket; how long who asks
+ * each millisecond waits for it counts.
  *
  * MODE throughput: THREADS threads allocate, write and free without a pause.
  * SAMPLES times there are two tenths of a second, one of them with a sample in
@@ -32,6 +35,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,9 +50,9 @@ struct view {
 	volatile int ready, fork_now;
 	volatile int64_t longest_ns, fork_ns;
 	volatile uint64_t readings;
-	_Atomic uint64_t work; /* pieces done, all threads */
-	int busy;	       /* mode throughput */
-	int maps;	       /* mode map-... */
+	_Atomic uint64_t work;	    /* pieces done, all threads */
+	int busy;		    /* mode throughput */
+	void *(*thread)(void *arg); /* that notices */
 };
 
 static struct view *view;
@@ -73,20 +77,74 @@ static void *watch_the_clock(void *arg)
 	return NULL;
 }
 
+static void note(int64_t took)
+{
+	if (took > view->longest_ns)
+		view->longest_ns = took;
+	view->readings++;
+}
+
 static void *map_and_unmap(void *arg)
 {
 	(void)arg;
 	for (;;) {
-		int64_t begin = ht_mono_ns(), took;
+		int64_t begin = ht_mono_ns();
 		void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		munmap(page, 4096);
-		took = ht_mono_ns() - begin;
-		if (took > view->longest_ns)
-			view->longest_ns = took;
-		view->readings++;
+		note(ht_mono_ns() - begin);
 		usleep(20);
+	}
+	return NULL;
+}
+
+static void *sleep_to_deadlines(void *arg)
+{
+	int64_t due = ht_mono_ns();
+
+	(void)arg;
+	for (;;) {
+		struct timespec at;
+
+		due += HT_NS_PER_MS;
+		at = (struct timespec){due / HT_NS_PER_S, due % HT_NS_PER_S};
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &at, NULL);
+		note(ht_mono_ns() - due);
+		if (ht_mono_ns() > due)
+			due = ht_mono_ns();
+	}
+	return NULL;
+}
+
+static void *answer(void *arg)
+{
+	char c;
+
+	for (;;)
+		if (read(*(int *)arg, &c, 1) != 1 ||
+		    write(*(int *)arg, &c, 1) != 1)
+			abort();
+	return NULL;
+}
+
+static void *be_answered(void *arg)
+{
+	static int pair[2];
+	pthread_t other;
+	char c = 0;
+
+	(void)arg;
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0 ||
+	    pthread_create(&other, NULL, answer, &pair[1]) != 0)
+		abort();
+	for (;;) {
+		int64_t begin = ht_mono_ns();
+
+		if (write(pair[0], &c, 1) != 1 || read(pair[0], &c, 1) != 1)
+			abort();
+		note(ht_mono_ns() - begin);
+		usleep(1000);
 	}
 	return NULL;
 }
@@ -146,7 +204,7 @@ static void be_measured(size_t mib, int threads)
 	for (size_t i = 0; i < n; i += 3)
 		free(keep[i]);
 	if (!view->busy)
-		start(view->maps ? map_and_unmap : watch_the_clock);
+		start(view->thread);
 	for (int i = 0; i < threads; i++)
 		start(view->busy ? work_hard : allocate);
 	view->ready = 1;
@@ -356,6 +414,12 @@ static void pauses(struct sampler *s, int n)
 
 int main(int argc, char **argv)
 {
+	static const struct {
+		const char *begin;
+		void *(*thread)(void *arg);
+	} kinds[] = {{"map-", map_and_unmap},
+		     {"wake-", sleep_to_deadlines},
+		     {"answer-", be_answered}};
 	struct sampler s = {.client = HT_CLIENT_NONE};
 	int n = argc == 6 ? atoi(argv[5]) : 0;
 
@@ -365,9 +429,15 @@ int main(int argc, char **argv)
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	s.mode = argv[4];
 	view->busy = strcmp(s.mode, "throughput") == 0;
-	view->maps = strncmp(s.mode, "map-", 4) == 0;
-	if (view->maps)
-		s.mode += 4;
+	view->thread = watch_the_clock;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		size_t len = strlen(kinds[i].begin);
+
+		if (strncmp(s.mode, kinds[i].begin, len) != 0)
+			continue;
+		view->thread = kinds[i].thread;
+		s.mode += len;
+	}
 	s.pid = fork();
 	if (s.pid == 0)
 		be_measured(strtoul(argv[2], NULL, 10), atoi(argv[3]));

@@ -245,10 +245,14 @@ static void print_how(const struct ht_cli *cli, const struct ht_snapshot *s)
 	const struct ht_stop *stop = &s->stop;
 	char time[HT_TIME_TEXT], bytes[HT_NUMBER_TEXT];
 	char pause[HT_NUMBER_TEXT] = "?", walk[HT_NUMBER_TEXT] = "?";
+	char gap[HT_NUMBER_TEXT] = "";
 
 	if (stop->pause_us != HT_UNKNOWN)
 		ht_duration_text((int64_t)stop->pause_us * HT_NS_PER_US, pause,
 				 sizeof(pause));
+	if (stop->gap_us != HT_UNKNOWN)
+		ht_duration_text((int64_t)stop->gap_us * HT_NS_PER_US, gap,
+				 sizeof(gap));
 	if (stop->walk_us != HT_UNKNOWN)
 		ht_duration_text((int64_t)stop->walk_us * HT_NS_PER_US, walk,
 				 sizeof(walk));
@@ -258,7 +262,8 @@ static void print_how(const struct ht_cli *cli, const struct ht_snapshot *s)
 	       s->head.taken_at ? time : "", s->head.taken_at ? ", " : "",
 	       stop->mode < HT_MODE_COUNT ? ht_mode_names[stop->mode] : "?");
 	if (stop->pause_us == 0)
-		printf("no thread had to be stopped, %s in all", walk);
+		printf("no thread had to be stopped%s%s, %s in all",
+		       *gap ? ", none waited for more than " : "", gap, walk);
 	else
 		printf("stopped for %s, %s in all", pause, walk);
 	if (stop->uncertain_bytes && stop->uncertain_bytes != HT_UNKNOWN)

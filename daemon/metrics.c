@@ -246,18 +246,27 @@ static void write_bins(struct ht_text *t, const struct ht_shown *shown)
 /* --- measuring itself
  * -------------------------------------------------------------- */
 
+static void write_histogram(struct ht_text *t, const char *labels,
+			    const struct ht_pauses *p)
+{
+	if (p->count)
+		ht_text_histogram(t, labels, ht_pause_bounds_us, p->bucket,
+				  HT_PAUSE_BUCKETS, p->sum_us);
+}
+
 static void write_pauses(struct ht_text *t, const struct ht_shown *shown)
 {
 	ht_text_family(t, "heaptide_pause_seconds", HT_HISTOGRAM,
 		       "how long samples stopped the process");
-	for (size_t k = 0; k < shown->n; k++) {
-		const struct ht_pauses *p = &shown->v[k].process->pauses;
-
-		if (p->count)
-			ht_text_histogram(t, shown->v[k].labels,
-					  ht_pause_bounds_us, p->bucket,
-					  HT_PAUSE_BUCKETS, p->sum_us);
-	}
+	for (size_t k = 0; k < shown->n; k++)
+		write_histogram(t, shown->v[k].labels,
+				&shown->v[k].process->pauses);
+	ht_text_family(t, "heaptide_gap_seconds", HT_HISTOGRAM,
+		       "the longest that a thread of the process may have "
+		       "waited for a sample, stopped or for a processor");
+	for (size_t k = 0; k < shown->n; k++)
+		write_histogram(t, shown->v[k].labels,
+				&shown->v[k].process->gaps);
 }
 
 static void write_failures(struct ht_text *t, const struct ht_shown *shown)

@@ -76,7 +76,7 @@ struct ht_watched {
 
 	struct ht_latest latest;
 	int64_t measured_ns; /* when that was, monotonic */
-	struct ht_pauses pauses;
+	struct ht_pauses pauses, gaps;
 	uint64_t samples, failures[HT_CODE_COUNT];
 	struct ht_err last_error; /* code HT_OK: none */
 	uint8_t inconsistent;	  /* bit per sample, newest lowest */

@@ -93,6 +93,7 @@ static void take_sample(struct ht_watched *p)
 	p->inconsistent =
 		(uint8_t)(p->inconsistent << 1 | (p->snapshot.findings.n > 0));
 	ht_pauses_count(&p->pauses, p->snapshot.stop.pause_us);
+	ht_pauses_count(&p->gaps, p->snapshot.stop.gap_us);
 	p->measured_ns = ht_mono_ns();
 	ht_latest_take(&p->latest, &p->snapshot,
 		       p->daemon->config.daemon.metrics_arenas,

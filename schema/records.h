@@ -153,7 +153,10 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	F(U64, uncertain_bytes, 0, "heap bytes that moved while being read")   \
 	F(U64, walk_us, 0, "time of the whole measurement")                    \
 	F(U64, bytes_read, 0, "bytes of the target's memory that were read")   \
-	F(BOOL, inside_malloc, 0, "gave up waiting: a thread was in malloc")
+	F(BOOL, inside_malloc, 0, "gave up waiting: a thread was in malloc")   \
+	F(U64, gap_us, 0,                                                      \
+	  "longest that a thread may have waited: stopped, or for a "          \
+	  "processor that the agent had")
 
 #define HT_PROCESS_FIELDS(F)                                                   \
 	F(U64, vsz, 0, "address space, bytes")                                 \

@@ -96,15 +96,18 @@ static enum ht_code hold(const struct ht_look *l, struct ht_err *err)
 
 	if (code == HT_OK)
 		code = ht_guard_hold(err);
-	if (code == HT_OK)
-		l->session->target->reader->beat = ht_guard_beat;
-	return code;
+	if (code != HT_OK)
+		return code;
+	l->session->target->reader->beat = ht_guard_beat;
+	ht_pace_set(false); /* nobody waits but for what is held */
+	return HT_OK;
 }
 
 /* stuck: only our end lets some thread go. */
 static void let_go(const struct ht_look *l, bool stuck)
 {
 	l->session->target->reader->beat = NULL;
+	ht_pace_set(true);
 	if (!stuck)
 		ht_guard_let_go();
 }
@@ -409,7 +412,6 @@ enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
 		     l->session->target->located.n > 0;
 	enum ht_code code;
 
-	ht_pace_set(!l->stop);
 	/* Two threads of ours would take both of two processors from one that
 	 * runs. */
 	l->in.alone = !l->stop;
@@ -420,7 +422,6 @@ enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
 	code = ht_walk(&l->in, l->roots, l->session->snapshot, err);
 	if (code == HT_OK && graph)
 		code = measure_graph(l, err);
-	ht_pace_set(false);
 	return code;
 }
 
@@ -457,6 +458,11 @@ void ht_look_report(const struct ht_look *l)
 
 	stop->mode = l->session->request->mode;
 	stop->pause_us = l->pause_us;
+	if (l->session->target->pid != 0) {
+		stop->gap_us = ht_pace_longest_us();
+		if (l->pause_us > stop->gap_us)
+			stop->gap_us = l->pause_us;
+	}
 	stop->attempts = l->attempts;
 	stop->threads = l->threads;
 	stop->inside_malloc = l->inside_malloc;

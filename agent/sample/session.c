@@ -6,6 +6,7 @@
 
 #include "agent/memory/procfs.h"
 #include "agent/sample/unknown.h"
+#include "agent/self/pace.h"
 #include "common/clock.h"
 
 static enum ht_code (*const modes[HT_MODE_COUNT])(struct ht_session *s,
@@ -99,16 +100,21 @@ static enum ht_code describe_process(struct ht_session *s, struct ht_err *err)
 
 	if (code == HT_OK)
 		code = ht_procfs_head(t->pid, &snap->head, err);
+	ht_pace();
 	if (code == HT_OK)
 		code = ht_maps_read(t->pid, &maps, err);
+	ht_pace();
 	if (code == HT_OK)
 		code = ht_procfs_process(t->pid, &maps, &snap->process, err);
 	if (code == HT_OK)
 		note_refusing(s, &maps);
+	ht_pace();
 	if (code == HT_OK && ht_session_may_roll_up(s))
 		ht_procfs_rollup(t->pid, &snap->process);
 	ht_maps_fini(&maps);
+	ht_pace();
 	ht_procfs_limits(t->pid, &snap->limits);
+	ht_pace();
 	return code;
 }
 

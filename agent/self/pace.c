@@ -1,28 +1,95 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/self/pace.h"
 
-#include <stdint.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <time.h>
 
 #include "common/clock.h"
 
-#define BURST_NS (HT_NS_PER_MS / 2)
-/* Longer than a thread takes to wake and to take a lock that it was promised.
- */
-#define SLEEP_NS (10 * HT_NS_PER_US)
+#define BURST_NS (HT_NS_PER_MS / 4)
+/* Longer than a thread takes to wake and to take a lock that it was promised,
+ * and than the kernel needs on its way to sleep: a timer that has fired by then
+ * lets nobody else run (10 us on a virtual machine). */
+#define SLEEP_NS (50 * HT_NS_PER_US)
+/* Where every processor is taken a burst comes with a tick: a heap of 64 MiB
+ * then takes a third of a second. One that takes longer moves too far. */
+#define PATIENCE_NS (HT_NS_PER_S / 2)
 
 static _Atomic bool running;
+static _Atomic int policy = SCHED_OTHER;
 static _Thread_local int64_t woken_ns;
+/* Of the thread that reads; its processor time. */
+static _Thread_local struct {
+	bool counts;
+	int64_t begun_ns, begun_cpu_ns; /* the sample */
+	int64_t woken_cpu_ns;
+	int64_t longest_ns;
+} reading;
+
+static void schedule(int wanted)
+{
+	const struct sched_param param = {0};
+
+	if (policy != wanted && sched_setscheduler(0, wanted, &param) == 0)
+		policy = wanted;
+}
+
+int ht_pace_policy(void)
+{
+	return policy;
+}
 
 void ht_pace_init(void)
 {
 	prctl(PR_SET_TIMERSLACK, 1); /* 50 us by default */
+	schedule(SCHED_BATCH);
+	running = true;
+}
+
+static int64_t cpu_ns(void)
+{
+	return ht_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 void ht_pace_set(bool on)
 {
+	if (on && reading.counts) /* what it took in a stop is the pause's */
+		reading.woken_cpu_ns = cpu_ns();
 	running = on;
+}
+
+void ht_pace_begin(void)
+{
+	schedule(SCHED_BATCH);
+	reading.counts = true;
+	reading.longest_ns = 0;
+	reading.begun_ns = woken_ns = ht_mono_ns();
+	reading.begun_cpu_ns = reading.woken_cpu_ns = cpu_ns();
+}
+
+/* The end of a run of work, and whether the sample has waited for a processor
+ * too long. */
+static void note_run(void)
+{
+	int64_t cpu, ran_ns;
+
+	if (!reading.counts || !running)
+		return;
+	cpu = cpu_ns();
+	ran_ns = cpu - reading.woken_cpu_ns;
+	if (ran_ns > reading.longest_ns)
+		reading.longest_ns = ran_ns;
+	reading.woken_cpu_ns = cpu;
+	if (ht_mono_ns() - reading.begun_ns - (cpu - reading.begun_cpu_ns) >
+	    PATIENCE_NS)
+		schedule(SCHED_OTHER);
+}
+
+uint64_t ht_pace_longest_us(void)
+{
+	note_run();
+	return (uint64_t)(reading.longest_ns / HT_NS_PER_US);
 }
 
 void ht_pace_lock(void)
@@ -31,6 +98,7 @@ void ht_pace_lock(void)
 
 	if (!running)
 		return;
+	note_run();
 	nanosleep(&moment, NULL);
 	woken_ns = ht_mono_ns();
 }

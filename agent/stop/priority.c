@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 
 #include "agent/self/helper.h"
+#include "agent/self/pace.h"
 
 #define FIFO_PRIORITY	 50
 #define LONGEST_BURST_US 2000000
@@ -69,7 +70,7 @@ void ht_priority_hold(void)
 
 void ht_priority_restore(void)
 {
-	schedule(SCHED_OTHER, 0);
+	schedule(ht_pace_policy(), 0);
 	if (holding)
 		set_nice_of_both(usual_nice);
 	holding = false;

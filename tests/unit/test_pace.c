@@ -5,6 +5,7 @@
  * between two of them, or after a burst of work, there is a sleep. For a target
  * that is held nobody sleeps.
  */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,6 +120,7 @@ static void page_tables_of_a_running_target_are_read_in_pieces(void **state)
 static void nobody_sleeps_while_the_target_is_held(void **state)
 {
 	(void)state;
+	ht_pace_set(false);
 	look_at_pages();
 	for (int i = 0; i < 10; i++) {
 		now_ns += HT_NS_PER_S;
@@ -146,7 +148,52 @@ static void a_burst_of_reading_ends_with_a_sleep(void **state)
 	}
 	ht_pace_set(false);
 	ht_reader_close(&r);
-	assert_in_range(sleeps, 40, 60);
+	assert_in_range(sleeps, 90, 100);
+}
+
+static void
+a_thread_that_wakes_takes_no_processor_until_it_is_late(void **state)
+{
+	(void)state;
+	ht_pace_init();
+	ht_pace_begin();
+	assert_int_equal(sched_getscheduler(0), SCHED_BATCH);
+	ht_pace_lock();
+	assert_int_equal(sched_getscheduler(0), SCHED_BATCH);
+	now_ns += HT_NS_PER_S; /* without a processor */
+	ht_pace_lock();
+	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
+	assert_int_equal(ht_pace_policy(), SCHED_OTHER);
+	ht_pace_begin();
+	assert_int_equal(sched_getscheduler(0), SCHED_BATCH);
+	ht_pace_set(false);
+}
+
+static void work_us(int64_t us)
+{
+	int64_t until = ht_clock_ns(CLOCK_THREAD_CPUTIME_ID) + us * 1000;
+
+	while (ht_clock_ns(CLOCK_THREAD_CPUTIME_ID) < until)
+		;
+}
+
+static void the_longest_run_of_work_is_told_and_no_sum(void **state)
+{
+	(void)state;
+	ht_pace_init();
+	ht_pace_begin();
+	for (int i = 0; i < 40; i++) {
+		work_us(i == 3 ? 30000 : 3000);
+		now_ns += HT_NS_PER_MS;
+		ht_pace();
+	}
+	ht_pace_set(false);
+	work_us(100000); /* in a stop: that is the pause's */
+	ht_pace_set(true);
+	assert_in_range(ht_pace_longest_us(), 30000, 120000);
+	ht_pace_begin();
+	assert_in_range(ht_pace_longest_us(), 0, 29999);
+	ht_pace_set(false);
 }
 
 int main(void)
@@ -156,6 +203,9 @@ int main(void)
 			page_tables_of_a_running_target_are_read_in_pieces),
 		cmocka_unit_test(nobody_sleeps_while_the_target_is_held),
 		cmocka_unit_test(a_burst_of_reading_ends_with_a_sleep),
+		cmocka_unit_test(
+			a_thread_that_wakes_takes_no_processor_until_it_is_late),
+		cmocka_unit_test(the_longest_run_of_work_is_told_and_no_sum),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
