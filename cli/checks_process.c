@@ -45,8 +45,11 @@ static void check_tracer(pid_t pid, struct ht_checks *c)
 		return;
 	}
 	status_value(atoi(tracer), "Name", name, sizeof(name));
-	one = ht_check_add(c, "tracer", HT_BAD, "%s, pid %s, traces it", name,
-			   tracer);
+	one = ht_check_add(
+		c, "tracer", HT_NOTE,
+		"%s, pid %s, traces it: only the default mode, which "
+		"stops nobody, goes beside it",
+		name, tracer);
 	ht_check_mend(one, "end it, or wait: kill %s", tracer);
 }
 

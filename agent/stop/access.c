@@ -135,9 +135,17 @@ enum ht_code ht_access_check(pid_t pid, struct ht_err *err)
 			       "process %d (%s) is a kernel thread: it has no "
 			       "memory of its own",
 			       (int)pid, who.comm);
-	if (who.tracer != 0)
-		return traced(pid, &who, err);
 	return HT_OK;
+}
+
+enum ht_code ht_access_check_stop(pid_t pid, struct ht_err *err)
+{
+	struct identity who;
+	enum ht_code code = ht_access_check(pid, err);
+
+	if (code == HT_OK && identify(pid, &who) && who.tracer != 0)
+		code = traced(pid, &who, err);
+	return code;
 }
 
 static long yama_scope(void)

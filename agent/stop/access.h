@@ -8,9 +8,11 @@
 #include "common/err.h"
 
 /* Before anything else: HT_GONE (no such process, zombie), HT_UNSUPPORTED
- * (kernel thread), HT_TRACED by whom, HT_DENIED why. HT_OK: nothing against it.
- */
+ * (kernel thread), HT_DENIED why. HT_OK: nothing against it. */
 enum ht_code ht_access_check(pid_t pid, struct ht_err *err) HT_MUST_CHECK;
+/* The same before any thread is seized: HT_TRACED by whom, besides. Who only
+ * reads needs no tracer's place. */
+enum ht_code ht_access_check_stop(pid_t pid, struct ht_err *err) HT_MUST_CHECK;
 
 /* What the kernel's refusal (errno of PTRACE_SEIZE or of an open in /proc/PID)
  * means. tid: the thread or process. Never HT_OK. */

@@ -248,7 +248,7 @@ static enum ht_code stop_all(struct ht_stopped *s,
 			     struct ht_reader *reader, struct ht_err *err)
 {
 	/* Where all threads sleep none is seized, and no refusal would tell. */
-	enum ht_code code = ht_access_check(s->pid, err);
+	enum ht_code code = ht_access_check_stop(s->pid, err);
 
 	if (code == HT_OK)
 		code = ht_access_check_naps(s->pid, err);

@@ -490,7 +490,7 @@ static enum ht_code look_at_missed(struct turns *s, struct ht_err *err)
 /* With SIGCHLD blocked: that is what tells of a thread that has stopped. */
 static enum ht_code take_held_turns(struct turns *s, struct ht_err *err)
 {
-	enum ht_code code = ht_access_check(s->pid, err);
+	enum ht_code code = ht_access_check_stop(s->pid, err);
 	sigset_t old;
 
 	if (code != HT_OK)
