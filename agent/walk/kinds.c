@@ -36,7 +36,7 @@ static bool holds_thread(const struct ht_kinds *k, const struct ht_vma *v)
 
 /* glibc's struct pthread begins with tcbhead_t, whose first and third word
  * point to it; it lies at the end of the thread's stack, less than so far from
- * it, aligned to 64 bytes (allocatestack.c; TCB_ALIGNMENT). */
+ * it, aligned to 64 bytes (nptl/allocatestack.c; TCB_ALIGNMENT). */
 #define BLOCK_MAX   8192u
 #define BLOCK_ALIGN 64u
 
