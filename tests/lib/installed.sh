@@ -41,7 +41,7 @@ as_heaptide() { # [CAPABILITY TAKEN AWAY]
 figures() {
 	jq -r '[paths(type != "object" and type != "array") as $p | {path: ($p | map(tostring) | join(".")), value: getpath($p)}]
 		| map(select(.path | test("^(taken_at|unknown[.]|warnings[.]|stop[.]|cpu_ns|process[.](pss|uss|minflt|majflt)"
-			+ "|limits[.](mem_available|swap_free|cgroup_used))") | not))
+			+ "|limits[.](mem_available|swap_free|cgroup_used|threads_max))") | not))
 		| .[] | "\(.path) \(.value)"' "$1"
 }
 
@@ -49,7 +49,7 @@ figures() {
 # what differs from look to look.
 published() { # TARGET SCRAPE
 	grep "^heaptide_.*{target=\"$1\"," "$2" |
-		grep -Ev '^heaptide_(process_info|samples_total|last_sample_|consecutive_failures|interval_|stop_ratio|pause_|verdict_|alert_|idle_|cpu_|limit_)' |
+		grep -Ev '^heaptide_(process_info|samples_total|last_sample_|consecutive_failures|interval_|stop_ratio|pause_|gap_|verdict_|alert_|idle_|cpu_|limit_)' |
 		sed 's/{target="[^"]*",pid="[0-9]*",\{0,1\}/{/; s/{}//' | sort
 }
 
