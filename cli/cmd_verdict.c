@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "analysis/verdict_json.h"
+#include "cli/gate.h"
 #include "cli/json.h"
-#include "cli/judge.h"
 #include "cli/show.h"
 #include "cli/table.h"
 #include "common/clock.h"
@@ -120,17 +120,22 @@ static void print_text(const struct ht_cli *cli,
 enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_JUDGED struct ht_judged j;
+	struct ht_gate gate;
 	enum ht_code code;
 
 	ht_judged_init(&j);
-	code = ht_judge(cli, cli->opt.args[0], &j, err);
+	code = ht_gate_init(&cli->opt, &gate, err);
+	if (code == HT_OK)
+		code = ht_judge(cli, cli->opt.args[0], &j, err);
 	if (code != HT_OK)
 		return code;
 	if (cli->opt.json)
-		return ht_json_print(ht_verdict_json(&j.verdict,
+		code = ht_json_print(ht_verdict_json(&j.verdict,
 						     name_of(&j.process),
 						     j.process.pid),
 				     err);
-	print_text(cli, &j.process, &j.verdict);
-	return HT_OK;
+	else
+		print_text(cli, &j.process, &j.verdict);
+	ht_gate_judge(&gate, &j);
+	return code == HT_OK ? ht_gate_result(&gate, err) : code;
 }

@@ -11,6 +11,7 @@
 #define GRAPH  (LOOK | T(CORE) | T(EXE) | T(MAX_MEMORY))
 #define BACK   (T(DB) | T(AT))
 #define WINDOW (T(DB) | T(SINCE) | T(UNTIL))
+#define LIMITS (T(MAX_GROWTH) | T(MAX_IN_USE) | T(MAX_RETAINED))
 #define ANY    1000
 
 const struct ht_command ht_commands[] = {
@@ -40,7 +41,23 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide record -o run.db -- ./server --port 80\n"
 	 "  heaptide verdict 4242 --db web.db",
 	 ht_cmd_record},
-	{"verdict", "TARGET", 1, 1, T(JSON) | WINDOW | DRAWN,
+	{"check", "-- COMMAND...", 1, 1,
+	 T(JSON) | T(FAIL_ON) | T(CONFIDENCE) | LIMITS | T(JUNIT) | T(SARIF) |
+		 T(OUTPUT) | T(INTERVAL) | T(DURATION) | T(MODE) |
+		 T(MAX_PAUSE) | T(TIMEOUT) | T(NO_DEBUG_INFO) | T(BYTES),
+	 "run a command and fail when it leaks, grows or needs too much",
+	 "Runs a command, records it, judges the record, and ends with status "
+	 "19 when the verdict or a limit forbids it, else with the command's "
+	 "own."
+	 "\vWithout a condition: --fail-on LEAK,NON_MALLOC_GROWTH. The command "
+	 "itself is measured, not what it starts: name the program, no shell "
+	 "around it. What was too short to be judged is told as unknown, and "
+	 "is no failure.\n\n"
+	 "  heaptide check -- ./server-test --rounds 10000\n"
+	 "  heaptide check --max-growth 1MiB --junit heap.xml -- ./soak",
+	 ht_cmd_check},
+	{"verdict", "TARGET", 1, 1,
+	 T(JSON) | T(FAIL_ON) | T(CONFIDENCE) | LIMITS | WINDOW | DRAWN,
 	 "leak, pool growth, ... from the history, with the evidence",
 	 "Judges the history of a target: LEAK, POOL_GROWTH, TOP_PINNED, "
 	 "FRAGMENTATION, ARENA_PROLIFERATION, CACHE_WARMUP, PERIODIC, "

@@ -14,7 +14,7 @@
 struct ht_cli {
 	struct ht_options opt;
 	struct ht_term term;
-	int exit_status; /* `record -- COMMAND`: the command's own; else 0 */
+	int exit_status; /* of a command that was run (record, check); else 0 */
 };
 
 struct ht_command {
@@ -43,6 +43,7 @@ int ht_cli_main(int argc, char **argv);
 	enum ht_code ht_cmd_##name(struct ht_cli *cli, struct ht_err *err)
 HT_COMMAND(explain);
 HT_COMMAND(record);
+HT_COMMAND(check);
 HT_COMMAND(trend);
 HT_COMMAND(verdict);
 HT_COMMAND(bins);

@@ -29,7 +29,8 @@ static _Noreturn void become(char *const *argv, int tell)
 	_exit(127);
 }
 
-enum ht_code ht_launch(char *const *argv, pid_t *ret, struct ht_err *err)
+enum ht_code ht_launch(char *const *argv, pid_t *ret, int *ret_status,
+		       struct ht_err *err)
 {
 	HT_AUTO_FD int hear = -1;
 	HT_AUTO_FD int tell = -1;
@@ -52,6 +53,7 @@ enum ht_code ht_launch(char *const *argv, pid_t *ret, struct ht_err *err)
 	} while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)sizeof(number)) {
 		waitpid(pid, NULL, 0);
+		*ret_status = number == ENOENT ? 127 : 126;
 		return ht_fail_sys(err, HT_SYS, number, "run %s", argv[0]);
 	}
 	*ret = pid;

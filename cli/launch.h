@@ -9,8 +9,9 @@
 
 /* Starts argv[0] (looked up in PATH) with our descriptors and default signals;
  * where Yama restricts tracing, our agents may still trace it. Returns when the
- * command has been executed: HT_SYS when it could not be. */
-enum ht_code ht_launch(char *const *argv, pid_t *ret,
+ * command has been executed: HT_SYS when it could not be, and *ret_status is
+ * what a shell ends with then: 127 when there is no such command, else 126. */
+enum ht_code ht_launch(char *const *argv, pid_t *ret, int *ret_status,
 		       struct ht_err *err) HT_MUST_CHECK;
 
 /* Waits for the child; its exit status, or 128 + the signal that ended it. */

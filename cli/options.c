@@ -3,6 +3,7 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #include "common/size.h"
 #include "schema/records.h"
 
-enum { FLAG, TEXT, SPAN, TIME, COUNT, SIZE, MODE };
+enum { FLAG, TEXT, SPAN, TIME, COUNT, SIZE, SHARE, MODE };
 
 const struct ht_option_info ht_option_infos[HT_OPT_COUNT] = {
 #define HT_OPTION(id, name, key, arg, type, member, help)                      \
@@ -40,6 +41,14 @@ static int parse_count(const char *text, uint64_t *ret)
 	errno = 0;
 	*ret = strtoull(text, &end, 0);
 	return errno || end == text || *end || *text == '-' ? -1 : 0;
+}
+
+static int parse_share(const char *text, double *ret)
+{
+	char *end;
+
+	*ret = strtod(text, &end);
+	return end == text || *end || !(*ret >= 0 && *ret <= 1) ? -1 : 0;
 }
 
 /* The names that can be asked for: a core file is not a mode one chooses. */
@@ -74,6 +83,8 @@ static int set_value(const struct ht_option_info *info, const char *arg,
 		return parse_count(arg, at);
 	case SIZE:
 		return ht_size_parse(arg, at);
+	case SHARE:
+		return parse_share(arg, at);
 	default:
 		return parse_mode(arg, at);
 	}
@@ -155,7 +166,12 @@ void ht_options_parse(const struct ht_command *command, int argc, char **argv,
 							 .arg = info->arg,
 							 .doc = info->help};
 	}
-	*ret = (struct ht_options){
-		.args = none, .arena = HT_UNKNOWN, .mode = HT_UNKNOWN};
+	*ret = (struct ht_options){.args = none,
+				   .arena = HT_UNKNOWN,
+				   .mode = HT_UNKNOWN,
+				   .max_growth = HT_UNKNOWN,
+				   .max_in_use = HT_UNKNOWN,
+				   .max_retained = HT_UNKNOWN,
+				   .confidence = NAN};
 	argp_parse(&argp, argc, argv, 0, NULL, &p);
 }

@@ -17,17 +17,19 @@ enum ht_option_id {
 /* Sets of options, for struct ht_command.takes. */
 #define HT_TAKES(id) (UINT64_C(1) << HT_OPT_##id)
 
-/* What was typed. Text is borrowed from argv; times not given are 0, counts
- * and mode HT_UNKNOWN. */
+/* What was typed. Text is borrowed from argv; times not given are 0, counts,
+ * sizes and mode HT_UNKNOWN. */
 struct ht_options {
 	bool json, csv, bytes, ascii, no_debug_info, pss, dump_layout, yes;
 	const char *db, *metric, *core, *exe, *output, *name, *format, *socket,
-		*test, *sort;
+		*test, *sort, *fail_on, *junit, *sarif;
 	int64_t at_ns, since_ns, until_ns;
 	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns;
 	uint64_t arena, mode;
-	uint64_t max_memory; /* bytes; 0: not given */
-	char **args;	     /* NULL-terminated, borrowed */
+	uint64_t max_memory;			       /* bytes; 0: not given */
+	uint64_t max_growth, max_in_use, max_retained; /* bytes */
+	double confidence;			       /* NaN: not given */
+	char **args; /* NULL-terminated, borrowed */
 	int args_n;
 	bool quoted; /* the arguments came after "--" */
 };

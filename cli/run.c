@@ -72,7 +72,7 @@ static int finish(struct ht_cli *cli, enum ht_code code, struct ht_err *err)
 	err->code = (uint16_t)code;
 	hint = ht_err_hint(err);
 	ht_tell(&cli->term, *hint ? "%s (%s)" : "%s%s", err->msg, hint);
-	return ht_code_exit_status(code);
+	return cli->exit_status ?: ht_code_exit_status(code);
 }
 
 static const char *const asks_help[] = {"help", "--help",  "-h",

@@ -5,7 +5,7 @@ _heaptide() {
 	local cur=${COMP_WORDS[COMP_CWORD]} options=--help
 	local prev=${COMP_WORDS[COMP_CWORD-1]}
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'explain record verdict trend bins arenas map classes threads diff leaks ls top trim report export alerts silence silences unsilence status watch unwatch sample doctor completion help --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'explain record check verdict trend bins arenas map classes threads diff leaks ls top trim report export alerts silence silences unsilence status watch unwatch sample doctor completion help --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -30,11 +30,19 @@ _heaptide() {
 	--format | -f) return ;;
 	--socket) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--test) return ;;
+	--fail-on) return ;;
+	--confidence) return ;;
+	--max-growth) return ;;
+	--max-in-use) return ;;
+	--max-retained) return ;;
+	--junit) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+	--sarif) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	esac
 	case ${COMP_WORDS[1]} in
 	explain) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --pss --exe' ;;
 	record) options='--help --bytes --mode --max-pause --timeout --no-debug-info --interval --duration --output --name' ;;
-	verdict) options='--help --json --bytes --ascii --db --since --until' ;;
+	check) options='--help --json --bytes --mode --max-pause --timeout --no-debug-info --interval --duration --output --fail-on --confidence --max-growth --max-in-use --max-retained --junit --sarif' ;;
+	verdict) options='--help --json --bytes --ascii --db --since --until --fail-on --confidence --max-growth --max-in-use --max-retained' ;;
 	trend) options='--help --json --csv --bytes --ascii --db --since --until --metric' ;;
 	bins) options='--help --json --csv --bytes --ascii --db --at --arena --mode --max-pause --timeout --no-debug-info' ;;
 	arenas) options='--help --json --csv --bytes --ascii --db --at --arena --mode --max-pause --timeout --no-debug-info' ;;

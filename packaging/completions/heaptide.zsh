@@ -6,6 +6,7 @@ _heaptide() {
 	commands=(
 		explain:'where the memory of a process is, why it stays, what to do'
 		record:'sample a process, or a command from its start, into a database'
+		check:'run a command and fail when it leaks, grows or needs too much'
 		verdict:'leak, pool growth, ... from the history, with the evidence'
 		trend:'metrics over time as a plot, JSON or CSV'
 		bins:'free chunks by bin'
@@ -62,6 +63,25 @@ _heaptide() {
 			'--output=[the file to write]:FILE:_files' \
 			'--name=[name to record the process under (default\: its command name)]:NAME:' \
 			'*:target:_pids' ;;
+	check)
+		_arguments \
+			'--json[print JSON]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'--interval=[time between samples (default\: 1s)]:TIME:' \
+			'--duration=[end after TIME (default\: when the process ends or Ctrl-C)]:TIME:' \
+			'--output=[the file to write]:FILE:_files' \
+			'--fail-on=[end with status 19 when this is the verdict]:VERDICT,...:' \
+			'--confidence=[that a verdict needs for --fail-on, 0 to 1 (default\: 0.5; what is judged after seconds never has more than 0.6)]:SHARE:' \
+			'--max-growth=[of memory in use, after the first quarter of the run]:SIZE:' \
+			'--max-in-use=[of memory in use at any sample]:SIZE:' \
+			'--max-retained=[of freed memory that malloc keeps, at any sample]:SIZE:' \
+			'--junit=[write the outcome as a JUnit file]:FILE:_files' \
+			'--sarif=[write what was missed as a SARIF file]:FILE:_files' \
+			'*:target:_pids' ;;
 	verdict)
 		_arguments \
 			'--json[print JSON]' \
@@ -70,6 +90,11 @@ _heaptide() {
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
 			'--until=[up to TIME (default\: now)]:TIME:' \
+			'--fail-on=[end with status 19 when this is the verdict]:VERDICT,...:' \
+			'--confidence=[that a verdict needs for --fail-on, 0 to 1 (default\: 0.5; what is judged after seconds never has more than 0.6)]:SHARE:' \
+			'--max-growth=[of memory in use, after the first quarter of the run]:SIZE:' \
+			'--max-in-use=[of memory in use at any sample]:SIZE:' \
+			'--max-retained=[of freed memory that malloc keeps, at any sample]:SIZE:' \
 			'*:target:_pids' ;;
 	trend)
 		_arguments \

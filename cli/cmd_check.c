@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `heaptide check`: runs a command, records it, and fails where its history
+ * shows what it must not. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/gate_files.h"
+#include "cli/json.h"
+#include "cli/launch.h"
+#include "cli/recording.h"
+#include "common/clock.h"
+
+#define INTERVAL_NS (200 * HT_NS_PER_MS) /* tests are short */
+
+/* The record of a check that named no file. */
+struct scratch {
+	char folder[256]; /* "": none */
+	char file[300];
+};
+
+static void scratch_fini(struct scratch *s)
+{
+	static const char *const parts[] = {"", "-wal", "-shm", "-journal"};
+	char path[320];
+
+	if (!*s->folder)
+		return;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
+		snprintf(path, sizeof(path), "%s%s", s->file, parts[i]);
+		unlink(path);
+	}
+	rmdir(s->folder);
+}
+#define AUTO_SCRATCH HT_CLEANUP(scratch_fini)
+
+static enum ht_code scratch_init(struct scratch *s, struct ht_err *err)
+{
+	const char *tmp = secure_getenv("TMPDIR") ?: "/tmp";
+	int n = snprintf(s->folder, sizeof(s->folder), "%s/heaptide-XXXXXX",
+			 tmp);
+
+	if (n < 0 || (size_t)n >= sizeof(s->folder) || !mkdtemp(s->folder)) {
+		s->folder[0] = '\0';
+		return ht_fail_sys(err, HT_SYS, errno,
+				   "make a folder for the record in %s", tmp);
+	}
+	snprintf(s->file, sizeof(s->file), "%s/record.db", s->folder);
+	return HT_OK;
+}
+
+/* --- one check ----------------------------------------------------------- */
+
+struct check {
+	struct ht_cli *cli;
+	struct ht_gate gate;
+	struct ht_judged judged;
+	struct ht_checked is;
+};
+
+static void check_fini(struct check *c)
+{
+	ht_judged_fini(&c->judged);
+}
+#define AUTO_CHECK HT_CLEANUP(check_fini)
+
+static enum ht_code judge(struct check *c, pid_t pid, struct ht_err *err)
+{
+	char word[16];
+	enum ht_code code;
+
+	snprintf(word, sizeof(word), "%d", pid);
+	c->cli->opt.db = c->cli->opt.output;
+	code = ht_judge(c->cli, word, &c->judged, err);
+	if (code != HT_OK)
+		return code;
+	ht_gate_judge(&c->gate, &c->judged);
+	c->is.verdict = &c->judged.verdict;
+	return HT_OK;
+}
+
+/* The time was up: what was checked is told to end, as a build expects. */
+static void end_command(pid_t pid)
+{
+	if (pid <= 0 || waitpid(pid, NULL, WNOHANG) != 0)
+		return;
+	kill(pid, SIGTERM);
+	ht_launch_wait(pid);
+}
+
+/* The command's end is known in both cases; without a sample nothing else is.
+ */
+static enum ht_code run(struct check *c, struct ht_err *err)
+{
+	int64_t start = ht_mono_ns();
+	struct ht_recorded recorded = {0};
+	enum ht_code code = ht_recording(c->cli, &recorded, err);
+	pid_t pid = recorded.pid;
+
+	end_command(pid);
+	c->is.seconds = (double)(ht_mono_ns() - start) / 1e9;
+	c->is.pid = pid > 0 ? (uint64_t)pid : HT_UNKNOWN;
+	c->is.status = c->cli->exit_status;
+	if (code == HT_OK) {
+		ht_tell(&c->cli->term, "%s", recorded.text);
+		return judge(c, pid, err);
+	}
+	if (code != HT_NODATA)
+		return code;
+	ht_gate_unknown(&c->gate, err->msg);
+	return HT_OK;
+}
+
+static enum ht_code write_files(const struct check *c, struct ht_err *err)
+{
+	const struct ht_options *o = &c->cli->opt;
+	enum ht_code code = HT_OK;
+
+	if (o->junit)
+		code = ht_check_junit(&c->is, o->junit, err);
+	if (code == HT_OK && o->sarif)
+		code = ht_check_sarif(&c->is, o->sarif, err);
+	if (code == HT_OK && o->json)
+		code = ht_json_print(ht_check_json(&c->is), err);
+	return code;
+}
+
+/* On stderr: stdout is the command's. */
+static void tell(const struct check *c)
+{
+	for (size_t i = 0; i < c->gate.outcomes; i++) {
+		const struct ht_outcome *o = &c->gate.outcome[i];
+
+		ht_tell(&c->cli->term, "%s %s: %s", o->name,
+			ht_outcome_names[o->state], o->text);
+	}
+}
+
+enum ht_code ht_cmd_check(struct ht_cli *cli, struct ht_err *err)
+{
+	AUTO_SCRATCH struct scratch scratch = {0};
+	AUTO_CHECK struct check c = {
+		.cli = cli,
+		.is = {.command = cli->opt.args[0], .gate = &c.gate}};
+	enum ht_code code = ht_gate_init(&cli->opt, &c.gate, err);
+
+	ht_judged_init(&c.judged);
+	if (code == HT_OK && !cli->opt.quoted)
+		code = ht_fail(err, HT_USAGE,
+			       "expected -- and the command to check");
+	ht_gate_default(&c.gate);
+	if (code == HT_OK && !cli->opt.output) {
+		code = scratch_init(&scratch, err);
+		cli->opt.output = scratch.file;
+	}
+	if (!cli->opt.interval_ns)
+		cli->opt.interval_ns = INTERVAL_NS;
+	if (code == HT_OK)
+		code = run(&c, err);
+	if (code != HT_OK)
+		return code;
+	tell(&c);
+	code = write_files(&c, err);
+	if (code == HT_OK)
+		code = ht_gate_result(&c.gate, err);
+	if (code != HT_OK)
+		cli->exit_status = 0; /* ours counts */
+	return code;
+}

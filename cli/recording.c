@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Samples are due at start + k * interval, so the rate does not drift; one that
+ * comes late skips what it missed. A failed sample is an event in the record,
+ * not its end.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+
+#include "cli/launch.h"
+#include "cli/recording.h"
+#include "cli/table.h"
+#include "cli/target.h"
+#include "common/clock.h"
+#include "common/system.h"
+
+/* A command just executed has no libc yet: ask a new agent until it has. */
+#define SETTLE_NS	(5 * HT_NS_PER_S)
+#define FIRST_SAMPLE_NS (100 * HT_NS_PER_MS)
+
+enum end { GOES_ON, ENDED, TIME_IS_UP, STOPPED };
+
+struct record {
+	struct ht_cli *cli;
+	struct ht_store *store;
+	struct ht_client client;
+	struct ht_request request;
+	struct ht_snapshot snapshot;
+	char agent[4096], word[16];
+	pid_t pid;
+	bool launched; /* the process is our child */
+	int process_fd, signal_fd;
+	int64_t start_ns, interval_ns, end_ns; /* monotonic; end 0: none */
+	int64_t process_id;		       /* in the store, 0: not yet */
+	uint64_t samples, failures;
+	bool has_heap;
+	struct ht_err last; /* of the failures */
+};
+
+static void record_fini(struct record *r)
+{
+	ht_client_stop(&r->client);
+	ht_snapshot_fini(&r->snapshot);
+	if (r->store)
+		ht_store_close(r->store);
+	ht_cleanup_fd(&r->process_fd);
+	ht_cleanup_fd(&r->signal_fd);
+}
+#define AUTO_RECORD HT_CLEANUP(record_fini)
+
+static enum ht_code store_sample(struct record *r, struct ht_err *err)
+{
+	struct ht_store_process process;
+	int64_t sample;
+	enum ht_code code = ht_store_begin(r->store, err);
+
+	if (code == HT_OK)
+		code = ht_store_add(r->store, r->cli->opt.name ?: "",
+				    &r->snapshot, &sample, err);
+	if (code == HT_OK)
+		code = ht_store_commit(r->store, err);
+	if (code != HT_OK || r->process_id)
+		return code;
+	code = ht_store_find(r->store, r->word, &process, err);
+	if (code == HT_OK)
+		r->process_id = process.id;
+	return code;
+}
+
+static enum ht_code store_event(struct record *r, const char *kind,
+				const char *text, struct ht_err *err)
+{
+	enum ht_code code;
+
+	if (!r->process_id)
+		return HT_OK;
+	code = ht_store_begin(r->store, err);
+	if (code == HT_OK)
+		code = ht_store_event(r->store, r->process_id, ht_wall_ns(),
+				      kind, text, err);
+	if (code == HT_OK)
+		code = ht_store_commit(r->store, err);
+	return code;
+}
+
+static enum ht_code measure(struct record *r, struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	if (r->client.agent_pid <= 0)
+		code = ht_client_start(r->agent, r->pid, NULL, NULL, &r->client,
+				       err);
+	if (code == HT_OK)
+		code = ht_client_sample(&r->client, &r->request, &r->snapshot,
+					NULL, NULL, err);
+	return code;
+}
+
+/* Could this failure pass? Otherwise the first one ends the record. A heap that
+ * is just being made may look like none. */
+static bool may_pass(const struct record *r, enum ht_code code)
+{
+	bool settling = ht_mono_ns() - r->start_ns < SETTLE_NS;
+
+	return r->launched || r->samples || code == HT_BUSY ||
+	       code == HT_TIMEOUT || code == HT_FAULT ||
+	       (code == HT_UNSUPPORTED && settling);
+}
+
+static bool has_ended(const struct record *r)
+{
+	struct pollfd fd = {.fd = r->process_fd, .events = POLLIN};
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+/* One sample. HT_GONE: the process ended. Other codes: the record cannot go
+ * on. */
+static enum ht_code take(struct record *r, struct ht_err *err)
+{
+	int64_t age = ht_mono_ns() - r->start_ns;
+	enum ht_code code = measure(r, err);
+
+	if (code == HT_OK) {
+		r->has_heap |= r->snapshot.arenas.n > 0;
+		if (!r->has_heap && age < SETTLE_NS)
+			ht_client_stop(&r->client);
+		r->samples++;
+		return store_sample(r, err);
+	}
+	ht_client_stop(&r->client);
+	/* Gone, and yet there: it executed another program. */
+	if (code == HT_GONE ? has_ended(r) : !may_pass(r, code))
+		return code;
+	r->failures++;
+	r->last = *err;
+	return store_event(r, "failed", err->msg, err);
+}
+
+static void show(struct record *r)
+{
+	const struct ht_snapshot *s = &r->snapshot;
+	char rss[HT_NUMBER_TEXT], used[HT_NUMBER_TEXT], kept[HT_NUMBER_TEXT];
+	char age[32];
+
+	ht_duration_text(ht_mono_ns() - r->start_ns, age, sizeof(age));
+	ht_progress(&r->cli->term,
+		    "recording %d: %" PRIu64 " samples, %s; RSS %s, in use %s, "
+		    "retained %s; Ctrl-C ends",
+		    r->pid, r->samples, age,
+		    ht_bytes_text(s->process.rss, r->cli->opt.bytes, rss),
+		    ht_bytes_text(s->totals.in_use, r->cli->opt.bytes, used),
+		    ht_bytes_text(s->totals.retained, r->cli->opt.bytes, kept));
+}
+
+/* The next multiple of the interval that is still to come. */
+static int64_t next_due(const struct record *r)
+{
+	int64_t passed = ht_mono_ns() - r->start_ns;
+
+	return r->start_ns + (passed / r->interval_ns + 1) * r->interval_ns;
+}
+
+static enum end wait_until(struct record *r, int64_t due_ns)
+{
+	struct pollfd fds[] = {{.fd = r->signal_fd, .events = POLLIN},
+			       {.fd = r->process_fd, .events = POLLIN}};
+
+	for (;;) {
+		int64_t now = ht_mono_ns();
+		int64_t wake = due_ns;
+		struct timespec left;
+
+		if (r->end_ns && now >= r->end_ns)
+			return TIME_IS_UP;
+		if (now >= due_ns)
+			return GOES_ON;
+		if (r->end_ns && r->end_ns < wake)
+			wake = r->end_ns;
+		left.tv_sec = (wake - now) / HT_NS_PER_S;
+		left.tv_nsec = (wake - now) % HT_NS_PER_S;
+		if (ppoll(fds, 2, &left, NULL) <= 0)
+			continue;
+		return fds[0].revents ? STOPPED : ENDED;
+	}
+}
+
+/* Did a signal ask us to end while a sample was taken? It may have ended the
+ * agent too: Ctrl-C goes to both. */
+static bool was_stopped(const struct record *r)
+{
+	struct pollfd fd = {.fd = r->signal_fd, .events = POLLIN};
+
+	return poll(&fd, 1, 0) > 0;
+}
+
+static enum ht_code loop(struct record *r, enum end *ret, struct ht_err *err)
+{
+	int64_t due = r->start_ns + (r->launched ? FIRST_SAMPLE_NS : 0);
+
+	*ret = GOES_ON;
+	for (;;) {
+		enum ht_code code;
+
+		*ret = wait_until(r, due);
+		if (*ret != GOES_ON)
+			return HT_OK;
+		code = take(r, err);
+		if (code != HT_OK && was_stopped(r))
+			*ret = STOPPED;
+		else if (code == HT_GONE && may_pass(r, code))
+			*ret = ENDED;
+		if (*ret != GOES_ON)
+			return HT_OK;
+		if (code != HT_OK)
+			return code;
+		show(r);
+		due = next_due(r);
+	}
+}
+
+static enum ht_code watch_signals(struct record *r, struct ht_err *err)
+{
+	sigset_t ending;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGHUP);
+	sigprocmask(SIG_BLOCK, &ending, NULL);
+	r->signal_fd = signalfd(-1, &ending, SFD_CLOEXEC);
+	if (r->signal_fd < 0)
+		return ht_fail_sys(err, HT_SYS, errno, "watch for signals");
+	return HT_OK;
+}
+
+static enum ht_code find_process(struct record *r, struct ht_err *err)
+{
+	const struct ht_options *o = &r->cli->opt;
+	enum ht_code code;
+
+	r->launched = o->quoted;
+	if (r->launched)
+		code = ht_launch(o->args, &r->pid, &r->cli->exit_status, err);
+	else
+		code = ht_target_pid(o->args[0], &r->pid, err);
+	if (code != HT_OK)
+		return code;
+	snprintf(r->word, sizeof(r->word), "%d", r->pid);
+	r->process_fd = ht_pidfd_open(r->pid);
+	if (r->process_fd < 0)
+		return ht_fail_sys(err, errno == ESRCH ? HT_GONE : HT_SYS,
+				   errno, "record pid %d", r->pid);
+	return HT_OK;
+}
+
+static enum ht_code open_record(struct record *r, struct ht_err *err)
+{
+	const struct ht_options *o = &r->cli->opt;
+	enum ht_code code;
+
+	code = ht_client_find_agent(r->agent, sizeof(r->agent), err);
+	if (code == HT_OK)
+		code = ht_store_open(o->output, HT_STORE_WRITE, &r->store, err);
+	if (code == HT_OK)
+		code = watch_signals(r, err);
+	if (code == HT_OK)
+		code = find_process(r, err);
+	r->request = ht_target_request(o, HT_WANT_ALL & ~HT_WANT_PSS);
+	r->interval_ns = o->interval_ns ? o->interval_ns : HT_NS_PER_S;
+	r->start_ns = ht_mono_ns();
+	r->end_ns = o->duration_ns ? r->start_ns + o->duration_ns : 0;
+	return code;
+}
+
+/* A command of ours that outlives the record: told to end as we were, left
+ * alone when only the time was up. Its exit status becomes ours. */
+static void end_child(struct record *r, enum end end)
+{
+	if (!r->launched || end == TIME_IS_UP)
+		return;
+	if (end == STOPPED) {
+		struct signalfd_siginfo got;
+
+		if (read(r->signal_fd, &got, sizeof(got)) == sizeof(got))
+			kill(r->pid, (int)got.ssi_signo);
+	}
+	r->cli->exit_status = ht_launch_wait(r->pid);
+}
+
+static enum ht_code conclude(struct record *r, enum end end,
+			     struct ht_recorded *ret, struct ht_err *err)
+{
+	static const char *const why[] = {[ENDED] = "the process ended",
+					  [TIME_IS_UP] = "the time is up",
+					  [STOPPED] = "stopped by a signal"};
+	char age[32], failed[320] = "";
+	enum ht_code code = HT_OK;
+
+	if (end == ENDED)
+		code = store_event(r, "ended", "the process ended", err);
+	end_child(r, end);
+	if (code != HT_OK)
+		return code;
+	if (!r->samples)
+		return ht_fail(err, HT_NODATA, "no sample of pid %d: %s",
+			       r->pid, *r->last.msg ? r->last.msg : why[end]);
+	if (r->failures)
+		snprintf(failed, sizeof(failed),
+			 "; %" PRIu64 " failed, the last one: %s", r->failures,
+			 r->last.msg);
+	ht_duration_text(ht_mono_ns() - r->start_ns, age, sizeof(age));
+	snprintf(ret->text, sizeof(ret->text),
+		 "%s; %" PRIu64 " samples of %s, pid %d, in %s%s", why[end],
+		 r->samples, r->snapshot.head.comm, r->pid, age, failed);
+	return HT_OK;
+}
+
+enum ht_code ht_recording(struct ht_cli *cli, struct ht_recorded *ret,
+			  struct ht_err *err)
+{
+	AUTO_RECORD struct record r = {.cli = cli,
+				       .client = HT_CLIENT_NONE,
+				       .process_fd = -1,
+				       .signal_fd = -1};
+	enum ht_code code;
+	enum end end;
+
+	ht_snapshot_init(&r.snapshot);
+	code = open_record(&r, err);
+	if (code == HT_OK)
+		code = loop(&r, &end, err);
+	if (code == HT_OK)
+		code = conclude(&r, end, ret, err);
+	ret->pid = r.pid;
+	return code;
+}
