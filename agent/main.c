@@ -165,6 +165,8 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 	if (t->have_located)
 		return HT_OK;
 	code = open_and_locate(o, r, t, err);
+	if (code == HT_OK && r->flags & HT_WANT_GRAPH)
+		code = ht_target_open_modules(t, err);
 	if (code != HT_OK)
 		return code;
 	ht_frames_prepare();

@@ -107,6 +107,26 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide diff web\n"
 	 "  heaptide diff web 1d now",
 	 ht_cmd_diff},
+	{"owners", "PID", 0, 1, T(JSON) | T(OF_SIZE) | GRAPH,
+	 "what holds the chunks of a size: the static, the list, the table",
+	 "Tells what holds the chunks of a size, or the largest: through which "
+	 "fields most of them are reached, up to a static variable, a stack or "
+	 "a thread's own variables."
+	 "\vThe process is forked for a moment and the copy is looked at "
+	 "(mode snapshot), or give a core file. What is not sure is not "
+	 "named.\n\n"
+	 "  heaptide owners 4242 --size 224\n"
+	 "  heaptide owners --core core.4242 --exe /usr/sbin/nginx",
+	 ht_cmd_owners},
+	{"types", "PID", 0, 1, T(JSON) | GRAPH,
+	 "what the chunks in use are: classes, containers, strings, text",
+	 "Tells what the chunks in use are: C++ classes by their type "
+	 "information (also of stripped programs), objects by the static that "
+	 "they begin with, buffers of strings and vectors, nodes, text."
+	 "\vThe process is forked for a moment and the copy is looked at "
+	 "(mode snapshot), or give a core file. What is not sure is counted as "
+	 "not known.",
+	 ht_cmd_types},
 	{"leaks", "PID", 0, 1, T(JSON) | GRAPH,
 	 "chunks in use that nothing leads to, by what stands at their head",
 	 "Finds the chunks that the program can no longer reach: no word of "

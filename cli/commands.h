@@ -53,6 +53,8 @@ HT_COMMAND(classes);
 HT_COMMAND(threads);
 HT_COMMAND(diff);
 HT_COMMAND(leaks);
+HT_COMMAND(owners);
+HT_COMMAND(types);
 HT_COMMAND(ls);
 HT_COMMAND(trim);
 HT_COMMAND(report);

@@ -93,6 +93,7 @@ struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags)
 	if (o->timeout_ns)
 		r.timeout_ms = (uint64_t)(o->timeout_ns / HT_NS_PER_MS);
 	r.memory_max = o->max_memory;
+	r.size = o->size;
 	/* There is no other mode to ask in: a thread that can be used, and may
 	 * sleep nearly always, is waited for. */
 	if (flags & HT_WANT_GRAPH)

@@ -60,6 +60,10 @@ const char *const ht_holder_kind_names[] = {HT_HOLDER_KIND_NAMES(NAME_ITEM)};
 #define F_unknown(...)	     FIELD_IN(unknown, __VA_ARGS__)
 #define F_graph(...)	     FIELD_IN(graph, __VA_ARGS__)
 #define F_leak(...)	     FIELD_IN(leak, __VA_ARGS__)
+#define F_chunk_type(...)    FIELD_IN(chunk_type, __VA_ARGS__)
+#define F_owned(...)	     FIELD_IN(owned, __VA_ARGS__)
+#define F_holder(...)	     FIELD_IN(holder, __VA_ARGS__)
+#define F_link(...)	     FIELD_IN(link, __VA_ARGS__)
 
 #define FIELD_TABLE(record, FIELDS)                                            \
 	static const struct ht_field record##_fields[] = {FIELDS(F_##record)};

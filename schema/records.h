@@ -106,8 +106,8 @@
 #define HT_ENUM_ITEM_ht_cause(c, s)	   HT_CAUSE_##c,
 #define HT_ENUM_ITEM_ht_mapping_kind(c, s) HT_MAPPING_##c,
 #define HT_ENUM_ITEM_ht_why(c, s)	   HT_WHY_##c,
-#define HT_ENUM_ITEM_ht_type_kind(c, s)	   HT_TYPE_KIND_##c,
-#define HT_ENUM_ITEM_ht_holder_kind(c, s)  HT_HOLDER_KIND_##c,
+#define HT_ENUM_ITEM_ht_type_kind(c, s)	   HT_TYPE_##c,
+#define HT_ENUM_ITEM_ht_holder_kind(c, s)  HT_HOLDER_##c,
 HT_DECLARE_ENUM(ht_mode, HT_MODE_NAMES, HT_MODE_COUNT);
 HT_DECLARE_ENUM(ht_arena_kind, HT_ARENA_KIND_NAMES, HT_ARENA_KIND_COUNT);
 HT_DECLARE_ENUM(ht_bin_kind, HT_BIN_KIND_NAMES, HT_BIN_KIND_COUNT);
@@ -402,7 +402,9 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	F(U64, uncertain_chunks, 0,                                            \
 	  "reached by words alone that may be stale")                          \
 	F(U64, uncertain_bytes, 0, "their bytes: so much more may be leaked")  \
-	F(U64, unread_bytes, 0, "bytes of them that could not be read")
+	F(U64, unread_bytes, 0, "bytes of them that could not be read")        \
+	F(U64, unknown_chunks, 0, "whose type is not known")                   \
+	F(U64, unknown_bytes, 0, "their bytes")
 
 /* Leaked chunks by what stands at their head: chunks that only each other lead
  * to are one piece, a lost list for instance. */
@@ -412,6 +414,45 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	F(U64, heads, 0, "how many such pieces")                               \
 	F(U64, chunks, 0, "chunks in them, the heads included")                \
 	F(U64, bytes, 0, "bytes in them")
+
+/* Chunks in use by what they are. */
+#define HT_CHUNK_TYPE_FIELDS(F)                                                \
+	F(TEXT, name, 200,                                                     \
+	  "class, mangled on the wire; symbol, module+offset; or in words")    \
+	F(ENUM, kind, ht_type_kind_names, "what told it")                      \
+	F(TEXT, module, 128, "where its vtable or static is")                  \
+	F(U64, chunks, 0, "chunks of it")                                      \
+	F(U64, bytes, 0, "their bytes")
+
+/* Chunks of which it was asked who holds them: of one size and type. */
+#define HT_OWNED_FIELDS(F)                                                     \
+	F(U64, max_size, 0, "largest chunk size of the class; 0: mmapped")     \
+	F(TEXT, type, 200, "empty: not known")                                 \
+	F(U64, chunks, 0, "chunks in use")                                     \
+	F(U64, bytes, 0, "their bytes")
+#define HT_HOLDER_FIELDS(F)                                                    \
+	F(U64, owned, 0, "row of the list of what is owned")                   \
+	F(ENUM, kind, ht_holder_kind_names, "where the chain ends")            \
+	F(TEXT, symbol, 160, "the static; empty: it has no name")              \
+	F(TEXT, module, 128, "the file that the static is in")                 \
+	F(U64, offset, 0, "bytes in the symbol; without one, in the module")   \
+	F(U64, thread, 0, "whose stack or variables; null: of no thread")      \
+	F(TEXT, shape, 64, "how the chunks hang together")                     \
+	F(U64, via_offset, 0, "bytes into a chunk, of the link or the field")  \
+	F(U64, chunks, 0, "chunks that it holds")                              \
+	F(U64, bytes, 0, "their bytes")                                        \
+	F(F64, share, 0, "of all that were asked for")
+
+/* A step of a chain, from the chunks up to what holds them. */
+#define HT_LINK_FIELDS(F)                                                      \
+	F(U64, holder, 0, "row of the list of holders")                        \
+	F(U64, max_size, 0, "size class of the chunks of this step")           \
+	F(TEXT, type, 200, "empty: not known")                                 \
+	F(U64, chunks, 0, "how many there are")                                \
+	F(U64, offset, 0, "of the field; null: many places, an array")         \
+	F(U64, references, 0, "from them to the step before")                  \
+	F(F64, share, 0, "of the step before that they hold")                  \
+	F(TEXT, shape, 64, "how the step before hangs on them")
 
 /* Every record with its C struct: R(name, FIELDS). One per snapshot first,
  * then lists. The order is the wire's and never changes. */
@@ -431,7 +472,9 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	R(mapping, HT_MAPPING_FIELDS) R(advice, HT_ADVICE_FIELDS)       \
 	R(warning, HT_WARNING_FIELDS) R(finding, HT_FINDING_FIELDS)     \
 	R(unknown, HT_UNKNOWN_FIELDS) R(graph, HT_GRAPH_FIELDS)         \
-	R(leak, HT_LEAK_FIELDS)
+	R(leak, HT_LEAK_FIELDS) R(chunk_type, HT_CHUNK_TYPE_FIELDS)     \
+	R(owned, HT_OWNED_FIELDS) R(holder, HT_HOLDER_FIELDS)           \
+	R(link, HT_LINK_FIELDS)
 /* clang-format on */
 
 #define HT_MEMBER(type, name, arg, doc) HT_MEMBER_##type(name, arg)

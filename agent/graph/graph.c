@@ -53,9 +53,8 @@ static void meet(void *ctx, const struct ht_node *node, const uint64_t *words,
 {
 	struct ht_graph_all *g = ctx;
 
-	(void)words;
-	(void)n;
-	ht_groups_add(&g->groups, node, HT_TYPE_NONE);
+	ht_groups_add(&g->groups, node,
+		      ht_types_meet(&g->types, node, words, n));
 }
 
 /* What is left for the references when all else has its share. */
@@ -74,6 +73,10 @@ static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
 {
 	enum ht_code code = ht_groups_begin(g->nodes.count, &g->groups, err);
 
+	g->types = (struct ht_types){.modules = g->in->modules,
+				     .reader = g->in->reader,
+				     .located = g->in->located,
+				     .nodes = &g->nodes};
 	g->scan = (struct ht_refs_in){.nodes = &g->nodes,
 				      .reader = g->in->reader,
 				      .bytes_max = refs_max(g),
@@ -85,10 +88,17 @@ static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
 	if (code == HT_OK && !g->scan.window)
 		code = ht_fail(err, HT_NOMEM, "no memory for a window");
 	if (code == HT_OK)
+		code = ht_types_begin(&g->types, g->in->want & HT_WANT_TYPES,
+				      err);
+	if (code == HT_OK)
 		code = ht_refs_make(&g->scan, &g->refs, err);
+	if (code == HT_OK)
+		code = ht_names_of_types(g, err);
 	if (code == HT_OK)
 		code = ht_fields_make(&g->nodes, &g->refs, &g->groups,
 				      &g->fields, err);
+	if (code == HT_OK)
+		ht_types_settle(&g->types, &g->refs, &g->groups);
 	return code;
 }
 
@@ -233,12 +243,29 @@ static enum ht_code describe(struct ht_graph_all *g, struct ht_err *err)
 	row->unread_bytes = g->refs.unread;
 	g->unread += g->refs.unread;
 	hold_to_walk(g, row->chunks, bytes);
-	return ht_leaks_report(g, err);
+	return HT_OK;
+}
+
+static enum ht_code report(struct ht_graph_all *g, struct ht_err *err)
+{
+	enum ht_code code = describe(g, err);
+
+	if (code == HT_OK && g->in->want & HT_WANT_LEAKS)
+		code = ht_leaks_report(g, err);
+	if (code == HT_OK && g->in->want & HT_WANT_TYPES)
+		code = ht_types_report(g, err);
+	if (code == HT_OK && g->in->want & HT_WANT_OWNERS)
+		code = ht_owners_report(g, err);
+	if (code == HT_OK && g->in->want & HT_WANT_OWNERS)
+		code = ht_names_of_holders(g, err);
+	return code;
 }
 
 static void fini(struct ht_graph_all *g)
 {
+	ht_types_fini(&g->types);
 	ht_ranges_fini(&g->own);
+	ht_ranges_fini(&g->objects);
 	ht_nodes_fini(&g->nodes);
 	ht_refs_fini(&g->refs);
 	ht_groups_fini(&g->groups);
@@ -278,7 +305,7 @@ enum ht_code ht_graph_measure(const struct ht_graph_in *in,
 	if (code == HT_OK)
 		code = reach_all(g, err);
 	if (code == HT_OK)
-		code = describe(g, err);
+		code = report(g, err);
 	if (code == HT_OK)
 		warn(g);
 	fini(g);

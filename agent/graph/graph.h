@@ -21,6 +21,8 @@
 #define HT_GRAPH_MARKS_SHARE 4
 #define HT_GRAPH_MEMORY_MAX  (UINT64_C(256) << 20)
 
+struct ht_modules;
+
 struct ht_graph_in {
 	const struct ht_located *located;
 	struct ht_reader *reader;
@@ -28,6 +30,7 @@ struct ht_graph_in {
 	const struct ht_thread_state *threads;
 	size_t threads_n;
 	const struct ht_marks *marks;
+	const struct ht_modules *modules;
 	uint64_t want;	     /* enum ht_request_flag */
 	uint64_t size;	     /* owners of chunks of this size; 0: the largest */
 	uint64_t memory_max; /* bytes, the marks included */

@@ -7,8 +7,11 @@
 #include "agent/graph/graph.h"
 #include "agent/graph/groups.h"
 #include "agent/graph/reach.h"
+#include "agent/graph/types.h"
 
-#define HT_ROOTS_MAX (1u << 18)
+#define HT_ROOTS_MAX   (1u << 18)
+#define HT_OWNED_MAX   8 /* groups that are asked for */
+#define HT_HOLDERS_MAX 6 /* told of each */
 
 /* A word outside, or a register, that points into a node. */
 struct ht_root_ref {
@@ -24,6 +27,7 @@ struct ht_graph_all {
 	struct ht_nodes nodes;
 	struct ht_refs_in scan;
 	struct ht_refs refs;
+	struct ht_types types;
 	struct ht_groups groups;
 	struct ht_fields fields;
 	struct ht_anchors anchors;
@@ -33,8 +37,22 @@ struct ht_graph_all {
 	struct ht_reach reach,
 		sure; /* by any word; by none that may be stale */
 	uint64_t unread;
+	struct ht_ranges objects; /* variables of modules; for owners */
 };
 
+/* names.c: of the statics that types and holders are told by. */
+enum ht_code ht_names_of_types(struct ht_graph_all *g,
+			       struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_names_of_holders(struct ht_graph_all *g,
+				 struct ht_err *err) HT_MUST_CHECK;
+/* "" when it is not sure. */
+void ht_types_name(const struct ht_graph_all *g, uint32_t type, char *out,
+		   size_t size);
+/* type_rows.c, owners.c */
+enum ht_code ht_types_report(struct ht_graph_all *g,
+			     struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_owners_report(struct ht_graph_all *g,
+			      struct ht_err *err) HT_MUST_CHECK;
 /* leaks.c: rows of what was not reached. */
 enum ht_code ht_leaks_report(struct ht_graph_all *g,
 			     struct ht_err *err) HT_MUST_CHECK;

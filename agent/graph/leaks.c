@@ -181,8 +181,13 @@ static bool add_row(struct leaks *l, uint32_t group, const struct pile *p)
 
 	if (!row)
 		return false;
-	if (group != UINT32_MAX)
-		row->max_size = l->g->groups.v[group].max_size;
+	if (group != UINT32_MAX) {
+		const struct ht_group *heads = &l->g->groups.v[group];
+
+		row->max_size = heads->max_size;
+		ht_types_name(l->g, heads->type, row->head_type,
+			      sizeof(row->head_type));
+	}
 	row->heads = p->heads;
 	row->chunks = p->chunks;
 	row->bytes = p->bytes;

@@ -397,6 +397,7 @@ static enum ht_code measure_graph(const struct ht_look *l, struct ht_err *err)
 				       .threads = l->in.threads,
 				       .threads_n = l->in.threads_n,
 				       .marks = &l->marks,
+				       .modules = &l->session->target->modules,
 				       .want = r->flags,
 				       .size = r->size,
 				       .memory_max = graph_memory(l),

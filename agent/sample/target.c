@@ -272,6 +272,22 @@ enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
 	return code;
 }
 
+enum ht_code ht_target_open_modules(struct ht_target *t, struct ht_err *err)
+{
+	struct ht_maps own = {0};
+	struct ht_locate_in in = {.pid = t->pid,
+				  .reader = t->reader,
+				  .exe_path = t->exe_path,
+				  .exe_start = t->core.exe_start,
+				  .maps = t->pid ? &own : &t->core.maps};
+	enum ht_code code = t->pid ? ht_maps_read(t->pid, &own, err) : HT_OK;
+
+	if (code == HT_OK)
+		code = ht_modules_open(&in, &t->modules, err);
+	ht_maps_fini(&own);
+	return code;
+}
+
 static enum ht_code dump_in(struct ht_target *t, const struct ht_maps *maps,
 			    int fd, struct ht_err *err)
 {
@@ -357,6 +373,7 @@ void ht_target_close(struct ht_target *t)
 	if (t->pidfd >= 0)
 		close(t->pidfd);
 	ht_snapshot_fini(&t->notes);
+	ht_modules_close(&t->modules);
 	ht_vmflags_fini(&t->vmflags);
 	*t = HT_TARGET_NONE;
 }

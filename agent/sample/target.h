@@ -7,6 +7,7 @@
 #ifndef HT_AGENT_SAMPLE_TARGET_H
 #define HT_AGENT_SAMPLE_TARGET_H
 
+#include "agent/graph/modules.h"
 #include "agent/libc/locate.h"
 #include "agent/memory/maps.h"
 #include "agent/memory/pages.h"
@@ -36,6 +37,7 @@ struct ht_target {
 	struct ht_located located;
 	struct ht_snapshot notes; /* warnings of locate, for each snapshot */
 	bool have_located;
+	struct ht_modules modules; /* of ht_target_open_modules */
 	struct ht_vmflags vmflags; /* as of the begin of this sample */
 	/* Figures of earlier samples: how fast this heap is read, how many
 	 * running threads stop at once within their share of a pause. */
@@ -63,6 +65,9 @@ enum ht_code ht_target_open_core(const char *core, const char *exe,
 enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
 			      const char *role_exe,
 			      struct ht_err *err) HT_MUST_CHECK;
+/* Holds the program and its libraries open, for names: before the sandbox. */
+enum ht_code ht_target_open_modules(struct ht_target *t,
+				    struct ht_err *err) HT_MUST_CHECK;
 /* doctor PID --dump-layout: ht_locate_dump() of an open target to fd. */
 enum ht_code ht_target_dump(struct ht_target *t, int fd,
 			    struct ht_err *err) HT_MUST_CHECK;

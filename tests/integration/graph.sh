@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Limit: 240 s
+# Limit: 300 s
 # What chunks in use are to each other, of processes and core files: the totals are
 # the walk's, to the byte; leaks are those that were planted; a bound holds.
 # shellcheck disable=SC2016 # eval expands what is quoted here
@@ -56,4 +56,126 @@ ask leaks --core "core.$pid" --exe "$HT_BUILD/targets/planted"
 same "of a core file the same is leaked" "$(get .leaked_chunks)" "$chunks"
 same "to the byte" "$(get .leaked_bytes)" "$bytes"
 stop_started
+
+# What holds a structure, from its chunks (of 320 bytes) up: share
+# of the first holder, its kind, its symbol, the shape.
+owner() {
+	jq -r '.classes[0] | .holders[0] | "\(.share * 100 | round) \(.kind) \(.symbol) \(.shape)"' answer
+}
+holds() { # STRUCTURE SIZE WANTED [STALE]
+	target structures "$1" ${4:+"$4"}
+	ask owners "$pid" --size "$2"
+	is "$1${4:+, amid stale words}: $3" "$(owner)" "$3"
+	stop_started
+}
+holds list 320 "100 static the_list list"
+holds list 320 "100 static the_list list" stale
+holds dlist 320 "100 static the_dlist doubly linked list"
+holds dlist 320 "100 static the_dlist doubly linked list" stale
+holds ring 320 "100 static the_ring list"
+holds tree 320 "100 static the_tree tree with parent pointers"
+holds tree 320 "100 static the_tree tree with parent pointers" stale
+holds hash 320 "100 static the_buckets hash table of lists"
+holds hash 320 "100 static the_buckets hash table of lists" stale
+holds table 320 "100 static the_table array of pointers"
+holds intrusive 320 "100 static the_links intrusive list"
+holds struct 320 "100 static the_server list"
+holds payload 320 "100 static the_objects field"
+holds own 320 "100 tls null list"
+holds lost 320 "100 unknown null reachable from nowhere"
+
+# Where no symbol is left the module and the place in it are told, no name.
+strip -o stripped "$HT_BUILD/targets/structures"
+start ./stripped list
+poll 20 eval '"$heaptide" explain "$started" >/dev/null 2>&1'
+ask owners "$started" --size 320
+is "stripped: no name, but the module" "$(get '.classes[0].holders[0] | "\(.symbol) \(.module) \(.shape)"')" \
+	"null stripped list"
+stop_started
+
+# What chunks are, in C++; the same of a stripped program, and no class of one that
+# was built without type information.
+cat >types.cc <<'C'
+#include <cstdio>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+#include <unistd.h>
+struct Base { virtual ~Base() {} long a = 1; };
+struct Second { virtual void f() {} long b = 2; };
+struct Session : Base { char text[180] = "x"; };
+namespace app {
+template <class T, int N> struct Box : Base { T v[N] = {}; };
+struct Both : Base, Second { long c[30]; };
+}
+std::map<int, long> by_id;
+std::vector<Session *> sessions;
+std::vector<std::string> words;
+std::list<long> recent;
+std::vector<std::unique_ptr<Base>> held;
+int main()
+{
+	for (int i = 0; i < 1000; i++) {
+		by_id[i * 7919 % 100003] = i;
+		sessions.push_back(new Session);
+		words.push_back("a text that is too long to be kept in the object " + std::to_string(i));
+		recent.push_back(i);
+		held.push_back(std::make_unique<app::Box<long, 40>>());
+		held.push_back(std::make_unique<app::Both>());
+	}
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+C
+g++ -O1 -w -o classes types.cc && strip -o classes_stripped classes
+g++ -O1 -w -fno-rtti -o no_rtti types.cc && strip -o no_rtti_stripped no_rtti
+types_of() { # PROGRAM
+	start "./$1" >said
+	ready 20 grep -q ready said
+	ask types "$started"
+	stop_started
+}
+chunks() { get "[.types[] | select(.name == \"$1\") | .chunks] | add // 0"; }
+for program in classes classes_stripped; do
+	types_of $program
+	same "$program: a class" "$(chunks Session)" 1000
+	same "$program: a template in a namespace" "$(chunks 'app::Box<long, 40>')" 1000
+	same "$program: a class of two bases" "$(chunks app::Both)" 1000
+	between "$program: buffers of strings" "$(chunks 'std::string buffer')" 1000 1001
+	between "$program: nodes of a tree" "$(chunks 'tree node (parent pointers)')" 1000 1001
+	between "$program: nodes of a list" "$(chunks 'doubly linked list node')" 999 1001
+	same "$program: types and what is not known add up" \
+		"$(get '[.types[].bytes, .unknown_bytes] | add')" "$(get .bytes)"
+done
+types_of no_rtti
+same "without type information: a vtable by its symbol" "$(chunks 'vtable for Session')" 1000
+types_of no_rtti_stripped
+same "without it and stripped: no class is named" "$(get '[.types[] | select(.kind == "class")] | length')" 0
+same "and nothing is called Session" "$(get '[.types[] | select(.name | test("Session"))] | length')" 0
+start ./classes
+poll 20 eval '"$heaptide" explain "$started" >/dev/null 2>&1'
+ask owners "$started"
+ok "a class is told with what holds it" eval 'get ".classes[] | select(.type == \"Session\") | .holders[0].symbol" |
+	grep -qx sessions'
+stop_started
+
+# Sums of real programs, by their core files: every chunk and byte that the walk
+# counts, and no other.
+real() { # NAME COMMAND...
+	start "${@:2}"
+	poll 20 eval '[ "$(awk "/VmData/ {print \$2}" /proc/$started/status)" -gt 1000 ]'
+	sleep 1 # it reads its files; nothing tells when it has
+	gcore -o real "$started" >gcore.log 2>&1
+	ask leaks --core "real.$started"
+	same "$1: nothing is left out" "$(get '[.warnings[] | select(test("not settled"))] | length')" 0
+	between "$1: hardly anything is leaked (KiB)" "$(get '.leaked_bytes / 1024 | floor')" 0 200
+	stop_started
+}
+real python3 python3 -c 'import json,time; x=[json.dumps({i:str(i)}) for i in range(20000)]; time.sleep(600)'
+mkfifo in
+real sqlite3 sh -c 'exec 0<>in; exec sqlite3 :memory:'
 plan

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names: what symbol tables call the objects that rows speak of. Asked for
+ * once, for all of them: a table is read from its begin to its end. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/graph/graph_int.h"
+
+static bool is_wanted(const struct ht_type_info *t)
+{
+	return t->kind == HT_TYPE_STATIC && ht_type_is_sure(t);
+}
+
+static const struct ht_name *find(const struct ht_name *names, size_t n,
+				  uint64_t address)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (names[mid].address < address)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low < n && names[low].address == address ? &names[low] : NULL;
+}
+
+static const char *module_name(const struct ht_graph_all *g, uint32_t module)
+{
+	return module < g->in->modules->n ? g->in->modules->v[module].name : "";
+}
+
+static void name_type(const struct ht_graph_all *g, struct ht_type_info *t,
+		      const struct ht_name *name)
+{
+	if (!name->symbol[0])
+		snprintf(t->name, sizeof(t->name), "%s+0x%" PRIx64,
+			 module_name(g, name->module), name->offset);
+	else if (name->within == 0 || strncmp(name->symbol, "_ZTV", 4) == 0)
+		snprintf(t->name, sizeof(t->name), "%s", name->symbol);
+	else
+		snprintf(t->name, sizeof(t->name), "%s+%" PRIu64, name->symbol,
+			 name->within);
+}
+
+enum ht_code ht_names_of_types(struct ht_graph_all *g, struct ht_err *err)
+{
+	struct ht_name *names = calloc(g->types.n, sizeof(*names));
+	size_t n = 0;
+
+	if (!names)
+		return ht_fail(err, HT_NOMEM, "no memory for names");
+	for (size_t i = 1; i < g->types.n; i++)
+		if (is_wanted(&g->types.v[i]))
+			names[n++].address = g->types.v[i].address;
+	ht_modules_name(g->in->modules, names, n);
+	for (size_t i = 1; i < g->types.n; i++) {
+		struct ht_type_info *t = &g->types.v[i];
+		const struct ht_name *name =
+			is_wanted(t) ? find(names, n, t->address) : NULL;
+
+		if (name)
+			name_type(g, t, name);
+	}
+	free(names);
+	return HT_OK;
+}
+
+enum ht_code ht_names_of_holders(struct ht_graph_all *g, struct ht_err *err)
+{
+	struct ht_snapshot *s = g->out;
+	struct ht_name *names = calloc(s->holders.n + 1, sizeof(*names));
+	size_t n = 0;
+
+	if (!names)
+		return ht_fail(err, HT_NOMEM, "no memory for names");
+	for (size_t i = 0; i < s->holders.n; i++)
+		if (s->holders.v[i].kind == HT_HOLDER_STATIC)
+			names[n++].address = s->holders.v[i].offset;
+	ht_modules_name(g->in->modules, names, n);
+	for (size_t i = 0; i < s->holders.n; i++) {
+		struct ht_holder *h = &s->holders.v[i];
+		const struct ht_name *name = h->kind == HT_HOLDER_STATIC
+						     ? find(names, n, h->offset)
+						     : NULL;
+
+		if (!name)
+			continue;
+		snprintf(h->symbol, sizeof(h->symbol), "%s", name->symbol);
+		snprintf(h->module, sizeof(h->module), "%s",
+			 module_name(g, name->module));
+		h->offset = name->symbol[0] ? name->within : name->offset;
+	}
+	free(names);
+	return HT_OK;
+}
+
+void ht_types_name(const struct ht_graph_all *g, uint32_t type, char *out,
+		   size_t size)
+{
+	const struct ht_type_info *t = &g->types.v[type];
+
+	out[0] = '\0';
+	if (type != HT_TYPE_NONE && ht_type_is_sure(t))
+		snprintf(out, size, "%s", t->name);
+}

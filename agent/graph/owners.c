@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Owners: what holds the chunks of a group. From a holder that is itself a
+ * chunk the same is asked again, until an anchor is met.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/graph/candidates.h"
+#include "agent/walk/sizes.h"
+
+#define HOPS_MAX 8
+/* Percent: an anchor that holds so much is asked no further. */
+#define SURE   50
+#define BUDGET UINT64_C(100000000) /* some seconds */
+
+/* --- what is said of it
+ * -------------------------------------------------------- */
+
+/* Whether links lead back: of a thousand members that have them. */
+static bool goes_back(const struct ht_asking *a)
+{
+	const struct ht_graph_all *g = a->g;
+	size_t asked = 0, back = 0;
+
+	for (uint32_t i = 0; i < g->nodes.count && asked < 1000; i++) {
+		if (g->groups.of[i] != a->group)
+			continue;
+		for (uint32_t k = g->refs.first[i]; k < g->refs.first[i + 1];
+		     k++) {
+			uint32_t to = g->refs.to[k];
+
+			if (!ht_cluster_links(a, a->group, g->refs.at[k]) ||
+			    !a->in[g->groups.of[to]])
+				continue;
+			asked++;
+			for (uint32_t j = g->refs.first[to];
+			     j < g->refs.first[to + 1]; j++)
+				if (g->refs.to[j] == i) {
+					back++;
+					break;
+				}
+		}
+	}
+	return back * 10 >= asked * 8;
+}
+
+/* Whether it is an array that leads to them. */
+static bool is_array(const struct ht_asking *a, const struct ht_candidate *c)
+{
+	if (c->kind != HT_HOLDER_TABLE)
+		return c->references > 8;
+	if ((c->at & HT_REF_PLACE) == HT_REF_FAR)
+		return c->references > 2 * ht_chunks_of(a, c->from);
+	return c->places > 2 && c->references > 2 * ht_chunks_of(a, c->from);
+}
+
+static const char *shape_of(const struct ht_asking *a,
+			    const struct ht_candidate *c)
+{
+	bool many = is_array(a, c);
+	bool inside = a->fields && a->field[0] & HT_REF_INSIDE;
+
+	if (a->fields == 0)
+		return many			    ? "array of pointers"
+		       : c->kind == HT_HOLDER_TABLE ? "field"
+						    : "pointer";
+	if (a->fields == 1)
+		return many	? "hash table of lists"
+		       : inside ? "intrusive list"
+				: "list";
+	if (a->fields == 2 && goes_back(a))
+		return many	? "hash table of doubly linked lists"
+		       : inside ? "intrusive doubly linked list"
+				: "doubly linked list";
+	return goes_back(a) ? "tree with parent pointers" : "tree";
+}
+
+static struct ht_link *add_link(struct ht_graph_all *g, uint64_t holder)
+{
+	struct ht_link *l = ht_snapshot_add_link(g->out);
+
+	if (l)
+		l->holder = holder;
+	return l;
+}
+
+static bool tell_group(struct ht_graph_all *g, uint64_t holder,
+		       const struct ht_candidate *c, const char *shape,
+		       uint64_t held, uint64_t members)
+{
+	const struct ht_group *from = &g->groups.v[c->from];
+	struct ht_link *l = add_link(g, holder);
+
+	if (!l)
+		return false;
+	l->max_size = from->max_size;
+	l->chunks = from->chunks;
+	ht_types_name(g, from->type, l->type, sizeof(l->type));
+	if (c->places <= 2 && (c->at & HT_REF_PLACE) != HT_REF_FAR)
+		l->offset = (uint64_t)(c->at & HT_REF_PLACE) * 8;
+	l->references = c->references;
+	l->share = members ? (double)held / (double)members : 0;
+	snprintf(l->shape, sizeof(l->shape), "%s", shape);
+	return true;
+}
+
+/* The address of a root that names its object. */
+static void tell_root(struct ht_graph_all *g, struct ht_holder *h,
+		      const struct ht_candidate *c)
+{
+	h->kind = c->kind;
+	if (c->anchor >= g->anchors.n) {
+		h->thread =
+			(uint64_t)g->in->threads[c->anchor - g->anchors.n].tid;
+		return;
+	}
+	const struct ht_anchor *a = &g->anchors.v[c->anchor];
+
+	if (a->thread != UINT32_MAX)
+		h->thread = (uint64_t)g->in->threads[a->thread].tid;
+	if (c->kind == HT_HOLDER_STATIC)
+		h->offset = c->start; /* an address, to be named */
+}
+
+/* From a table of chunks up to what holds that. */
+static bool climb(struct ht_asking *a, const struct ht_candidate *first,
+		  uint64_t holder)
+{
+	struct ht_graph_all *g = a->g;
+	struct ht_candidate at = *first;
+
+	for (int hop = 0; hop < HOPS_MAX && at.kind == HT_HOLDER_TABLE; hop++) {
+		struct ht_candidates all;
+		struct ht_candidate *best = NULL, *root = NULL;
+
+		for (size_t k = 0; k < g->groups.n; k++)
+			a->was[k] = a->was[k] || a->in[k];
+		if (!ht_candidates_find(a, at.from, &all))
+			return true;
+		root = ht_candidates_best(a, &all, 0);
+		if (!root ||
+		    root->held * 100 < ht_chunks_of(a, a->group) * SURE) {
+			ht_asking_forget(a, 0);
+			best = ht_candidates_best(a, &all, 1);
+		}
+		if (!best || (root && root->held >= best->held))
+			best = root;
+		for (int r = 2; !best && r <= 3; r++)
+			best = ht_candidates_best(a, &all, r);
+		if (!best)
+			return true;
+		at = *best;
+		if (at.kind != HT_HOLDER_TABLE) {
+			tell_root(g, &g->out->holders.v[holder], &at);
+			return true;
+		}
+		if (!tell_group(g, holder, &at, shape_of(a, &at), at.held,
+				ht_chunks_of(a, a->group)))
+			return false;
+	}
+	return true;
+}
+
+static struct ht_holder *add_holder(struct ht_asking *a, uint64_t owned,
+				    const struct ht_candidate *c)
+{
+	struct ht_holder *h = ht_snapshot_add_holder(a->g->out);
+	uint64_t members = ht_chunks_of(a, a->group);
+
+	if (!h)
+		return NULL;
+	h->owned = owned;
+	h->kind = c->kind;
+	h->chunks = c->held;
+	h->bytes = c->bytes;
+	h->share = members ? (double)c->held / (double)members : 0;
+	snprintf(h->shape, sizeof(h->shape), "%s", shape_of(a, c));
+	if (a->fields)
+		h->via_offset = (uint64_t)(a->field[0] & HT_REF_PLACE) * 8;
+	else if (c->kind == HT_HOLDER_TABLE && c->places <= 2 &&
+		 (c->at & HT_REF_PLACE) != HT_REF_FAR)
+		h->via_offset = (uint64_t)(c->at & HT_REF_PLACE) * 8;
+	if (c->kind != HT_HOLDER_TABLE)
+		tell_root(a->g, h, c);
+	return h;
+}
+
+/* Members that no anchor leads to, if there are any: the first row. */
+static bool tell_lost(struct ht_asking *a, uint64_t owned, size_t *rows)
+{
+	const struct ht_graph_all *g = a->g;
+	uint64_t members = ht_chunks_of(a, a->group), lost = 0;
+	struct ht_holder *h;
+
+	for (uint32_t i = 0; i < g->nodes.count; i++)
+		lost += g->groups.of[i] == a->group &&
+			!ht_reach_has(&g->reach, i);
+	if (lost * 100 < members * HT_HELD_ENOUGH || lost == 0)
+		return true;
+	h = ht_snapshot_add_holder(a->g->out);
+	if (!h)
+		return false;
+	h->owned = owned;
+	h->kind = HT_HOLDER_NOBODY;
+	h->chunks = lost;
+	h->share = (double)lost / (double)members;
+	h->bytes = (uint64_t)((double)g->groups.v[a->group].bytes * h->share);
+	snprintf(h->shape, sizeof(h->shape), "%s", "reachable from nowhere");
+	++*rows;
+	return true;
+}
+
+static bool tell_owned(struct ht_asking *a, uint16_t group)
+{
+	const struct ht_group *what = &a->g->groups.v[group];
+	struct ht_owned *o = ht_snapshot_add_owned(a->g->out);
+	uint64_t owned = a->g->out->owneds.n - 1;
+	struct ht_candidate told[HT_HOLDERS_MAX];
+	struct ht_candidates all;
+	size_t n = 0, lost;
+
+	if (!o)
+		return false;
+	o->max_size = what->max_size;
+	o->chunks = what->chunks;
+	o->bytes = what->bytes;
+	ht_types_name(a->g, what->type, o->type, sizeof(o->type));
+	memset(a->was, 0, a->g->groups.n * sizeof(*a->was));
+	ht_candidates_find(a, group, &all);
+	if (!tell_lost(a, owned, &n))
+		return false;
+	lost = n;
+	for (int r = 0; r <= 3; r++) {
+		struct ht_candidate *c;
+
+		while (n < HT_HOLDERS_MAX &&
+		       (c = ht_candidates_best(a, &all, r))) {
+			told[n] = *c;
+			c->references = 0; /* asked no more */
+			if (!add_holder(a, owned, &told[n++]))
+				return false;
+		}
+	}
+	for (size_t i = lost; i < n; i++) {
+		uint64_t holder = a->g->out->holders.n - n + i;
+
+		if (told[i].kind != HT_HOLDER_TABLE)
+			continue;
+		memset(a->was, 0, a->g->groups.n * sizeof(*a->was));
+		a->group = group;
+		ht_cluster_find(a);
+		if (!tell_group(a->g, holder, &told[i],
+				a->g->out->holders.v[holder].shape,
+				told[i].held, what->chunks) ||
+		    !climb(a, &told[i], holder))
+			return false;
+	}
+	return true;
+}
+
+/* --- which groups are asked for
+ * ----------------------------------------------- */
+
+static bool is_asked(const struct ht_graph_all *g, const struct ht_group *group)
+{
+	uint64_t size = g->in->size;
+
+	if (group->chunks == 0)
+		return false;
+	if (size == 0)
+		return true;
+	return group->class == ht_class_of(size);
+}
+
+static uint16_t next_group(const struct ht_graph_all *g, const bool *told)
+{
+	uint16_t best = 0;
+
+	for (size_t i = 1; i < g->groups.n; i++)
+		if (!told[i] && is_asked(g, &g->groups.v[i]) &&
+		    (best == 0 ||
+		     g->groups.v[i].bytes > g->groups.v[best].bytes))
+			best = (uint16_t)i;
+	return best;
+}
+
+enum ht_code ht_owners_report(struct ht_graph_all *g, struct ht_err *err)
+{
+	struct ht_asking a = {.g = g,
+			      .in = calloc(g->groups.n, sizeof(bool)),
+			      .was = calloc(g->groups.n, sizeof(bool)),
+			      .budget = BUDGET};
+	bool *told = calloc(g->groups.n, sizeof(bool));
+	bool ok = a.in && a.was && told &&
+		  ht_modules_objects(g->in->modules, &g->objects);
+	enum ht_code code = ht_reach_begin(g->nodes.count, &a.reach, err);
+
+	for (int i = 0; code == HT_OK && ok && i < HT_OWNED_MAX; i++) {
+		uint16_t group = next_group(g, told);
+
+		if (group == 0)
+			break;
+		told[group] = true;
+		ok = tell_owned(&a, group);
+	}
+	if (code == HT_OK)
+		ht_reach_fini(&a.reach);
+	free(a.in);
+	free(a.was);
+	free(told);
+	if (code == HT_OK && !ok)
+		code = ht_fail(err, HT_NOMEM, "no memory for owners");
+	return code;
+}

@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/graph/types.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define SLOTS	     (1u << 16)
+#define SLOTS_MAX    (SLOTS / 4 * 3)
+#define UNKNOWN	     UINT16_MAX /* memo: asked for, and it is none */
+#define FEW	     8 /* chunks: fewer with the same static are chance */
+#define TOP_MAX	     (1 << 20) /* offset-to-top of a base class, at most */
+#define SAID_STRING  0x80u     /* in like: {pointer, length, capacity} fits */
+#define LOOKED_AT    32	       /* words of a chunk that are looked at */
+#define STRING_LEAST 16 /* libstdc++ keeps up to 15 bytes in the object */
+
+enum ht_code ht_types_begin(struct ht_types *t, bool likes, struct ht_err *err)
+{
+	void *like = NULL;
+
+	t->v = calloc(HT_TYPES_MAX, sizeof(*t->v));
+	t->key = calloc(SLOTS, sizeof(*t->key));
+	t->of = calloc(SLOTS, sizeof(*t->of));
+	t->n = 1;
+	if (likes) {
+		t->like_bytes = (size_t)t->nodes->count + 1;
+		like = mmap(NULL, t->like_bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		t->like = like == MAP_FAILED ? NULL : like;
+	}
+	if (t->v && t->key && t->of && (t->like || !likes))
+		return HT_OK;
+	ht_types_fini(t);
+	return ht_fail(err, HT_NOMEM, "no memory for types");
+}
+
+void ht_types_fini(struct ht_types *t)
+{
+	free(t->v);
+	free(t->key);
+	free(t->of);
+	if (t->like)
+		munmap(t->like, t->like_bytes);
+	*t = (struct ht_types){0};
+}
+
+bool ht_type_is_sure(const struct ht_type_info *t)
+{
+	return t->kind == HT_TYPE_CLASS || t->chunks >= FEW;
+}
+
+/* --- classes
+ * ------------------------------------------------------------------ */
+
+static bool words_at(const struct ht_types *t, uint64_t address,
+		     uint64_t words[2])
+{
+	return ht_modules_read(t->modules, t->reader, address, words, 16) == 16;
+}
+
+static bool in_module(const struct ht_types *t, uint64_t address)
+{
+	return ht_modules_at(t->modules, address, NULL) != HT_MODULE_NONE;
+}
+
+/* The name in a std::type_info: as the ABI mangles types, '*' first where
+ * addresses must not be compared. */
+static bool type_name(const struct ht_types *t, uint64_t info,
+		      char name[HT_TYPE_NAME])
+{
+	uint64_t words[2];
+	char text[HT_TYPE_NAME] = "";
+	const char *from = text;
+	size_t got;
+
+	if (info % 8 || !in_module(t, info) || !words_at(t, info, words) ||
+	    !in_module(t, words[0]) || !in_module(t, words[1]))
+		return false;
+	got = ht_modules_read(t->modules, t->reader, words[1], text,
+			      sizeof(text) - 1);
+	text[got] = '\0';
+	if (*from == '*')
+		from++;
+	if (!strchr("0123456789NSI", *from) || strlen(from) < 2 ||
+	    strlen(text) == sizeof(text) - 1)
+		return false;
+	for (const char *c = from; *c; c++)
+		if (*c <= ' ' || *c > '~')
+			return false;
+	snprintf(name, HT_TYPE_NAME, "%s", from);
+	return true;
+}
+
+/* A type_info is an object of a class of the C++ runtime, which has one, too:
+ * its name says that it is. */
+static bool is_type_info(const struct ht_types *t, uint64_t info)
+{
+	char name[HT_TYPE_NAME];
+	uint64_t table[2], before[2];
+
+	return words_at(t, info, table) && table[0] >= 16 &&
+	       words_at(t, table[0] - 16, before) && before[0] == 0 &&
+	       type_name(t, before[1], name) &&
+	       strncmp(name, "N10__cxxabiv1", 13) == 0;
+}
+
+static bool is_class(const struct ht_types *t, uint64_t table,
+		     char name[HT_TYPE_NAME])
+{
+	uint64_t before[2];
+	int64_t top;
+
+	if (!words_at(t, table - 16, before))
+		return false;
+	top = (int64_t)before[0];
+	return top <= 0 && top > -TOP_MAX && type_name(t, before[1], name) &&
+	       is_type_info(t, before[1]);
+}
+
+/* --- statics
+ * ------------------------------------------------------------------ */
+
+/* Links of bins that were left over point into an arena. */
+static bool is_arena(const struct ht_types *t, uint64_t address)
+{
+	for (size_t i = 0; i < t->located->n; i++)
+		if (address - t->located->malloc[i].main_arena <
+		    t->located->malloc[i].layout.sizeof_arena)
+			return true;
+	return false;
+}
+
+static uint32_t new_type(struct ht_types *t, enum ht_type_kind kind,
+			 unsigned word, uint64_t address)
+{
+	if (t->n == HT_TYPES_MAX)
+		return HT_TYPE_NONE;
+	t->v[t->n].kind = kind;
+	t->v[t->n].word = word;
+	t->v[t->n].address = address;
+	return (uint32_t)t->n++;
+}
+
+static uint32_t classify(struct ht_types *t, uint64_t value, unsigned word)
+{
+	const struct ht_module_load *load;
+	char name[HT_TYPE_NAME];
+	uint32_t type;
+
+	if (value % 8 ||
+	    ht_modules_at(t->modules, value, &load) == HT_MODULE_NONE ||
+	    load->exec || is_arena(t, value))
+		return HT_TYPE_NONE;
+	if (word == 0 && is_class(t, value, name)) {
+		type = new_type(t, HT_TYPE_CLASS, word, value);
+		if (type)
+			memcpy(t->v[type].name, name, sizeof(name));
+		return type;
+	}
+	/* What cannot be written as the file has it is no object: a text, as a
+	 * rule. */
+	return load->write ? new_type(t, HT_TYPE_STATIC, word, value)
+			   : HT_TYPE_NONE;
+}
+
+/* What the same word was before. */
+static uint32_t recall(struct ht_types *t, uint64_t value, unsigned word)
+{
+	uint64_t key = value << 1 | word;
+	uint32_t i =
+		(uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 40) % SLOTS;
+
+	for (unsigned tries = 0; tries < 64; tries++, i = (i + 1) % SLOTS) {
+		uint32_t type;
+
+		if (t->key[i] == key)
+			return t->of[i] == UNKNOWN ? HT_TYPE_NONE : t->of[i];
+		if (t->key[i])
+			continue;
+		type = classify(t, value, word);
+		t->key[i] = key;
+		t->of[i] = type ? (uint16_t)type : UNKNOWN;
+		return type;
+	}
+	return HT_TYPE_NONE; /* the memo is full there: not worth another look
+			      */
+}
+
+static bool may_be_module(const struct ht_types *t, uint64_t value)
+{
+	return value >= 4096 && t->modules->n > 0 &&
+	       value >= t->modules->v[0].load[0].start &&
+	       ht_modules_at(t->modules, value, NULL) != HT_MODULE_NONE;
+}
+
+static uint32_t type_of(struct ht_types *t, const uint64_t *words, size_t n)
+{
+	for (unsigned k = 0; k < 2 && k < n; k++) {
+		uint32_t type = may_be_module(t, words[k])
+					? recall(t, words[k], k)
+					: HT_TYPE_NONE;
+
+		if (type) {
+			t->v[type].chunks++;
+			return type;
+		}
+	}
+	return HT_TYPE_NONE;
+}
+
+/* --- what it looks like
+ * ------------------------------------------------------- */
+
+static bool is_zeros(const uint64_t *words, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (words[i])
+			return false;
+	return true;
+}
+
+/* Printable bytes from the start on, to a NUL or to the end of what was looked
+ * at. */
+static bool is_text(const uint64_t *words, size_t n)
+{
+	const unsigned char *c = (const unsigned char *)words;
+	size_t i, size = n * 8;
+
+	for (i = 0; i < size && c[i]; i++)
+		if ((c[i] < ' ' && !strchr("\t\n\r", c[i])) || c[i] == 0x7f ||
+		    c[i] == 0xff || c[i] == 0xc0 || c[i] == 0xc1)
+			return false;
+	return i >= 8; /* more than a pointer has bytes */
+}
+
+/* The first in the list is the surest. */
+static void note(struct ht_types *t, uint32_t node, enum ht_look_like like)
+{
+	unsigned said = t->like[node] & SAID_STRING;
+	unsigned was = t->like[node] & ~SAID_STRING;
+
+	if (was == HT_LIKE_NOTHING || was > like)
+		t->like[node] = (uint8_t)(like | said);
+}
+
+/* Two numbers behind a pointer may fit by chance: what is called a string must
+ * be text as well. */
+static void settle_string(struct ht_types *t, uint32_t node)
+{
+	bool said = t->like[node] & SAID_STRING;
+
+	t->like[node] &= (uint8_t)~SAID_STRING;
+	if (said && t->like[node] == HT_LIKE_TEXT)
+		t->like[node] = HT_LIKE_STRING;
+}
+
+/* The chunk that malloc gives for so many bytes. */
+static uint64_t chunk_for(uint64_t bytes)
+{
+	uint64_t size = (bytes + 8 + 15) & ~UINT64_C(15);
+
+	return size < 32 ? 32 : size;
+}
+
+/* A word that leads to the start of a chunk, and two behind it that say how
+ * long that is. */
+static void note_buffer(struct ht_types *t, const uint64_t w[3])
+{
+	enum ht_node_where where;
+	bool string =
+		w[1] <= w[2] && w[2] >= STRING_LEAST - 1 && w[2] < UINT32_MAX;
+	bool vector = w[0] < w[1] && w[1] <= w[2] && w[2] - w[0] < UINT32_MAX;
+	struct ht_node node;
+	uint32_t to;
+
+	if (!string && !vector)
+		return;
+	to = ht_nodes_at(t->nodes, w[0], &where);
+	if (to == HT_NODE_NONE || where != HT_NODE_START)
+		return;
+	node = ht_nodes_get(t->nodes, to);
+	if (node.mmapped)
+		return;
+	/* A remainder too small to be a chunk stays with it. */
+	if (string && node.size - chunk_for(w[2] + 1) <= 16)
+		t->like[to] |= SAID_STRING;
+	else if (vector && node.size - chunk_for(w[2] - w[0]) <= 16)
+		note(t, to, HT_LIKE_VECTOR);
+}
+
+static void look(struct ht_types *t, const struct ht_node *node,
+		 const uint64_t *words, size_t n)
+{
+	uint64_t low = t->nodes->low, all = t->nodes->high - low;
+	size_t size = (size_t)(node->end - node->user) / 8;
+	size_t some = n < LOOKED_AT ? n : LOOKED_AT;
+
+	if (n >= size && is_zeros(words, size))
+		note(t, node->id, HT_LIKE_ZEROS);
+	else if (is_text(words, some < size ? some : size))
+		note(t, node->id, HT_LIKE_TEXT);
+	for (size_t i = 0; i + 2 < size && i + 2 < n; i++)
+		if (words[i] - low < all && words[i] % 16 == 0)
+			note_buffer(t, words + i);
+}
+
+uint32_t ht_types_meet(struct ht_types *t, const struct ht_node *node,
+		       const uint64_t *words, size_t n)
+{
+	if (t->like)
+		look(t, node, words, n);
+	return type_of(t, words, n);
+}
+
+/* --- what references tell
+ * ----------------------------------------------------- */
+
+/* Whether node has a reference to the start of `to` at one of these words. */
+static bool leads(const struct ht_refs *r, uint32_t node, uint32_t to,
+		  unsigned from, unsigned last)
+{
+	for (uint32_t k = r->first[node]; k < r->first[node + 1]; k++) {
+		unsigned at = r->at[k] & HT_REF_PLACE;
+
+		if (at > last)
+			return false;
+		if (at >= from && r->to[k] == to)
+			return true;
+	}
+	return false;
+}
+
+/* libstdc++'s and libc++'s trees: a child (two words of the first four) has its
+ * parent in the first three. A doubly linked list: next's other link leads
+ * back. */
+static enum ht_look_like node_like(const struct ht_refs *r, uint32_t i)
+{
+	enum ht_look_like like = HT_LIKE_NOTHING;
+
+	for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++) {
+		unsigned at = r->at[k] & HT_REF_PLACE;
+
+		if (at > 3)
+			break;
+		if ((at >= 2 && leads(r, r->to[k], i, 1, 1)) ||
+		    (at == 1 && leads(r, r->to[k], i, 2, 3)))
+			return HT_LIKE_TREE_NODE;
+		if (at == 0 && leads(r, r->to[k], i, 1, 1))
+			like = HT_LIKE_LIST_NODE;
+		if (at == 1 && leads(r, r->to[k], i, 0, 0))
+			like = HT_LIKE_LIST_NODE;
+	}
+	return like;
+}
+
+static bool is_array(const struct ht_refs *r, const struct ht_group *group,
+		     uint32_t i)
+{
+	uint32_t n = r->first[i + 1] - r->first[i];
+	uint64_t size = group->chunks ? group->bytes / group->chunks : 0;
+
+	return n >= 4 && (uint64_t)n * 8 * 4 >= size * 3;
+}
+
+static bool is_named(const struct ht_types *t, const struct ht_groups *g,
+		     uint32_t i)
+{
+	uint32_t type = g->v[g->of[i]].type;
+
+	return type && ht_type_is_sure(&t->v[type]);
+}
+
+void ht_types_settle(struct ht_types *t, const struct ht_refs *r,
+		     const struct ht_groups *g)
+{
+	for (uint32_t i = 0; t->like && i < t->nodes->count; i++)
+		settle_string(t, i);
+	for (uint32_t i = 0; t->like && i < t->nodes->count; i++) {
+		enum ht_look_like like;
+
+		if (is_named(t, g, i)) {
+			for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++)
+				if (!(r->at[k] & HT_REF_INSIDE))
+					note(t, r->to[k], HT_LIKE_HELD);
+			continue;
+		}
+		like = node_like(r, i);
+		if (like)
+			note(t, i, like);
+		else if (is_array(r, &g->v[g->of[i]], i))
+			note(t, i, HT_LIKE_ARRAY);
+	}
+}

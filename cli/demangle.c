@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/demangle.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_MAX  1024
+#define SUBS_MAX  64
+#define DEPTH_MAX 32
+
+struct text {
+	char v[TEXT_MAX];
+	size_t n;
+};
+
+/* What was read so far, and what may be referred to again (S_, S0_, ...): as
+ * the text that it became. */
+struct reading {
+	const char *at;
+	struct text sub[SUBS_MAX];
+	size_t subs;
+	unsigned depth;
+	bool bad;
+};
+
+static void put(struct reading *r, struct text *to, const char *text, size_t n)
+{
+	if (to->n + n + 1 > TEXT_MAX) {
+		r->bad = true;
+		return;
+	}
+	memcpy(to->v + to->n, text, n);
+	to->n += n;
+	to->v[to->n] = '\0';
+}
+
+static void puts_to(struct reading *r, struct text *to, const char *text)
+{
+	put(r, to, text, strlen(text));
+}
+
+static bool take(struct reading *r, const char *what)
+{
+	size_t n = strlen(what);
+
+	if (strncmp(r->at, what, n) != 0)
+		return false;
+	r->at += n;
+	return true;
+}
+
+static void remember(struct reading *r, const struct text *t)
+{
+	if (r->subs == SUBS_MAX)
+		r->bad = true;
+	else
+		r->sub[r->subs++] = *t;
+}
+
+static void read_type(struct reading *r, struct text *to);
+
+static void read_source_name(struct reading *r, struct text *to)
+{
+	size_t n = 0;
+
+	while (isdigit((unsigned char)*r->at) && n < TEXT_MAX)
+		n = n * 10 + (size_t)(*r->at++ - '0');
+	if (n == 0 || strnlen(r->at, n) < n) {
+		r->bad = true;
+		return;
+	}
+	if (n >= 10 && strncmp(r->at, "_GLOBAL__N", 10) == 0)
+		puts_to(r, to, "(anonymous namespace)");
+	else
+		put(r, to, r->at, n);
+	r->at += n;
+	while (!r->bad && take(r, "B")) { /* an ABI tag */
+		puts_to(r, to, "[abi:");
+		read_source_name(r, to);
+		puts_to(r, to, "]");
+	}
+}
+
+static void read_literal(struct reading *r, struct text *to)
+{
+	char type = *r->at;
+
+	if (isdigit((unsigned char)type) || type == 'N') { /* of an enum */
+		puts_to(r, to, "(");
+		read_type(r, to);
+		puts_to(r, to, ")");
+		if (take(r, "n"))
+			puts_to(r, to, "-");
+		while (isdigit((unsigned char)*r->at))
+			put(r, to, r->at++, 1);
+		r->bad |= !take(r, "E");
+		return;
+	}
+	if (!type || !strchr("bijlm", type)) {
+		r->bad = true;
+		return;
+	}
+	r->at++;
+	if (type == 'b' && (*r->at == '0' || *r->at == '1')) {
+		puts_to(r, to, *r->at++ == '1' ? "true" : "false");
+	} else {
+		if (take(r, "n"))
+			puts_to(r, to, "-");
+		while (isdigit((unsigned char)*r->at))
+			put(r, to, r->at++, 1);
+		puts_to(r, to,
+			type == 'j'   ? "u"
+			: type == 'l' ? "l"
+			: type == 'm' ? "ul"
+				      : "");
+	}
+	r->bad |= !take(r, "E");
+}
+
+static void read_arguments(struct reading *r, struct text *to)
+{
+	bool first = true;
+
+	puts_to(r, to, "<");
+	while (!r->bad && !take(r, "E")) {
+		if (!first)
+			puts_to(r, to, ", ");
+		first = false;
+		if (take(r, "L"))
+			read_literal(r, to);
+		else
+			read_type(r, to);
+	}
+	if (to->n && to->v[to->n - 1] == '>')
+		puts_to(r, to, " ");
+	puts_to(r, to, ">");
+}
+
+static void read_substitution(struct reading *r, struct text *to)
+{
+	size_t i = 0;
+
+	if (take(r, "_")) {
+		i = 0;
+	} else {
+		for (; isdigit((unsigned char)*r->at) ||
+		       isupper((unsigned char)*r->at);
+		     r->at++)
+			i = i * 36 + (size_t)(isdigit((unsigned char)*r->at)
+						      ? *r->at - '0'
+						      : *r->at - 'A' + 10);
+		i++;
+		r->bad |= !take(r, "_");
+	}
+	if (i >= r->subs)
+		r->bad = true;
+	else
+		put(r, to, r->sub[i].v, r->sub[i].n);
+}
+
+static const struct {
+	const char *mangled, *text;
+} abbreviations[] =
+	{
+		{"Sa", "std::allocator"}, {"Sb", "std::basic_string"},
+		{"Ss", "std::string"},	  {"Si", "std::istream"},
+		{"So", "std::ostream"},	  {"Sd", "std::iostream"},
+},
+  builtins[] = {
+	  {"v", "void"},
+	  {"w", "wchar_t"},
+	  {"b", "bool"},
+	  {"c", "char"},
+	  {"a", "signed char"},
+	  {"h", "unsigned char"},
+	  {"s", "short"},
+	  {"t", "unsigned short"},
+	  {"i", "int"},
+	  {"j", "unsigned int"},
+	  {"l", "long"},
+	  {"m", "unsigned long"},
+	  {"x", "long long"},
+	  {"y", "unsigned long long"},
+	  {"f", "float"},
+	  {"d", "double"},
+	  {"e", "long double"},
+	  {"n", "__int128"},
+	  {"o", "unsigned __int128"},
+};
+
+static bool read_abbreviation(struct reading *r, struct text *to)
+{
+	for (size_t i = 0; i < sizeof(abbreviations) / sizeof(*abbreviations);
+	     i++)
+		if (take(r, abbreviations[i].mangled)) {
+			puts_to(r, to, abbreviations[i].text);
+			return true;
+		}
+	return false;
+}
+
+/* N ... E: each prefix may be referred to again, the whole is the type. */
+static void read_nested(struct reading *r, struct text *to)
+{
+	struct text name = {0};
+	bool first = true;
+
+	take(r, "K");
+	while (!r->bad && !take(r, "E")) {
+		if (take(r, "I")) {
+			read_arguments(r, &name);
+			remember(r, &name);
+			continue;
+		}
+		if (*r->at == 'S' && first) {
+			if (take(r, "St"))
+				puts_to(r, &name, "std");
+			else if (!read_abbreviation(r, &name)) {
+				r->at++;
+				read_substitution(r, &name);
+			}
+			first = false;
+			continue;
+		}
+		if (!isdigit((unsigned char)*r->at)) {
+			r->bad = true;
+			return;
+		}
+		if (!first)
+			puts_to(r, &name, "::");
+		first = false;
+		read_source_name(r, &name);
+		remember(r, &name);
+	}
+	put(r, to, name.v, name.n);
+}
+
+/* A class: its name, and what it is a template of. */
+static void read_class(struct reading *r, struct text *to)
+{
+	struct text name = {0};
+	bool known = false;
+
+	if (take(r, "N")) {
+		read_nested(r, to);
+		return;
+	}
+	if (take(r, "St")) {
+		puts_to(r, &name, "std::");
+		read_source_name(r, &name);
+	} else if (*r->at == 'S') {
+		known = true;
+		if (!read_abbreviation(r, &name)) {
+			r->at++;
+			read_substitution(r, &name);
+		}
+	} else {
+		read_source_name(r, &name);
+	}
+	if (!known)
+		remember(r, &name);
+	if (take(r, "I")) {
+		read_arguments(r, &name);
+		remember(r, &name);
+	}
+	put(r, to, name.v, name.n);
+}
+
+static void read_type(struct reading *r, struct text *to)
+{
+	static const struct {
+		const char *mangled, *text;
+	} around[] = {{"P", "*"}, {"R", "&"}, {"O", "&&"}, {"K", " const"}};
+	struct text inner = {0};
+
+	if (++r->depth > DEPTH_MAX)
+		r->bad = true;
+	for (size_t i = 0; !r->bad && i < sizeof(around) / sizeof(*around); i++)
+		if (take(r, around[i].mangled)) {
+			read_type(r, &inner);
+			puts_to(r, &inner, around[i].text);
+			remember(r, &inner);
+			put(r, to, inner.v, inner.n);
+			r->depth--;
+			return;
+		}
+	for (size_t i = 0; !r->bad && i < sizeof(builtins) / sizeof(*builtins);
+	     i++)
+		if (take(r, builtins[i].mangled)) {
+			puts_to(r, to, builtins[i].text);
+			r->depth--;
+			return;
+		}
+	if (!r->bad &&
+	    (isdigit((unsigned char)*r->at) || *r->at == 'N' || *r->at == 'S'))
+		read_class(r, to);
+	else
+		r->bad = true;
+	r->depth--;
+}
+
+const char *ht_demangle(const char *mangled, char *out, size_t size)
+{
+	struct reading r = {.at = mangled};
+	struct text text = {0};
+	bool table = take(&r, "_ZTV"), variable = !table && take(&r, "_Z");
+
+	if (table)
+		puts_to(&r, &text, "vtable for ");
+	/* A plain word is a name of C; a number begins one of C++. */
+	if (!isdigit((unsigned char)*r.at) && !strchr("NS", *r.at ?: 'x'))
+		r.bad = true;
+	if (!table && !variable && strchr("NS", *mangled ?: 'x') &&
+	    !isdigit((unsigned char)mangled[1]) && mangled[1] != 't' &&
+	    mangled[1] != 'S')
+		r.bad = true;
+	if (!r.bad)
+		read_type(&r, &text);
+	snprintf(out, size, "%s", r.bad || *r.at ? mangled : text.v);
+	return out;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Names of C++ types: as a demangler of the compiler's own has them, or as they
+ * were; never another name. And chunk sizes in people's terms. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/demangle.h"
+#include "common/chunk_text.h"
+
+static void is(const char *mangled, const char *wanted)
+{
+	char out[512];
+
+	assert_string_equal(ht_demangle(mangled, out, sizeof(out)), wanted);
+}
+
+static void types_are_told_as_the_compiler_does(void **state)
+{
+	(void)state;
+	is("7Session", "Session");
+	is("N3app3JobE", "app::Job");
+	is("N3app3BoxIiEE", "app::Box<int>");
+	is("N3app3BoxIlLi40EEE", "app::Box<long, 40>");
+	is("N3foo3BarIPKcSsEE", "foo::Bar<char const*, std::string>");
+	is("St6vectorIiSaIiEE", "std::vector<int, std::allocator<int> >");
+	is("St23_Sp_counted_ptr_inplaceIN3app3JobESaIvELN9__gnu_cxx12_Lock_"
+	   "policyE2EE",
+	   "std::_Sp_counted_ptr_inplace<app::Job, std::allocator<void>, "
+	   "(__gnu_cxx::_Lock_policy)2>");
+	is("N12_GLOBAL__N_16HiddenE", "(anonymous namespace)::Hidden");
+	is("NSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
+	   "std::__cxx11::basic_string<char, std::char_traits<char>, "
+	   "std::allocator<char> >");
+	is("4PairIN1a1AES1_E", "Pair<a::A, a::A>");
+	is("_ZTV7Session", "vtable for Session");
+	is("_Z5wordsB5cxx11", "words[abi:cxx11]");
+}
+
+static void what_is_not_understood_stays_as_it_is(void **state)
+{
+	static const char *const odd[] = {
+		"",	   "registry", "Session",    "Node",	"S",
+		"N",	   "7Sessio",  "N3appE3",    "99999x",	"1AI",
+		"N1AI1BE", "S_",       "NS_1AE",     "1AIS9_E", "_ZZ4mainE3foo",
+		"_ZTV",	   "1AIFvvEE", "NULL_items", "SSL_ctx", "1ALi3E",
+		"_Z",	   "NNN",      "4PairIS5_E"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)
+		is(odd[i], odd[i]);
+}
+
+static void hostile_names_end_in_time_and_within_bounds(void **state)
+{
+	char deep[4096], out[64];
+
+	(void)state;
+	memset(deep, 'P', sizeof(deep) - 1);
+	deep[0] = '1';
+	deep[sizeof(deep) - 1] = '\0';
+	ht_demangle(deep, out, sizeof(out));
+	assert_true(strlen(out) < sizeof(out));
+	for (size_t i = 0; i + 4 < sizeof(deep); i += 3)
+		memcpy(deep + i, "1AI", 4);
+	ht_demangle(deep, out, sizeof(out));
+	assert_true(strlen(out) < sizeof(out));
+}
+
+static void a_chunk_size_is_told_as_what_was_asked_for(void **state)
+{
+	char out[HT_CHUNK_TEXT];
+
+	(void)state;
+	assert_string_equal(ht_chunk_text(224, "x86_64", out),
+			    "224 B chunks (malloc of 201 to 216 bytes)");
+	assert_string_equal(ht_chunk_text(32, "x86_64", out),
+			    "32 B chunks (malloc of 0 to 24 bytes)");
+	assert_string_equal(ht_chunk_text(48, "x86_64", out),
+			    "48 B chunks (malloc of 25 to 40 bytes)");
+	assert_string_equal(ht_chunk_text(224, "i386", out), "224 B chunks");
+	assert_string_equal(ht_chunk_text(1280, "x86_64", out),
+			    "chunks of up to 1280 B");
+	assert_string_equal(ht_chunk_text(0, "x86_64", out), "mmapped chunks");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(types_are_told_as_the_compiler_does),
+		cmocka_unit_test(what_is_not_understood_stays_as_it_is),
+		cmocka_unit_test(hostile_names_end_in_time_and_within_bounds),
+		cmocka_unit_test(a_chunk_size_is_told_as_what_was_asked_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
