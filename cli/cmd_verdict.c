@@ -75,6 +75,25 @@ static void print_eta(const struct ht_cli *cli, const struct ht_verdict *v)
 	print_line(cli, "limit", text);
 }
 
+/* Who holds it, is the next question of who has a leak. */
+static void print_next(const struct ht_cli *cli,
+		       const struct ht_store_process *p,
+		       const struct ht_verdict *v)
+{
+	char text[160], size[48] = "";
+
+	if (v->label != HT_LABEL_LEAK)
+		return;
+	if (v->culprit_class != HT_UNKNOWN && v->culprit_class > 0)
+		snprintf(size, sizeof(size), " --size %" PRIu64,
+			 v->culprit_class);
+	snprintf(text, sizeof(text),
+		 "heaptide owners %" PRIu64
+		 "%s (who holds them, while the process lives)",
+		 p->pid, size);
+	print_line(cli, "next", text);
+}
+
 static void print_text(const struct ht_cli *cli,
 		       const struct ht_store_process *p,
 		       const struct ht_verdict *v)
@@ -115,6 +134,7 @@ static void print_text(const struct ht_cli *cli,
 		print_line(cli, "idle", text);
 	}
 	print_line(cli, "remedy", v->remedy);
+	print_next(cli, p, v);
 }
 
 enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)

@@ -7,6 +7,7 @@
 
 #include "cli/show.h"
 #include "cli/table.h"
+#include "common/chunk_text.h"
 
 #define BAR_WIDTH 16
 
@@ -190,6 +191,18 @@ static bool class_empty(const void *record)
 	return c->in_use_chunks == 0 && c->free_chunks == 0;
 }
 
+/* What the program asked malloc for, to get such a chunk. */
+static void request_label(struct ht_table *t, const struct ht_snapshot *s,
+			  uint64_t max_size)
+{
+	uint64_t least, most;
+
+	if (ht_chunk_requests(max_size, s->head.arch, &least, &most))
+		ht_table_text(t, "%" PRIu64 "..%" PRIu64, least, most);
+	else
+		ht_table_text(t, "%s", "");
+}
+
 static void class_row(const struct ht_cli *cli, struct ht_table *t,
 		      const struct ht_snapshot *s, const void *record)
 {
@@ -201,6 +214,7 @@ static void class_row(const struct ht_cli *cli, struct ht_table *t,
 
 	(void)cli;
 	size_label(t, c->max_size);
+	request_label(t, s, c->max_size);
 	ht_table_count(t, c->in_use_chunks);
 	ht_table_size(t, c->in_use_bytes);
 	ht_table_share(t, c->in_use_bytes, whole);
@@ -216,7 +230,8 @@ enum ht_code ht_show_classes(const struct ht_cli *cli,
 		.id = HT_RECORD_size_class,
 		.ranked = true,
 		.key = offsetof(struct ht_size_class, in_use_bytes),
-		COLUMNS({"chunk size", true}, {"in use", true}, {"bytes", true},
+		COLUMNS({"chunk size", true}, {"malloc of", true},
+			{"in use", true}, {"bytes", true},
 			{"share of in use", true}, {"free", true},
 			{"bytes", true}),
 		.whole = "heaptide classes",

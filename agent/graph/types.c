@@ -167,7 +167,7 @@ static uint32_t classify(struct ht_types *t, uint64_t value, unsigned word)
 /* What the same word was before. */
 static uint32_t recall(struct ht_types *t, uint64_t value, unsigned word)
 {
-	uint64_t key = value << 1 | word;
+	uint64_t key = value << 2 | word;
 	uint32_t i =
 		(uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 40) % SLOTS;
 
@@ -194,12 +194,25 @@ static bool may_be_module(const struct ht_types *t, uint64_t value)
 	       ht_modules_at(t->modules, value, NULL) != HT_MODULE_NONE;
 }
 
+/* Where a static that tells the type may be: at the start, behind a count of
+ * references, behind that and the two links of a collector (CPython). */
+static bool may_tell(const uint64_t *words, size_t n, unsigned k)
+{
+	if (k >= n)
+		return false;
+	return k != 3 || (words[2] > 0 && words[2] < UINT32_MAX);
+}
+
 static uint32_t type_of(struct ht_types *t, const uint64_t *words, size_t n)
 {
-	for (unsigned k = 0; k < 2 && k < n; k++) {
-		uint32_t type = may_be_module(t, words[k])
-					? recall(t, words[k], k)
-					: HT_TYPE_NONE;
+	static const unsigned places[] = {0, 1, 3};
+
+	for (unsigned i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		unsigned k = places[i];
+		uint32_t type =
+			may_tell(words, n, k) && may_be_module(t, words[k])
+				? recall(t, words[k], k)
+				: HT_TYPE_NONE;
 
 		if (type) {
 			t->v[type].chunks++;

@@ -4,8 +4,8 @@
  *
  *   class      its first word is a vtable: the type_info before that names it,
  *              also in a stripped program (Itanium C++ ABI, 2.9.5)
- *   static     its first or second word points to an object of a module that
- *              many of its kind share: a table of methods, a type object
+ *   static     one of its first words points to an object of a module that many
+ *              of its kind share: a table of methods, a type object
  *   string, container   it is as long as what a {pointer, length, capacity} or
  *              {begin, end, capacity} in another chunk says
  *   node, array, text, zeros   by its words

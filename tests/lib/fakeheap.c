@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/graph/graph.h"
+#include "agent/graph/modules.h"
 #include "link/request.h"
 
 #define W	  uint64_t
@@ -471,8 +473,8 @@ void fake_free(struct fake *k)
 	*k = (struct fake){0};
 }
 
-enum ht_code fake_walk(struct fake *k, struct ht_snapshot *ret,
-		       struct ht_err *err)
+static enum ht_code walk(struct fake *k, struct ht_marks *marks,
+			 struct ht_snapshot *ret, struct ht_err *err)
 {
 	struct ht_walk_in in = {.located = &k->located,
 				.reader = &k->reader,
@@ -480,6 +482,8 @@ enum ht_code fake_walk(struct fake *k, struct ht_snapshot *ret,
 				.maps = &k->maps,
 				.threads = &k->thread,
 				.threads_n = 1,
+				.alone = marks,
+				.marks = marks,
 				.want = HT_WANT_ALL};
 	struct ht_roots *roots = NULL;
 	enum ht_code code;
@@ -489,5 +493,33 @@ enum ht_code fake_walk(struct fake *k, struct ht_snapshot *ret,
 	if (code == HT_OK)
 		code = ht_walk(&in, roots, ret, err);
 	ht_roots_fini(roots);
+	return code;
+}
+
+enum ht_code fake_walk(struct fake *k, struct ht_snapshot *ret,
+		       struct ht_err *err)
+{
+	return walk(k, NULL, ret, err);
+}
+
+enum ht_code fake_graph(struct fake *k, uint64_t memory_max,
+			struct ht_snapshot *ret, struct ht_err *err)
+{
+	struct ht_marks marks = {.bytes_max = 16 << 20};
+	struct ht_modules none = {0};
+	const struct ht_graph_in in = {.located = &k->located,
+				       .reader = &k->reader,
+				       .maps = &k->maps,
+				       .threads = &k->thread,
+				       .threads_n = 1,
+				       .marks = &marks,
+				       .modules = &none,
+				       .want = HT_WANT_GRAPH,
+				       .memory_max = memory_max};
+	enum ht_code code = walk(k, &marks, ret, err);
+
+	if (code == HT_OK)
+		code = ht_graph_measure(&in, ret, err);
+	ht_marks_fini(&marks);
 	return code;
 }

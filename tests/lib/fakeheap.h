@@ -81,4 +81,10 @@ uint64_t fake_get(const struct fake *k, uint64_t addr);
 enum ht_code fake_walk(struct fake *k, struct ht_snapshot *ret,
 		       struct ht_err *err);
 
+/* The same, and what the chunks are to each other: leaks, types, owners. 64
+ * bits only. memory_max: as in ht_graph_in. */
+enum ht_code fake_graph(struct fake *k, uint64_t memory_max,
+			struct ht_snapshot *ret,
+			struct ht_err *err) HT_MUST_CHECK;
+
 #endif

@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What it takes to say what holds a chunk, what is leaked, what chunks are: of the
+# generator's heap, beside the walk of a copy alone, and beside the copy of memory
+# that others begin with.
+set -euo pipefail
+# shellcheck source=bench/lib.sh
+. "$HT_TOP/bench/lib.sh"
+heaptide=$HT_BUILD/heaptide
+chunks=${CHUNKS:-10000000}
+
+printf '## What holds a chunk: %s chunks\n\n' "$chunks"
+printf '| command | s | MB |\n| --- | --- | --- |\n'
+row() { # NAME COMMAND...
+	local name=$1
+	shift
+	if measure "$@"; then
+		printf '| %s | %.1f | %d |\n' "$name" "$seconds" $((peak_kb / 1024))
+	else
+		printf '| %s | refused, or failed | |\n' "$name"
+	fi
+}
+heap_start -n "$chunks"
+row "explain --mode snapshot (the walk alone)" "$heaptide" explain "$heap_pid" --mode snapshot
+row leaks "$heaptide" leaks "$heap_pid"
+row owners "$heaptide" owners "$heap_pid"
+row types "$heaptide" types "$heap_pid"
+row "leaks --max-memory 128M" "$heaptide" leaks "$heap_pid" --max-memory 128M --timeout 10m
+row "gcore (no question answered yet)" gcore -o "$work/core" "$heap_pid"
+echo
