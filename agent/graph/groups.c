@@ -124,6 +124,18 @@ static void count(struct ht_fields *f, uint16_t from, uint16_t at, uint16_t to)
 	c->count++;
 }
 
+/* They are gone through often: without what is empty between them. */
+static bool list_all(struct ht_fields *f)
+{
+	size_t n = 0;
+
+	f->all = calloc(f->n + 1, sizeof(*f->all));
+	for (size_t i = 0; f->all && i < FIELDS && n < f->n; i++)
+		if (f->v[i].count)
+			f->all[n++] = f->v[i];
+	return f->all;
+}
+
 #define AHEAD 32
 
 enum ht_code ht_fields_make(const struct ht_nodes *n, const struct ht_refs *r,
@@ -145,13 +157,15 @@ enum ht_code ht_fields_make(const struct ht_nodes *n, const struct ht_refs *r,
 			      ht_field_place(&g->v[g->of[i]], r->at[k]),
 			      g->of[r->to[k]]);
 		}
-	return HT_OK;
+	return list_all(ret) ? HT_OK
+			     : ht_fail(err, HT_NOMEM, "no memory for fields");
 }
 
 void ht_fields_fini(struct ht_fields *f)
 {
 	if (f->v)
 		munmap(f->v, FIELDS * sizeof(*f->v));
+	free(f->all);
 	*f = (struct ht_fields){0};
 }
 
@@ -164,10 +178,7 @@ uint64_t ht_fields_count(const struct ht_fields *f, uint16_t from, uint16_t at,
 const struct ht_field_count *ht_fields_next(const struct ht_fields *f,
 					    size_t *i)
 {
-	for (; *i < FIELDS; ++*i)
-		if (f->v[*i].count)
-			return &f->v[(*i)++];
-	return NULL;
+	return *i < f->n ? &f->all[(*i)++] : NULL;
 }
 
 bool ht_field_is_regular(const struct ht_groups *g, uint64_t count,

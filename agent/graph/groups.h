@@ -46,7 +46,8 @@ struct ht_field_count {
 struct ht_fields {
 	struct ht_field_count *v; /* hash table; count 0: empty */
 	size_t n;
-	uint64_t lost; /* references that found no room */
+	struct ht_field_count *all; /* the same, one after the other */
+	uint64_t lost;		    /* references that found no room */
 };
 
 /* HT_NOMEM. */
@@ -57,7 +58,7 @@ void ht_fields_fini(struct ht_fields *f);
 /* 0 when there is none. */
 uint64_t ht_fields_count(const struct ht_fields *f, uint16_t from, uint16_t at,
 			 uint16_t to);
-/* The next one that is in the table from *i on; NULL: no more. */
+/* The *i-th, which becomes the next; NULL: no more. */
 const struct ht_field_count *ht_fields_next(const struct ht_fields *f,
 					    size_t *i);
 /* The place by which fields are told apart: an element of an array is one. */
