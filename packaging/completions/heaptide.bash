@@ -5,7 +5,7 @@ _heaptide() {
 	local cur=${COMP_WORDS[COMP_CWORD]} options=--help
 	local prev=${COMP_WORDS[COMP_CWORD-1]}
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'explain record check verdict trend bins arenas map classes threads diff leaks ls top trim report export alerts silence silences unsilence status watch unwatch sample doctor completion help --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'explain record check verdict trend bins arenas map classes threads diff owners types leaks ls top trim report export alerts silence silences unsilence status watch unwatch sample doctor completion help --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -23,6 +23,7 @@ _heaptide() {
 	--core) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--exe) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--max-memory) return ;;
+	--size) return ;;
 	--interval | -i) return ;;
 	--duration | -d) return ;;
 	--output | -o) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
@@ -50,6 +51,8 @@ _heaptide() {
 	classes) options='--help --json --csv --bytes --ascii --db --at --mode --max-pause --timeout --no-debug-info' ;;
 	threads) options='--help --json --csv --bytes --ascii --db --at --arena --mode --max-pause --timeout --no-debug-info' ;;
 	diff) options='--help --json --bytes --ascii --db' ;;
+	owners) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --exe --max-memory --size' ;;
+	types) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --exe --max-memory' ;;
 	leaks) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --exe --max-memory' ;;
 	ls) options='--help --json --bytes --ascii --db --sort' ;;
 	top) options='--help --bytes --ascii --db' ;;
