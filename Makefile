@@ -141,9 +141,10 @@ $(BUILD)/obj/store/migrate.o: $(wildcard store/sql/*.sql)
 # Whatever tests want is built before the first of them runs: two of them that
 # build it at the same time would run each other's half-written programs.
 unit: $(UNIT) $(TARGETS) $(PROGRAMS) $(TOOLS) $(BUILD)/tools/matrix_check
-# Every source compiled and nothing linked: what a compiler says of it.
-compile: $(call objects,$(COMMON) $(SCHEMA) $(LINK) $(STORE) $(ANALYSIS) $(AGENT) $(DAEMON) $(CLI) \
-	$(wildcard */main.c tests/unit/*.c tests/lib/*.c tests/fuzz/*.c tests/montecarlo/*.c bench/*.c) \
+# Sources compiled and nothing linked, the programs' or all: what a compiler says.
+compile-programs: $(call objects,$(COMMON) $(SCHEMA) $(LINK) $(STORE) $(ANALYSIS) $(AGENT) $(DAEMON) $(CLI) \
+	$(wildcard */main.c))
+compile: compile-programs $(call objects,$(wildcard tests/unit/*.c tests/lib/*.c tests/fuzz/*.c tests/montecarlo/*.c bench/*.c) \
 	tests/matrix/check.c)
 workloads:
 	@$(MAKE) -s -C tests/workloads all
@@ -279,7 +280,7 @@ clean: ## remove what was built
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 24
 
-.PHONY: all unit compile tools bench-programs workloads fuzzers run check check-all check-without check-fresh test bench asan asan-build fuzz \
+.PHONY: all unit compile compile-programs tools bench-programs workloads fuzzers run check check-all check-without check-fresh test bench asan asan-build fuzz \
 	fuzz-build coverage \
 	analyze format format-check compile_commands install uninstall deb dist version clean help
 .SECONDARY:

@@ -48,7 +48,7 @@ last_child() {
 
 ok "debootstrap makes a root of $suite" make_root
 ok "the probe is built against the oldest libc" sh -c \
-	"tests/matrix/fetch.sh '$cells' bullseye amd64 libc6 libc6-dbg libc6-dev &&
+	"tests/matrix/fetch.sh '$cells' bullseye amd64 libc6 libc6-dbg libc6-dev linux-libc-dev &&
 	tests/matrix/build.sh '$cells' amd64 && cp -f '$cells/probe-amd64' '$root/probe'"
 ok "the probe in the container: every figure is the process's own" \
 	"$check" --scan --child "$root/out.xml" "${contained[@]}" /probe /out.xml

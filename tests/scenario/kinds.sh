@@ -94,7 +94,7 @@ wait $pid
 cells=$HT_BUILD/matrix
 if ! can namespaces "a container of another suite"; then
 	:
-elif (cd "$here" && tests/matrix/fetch.sh "$cells" bullseye amd64 libc6 libc6-dbg libc6-dev &&
+elif (cd "$here" && tests/matrix/fetch.sh "$cells" bullseye amd64 libc6 libc6-dbg libc6-dev linux-libc-dev &&
 	tests/matrix/build.sh "$cells" amd64 && tests/matrix/fetch.sh "$cells" trixie amd64) >&2; then
 	root=$cells/trixie-amd64
 	cp -f "$cells/probe-amd64" "$root/probe-kinds"
