@@ -40,7 +40,7 @@ static const struct {
 			      "counts once for the machine"},
 	[HT_MAPPING_HUGETLB] = {"huge pages", "huge pages ",
 				"look who maps the huge page pool"},
-	[HT_MAPPING_BRK_OTHER] = {"memory below brk that is not malloc's", NULL,
+	[HT_MAPPING_BRK_OTHER] = {"memory below brk that is not malloc's", "",
 				  "look who else calls sbrk()"},
 	[HT_MAPPING_SPECIAL] = {"the kernel's mappings", NULL,
 				"nothing of the program's"},
@@ -77,6 +77,14 @@ static void name_ended(const struct told *t, const struct ht_mapping_series *s,
 			 n);
 }
 
+/* A name that says no more than the kind does. */
+static bool says_nothing(const struct ht_mapping_series *s)
+{
+	return !s->name[0] || !kinds[s->kind].prefix ||
+	       strcmp(s->name, "[heap]") == 0 ||
+	       strcmp(s->name, "/dev/zero") == 0;
+}
+
 static void name_mapping(const struct told *t,
 			 const struct ht_mapping_series *s)
 {
@@ -85,13 +93,10 @@ static void name_mapping(const struct told *t,
 
 	if (s->kind == HT_MAPPING_ENDED_STACK)
 		name_ended(t, s, to, size);
-	else if (s->kind == HT_MAPPING_SHMEM &&
-		 strcmp(s->name, "/dev/zero") == 0)
+	else if (says_nothing(s))
 		snprintf(to, size, "%s", kinds[s->kind].what);
-	else if (s->name[0] && kinds[s->kind].prefix)
-		snprintf(to, size, "%s%.110s", kinds[s->kind].prefix, s->name);
 	else
-		snprintf(to, size, "%s", kinds[s->kind].what);
+		snprintf(to, size, "%s%.110s", kinds[s->kind].prefix, s->name);
 }
 
 /* The mapping that gained most. */

@@ -176,6 +176,11 @@ void ht_kind_of(struct ht_kinds *k, size_t i, const struct ht_kind *before,
 void ht_kind_name(const struct ht_kinds *k, size_t i, uint64_t size,
 		  struct ht_kind *kind)
 {
+	/* tcmalloc asks sbrk() first */
+	if (kind->kind == HT_MAPPING_BRK_OTHER &&
+	    k->runtimes.present >> HT_RUNTIME_TCMALLOC & 1)
+		snprintf(kind->name, sizeof(kind->name), "%s",
+			 ht_runtime_label(HT_RUNTIME_TCMALLOC));
 	if (kind->kind == HT_MAPPING_ANON)
 		snprintf(kind->name, sizeof(kind->name), "%s",
 			 ht_runtime_name(&k->runtimes, k->in->maps,

@@ -29,6 +29,7 @@ declare -A facts=(
 	[cgroup2]="no tree of control groups (version 2) can be mounted here"
 	[containers]="runc starts no container here"
 	[memory_cgroup]="no memory control group can be made here"
+	[ksm]="the kernel merges no equal pages of a process that asks for it (Linux 6.4)"
 )
 
 without=${HT_MACHINE_WITHOUT:-}
@@ -197,6 +198,18 @@ probe_containers() {
 		| .linux.namespaces = [{type: "mount"}, {type: "uts"}]
 		| .mounts = [{destination: "/proc", type: "proc", source: "proc"}]' config.json >spec &&
 		mv spec config.json && runc --root "$scratch/state" run "heaptide-probe-$$" </dev/null
+}
+
+probe_ksm() {
+	[ -w /sys/kernel/mm/ksm/run ] || return 1
+	compiled <<-'C'
+		#include <sys/prctl.h>
+		int main(void)
+		{
+			return prctl(67, 1, 0, 0, 0) != 0;
+		}
+	C
+	./probe
 }
 
 # answer FACT: probes it, unless that was done before; sets $said to "yes" or why not.

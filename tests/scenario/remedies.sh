@@ -102,6 +102,68 @@ if can huge_pages "the forecast holds in the huge page pool"; then
 	echo "$pool" >/proc/sys/vm/nr_hugepages
 fi
 
+# Shared by a fork: RSS falls by what was said, the machine gets what is the
+# process's alone.
+alone_of() { awk '/^Private_(Clean|Dirty):/ { sum += $2 } END { print sum * 1024 }' "/proc/$1/smaps_rollup"; }
+forecast "the forecast holds where a child shares the heap" -- forked
+run_keeper -- forked
+"$heaptide" explain --json "$started" >"$HT_TMP/explained"
+near "of what a child shares the machine gets nothing" "$(jq .totals.trimmable_private "$HT_TMP/explained")" 0 16384
+ok "and the advice says so" grep -q 'Trim in the parent' <<<"$(advised "$HT_TMP/explained" trim_now text)"
+before=$(alone_of "$started")
+kill -USR1 "$started"
+poll 10 has_trimmed || note "it did not trim"
+between "which is what it gets" $((before - $(alone_of "$started"))) -200000 65536
+stop_started
+run_keeper -- small
+"$heaptide" explain --json "$started" >"$HT_TMP/explained"
+same "of what nobody shares it gets all" "$(jq .totals.trimmable_private "$HT_TMP/explained")" \
+	"$(jq .totals.trimmable "$HT_TMP/explained")"
+stop_started
+
+# In a memory control group: v1, or v2 where that is what there is.
+if can memory_cgroup "the forecast holds below a cgroup's limit"; then
+	root=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
+	limit=memory.limit_in_bytes
+	[ -n "$root" ] || { root=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts) && limit=memory.max; }
+	group=$root/heaptide.$$
+	mkdir "$group"
+	echo 64M >"$group/$limit"
+	plain=$keeper
+	printf '#!/bin/sh\necho $$ >%s/cgroup.procs\nexec %s "$@"\n' "$group" "$plain" >"$HT_TMP/limited"
+	chmod +x "$HT_TMP/limited"
+	keeper=$HT_TMP/limited
+	forecast "the forecast holds below a cgroup's limit" -- small
+	is "and the cgroup is named" "$(jq -r .limits.cgroup_path "$HT_TMP/explained")" "/heaptide.$$"
+	keeper=$plain
+	poll 10 rmdir "$group"
+fi
+
+# KSM: equal pages are one, and leave RSS all the same.
+merged() { [ "$(cat "/proc/$1/ksm_merging_pages")" -gt 1000 ]; }
+if can ksm "the forecast holds where equal pages are merged"; then
+	ksm=/sys/kernel/mm/ksm
+	was="$(cat $ksm/run) $(cat $ksm/pages_to_scan) $(cat $ksm/sleep_millisecs)"
+	echo 5000 >$ksm/pages_to_scan
+	echo 10 >$ksm/sleep_millisecs
+	echo 1 >$ksm/run
+	run_keeper -- merged
+	ok "equal pages are merged" poll 20 merged "$started"
+	echo 0 >$ksm/run
+	"$heaptide" explain --json "$started" >"$HT_TMP/explained"
+	before=$(rollup_of "$started")
+	kill -USR1 "$started"
+	poll 10 has_trimmed || note "it did not trim"
+	near "the forecast holds where equal pages are merged" "$(jq .totals.trimmable "$HT_TMP/explained")" \
+		$((before - $(rollup_of "$started"))) 16384
+	ok "the machine gets less of them" jq -e '.totals | .trimmable_private < .trimmable' "$HT_TMP/explained"
+	stop_started
+	read -r run pages sleep <<<"$was"
+	echo "$pages" >$ksm/pages_to_scan
+	echo "$sleep" >$ksm/sleep_millisecs
+	echo "$run" >$ksm/run
+fi
+
 note "| process | remedy | predicted KiB | returned KiB | RSS before KiB |"
 proved "a default trim threshold returns the top that a raised one keeps" trim_threshold top
 proved "shorter lists return what thread caches keep" tcache_count caches 150

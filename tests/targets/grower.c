@@ -98,10 +98,8 @@ static void begin_clean(const char *path)
 
 static void look(size_t i)
 {
-	static volatile unsigned sum;
-
 	for (size_t k = i * STEP; k < (i + 1) * STEP && k < size; k += 4096)
-		sum += at[k];
+		__asm__ volatile("" ::"r"(at[k]) : "memory");
 }
 
 static void begin_static(const char *arg)

@@ -14,6 +14,10 @@
  *   locked   as small, under mlockall()
  *   part     as small, the upper half of the heap locked
  *   forked   as small, and a child that shares it
+ *   merged   as ratchet, and the kernel may merge equal pages (KSM)
+ *   cached_pin  24 MiB freed below one chunk that is freed, too, and waits in
+ *            the thread's cache
+ *   held_pin the same below one that is in use
  *   small    blocks below 800 bytes freed between survivors, the mmap threshold
  *            raised before: no large block is in the arena
  */
@@ -27,7 +31,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
+
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE 67 /* Linux 6.4 */
+#endif
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -148,6 +157,22 @@ static void small_blocks(void)
 		peak();
 }
 
+/* 24 MiB of free blocks below the last chunk. */
+static void pin(bool cached)
+{
+	enum { BLOCKS = 12000 };
+	static void *p[BLOCKS];
+	void *last;
+
+	for (size_t i = 0; i < BLOCKS; i++)
+		p[i] = filled(2000);
+	last = filled(40);
+	for (size_t i = 0; i < BLOCKS; i++)
+		free(p[i]);
+	if (cached)
+		free(last);
+}
+
 static void lock_upper_half(void)
 {
 	char *end = sbrk(0), *middle = end - (8 << 20);
@@ -182,6 +207,9 @@ int main(int argc, char **argv)
 	const char *what = argc > 1 ? argv[1] : "";
 	unsigned n = argc > 2 ? (unsigned)atoi(argv[2]) : 1;
 
+	if (strcmp(what, "merged") == 0 &&
+	    prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0))
+		return 3;
 	one_by_one = strcmp(what, "apart") == 0;
 	if (strcmp(what, "top") == 0)
 		threads(only_a_top, 1);
@@ -189,8 +217,11 @@ int main(int argc, char **argv)
 		threads(full_cache, n);
 	else if (strcmp(what, "apart") == 0 || strcmp(what, "together") == 0)
 		threads(at_its_time, n);
-	else if (strcmp(what, "ratchet") == 0)
+	else if (strcmp(what, "ratchet") == 0 || strcmp(what, "merged") == 0)
 		ratchet();
+	else if (strcmp(what, "cached_pin") == 0 ||
+		 strcmp(what, "held_pin") == 0)
+		pin(what[0] == 'c');
 	else if (strcmp(what, "small") == 0 || strcmp(what, "locked") == 0 ||
 		 strcmp(what, "part") == 0 || strcmp(what, "forked") == 0)
 		small_blocks();
@@ -200,8 +231,10 @@ int main(int argc, char **argv)
 		return 3;
 	if (strcmp(what, "part") == 0)
 		lock_upper_half();
-	if (strcmp(what, "forked") == 0 && fork() == 0)
+	if (strcmp(what, "forked") == 0 && fork() == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (;;)
 			pause();
+	}
 	serve();
 }

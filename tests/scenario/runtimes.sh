@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 120 s
+# Who it is outside malloc: a language's heap, another allocator beside glibc, known
+# by what is loaded and by the shape of its mappings; and a chunk that is freed and
+# waits in a thread's cache is not called in use.
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+heaptide=$HT_BUILD/heaptide
+
+begin() { # NAME COMMAND...: sets $started
+	local name=$1
+	shift
+	start "$@" >"$HT_TMP/$name.said"
+	ready 30 grep -q ready "$HT_TMP/$name.said" || note "$name is not ready"
+}
+
+# part NAME PID: share of the anonymous memory outside malloc that is called so
+part() {
+	"$heaptide" explain --json "$2" |
+		jq --arg n "$1" '[.mappings[] | select(.kind == "anon" or .kind == "brk_other")] | (map(select(.name == $n) | .anonymous) | add)
+			/ (map(.anonymous) | add)'
+}
+
+cat >"$HT_TMP/grows.py" <<'PY'
+import time
+kept = [(i, str(i)) for i in range(100000)]
+print("ready", flush=True)
+while True:
+    kept.extend([(i, str(i) * 2) for i in range(600)])
+    time.sleep(0.02)
+PY
+begin python python3 "$HT_TMP/grows.py"
+python=$started
+between "CPython's arenas are called so" "$(part 'CPython arenas (pymalloc)' "$python")" 0.9 1
+"$heaptide" record "$python" -o "$HT_TMP/python.db" -i 400ms -d 14s >/dev/null 2>&1
+"$heaptide" verdict "$python" --db "$HT_TMP/python.db" --json >"$HT_TMP/python.json"
+is "a Python program that grows, grows outside malloc" "$(jq -r .verdict "$HT_TMP/python.json")" NON_MALLOC_GROWTH
+is "its arenas are the culprit" "$(jq -r .culprit "$HT_TMP/python.json")" "CPython arenas (pymalloc)"
+
+for allocator in mimalloc tcmalloc; do
+	begin "$allocator" "$HT_BUILD/targets/beside" "$allocator"
+	between "$allocator beside glibc is called so" "$(part "$allocator" "$started")" 0.9 1
+	ok "$allocator: glibc's heap is walked all the same" \
+		jq -e '.totals.in_use > 1000' <<<"$("$heaptide" explain --json "$started")"
+done
+
+# Not every aligned mapping of a program of its own is somebody's.
+begin own "$HT_BUILD/targets/beside" own
+is "a mapping of nobody known has no name" "$("$heaptide" explain --json "$started" |
+	jq -r '[.mappings[] | select(.kind == "anon") | .name // ""] | unique | join(",")')" ""
+
+begin pin "$HT_BUILD/targets/keeper" cached_pin
+"$heaptide" explain --json "$started" >"$HT_TMP/pin.json"
+is "a pin in a cache names its thread" "$(jq '.arenas[0].pin_cached_by' "$HT_TMP/pin.json")" "$started"
+ok "and is not called in use" jq -e '.advice[] | select(.code == "pin") |
+	.text | test("waits in the cache of thread") and (test("chunk in use at") | not)' "$HT_TMP/pin.json"
+begin held "$HT_BUILD/targets/keeper" held_pin
+"$heaptide" explain --json "$started" >"$HT_TMP/held.json"
+is "a pin that the program holds is in no cache" "$(jq '.arenas[0].pin_cached_by' "$HT_TMP/held.json")" null
+ok "and is called in use" jq -e '.advice[] | select(.code == "pin") | .text | test("chunk in use at")' "$HT_TMP/held.json"
+plan
