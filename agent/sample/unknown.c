@@ -15,6 +15,7 @@ static const struct figure {
 } of_pages[] = {
 	{HT_RECORD_totals, "retained"},
 	{HT_RECORD_totals, "trimmable"},
+	{HT_RECORD_totals, "trimmable_private"},
 	{HT_RECORD_totals, "pinned"},
 	{HT_RECORD_totals, "heap_resident"},
 	{HT_RECORD_totals, "mmapped_resident"},
@@ -43,6 +44,9 @@ static const struct {
 	{{HT_RECORD_limits, "mem_total"}, "meminfo"},
 	{{HT_RECORD_limits, "mem_available"}, "meminfo"},
 	{{HT_RECORD_limits, "swap_free"}, "meminfo"},
+	{{HT_RECORD_limits, "max_map_count"}, "sys/vm/max_map_count"},
+	{{HT_RECORD_limits, "threads_max"}, "loadavg"},
+	{{HT_RECORD_process, "descriptors"}, "fd"},
 };
 #define NAME_MAX_MORE 24 /* a record's name, and what stands around it */
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
