@@ -218,8 +218,8 @@ void ht_procfs_rollup(pid_t pid, struct ht_process *ret)
 		ret->uss = clean + dirty;
 }
 
-/* The size of the folder from Linux 6.2 on; it was 0 before, and entries are
- * counted. */
+/* The size of the folder from Linux 6.2 on, which all may ask for; it was 0
+ * before, and entries are counted. */
 static uint64_t descriptors(pid_t pid)
 {
 	HT_AUTO_DIR DIR *all = NULL;
@@ -228,11 +228,11 @@ static uint64_t descriptors(pid_t pid)
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	if (stat(path, &st) == 0 && st.st_size > 0)
+		return (uint64_t)st.st_size;
 	all = opendir(path);
 	if (!all)
 		return HT_UNKNOWN;
-	if (fstat(dirfd(all), &st) == 0 && st.st_size > 0)
-		return (uint64_t)st.st_size;
 	for (const struct dirent *d = readdir(all); d; d = readdir(all))
 		n += d->d_name[0] != '.';
 	return n;
