@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <time.h>
 
+#include "agent/self/guard.h"
 #include "agent/stop/leave.h"
 #include "agent/stop/priority.h"
 #include "agent/stop/restart.h"
@@ -127,8 +128,8 @@ static bool take_stopped(struct search *s, const struct sleeper *k,
 	return true;
 }
 
-static bool take(struct search *s, struct sleeper *k,
-		 const struct ht_inject_code *code)
+static bool stop_and_take(struct search *s, struct sleeper *k,
+			  const struct ht_inject_code *code)
 {
 	struct ht_held *h = &s->ret->held;
 	int64_t from;
@@ -143,15 +144,33 @@ static bool take(struct search *s, struct sleeper *k,
 		return false;
 	s->tries++;
 	k->tries++;
-	ht_priority_raise();
 	from = ht_mono_ns();
 	ht_held_interrupt(h);
 	begun = wait_for_stop(s, h, STOP_WITHIN_NS) && take_stopped(s, k, code);
 	s->ret->begun_ns = ht_mono_ns();
 	if (!begun)
 		release(s, h);
-	ht_priority_restore();
 	s->ret->stopped_us = (uint64_t)((ht_mono_ns() - from) / HT_NS_PER_US);
+	return begun;
+}
+
+/* From before it is seized until it is let go nothing comes before us, and
+ * should we be stopped ourselves, we end. */
+static bool take(struct search *s, struct sleeper *k,
+		 const struct ht_inject_code *code)
+{
+	struct ht_err err;
+	bool begun;
+
+	if (ht_guard_hold(&err) != HT_OK) {
+		refuse(s, HT_TRIM_SYSTEM, err.msg);
+		return false;
+	}
+	ht_priority_raise();
+	s->in->reader->beat = ht_guard_beat;
+	begun = stop_and_take(s, k, code);
+	if (!begun)
+		ht_caller_end(s->in, s->ret);
 	return begun;
 }
 
@@ -292,8 +311,6 @@ static void search(struct search *s, const struct ht_inject_code *code)
 		}
 		if (take_any(s, false, code) || take_any(s, true, code))
 			return;
-		if (s->in->beat)
-			s->in->beat();
 		nanosleep(&pause, NULL);
 	} while (is_hopeful(s) && ht_mono_ns() < until);
 	explain_none(s);
@@ -321,4 +338,12 @@ bool ht_caller_begin(const struct ht_caller_in *in, struct ht_caller *ret)
 	s->tasks = tasks;
 	search(s, &code);
 	return ret->call != NULL;
+}
+
+void ht_caller_end(const struct ht_caller_in *in, const struct ht_caller *c)
+{
+	in->reader->beat = NULL;
+	if (!c->stuck)
+		ht_guard_let_go();
+	ht_priority_restore();
 }

@@ -24,7 +24,6 @@ struct ht_caller_in {
 	uint64_t function;   /* to be called with 0 */
 	int64_t tls_errno;   /* errno - thread pointer */
 	int64_t patience_ns; /* for a thread that may be taken */
-	void (*beat)(void);  /* now and then meanwhile */
 };
 
 /* A thread that is in the function now. */
@@ -39,9 +38,11 @@ struct ht_caller {
 	bool stuck; /* a thread can be let go by our end alone */
 };
 
-/* Finds a thread and begins the call. True: ret->call runs. SIGCHLD is blocked,
- * and the guard holds. */
+/* Finds a thread and begins the call. True: ret->call runs, we come before all
+ * ordinary work and the guard holds, until ht_caller_end, after the call's own.
+ * SIGCHLD is blocked. */
 bool ht_caller_begin(const struct ht_caller_in *in, struct ht_caller *ret);
+void ht_caller_end(const struct ht_caller_in *in, const struct ht_caller *c);
 
 /* --- caller_checks.c: what may be said against a thread ----------------------
  */

@@ -147,7 +147,6 @@ static void refuse_locked(const struct ht_session *s, struct ht_trim *t)
 
 		while (looks < LOCK_LOOKS && is_locked(s, at)) {
 			looks++;
-			ht_guard_beat();
 			nanosleep(&pause, NULL);
 		}
 		if (looks < LOCK_LOOKS)
@@ -238,15 +237,16 @@ static void call(struct ht_session *s, const struct ht_maps *maps,
 		.function = target->located.malloc[0].trim,
 		.tls_errno = target->located.malloc[0].tls_errno,
 		.patience_ns = PATIENCE_NS,
-		.beat = ht_guard_beat,
 	};
 	struct ht_caller c;
 
 	t->rss_before = rss_of(target->pid);
-	if (ht_caller_begin(&in, &c))
+	if (ht_caller_begin(&in, &c)) {
 		finish(s, t, &c);
-	else
+		ht_caller_end(&in, &c);
+	} else {
 		refuse(t, c.refusal, "%s", c.why);
+	}
 	s->must_end |= c.stuck;
 }
 
@@ -261,18 +261,14 @@ void ht_trim_call(struct ht_session *s, struct ht_trim *t)
 	if (t->refusal != HT_TRIM_NONE)
 		return;
 	if (ht_maps_read(s->target->pid, &maps, &err) != HT_OK ||
-	    ht_freezer_check(&err) != HT_OK || ht_guard_hold(&err) != HT_OK) {
+	    ht_freezer_check(&err) != HT_OK) {
 		refuse(t, HT_TRIM_SYSTEM, "%s", err.msg);
 		ht_maps_fini(&maps);
 		return;
 	}
-	s->target->reader->beat = ht_guard_beat;
 	ht_sigchld_block(&old);
 	call(s, &maps, t);
 	sigprocmask(SIG_SETMASK, &old, NULL);
-	s->target->reader->beat = NULL;
-	if (!s->must_end)
-		ht_guard_let_go();
 	ht_maps_fini(&maps);
 }
 

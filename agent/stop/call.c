@@ -141,11 +141,15 @@ static enum ht_code write_path(const struct ht_call *c,
 	return HT_OK;
 }
 
-/* One step: before it nothing has changed, after it the chain does all. The
- * mask goes with the first frame, so no handler runs inside the function. */
+/* The registers are the one step: before it nothing has changed, after it the
+ * chain does all. The mask comes after it, and goes with the first frame too: a
+ * signal that comes while the thread stands is to find it in its own call, when
+ * that is given back, and not here, where the handler would run and the call be
+ * entered anew. */
 static enum ht_code start(const struct ht_call *c,
 			  const struct ht_inject_code *code, struct ht_err *err)
 {
+	const uint64_t all = ~UINT64_C(0);
 	struct user_regs_struct r = *c->regs;
 
 	r.rax = 0;
@@ -156,6 +160,7 @@ static enum ht_code start(const struct ht_call *c,
 	if (ptrace(PTRACE_SETREGS, c->tid, NULL, &r) < 0)
 		return ht_fail_sys(err, errno == ESRCH ? HT_GONE : HT_REFUSED,
 				   errno, "thread %d: registers", (int)c->tid);
+	ptrace(PTRACE_SETSIGMASK, c->tid, (void *)8, &all);
 	ht_inject_run_on(c->tid, 0);
 	return HT_OK;
 }
