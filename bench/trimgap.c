@@ -41,8 +41,11 @@ static void *allocate(void *arg)
 		const struct timespec rest = {.tv_nsec = 50000};
 		uint64_t now;
 
-		for (int i = 0; i < 20; i++)
-			free(malloc(BLOCK + 64));
+		for (int i = 0; i < 20; i++) {
+			void *volatile p = malloc(BLOCK + 64);
+
+			free(p);
+		}
 		now = now_ns();
 		if (now - before > longest_ns)
 			longest_ns = now - before;

@@ -32,7 +32,7 @@
 	X(IN_HANDLER, "in_handler")                                     \
 	X(UNWINDING, "unwinding")                                       \
 	X(STACK, "stack")                                               \
-	X(MOVED, "moved")                                               \
+	X(TRACED, "traced")                                             \
 	X(SYSTEM, "system")
 /* clang-format on */
 enum ht_trim_refusal {

@@ -11,6 +11,7 @@
 #include "agent/sample/caller.h"
 #include "agent/self/freezer.h"
 #include "agent/self/guard.h"
+#include "agent/stop/access.h"
 #include "agent/stop/sigchld.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -25,7 +26,7 @@
 #define LOCK_EVERY_NS HT_NS_PER_MS
 /* Between two looks at the thread in the call. */
 #define WAIT_FIRST_NS (30 * HT_NS_PER_US)
-#define WAIT_MAX_NS   HT_NS_PER_MS
+#define WAIT_MAX_NS   (10 * HT_NS_PER_MS)
 #define END_WITHIN_NS (5 * HT_NS_PER_S)
 /* Before the whole request is over. */
 #define RESERVE_MS 2000
@@ -185,6 +186,16 @@ static void tell(const struct ht_session *s, const struct ht_trim *t)
 			    t->bytes);
 }
 
+/* A sixteenth of what it has taken so far: looks cost the thread little, and
+ * what it took is known to as much. */
+static int64_t next_look(int64_t so_far_ns)
+{
+	int64_t ns = so_far_ns / 16;
+
+	return ns < WAIT_FIRST_NS ? WAIT_FIRST_NS
+				  : (ns > WAIT_MAX_NS ? WAIT_MAX_NS : ns);
+}
+
 /* Until the function has returned, or the request is nearly over. */
 static bool wait_for_return(struct ht_session *s, struct ht_trim *t,
 			    struct ht_caller *c)
@@ -198,8 +209,7 @@ static bool wait_for_return(struct ht_session *s, struct ht_trim *t,
 		if (ht_mono_ns() >= until)
 			return false;
 		nanosleep(&moment, NULL);
-		if (moment.tv_nsec < WAIT_MAX_NS)
-			moment.tv_nsec *= 2;
+		moment.tv_nsec = next_look(ht_mono_ns() - c->begun_ns);
 		ht_guard_beat();
 		tell(s, t);
 	}
@@ -256,6 +266,11 @@ void ht_trim_call(struct ht_session *s, struct ht_trim *t)
 	struct ht_err err;
 	sigset_t old;
 
+	if (t->refusal == HT_TRIM_NONE &&
+	    ht_access_check_stop(s->target->pid, &err) != HT_OK)
+		refuse(t,
+		       err.code == HT_TRACED ? HT_TRIM_TRACED : HT_TRIM_SYSTEM,
+		       "%s", err.msg);
 	if (t->refusal == HT_TRIM_NONE)
 		refuse_locked(s, t);
 	if (t->refusal != HT_TRIM_NONE)
