@@ -173,7 +173,7 @@ daemon_as=("${as[@]}")
 daemon_start
 ok "the daemon measures it without CAP_DAC_READ_SEARCH" poll 20 measured "$process"
 is "/metrics counts what is unknown" \
-	"$(metric 'heaptide_unknown_figures.*reason="pagemap"')" 14
+	"$(metric 'heaptide_unknown_figures.*reason="pagemap"')" 15
 ok "status names the reason" poll 10 eval 'ask status | jq -e ".result.unknown[0].reason == \"pagemap\""'
 ok "and says it in words" poll 10 eval 'ask status | jq -e ".result.unknown[0].why | test(\"CAP_DAC_READ_SEARCH\")"'
 verdict() { sql "select json from verdict order by rowid desc limit 1" | jq -r "$1"; }
