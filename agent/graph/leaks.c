@@ -119,9 +119,8 @@ static void gather(struct leaks *l)
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct leaked *root = &l->v[root_of(l, i)];
 
-		if (root == &l->v[i])
-			root->head = i;
-		else if (l->v[root->head].pointed_at && !l->v[i].pointed_at)
+		if (root == &l->v[i] ||
+		    (l->v[root->head].pointed_at && !l->v[i].pointed_at))
 			root->head = i;
 		root->chunks++;
 		root->bytes += ht_nodes_get(&l->g->nodes, l->v[i].node).size;
