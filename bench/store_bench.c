@@ -168,7 +168,8 @@ static void read_all(const char *path, int64_t now_ns)
 						    [HT_M_rss] = true,
 						    [HT_M_trimmable] = true,
 						    [HT_M_top] = true};
-	bool verdict[HT_METRIC_COUNT];
+	static const bool none[HT_METRIC_COUNT] = {false};
+	bool verdict[HT_METRIC_COUNT], fragmentation[HT_METRIC_COUNT] = {false};
 	const struct reading readings[] = {
 		{"30 d by minute, 5 metrics", 30 * DAY_NS, 50000, 0, trend, 0},
 		{"30 d by minute, medians of 5 metrics", 30 * DAY_NS, 50000,
@@ -181,6 +182,14 @@ static void read_all(const char *path, int64_t now_ns)
 		 HT_SERIES_CLASSES | HT_SERIES_MAPPINGS, verdict, 1},
 		{"7 d in 1100 rows, with classes", 7 * DAY_NS, 1100,
 		 HT_SERIES_CLASSES, NULL, 0},
+		{"30 d of a heat map of bins", 30 * DAY_NS, 2000,
+		 HT_SERIES_LIST(HT_LINES_BINS), none, 0},
+		{"30 d of bins by arena", 30 * DAY_NS, 2000,
+		 HT_SERIES_LIST(HT_LINES_ARENA_BINS), none, 0},
+		{"30 d of arenas", 30 * DAY_NS, 2000,
+		 HT_SERIES_LIST(HT_LINES_ARENAS), none, 0},
+		{"30 d of all 15 fragmentation metrics", 30 * DAY_NS, 4000, 0,
+		 fragmentation, 0},
 		{"1 h of samples, all metrics", DAY_NS / 24, 0, 0, NULL, 0},
 		{"1 h of samples, with classes", DAY_NS / 24, 0,
 		 HT_SERIES_CLASSES, NULL, 0},
@@ -190,6 +199,8 @@ static void read_all(const char *path, int64_t now_ns)
 	int64_t begin_ns;
 
 	ht_verdict_needs(verdict);
+	for (int m = HT_M_external; m <= HT_M_holes_ge_1m_count; m++)
+		fragmentation[m] = true;
 	must(ht_store_open(path, HT_STORE_READ, &st, &err));
 	printf("\n| read | rows | best of %d, ms |\n| --- | --- | --- |\n",
 	       READS);

@@ -9,6 +9,7 @@
 #include "cli/json.h"
 #include "cli/show.h"
 #include "cli/target.h"
+#include "cli/tracks.h"
 #include "common/clock.h"
 #include "schema/snapshot_json.h"
 
@@ -18,7 +19,8 @@ typedef enum ht_code show_part(const struct ht_cli *cli,
 
 struct detail {
 	enum ht_record_id id;
-	uint64_t flags; /* what the agent must gather for it */
+	enum ht_track_list course; /* its history; HT_TRACK_LISTS: none */
+	uint64_t flags;		   /* what the agent must gather for it */
 	show_part *show;
 };
 
@@ -142,6 +144,13 @@ static enum ht_code run(struct ht_cli *cli, const struct detail *d,
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 	enum ht_code code;
 
+	if (d->course != HT_TRACK_LISTS &&
+	    (cli->opt.since_ns || cli->opt.until_ns))
+		return ht_tracks_run(cli, d->course, err);
+	if (cli->opt.bin || cli->opt.metric)
+		return ht_fail(err, HT_USAGE,
+			       "%s is for a course over time: add --since",
+			       cli->opt.bin ? "--bin" : "--metric");
 	ht_snapshot_init(&s);
 	code = ht_target_look(cli, cli->opt.args[0], d->flags, &s, err);
 	if (code != HT_OK)
@@ -164,31 +173,32 @@ static enum ht_code run(struct ht_cli *cli, const struct detail *d,
 
 enum ht_code ht_cmd_bins(struct ht_cli *cli, struct ht_err *err)
 {
-	const struct detail d = {HT_RECORD_bin, HT_WANT_BINS, ht_show_bins};
+	const struct detail d = {HT_RECORD_bin, HT_TRACK_BINS, HT_WANT_BINS,
+				 ht_show_bins};
 
 	return run(cli, &d, err);
 }
 
 enum ht_code ht_cmd_arenas(struct ht_cli *cli, struct ht_err *err)
 {
-	const struct detail d = {HT_RECORD_arena, HT_WANT_HEAPS,
-				 ht_show_arenas};
+	const struct detail d = {HT_RECORD_arena, HT_TRACK_ARENAS,
+				 HT_WANT_HEAPS, ht_show_arenas};
 
 	return run(cli, &d, err);
 }
 
 enum ht_code ht_cmd_classes(struct ht_cli *cli, struct ht_err *err)
 {
-	const struct detail d = {HT_RECORD_size_class, HT_WANT_CLASSES,
-				 ht_show_classes};
+	const struct detail d = {HT_RECORD_size_class, HT_TRACK_CLASSES,
+				 HT_WANT_CLASSES, ht_show_classes};
 
 	return run(cli, &d, err);
 }
 
 enum ht_code ht_cmd_threads(struct ht_cli *cli, struct ht_err *err)
 {
-	const struct detail d = {HT_RECORD_thread, HT_WANT_THREADS,
-				 ht_show_threads};
+	const struct detail d = {HT_RECORD_thread, HT_TRACK_THREADS,
+				 HT_WANT_THREADS, ht_show_threads};
 
 	return run(cli, &d, err);
 }
@@ -208,7 +218,7 @@ static enum ht_code show_map(const struct ht_cli *cli,
 
 enum ht_code ht_cmd_map(struct ht_cli *cli, struct ht_err *err)
 {
-	const struct detail d = {HT_RECORD_heap,
+	const struct detail d = {HT_RECORD_heap, HT_TRACK_LISTS,
 				 HT_WANT_HEAPS | HT_WANT_MAPPINGS, show_map};
 
 	return run(cli, &d, err);

@@ -12,6 +12,7 @@
 #define BACK   (T(DB) | T(AT))
 #define WINDOW (T(DB) | T(SINCE) | T(UNTIL))
 #define LIMITS (T(MAX_GROWTH) | T(MAX_IN_USE) | T(MAX_RETAINED))
+#define COURSE (T(SINCE) | T(UNTIL) | T(METRIC))
 #define ANY    1000
 
 const struct ht_command ht_commands[] = {
@@ -71,31 +72,41 @@ const struct ht_command ht_commands[] = {
 	 "\v'heaptide trend --metric help' lists the metrics.\n\n"
 	 "  heaptide trend web --since 7d --metric in_use,retained,top",
 	 ht_cmd_trend},
-	{"bins", "TARGET", 1, 1, T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK,
+	{"bins", "TARGET", 1, 1,
+	 T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK | COURSE | T(BIN),
 	 "free chunks by bin",
-	 "Every bin that is not empty: fastbins, unsorted, small and large."
-	 "\vWithout --at and --db TARGET is a running process.",
+	 "Every bin that is not empty: fastbins, unsorted, small and large; "
+	 "with "
+	 "--since their course, as a heat map or, of one bin, as a plot."
+	 "\vWithout --at, --db and --since TARGET is a running process.\n\n"
+	 "  heaptide bins web --since 7d\n"
+	 "  heaptide bins web --since 7d --bin small:5 --arena 0",
 	 ht_cmd_bins},
-	{"arenas", "TARGET", 1, 1, T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK,
+	{"arenas", "TARGET", 1, 1,
+	 T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK | COURSE,
 	 "one line for each arena",
 	 "The arenas: taken from the system, in use, free, retained, "
 	 "trimmable, and what a pin holds."
-	 "\vWithout --at and --db TARGET is a running process.",
+	 "\vWith --since: their course (--metric picks the figure). Without "
+	 "--at, --db and --since TARGET is a running process.",
 	 ht_cmd_arenas},
 	{"map", "TARGET", 1, 1, T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK,
 	 "heaps by address with their residency, and what is not malloc's",
 	 "The heaps of all arenas and the mappings outside malloc."
 	 "\vWithout --at and --db TARGET is a running process.",
 	 ht_cmd_map},
-	{"classes", "TARGET", 1, 1, T(JSON) | T(CSV) | LOOK | BACK,
+	{"classes", "TARGET", 1, 1, T(JSON) | T(CSV) | LOOK | BACK | COURSE,
 	 "chunks by size, in use and free",
 	 "How many chunks of each size the program holds."
-	 "\vWithout --at and --db TARGET is a running process.",
+	 "\vWith --since: their course (--metric picks the figure). Without "
+	 "--at, --db and --since TARGET is a running process.",
 	 ht_cmd_classes},
-	{"threads", "TARGET", 1, 1, T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK,
+	{"threads", "TARGET", 1, 1,
+	 T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK | COURSE,
 	 "thread caches and which arena each thread uses",
 	 "The thread caches (tcache) and the arena of each thread."
-	 "\vWithout --at and --db TARGET is a running process.",
+	 "\vWith --since: their course (--metric picks the figure). Without "
+	 "--at, --db and --since TARGET is a running process.",
 	 ht_cmd_threads},
 	{"diff", "TARGET [TIME1 [TIME2]]", 1, 3, T(JSON) | T(DB) | DRAWN,
 	 "what changed between two moments, by metric, size, bin and arena",

@@ -22,7 +22,7 @@ enum ht_option_id {
 struct ht_options {
 	bool json, csv, bytes, ascii, no_debug_info, pss, dump_layout, yes;
 	const char *db, *metric, *core, *exe, *output, *name, *format, *socket,
-		*test, *sort, *fail_on, *junit, *sarif;
+		*test, *sort, *bin, *fail_on, *junit, *sarif;
 	int64_t at_ns, since_ns, until_ns;
 	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns;
 	uint64_t arena, mode;

@@ -141,29 +141,34 @@ static void put_axis(const struct ht_plot *p, struct range r, int row)
 	printf("%*s ", AXIS_WIDTH, text);
 }
 
-static void put_time_axis(const struct ht_plot *p)
+static void axis_text(int64_t at_ns, bool days, char out[HT_TIME_TEXT])
 {
-	bool days = p->to_ns - p->from_ns > 20 * 3600 * HT_NS_PER_S;
-	const int64_t at[3] = {p->from_ns, p->from_ns / 2 + p->to_ns / 2,
-			       p->to_ns};
-	char text[3][HT_TIME_TEXT];
-	int gap;
+	time_t seconds = (time_t)(at_ns / HT_NS_PER_S);
+	struct tm tm;
 
-	for (int i = 0; i < 3; i++) {
-		time_t seconds = (time_t)(at[i] / HT_NS_PER_S);
-		struct tm tm;
+	localtime_r(&seconds, &tm);
+	strftime(out, HT_TIME_TEXT, days ? "%b %d %H:%M" : "%H:%M:%S", &tm);
+}
 
-		localtime_r(&seconds, &tm);
-		if (days)
-			strftime(text[i], HT_TIME_TEXT, "%b %d %H:%M", &tm);
-		else
-			strftime(text[i], HT_TIME_TEXT, "%H:%M:%S", &tm);
+void ht_time_axis(int indent, int width, int64_t from_ns, int64_t to_ns)
+{
+	bool days = to_ns - from_ns > 20 * 3600 * HT_NS_PER_S;
+	char from[HT_TIME_TEXT], middle[HT_TIME_TEXT], to[HT_TIME_TEXT];
+	int length, gap;
+
+	axis_text(from_ns, days, from);
+	axis_text(from_ns / 2 + to_ns / 2, days, middle);
+	axis_text(to_ns, days, to);
+	length = (int)strlen(from);
+	printf("%*s%s", indent, "", from);
+	if (width >= 3 * length + 2) {
+		gap = width / 2 - length - length / 2;
+		printf("%*s", gap + length, middle);
+		printf("%*s", width - length - gap - length, to);
+	} else if (width >= 2 * length + 1) {
+		printf("%*s", width - length, to);
 	}
-	gap = p->width / 2 - (int)strlen(text[0]) - (int)strlen(text[1]) / 2;
-	printf("%*s  %s%*s", AXIS_WIDTH, "", text[0],
-	       gap + (int)strlen(text[1]), text[1]);
-	gap = p->width - p->width / 2 - (int)strlen(text[1]) / 2;
-	printf("%*s\n", gap, text[2]);
+	putchar('\n');
 }
 
 static void print_canvas(const struct ht_term *t, const struct ht_plot *p,
@@ -180,7 +185,7 @@ static void print_canvas(const struct ht_term *t, const struct ht_plot *p,
 		}
 		printf("%s\n", ht_style_off(t));
 	}
-	put_time_axis(p);
+	ht_time_axis(AXIS_WIDTH + 2, p->width, p->from_ns, p->to_ns);
 }
 
 enum ht_code ht_plot_print(const struct ht_term *t, const struct ht_plot *p,

@@ -28,6 +28,10 @@ struct ht_plot {
 enum ht_code ht_plot_print(const struct ht_term *t, const struct ht_plot *p,
 			   struct ht_err *err) HT_MUST_CHECK;
 
+/* A line of times under a drawing of `width` cells that begins after `indent`
+ * columns: its ends and, where there is room, its middle. */
+void ht_time_axis(int indent, int width, int64_t from_ns, int64_t to_ns);
+
 #define HT_SPARK_MAX 64
 /* `width` characters, the values spread over them by position, scaled from
  * their smallest to their largest; a space where unknown. Returns out. */

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "schema/series_int.h"
+
 void ht_series_init(struct ht_series *s)
 {
 	memset(s, 0, sizeof(*s));
@@ -50,10 +52,11 @@ void ht_series_fini(struct ht_series *s)
 	}
 	free(s->classes);
 	free(s->mappings);
+	ht_series_free_lines(s);
 	memset(s, 0, sizeof(*s));
 }
 
-static int grow(double **column, size_t rows, size_t capacity)
+int ht_series_grow(double **column, size_t rows, size_t capacity)
 {
 	double *c = realloc(*column, capacity * sizeof(**column));
 
@@ -67,13 +70,14 @@ static int grow(double **column, size_t rows, size_t capacity)
 
 static int grow_metrics(struct ht_series *s, size_t capacity)
 {
-	int bad = s->limited ? grow(&s->unknown, s->rows, capacity) : 0;
+	int bad =
+		s->limited ? ht_series_grow(&s->unknown, s->rows, capacity) : 0;
 
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
 		for (size_t k = 0; k < HT_STAT_COUNT; k++)
 			if (has_columns(s, m))
-				bad |= grow(&s->metric[m][k], s->rows,
-					    capacity);
+				bad |= ht_series_grow(&s->metric[m][k], s->rows,
+						      capacity);
 			else
 				s->metric[m][k] = s->unknown;
 	return bad;
@@ -82,10 +86,10 @@ static int grow_metrics(struct ht_series *s, size_t capacity)
 static int grow_mapping(struct ht_mapping_series *m, size_t rows,
 			size_t capacity)
 {
-	return grow(&m->anonymous, rows, capacity) |
-	       grow(&m->count, rows, capacity) |
-	       grow(&m->size, rows, capacity) |
-	       grow(&m->resident, rows, capacity);
+	return ht_series_grow(&m->anonymous, rows, capacity) |
+	       ht_series_grow(&m->count, rows, capacity) |
+	       ht_series_grow(&m->size, rows, capacity) |
+	       ht_series_grow(&m->resident, rows, capacity);
 }
 
 static int grow_all(struct ht_series *s, size_t capacity)
@@ -104,11 +108,13 @@ static int grow_all(struct ht_series *s, size_t capacity)
 	bad = grow_metrics(s, capacity);
 	for (size_t k = 0; k < HT_STAT_COUNT; k++)
 		for (size_t i = 0; i < s->classes_n; i++)
-			bad |= grow(&s->classes[i].bytes[k], s->rows, capacity);
+			bad |= ht_series_grow(&s->classes[i].bytes[k], s->rows,
+					      capacity);
 	for (size_t i = 0; i < s->classes_n; i++)
-		bad |= grow(&s->classes[i].chunks, s->rows, capacity);
+		bad |= ht_series_grow(&s->classes[i].chunks, s->rows, capacity);
 	for (size_t i = 0; i < s->mappings_n; i++)
 		bad |= grow_mapping(&s->mappings[i], s->rows, capacity);
+	bad |= ht_series_grow_lines(s, capacity);
 	if (!bad)
 		s->capacity = capacity;
 	return bad;
@@ -191,8 +197,8 @@ struct ht_class_series *ht_series_class(struct ht_series *s, uint64_t max_size)
 	memset(c, 0, sizeof(*c));
 	c->max_size = max_size;
 	for (size_t k = 0; k < HT_STAT_COUNT; k++)
-		bad |= grow(&c->bytes[k], 0, s->capacity);
-	bad |= grow(&c->chunks, 0, s->capacity);
+		bad |= ht_series_grow(&c->bytes[k], 0, s->capacity);
+	bad |= ht_series_grow(&c->chunks, 0, s->capacity);
 	return bad ? NULL : c;
 }
 
@@ -298,14 +304,6 @@ enum ht_code ht_series_add_snapshot(struct ht_series *s,
 /* --- in buckets ------------------------------------------------------------
  */
 
-/* Rows of a bucket. `measured` says where any size class is known: a class that
- * is not known there held nothing. */
-struct rows {
-	size_t from, end;
-	double *scratch; /* as many as the series has rows */
-	bool *measured;
-};
-
 static int ascending(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -344,7 +342,7 @@ static double statistic(const double *v, size_t n, enum ht_stat stat)
 
 /* The known values of a column, sorted, into scratch. zeros: unknown beside
  * known size classes is 0. */
-static size_t gather(const double *column, const struct rows *r, bool zeros)
+static size_t gather(const double *column, const struct ht_rows *r, bool zeros)
 {
 	size_t n = 0;
 
@@ -357,29 +355,37 @@ static size_t gather(const double *column, const struct rows *r, bool zeros)
 	return n;
 }
 
-static double median(const double *column, const struct rows *r, bool zeros)
+static double median(const double *column, const struct ht_rows *r, bool zeros)
 {
 	size_t n = gather(column, r, zeros);
 
 	return statistic(r->scratch, n, HT_STAT_MEDIAN);
 }
 
-/* All statistics into row `row` of `to`. Rows that are samples have the same
- * value in all four: those are sorted once. */
-static void reduce(double *const from[HT_STAT_COUNT], const struct rows *r,
-		   bool zeros, double *const to[HT_STAT_COUNT], size_t row)
+void ht_series_reduce(double *const from[], const enum ht_stat stats[], int n,
+		      const struct ht_rows *r, bool zeros, double *const to[],
+		      size_t row)
 {
-	size_t bytes = (r->end - r->from) * sizeof(double), n = 0;
+	size_t bytes = (r->end - r->from) * sizeof(double), known = 0;
 
-	for (int k = 0; k < HT_STAT_COUNT; k++) {
+	for (int k = 0; k < n; k++) {
 		if (k == 0 || memcmp(from[k] + r->from, from[k - 1] + r->from,
 				     bytes) != 0)
-			n = gather(from[k], r, zeros);
-		to[k][row] = statistic(r->scratch, n, (enum ht_stat)k);
+			known = gather(from[k], r, zeros);
+		to[k][row] = statistic(r->scratch, known, stats[k]);
 	}
 }
 
-static void mark_measured(const struct ht_series *s, const struct rows *r)
+static void reduce(double *const from[HT_STAT_COUNT], const struct ht_rows *r,
+		   bool zeros, double *const to[HT_STAT_COUNT], size_t row)
+{
+	static const enum ht_stat stats[HT_STAT_COUNT] = {
+		HT_STAT_MIN, HT_STAT_P10, HT_STAT_MEDIAN, HT_STAT_MAX};
+
+	ht_series_reduce(from, stats, HT_STAT_COUNT, r, zeros, to, row);
+}
+
+static void mark_measured(const struct ht_series *s, const struct ht_rows *r)
 {
 	for (size_t i = r->from; i < r->end; i++) {
 		r->measured[i] = false;
@@ -389,7 +395,7 @@ static void mark_measured(const struct ht_series *s, const struct rows *r)
 	}
 }
 
-static void reduce_metrics(const struct ht_series *s, const struct rows *r,
+static void reduce_metrics(const struct ht_series *s, const struct ht_rows *r,
 			   struct ht_series *ret)
 {
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
@@ -398,7 +404,7 @@ static void reduce_metrics(const struct ht_series *s, const struct rows *r,
 			       ret->rows - 1);
 }
 
-static int reduce_classes(const struct ht_series *s, const struct rows *r,
+static int reduce_classes(const struct ht_series *s, const struct ht_rows *r,
 			  struct ht_series *ret)
 {
 	size_t row = ret->rows - 1;
@@ -416,7 +422,7 @@ static int reduce_classes(const struct ht_series *s, const struct rows *r,
 	return 0;
 }
 
-static int reduce_mappings(const struct ht_series *s, const struct rows *r,
+static int reduce_mappings(const struct ht_series *s, const struct ht_rows *r,
 			   struct ht_series *ret)
 {
 	size_t row = ret->rows - 1;
@@ -436,8 +442,9 @@ static int reduce_mappings(const struct ht_series *s, const struct rows *r,
 	return 0;
 }
 
-static enum ht_code add_bucket(const struct ht_series *s, const struct rows *r,
-			       struct ht_series *ret, struct ht_err *err)
+static enum ht_code add_bucket(const struct ht_series *s,
+			       const struct ht_rows *r, struct ht_series *ret,
+			       struct ht_err *err)
 {
 	int64_t middle = s->time_ns[r->from + (r->end - 1 - r->from) / 2];
 	enum ht_code code = ht_series_add_row(ret, middle, err);
@@ -448,12 +455,13 @@ static enum ht_code add_bucket(const struct ht_series *s, const struct rows *r,
 	for (size_t i = r->from; i < r->end; i++)
 		ret->cut[ret->rows - 1] |= s->cut[i];
 	reduce_metrics(s, r, ret);
-	if (reduce_classes(s, r, ret) || reduce_mappings(s, r, ret))
-		return ht_fail(err, HT_NOMEM, "size classes of a bucket");
+	if (reduce_classes(s, r, ret) || reduce_mappings(s, r, ret) ||
+	    ht_series_reduce_lines(s, r, ret))
+		return ht_fail(err, HT_NOMEM, "lists of a bucket");
 	return HT_OK;
 }
 
-static void free_rows(struct rows *r)
+static void free_rows(struct ht_rows *r)
 {
 	free(r->scratch);
 	free(r->measured);
@@ -477,10 +485,10 @@ static size_t lower_bound(const struct ht_series *s, int64_t time_ns)
 
 /* Rows in [from, to], with room to reduce them. free_rows() after. */
 static enum ht_code take_rows(const struct ht_series *s, int64_t from_ns,
-			      int64_t to_ns, struct rows *ret,
+			      int64_t to_ns, struct ht_rows *ret,
 			      struct ht_err *err)
 {
-	*ret = (struct rows){
+	*ret = (struct ht_rows){
 		.from = lower_bound(s, from_ns),
 		.end = to_ns == INT64_MAX ? s->rows : lower_bound(s, to_ns + 1),
 		.scratch = malloc((s->rows + 1) * sizeof(double)),
@@ -496,7 +504,7 @@ enum ht_code ht_series_bucket(const struct ht_series *s, int64_t from_ns,
 			      int64_t to_ns, struct ht_series *ret,
 			      struct ht_err *err)
 {
-	HT_CLEANUP(free_rows) struct rows r = {0};
+	HT_CLEANUP(free_rows) struct ht_rows r = {0};
 	enum ht_code code = take_rows(s, from_ns, to_ns, &r, err);
 
 	if (code != HT_OK || r.from == r.end)
@@ -508,7 +516,7 @@ enum ht_code ht_series_window(const struct ht_series *s, int64_t from_ns,
 			      int64_t to_ns, size_t buckets,
 			      struct ht_series *ret, struct ht_err *err)
 {
-	HT_CLEANUP(free_rows) struct rows r = {0};
+	HT_CLEANUP(free_rows) struct ht_rows r = {0};
 	enum ht_code code = take_rows(s, from_ns, to_ns, &r, err);
 	size_t end = r.end, first = r.from;
 	double width = 1;

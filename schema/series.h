@@ -8,6 +8,7 @@
 #ifndef HT_SCHEMA_SERIES_H
 #define HT_SCHEMA_SERIES_H
 
+#include "schema/lines.h"
 #include "schema/metrics.h"
 
 enum ht_stat {
@@ -43,10 +44,14 @@ struct ht_series {
 	size_t classes_n;
 	struct ht_mapping_series *mappings;
 	size_t mappings_n;
-	bool limited; /* see ht_series_limit() */
+	struct ht_list_line *lines; /* of the lists that were asked for */
+	size_t lines_n, lines_capacity;
+	bool *listed[HT_LINES_COUNT]; /* the row measured that list */
+	bool limited;		      /* see ht_series_limit() */
 	bool wanted[HT_METRIC_COUNT];
 	double *unknown;    /* the column of all metrics that are not wanted */
 	size_t class_at;    /* where ht_series_class() found the last one */
+	size_t line_at;	    /* and ht_series_line() */
 	int64_t started_ns; /* start of the process, wall clock */
 	int64_t step_ns;    /* rows stand for so much time; 0: samples */
 	char target[128];

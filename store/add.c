@@ -243,6 +243,9 @@ static enum ht_code add(struct ht_store *st, void *ctx, struct ht_err *err)
 		code = note_step_back(st, state, at_ns, err);
 	if (code != HT_OK)
 		return code;
+	code = ht_store_note_births(st, state, a->s, err);
+	if (code != HT_OK)
+		return code;
 	if (needs_base(state, at_ns)) {
 		state->base_id = a->sample_id;
 		state->base_ns = at_ns;

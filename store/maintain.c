@@ -364,16 +364,7 @@ static enum ht_code drop_level(struct ht_store *st, int64_t process_id,
 			       bool *ret_more, struct ht_err *err)
 {
 	int64_t most_s = DAY_S / 4 * (level_s / 60);
-	static const char *const sql[] = {
-		"DELETE FROM rollup WHERE process_id = ? AND level_s = ? AND "
-		"stat IN ('min', 'p10', 'median', 'max') AND "
-		"at_s < ?",
-		"DELETE FROM class_rollup WHERE process_id = ? AND "
-		"level_s = ? AND at_s < ?",
-		"DELETE FROM mapping_rollup WHERE process_id = ? AND "
-		"level_s = ? AND at_s < ?"};
 	int64_t first_s = 0;
-	sqlite3_stmt *stmt;
 	bool row;
 	enum ht_code code =
 		number(st,
@@ -389,16 +380,8 @@ static enum ht_code drop_level(struct ht_store *st, int64_t process_id,
 		before_s = first_s + most_s;
 		*ret_more = true;
 	}
-	for (size_t i = 0; i < 3 && code == HT_OK; i++) {
-		code = ht_store_sql(st, sql[i], &stmt, err);
-		if (code != HT_OK)
-			return code;
-		sqlite3_bind_int64(stmt, 1, process_id);
-		sqlite3_bind_int64(stmt, 2, level_s);
-		sqlite3_bind_int64(stmt, 3, before_s);
-		code = ht_store_run(st, stmt, err);
-	}
-	return code;
+	return ht_store_forget_rollups(st, process_id, level_s, INT64_MIN,
+				       before_s - 1, err);
 }
 
 static enum ht_code drop_old(struct ht_store *st, const struct work *w,

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
+
 static enum ht_code prepare(struct ht_store *st, const char *head,
 			    const bool *metrics, const char *tail,
 			    sqlite3_stmt **ret, struct ht_err *err)
@@ -95,7 +97,25 @@ static uint64_t ids_of(int wanted)
 	for (size_t i = 0; i < PARTS; i++)
 		if (wanted & parts[i].part)
 			ids |= UINT64_C(1) << parts[i].id;
+	for (int i = 0; i < HT_LINES_COUNT; i++)
+		if (wanted & HT_SERIES_LIST(i))
+			ids |= ht_line_kinds[i].records;
 	return ids;
+}
+
+/* The wanted lists that a sample measured, into a row that lacks them. */
+static enum ht_code put_lists(int wanted, const struct ht_snapshot *from,
+			      int64_t records, size_t row,
+			      struct ht_series *ret, struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	for (int i = 0; i < HT_LINES_COUNT && code == HT_OK; i++)
+		if ((wanted & HT_SERIES_LIST(i)) && !ret->listed[i][row])
+			code = ht_series_put_lines(ret, (enum ht_lines)i, row,
+						   from, (uint64_t)records,
+						   err);
+	return code;
 }
 
 static enum ht_code put_parts(struct ht_store *st, int wanted,
@@ -123,6 +143,9 @@ static enum ht_code put_parts(struct ht_store *st, int wanted,
 		if ((wanted & parts[i].part) &&
 		    (at->lists & (INT64_C(1) << parts[i].id)))
 			code = parts[i].put(ret, &c->lists, err);
+	if (code == HT_OK)
+		code = put_lists(wanted, &c->lists, at->lists, ret->rows - 1,
+				 ret, err);
 	return code;
 }
 
@@ -154,7 +177,7 @@ static enum ht_code put_row(struct ht_store *st, sqlite3_stmt *stmt,
 		for (int k = 0; k < HT_STAT_COUNT; k++)
 			ret->metric[m][k][ret->rows - 1] = v;
 	}
-	if (!(w->parts & (HT_SERIES_CLASSES | HT_SERIES_MAPPINGS)))
+	if (!(w->parts & ~HT_SERIES_MEDIANS))
 		return HT_OK;
 	return put_parts(st, w->parts, &at, c, ret, err);
 }
@@ -223,5 +246,83 @@ enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 		if (code != HT_OK)
 			break;
 	}
+	return code;
+}
+
+/* --- whole samples ---------------------------------------------------------
+ */
+
+/* A row from `first` on that lacks a wanted list, at or after `from`;
+ * s->rows: none. */
+static size_t lacking(const struct ht_series *s, int wanted, size_t from)
+{
+	for (size_t row = from; row < s->rows; row++)
+		for (int i = 0; i < HT_LINES_COUNT; i++)
+			if ((wanted & HT_SERIES_LIST(i)) && !s->listed[i][row])
+				return row;
+	return s->rows;
+}
+
+/* Row of the bucket that this moment is in; s->rows: none. */
+static size_t row_at(const struct ht_series *s, int64_t level_s, size_t from,
+		     int64_t at_ns)
+{
+	int64_t step = level_s * HT_NS_PER_S;
+
+	while (from < s->rows && s->time_ns[from] / step < at_ns / step)
+		from++;
+	return from < s->rows && s->time_ns[from] / step == at_ns / step
+		       ? from
+		       : s->rows;
+}
+
+static enum ht_code put_whole(struct ht_store *st, int wanted, int64_t id,
+			      int64_t records, size_t row, struct ht_series *s,
+			      struct ht_err *err)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot whole;
+	enum ht_code code;
+
+	ht_snapshot_init(&whole);
+	code = ht_records_apply(st, ids_of(wanted), id, &whole, err);
+	if (code == HT_OK)
+		code = put_lists(wanted, &whole, records, row, s, err);
+	return code;
+}
+
+enum ht_code ht_store_whole_lines(struct ht_store *st, int64_t level_s,
+				  const struct ht_store_window *w, size_t first,
+				  struct ht_series *s, struct ht_err *err)
+{
+	size_t at = lacking(s, w->parts, first);
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+	bool row;
+
+	if (at == s->rows)
+		return HT_OK;
+	code = ht_store_sql(st,
+			    "SELECT id, at_ns, lists FROM sample WHERE "
+			    "process_id = ? AND at_ns BETWEEN ? AND ? AND "
+			    "detail >= 2 ORDER BY at_ns",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, w->process_id);
+	sqlite3_bind_int64(stmt, 2, s->time_ns[at] - level_s * HT_NS_PER_S / 2);
+	sqlite3_bind_int64(stmt, 3, w->to_ns);
+	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
+		size_t there =
+			row_at(s, level_s, at, sqlite3_column_int64(stmt, 1));
+
+		if (there == s->rows)
+			continue;
+		at = there;
+		code = put_whole(st, w->parts, sqlite3_column_int64(stmt, 0),
+				 sqlite3_column_int64(stmt, 2), at, s, err);
+		if (code != HT_OK)
+			break;
+	}
+	sqlite3_reset(stmt);
 	return code;
 }

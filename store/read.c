@@ -268,3 +268,39 @@ enum ht_code ht_store_sample_process(struct ht_store *st, int64_t sample_id,
 	sqlite3_reset(stmt);
 	return HT_OK;
 }
+
+/* --- events ----------------------------------------------------------------
+ */
+
+enum ht_code ht_store_events(struct ht_store *st, int64_t process_id,
+			     int64_t from_ns, int64_t to_ns,
+			     int (*each)(void *ctx,
+					 const struct ht_store_event_row *e),
+			     void *ctx, struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+	bool row;
+
+	code = ht_store_sql(st,
+			    "SELECT at_ns, kind, text FROM event WHERE "
+			    "process_id = ? AND at_ns BETWEEN ? AND ? "
+			    "ORDER BY at_ns, id",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, process_id);
+	sqlite3_bind_int64(stmt, 2, from_ns);
+	sqlite3_bind_int64(stmt, 3, to_ns);
+	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
+		const struct ht_store_event_row e = {
+			sqlite3_column_int64(stmt, 0),
+			(const char *)sqlite3_column_text(stmt, 1),
+			(const char *)sqlite3_column_text(stmt, 2)};
+
+		if (each(ctx, &e))
+			break;
+	}
+	sqlite3_reset(stmt);
+	return code;
+}

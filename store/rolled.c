@@ -25,7 +25,7 @@ static const char *const stat_names[HT_STAT_COUNT] = {[HT_STAT_MIN] = "min",
 static void read_figures(sqlite3_stmt *stmt, const bool *metrics,
 			 enum ht_stat k, struct ht_series *s, size_t row)
 {
-	int column = 1;
+	int column = 2;
 
 	for (int m = 0; m < HT_METRIC_COUNT; m++) {
 		double v;
@@ -55,6 +55,9 @@ static enum ht_code put_stat(sqlite3_stmt *stmt, int64_t level_s,
 	if (k == HT_STAT_MEDIAN) {
 		code = ht_series_add_row(s, at_ns, err);
 		*row = s->rows - 1;
+		for (int i = 0; i < HT_LINES_COUNT && code == HT_OK; i++)
+			s->listed[i][*row] =
+				sqlite3_column_int64(stmt, 1) >> i & 1;
 	} else {
 		while (*row < s->rows && s->time_ns[*row] < at_ns)
 			++*row;
@@ -74,7 +77,7 @@ static enum ht_code read_stat(struct ht_store *st, int64_t level_s,
 	bool row;
 
 	code = ht_store_select_metrics(
-		st, "at_s", w->metrics,
+		st, "at_s, lists", w->metrics,
 		"FROM rollup WHERE process_id = ? AND level_s = ? AND "
 		"stat = ? AND at_s BETWEEN ? AND ? ORDER BY at_s",
 		&stmt, err);
@@ -256,5 +259,9 @@ enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 		    ret->rows > first)
 			code = read_part(st, &parts[i], level_s, w, first, ret,
 					 err);
+	if (code == HT_OK && ret->rows > first)
+		code = ht_store_read_lines(st, level_s, w, first, ret, err);
+	if (code == HT_OK && ret->rows > first)
+		code = ht_store_whole_lines(st, level_s, w, first, ret, err);
 	return code;
 }

@@ -16,20 +16,14 @@
 
 static const int64_t levels[] = {60, 600, 3600};
 enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
+#define ALL_LISTS (HT_SERIES_LISTS * ((1 << HT_LINES_COUNT) - 1))
 static const char *const stat_names[HT_STAT_COUNT] = {[HT_STAT_MIN] = "min",
 						      [HT_STAT_P10] = "p10",
 						      [HT_STAT_MEDIAN] =
 							      "median",
 						      [HT_STAT_MAX] = "max"};
 
-struct bucket {
-	int64_t process_id, level_s, at_s;
-	int64_t samples;
-	const struct ht_series *s; /* its buckets so far; this is the last */
-	bool first;		   /* of its hour */
-};
-
-static void bind_bucket(sqlite3_stmt *stmt, const struct bucket *b)
+static void bind_bucket(sqlite3_stmt *stmt, const struct ht_bucket *b)
 {
 	sqlite3_bind_int64(stmt, 1, b->process_id);
 	sqlite3_bind_int64(stmt, 2, b->level_s);
@@ -54,17 +48,30 @@ static char *build_rollup_sql(void)
 		return NULL;
 	fprintf(f, "INSERT INTO rollup (process_id, level_s, at_s, stat, "
 		   "samples");
+	fprintf(f, ", lists");
 	for (int m = 0; m < HT_METRIC_COUNT; m++)
 		fprintf(f, ", \"%s\"", ht_metric_infos[m].name);
-	fprintf(f, ") VALUES (?, ?, ?, ?, ?");
+	fprintf(f, ") VALUES (?, ?, ?, ?, ?, ?");
 	for (int m = 0; m < HT_METRIC_COUNT; m++)
 		fprintf(f, ", ?");
 	fprintf(f, ")");
 	return fclose(f) == 0 ? text : NULL;
 }
 
+/* Lists that are in this bucket: a bit each. */
+static int64_t lists_of(const struct ht_bucket *b)
+{
+	int64_t lists = 0;
+
+	for (int i = 0; i < HT_LINES_COUNT; i++)
+		if (b->s->listed[i][b->s->rows - 1] &&
+		    ht_store_line_level((enum ht_lines)i, b->level_s))
+			lists |= INT64_C(1) << i;
+	return lists;
+}
+
 /* The median in full; of the other statistics what differs from it. */
-static enum ht_code write_stat(struct ht_store *st, const struct bucket *b,
+static enum ht_code write_stat(struct ht_store *st, const struct ht_bucket *b,
 			       enum ht_stat k, struct ht_err *err)
 {
 	size_t row = b->s->rows - 1;
@@ -80,7 +87,7 @@ static enum ht_code write_stat(struct ht_store *st, const struct bucket *b,
 		if (k != HT_STAT_MEDIAN &&
 		    same(v, b->s->metric[m][HT_STAT_MEDIAN][row]))
 			continue;
-		ht_bind_metric(stmt, 6 + m, (enum ht_metric)m, v);
+		ht_bind_metric(stmt, 7 + m, (enum ht_metric)m, v);
 		any = true;
 	}
 	if (!any)
@@ -88,6 +95,8 @@ static enum ht_code write_stat(struct ht_store *st, const struct bucket *b,
 	bind_bucket(stmt, b);
 	ht_bind_text(stmt, 4, stat_names[k]);
 	sqlite3_bind_int64(stmt, 5, b->samples);
+	if (k == HT_STAT_MEDIAN)
+		sqlite3_bind_int64(stmt, 6, lists_of(b));
 	return ht_store_run(st, stmt, err);
 }
 
@@ -95,7 +104,7 @@ static enum ht_code write_stat(struct ht_store *st, const struct bucket *b,
  */
 
 static bool class_changed(const struct ht_class_series *c,
-			  const struct bucket *b)
+			  const struct ht_bucket *b)
 {
 	size_t row = b->s->rows - 1;
 
@@ -107,7 +116,7 @@ static bool class_changed(const struct ht_class_series *c,
 	return !same(c->chunks[row], c->chunks[row - 1]);
 }
 
-static enum ht_code write_class(struct ht_store *st, const struct bucket *b,
+static enum ht_code write_class(struct ht_store *st, const struct ht_bucket *b,
 				const struct ht_class_series *c,
 				struct ht_err *err)
 {
@@ -133,7 +142,7 @@ static enum ht_code write_class(struct ht_store *st, const struct bucket *b,
 }
 
 static bool mapping_changed(const struct ht_mapping_series *m,
-			    const struct bucket *b)
+			    const struct ht_bucket *b)
 {
 	size_t row = b->s->rows - 1;
 
@@ -145,7 +154,8 @@ static bool mapping_changed(const struct ht_mapping_series *m,
 	       !same(m->resident[row], m->resident[row - 1]);
 }
 
-static enum ht_code write_mapping(struct ht_store *st, const struct bucket *b,
+static enum ht_code write_mapping(struct ht_store *st,
+				  const struct ht_bucket *b,
 				  const struct ht_mapping_series *m,
 				  struct ht_err *err)
 {
@@ -178,7 +188,7 @@ static enum ht_code write_mapping(struct ht_store *st, const struct bucket *b,
 /* --- an hour ---------------------------------------------------------------
  */
 
-static enum ht_code write_bucket(struct ht_store *st, const struct bucket *b,
+static enum ht_code write_bucket(struct ht_store *st, const struct ht_bucket *b,
 				 struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
@@ -189,6 +199,8 @@ static enum ht_code write_bucket(struct ht_store *st, const struct bucket *b,
 		code = write_class(st, b, &b->s->classes[i], err);
 	for (size_t i = 0; i < b->s->mappings_n && code == HT_OK; i++)
 		code = write_mapping(st, b, &b->s->mappings[i], err);
+	if (code == HT_OK)
+		code = ht_store_write_lines(st, b, err);
 	return code;
 }
 
@@ -204,27 +216,12 @@ static int64_t rows_until(const struct ht_series *s, size_t *at, int64_t end_ns)
 static enum ht_code forget_hour(struct ht_store *st, int64_t process_id,
 				int64_t hour_s, struct ht_err *err)
 {
-	static const char *const sql[] = {
-		"DELETE FROM rollup WHERE process_id = ? AND level_s = ? AND "
-		"stat IN ('min', 'p10', 'median', 'max') AND "
-		"at_s BETWEEN ? AND ?",
-		"DELETE FROM class_rollup WHERE process_id = ? AND "
-		"level_s = ? AND at_s BETWEEN ? AND ?",
-		"DELETE FROM mapping_rollup WHERE process_id = ? AND "
-		"level_s = ? AND at_s BETWEEN ? AND ?"};
 	enum ht_code code = HT_OK;
-	sqlite3_stmt *stmt;
 
-	for (size_t i = 0; i < 3 * LEVELS && code == HT_OK; i++) {
-		code = ht_store_sql(st, sql[i / LEVELS], &stmt, err);
-		if (code != HT_OK)
-			return code;
-		sqlite3_bind_int64(stmt, 1, process_id);
-		sqlite3_bind_int64(stmt, 2, levels[i % LEVELS]);
-		sqlite3_bind_int64(stmt, 3, hour_s);
-		sqlite3_bind_int64(stmt, 4, hour_s + HT_ROLLUP_SPAN_S - 1);
-		code = ht_store_run(st, stmt, err);
-	}
+	for (size_t i = 0; i < LEVELS && code == HT_OK; i++)
+		code = ht_store_forget_rollups(
+			st, process_id, levels[i], hour_s,
+			hour_s + HT_ROLLUP_SPAN_S - 1, err);
 	return code;
 }
 
@@ -243,7 +240,7 @@ static enum ht_code begin_hour(struct ht_store *st, int64_t process_id,
 		.process_id = process_id,
 		.from_ns = hour_s * HT_NS_PER_S,
 		.to_ns = (hour_s + HT_ROLLUP_SPAN_S) * HT_NS_PER_S - 1,
-		.parts = HT_SERIES_CLASSES | HT_SERIES_MAPPINGS,
+		.parts = HT_SERIES_CLASSES | HT_SERIES_MAPPINGS | ALL_LISTS,
 		.by_clock = true};
 	enum ht_code code;
 
@@ -253,6 +250,7 @@ static enum ht_code begin_hour(struct ht_store *st, int64_t process_id,
 	if (!st->rollup_sql)
 		return ht_fail(err, HT_NOMEM, "no memory for SQL");
 	code = ht_store_raw(st, &w, &r->raw, err);
+	ht_series_fill_lines(&r->raw);
 	if (code == HT_OK)
 		code = forget_hour(st, process_id, hour_s, err);
 	if (code != HT_OK)
@@ -266,11 +264,11 @@ static enum ht_code begin_hour(struct ht_store *st, int64_t process_id,
 static enum ht_code roll_bucket(struct ht_store *st, struct ht_store_roll *r,
 				struct ht_err *err)
 {
-	struct bucket b = {.process_id = r->process_id,
-			   .level_s = levels[r->level],
-			   .at_s = r->at_s,
-			   .s = &r->buckets,
-			   .first = r->buckets.rows == 0};
+	struct ht_bucket b = {.process_id = r->process_id,
+			      .level_s = levels[r->level],
+			      .at_s = r->at_s,
+			      .s = &r->buckets,
+			      .first = r->buckets.rows == 0};
 	int64_t begin_ns = b.at_s * HT_NS_PER_S;
 	int64_t end_ns = begin_ns + b.level_s * HT_NS_PER_S;
 	enum ht_code code;

@@ -129,6 +129,7 @@ static enum ht_code append_tail(struct ht_store *st, int64_t level_s,
 	code = ht_store_raw(st, w, &raw, err);
 	if (code != HT_OK || raw.rows == 0)
 		return code;
+	ht_series_fill_lines(&raw);
 	for (int64_t at = raw.time_ns[0] - raw.time_ns[0] % step;
 	     at <= raw.time_ns[raw.rows - 1] && code == HT_OK; at += step)
 		code = ht_series_bucket(&raw, at, at + step - 1, ret, err);
@@ -176,6 +177,16 @@ static enum ht_code append_level(struct ht_store *st, int64_t level_s,
 /* --- levels ----------------------------------------------------------------
  */
 
+/* All lists that are wanted are kept at this level. */
+static bool keeps(int64_t level_s, const struct ht_store_window *w)
+{
+	for (int i = 0; i < HT_LINES_COUNT; i++)
+		if ((w->parts & HT_SERIES_LIST(i)) &&
+		    !ht_store_line_level((enum ht_lines)i, level_s))
+			return false;
+	return true;
+}
+
 /* -1: samples; else index of the level. */
 static enum ht_code choose(struct ht_store *st, const struct extent *e,
 			   const struct ht_store_window *w, size_t max_rows,
@@ -196,7 +207,7 @@ static enum ht_code choose(struct ht_store *st, const struct extent *e,
 		int64_t step = levels[i] * HT_NS_PER_S;
 
 		/* Coarser data may reach further back. */
-		if (e->from_ns[i] == INT64_MAX ||
+		if (e->from_ns[i] == INT64_MAX || !keeps(levels[i], w) ||
 		    (best >= 0 && e->from_ns[i] - step > from_ns &&
 		     e->from_ns[i] > e->from_ns[best] - step))
 			continue;
@@ -242,12 +253,41 @@ static enum ht_code mark_events(struct ht_store *st,
 	return code;
 }
 
-static enum ht_code read_window(struct ht_store *st, const struct extent *e,
+/* Lists of samples reach back as far as the rows of all samples are kept. */
+static enum ht_code limit_lists(struct ht_store *st,
+				const struct ht_store_window *w,
+				struct extent *e, struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+	bool row;
+
+	if (w->parts < HT_SERIES_LISTS)
+		return HT_OK;
+	code = ht_store_sql(st,
+			    "SELECT at_ns FROM sample WHERE process_id = ? "
+			    "AND detail = 0 ORDER BY at_ns DESC LIMIT 1",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, w->process_id);
+	code = ht_store_step(st, stmt, &row, err);
+	if (code == HT_OK && row &&
+	    sqlite3_column_int64(stmt, 0) >= e->raw_from_ns)
+		e->raw_from_ns = sqlite3_column_int64(stmt, 0) + 1;
+	sqlite3_reset(stmt);
+	return code;
+}
+
+static enum ht_code read_window(struct ht_store *st, struct extent *e,
 				struct ht_store_window *w, size_t max_rows,
 				struct ht_series *ret, struct ht_err *err)
 {
-	int level;
-	enum ht_code code = choose(st, e, w, max_rows, &level, err);
+	int level = -1;
+	enum ht_code code = limit_lists(st, w, e, err);
+
+	if (code == HT_OK)
+		code = choose(st, e, w, max_rows, &level, err);
 
 	if (code != HT_OK)
 		return code;
@@ -283,6 +323,7 @@ static enum ht_code run_query(struct ht_store *st, void *ctx,
 		code = mark_events(st, &q->window, &all, err);
 	if (code != HT_OK)
 		return code;
+	ht_series_fill_lines(&all);
 	all.started_ns = e.started_ns;
 	memcpy(all.target, e.target, sizeof(all.target));
 	ht_series_fini(q->ret);

@@ -174,6 +174,10 @@ void ht_store_close(struct ht_store *st)
 	}
 	free(st->sample_sql);
 	free(st->rollup_sql);
+	for (int i = 0; i < HT_LINES_COUNT; i++) {
+		free(st->line_insert_sql[i]);
+		free(st->line_select_sql[i]);
+	}
 	free(st->path);
 	free(st);
 }

@@ -52,6 +52,18 @@ enum ht_code ht_store_event(struct ht_store *st, int64_t process_id,
 			    int64_t at_ns, const char *kind, const char *text,
 			    struct ht_err *err) HT_MUST_CHECK;
 
+struct ht_store_event_row {
+	int64_t at_ns;
+	const char *kind, *text; /* borrowed for the call */
+};
+/* Calls `each` for the events of a process in [from, to], in order of time,
+ * until it returns non-zero. */
+enum ht_code ht_store_events(struct ht_store *st, int64_t process_id,
+			     int64_t from_ns, int64_t to_ns,
+			     int (*each)(void *ctx,
+					 const struct ht_store_event_row *e),
+			     void *ctx, struct ht_err *err) HT_MUST_CHECK;
+
 /* label, json: of a verdict (analysis/verdict.h), which the store keeps as it
  * is. since_ns 0: not known. */
 enum ht_code ht_store_add_verdict(struct ht_store *st, int64_t process_id,
@@ -84,15 +96,20 @@ enum ht_code ht_store_processes(struct ht_store *st,
  * there is): samples when they cover the window and fit, else the finest
  * roll-up that does, of 1 min, 10 min and 1 h; what is newer than the last
  * roll-up comes from the samples. Size classes and mappings come along when
- * wanted. ret is initialised by the caller; what it held is freed.
- * Events of kind gap, trim, suspend, exec and clock mark a cut. */
+ * wanted; so do the lines of lists (schema/lines.h), for which samples count as
+ * covering only where their rows are kept, and where no roll-up of them is kept
+ * the whole samples of those hours stand. ret is initialised by the caller;
+ * what it held is freed. Events of kind gap, trim, suspend, exec and clock mark
+ * a cut. */
 enum {
 	HT_SERIES_METRICS = 0,
 	HT_SERIES_CLASSES = 1,
 	HT_SERIES_MAPPINGS = 2,
 	HT_SERIES_MEDIANS =
-		4, /* min, p10 and max are not read: as the median */
+		4,	     /* min, p10 and max are not read: as the median */
+	HT_SERIES_LISTS = 8, /* << enum ht_lines: that list's lines */
 };
+#define HT_SERIES_LIST(list) (HT_SERIES_LISTS << (list))
 enum ht_code ht_store_series(struct ht_store *st, int64_t process_id,
 			     int64_t from_ns, int64_t to_ns, size_t max_rows,
 			     int parts, struct ht_series *ret,

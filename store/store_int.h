@@ -31,6 +31,7 @@ struct ht_store_state {
 	char boot_id[40];
 	uint64_t pid, start_ticks, exe_dev, exe_inode, image, uid;
 	char target[128], comm[64], cgroup[256];
+	size_t heaps_max;	 /* most that were ever seen; 0: none yet */
 	struct ht_snapshot last; /* lists sorted by key */
 };
 
@@ -67,6 +68,7 @@ struct ht_store {
 	char *select_sql[HT_RECORD_COUNT];
 	char *delete_sql[HT_RECORD_COUNT];
 	char *sample_sql, *rollup_sql;
+	char *line_insert_sql[HT_LINES_COUNT], *line_select_sql[HT_LINES_COUNT];
 	struct ht_store_state *states; /* HT_STORE_STATES, NULL: reading */
 	uint64_t tick;
 	struct ht_store_roll roll;
@@ -188,6 +190,15 @@ struct ht_store_state *ht_store_state(struct ht_store *st, int64_t process_id);
 void ht_store_forget(struct ht_store *st, int64_t process_id);
 void ht_store_forget_all(struct ht_store *st);
 
+/* --- births.c ---------------------------------------------------------
+ */
+
+/* Before state->last becomes `now`. */
+enum ht_code ht_store_note_births(struct ht_store *st,
+				  struct ht_store_state *state,
+				  const struct ht_snapshot *now,
+				  struct ht_err *err) HT_MUST_CHECK;
+
 /* --- process.c: whose sample it is ------------------------------------
  */
 
@@ -225,6 +236,40 @@ enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 enum ht_code ht_store_roll_hour(struct ht_store *st, int64_t process_id,
 				int64_t hour_s, int64_t end_ns, bool *ret_done,
 				struct ht_err *err) HT_MUST_CHECK;
+/* A bucket that is written. */
+struct ht_bucket {
+	int64_t process_id, level_s, at_s;
+	int64_t samples;
+	const struct ht_series *s; /* its buckets so far; this is the last */
+	bool first;		   /* of its hour */
+};
+/* --- lines.c: roll-ups of lists ---------------------------------------
+ */
+
+/* The lines of a bucket that changed. */
+enum ht_code ht_store_write_lines(struct ht_store *st,
+				  const struct ht_bucket *b,
+				  struct ht_err *err) HT_MUST_CHECK;
+/* The wanted lists of the rows from `first` on, whose buckets say in s->listed
+ * what was measured. */
+enum ht_code ht_store_read_lines(struct ht_store *st, int64_t level_s,
+				 const struct ht_store_window *w, size_t first,
+				 struct ht_series *s,
+				 struct ht_err *err) HT_MUST_CHECK;
+/* Where no roll-up lists what is wanted: as the whole samples say that are kept
+ * of each bucket. */
+enum ht_code ht_store_whole_lines(struct ht_store *st, int64_t level_s,
+				  const struct ht_store_window *w, size_t first,
+				  struct ht_series *s,
+				  struct ht_err *err) HT_MUST_CHECK;
+/* All roll-ups of a process and a level in [from, to]. */
+enum ht_code ht_store_forget_rollups(struct ht_store *st, int64_t process_id,
+				     int64_t level_s, int64_t from_s,
+				     int64_t to_s,
+				     struct ht_err *err) HT_MUST_CHECK;
+/* Whether the list is kept at this level. */
+bool ht_store_line_level(enum ht_lines list, int64_t level_s);
+
 /* The hour that goes on, if any, begins anew: its samples changed, or what was
  * written of it was undone. */
 void ht_store_roll_stop(struct ht_store *st);

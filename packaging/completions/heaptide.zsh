@@ -117,6 +117,10 @@ _heaptide() {
 			'--ascii[draw with ASCII characters only]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
+			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
+			'--until=[up to TIME (default\: now)]:TIME:' \
+			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
+			'--bin=[with --since\: these bins only (fast, unsorted, small or large; small\:5 is one)]:KIND[:INDEX]:' \
 			'--arena=[this arena only]:INDEX:' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
@@ -131,6 +135,9 @@ _heaptide() {
 			'--ascii[draw with ASCII characters only]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
+			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
+			'--until=[up to TIME (default\: now)]:TIME:' \
+			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'--arena=[this arena only]:INDEX:' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
@@ -159,6 +166,9 @@ _heaptide() {
 			'--ascii[draw with ASCII characters only]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
+			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
+			'--until=[up to TIME (default\: now)]:TIME:' \
+			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
@@ -172,6 +182,9 @@ _heaptide() {
 			'--ascii[draw with ASCII characters only]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
+			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
+			'--until=[up to TIME (default\: now)]:TIME:' \
+			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'--arena=[this arena only]:INDEX:' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \

@@ -207,6 +207,34 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	fails 2 "no metric 'size'" "$heaptide" ls --db "$db" --sort size
 }
 
+@test "bins, arenas, classes and threads have a course" {
+	"$heaptide" bins "$pid" --db "$db" --json >now
+	"$heaptide" bins "$pid" --db "$db" --since 1h --json >course
+	jq -e '.schema == "heaptide.bins_series/1" and .step_s == null' course
+	jq -e '.times as $t | .bins | all((.bytes | length) == ($t | length))' course
+	jq -e --slurpfile now now '[.bins[] | {kind, index, b: .bytes[-1]}] |
+		sort == ([$now[0][] | {kind, index, b: .bytes}] | sort)' course
+	"$heaptide" bins "$pid" --db "$db" --since 1h --csv --bin unsorted >csv
+	[ "$(head -n 1 csv)" = time,kind,index,min_size,max_size,bytes,chunks ]
+	awk -F, 'NR > 1 && $2 != "\"unsorted\"" { exit 1 }' csv
+	"$heaptide" arenas "$pid" --db "$db" --since 1h --json |
+		jq -e '.arenas[0] | .index == 0 and .top[-1] > 0 and .heaps[-1] >= 1'
+	"$heaptide" classes "$pid" --db "$db" --since 1h --json |
+		jq -e '[.classes[] | select(.max_size == 1008) | .in_use_chunks[-1]]
+			== [300]'
+	"$heaptide" threads "$pid" --db "$db" --since 1h --json |
+		jq -e --argjson pid "$pid" '.threads[0].tid == $pid'
+	COLUMNS=60 "$heaptide" classes "$pid" --db "$db" --since 1h --ascii >map
+	no_escapes map
+	awk 'NR > 1 && length > 60 { exit 1 }' map
+	grep -q 'at the end' <("$heaptide" arenas "$pid" --db "$db" --since 1h -a 0)
+	fails 2 "no bin: fast, unsorted" "$heaptide" bins "$pid" --db "$db" \
+		--since 1h --bin tiny
+	fails 2 "there is no arena 7" "$heaptide" bins "$pid" --db "$db" \
+		--since 1h --arena 7
+	fails 2 "add --since" "$heaptide" bins "$pid" --db "$db" --bin small
+}
+
 @test "a verdict of six seconds is too little, with the schema of the contract" {
 	"$heaptide" verdict "$pid" --db "$db" --json >out
 	jq -e '.schema == "heaptide.verdict/1" and (.evidence | type) == "array"

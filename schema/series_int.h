@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The inside of a series, for series.c and lines.c only. */
+#ifndef HT_SCHEMA_SERIES_INT_H
+#define HT_SCHEMA_SERIES_INT_H
+
+#include "schema/series.h"
+
+/* Rows of a bucket. `measured` says where a list is known: what it does not
+ * name there held nothing. */
+struct ht_rows {
+	size_t from, end;
+	double *scratch; /* as many as the series has rows */
+	bool *measured;	 /* one a row of the series */
+};
+
+/* A column of `capacity` cells; those from `rows` on become unknown. -1: out of
+ * memory. */
+int ht_series_grow(double **column, size_t rows, size_t capacity);
+int ht_series_grow_lines(struct ht_series *s, size_t capacity);
+void ht_series_free_lines(struct ht_series *s);
+
+/* The n statistics of the rows into row `row` of `to`: each of the column of
+ * its own. Rows that are samples have the same value in all: those are sorted
+ * once. zeros: unknown where measured is 0. */
+void ht_series_reduce(double *const from[], const enum ht_stat stats[], int n,
+		      const struct ht_rows *r, bool zeros, double *const to[],
+		      size_t row);
+int ht_series_reduce_lines(const struct ht_series *s, const struct ht_rows *r,
+			   struct ht_series *ret);
+
+#endif
