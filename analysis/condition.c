@@ -17,11 +17,15 @@ static const char *const function_names[] = {HT_CONDITION_FUNCTIONS(NAME)};
 static const struct {
 	const char *unit;
 	double factor;
+	enum ht_condition_suffix suffix;
 } units[] = {
-	{"%", 0.01},	 {"K", 0x1p10},	  {"M", 0x1p20},   {"G", 0x1p30},
-	{"T", 0x1p40},	 {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30},
-	{"TiB", 0x1p40}, {"s", 1},	  {"m", 60},	   {"h", 3600},
-	{"d", 86400},	 {"", 1},
+	{"%", 0.01, HT_SUFFIX_RATIO},	  {"K", 0x1p10, HT_SUFFIX_NONE},
+	{"M", 0x1p20, HT_SUFFIX_NONE},	  {"G", 0x1p30, HT_SUFFIX_NONE},
+	{"T", 0x1p40, HT_SUFFIX_NONE},	  {"KiB", 0x1p10, HT_SUFFIX_BYTES},
+	{"MiB", 0x1p20, HT_SUFFIX_BYTES}, {"GiB", 0x1p30, HT_SUFFIX_BYTES},
+	{"TiB", 0x1p40, HT_SUFFIX_BYTES}, {"s", 1, HT_SUFFIX_TIME},
+	{"m", 60, HT_SUFFIX_TIME},	  {"h", 3600, HT_SUFFIX_TIME},
+	{"d", 86400, HT_SUFFIX_TIME},	  {"", 1, HT_SUFFIX_NONE},
 };
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
@@ -116,7 +120,8 @@ static size_t word_length(const char *at)
 	return n;
 }
 
-static double parse_number(struct parser *p)
+/* *ret_suffix: enum ht_condition_suffix. */
+static double parse_number(struct parser *p, uint16_t *ret_suffix)
 {
 	char *end;
 	double number;
@@ -136,6 +141,7 @@ static double parse_number(struct parser *p)
 		    strncmp(units[i].unit, end, n) == 0) {
 			p->at += n;
 			number *= units[i].factor;
+			*ret_suffix = (uint16_t)units[i].suffix;
 			if (!isfinite(number))
 				wrong(p, "a smaller number before this,");
 			return number;
@@ -213,16 +219,25 @@ static void parse_function(struct parser *p, size_t function)
 {
 	struct ht_condition_op op = {.op = HT_OP_FUNCTION,
 				     .function = (uint8_t)function};
+	uint16_t suffix = 0;
 
 	expect(p, "(");
 	op.value = parse_value(p);
 	if (p->code == HT_OK && op.value >= HT_METRIC_COUNT)
 		wrong(p, "a metric that is recorded, before this,");
 	expect(p, ",");
-	op.number = parse_number(p);
+	op.number = parse_number(p, &suffix);
 	if (p->code == HT_OK && op.number > WINDOW_MAX_S)
 		wrong(p, "ten years at most, before this,");
 	expect(p, ")");
+	emit(p, op);
+}
+
+static void parse_literal(struct parser *p)
+{
+	struct ht_condition_op op = {.op = HT_OP_NUMBER};
+
+	op.number = parse_number(p, &op.value);
 	emit(p, op);
 }
 
@@ -244,8 +259,7 @@ static void parse_atom(struct parser *p)
 		p->at += n;
 		parse_function(p, function);
 	} else if (isdigit((unsigned char)*p->at)) {
-		emit(p, (struct ht_condition_op){.op = HT_OP_NUMBER,
-						 .number = parse_number(p)});
+		parse_literal(p);
 	} else {
 		emit(p, (struct ht_condition_op){.op = HT_OP_VALUE,
 						 .value = parse_value(p)});
@@ -336,8 +350,63 @@ enum ht_code ht_condition_parse(const char *text, struct ht_condition *ret,
 	if (p.code == HT_OK && *p.at)
 		wrong(&p, "'and', 'or' or the end");
 	if (p.code == HT_OK)
+		p.code = ht_units_check(&c, NULL, err);
+	if (p.code == HT_OK)
 		*ret = c;
 	return p.code;
+}
+
+/* Rules know more than what is recorded: a verdict, windows. */
+static enum ht_code only_recorded(const struct ht_condition *c,
+				  struct ht_err *err)
+{
+	for (size_t i = 0; i < c->ops_n; i++) {
+		const struct ht_condition_op *op = &c->ops[i];
+
+		if (op->op == HT_OP_FUNCTION)
+			return ht_fail(err, HT_CONFIG,
+				       "%s() is for rules: here metrics are "
+				       "added, subtracted, multiplied and "
+				       "divided",
+				       function_names[op->function]);
+		if (op->op == HT_OP_VALUE &&
+		    op->value > HT_METRIC_COUNT + HT_V_anon)
+			return ht_fail(
+				err, HT_CONFIG,
+				"'%s' is for rules: it is not recorded",
+				value_names[op->value - HT_METRIC_COUNT]);
+	}
+	return HT_OK;
+}
+
+enum ht_code ht_expression_parse(const char *text, struct ht_expression *ret,
+				 struct ht_err *err)
+{
+	struct ht_expression e = {0};
+	struct parser p = {.at = text, .out = &e.c, .err = err, .code = HT_OK};
+
+	if (strlen(text) >= sizeof(e.c.text))
+		return ht_fail(err, HT_CONFIG, "the expression is too long");
+	strcpy(e.c.text, text);
+	parse_sum(&p);
+	skip_blanks(&p);
+	if (p.code == HT_OK && *p.at)
+		wrong(&p, "one of + - * / or the end");
+	if (p.code == HT_OK)
+		p.code = only_recorded(&e.c, err);
+	if (p.code == HT_OK)
+		p.code = ht_units_check(&e.c, e.unit, err);
+	if (p.code == HT_OK)
+		*ret = e;
+	return p.code;
+}
+
+enum ht_metric ht_expression_metric(const struct ht_expression *e)
+{
+	return e->c.ops_n == 1 && e->c.ops[0].op == HT_OP_VALUE &&
+			       e->c.ops[0].value < HT_METRIC_COUNT
+		       ? (enum ht_metric)e->c.ops[0].value
+		       : HT_METRIC_COUNT;
 }
 
 int64_t ht_condition_window_ns(const struct ht_condition *c)

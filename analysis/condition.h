@@ -13,9 +13,10 @@
  *             | ("min" | "max") "(" sum "," sum ")" | "(" sum ")"
  *
  * Units: % (hundredths), K M G T (powers of 1024, KiB etc. as well), s m h d
- * (seconds). VALUE is a metric of schema/metrics.def, or one of
- * HT_CONDITION_VALUES. A value that is not known makes its comparison unsure,
- * never false.
+ * (seconds). Units are checked: bytes are not compared with threads; a bare
+ * number (K, M, G, T too) goes with anything. VALUE is a metric of
+ * schema/metrics.def, or one of HT_CONDITION_VALUES. A value that is not known
+ * makes its comparison unsure, never false.
  */
 #ifndef HT_ANALYSIS_CONDITION_H
 #define HT_ANALYSIS_CONDITION_H
@@ -78,6 +79,23 @@ struct ht_condition {
 /* HT_CONFIG names the word that is wrong and what is possible there. */
 enum ht_code ht_condition_parse(const char *text, struct ht_condition *ret,
 				struct ht_err *err) HT_MUST_CHECK;
+/* An expression: a sum as above, of recorded metrics and `anon` alone:
+ * "retained / heap_resident". unit: what its value is a number of ("bytes",
+ * "ratio", "bytes/chunks"). HT_CONFIG names what is wrong. */
+#define HT_UNIT_TEXT 64
+struct ht_expression {
+	struct ht_condition c; /* without a comparison */
+	char unit[HT_UNIT_TEXT];
+};
+enum ht_code ht_expression_parse(const char *text, struct ht_expression *ret,
+				 struct ht_err *err) HT_MUST_CHECK;
+/* The metric, when the expression is no more than one; HT_METRIC_COUNT. */
+enum ht_metric ht_expression_metric(const struct ht_expression *e);
+/* Its value in a row of a series, from the medians there: NaN when anything in
+ * it is unknown, or divided by 0. */
+double ht_expression_at(const struct ht_expression *e,
+			const struct ht_series *s, size_t row);
+
 /* Longest window that its functions look back, 0: the last row is enough. */
 int64_t ht_condition_window_ns(const struct ht_condition *c);
 /* It asks about something that only a verdict knows. */

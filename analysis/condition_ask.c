@@ -190,7 +190,7 @@ static double value(const struct ht_condition_op *op,
 	return NAN;
 }
 
-static double calculate(enum ht_condition_op_code op, double a, double b)
+double ht_condition_calculate(enum ht_condition_op_code op, double a, double b)
 {
 	if (isnan(a) || isnan(b))
 		return NAN;
@@ -259,8 +259,8 @@ enum ht_truth ht_condition_ask(const struct ht_condition *c,
 			numbers[n++] = call(op, s);
 		} else if (what <= HT_OP_MAX) {
 			n--;
-			numbers[n - 1] =
-				calculate(what, numbers[n - 1], numbers[n]);
+			numbers[n - 1] = ht_condition_calculate(
+				what, numbers[n - 1], numbers[n]);
 		} else if (what <= HT_OP_LT) {
 			n -= 2;
 			truths[t++] =
@@ -276,4 +276,38 @@ enum ht_truth ht_condition_ask(const struct ht_condition *c,
 		}
 	}
 	return t == 1 ? truths[0] : HT_UNSURE;
+}
+
+/* --- expressions -----------------------------------------------------------
+ */
+
+static double recorded(const struct ht_condition_op *op,
+		       const struct ht_series *s, size_t row)
+{
+	if (op->value < HT_METRIC_COUNT)
+		return cell(s, op->value, HT_STAT_MEDIAN, row);
+	return cell(s, HT_M_rss_anon, HT_STAT_MEDIAN, row) +
+	       cell(s, HT_M_swap, HT_STAT_MEDIAN, row);
+}
+
+double ht_expression_at(const struct ht_expression *e,
+			const struct ht_series *s, size_t row)
+{
+	double numbers[HT_CONDITION_OPS + 1] = {NAN};
+	size_t n = 0;
+
+	for (size_t i = 0; i < e->c.ops_n; i++) {
+		const struct ht_condition_op *op = &e->c.ops[i];
+
+		if (op->op == HT_OP_NUMBER) {
+			numbers[n++] = op->number;
+		} else if (op->op == HT_OP_VALUE) {
+			numbers[n++] = recorded(op, s, row);
+		} else {
+			n--;
+			numbers[n - 1] = ht_condition_calculate(
+				op->op, numbers[n - 1], numbers[n]);
+		}
+	}
+	return isfinite(numbers[0]) ? numbers[0] : NAN;
 }

@@ -25,4 +25,21 @@ enum ht_condition_op_code {
 	HT_OP_OR,
 };
 
+/* What a number's suffix says of its unit; in `value` of HT_OP_NUMBER. */
+enum ht_condition_suffix {
+	HT_SUFFIX_NONE, /* none, K, M, G, T: of anything */
+	HT_SUFFIX_BYTES,
+	HT_SUFFIX_TIME,
+	HT_SUFFIX_RATIO,
+};
+
+/* units.c: HT_CONFIG where two sides do not fit. ret_unit: of an expression;
+ * may be NULL. */
+enum ht_code ht_units_check(const struct ht_condition *c,
+			    char ret_unit[HT_UNIT_TEXT],
+			    struct ht_err *err) HT_MUST_CHECK;
+/* What an arithmetic op makes of two numbers; NaN when either is unknown, and
+ * for a division by 0. */
+double ht_condition_calculate(enum ht_condition_op_code op, double a, double b);
+
 #endif

@@ -21,7 +21,8 @@ struct export_run {
 	struct ht_cli *cli;
 	struct ht_store *store;
 	struct ht_store_process process;
-	struct ht_metric_list metrics;
+	struct ht_measures metrics;
+	size_t one; /* of them, for OpenMetrics */
 	int64_t from_ns, to_ns;
 	uint64_t rows;
 };
@@ -29,9 +30,10 @@ struct export_run {
 typedef enum ht_code print_rows(struct export_run *e, const struct ht_series *s,
 				struct ht_err *err);
 
-static double value_at(const struct ht_series *s, enum ht_metric m, size_t row)
+static double value_at(const struct ht_series *s, const struct ht_measure *m,
+		       size_t row)
 {
-	return s->metric[m][HT_STAT_MEDIAN][row];
+	return ht_measure_at(m, s, HT_STAT_MEDIAN, row);
 }
 
 /* Calls print for each window of the history, in order of time. */
@@ -41,8 +43,7 @@ static enum ht_code stream(struct export_run *e, print_rows *print,
 	double span = fmax((double)(e->to_ns - e->from_ns), 1);
 	bool wanted[HT_METRIC_COUNT] = {false};
 
-	for (size_t i = 0; i < e->metrics.n; i++)
-		wanted[e->metrics.v[i]] = true;
+	ht_measures_wanted(&e->metrics, wanted);
 	for (int64_t from = e->from_ns; from <= e->to_ns; from += WINDOW_NS) {
 		int64_t to = from + WINDOW_NS - 1;
 		HT_AUTO_SERIES struct ht_series s;
@@ -75,7 +76,7 @@ static enum ht_code print_csv_rows(struct export_run *e,
 		ht_time_text(s->time_ns[row], time);
 		fputs(time, stdout);
 		for (size_t i = 0; i < e->metrics.n; i++) {
-			double v = value_at(s, e->metrics.v[i], row);
+			double v = value_at(s, &e->metrics.v[i], row);
 			char digits[HT_NUMBER_TEXT];
 
 			printf(",%s", ht_digits_text(v, digits) ?: "");
@@ -88,8 +89,10 @@ static enum ht_code print_csv_rows(struct export_run *e,
 static enum ht_code export_csv(struct export_run *e, struct ht_err *err)
 {
 	fputs("time", stdout);
-	for (size_t i = 0; i < e->metrics.n; i++)
-		printf(",%s", ht_metric_infos[e->metrics.v[i]].name);
+	for (size_t i = 0; i < e->metrics.n; i++) {
+		putchar(',');
+		ht_measure_print_name(&e->metrics.v[i]);
+	}
 	putchar('\n');
 	return stream(e, print_csv_rows, err);
 }
@@ -108,11 +111,11 @@ static enum ht_code print_ndjson_rows(struct export_run *e,
 			ht_u64_json(p->pid));
 
 		for (size_t i = 0; i < e->metrics.n; i++) {
-			enum ht_metric m = e->metrics.v[i];
-			double v = value_at(s, m, row);
+			const struct ht_measure *m = &e->metrics.v[i];
 
-			json_object_set_new(o, ht_metric_infos[m].name,
-					    ht_metric_json(m, v));
+			json_object_set_new(
+				o, m->name,
+				ht_measure_json(m, value_at(s, m, row)));
 		}
 		if (!o || json_dumpf(o, stdout, JSON_COMPACT))
 			return ht_fail(err, HT_SYS,
@@ -178,17 +181,18 @@ static void print_label(const char *text)
 	}
 }
 
-/* The one metric in e->metrics. */
+/* The metric e->one. */
 static enum ht_code print_openmetrics_rows(struct export_run *e,
 					   const struct ht_series *s,
 					   struct ht_err *err)
 {
 	const struct ht_store_process *p = &e->process;
-	struct family f = family_of(e->metrics.v[0]);
+	const struct ht_measure *m = &e->metrics.v[e->one];
+	struct family f = family_of(m->metric);
 
 	(void)err;
 	for (size_t row = 0; row < s->rows; row++) {
-		double v = value_at(s, e->metrics.v[0], row);
+		double v = value_at(s, m, row);
 
 		if (!isfinite(v))
 			continue;
@@ -203,15 +207,20 @@ static enum ht_code print_openmetrics_rows(struct export_run *e,
 /* A family's lines must stand together: one pass over the history for each. */
 static enum ht_code export_openmetrics(struct export_run *e, struct ht_err *err)
 {
-	const struct ht_metric_list all = e->metrics;
+	const struct ht_measures *all = &e->metrics;
 	enum ht_code code = HT_OK;
 
-	for (size_t i = 0; code == HT_OK && i < all.n; i++) {
-		struct family f = family_of(all.v[i]);
+	for (size_t i = 0; i < all->n; i++)
+		if (all->v[i].metric == HT_METRIC_COUNT)
+			return ht_fail(err, HT_USAGE,
+				       "OpenMetrics has no name for '%s': "
+				       "--format csv or ndjson",
+				       all->v[i].name);
+	for (e->one = 0; code == HT_OK && e->one < all->n; e->one++) {
+		struct family f = family_of(all->v[e->one].metric);
 
-		e->metrics = (struct ht_metric_list){.v = {all.v[i]}, .n = 1};
 		printf("# HELP %s %s\n# TYPE %s gauge\n", f.name,
-		       ht_metric_infos[all.v[i]].help, f.name);
+		       all->v[e->one].help, f.name);
 		code = stream(e, print_openmetrics_rows, err);
 	}
 	puts("# EOF");
@@ -223,11 +232,9 @@ static enum ht_code open_export(struct export_run *e, struct ht_err *err)
 	const struct ht_options *o = &e->cli->opt;
 	enum ht_code code;
 
-	code = ht_metric_list_parse(o->metric, ALL_METRICS, &e->metrics, err);
+	code = ht_measures_parse(o->metric, ALL_METRICS, &e->metrics, err);
 	if (code != HT_OK)
 		return code;
-	for (size_t m = 0; !o->metric && m < HT_METRIC_COUNT; m++)
-		e->metrics.v[e->metrics.n++] = (enum ht_metric)m;
 	code = ht_history_open(o, &e->store, err);
 	if (code == HT_OK)
 		code = ht_store_find(e->store, o->args[0], &e->process, err);
@@ -262,6 +269,7 @@ enum ht_code ht_cmd_export(struct ht_cli *cli, struct ht_err *err)
 			code = formats[i].run(&e, err);
 		if (e.store)
 			ht_store_close(e.store);
+		ht_measures_fini(&e.metrics);
 		return code;
 	}
 	return ht_fail(err, HT_USAGE,

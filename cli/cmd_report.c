@@ -11,6 +11,7 @@
 #include "analysis/advice.h"
 #include "cli/chart.h"
 #include "cli/judge.h"
+#include "cli/metrics.h"
 #include "common/clock.h"
 #include "common/size.h"
 
@@ -127,6 +128,29 @@ static void print_fragmentation(FILE *to, const struct ht_series *s)
 		"Fragmentation", s->time_ns, s->rows, bands, 4, false, "ratio"};
 
 	ht_chart_print(to, &chart);
+}
+
+/* One chart for each metric or expression that was asked for. */
+static enum ht_code print_asked(FILE *to, const struct ht_series *s,
+				const struct ht_measures *asked,
+				struct ht_err *err)
+{
+	for (size_t i = 0; i < asked->n; i++) {
+		HT_AUTO_FREE double *column =
+			ht_measure_column(&asked->v[i], s);
+		const struct ht_band band = {
+			*asked->v[i].help ? asked->v[i].help : asked->v[i].name,
+			"#2f6fde", column};
+		const struct ht_chart chart = {
+			asked->v[i].name, s->time_ns, s->rows, &band, 1, false,
+			asked->v[i].unit};
+
+		if (!column)
+			return ht_fail(err, HT_NOMEM,
+				       "out of memory for a chart");
+		ht_chart_print(to, &chart);
+	}
+	return HT_OK;
 }
 
 static void print_paragraph(FILE *to, const char *name, const char *text)
@@ -253,6 +277,7 @@ static void print_classes(FILE *to, struct ht_snapshot *s)
 }
 
 static enum ht_code print_page(FILE *to, struct ht_judged *j,
+			       const struct ht_measures *asked,
 			       struct ht_err *err)
 {
 	const struct ht_store_process *p = &j->process;
@@ -275,6 +300,9 @@ static enum ht_code print_page(FILE *to, struct ht_judged *j,
 		return code;
 	print_lines(to, &j->series);
 	print_fragmentation(to, &j->series);
+	code = print_asked(to, &j->series, asked, err);
+	if (code != HT_OK)
+		return code;
 	print_advice(to, &j->latest);
 	print_arenas(to, &j->latest);
 	print_classes(to, &j->latest);
@@ -297,11 +325,16 @@ enum ht_code ht_cmd_report(struct ht_cli *cli, struct ht_err *err)
 	const char *path = cli->opt.output ?: default_name(cli, named);
 	bool standard = strcmp(path, "-") == 0;
 	HT_AUTO_JUDGED struct ht_judged j;
+	HT_AUTO_MEASURES struct ht_measures asked = {0};
 	HT_AUTO_FILE FILE *to = NULL;
 	enum ht_code code;
 
 	ht_judged_init(&j);
-	code = ht_judge(cli, cli->opt.args[0], &j, err);
+	code = cli->opt.metric
+		       ? ht_measures_parse(cli->opt.metric, NULL, &asked, err)
+		       : HT_OK;
+	if (code == HT_OK)
+		code = ht_judge(cli, cli->opt.args[0], &j, err);
 	if (code == HT_OK)
 		code = ht_advise(&j.latest, err);
 	if (code != HT_OK)
@@ -309,7 +342,7 @@ enum ht_code ht_cmd_report(struct ht_cli *cli, struct ht_err *err)
 	to = standard ? fdopen(dup(STDOUT_FILENO), "w") : fopen(path, "we");
 	if (!to)
 		return ht_fail_sys(err, HT_SYS, errno, "write %s", path);
-	code = print_page(to, &j, err);
+	code = print_page(to, &j, &asked, err);
 	if (code == HT_OK && (fflush(to) || ferror(to)))
 		code = ht_fail_sys(err, HT_SYS, errno, "write %s", path);
 	if (code == HT_OK && !standard)

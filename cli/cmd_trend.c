@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/json.h"
@@ -19,12 +20,6 @@
 #define DATA_ROWS	100000 /* for more there is `export` */
 #define AXIS_AND_FRAME	14
 
-static const double *column(const struct ht_series *s, enum ht_metric m,
-			    enum ht_stat stat)
-{
-	return s->metric[m][stat];
-}
-
 static void print_value(double v, const char *none)
 {
 	char digits[HT_NUMBER_TEXT];
@@ -32,18 +27,14 @@ static void print_value(double v, const char *none)
 	fputs(ht_digits_text(v, digits) ?: none, stdout);
 }
 
-static json_t *metrics_json(const struct ht_metric_list *metrics)
+static json_t *metrics_json(const struct ht_measures *metrics)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < metrics->n; i++) {
-		const struct ht_metric_info *m =
-			&ht_metric_infos[metrics->v[i]];
-
-		json_array_append_new(list,
-				      json_pack("{s:s, s:s}", "id", m->name,
-						"unit", m->unit));
-	}
+	for (size_t i = 0; i < metrics->n; i++)
+		json_array_append_new(
+			list, json_pack("{s:s, s:s}", "id", metrics->v[i].name,
+					"unit", metrics->v[i].unit));
 	return list;
 }
 
@@ -51,7 +42,7 @@ static json_t *metrics_json(const struct ht_metric_list *metrics)
  * Freed by the caller; NULL when out of memory. */
 static char *head_json(const struct ht_store_process *p,
 		       const struct ht_series *s,
-		       const struct ht_metric_list *metrics)
+		       const struct ht_measures *metrics)
 {
 	json_t *step = s->step_ns ? json_real((double)s->step_ns / HT_NS_PER_S)
 				  : json_null();
@@ -74,7 +65,7 @@ static char *head_json(const struct ht_store_process *p,
  * long and 40 MB. */
 static enum ht_code print_json(const struct ht_store_process *p,
 			       const struct ht_series *s,
-			       const struct ht_metric_list *metrics,
+			       const struct ht_measures *metrics,
 			       struct ht_err *err)
 {
 	HT_AUTO_FREE char *head = head_json(p, s, metrics);
@@ -89,9 +80,9 @@ static enum ht_code print_json(const struct ht_store_process *p,
 		printf("%s\n  [\"%s\"", row ? "," : "", time);
 		for (size_t i = 0; i < metrics->n; i++) {
 			fputs(", ", stdout);
-			print_value(
-				column(s, metrics->v[i], HT_STAT_MEDIAN)[row],
-				"null");
+			print_value(ht_measure_at(&metrics->v[i], s,
+						  HT_STAT_MEDIAN, row),
+				    "null");
 		}
 		putchar(']');
 	}
@@ -100,11 +91,13 @@ static enum ht_code print_json(const struct ht_store_process *p,
 }
 
 static void print_csv(const struct ht_series *s,
-		      const struct ht_metric_list *metrics)
+		      const struct ht_measures *metrics)
 {
 	fputs("time", stdout);
-	for (size_t i = 0; i < metrics->n; i++)
-		printf(",%s", ht_metric_infos[metrics->v[i]].name);
+	for (size_t i = 0; i < metrics->n; i++) {
+		putchar(',');
+		ht_measure_print_name(&metrics->v[i]);
+	}
 	putchar('\n');
 	for (size_t row = 0; row < s->rows; row++) {
 		char time[HT_TIME_TEXT];
@@ -112,45 +105,65 @@ static void print_csv(const struct ht_series *s,
 		ht_time_text(s->time_ns[row], time);
 		fputs(time, stdout);
 		for (size_t i = 0; i < metrics->n; i++) {
-			enum ht_metric m = metrics->v[i];
-
 			putchar(',');
-			print_value(column(s, m, HT_STAT_MEDIAN)[row], "");
+			print_value(ht_measure_at(&metrics->v[i], s,
+						  HT_STAT_MEDIAN, row),
+				    "");
 		}
 		putchar('\n');
 	}
 }
 
-static const char *value_text(const struct ht_cli *cli, enum ht_metric m,
-			      double v, char out[HT_NUMBER_TEXT])
-{
-	return ht_value_text(ht_metric_infos[m].unit, v, cli->opt.bytes, out);
-}
-
 /* "in_use  33.1 MiB now, 12.0 MiB .. 44.0 MiB: held by the program" */
 static void print_panel_head(const struct ht_cli *cli,
-			     const struct ht_series *s, enum ht_metric m)
+			     const struct ht_series *s,
+			     const struct ht_measure *m)
 {
-	const double *mid = column(s, m, HT_STAT_MEDIAN);
 	double low = NAN, high = NAN;
 	char text[3][HT_NUMBER_TEXT];
+	bool exact = cli->opt.bytes;
 
 	for (size_t i = 0; i < s->rows; i++) {
-		low = fmin(low, column(s, m, HT_STAT_MIN)[i]);
-		high = fmax(high, column(s, m, HT_STAT_MAX)[i]);
+		low = fmin(low, ht_measure_at(m, s, HT_STAT_MIN, i));
+		high = fmax(high, ht_measure_at(m, s, HT_STAT_MAX, i));
 	}
-	printf("\n%s%s%s  %s at the end, %s .. %s: %s\n",
-	       ht_style(&cli->term, HT_BOLD), ht_metric_infos[m].name,
-	       ht_style_off(&cli->term),
-	       value_text(cli, m, mid[s->rows - 1], text[0]),
-	       value_text(cli, m, low, text[1]),
-	       value_text(cli, m, high, text[2]), ht_metric_infos[m].help);
+	printf("\n%s%s%s  %s at the end, %s .. %s%s%s\n",
+	       ht_style(&cli->term, HT_BOLD), m->name, ht_style_off(&cli->term),
+	       ht_value_text(m->unit,
+			     ht_measure_at(m, s, HT_STAT_MEDIAN, s->rows - 1),
+			     exact, text[0]),
+	       ht_value_text(m->unit, low, exact, text[1]),
+	       ht_value_text(m->unit, high, exact, text[2]),
+	       *m->help ? ": " : "", m->help);
+}
+
+/* Head and plot. An expression has no lowest and highest of a row. */
+static enum ht_code print_panel(const struct ht_cli *cli,
+				const struct ht_series *s,
+				const struct ht_measure *m,
+				struct ht_plot *plot, struct ht_err *err)
+{
+	HT_AUTO_FREE double *own = NULL;
+
+	if (m->metric < HT_METRIC_COUNT) {
+		plot->value = s->metric[m->metric][HT_STAT_MEDIAN];
+		plot->low = s->metric[m->metric][HT_STAT_MIN];
+		plot->high = s->metric[m->metric][HT_STAT_MAX];
+	} else {
+		own = ht_measure_column(m, s);
+		if (!own)
+			return ht_fail(err, HT_NOMEM, "out of memory");
+		plot->value = own;
+	}
+	plot->unit = m->unit;
+	print_panel_head(cli, s, m);
+	return ht_plot_print(&cli->term, plot, err);
 }
 
 static enum ht_code print_plots(const struct ht_cli *cli,
 				const struct ht_store_process *p,
 				const struct ht_series *s,
-				const struct ht_metric_list *metrics,
+				const struct ht_measures *metrics,
 				struct ht_err *err)
 {
 	static const enum ht_style styles[] = {HT_BLUE, HT_GREEN, HT_YELLOW,
@@ -164,25 +177,19 @@ static enum ht_code print_plots(const struct ht_cli *cli,
 	       ht_style(&cli->term, HT_BOLD), *p->target ? p->target : p->comm,
 	       p->pid, s->rows, from, to, ht_style_off(&cli->term));
 	for (size_t i = 0; code == HT_OK && i < metrics->n; i++) {
-		enum ht_metric m = metrics->v[i];
-		const struct ht_plot plot = {
+		struct ht_plot plot = {
 			.time_ns = s->time_ns,
-			.value = column(s, m, HT_STAT_MEDIAN),
-			.low = column(s, m, HT_STAT_MIN),
-			.high = column(s, m, HT_STAT_MAX),
 			.cut = s->cut,
 			.n = s->rows,
 			.from_ns = s->time_ns[0],
 			.to_ns = s->time_ns[s->rows - 1],
 			.width = cli->term.width - AXIS_AND_FRAME,
 			.height = metrics->n == 1 ? 15 : 7,
-			.unit = ht_metric_infos[m].unit,
 			.bytes = cli->opt.bytes,
 			.style = styles[i % 4],
 		};
 
-		print_panel_head(cli, s, m);
-		code = ht_plot_print(&cli->term, &plot, err);
+		code = print_panel(cli, s, &metrics->v[i], &plot, err);
 	}
 	return code;
 }
@@ -196,20 +203,19 @@ enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 		.parts = data ? HT_SERIES_MEDIANS : HT_SERIES_METRICS,
 		.metrics = wanted};
 	struct ht_store_process process;
-	struct ht_metric_list metrics;
+	HT_AUTO_MEASURES struct ht_measures metrics = {0};
 	HT_AUTO_SERIES struct ht_series series;
 	enum ht_code code;
 
 	ht_series_init(&series);
 	if (o->metric && !strcmp(o->metric, "help"))
 		return ht_metric_list_help(cli, err);
-	code = ht_metric_list_parse(o->metric, DEFAULT_METRICS, &metrics, err);
+	code = ht_measures_parse(o->metric, DEFAULT_METRICS, &metrics, err);
 	if (code != HT_OK)
 		return code;
 	if (!o->args_n)
 		return ht_fail(err, HT_USAGE, "trend of which TARGET?");
-	for (size_t i = 0; i < metrics.n; i++)
-		wanted[metrics.v[i]] = true;
+	ht_measures_wanted(&metrics, wanted);
 	code = ht_history_series(cli, o->args[0], &ask, &process, &series, err);
 	if (code != HT_OK)
 		return code;

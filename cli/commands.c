@@ -70,7 +70,8 @@ const struct ht_command ht_commands[] = {
 	 "metrics over time as a plot, JSON or CSV",
 	 "Plots metrics of a target's history, one panel each."
 	 "\v'heaptide trend --metric help' lists the metrics.\n\n"
-	 "  heaptide trend web --since 7d --metric in_use,retained,top",
+	 "  heaptide trend web --since 7d --metric in_use,retained,top\n"
+	 "  heaptide trend web -m 'retained / heap_resident, free - top'",
 	 ht_cmd_trend},
 	{"bins", "TARGET", 1, 1,
 	 T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK | COURSE | T(BIN),
@@ -175,10 +176,11 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide trim 4242\n"
 	 "  heaptide trim 4242 --yes --max-hold 20ms",
 	 ht_cmd_trim},
-	{"report", "TARGET", 1, 1, T(OUTPUT) | WINDOW,
+	{"report", "TARGET", 1, 1, T(OUTPUT) | T(METRIC) | WINDOW,
 	 "one self-contained HTML page with the plots and the verdict",
 	 "Writes one HTML page that needs nothing else: verdict, evidence, RSS "
-	 "by cause, in use against retained, arenas, chunk sizes.",
+	 "by cause, in use against retained, fragmentation, arenas, chunk "
+	 "sizes, and a chart of each --metric.",
 	 ht_cmd_report},
 	{"export", "TARGET", 1, 1, T(FORMAT) | T(METRIC) | WINDOW,
 	 "history as a stream for other tools",

@@ -59,6 +59,8 @@ _heaptide() {
 	top) options='--help --bytes --ascii --db' ;;
 	trim) options='--help --json --bytes --ascii --db --mode --max-pause --yes --max-hold --timeout --no-debug-info' ;;
 	report) options='--help --db --since --until --output' ;;
+	trim) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info' ;;
+	report) options='--help --db --since --until --metric --output' ;;
 	export) options='--help --db --since --until --metric --format' ;;
 	alerts) options='--help --json --db --since --until --test' ;;
 	silence) options='--help --json --socket' ;;

@@ -15,9 +15,6 @@ _heaptide() {
 		classes:'chunks by size, in use and free'
 		threads:'thread caches and which arena each thread uses'
 		diff:'what changed between two moments, by metric, size, bin and arena'
-		owners:'what holds the chunks of a size: the static, the list, the table'
-		types:'what the chunks in use are: classes, containers, strings, text'
-		leaks:'chunks in use that nothing leads to, by what stands at their head'
 		ls:'the processes in the database, with sparklines'
 		top:'all targets, live and full-screen'
 		trim:'what malloc_trim(0) would return, and with --yes has it called'
@@ -107,7 +104,7 @@ _heaptide() {
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
 			'--until=[up to TIME (default\: now)]:TIME:' \
-			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count mappings mappings_limit descriptors descriptors_limit threads_limit trimmable_private pss)' \
+			'--metric=[metrics to show, or sums and ratios of some\: '\''retained / heap_resident'\''; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'*:target:_pids' ;;
 	bins)
 		_arguments \
@@ -119,7 +116,7 @@ _heaptide() {
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
 			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
 			'--until=[up to TIME (default\: now)]:TIME:' \
-			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
+			'--metric=[metrics to show, or sums and ratios of some\: '\''retained / heap_resident'\''; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'--bin=[with --since\: these bins only (fast, unsorted, small or large; small\:5 is one)]:KIND[:INDEX]:' \
 			'--arena=[this arena only]:INDEX:' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
@@ -137,7 +134,7 @@ _heaptide() {
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
 			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
 			'--until=[up to TIME (default\: now)]:TIME:' \
-			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
+			'--metric=[metrics to show, or sums and ratios of some\: '\''retained / heap_resident'\''; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'--arena=[this arena only]:INDEX:' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
@@ -168,7 +165,7 @@ _heaptide() {
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
 			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
 			'--until=[up to TIME (default\: now)]:TIME:' \
-			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
+			'--metric=[metrics to show, or sums and ratios of some\: '\''retained / heap_resident'\''; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
@@ -184,7 +181,7 @@ _heaptide() {
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
 			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
 			'--until=[up to TIME (default\: now)]:TIME:' \
-			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
+			'--metric=[metrics to show, or sums and ratios of some\: '\''retained / heap_resident'\''; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'--arena=[this arena only]:INDEX:' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
@@ -198,53 +195,13 @@ _heaptide() {
 			'--ascii[draw with ASCII characters only]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'*:target:_pids' ;;
-	owners)
-		_arguments \
-			'--json[print JSON]' \
-			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
-			'--ascii[draw with ASCII characters only]' \
-			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
-			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
-			'--no-debug-info[find malloc by structure even if there are symbols]' \
-			'--core=[explain a core file instead of a process]:FILE:_files' \
-			'--exe=[the executable that dumped the core]:FILE:_files' \
-			'--max-memory=[memory the measurement itself may take (default\: 256M); beyond it slower, not less]:BYTES:' \
-			'--size=[of chunks of this size, as '\''heaptide classes'\'' and a verdict have it (default\: of the largest)]:BYTES:' \
-			'*:target:_pids' ;;
-	types)
-		_arguments \
-			'--json[print JSON]' \
-			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
-			'--ascii[draw with ASCII characters only]' \
-			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
-			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
-			'--no-debug-info[find malloc by structure even if there are symbols]' \
-			'--core=[explain a core file instead of a process]:FILE:_files' \
-			'--exe=[the executable that dumped the core]:FILE:_files' \
-			'--max-memory=[memory the measurement itself may take (default\: 256M); beyond it slower, not less]:BYTES:' \
-			'*:target:_pids' ;;
-	leaks)
-		_arguments \
-			'--json[print JSON]' \
-			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
-			'--ascii[draw with ASCII characters only]' \
-			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
-			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
-			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
-			'--no-debug-info[find malloc by structure even if there are symbols]' \
-			'--core=[explain a core file instead of a process]:FILE:_files' \
-			'--exe=[the executable that dumped the core]:FILE:_files' \
-			'--max-memory=[memory the measurement itself may take (default\: 256M); beyond it slower, not less]:BYTES:' \
-			'*:target:_pids' ;;
 	ls)
 		_arguments \
 			'--json[print JSON]' \
 			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
 			'--ascii[draw with ASCII characters only]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
-			'--sort=[the largest of METRIC first (default\: the newest sample first)]:METRIC:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count mappings mappings_limit descriptors descriptors_limit threads_limit trimmable_private pss)' \
+			'--sort=[the largest of METRIC first (default\: the newest sample first)]:METRIC:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'*:target:_pids' ;;
 	top)
 		_arguments \
@@ -270,6 +227,7 @@ _heaptide() {
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
 			'--until=[up to TIME (default\: now)]:TIME:' \
+			'--metric=[metrics to show, or sums and ratios of some\: '\''retained / heap_resident'\''; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'--output=[the file to write]:FILE:_files' \
 			'*:target:_pids' ;;
 	export)
@@ -277,7 +235,7 @@ _heaptide() {
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--since=[from TIME on (7d = seven days ago; default\: all there is)]:TIME:' \
 			'--until=[up to TIME (default\: now)]:TIME:' \
-			'--metric=[metrics to show; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count mappings mappings_limit descriptors descriptors_limit threads_limit trimmable_private pss)' \
+			'--metric=[metrics to show, or sums and ratios of some\: '\''retained / heap_resident'\''; '\''help'\'' lists them]:NAME,...:(in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count)' \
 			'--format=[ndjson (default), csv or openmetrics]:FORMAT:' \
 			'*:target:_pids' ;;
 	alerts)

@@ -207,6 +207,20 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	fails 2 "no metric 'size'" "$heaptide" ls --db "$db" --sort size
 }
 
+@test "trend and export calculate, units are checked" {
+	"$heaptide" trend "$pid" --db "$db" --json \
+		-m 'retained / heap_resident, max(free - top, 0), free, top' >calc
+	jq -e '(.metrics | map(.unit)) == ["ratio", "bytes", "bytes", "bytes"]' calc
+	jq -e '.rows | all(.[2] == .[3] - .[4])' calc
+	"$heaptide" export "$pid" --db "$db" -f csv -m 'free - top,rss' >csv
+	[ "$(head -n 1 csv)" = "time,free - top,rss" ]
+	[ "$(tail -n 1 csv | cut -d, -f 2)" = "$(jq '.rows[-1][2]' calc)" ]
+	"$heaptide" trend "$pid" --db "$db" -m 'retained / heap_resident' >out
+	grep -qF ' % at the end' out
+	fails 2 "cannot be added to" "$heaptide" trend "$pid" --db "$db" -m rss+heaps
+	fails 2 "no metric 'nosuch'" "$heaptide" trend "$pid" --db "$db" -m nosuch
+}
+
 @test "bins, arenas, classes and threads have a course" {
 	"$heaptide" bins "$pid" --db "$db" --json >now
 	"$heaptide" bins "$pid" --db "$db" --since 1h --json >course

@@ -122,6 +122,12 @@ static void bad_conditions_are_refused_with_the_place(void **state)
 		{"rss > nan", "nan"},
 		{"rss > 1e308T", "smaller"},
 		{"trough(rss, 2T) > 4", "ten years"},
+		{"rss > 5m", "'bytes' cannot be compared with"},
+		{"rss + threads > 4",
+		 "'threads' cannot be added to one of unit 'bytes'"},
+		{"trimmable > 30%", "unit 'ratio'"},
+		{"eta < 3MiB", "unit 'seconds'"},
+		{"rate(rss, 1h) > rss", "unit 'bytes/hours'"},
 	};
 
 	(void)state;

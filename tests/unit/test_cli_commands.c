@@ -194,19 +194,41 @@ static void moments_are_durations_ago_or_times(void **state)
 
 static void metric_lists_name_the_word_that_is_none(void **state)
 {
-	struct ht_metric_list list;
+	struct ht_measures list = {0};
 	struct ht_err err;
 
 	(void)state;
-	assert_int_equal(ht_metric_list_parse("rss,in_use", "", &list, &err),
+	assert_int_equal(ht_measures_parse("rss,in_use", "", &list, &err),
 			 HT_OK);
 	assert_int_equal(list.n, 2);
-	assert_int_equal(list.v[0], HT_M_rss);
-	assert_int_equal(ht_metric_list_parse("rss,speed", "", &list, &err),
+	assert_int_equal(list.v[0].metric, HT_M_rss);
+	ht_measures_fini(&list);
+	assert_int_equal(ht_measures_parse("rss,speed", "", &list, &err),
 			 HT_USAGE);
 	assert_has(err.msg, "'speed'");
-	assert_int_equal(ht_metric_list_parse(NULL, "top", &list, &err), HT_OK);
-	assert_int_equal(list.v[0], HT_M_top);
+	ht_measures_fini(&list);
+	assert_int_equal(ht_measures_parse(NULL, "top", &list, &err), HT_OK);
+	assert_int_equal(list.v[0].metric, HT_M_top);
+	ht_measures_fini(&list);
+}
+
+static void commas_in_brackets_part_no_list(void **state)
+{
+	struct ht_measures list = {0};
+	struct ht_err err;
+
+	(void)state;
+	assert_int_equal(ht_measures_parse(" max(free, top) / system , rss", "",
+					   &list, &err),
+			 HT_OK);
+	assert_int_equal(list.n, 2);
+	assert_string_equal(list.v[0].name, "max(free, top) / system");
+	assert_string_equal(list.v[0].unit, "ratio");
+	assert_string_equal(list.v[1].unit, "bytes");
+	ht_measures_fini(&list);
+	assert_int_equal(ht_measures_parse("", "", &list, &err), HT_OK);
+	assert_int_equal(list.n, HT_METRIC_COUNT);
+	ht_measures_fini(&list);
 }
 
 int main(void)
@@ -225,6 +247,7 @@ int main(void)
 		cmocka_unit_test(a_command_to_run_keeps_its_own_options),
 		cmocka_unit_test(moments_are_durations_ago_or_times),
 		cmocka_unit_test(metric_lists_name_the_word_that_is_none),
+		cmocka_unit_test(commas_in_brackets_part_no_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
