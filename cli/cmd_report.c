@@ -12,6 +12,7 @@
 #include "cli/chart.h"
 #include "cli/judge.h"
 #include "cli/metrics.h"
+#include "cli/pin.h"
 #include "common/clock.h"
 #include "common/size.h"
 
@@ -277,7 +278,7 @@ static void print_classes(FILE *to, struct ht_snapshot *s)
 }
 
 static enum ht_code print_page(FILE *to, struct ht_judged *j,
-			       const struct ht_measures *asked,
+			       const struct ht_measures *asked, const char *pin,
 			       struct ht_err *err)
 {
 	const struct ht_store_process *p = &j->process;
@@ -295,6 +296,7 @@ static enum ht_code print_page(FILE *to, struct ht_judged *j,
 	ht_html_text(to, p->exe);
 	fputs("</p>\n", to);
 	print_verdict(to, j);
+	print_paragraph(to, "Pin:", pin);
 	code = print_rss(to, &j->series, err);
 	if (code != HT_OK)
 		return code;
@@ -327,6 +329,7 @@ enum ht_code ht_cmd_report(struct ht_cli *cli, struct ht_err *err)
 	HT_AUTO_JUDGED struct ht_judged j;
 	HT_AUTO_MEASURES struct ht_measures asked = {0};
 	HT_AUTO_FILE FILE *to = NULL;
+	char pin[HT_PIN_TEXT];
 	enum ht_code code;
 
 	ht_judged_init(&j);
@@ -337,12 +340,14 @@ enum ht_code ht_cmd_report(struct ht_cli *cli, struct ht_err *err)
 		code = ht_judge(cli, cli->opt.args[0], &j, err);
 	if (code == HT_OK)
 		code = ht_advise(&j.latest, err);
+	if (code == HT_OK)
+		code = ht_pin_text(cli, j.process.id, pin, err);
 	if (code != HT_OK)
 		return code;
 	to = standard ? fdopen(dup(STDOUT_FILENO), "w") : fopen(path, "we");
 	if (!to)
 		return ht_fail_sys(err, HT_SYS, errno, "write %s", path);
-	code = print_page(to, &j, &asked, err);
+	code = print_page(to, &j, &asked, pin, err);
 	if (code == HT_OK && (fflush(to) || ferror(to)))
 		code = ht_fail_sys(err, HT_SYS, errno, "write %s", path);
 	if (code == HT_OK && !standard)

@@ -8,6 +8,7 @@
 
 #include "cli/json.h"
 #include "cli/metrics.h"
+#include "cli/pin.h"
 #include "cli/plot.h"
 #include "cli/show.h"
 #include "cli/table.h"
@@ -203,6 +204,7 @@ enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 		.parts = data ? HT_SERIES_MEDIANS : HT_SERIES_METRICS,
 		.metrics = wanted};
 	struct ht_store_process process;
+	char pin[HT_PIN_TEXT];
 	HT_AUTO_MEASURES struct ht_measures metrics = {0};
 	HT_AUTO_SERIES struct ht_series series;
 	enum ht_code code;
@@ -221,8 +223,14 @@ enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 		return code;
 	if (o->json)
 		return print_json(&process, &series, &metrics, err);
-	if (!o->csv)
-		return print_plots(cli, &process, &series, &metrics, err);
+	if (!o->csv) {
+		code = print_plots(cli, &process, &series, &metrics, err);
+		if (code == HT_OK)
+			code = ht_pin_text(cli, process.id, pin, err);
+		if (code == HT_OK && *pin)
+			printf("\npin: %s\n", pin);
+		return code;
+	}
 	print_csv(&series, &metrics);
 	return HT_OK;
 }

@@ -9,6 +9,7 @@
 #include "analysis/verdict_json.h"
 #include "cli/gate.h"
 #include "cli/json.h"
+#include "cli/pin.h"
 #include "cli/show.h"
 #include "cli/table.h"
 #include "common/clock.h"
@@ -96,7 +97,7 @@ static void print_next(const struct ht_cli *cli,
 
 static void print_text(const struct ht_cli *cli,
 		       const struct ht_store_process *p,
-		       const struct ht_verdict *v)
+		       const struct ht_verdict *v, const char *pin)
 {
 	char span[32], floor[HT_NUMBER_TEXT], text[256], since[HT_TIME_TEXT];
 
@@ -112,6 +113,7 @@ static void print_text(const struct ht_cli *cli,
 	for (size_t i = 0; i < v->also_n; i++)
 		print_line(cli, "also", ht_label_names[v->also[i]]);
 	print_line(cli, "culprit", v->culprit);
+	print_line(cli, "pin", pin);
 	if (v->since_ns) {
 		ht_time_text(v->since_ns, since);
 		print_line(cli, "since", since);
@@ -141,6 +143,7 @@ enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_JUDGED struct ht_judged j;
 	struct ht_gate gate;
+	char pin[HT_PIN_TEXT];
 	enum ht_code code;
 
 	ht_judged_init(&j);
@@ -155,7 +158,9 @@ enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 						     j.process.pid),
 				     err);
 	else
-		print_text(cli, &j.process, &j.verdict);
+		code = ht_pin_text(cli, j.process.id, pin, err);
+	if (code == HT_OK && !cli->opt.json)
+		print_text(cli, &j.process, &j.verdict, pin);
 	ht_gate_judge(&gate, &j);
 	return code == HT_OK ? ht_gate_result(&gate, err) : code;
 }

@@ -25,10 +25,11 @@ EMBED(ht_sql_0005, "store/sql/0005_fragmentation.sql");
 EMBED(ht_sql_0006, "store/sql/0006_limits.sql");
 EMBED(ht_sql_0007, "store/sql/0007_gap.sql");
 EMBED(ht_sql_0008, "store/sql/0008_lists.sql");
+EMBED(ht_sql_0009, "store/sql/0009_views.sql");
 
 static const char *const migrations[] = {ht_sql_0001, ht_sql_0002, ht_sql_0003,
 					 ht_sql_0004, ht_sql_0005, ht_sql_0006,
-					 ht_sql_0007, ht_sql_0008};
+					 ht_sql_0007, ht_sql_0008, ht_sql_0009};
 enum { VERSION = sizeof(migrations) / sizeof(migrations[0]) };
 
 static enum ht_code pragma(struct ht_store *st, const char *sql, int64_t *ret,

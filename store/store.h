@@ -64,6 +64,18 @@ enum ht_code ht_store_events(struct ht_store *st, int64_t process_id,
 					 const struct ht_store_event_row *e),
 			     void *ctx, struct ht_err *err) HT_MUST_CHECK;
 
+/* The chunk that holds most below a top, in the newest snapshot at or before
+ * at_ns, and since when the same chunk is seen there: as far back as samples
+ * with their arenas are kept. HT_NODATA: there is none. */
+struct ht_store_pin {
+	uint64_t arena, address, size, holds;
+	uint64_t least, most; /* that it held in that time */
+	int64_t since_ns, seen_ns;
+};
+enum ht_code ht_store_pin_at(struct ht_store *st, int64_t process_id,
+			     int64_t at_ns, struct ht_store_pin *ret,
+			     struct ht_err *err) HT_MUST_CHECK;
+
 /* label, json: of a verdict (analysis/verdict.h), which the store keeps as it
  * is. since_ns 0: not known. */
 enum ht_code ht_store_add_verdict(struct ht_store *st, int64_t process_id,

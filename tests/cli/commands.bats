@@ -188,6 +188,7 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	grep -E '^[a-z_]+  .* at the end' out | sed 's/ .*//' >names
 	[ "$(xargs <names)" = "rss in_use retained top external" ]
 	grep -q '^external  [0-9.]* % at the end' out
+	grep -qE '^pin: the same [0-9]+-byte chunk at 0x[0-9a-f]+ has held 4.0 MiB' out
 	"$heaptide" trend "$pid" --db "$db" --json >trend
 	jq -e '.schema == "heaptide.series/1" and (.metrics | map(.unit)) ==
 		["bytes", "bytes", "bytes", "bytes", "ratio"]' trend
