@@ -10,10 +10,15 @@
 #include "analysis/condition_int.h"
 
 static const char *const names[] = {
-	"bytes",   "chunks",	  "runs",	  "arenas",  "heaps", "faults",
-	"threads", "nanoseconds", "microseconds", "seconds", "hours"};
-enum { SECONDS = 9, HOURS = 10, UNITS = sizeof(names) / sizeof(names[0]) };
-enum { BYTES = 0 };
+	"bytes",  "chunks",   "runs",	     "arenas",	     "heaps",
+	"faults", "threads",  "nanoseconds", "microseconds", "seconds",
+	"hours",  "mappings", "descriptors"};
+enum {
+	BYTES = 0,
+	SECONDS = 9,
+	HOURS = 10,
+	UNITS = sizeof(names) / sizeof(names[0])
+};
 
 struct unit {
 	bool any; /* a bare number */

@@ -146,6 +146,19 @@ static void a_lone_metric_is_known_as_one(void **state)
 	assert_int_equal(ht_expression_metric(&e), HT_METRIC_COUNT);
 }
 
+static void every_metric_has_a_unit_that_is_known(void **state)
+{
+	(void)state;
+	for (size_t m = 0; m < HT_METRIC_COUNT; m++) {
+		struct ht_expression e;
+
+		assert_int_equal(
+			ht_expression_parse(ht_metric_infos[m].name, &e, &err),
+			HT_OK);
+		assert_string_equal(e.unit, ht_metric_infos[m].unit);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -153,6 +166,7 @@ int main(void)
 		cmocka_unit_test(what_is_unknown_stays_so),
 		cmocka_unit_test(what_cannot_be_is_refused_and_says_why),
 		cmocka_unit_test(a_lone_metric_is_known_as_one),
+		cmocka_unit_test(every_metric_has_a_unit_that_is_known),
 	};
 
 	return cmocka_run_group_tests_name("expressions", tests, make, clean);
