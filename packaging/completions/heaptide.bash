@@ -58,8 +58,6 @@ _heaptide() {
 	ls) options='--help --json --bytes --ascii --db --sort' ;;
 	top) options='--help --bytes --ascii --db' ;;
 	trim) options='--help --json --bytes --ascii --db --mode --max-pause --yes --max-hold --timeout --no-debug-info' ;;
-	report) options='--help --db --since --until --output' ;;
-	trim) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info' ;;
 	report) options='--help --db --since --until --metric --output' ;;
 	export) options='--help --db --since --until --metric --format' ;;
 	alerts) options='--help --json --db --since --until --test' ;;
