@@ -115,7 +115,7 @@ static void what_cannot_be_is_refused_and_says_why(void **state)
 		{"free +", "ends where"},
 		{"rate(free, 1h)", "for rules"},
 		{"eta / 2", "for rules"},
-		{"freee / 2", "no metric"},
+		{"nosuch / 2", "no metric"},
 		{"free / (top", "')'"},
 	};
 
