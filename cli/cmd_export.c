@@ -30,8 +30,8 @@ struct export_run {
 typedef enum ht_code print_rows(struct export_run *e, const struct ht_series *s,
 				struct ht_err *err);
 
-static double value_at(const struct ht_series *s, const struct ht_measure *m,
-		       size_t row)
+static double value_at(const struct ht_series *s,
+		       const struct ht_trend_metric *m, size_t row)
 {
 	return ht_measure_at(m, s, HT_STAT_MEDIAN, row);
 }
@@ -111,7 +111,7 @@ static enum ht_code print_ndjson_rows(struct export_run *e,
 			ht_u64_json(p->pid));
 
 		for (size_t i = 0; i < e->metrics.n; i++) {
-			const struct ht_measure *m = &e->metrics.v[i];
+			const struct ht_trend_metric *m = &e->metrics.v[i];
 
 			json_object_set_new(
 				o, m->name,
@@ -187,7 +187,7 @@ static enum ht_code print_openmetrics_rows(struct export_run *e,
 					   struct ht_err *err)
 {
 	const struct ht_store_process *p = &e->process;
-	const struct ht_measure *m = &e->metrics.v[e->one];
+	const struct ht_trend_metric *m = &e->metrics.v[e->one];
 	struct family f = family_of(m->metric);
 
 	(void)err;

@@ -118,7 +118,7 @@ static void print_csv(const struct ht_series *s,
 /* "in_use  33.1 MiB now, 12.0 MiB .. 44.0 MiB: held by the program" */
 static void print_panel_head(const struct ht_cli *cli,
 			     const struct ht_series *s,
-			     const struct ht_measure *m)
+			     const struct ht_trend_metric *m)
 {
 	double low = NAN, high = NAN;
 	char text[3][HT_NUMBER_TEXT];
@@ -141,7 +141,7 @@ static void print_panel_head(const struct ht_cli *cli,
 /* Head and plot. An expression has no lowest and highest of a row. */
 static enum ht_code print_panel(const struct ht_cli *cli,
 				const struct ht_series *s,
-				const struct ht_measure *m,
+				const struct ht_trend_metric *m,
 				struct ht_plot *plot, struct ht_err *err)
 {
 	HT_AUTO_FREE double *own = NULL;

@@ -31,7 +31,7 @@ static bool is_word(const char *text)
 	       '\0';
 }
 
-static enum ht_code parse_one(const char *word, struct ht_measure *ret,
+static enum ht_code parse_one(const char *word, struct ht_trend_metric *ret,
 			      struct ht_err *err)
 {
 	struct ht_err why = {0};
@@ -52,7 +52,7 @@ static enum ht_code parse_one(const char *word, struct ht_measure *ret,
 static void name_units(struct ht_measures *m)
 {
 	for (size_t i = 0; i < m->n; i++) {
-		struct ht_measure *one = &m->v[i];
+		struct ht_trend_metric *one = &m->v[i];
 		bool plain = one->metric < HT_METRIC_COUNT;
 
 		one->unit = plain ? ht_metric_infos[one->metric].unit
@@ -65,7 +65,7 @@ static enum ht_code add(struct ht_measures *m, const char *word, size_t n,
 			struct ht_err *err)
 {
 	char text[HT_CONDITION_MAX];
-	struct ht_measure *grown;
+	struct ht_trend_metric *grown;
 
 	while (n && isspace((unsigned char)*word)) {
 		word++;
@@ -112,7 +112,7 @@ void ht_measures_wanted(const struct ht_measures *m,
 		ht_condition_metrics(&m->v[i].expression.c, metrics);
 }
 
-double ht_measure_at(const struct ht_measure *m, const struct ht_series *s,
+double ht_measure_at(const struct ht_trend_metric *m, const struct ht_series *s,
 		     enum ht_stat stat, size_t row)
 {
 	return m->metric < HT_METRIC_COUNT
@@ -120,7 +120,8 @@ double ht_measure_at(const struct ht_measure *m, const struct ht_series *s,
 		       : ht_expression_at(&m->expression, s, row);
 }
 
-double *ht_measure_column(const struct ht_measure *m, const struct ht_series *s)
+double *ht_measure_column(const struct ht_trend_metric *m,
+			  const struct ht_series *s)
 {
 	double *column = calloc(s->rows + 1, sizeof(*column));
 
@@ -129,7 +130,7 @@ double *ht_measure_column(const struct ht_measure *m, const struct ht_series *s)
 	return column;
 }
 
-json_t *ht_measure_json(const struct ht_measure *m, double v)
+json_t *ht_measure_json(const struct ht_trend_metric *m, double v)
 {
 	if (m->metric < HT_METRIC_COUNT)
 		return ht_metric_json(m->metric, v);
@@ -139,7 +140,7 @@ json_t *ht_measure_json(const struct ht_measure *m, double v)
 						 : json_real(v);
 }
 
-void ht_measure_print_name(const struct ht_measure *m)
+void ht_measure_print_name(const struct ht_trend_metric *m)
 {
 	printf(strchr(m->name, ',') ? "\"%s\"" : "%s", m->name);
 }

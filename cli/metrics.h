@@ -9,7 +9,7 @@
 #include "cli/commands.h"
 
 /* A metric, or an expression of some. */
-struct ht_measure {
+struct ht_trend_metric {
 	char name[HT_CONDITION_MAX]; /* as it was typed */
 	enum ht_metric metric;	     /* HT_METRIC_COUNT: an expression */
 	struct ht_expression expression;
@@ -17,7 +17,7 @@ struct ht_measure {
 };
 
 struct ht_measures {
-	struct ht_measure *v;
+	struct ht_trend_metric *v;
 	size_t n;
 };
 
@@ -33,19 +33,19 @@ enum ht_code ht_measures_parse(const char *text, const char *fallback,
 void ht_measures_wanted(const struct ht_measures *m,
 			bool metrics[HT_METRIC_COUNT]);
 /* Value of a row: of an expression, from the medians. NaN: unknown. */
-double ht_measure_at(const struct ht_measure *m, const struct ht_series *s,
+double ht_measure_at(const struct ht_trend_metric *m, const struct ht_series *s,
 		     enum ht_stat stat, size_t row);
 /* The medians' values of all rows, freed by the caller; NULL when out of
  * memory.
  */
-double *ht_measure_column(const struct ht_measure *m,
+double *ht_measure_column(const struct ht_trend_metric *m,
 			  const struct ht_series *s);
 /* A value: a whole number, a real one for ratios and what is divided; null when
  * not known. */
-json_t *ht_measure_json(const struct ht_measure *m, double v);
+json_t *ht_measure_json(const struct ht_trend_metric *m, double v);
 json_t *ht_metric_json(enum ht_metric m, double v);
 /* "a,b" for CSV: quoted when it has to be. */
-void ht_measure_print_name(const struct ht_measure *m);
+void ht_measure_print_name(const struct ht_trend_metric *m);
 
 /* `--metric help`: prints all of them. */
 enum ht_code ht_metric_list_help(const struct ht_cli *cli,
