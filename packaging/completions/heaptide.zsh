@@ -15,6 +15,8 @@ _heaptide() {
 		classes:'chunks by size, in use and free'
 		threads:'thread caches and which arena each thread uses'
 		diff:'what changed between two moments, by metric, size, bin and arena'
+		owners:'what holds the chunks of a size: the static, the list, the table'
+		types:'what the chunks in use are: classes, containers, strings, text'
 		leaks:'chunks in use that nothing leads to, by what stands at their head'
 		ls:'the processes in the database, with sparklines'
 		top:'all targets, live and full-screen'
@@ -195,6 +197,33 @@ _heaptide() {
 			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
 			'--ascii[draw with ASCII characters only]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'*:target:_pids' ;;
+	owners)
+		_arguments \
+			'--json[print JSON]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'--core=[explain a core file instead of a process]:FILE:_files' \
+			'--exe=[the executable that dumped the core]:FILE:_files' \
+			'--max-memory=[memory the measurement itself may take (default\: 256M); beyond it slower, not less]:BYTES:' \
+			'--size=[of chunks of this size, as '\''heaptide classes'\'' and a verdict have it (default\: of the largest)]:BYTES:' \
+			'*:target:_pids' ;;
+	types)
+		_arguments \
+			'--json[print JSON]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'--core=[explain a core file instead of a process]:FILE:_files' \
+			'--exe=[the executable that dumped the core]:FILE:_files' \
+			'--max-memory=[memory the measurement itself may take (default\: 256M); beyond it slower, not less]:BYTES:' \
 			'*:target:_pids' ;;
 	leaks)
 		_arguments \
