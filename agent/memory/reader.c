@@ -119,10 +119,36 @@ static void read_piece(struct ht_reader *r, struct ht_piece *p)
 	p->swapped = !p->ok && r->swapped;
 }
 
+/* Between two looks at the clock: fewer where a target may be held. */
+#define BATCH	   256
+#define BATCH_HELD 32
+
+/* What the source fills at once. */
+static void read_together(struct ht_reader *r, struct ht_piece *v, size_t n)
+{
+	size_t len = 0, used = 0, granted;
+
+	for (size_t i = 0; i < n; i++)
+		len += v[i].len;
+	granted = spend(r, len);
+	if (granted == len)
+		r->ops->batch(r->ctx, v, n);
+	for (size_t i = 0; i < n; i++)
+		used += v[i].ok ? v[i].len : 0;
+	give_back(r, granted, used);
+}
+
 void ht_reader_batch(struct ht_reader *r, struct ht_piece *pieces, size_t n)
 {
+	const size_t most = r->deadline_ns ? BATCH_HELD : BATCH;
+
 	for (size_t i = 0; i < n; i++)
-		read_piece(r, &pieces[i]);
+		pieces[i].ok = pieces[i].swapped = false;
+	for (size_t i = 0; r->ops->batch && i < n; i += most)
+		read_together(r, pieces + i, n - i < most ? n - i : most);
+	for (size_t i = 0; i < n; i++)
+		if (!pieces[i].ok)
+			read_piece(r, &pieces[i]);
 }
 
 enum ht_code ht_reader_u32(struct ht_reader *r, uint64_t addr, uint32_t *ret,

@@ -42,6 +42,9 @@ struct ht_reader_ops {
 	/* Bytes read from addr on, up to len; 0 when the first is unreadable.
 	 * Never more than len. errno says why a read was short. */
 	size_t (*read)(void *ctx, uint64_t addr, void *buf, size_t len);
+	/* Fills what pieces it can with few calls, and sets ok on those; the
+	 * others are then read one by one. NULL: no better way than that. */
+	void (*batch)(void *ctx, struct ht_piece *pieces, size_t n);
 	void (*close)(void *ctx);
 };
 

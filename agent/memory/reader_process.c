@@ -199,6 +199,115 @@ static size_t process_read(void *ctx, uint64_t addr, void *buf, size_t len)
 	return got;
 }
 
+/* --- many short pieces --------------------------------------------------- */
+
+/* How many of the pieces, from the first on, lie within ENTRIES pages behind
+ * it, each in one page. */
+static size_t window_of(const struct ht_piece *v, size_t n)
+{
+	uint64_t first = v[0].addr / HT_PAGE_SIZE;
+	size_t i = 0;
+
+	while (i < n && i < ENTRIES && v[i].addr <= INT64_MAX &&
+	       v[i].addr / HT_PAGE_SIZE - first < ENTRIES &&
+	       v[i].addr % HT_PAGE_SIZE + v[i].len <= HT_PAGE_SIZE)
+		i++;
+	return i;
+}
+
+/* All of them with one call. What it does not come to is left. */
+static void read_pinned(const struct process *p, struct ht_piece *const *v,
+			size_t n)
+{
+	struct iovec here[ENTRIES], there[ENTRIES];
+	size_t left;
+	ssize_t got;
+
+	for (size_t i = 0; i < n; i++) {
+		here[i] = (struct iovec){v[i]->buf, v[i]->len};
+		there[i] = (struct iovec){remote(v[i]->addr), v[i]->len};
+	}
+	got = process_vm_readv(p->pid, here, n, there, n, 0);
+	left = got > 0 ? (size_t)got : 0;
+	for (size_t i = 0; i < n && left >= v[i]->len; i++) {
+		v[i]->ok = true;
+		left -= v[i]->len;
+	}
+}
+
+#define SPAN ((size_t)16 * HT_PAGE_SIZE)
+
+/* The pieces of neighbouring pages, from the first on, with one read of all
+ * that lies between them: it costs less than a call for each. Returns how many.
+ */
+static size_t read_span(const struct process *p, struct ht_piece *const *v,
+			size_t n)
+{
+	char span[SPAN];
+	uint64_t from = v[0]->addr;
+	size_t len = 0, k = 0;
+
+	while (k < n && v[k]->addr >= from + len &&
+	       v[k]->addr - (from + len) < HT_PAGE_SIZE &&
+	       v[k]->addr + v[k]->len - from <= SPAN) {
+		len = v[k]->addr + v[k]->len - from;
+		k++;
+	}
+	if (k == 0 || read_mem(p, from, span, len) != len)
+		return 0;
+	for (size_t i = 0; i < k; i++) {
+		memcpy(v[i]->buf, span + (v[i]->addr - from), v[i]->len);
+		v[i]->ok = true;
+	}
+	return k;
+}
+
+/* Of one window: what is in pages that are there. */
+static void read_window(const struct process *p, struct ht_piece *v, size_t n)
+{
+	uint64_t entry[ENTRIES], first = v[0].addr / HT_PAGE_SIZE;
+	uint64_t last = v[n - 1].addr / HT_PAGE_SIZE;
+	struct ht_piece *pinnable[ENTRIES], *present[ENTRIES];
+	size_t pinnables = 0, presents = 0;
+	ssize_t bytes;
+
+	bytes = pread(p->pagemap_fd, entry, (last - first + 1) * sizeof(*entry),
+		      (off_t)(first * sizeof(*entry)));
+	for (size_t i = 0; i < n && bytes > 0; i++) {
+		uint64_t k = v[i].addr / HT_PAGE_SIZE - first;
+
+		if ((k + 1) * sizeof(*entry) > (uint64_t)bytes ||
+		    !(entry[k] & HT_PAGEMAP_PRESENT))
+			continue;
+		present[presents++] = &v[i];
+		if (!is_shared(entry[k]))
+			pinnable[pinnables++] = &v[i];
+	}
+	if (pinnables > 1)
+		read_pinned(p, pinnable, pinnables);
+	for (size_t i = 0; i < presents;) {
+		size_t k = present[i]->ok
+				   ? 1
+				   : read_span(p, present + i, presents - i);
+
+		i += k ?: 1; /* what cannot be read at once is read alone */
+	}
+}
+
+static void process_batch(void *ctx, struct ht_piece *v, size_t n)
+{
+	const struct process *p = ctx;
+	size_t window;
+
+	for (; p->pagemap_fd >= 0 && n > 0; v += window, n -= window) {
+		window = window_of(v, n);
+		if (window > 0 && v[0].addr <= v[window - 1].addr)
+			read_window(p, v, window);
+		else
+			window = 1;
+	}
+}
+
 static void process_close(void *ctx)
 {
 	struct process *p = ctx;
@@ -214,6 +323,7 @@ static void process_close(void *ctx)
 static const struct ht_reader_ops process_ops = {
 	.name = "process",
 	.read = process_read,
+	.batch = process_batch,
 	.close = process_close,
 };
 
