@@ -18,7 +18,7 @@ as_user 65533
 
 start "${as[@]}" "$HT_TMP/leader_ended" >"$HT_TMP/ready"
 pid=$started
-ok "it stands" ready 20 grep -q ready "$HT_TMP/ready"
+ok "it stands" poll 20 grep -q ready "$HT_TMP/ready"
 ok "its leader is a zombie" poll 10 grep -q '^State:.Z' "/proc/$pid/status"
 for mode in none bounded exact snapshot; do
 	ok "$mode: root measures it" "$HT_TMP/heaptide" explain "$pid" --mode "$mode" --json
@@ -33,7 +33,7 @@ done
 ok "doctor says what it is" grep -q "pid $pid, its main thread has ended" <("$HT_TMP/heaptide" doctor "$pid")
 
 start "$HT_TMP/leader_ended" userfault >"$HT_TMP/ready2"
-ok "one with a page under userfaultfd stands" ready 20 grep -q ready "$HT_TMP/ready2"
+ok "one with a page under userfaultfd stands" poll 20 grep -q ready "$HT_TMP/ready2"
 refuse "it is not copied" "$HT_TMP/heaptide" explain "$started" --mode snapshot
 ok "it says why" grep -q userfaultfd <("$HT_TMP/heaptide" explain "$started" --mode snapshot 2>&1)
 ok "both go on" kill -0 "$pid" "$started"

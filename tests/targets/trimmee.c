@@ -4,9 +4,9 @@
  * thread, which waits in a system call of that KIND, over and over. After each
  * wait it looks at what it got, its registers, errno, mask and alternate stack.
  * Two threads allocate, check and free all the time, so that there is always
- * something to trim, a part of it locked. A line of input is answered by
- * "waits N", or by "BAD what" for the first thing that was not as it should be;
- * by "x" it becomes another program, itself. mild: a signal need not end the
+ * something to trim, a part of it locked. A byte of input is answered by "waits
+ * N", or by "BAD what" for the first thing that was not as it should be; by "x"
+ * it becomes another program, itself. mild: a signal need not end the
  * wait that it came in, for whoever called may have died.
  *
  *   epoll, epoll_limit, poll, poll_limit, ppoll, select, futex, futex_limit,
@@ -347,7 +347,8 @@ static void *control(void *arg)
 {
 	const struct kind *k = arg;
 	struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-	char line[64];
+	char asked; /* no more is taken than is answered: what follows an x is
+		       the other program's */
 
 	for (unsigned n = 0;; n++) {
 		rest();
@@ -357,9 +358,9 @@ static void *control(void *arg)
 			wake(k);
 		if (poll(&in, 1, 0) <= 0)
 			continue;
-		if (read(STDIN_FILENO, line, sizeof(line)) <= 0)
+		if (read(STDIN_FILENO, &asked, 1) <= 0)
 			_exit(0);
-		if (line[0] == 'x')
+		if (asked == 'x')
 			execl("/proc/self/exe", "trimmee", k->name,
 			      mild ? "mild" : NULL, NULL);
 		if (bad)
@@ -403,7 +404,9 @@ static void prepare(stack_t *stack)
 	sigemptyset(&mask);
 	sigaddset(&mask, SIGUSR1);
 	sigaddset(&mask, SIGRTMIN + 1);
-	pthread_sigmask(SIG_BLOCK, &mask, NULL);
+	/* Not on top of what was: the thread that becomes another program
+	 * blocks all of them. */
+	pthread_sigmask(SIG_SETMASK, &mask, NULL);
 	lock_a_free_page();
 }
 
