@@ -135,11 +135,10 @@ enum ht_code ht_tracks_print_json(const struct ht_tracks *t, struct ht_err *err)
 static void print_csv_row(const struct ht_tracks *t, const struct ht_track *k,
 			  size_t row)
 {
-	char text[HT_TIME_TEXT > HT_NUMBER_TEXT ? HT_TIME_TEXT
-						: HT_NUMBER_TEXT];
+	char time[HT_TIME_TEXT], text[HT_NUMBER_TEXT];
 
-	ht_time_text(t->series.time_ns[row], text);
-	fputs(text, stdout);
+	ht_time_text(t->series.time_ns[row], time);
+	fputs(time, stdout);
 	EACH_KEY(t, key)
 	printf(",%s", key_text(key, k, text));
 	for (size_t f = 0; f < t->kind->figures_n; f++)

@@ -238,7 +238,7 @@ uint64_t ht_column_figure(sqlite3_stmt *stmt, int at)
 
 void ht_bind_number(sqlite3_stmt *stmt, int at, double v)
 {
-	if (v > -0x1p63 && v < 0x1p63) /* not NaN */
+	if (fabs(v) < 0x1p63) /* not NaN */
 		sqlite3_bind_int64(stmt, at, (sqlite3_int64)v);
 	else
 		sqlite3_bind_null(stmt, at);
