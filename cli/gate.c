@@ -152,7 +152,9 @@ static double median_of(const double *x, size_t from, size_t to)
 	double *known = calloc(to - from, sizeof(*known)), median = NAN;
 	size_t n = 0;
 
-	for (size_t i = from; known && i < to; i++)
+	if (!known)
+		return NAN;
+	for (size_t i = from; i < to; i++)
 		if (!isnan(x[i]))
 			known[n++] = x[i];
 	if (n)
