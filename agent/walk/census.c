@@ -119,6 +119,7 @@ static uint64_t length_by(const struct census *c, uint64_t at, uint64_t chunk)
 	struct ht_reader *reader = c->w->in->reader;
 	uint64_t prev_size, head;
 
+	c->found->headers++;
 	if (ht_reader_word(reader, chunk, &prev_size, NULL) != HT_OK ||
 	    ht_reader_word(reader, chunk + c->layout->word, &head, NULL) !=
 		    HT_OK)
