@@ -20,6 +20,10 @@
 
 /* Mappings that were read longer ago are read anew. */
 #define FRESH_NS (100 * HT_NS_PER_MS)
+/* The same where they have nothing at an address: it may have been mapped
+ * since, and a heap that shrinks while it is walked is asked about page by
+ * page. */
+#define GONE_NS (5 * HT_NS_PER_MS)
 
 struct ht_absent {
 	pthread_mutex_t lock;
@@ -68,7 +72,8 @@ static const struct ht_vma *find(struct ht_absent *a, uint64_t addr)
 	const struct ht_vma *v = ht_maps_at(&a->maps, addr);
 	struct ht_maps fresh = {0};
 
-	if (a->read_at != 0 && v && ht_mono_ns() - a->read_at < FRESH_NS)
+	if (a->read_at != 0 &&
+	    ht_mono_ns() - a->read_at < (v ? FRESH_NS : GONE_NS))
 		return v;
 	if (a->source.fd < 0 ||
 	    ht_maps_source_read(&a->source, &fresh, NULL) != HT_OK)
