@@ -19,7 +19,7 @@ pid=$started
 poll 10 grep -qx sleep "/proc/$pid/comm" # exec is past
 before=$(figures "$pid")
 
-debugger() { exec gdb -q -nx -p "$pid" -batch -ex 'shell sleep 300' >"$HT_TMP/gdb" 2>&1; }
+debugger() { exec gdb -q -nx -p "$pid" -batch -ex 'shell exec sleep 300' >"$HT_TMP/gdb" 2>&1; }
 start debugger
 gdb=$started
 ok "a debugger stops it" poll 20 stands "$pid"
