@@ -13,19 +13,19 @@ samples() { # FILE COUNT
 
 # check OPTION... -- COMMAND...: until the record c.db has 60 samples; sets $status.
 check() {
-	rm -f go c.db*
+	rm -f over c.db*
 	"$heaptide" check -i 100ms -o c.db "$@" >out 2>err 3>&- &
 	pid=$!
 	started+=("$pid")
 	poll 60 samples c.db 60
-	touch go
+	touch over
 	status=0
 	wait "$pid" || status=$?
 	cat out err
 }
 
 @test "a leak ends the check with a status of its own, whatever the command's" {
-	check --junit j.xml --sarif s.json -- "$rounds" go 3 leak
+	check --junit j.xml --sarif s.json -- "$rounds" over 3 leak
 	[ "$status" -eq 19 ]
 	grep -q 'verdict missed: LEAK' err
 	grep -q '<testsuite name="heaptide check" tests="1" failures="1" skipped="0"' j.xml
@@ -38,7 +38,7 @@ check() {
 
 @test "without a leak the check ends with the command's status" {
 	check --junit j.xml --sarif s.json --max-growth 1MiB --max-in-use 16MiB --max-retained 16MiB \
-		--fail-on LEAK -- "$rounds" go 7
+		--fail-on LEAK -- "$rounds" over 7
 	[ "$status" -eq 7 ]
 	[ "$(grep -c ' kept: ' err)" -eq 4 ]
 	grep -q 'tests="4" failures="0" skipped="0"' j.xml
@@ -47,7 +47,7 @@ check() {
 }
 
 @test "a limit that is crossed ends the check, and says by how much" {
-	check --max-growth 1KiB --max-in-use 1GiB --json -- "$rounds" go 0 leak
+	check --max-growth 1KiB --max-in-use 1GiB --json -- "$rounds" over 0 leak
 	[ "$status" -eq 19 ]
 	jq -e '.schema == "heaptide.check/1" and .status == 0
 		and ([.outcomes[] | {(.name): .state}] | add)
@@ -56,14 +56,14 @@ check() {
 }
 
 @test "a sure verdict is asked for: less confidence does not count" {
-	check --fail-on LEAK --confidence 0.99 -- "$rounds" go 0 leak
+	check --fail-on LEAK --confidence 0.99 -- "$rounds" over 0 leak
 	[ "$status" -eq 0 ]
 	grep -q 'verdict kept: LEAK' err
 }
 
 @test "what was too short to be judged is unknown, and no failure" {
-	touch go
-	run "$heaptide" check --junit j.xml --max-growth 1MiB -- "$rounds" go 5
+	touch over
+	run "$heaptide" check --junit j.xml --max-growth 1MiB -- "$rounds" over 5
 	[ "$status" -eq 5 ]
 	[[ $output == *"max-growth unknown: "* ]]
 	grep -q 'failures="0" skipped="1"' j.xml
@@ -91,10 +91,10 @@ check() {
 }
 
 @test "a record that was not asked for is gone afterwards, a file that cannot be written is told" {
-	touch go
+	touch over
 	mkdir tmp
-	TMPDIR=$PWD/tmp run "$heaptide" check -- "$rounds" go 0
+	TMPDIR=$PWD/tmp run "$heaptide" check -- "$rounds" over 0
 	[ "$status" -eq 0 ]
 	[ -z "$(ls -A tmp)" ]
-	fails 11 "write /nowhere/j.xml" "$heaptide" check --junit /nowhere/j.xml -- "$rounds" go 0
+	fails 11 "write /nowhere/j.xml" "$heaptide" check --junit /nowhere/j.xml -- "$rounds" over 0
 }

@@ -288,9 +288,9 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 
 @test "record -- COMMAND ends with the command's status" {
 	start "$heaptide" record -o c.db -i 100ms -- sh -c \
-		'until [ -e go ]; do sleep 0.05; done; exit 7'
+		'until [ -e over ]; do sleep 0.05; done; exit 7'
 	poll 10 has_samples c.db
-	touch go
+	touch over
 	status=0
 	wait "$pid" || status=$?
 	cat out
