@@ -75,7 +75,8 @@
 	X(ALLOCATOR, "allocator")                                       \
 	X(LAYOUT, "layout")                                             \
 	X(COST, "cost")                                                 \
-	X(CORE, "core")
+	X(CORE, "core")                                                 \
+	X(COPY, "copy")
 /* clang-format on */
 
 /* What a type was told by, and what holds a chunk. */

@@ -51,6 +51,7 @@ void ht_look_begin(struct ht_look *l, struct ht_session *s)
 		.renew_maps = s->target->pid ? renew_maps : NULL,
 		.renew_ctx = l,
 		.want = s->request->flags,
+		.want_private = ht_session_may_read_private(s),
 		.progress = s->progress,
 		.progress_ctx = s->progress_ctx,
 	};

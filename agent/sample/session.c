@@ -52,6 +52,12 @@ bool ht_session_may_roll_up(const struct ht_session *s)
 	       ht_procfs_rollup_us(rss) <= s->request->max_pause_us;
 }
 
+bool ht_session_may_read_private(const struct ht_session *s)
+{
+	return s->request->mode == HT_MODE_NONE ||
+	       s->request->flags & (HT_WANT_PSS | HT_WANT_HEAPS);
+}
+
 /* Nothing tells which pages may be read, either (reader_process.c). */
 static void warn_touched(const struct ht_session *s)
 {

@@ -34,6 +34,10 @@ enum ht_code ht_session_sample(struct ht_session *s,
  * last, unless it was asked for all the same. */
 bool ht_session_may_roll_up(const struct ht_session *s);
 
+/* Whether 8 bytes a page may be read of what a trim would return: some 25 ms a
+ * GiB, for which no thread is to stand still, unless details are asked for. */
+bool ht_session_may_read_private(const struct ht_session *s);
+
 /* Takes out of the snapshot what a walk put in, for another one. */
 void ht_session_clean(struct ht_session *s);
 

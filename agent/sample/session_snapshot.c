@@ -296,6 +296,7 @@ static enum ht_code open_copy(struct ht_look *l, struct copy *copy,
 	l->in.reader = &copy->reader;
 	l->in.pages = &copy->pages;
 	l->in.file_pages = t->pages;
+	l->in.want_private = false; /* a copy shares every page */
 	begin_to_watch_room(l, copy);
 	return HT_OK;
 }
@@ -306,6 +307,7 @@ static void drop_copy(struct ht_look *l, struct copy *copy)
 	l->in.reader = l->session->target->reader;
 	l->in.pages = l->session->target->pages;
 	l->in.file_pages = NULL;
+	l->in.want_private = ht_session_may_read_private(l->session);
 	end_copy(copy);
 }
 

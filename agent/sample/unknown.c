@@ -157,6 +157,29 @@ static void note_pages(const struct ht_session *s)
 			 of_pages[i].field);
 }
 
+/* Of what a trim would return the machine gets a part that is unknown. */
+static void note_private(const struct ht_session *s)
+{
+	const struct ht_totals *t = &s->snapshot->totals;
+	enum ht_why why = HT_WHY_PAGEMAP;
+	const char *text = "the page table of the process could not be read to "
+			   "its end: it ended or was replaced meanwhile";
+
+	if (t->trimmable == HT_UNKNOWN || t->trimmable_private != HT_UNKNOWN)
+		return;
+	if (s->request->mode == HT_MODE_SNAPSHOT) {
+		why = HT_WHY_COPY;
+		text = "what malloc_trim(0) returns was counted in a copy, "
+		       "which shares every page of it: how much the machine "
+		       "would get is not seen there (--mode none)";
+	} else if (!ht_session_may_read_private(s)) {
+		why = HT_WHY_COST;
+		text = "how much of trimmable no other process maps was not "
+		       "read: threads would stand still for it (mode = none)";
+	}
+	add_null(s->snapshot, why, text, HT_RECORD_totals, "trimmable_private");
+}
+
 static void note_files(const struct ht_session *s)
 {
 	for (size_t i = 0; i < COUNT(of_files); i++) {
@@ -212,6 +235,7 @@ void ht_unknown_note(const struct ht_session *s)
 
 	note_malloc(s);
 	note_pages(s);
+	note_private(s);
 	if (s->target->pid != 0) {
 		note_files(s);
 		note_rollup(s);

@@ -18,7 +18,6 @@
 #include "agent/memory/page.h"
 #include "agent/self/pace.h"
 #include "agent/walk/sweep.h"
-#include "link/request.h"
 
 #define NO_POSITION UINT32_MAX
 
@@ -125,21 +124,25 @@ static uint64_t refusing_from(const struct ht_sweep *s, uint64_t from,
 	return to;
 }
 
-/* Of what a trim would return, [from, to), the machine gets what no other
- * process maps. Not asked where it would take its time for nothing, and not of
- * a copy of the process, whose pages are all shared. */
-static void note_private(struct ht_sweep *s, uint64_t from, uint64_t to)
+/* What a trim would return of [from, to), and of that the machine gets what no
+ * other process maps. */
+static uint64_t returned(struct ht_sweep *s, uint64_t from, uint64_t to)
 {
 	const struct ht_walk_in *in = s->in->walk->in;
-	uint64_t bytes = HT_PAGES_UNKNOWN;
+	uint64_t resident = ht_pages_resident(s->pages, from, to);
+	uint64_t alone = HT_PAGES_UNKNOWN;
 
-	if (in->want & (HT_WANT_PSS | HT_WANT_HEAPS) && !in->file_pages)
-		bytes = ht_pages_private(in->pages, page_down(from),
+	if (resident == 0)
+		return 0;
+	if (in->want_private)
+		alone = ht_pages_private(in->pages, page_down(from),
 					 page_down(to));
-	if (bytes == HT_PAGES_UNKNOWN)
+	if (alone == HT_PAGES_UNKNOWN)
 		s->out->private_unknown = true;
-	else
-		s->out->trimmable_private += bytes;
+	else /* the process runs: some may have come since */
+		s->out->trimmable_private +=
+			alone < resident ? alone : resident;
+	return resident;
 }
 
 /* Whole pages of a run that malloc_trim would give back, or (ret_locked) would
@@ -157,8 +160,7 @@ static uint64_t run_trimmable(struct ht_sweep *s, uint64_t start, uint64_t end,
 		*ret_locked = ht_pages_resident(s->pages, refused, to);
 	if (refused <= from)
 		return 0;
-	note_private(s, from, refused);
-	return ht_pages_resident(s->pages, from, refused);
+	return returned(s, from, refused);
 }
 
 static void end_run(struct ht_sweep *s)
@@ -277,9 +279,7 @@ static void end_top(struct ht_sweep *s)
 	idle(s, start < s->x->top ? s->x->top : start, end);
 	cut = systrim(s, end - start);
 	resident = ht_pages_resident(s->pages, start, end);
-	trimmable = ht_pages_resident(s->pages, end - cut, end);
-	if (cut)
-		note_private(s, end - cut, end);
+	trimmable = returned(s, end - cut, end);
 	s->out->kept.by[HT_CAUSE_TRIMMABLE] += trimmable;
 	*(s->in->root->main ? &s->out->kept.by[HT_CAUSE_TOP_MAIN]
 			    : &s->out->kept.by[HT_CAUSE_TOP_THREAD]) +=

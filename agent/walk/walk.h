@@ -34,6 +34,7 @@ struct ht_walk_in {
 	size_t threads_n;
 	bool moving;	   /* the target runs while it is read */
 	bool alone;	   /* without the helper */
+	bool want_private; /* what of trimmable is this process's alone */
 	uint64_t want;	   /* enum ht_request_flag */
 	size_t tables_max; /* bytes for free chunks; 0: 34 MiB */
 	/* Filled with the chunks themselves, or NULL. Not while the target

@@ -15,12 +15,12 @@ set -u
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
 
-make -s "BUILD=$HT_BUILD" "$HT_BUILD/targets/"{waiting,undumpable,without} || exit 1
+make -s "BUILD=$HT_BUILD" "$HT_BUILD/targets/"{waiting,retaining,undumpable,without} || exit 1
 installed
 daemon_dir=$there
 daemon_config
 other=65533
-cp "$HT_BUILD/targets/"{waiting,undumpable,without} "$HT_TMP"
+cp "$HT_BUILD/targets/"{waiting,retaining,undumpable,without} "$HT_TMP"
 cp "$HT_TMP/waiting" "$HT_TMP/unreadable"
 chmod 0711 "$HT_TMP/unreadable"
 
@@ -134,6 +134,21 @@ as_heaptide
 whole "a process in a user namespace" "$contained"
 as=(unshare --user --map-root-user)
 refused "from within one, a process outside" "lives in a user namespace" "$process"
+
+# --- another way of measuring: a copy shares every page
+run_as "$other" "$HT_TMP/retaining" trimmable 16
+ok "root measures one that keeps what it freed" as_root "$started"
+ok "all that it keeps is its own" jq -e '.totals | .trimmable > 8000000 and .trimmable_private == .trimmable' "$HT_TMP/root"
+as=()
+copied() { explain "$started" --mode snapshot; }
+ok "its copy is measured" poll 20 copied
+nulls() { figures "$1" | grep ' null$' | sort; }
+is "a copy: what the machine gets of it is null, and nothing else" \
+	"$(comm -13 <(nulls "$HT_TMP/root") <(nulls "$HT_TMP/answer"))" "totals.trimmable_private null"
+is "a copy: and has its reason" "$(value '.unknown[] | select(.reason == "copy").names')" totals.trimmable_private
+is "a copy: a warning says it, too" "$(value '[.warnings[] | select(test("shares every page"))] | length')" 1
+as_heaptide
+whole "with both capabilities" "$started"
 
 # --- /proc: hidepid, and files of it
 mkdir "$HT_TMP/cover"

@@ -102,10 +102,9 @@ all_measured() {
 	done
 }
 ok "all ten are measured" poll 60 all_measured
-# Every metric of a sample, but for what differs from look to look, and what no daemon
-# records of every sample (trimmable_private), whoever it runs as.
+# Every metric of a sample, but for what differs from look to look.
 columns=$(sqlite3 -readonly "$db" "select group_concat(name) from pragma_table_info('sample') where name not in
-	('id', 'process_id', 'base_id', 'at_ns', 'cpu_ns', 'pause_us', 'limit', 'detail', 'lists', 'trimmable_private')")
+	('id', 'process_id', 'base_id', 'at_ns', 'cpu_ns', 'pause_us', 'limit', 'detail', 'lists')")
 recorded() { # DATABASE PID
 	sqlite3 -readonly -cmd '.timeout 5000' -line "$1" "select $columns from sample
 		where process_id = (select max(id) from process where pid = $2) order by id desc limit 1"

@@ -41,13 +41,15 @@ static void finish(struct measured *m)
 }
 
 static enum ht_code sample(struct measured *m, enum ht_mode mode,
-			   struct ht_snapshot *ret, struct ht_err *err)
+			   uint64_t flags, struct ht_snapshot *ret,
+			   struct ht_err *err)
 {
 	struct ht_request request = HT_REQUEST_DEFAULT;
 	struct ht_session session = {
 		.target = &m->target, .request = &request, .snapshot = ret};
 
 	request.mode = mode;
+	request.flags = flags;
 	ht_snapshot_init(ret);
 	return ht_session_sample(&session, err);
 }
@@ -56,18 +58,24 @@ static enum ht_code sample(struct measured *m, enum ht_mode mode,
  * said: to be asked again. */
 #define ATTEMPTS 100
 
-static void measure(struct measured *m, enum ht_mode mode,
-		    struct ht_snapshot *ret)
+static void measure_some(struct measured *m, enum ht_mode mode, uint64_t flags,
+			 struct ht_snapshot *ret)
 {
 	struct ht_err err = {0};
-	enum ht_code code = sample(m, mode, ret, &err);
+	enum ht_code code = sample(m, mode, flags, ret, &err);
 
 	for (int i = 1; i < ATTEMPTS && code == HT_BUSY; i++) {
 		ht_snapshot_fini(ret);
-		code = sample(m, mode, ret, &err);
+		code = sample(m, mode, flags, ret, &err);
 	}
 	if (code != HT_OK || ht_snapshot_check(ret, &err) != HT_OK)
 		fail_msg("%s: %s", ht_mode_names[mode], err.msg);
+}
+
+static void measure(struct measured *m, enum ht_mode mode,
+		    struct ht_snapshot *ret)
+{
+	measure_some(m, mode, HT_WANT_ALL, ret);
 }
 
 static void every_mode_gives_the_same_heap_of_a_target_at_rest(void **state)
@@ -93,6 +101,58 @@ static void every_mode_gives_the_same_heap_of_a_target_at_rest(void **state)
 		ht_snapshot_fini(&other);
 	}
 	ht_snapshot_fini(&exact);
+	finish(&m);
+}
+
+/* The reason why it is unknown what the machine gets of a trim; NULL: none. */
+static const char *why_private(const struct ht_snapshot *s)
+{
+	for (size_t i = 0; i < s->unknowns.n; i++)
+		if (strstr(s->unknowns.v[i].names, "trimmable_private"))
+			return ht_why_names[s->unknowns.v[i].reason];
+	return NULL;
+}
+
+static void
+what_the_machine_gets_of_a_trim_is_known_or_its_reason_is(void **state)
+{
+	/* As the daemon asks when it wants no details, and when it does. */
+	static const uint64_t plain = HT_WANT_CLASSES | HT_WANT_MAPPINGS;
+	static const struct {
+		enum ht_mode mode;
+		uint64_t flags;
+		const char *why;
+	} cases[] = {
+		{HT_MODE_NONE, plain, NULL},
+		{HT_MODE_NONE, plain | HT_WANT_HEAPS, NULL},
+		{HT_MODE_EXACT, plain, "cost"},
+		{HT_MODE_EXACT, plain | HT_WANT_HEAPS, NULL},
+		{HT_MODE_BOUNDED, plain, "cost"},
+		{HT_MODE_BOUNDED, plain | HT_WANT_HEAPS, NULL},
+		{HT_MODE_SNAPSHOT, plain, "copy"},
+		{HT_MODE_SNAPSHOT, plain | HT_WANT_HEAPS, "copy"},
+	};
+	struct measured m;
+
+	(void)state;
+	start(&m, "retaining", "trimmable", "16");
+	assert_true(process_sleeps(m.p.pid, 5000));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct ht_snapshot s;
+
+		measure_some(&m, cases[i].mode, cases[i].flags, &s);
+		assert_true(s.totals.trimmable > 8 << 20);
+		if (cases[i].why) {
+			assert_true(s.totals.trimmable_private == HT_UNKNOWN);
+			assert_non_null(why_private(&s));
+			assert_string_equal(why_private(&s), cases[i].why);
+		} else {
+			assert_int_equal(s.totals.trimmable_private,
+					 s.totals.trimmable);
+			assert_null(why_private(&s));
+		}
+		ht_snapshot_fini(&s);
+	}
 	finish(&m);
 }
 
@@ -172,7 +232,8 @@ static void a_seccomp_filter_refuses_what_could_end_the_process(void **state)
 	(void)state;
 	start(&m, "filtered", NULL, NULL);
 	for (size_t i = 0; i < 2; i++) {
-		assert_int_equal(sample(&m, refused[i], &s, &err), HT_REFUSED);
+		assert_int_equal(sample(&m, refused[i], HT_WANT_ALL, &s, &err),
+				 HT_REFUSED);
 		assert_non_null(strstr(err.msg, "seccomp"));
 		ht_snapshot_fini(&s);
 		measure(&m, safe[i], &s);
@@ -205,7 +266,7 @@ static void no_mode_lets_a_filter_end_its_process(void **state)
 	for (int i = 0; i < FILTERED_LOOKS; i++) {
 		enum ht_mode mode = (enum ht_mode)(i % HT_MODE_CORE);
 		struct ht_snapshot s;
-		enum ht_code code = sample(&m, mode, &s, &err);
+		enum ht_code code = sample(&m, mode, HT_WANT_ALL, &s, &err);
 
 		if (code != HT_OK && code != HT_REFUSED)
 			fail_msg("%s: %s", ht_mode_names[mode], err.msg);
@@ -241,7 +302,8 @@ static void snapshot_loses_no_stop_and_no_end_of_a_wait(void **state)
 	while (!program_line(&p, line, sizeof(line), 2)) {
 		struct ht_snapshot s;
 
-		samples += sample(&m, HT_MODE_SNAPSHOT, &s, &err) == HT_OK;
+		samples += sample(&m, HT_MODE_SNAPSHOT, HT_WANT_ALL, &s,
+				  &err) == HT_OK;
 		ht_snapshot_fini(&s);
 	}
 	assert_int_equal(sscanf(line, "lost %u %u of %u %u", &stops_lost,
@@ -271,7 +333,8 @@ static void memory_under_userfaultfd_refuses_snapshot_mode(void **state)
 	}
 	assert_int_equal(ht_target_open_process(p.pid, &m.target, &err), HT_OK);
 	assert_int_equal(ht_target_locate(&m.target, false, NULL, &err), HT_OK);
-	assert_int_equal(sample(&m, HT_MODE_SNAPSHOT, &s, &err), HT_REFUSED);
+	assert_int_equal(sample(&m, HT_MODE_SNAPSHOT, HT_WANT_ALL, &s, &err),
+			 HT_REFUSED);
 	assert_non_null(strstr(err.msg, "userfaultfd"));
 	ht_snapshot_fini(&s);
 	measure(&m, HT_MODE_NONE, &s);
@@ -306,6 +369,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			every_mode_gives_the_same_heap_of_a_target_at_rest),
+		cmocka_unit_test(
+			what_the_machine_gets_of_a_trim_is_known_or_its_reason_is),
 		cmocka_unit_test(every_mode_tells_stacks_from_other_mappings),
 		cmocka_unit_test(a_sleeping_target_is_measured_without_a_pause),
 		cmocka_unit_test(registers_are_intact_after_every_mode),
