@@ -174,7 +174,7 @@ static void *feed(void *arg)
 static void *storm_forks(void *arg)
 {
 	while (!over) {
-		pid_t pid = fork();
+		pid_t pid = bare_fork();
 
 		if (pid == 0 && arg)
 			execl("/bin/true", "true", NULL);
@@ -187,7 +187,7 @@ static void *storm_forks(void *arg)
 
 static void *storm_signals(void *arg)
 {
-	pid_t parent = getpid(), pid = fork();
+	pid_t parent = getpid(), pid = bare_fork();
 
 	(void)arg;
 	if (pid == 0) {

@@ -437,10 +437,18 @@ static int wait_pause(void)
 /* --- children
  * ------------------------------------------------------------------- */
 
+/* As the kernel has it: since glibc 2.41 fork(3) blocks all signals meanwhile,
+ * and whoever then gets a SIGCHLD that nobody blocks comes back from its wait.
+ */
+static pid_t bare_fork(void)
+{
+	return (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
 static int wait_child(void)
 {
 	int status = 0;
-	pid_t pid = fork();
+	pid_t pid = bare_fork();
 
 	if (pid == 0) {
 		usleep(3000);
@@ -453,7 +461,7 @@ static int wait_child(void)
 static int wait_child_by_id(void)
 {
 	siginfo_t info = {0};
-	pid_t pid = fork();
+	pid_t pid = bare_fork();
 
 	if (pid == 0) {
 		usleep(3000);
@@ -483,7 +491,7 @@ static int wait_lock(void)
 
 	if (mine[0] == 0)
 		mine[0] = memfd_create("zoo", 0);
-	pid = fork();
+	pid = bare_fork();
 	if (pid == 0) {
 		fcntl(mine[0], F_SETLKW, &l);
 		usleep(4000);
