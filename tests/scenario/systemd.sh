@@ -68,6 +68,13 @@ mkdir "$group"
 start bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$group" \
 	unshare --pid --fork --kill-child --mount --cgroup --ipc --uts --net bash "$HT_TMP/boot" "$root" \
 	>"$HT_TMP/systemd.log" 2>&1
+# What systemd made in the tree goes once the last process of it is reaped.
+no_groups() { find "$group" -depth -type d -exec rmdir {} \; && [ ! -e "$group" ]; }
+end_groups() {
+	stop_started
+	poll 10 no_groups
+	refuse "no control group is left behind" test -e "$group"
+}
 init() { pgrep -P "$started" | head -n 1; }
 there() { env PATH="$system_path" nsenter --target "$(init)" --all --root --wd "$@"; }
 property() { there systemctl show "$unit" --property "$1" --value; }
@@ -82,6 +89,7 @@ poll 60 eval "state active || state failed"
 ok "it starts: it said that it is ready" state active
 [ $tap_failed -eq 0 ] || {
 	note "$(cat "$HT_TMP/systemd.log")" "$(there systemctl status $unit 2>&1)" "$(journal)"
+	end_groups
 	plan
 }
 is "as the user heaptide" "$(there ps -o user= -p "$(main)")" heaptide
@@ -123,6 +131,5 @@ ok "it stops" there systemctl stop $unit
 is "without an error" "$(property Result)" success
 ok "it said so" poll 10 said 'ending: signal 15'
 refuse "and leaves no process" there pgrep heaptide
-stop_started
-rmdir "$group"/*/* "$group"/* "$group" 2>/dev/null
+end_groups
 plan
