@@ -2,13 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 # Limit: 120 s
 # heaptided with real agents and real processes: finding, measuring, recording,
-# reload, control, metrics, and what hostile clients can do.
+# reload, control, metrics, and what hostile clients can do. Where root runs this,
+# it is as installed (a user of its own, an agent with two capabilities); root
+# alone starts it, stops an agent, and looks at what is of other users.
 # shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
+# shellcheck source=tests/lib/installed.sh
+. "$HT_TOP/tests/lib/installed.sh"
+if [ "$(id -u)" = 0 ]; then
+	installed
+	chown "$heaptide_id" "$HT_TMP"
+	as_heaptide
+	daemon_as=("${as[@]}")
+	daemon_dir=$there
+fi
 
 cat >"$HT_TMP/bad.conf" <<EOT
 [daemon]
@@ -33,6 +44,9 @@ is "every key is in the manual page" "$missing" ""
 ok "the shipped configuration is right" "$HT_BUILD/heaptided" --check -c "$HT_TOP/packaging/heaptided.conf"
 
 daemon_start
+[ "$(id -u)" != 0 ] || is "it has the installed user and no capability" \
+	"$(sed -n 's/^\(Uid\|CapPrm\|CapEff\):\t\([0-9a-f]*\).*/\2/p' "/proc/$daemon/status" | paste -sd' ')" \
+	"$heaptide_id 0000000000000000 0000000000000000"
 is "it starts without a process to watch" "$(field "$(ask status)" result processes)" 0
 begun=$(date +%s%N)
 start "$HT_TMP/ht-sleeper" 300
