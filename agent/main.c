@@ -57,8 +57,7 @@ static const char usage[] =
 	"      --help        this text\n"
 	"      --version     the version\n";
 
-/* --- arrive
- * ------------------------------------------------------------------- */
+/* --- arrive -------------------------------------------------------------- */
 
 static struct options finished(int status, FILE *to, const char *text)
 {
@@ -120,8 +119,7 @@ static bool has_parent(void)
 	return fstat(PARENT_FD, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-/* --- open, locate
- * ------------------------------------------------------------- */
+/* --- open, locate -------------------------------------------------------- */
 
 static enum ht_code open_target(const struct options *o, struct ht_target *ret,
 				struct ht_err *err)
@@ -176,8 +174,7 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 	return ht_sandbox_enter(err);
 }
 
-/* --- sample, emit
- * ------------------------------------------------------------- */
+/* --- sample, emit -------------------------------------------------------- */
 
 struct progress {
 	int64_t last_ns;

@@ -26,7 +26,7 @@ struct ht_advice *ht_advise_of(struct ht_advised *a, const char *code,
 	return row;
 }
 
-/* --- states --- */
+/* --- states -------------------------------------------------------------- */
 
 static bool most_of_retained(const struct ht_advised *a, double bytes)
 {
@@ -169,7 +169,7 @@ static const struct {
 	{outside, state_outside},
 };
 
-/* --- all of them --- */
+/* --- all of them --------------------------------------------------------- */
 
 static void take_figures(struct ht_snapshot *s, struct ht_advised *ret)
 {

@@ -148,8 +148,7 @@ void ht_basis_make(struct ht_basis *b, const double *work)
 	make_steps(b);
 }
 
-/* --- one series
- * ----------------------------------------------------------------- */
+/* --- one series ---------------------------------------------------------- */
 
 #define STEPS_MAX 2
 struct fit {

@@ -278,8 +278,7 @@ enum ht_truth ht_condition_ask(const struct ht_condition *c,
 	return t == 1 ? truths[0] : HT_UNSURE;
 }
 
-/* --- expressions -----------------------------------------------------------
- */
+/* --- expressions --------------------------------------------------------- */
 
 static double recorded(const struct ht_condition_op *op,
 		       const struct ht_series *s, size_t row)

@@ -47,8 +47,7 @@ static void window_line(const struct told *t)
 	       ht_span(ht_span_of(t)).text);
 }
 
-/* --- growth
- * ------------------------------------------------------------------------ */
+/* --- growth -------------------------------------------------------------- */
 
 void ht_steady_line(const struct told *t, const char *what,
 		    const struct ht_growth *g)

@@ -8,8 +8,7 @@
 #include "analysis/thresholds.h"
 #include "common/clock.h"
 
-/* --- the harmless
- * -------------------------------------------------------------------------- */
+/* --- the harmless -------------------------------------------------------- */
 
 void ht_tell_periodic(const struct told *t)
 {

@@ -9,8 +9,7 @@
 #include "analysis/bugs.h"
 #include "analysis/thresholds.h"
 
-/* --- retained memory
- * ------------------------------------------------------------------ */
+/* --- retained memory ----------------------------------------------------- */
 
 void ht_quiet_line(const struct told *t)
 {

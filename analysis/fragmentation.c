@@ -20,8 +20,7 @@ static void fill(double *slot, double value)
 		*slot = value;
 }
 
-/* --- unusable free space
- * ------------------------------------------------------ */
+/* --- unusable free space ------------------------------------------------- */
 
 struct holes {
 	uint64_t from, to; /* sizes of the runs, to excluded */

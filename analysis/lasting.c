@@ -32,8 +32,7 @@ struct look {
 	double wide;		/* the same of nearly all */
 };
 
-/* --- reading -----------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------- */
 
 static double mean_in(const double *rows, size_t from, size_t end)
 {
@@ -194,8 +193,7 @@ static bool open_look(const struct ht_series *s, int64_t from_ns,
 	return true;
 }
 
-/* --- what grows
- * ----------------------------------------------------------------- */
+/* --- what grows ---------------------------------------------------------- */
 
 static double relative(const struct ht_trend *t)
 {
@@ -532,8 +530,7 @@ static void judge(struct look *l, struct falls *before, struct ht_lasting *best)
 	remember(l, before);
 }
 
-/* --- windows
- * -------------------------------------------------------------------- */
+/* --- windows ------------------------------------------------------------- */
 
 /* The first is whatever is asked about: seven days at most. */
 static const double hours[] = {168, 48, 16};

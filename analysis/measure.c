@@ -39,8 +39,7 @@ static double last_of(const struct ht_points *p)
 	return p->n ? p->x[p->n - 1] : NAN;
 }
 
-/* --- quiet moments ---------------------------------------------------------
- */
+/* --- quiet moments ------------------------------------------------------- */
 
 static double quantile_at(const struct ht_window *w, enum ht_need metric,
 			  const size_t *at, size_t n, double q)
@@ -172,8 +171,7 @@ static void quiet(struct ht_measure *m)
 	q->peak = peak_of_arenas(m);
 }
 
-/* --- the whole
- * ---------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 /* Time between 10 % and 90 % of the way from the first to the last level. */
 static double time_of_rise(const struct ht_points *p)

@@ -119,7 +119,7 @@ static void remedy_unlock(struct ht_advised *a)
 	     pool ? "more TLB misses" : "what was unlocked can be swapped out");
 }
 
-/* --- the trim threshold --- */
+/* --- the trim threshold -------------------------------------------------- */
 
 struct range {
 	double low, high;
@@ -195,7 +195,7 @@ static void remedy_trim_threshold(struct ht_advised *a)
 	     "128 KiB, so each larger block costs an mmap and an munmap");
 }
 
-/* --- the mmap threshold --- */
+/* --- the mmap threshold -------------------------------------------------- */
 
 /* In arenas, in chunks that the default threshold would give mappings of their
  * own: in use (`low`, the evidence that such blocks live there), and free
@@ -271,7 +271,7 @@ static void remedy_small_mappings(struct ht_advised *a)
 	     "freed blocks may stay in the arena");
 }
 
-/* --- arenas --- */
+/* --- arenas -------------------------------------------------------------- */
 
 static size_t idle_arenas(const struct ht_snapshot *s)
 {
@@ -321,7 +321,7 @@ static void remedy_arena_max(struct ht_advised *a)
 	     "threads wait for each other's locks in malloc and free");
 }
 
-/* --- thread caches --- */
+/* --- thread caches ------------------------------------------------------- */
 
 /* Bins of a thread cache (TCACHE_SMALL_BINS; 76 from 2.42 on, which only makes
  * the lower end lower). */
@@ -384,7 +384,7 @@ static void remedy_tcache(struct ht_advised *a)
 	     "often");
 }
 
-/* --- placement --- */
+/* --- placement ----------------------------------------------------------- */
 
 /* The program freed it; its arena does not know. */
 static void pinned_by_cache(struct ht_advised *a, const struct ht_arena *pin)

@@ -60,8 +60,7 @@ void ht_rise(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 		ret->in_use = ret->retained = ret->outside = NAN;
 }
 
-/* --- as text
- * ---------------------------------------------------------------------- */
+/* --- as text ------------------------------------------------------------- */
 
 static const struct unit {
 	double bytes;

@@ -14,8 +14,7 @@ const char *const ht_label_names[HT_LABEL_COUNT] = {
 #undef HT_LABEL
 };
 
-/* --- one window
- * ----------------------------------------------------------------- */
+/* --- one window ---------------------------------------------------------- */
 
 static void begin(struct ht_verdict *v)
 {
@@ -112,8 +111,7 @@ static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 	ht_eta(&m, latest, v);
 }
 
-/* --- the choice of the window
- * ----------------------------------------------------- */
+/* --- the choice of the window -------------------------------------------- */
 
 #define HOUR_NS (INT64_C(3600) * HT_NS_PER_S)
 #define WINDOWS 5

@@ -13,8 +13,7 @@
 #include "link/request.h"
 #include "schema/snapshot_json.h"
 
-/* --- JSON
- * --------------------------------------------------------------------- */
+/* --- JSON ---------------------------------------------------------------- */
 
 /* Puts the rows of one list into the array `key` of the row of another that
  * their field `of` names; the field itself goes. */
@@ -58,8 +57,7 @@ static json_t *owners_json(const struct ht_snapshot *s)
 	return NULL;
 }
 
-/* --- words
- * -------------------------------------------------------------------- */
+/* --- words --------------------------------------------------------------- */
 
 static void print_holder_name(const struct ht_holder *h)
 {

@@ -31,8 +31,7 @@ static uint64_t minus(uint64_t a, uint64_t b)
 	return a == HT_UNKNOWN || b == HT_UNKNOWN || b > a ? HT_UNKNOWN : a - b;
 }
 
-/* --- JSON
- * ---------------------------------------------------------------------- */
+/* --- JSON ---------------------------------------------------------------- */
 
 static json_t *signed_json(uint64_t a, uint64_t b)
 {
@@ -145,8 +144,7 @@ static enum ht_code print_json(const struct ht_cli *cli,
 	return ht_json_print(whole, err);
 }
 
-/* --- text
- * ---------------------------------------------------------------------- */
+/* --- text ---------------------------------------------------------------- */
 
 static const char *micros(uint64_t us, char *out, size_t size)
 {
@@ -301,8 +299,7 @@ static enum ht_code print_text(const struct ht_cli *cli,
 	return code;
 }
 
-/* --- the command
- * --------------------------------------------------------------- */
+/* --- the command --------------------------------------------------------- */
 
 static void fini(struct ht_target_trim *t)
 {

@@ -108,7 +108,7 @@ static enum ht_code show(const struct ht_cli *cli, const struct ht_snapshot *s,
 	return code;
 }
 
-/* --- the lists ------------------------------------------------------------ */
+/* --- the lists ----------------------------------------------------------- */
 
 static void arena_row(const struct ht_cli *cli, struct ht_table *t,
 		      const struct ht_snapshot *s, const void *record)

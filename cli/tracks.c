@@ -72,8 +72,7 @@ const char *ht_track_name(const struct ht_tracks *t, const struct ht_track *k,
 	return out;
 }
 
-/* --- which lines -----------------------------------------------------------
- */
+/* --- which lines --------------------------------------------------------- */
 
 struct choice {
 	uint64_t arena;	      /* address; HT_UNKNOWN: all together */
@@ -165,8 +164,7 @@ static bool is_chosen(const struct ht_tracks *t, const struct choice *c,
 	       l->key[0] == c->arena;
 }
 
-/* --- gathering -------------------------------------------------------------
- */
+/* --- gathering ----------------------------------------------------------- */
 
 static struct ht_track *add(struct ht_tracks *t, const uint64_t *key)
 {

@@ -12,8 +12,7 @@
 #define LAST_S	   INT64_C(9214646400) /* 2262-01-01: int64_t holds its ns */
 #define NUMBER_MAX 32
 
-/* --- durations --------------------------------------------------------------
- */
+/* --- durations ----------------------------------------------------------- */
 
 static const struct {
 	const char *suffix;
@@ -74,8 +73,7 @@ int ht_duration_parse(const char *text, int64_t *ret_ns)
 	return 0;
 }
 
-/* --- times ------------------------------------------------------------------
- */
+/* --- times --------------------------------------------------------------- */
 
 static int from_seconds(int64_t s, int64_t fraction_ns, int64_t *ret_ns)
 {

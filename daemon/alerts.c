@@ -27,8 +27,7 @@ static const struct ht_rule *rule_of(const struct ht_alerts *a,
 	return NULL;
 }
 
-/* --- silences
- * ------------------------------------------------------------------ */
+/* --- silences ------------------------------------------------------------ */
 
 bool ht_alerts_silenced(const struct ht_alerts *a, const struct ht_alert *alert)
 {
@@ -92,8 +91,7 @@ enum ht_code ht_alerts_unsilence(struct ht_alerts *a, int64_t id,
 	return code;
 }
 
-/* --- entries
- * ------------------------------------------------------------------- */
+/* --- entries ------------------------------------------------------------- */
 
 static struct ht_alert_entry *find(struct ht_alerts *a, const struct ht_rule *r,
 				   const struct ht_watched *p)
@@ -281,8 +279,7 @@ void ht_alerts_record(struct ht_alerts *a)
 		ht_ingest_alert(&a->daemon->ingest, &e->alert);
 }
 
-/* --- reading back ---------------------------------------------------------
- */
+/* --- reading back -------------------------------------------------------- */
 
 static void drop_same(struct ht_alerts *a, const struct ht_alert *alert)
 {

@@ -30,8 +30,7 @@ static enum ht_code need_text(const json_t *arguments, const char *key,
 	return HT_OK;
 }
 
-/* --- looking
- * ------------------------------------------------------------------- */
+/* --- looking ------------------------------------------------------------- */
 
 static json_t *sinks_json(struct ht_daemon *d)
 {
@@ -229,8 +228,7 @@ static enum ht_code do_alerts(struct ht_peer *peer, json_t *arguments,
 	return HT_OK;
 }
 
-/* --- targets
- * --------------------------------------------------------------------- */
+/* --- targets ------------------------------------------------------------- */
 
 static enum ht_code do_watch(struct ht_peer *peer, json_t *arguments,
 			     json_t **ret, struct ht_err *err)
@@ -301,8 +299,7 @@ json_t *ht_command_sampled(const struct ht_watched *p)
 			 "sampled_at", ht_time_json(p->latest.taken_ns));
 }
 
-/* --- silences
- * ------------------------------------------------------------------------ */
+/* --- silences ------------------------------------------------------------ */
 
 static json_t *silence_json(const struct ht_silence *s)
 {

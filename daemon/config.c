@@ -81,7 +81,7 @@ unsigned ht_config_line(const struct ht_config *c, const char *section,
 	return 0;
 }
 
-/* --- sections ------------------------------------------------------------- */
+/* --- sections ------------------------------------------------------------ */
 
 /* What a section lacks as a whole, unless a line of it was wrong already: one
  * message a cause. */
@@ -273,8 +273,7 @@ static void begin_section(struct reading *r)
 		ht_near_text(ht_near(kind, kind_at, NULL), near));
 }
 
-/* --- keys ------------------------------------------------------------------
- */
+/* --- keys ---------------------------------------------------------------- */
 
 static enum ht_code set_trim(struct ht_target_config *t, const char *value,
 			     struct ht_err *err)
@@ -390,8 +389,7 @@ static char *on_line(char *line, int size, void *user)
 	return read;
 }
 
-/* --- whole files ------------------------------------------------------------
- */
+/* --- whole files --------------------------------------------------------- */
 
 static void init_defaults(struct ht_config *c)
 {

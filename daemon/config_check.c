@@ -15,8 +15,7 @@
 #include "common/near.h"
 #include "daemon/config_int.h"
 
-/* --- a sink by itself -------------------------------------------------------
- */
+/* --- a sink by itself ---------------------------------------------------- */
 
 static bool is_http_url(const char *text)
 {
@@ -48,8 +47,7 @@ enum ht_code ht_sink_config_check(const struct ht_sink_config *s,
 	return HT_OK;
 }
 
-/* --- the world around it ----------------------------------------------------
- */
+/* --- the world around it ------------------------------------------------- */
 
 /* The folder of a file that will be made. NULL: it is there. */
 static const char *bad_folder(const char *path, char why[200])

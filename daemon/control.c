@@ -50,8 +50,7 @@ static void set_idle(struct ht_peer *p, int64_t wait_ns)
 		ht_log_err(LOG_ERR, "control timer", &err);
 }
 
-/* --- answers
- * -------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------- */
 
 /* False: the peer is gone. */
 static bool send_out(struct ht_peer *p)
@@ -126,8 +125,7 @@ void ht_control_forget(struct ht_control *c, const struct ht_watched *process)
 	}
 }
 
-/* --- requests
- * -------------------------------------------------------------------- */
+/* --- requests ------------------------------------------------------------ */
 
 /* False: the peer is gone. */
 static bool take_line(struct ht_peer *p, const char *line, size_t len)
@@ -190,8 +188,7 @@ static int on_peer(sd_event_source *source, int fd, uint32_t events, void *ctx)
 	return 0;
 }
 
-/* --- who may
- * ------------------------------------------------------------------------ */
+/* --- who may ------------------------------------------------------------- */
 
 static bool in_group(int fd, const struct ucred *peer, const char *name)
 {

@@ -29,8 +29,7 @@ struct ht_http_connection {
 static const char front_page[] = "<!DOCTYPE html><title>heaptided</title><a "
 				 "href=\"/metrics\">metrics</a>\n";
 
-/* --- the life of connections
- * -------------------------------------------------- */
+/* --- the life of connections --------------------------------------------- */
 
 /* libmicrohttpd sees the end of the stream and closes it. */
 static void shut(struct ht_http *h, struct ht_http_connection *c)
@@ -83,8 +82,7 @@ static void end_old_connections(struct ht_http *h)
 	}
 }
 
-/* --- answers
- * ------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------- */
 
 static enum MHD_Result answer_text(struct MHD_Connection *to, unsigned status,
 				   const char *type, const char *text)
@@ -181,8 +179,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection,
 			   "see /metrics\n");
 }
 
-/* --- in the loop
- * -------------------------------------------------------------------- */
+/* --- in the loop --------------------------------------------------------- */
 
 static void run(struct ht_http *h);
 

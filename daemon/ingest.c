@@ -276,8 +276,7 @@ struct ht_store *ht_ingest_store(struct ht_ingest *i)
 	return i->store;
 }
 
-/* --- roll-ups and retention -------------------------------------------------
- */
+/* --- roll-ups and retention ---------------------------------------------- */
 
 static struct ht_store_policy policy_of(const struct ht_daemon_config *c)
 {

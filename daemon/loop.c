@@ -33,8 +33,7 @@ enum ht_code ht_timer_set(sd_event *event, sd_event_source **source,
 	return HT_OK;
 }
 
-/* --- how late we are
- * ------------------------------------------------------------ */
+/* --- how late we are ----------------------------------------------------- */
 
 static int on_lag(sd_event_source *source, uint64_t now_us, void *ctx)
 {
@@ -57,8 +56,7 @@ static int on_lag(sd_event_source *source, uint64_t now_us, void *ctx)
 	return 0;
 }
 
-/* --- signals
- * -------------------------------------------------------------------- */
+/* --- signals ------------------------------------------------------------- */
 
 static int on_hup(sd_event_source *source, const struct signalfd_siginfo *info,
 		  void *ctx)
@@ -105,8 +103,7 @@ static enum ht_code watch_signals(struct ht_daemon *d, struct ht_err *err)
 	return HT_OK;
 }
 
-/* --- configuration anew
- * ------------------------------------------------------------ */
+/* --- configuration anew -------------------------------------------------- */
 
 /* Settings that are bound to sockets and files stay until a restart. */
 static void tell_what_stays(const struct ht_daemon_config *old,
@@ -184,8 +181,7 @@ enum ht_code ht_daemon_reload(struct ht_daemon *d, struct ht_err *err)
 	return code;
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 enum ht_code ht_daemon_init(struct ht_daemon *d, struct ht_err *err)
 {

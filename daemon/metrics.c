@@ -11,8 +11,7 @@
 #include "daemon/exposition.h"
 #include "daemon/metrics_int.h"
 
-/* --- one number a process
- * ------------------------------------------------------ */
+/* --- one number a process ------------------------------------------------ */
 
 static const struct {
 	enum ht_metric metric;
@@ -92,8 +91,7 @@ static void write_plain(struct ht_text *t, const struct ht_shown *shown)
 	}
 }
 
-/* --- several numbers a process
- * ---------------------------------------------------- */
+/* --- several numbers a process ------------------------------------------- */
 
 static void write_one_of(struct ht_text *t, const struct ht_shown_process *s,
 			 const char *label, const char *which, uint64_t v)
@@ -243,8 +241,7 @@ static void write_bins(struct ht_text *t, const struct ht_shown *shown)
 	}
 }
 
-/* --- measuring itself
- * -------------------------------------------------------------- */
+/* --- measuring itself ---------------------------------------------------- */
 
 static void write_histogram(struct ht_text *t, const char *labels,
 			    const struct ht_pauses *p)
@@ -448,8 +445,7 @@ static void write_info(struct ht_text *t, const struct ht_shown *shown)
 	}
 }
 
-/* --- everything
- * ------------------------------------------------------------------------ */
+/* --- everything ---------------------------------------------------------- */
 
 static enum ht_code choose(struct ht_daemon *d, struct ht_shown *ret,
 			   struct ht_err *err)

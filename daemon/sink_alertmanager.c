@@ -85,7 +85,7 @@ static enum ht_code post(struct ht_sink *s, json_t *alerts,
 			    s->config.timeout_ns, done, s, ret, err);
 }
 
-/* --- telling again what fires --------------------------------------------- */
+/* --- telling again what fires -------------------------------------------- */
 
 static int on_repeat(sd_event_source *source, uint64_t now_us, void *ctx);
 
@@ -144,8 +144,7 @@ static int on_repeat(sd_event_source *source, uint64_t now_us, void *ctx)
 	return 0;
 }
 
-/* --- telling what changed
- * ------------------------------------------------------ */
+/* --- telling what changed ------------------------------------------------ */
 
 static void delivered(void *ctx, const char *error)
 {

@@ -47,8 +47,7 @@ void ht_supervisor_release(struct ht_supervisor *s, struct ht_watched *p)
 	let_go(p);
 }
 
-/* --- the end of a sample -----------------------------------------------------
- */
+/* --- the end of a sample ------------------------------------------------- */
 
 /* False: the snapshot is of another process or program than was meant. */
 static bool is_meant(struct ht_watched *p)
@@ -180,8 +179,7 @@ static void finish_ok(struct ht_watched *p)
 	}
 }
 
-/* --- while it is measured
- * ------------------------------------------------------ */
+/* --- while it is measured ------------------------------------------------ */
 
 static int on_socket(sd_event_source *source, int fd, uint32_t events,
 		     void *ctx)
@@ -285,8 +283,7 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 		finish(p, code, &err);
 }
 
-/* --- who is next
- * ----------------------------------------------------------------- */
+/* --- who is next --------------------------------------------------------- */
 
 static struct ht_watched *nearest(struct ht_supervisor *s)
 {

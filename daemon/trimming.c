@@ -17,8 +17,7 @@
 #define HOLD_MOST   (10 * HT_NS_PER_S)
 #define ABOVE_LEAST (UINT64_C(1) << 20)
 
-/* --- the rule
- * ------------------------------------------------------------------- */
+/* --- the rule ------------------------------------------------------------ */
 
 static enum ht_code no_rule(const char *what, const char *text,
 			    struct ht_err *err)
@@ -123,8 +122,7 @@ enum ht_code ht_trim_rule_parse(const char *text, struct ht_trim_rule *ret,
 	return HT_OK;
 }
 
-/* --- when, and whether it lasts
- * --------------------------------------------------- */
+/* --- when, and whether it lasts ------------------------------------------ */
 
 static bool judge(struct ht_trimming *t, int64_t now_ns, uint64_t resident)
 {

@@ -25,7 +25,7 @@ enum {
 	PROGRESS_MS = 200,
 };
 
-/* --- starting ------------------------------------------------------------- */
+/* --- starting ------------------------------------------------------------ */
 
 static enum ht_code beside(const char *dir, int dir_len, char *path, size_t len)
 {
@@ -165,7 +165,7 @@ enum ht_code ht_client_start(const char *agent_path, pid_t target,
 	return HT_OK;
 }
 
-/* --- the agent's death, in words ------------------------------------------ */
+/* --- the agent's death, in words ----------------------------------------- */
 
 static const struct {
 	int signal;
@@ -219,7 +219,7 @@ static enum ht_code explain_end(struct ht_client *c, struct ht_err *err)
 	return explain_signal(info.si_status, err);
 }
 
-/* --- asking --------------------------------------------------------------- */
+/* --- asking -------------------------------------------------------------- */
 
 enum ht_code ht_client_ask(struct ht_client *c, const struct ht_request *r,
 			   struct ht_snapshot *into, struct ht_err *err)
@@ -331,7 +331,7 @@ enum ht_code ht_client_sample(struct ht_client *c, const struct ht_request *r,
 	return code;
 }
 
-/* --- ending --------------------------------------------------------------- */
+/* --- ending -------------------------------------------------------------- */
 
 void ht_client_kill(struct ht_client *c)
 {

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-/* --- fields to bytes and back --------------------------------------------- */
+/* --- fields to bytes and back -------------------------------------------- */
 
 /* A bounded cursor; `bad` sticks. */
 struct cursor {
@@ -109,8 +109,7 @@ static void get_field(struct cursor *c, const struct ht_field *f, char *record)
 		memcpy(record + f->offset, &bits, sizeof(bits));
 }
 
-/* --- sending ----------------------------------------------------------------
- */
+/* --- sending ------------------------------------------------------------- */
 
 struct frame {
 	uint8_t bytes[HT_WIRE_HEADER + 8192]; /* the largest record fits */
@@ -311,8 +310,7 @@ enum ht_code ht_wire_send_snapshot(int fd, const struct ht_snapshot *s,
 	return send_all(fd, g.buf, g.used, err);
 }
 
-/* --- receiving --------------------------------------------------------------
- */
+/* --- receiving ----------------------------------------------------------- */
 
 void ht_wire_in_init(struct ht_wire_in *in, struct ht_snapshot *into)
 {

@@ -60,8 +60,7 @@ const struct ht_line_kind ht_line_kinds[HT_LINES_COUNT] = {
 			      false},
 };
 
-/* --- columns ---------------------------------------------------------------
- */
+/* --- columns ------------------------------------------------------------- */
 
 /* Callers ask in the same order again and again: the next one is likely. */
 static struct ht_list_line *find(struct ht_series *s, enum ht_lines list,
@@ -171,8 +170,7 @@ void ht_series_fill_lines(struct ht_series *s)
 	}
 }
 
-/* --- from a snapshot -------------------------------------------------------
- */
+/* --- from a snapshot ----------------------------------------------------- */
 
 void ht_series_begin_lines(struct ht_series *s, enum ht_lines list, size_t row)
 {
@@ -340,8 +338,7 @@ enum ht_code ht_series_put_lines(struct ht_series *s, enum ht_lines list,
 			      ht_line_kinds[list].name, row);
 }
 
-/* --- in buckets ------------------------------------------------------------
- */
+/* --- in buckets ---------------------------------------------------------- */
 
 static const enum ht_stat stats[HT_BANDS] = {HT_STAT_MIN, HT_STAT_MEDIAN,
 					     HT_STAT_MAX};

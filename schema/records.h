@@ -118,7 +118,7 @@ HT_DECLARE_ENUM(ht_why, HT_WHY_NAMES, HT_WHY_COUNT);
 HT_DECLARE_ENUM(ht_type_kind, HT_TYPE_KIND_NAMES, HT_TYPE_KIND_COUNT);
 HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 
-/* --- the one process that was looked at --------------------------------- */
+/* --- the one process that was looked at ---------------------------------- */
 
 #define HT_HEAD_FIELDS(F)                                                      \
 	F(U64, pid, 0, "process id, in the observer's pid namespace")          \
@@ -283,8 +283,7 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	F(U64, span_64k, 0, "if all in the last 64 KiB below the top went")    \
 	F(U64, span_64k_chunks, 0, "how many chunks those are")
 
-/* --- lists -----------------------------------------------------------------
- */
+/* --- lists --------------------------------------------------------------- */
 
 #define HT_RSS_FIELDS(F)                                                       \
 	F(ENUM, cause, ht_cause_names, "the one rule that keeps them")         \
@@ -493,8 +492,7 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 HT_SINGLE_RECORDS(HT_DECLARE_RECORD)
 HT_LIST_RECORDS(HT_DECLARE_RECORD)
 
-/* --- the same lists as data ------------------------------------------------
- */
+/* --- the same lists as data ---------------------------------------------- */
 
 enum ht_type {
 	HT_T_U64,

@@ -222,8 +222,7 @@ struct ht_mapping_series *ht_series_mapping(struct ht_series *s, uint64_t kind,
 	return grow_mapping(m, 0, s->capacity) ? NULL : m;
 }
 
-/* --- from a snapshot ---------------------------------------------------------
- */
+/* --- from a snapshot ----------------------------------------------------- */
 
 static double value_of(uint64_t v)
 {
@@ -301,8 +300,7 @@ enum ht_code ht_series_add_snapshot(struct ht_series *s,
 	return code;
 }
 
-/* --- in buckets ------------------------------------------------------------
- */
+/* --- in buckets ---------------------------------------------------------- */
 
 static int ascending(const void *a, const void *b)
 {

@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "common/line.h"
 
-/* --- values --------------------------------------------------------------- */
+/* --- values -------------------------------------------------------------- */
 
 json_t *ht_text_json(const char *text)
 {
@@ -116,7 +116,7 @@ json_t *ht_field_json(const struct ht_field *f, const void *record)
 	return ht_u64_json(bits);
 }
 
-/* --- records -------------------------------------------------------------- */
+/* --- records ------------------------------------------------------------- */
 
 static int add_fields(json_t *object, enum ht_record_id id, const void *record,
 		      const char *skip)
@@ -175,7 +175,7 @@ static json_t *warnings_json(const struct ht_snapshot *s)
 	return list;
 }
 
-/* --- arenas with what belongs to them ------------------------------------- */
+/* --- arenas with what belongs to them ------------------------------------ */
 
 static json_t *pin_json(const struct ht_arena *a)
 {
@@ -249,7 +249,7 @@ static json_t *arenas_json(const struct ht_snapshot *s)
 	return list;
 }
 
-/* --- the whole ------------------------------------------------------------ */
+/* --- the whole ----------------------------------------------------------- */
 
 static const struct {
 	const char *key;

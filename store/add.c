@@ -20,8 +20,7 @@ struct add {
 	int64_t sample_id;
 };
 
-/* --- the sample row --------------------------------------------------------
- */
+/* --- the sample row ------------------------------------------------------ */
 
 /* "limit" and its like are words of SQL: all names are quoted. */
 static char *build_sample_sql(void)
@@ -128,8 +127,7 @@ static enum ht_code update_process(struct ht_store *st, const struct add *a,
 	return ht_store_run(st, stmt, err);
 }
 
-/* --- details ---------------------------------------------------------------
- */
+/* --- details ------------------------------------------------------------- */
 
 static enum ht_code write_single(struct ht_store *st, enum ht_record_id id,
 				 struct ht_snapshot *now,
@@ -206,8 +204,7 @@ static enum ht_code write_details(struct ht_store *st, const struct add *a,
 	return code;
 }
 
-/* --- one sample ------------------------------------------------------------
- */
+/* --- one sample ---------------------------------------------------------- */
 
 /* Also after the clock went back: within one base, number and time agree. */
 static bool needs_base(const struct ht_store_state *state, int64_t at_ns)

@@ -36,8 +36,7 @@ static enum ht_code run_texts(struct ht_store *st, const char *sql,
 	return ht_store_run(st, stmt, err);
 }
 
-/* --- alerts -----------------------------------------------------------------
- */
+/* --- alerts -------------------------------------------------------------- */
 
 enum ht_code ht_store_alert_put(struct ht_store *st, const struct ht_alert *a,
 				struct ht_err *err)
@@ -147,8 +146,7 @@ enum ht_code ht_store_alerts(struct ht_store *st, bool active_only,
 	return code;
 }
 
-/* --- deliveries
- * --------------------------------------------------------------- */
+/* --- deliveries ---------------------------------------------------------- */
 
 enum ht_code ht_store_delivery_queue(struct ht_store *st, const char *alert_id,
 				     const char *state, const char *sink,
@@ -251,8 +249,7 @@ enum ht_code ht_store_delivery_known(struct ht_store *st, const char *alert_id,
 	return HT_OK;
 }
 
-/* --- silences
- * ------------------------------------------------------------------ */
+/* --- silences ------------------------------------------------------------ */
 
 enum ht_code ht_store_silence_add(struct ht_store *st, struct ht_silence *s,
 				  struct ht_err *err)

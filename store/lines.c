@@ -117,8 +117,7 @@ enum ht_code ht_store_forget_rollups(struct ht_store *st, int64_t process_id,
 	return code;
 }
 
-/* --- writing ---------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------- */
 
 static bool same(double a, double b)
 {
@@ -221,8 +220,7 @@ enum ht_code ht_store_write_lines(struct ht_store *st,
 	return code;
 }
 
-/* --- reading ---------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------- */
 
 static enum ht_code put_line(sqlite3_stmt *stmt, enum ht_lines list, size_t row,
 			     struct ht_series *s, struct ht_err *err)

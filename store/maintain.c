@@ -75,8 +75,7 @@ static enum ht_code change(struct ht_store *st, const char *sql, int64_t a,
 	return ht_store_run(st, stmt, err);
 }
 
-/* --- roll-ups --------------------------------------------------------------
- */
+/* --- roll-ups ------------------------------------------------------------ */
 
 static enum ht_code next_unrolled(struct ht_store *st, const struct work *w,
 				  int64_t *ret_process, int64_t *ret_hour_s,
@@ -142,8 +141,7 @@ static enum ht_code roll(struct ht_store *st, void *ctx, struct ht_err *err)
 		      process_id, hour_s, err);
 }
 
-/* --- samples ---------------------------------------------------------------
- */
+/* --- samples ------------------------------------------------------------- */
 
 struct sample {
 	int64_t id, process_id, at_ns;
@@ -354,8 +352,7 @@ static enum ht_code end_raw(struct ht_store *st, void *ctx, struct ht_err *err)
 	return code;
 }
 
-/* --- once an hour, process by process --------------------------------------
- */
+/* --- once an hour, process by process ------------------------------------ */
 
 /* At most six hours of minutes, or as many rows of a coarser level, at a time;
  * *ret_more: there are more. */
@@ -453,8 +450,7 @@ static enum ht_code next_process(struct ht_store *st, void *ctx,
 	return code;
 }
 
-/* --- size ------------------------------------------------------------------
- */
+/* --- size ---------------------------------------------------------------- */
 
 static enum ht_code pages(struct ht_store *st, int64_t *ret_used,
 			  int64_t *ret_free, int64_t *ret_size,
@@ -526,8 +522,7 @@ static enum ht_code shrink(struct ht_store *st, void *ctx, struct ht_err *err)
 	return ht_store_exec(st, "PRAGMA incremental_vacuum(128)", err);
 }
 
-/* --- slices ----------------------------------------------------------------
- */
+/* --- slices -------------------------------------------------------------- */
 
 static enum ht_code (*const slices[])(struct ht_store *st, void *ctx,
 				      struct ht_err *err) = {

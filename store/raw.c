@@ -65,8 +65,7 @@ enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,
 	return HT_OK;
 }
 
-/* --- size classes and mappings at each sample ------------------------------
- */
+/* --- size classes and mappings at each sample ---------------------------- */
 
 /* The lists as of one sample, carried on to the next. */
 struct carried {
@@ -149,8 +148,7 @@ static enum ht_code put_parts(struct ht_store *st, int wanted,
 	return code;
 }
 
-/* --- rows ------------------------------------------------------------------
- */
+/* --- rows ---------------------------------------------------------------- */
 
 enum { FIXED_COLUMNS = 5 };
 
@@ -249,8 +247,7 @@ enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 	return code;
 }
 
-/* --- whole samples ---------------------------------------------------------
- */
+/* --- whole samples ------------------------------------------------------- */
 
 /* A row from `first` on that lacks a wanted list, at or after `from`;
  * s->rows: none. */

@@ -8,8 +8,7 @@
 
 #include "common/clock.h"
 
-/* --- processes -------------------------------------------------------------
- */
+/* --- processes ----------------------------------------------------------- */
 
 #define PROCESS_COLUMNS                                                        \
 	"SELECT id, pid, target, comm, exe, boot_id, started_ns, "             \
@@ -112,8 +111,7 @@ enum ht_code ht_store_processes(struct ht_store *st,
 	return code;
 }
 
-/* --- snapshots -------------------------------------------------------------
- */
+/* --- snapshots ----------------------------------------------------------- */
 
 struct sample {
 	int64_t id, process_id, base_id, at_ns, lists;
@@ -269,8 +267,7 @@ enum ht_code ht_store_sample_process(struct ht_store *st, int64_t sample_id,
 	return HT_OK;
 }
 
-/* --- events ----------------------------------------------------------------
- */
+/* --- events -------------------------------------------------------------- */
 
 enum ht_code ht_store_events(struct ht_store *st, int64_t process_id,
 			     int64_t from_ns, int64_t to_ns,

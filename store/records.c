@@ -77,7 +77,7 @@ static bool is_key(enum ht_record_id id, const struct ht_field *f)
 	return false;
 }
 
-/* --- keys ----------------------------------------------------------------- */
+/* --- keys ---------------------------------------------------------------- */
 
 static int compare_key(const struct key *k, const char *a, const char *b)
 {
@@ -140,8 +140,7 @@ bool ht_record_measured(const struct ht_snapshot *s, enum ht_record_id id)
 	       t->small == 0 && t->large == 0;
 }
 
-/* --- SQL from the tables ---------------------------------------------------
- */
+/* --- SQL from the tables ------------------------------------------------- */
 
 /* "INSERT INTO t (sample_id, a, b) VALUES (?, ?, ?)", and the like. */
 static char *build(enum ht_record_id id, const char *head, bool keys_only,
@@ -193,8 +192,7 @@ static enum ht_code prepared(struct ht_store *st, char **sql,
 	return ht_store_sql(st, *sql, ret, err);
 }
 
-/* --- rows ------------------------------------------------------------------
- */
+/* --- rows ---------------------------------------------------------------- */
 
 static const char *name_of(const struct ht_field *f, uint64_t v)
 {
@@ -313,8 +311,7 @@ enum ht_code ht_record_delete(struct ht_store *st, enum ht_record_id id,
 	return ht_store_run(st, stmt, err);
 }
 
-/* --- reading back ----------------------------------------------------------
- */
+/* --- reading back -------------------------------------------------------- */
 
 /* First position whose row is not below the record's key. */
 static size_t lower_bound(struct ht_snapshot *s, enum ht_record_id id,

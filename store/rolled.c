@@ -13,8 +13,7 @@ static void reset(sqlite3_stmt **stmt)
 	sqlite3_reset(*stmt);
 }
 
-/* --- metrics ---------------------------------------------------------------
- */
+/* --- metrics ------------------------------------------------------------- */
 
 static const char *const stat_names[HT_STAT_COUNT] = {[HT_STAT_MIN] = "min",
 						      [HT_STAT_P10] = "p10",
@@ -111,8 +110,7 @@ static enum ht_code read_metrics(struct ht_store *st, int64_t level_s,
 	return code;
 }
 
-/* --- size classes and mappings ---------------------------------------------
- */
+/* --- size classes and mappings ------------------------------------------- */
 
 /* Start of the hour in which the sparse rows begin anew. */
 static int64_t hour_of(int64_t at_s)

@@ -35,8 +35,7 @@ static bool same(double a, double b)
 	return a == b || (isnan(a) && isnan(b));
 }
 
-/* --- metrics ---------------------------------------------------------------
- */
+/* --- metrics ------------------------------------------------------------- */
 
 static char *build_rollup_sql(void)
 {
@@ -100,8 +99,7 @@ static enum ht_code write_stat(struct ht_store *st, const struct ht_bucket *b,
 	return ht_store_run(st, stmt, err);
 }
 
-/* --- size classes and mappings ---------------------------------------------
- */
+/* --- size classes and mappings ------------------------------------------- */
 
 static bool class_changed(const struct ht_class_series *c,
 			  const struct ht_bucket *b)
@@ -185,8 +183,7 @@ static enum ht_code write_mapping(struct ht_store *st,
 	return ht_store_run(st, stmt, err);
 }
 
-/* --- an hour ---------------------------------------------------------------
- */
+/* --- an hour ------------------------------------------------------------- */
 
 static enum ht_code write_bucket(struct ht_store *st, const struct ht_bucket *b,
 				 struct ht_err *err)

@@ -111,8 +111,7 @@ static enum ht_code count_raw(struct ht_store *st,
 	return HT_OK;
 }
 
-/* --- pieces ----------------------------------------------------------------
- */
+/* --- pieces -------------------------------------------------------------- */
 
 /* The newest part, not rolled up yet, in buckets of the level's length. */
 static enum ht_code append_tail(struct ht_store *st, int64_t level_s,
@@ -174,8 +173,7 @@ static enum ht_code append_level(struct ht_store *st, int64_t level_s,
 	return append_tail(st, level_s, &part, ret, err);
 }
 
-/* --- levels ----------------------------------------------------------------
- */
+/* --- levels -------------------------------------------------------------- */
 
 /* All lists that are wanted are kept at this level. */
 static bool keeps(int64_t level_s, const struct ht_store_window *w)
@@ -360,8 +358,7 @@ enum ht_code ht_store_series(struct ht_store *st, int64_t process_id,
 				  parts, NULL, ret, err);
 }
 
-/* --- mixed -----------------------------------------------------------------
- */
+/* --- mixed --------------------------------------------------------------- */
 
 static enum ht_code run_mixed(struct ht_store *st, void *ctx,
 			      struct ht_err *err)

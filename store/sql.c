@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* --- errors --------------------------------------------------------------- */
+/* --- errors -------------------------------------------------------------- */
 
 static const struct {
 	int result; /* primary result code of SQLite */
@@ -56,7 +56,7 @@ bool ht_store_damaged(const struct ht_store *st)
 	return st->damaged;
 }
 
-/* --- statements ----------------------------------------------------------- */
+/* --- statements ---------------------------------------------------------- */
 
 /* Slot of a text, by its address; an empty one when it is not there yet. */
 static size_t slot_of(const struct ht_store *st, const char *sql)
@@ -143,7 +143,7 @@ enum ht_code ht_store_exec(struct ht_store *st, const char *sql,
 	return HT_OK;
 }
 
-/* --- transactions --------------------------------------------------------- */
+/* --- transactions -------------------------------------------------------- */
 
 static void undo(struct ht_store *st)
 {
@@ -219,7 +219,7 @@ enum ht_code ht_store_reading(struct ht_store *st,
 	return code;
 }
 
-/* --- values --------------------------------------------------------------- */
+/* --- values -------------------------------------------------------------- */
 
 void ht_bind_figure(sqlite3_stmt *stmt, int at, uint64_t v)
 {

@@ -182,8 +182,7 @@ void ht_store_close(struct ht_store *st)
 	free(st);
 }
 
-/* --- checking ---------------------------------------------------------------
- */
+/* --- checking ------------------------------------------------------------ */
 
 static enum ht_code check_with(struct ht_store *st, const char *sql,
 			       const char *fine, int column, struct ht_err *err)
@@ -227,8 +226,7 @@ enum ht_code ht_store_check(struct ht_store *st, struct ht_err *err)
 	return code;
 }
 
-/* --- events and verdicts ---------------------------------------------------
- */
+/* --- events and verdicts ------------------------------------------------- */
 
 static void bind_process(sqlite3_stmt *stmt, int at, int64_t process_id)
 {

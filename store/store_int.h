@@ -79,8 +79,7 @@ struct ht_store {
 	int64_t eased;	    /* hour when squeeze last rose */
 };
 
-/* --- sql.c: statements and errors ------------------------------------
- */
+/* --- sql.c: statements and errors ---------------------------------------- */
 
 /* A prepared statement, reset and with no value bound. `sql` must live as long
  * as the store: its address is the key under which it is kept. */
@@ -128,8 +127,7 @@ double ht_column_number(sqlite3_stmt *stmt, int at);
 void ht_bind_text(sqlite3_stmt *stmt, int at, const char *text);
 void ht_column_text(sqlite3_stmt *stmt, int at, char *ret, size_t size);
 
-/* --- migrate.c -------------------------------------------------------
- */
+/* --- migrate.c ----------------------------------------------------------- */
 
 /* Refuses a file of another program or of a newer version; writes nothing. */
 enum ht_code ht_store_accept(struct ht_store *st,
@@ -137,8 +135,7 @@ enum ht_code ht_store_accept(struct ht_store *st,
 enum ht_code ht_store_migrate(struct ht_store *st,
 			      struct ht_err *err) HT_MUST_CHECK;
 
-/* --- records.c: records as rows of their tables ----------------------
- */
+/* --- records.c: records as rows of their tables -------------------------- */
 
 /* Table of a record; NULL: it is not stored in one of its own. */
 const char *ht_record_table(enum ht_record_id id);
@@ -182,16 +179,14 @@ enum ht_code ht_records_rebuild(struct ht_store *st, uint64_t ids,
 				struct ht_snapshot *into,
 				struct ht_err *err) HT_MUST_CHECK;
 
-/* --- state.c: what the writer remembers ------------------------------
- */
+/* --- state.c: what the writer remembers ---------------------------------- */
 
 /* The process's memory, empty when it is new or was forgotten. */
 struct ht_store_state *ht_store_state(struct ht_store *st, int64_t process_id);
 void ht_store_forget(struct ht_store *st, int64_t process_id);
 void ht_store_forget_all(struct ht_store *st);
 
-/* --- births.c ---------------------------------------------------------
- */
+/* --- births.c ------------------------------------------------------------ */
 
 /* Before state->last becomes `now`. */
 enum ht_code ht_store_note_births(struct ht_store *st,
@@ -199,8 +194,7 @@ enum ht_code ht_store_note_births(struct ht_store *st,
 				  const struct ht_snapshot *now,
 				  struct ht_err *err) HT_MUST_CHECK;
 
-/* --- process.c: whose sample it is ------------------------------------
- */
+/* --- process.c: whose sample it is --------------------------------------- */
 
 /* The process's row, made when new, and what is remembered of it. Borrowed:
  * valid until the next call. */
@@ -209,8 +203,7 @@ enum ht_code ht_store_process_of(struct ht_store *st, const char *target,
 				 struct ht_store_state **ret,
 				 struct ht_err *err) HT_MUST_CHECK;
 
-/* --- raw.c, rolled.c: rows of a series -------------------------
- */
+/* --- raw.c, rolled.c: rows of a series ----------------------------------- */
 
 struct ht_store_window {
 	int64_t process_id, from_ns, to_ns; /* both inclusive */
@@ -227,8 +220,7 @@ enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 			     const struct ht_store_window *w,
 			     struct ht_series *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
-/* --- rollup.c ---------------------------------------------------------
- */
+/* --- rollup.c ------------------------------------------------------------ */
 
 /* Makes the roll-ups of the hour that begins at hour_s, until all are made
  * (*ret_done) or the monotonic time end_ns has come; the next call for the same
@@ -243,8 +235,7 @@ struct ht_bucket {
 	const struct ht_series *s; /* its buckets so far; this is the last */
 	bool first;		   /* of its hour */
 };
-/* --- lines.c: roll-ups of lists ---------------------------------------
- */
+/* --- lines.c: roll-ups of lists ------------------------------------------ */
 
 /* The lines of a bucket that changed. */
 enum ht_code ht_store_write_lines(struct ht_store *st,

@@ -11,8 +11,7 @@
 #define KIN_PERCENT  30
 #define RUN_GAP	     64 /* bytes between roots of one array */
 
-/* --- what can be known of fields
- * ---------------------------------------------- */
+/* --- what can be known of fields ----------------------------------------- */
 
 /* Groups that lead to the cluster at this place with most of their members stay
  * in it. Returns whether the group that was asked for does. */
@@ -98,8 +97,7 @@ void ht_cluster_find(struct ht_asking *a)
 	}
 }
 
-/* --- who may hold it
- * ----------------------------------------------------------- */
+/* --- who may hold it ----------------------------------------------------- */
 
 /* Room for one more: in place of the least where there is none. */
 static struct ht_candidate *add(struct ht_candidates *c,
@@ -226,8 +224,7 @@ static void add_fields(const struct ht_asking *a, struct ht_candidates *c)
 	free(best);
 }
 
-/* --- how much each holds
- * ------------------------------------------------------ */
+/* --- how much each holds ------------------------------------------------- */
 
 static bool holds_root(const struct ht_graph_all *g,
 		       const struct ht_candidate *c,

@@ -6,8 +6,7 @@
 
 #include "link/request.h"
 
-/* --- what is whose
- * ------------------------------------------------------------ */
+/* --- what is whose ------------------------------------------------------- */
 
 /* Segments with their headers, mmapped chunks, and the structs of the main
  * arenas: what those name is free. */
@@ -45,8 +44,7 @@ static enum ht_code find_anchors(struct ht_graph_all *g, struct ht_err *err)
 	return ht_anchors_find(&in, &g->anchors, err);
 }
 
-/* --- nodes and references
- * ------------------------------------------------------ */
+/* --- nodes and references ------------------------------------------------ */
 
 static void meet(void *ctx, const struct ht_node *node, const uint64_t *words,
 		 size_t n)
@@ -102,8 +100,7 @@ static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
 	return code;
 }
 
-/* --- from the anchors
- * ---------------------------------------------------------- */
+/* --- from the anchors ---------------------------------------------------- */
 
 struct rooting {
 	struct ht_graph_all *g;
@@ -181,8 +178,7 @@ static enum ht_code reach_all(struct ht_graph_all *g, struct ht_err *err)
 	return HT_OK;
 }
 
-/* --- what is said of it
- * -------------------------------------------------------- */
+/* --- what is said of it -------------------------------------------------- */
 
 /* The walk has counted the same chunks in its own way. */
 static void hold_to_walk(struct ht_graph_all *g, uint64_t chunks,

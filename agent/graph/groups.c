@@ -20,8 +20,7 @@ static uint32_t mix(uint64_t key)
 	return (uint32_t)(key >> 32);
 }
 
-/* --- groups
- * ------------------------------------------------------------------- */
+/* --- groups -------------------------------------------------------------- */
 
 enum ht_code ht_groups_begin(uint32_t nodes, struct ht_groups *ret,
 			     struct ht_err *err)
@@ -82,8 +81,7 @@ void ht_groups_add(struct ht_groups *g, const struct ht_node *node,
 	g->v[group].bytes += node->size;
 }
 
-/* --- fields
- * ------------------------------------------------------------------- */
+/* --- fields -------------------------------------------------------------- */
 
 uint16_t ht_field_place(const struct ht_group *from, uint16_t at)
 {

@@ -171,8 +171,7 @@ static void pile_up(struct leaks *l, struct ht_graph *row)
 	}
 }
 
-/* --- rows
- * --------------------------------------------------------------------- */
+/* --- rows ---------------------------------------------------------------- */
 
 static bool add_row(struct leaks *l, uint32_t group, const struct pile *p)
 {

@@ -15,8 +15,7 @@
 #define AT_ONCE	    512	       /* symbols */
 #define OBJECTS_MAX (1u << 20)
 
-/* --- opening
- * ------------------------------------------------------------------ */
+/* --- opening ------------------------------------------------------------- */
 
 static bool read_at(int fd, void *buf, size_t len, uint64_t offset)
 {
@@ -123,8 +122,7 @@ void ht_modules_close(struct ht_modules *m)
 	*m = (struct ht_modules){0};
 }
 
-/* --- addresses
- * ---------------------------------------------------------------- */
+/* --- addresses ----------------------------------------------------------- */
 
 uint32_t ht_modules_at(const struct ht_modules *m, uint64_t address,
 		       const struct ht_module_load **ret_load)
@@ -178,8 +176,7 @@ size_t ht_modules_read(const struct ht_modules *m, struct ht_reader *r,
 	return more > 0 ? (size_t)more : 0;
 }
 
-/* --- names
- * -------------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------- */
 
 struct naming {
 	const struct ht_module *m;

@@ -9,8 +9,7 @@
 #define BEFORE_UNITS 4096u
 #define NONE	     UINT32_MAX
 
-/* --- making
- * ------------------------------------------------------------------- */
+/* --- making -------------------------------------------------------------- */
 
 static void index_units(struct ht_node_span *s, uint32_t *count)
 {
@@ -119,8 +118,7 @@ void ht_nodes_fini(struct ht_nodes *n)
 	*n = (struct ht_nodes){0};
 }
 
-/* --- looking up
- * --------------------------------------------------------------- */
+/* --- looking up ---------------------------------------------------------- */
 
 const struct ht_node_span *ht_nodes_span(const struct ht_nodes *n,
 					 uint64_t address)
@@ -227,8 +225,7 @@ uint32_t ht_nodes_at(const struct ht_nodes *n, uint64_t address,
 	return s->first;
 }
 
-/* --- by number
- * ---------------------------------------------------------------- */
+/* --- by number ----------------------------------------------------------- */
 
 static void describe(const struct ht_nodes *n, const struct ht_node_span *s,
 		     uint64_t unit, uint32_t id, struct ht_node *ret)

@@ -15,8 +15,7 @@
 #define SURE   50
 #define BUDGET UINT64_C(100000000) /* some seconds */
 
-/* --- what is said of it
- * -------------------------------------------------------- */
+/* --- what is said of it -------------------------------------------------- */
 
 /* Whether links lead back: of a thousand members that have them. */
 static bool goes_back(const struct ht_asking *a)
@@ -260,8 +259,7 @@ static bool tell_owned(struct ht_asking *a, uint16_t group)
 	return true;
 }
 
-/* --- which groups are asked for
- * ----------------------------------------------- */
+/* --- which groups are asked for ------------------------------------------ */
 
 static bool is_asked(const struct ht_graph_all *g, const struct ht_group *group)
 {

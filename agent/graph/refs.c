@@ -7,8 +7,7 @@
 
 #define STAGED 128 /* candidates looked up together */
 
-/* --- a window on the target
- * --------------------------------------------------- */
+/* --- a window on the target ---------------------------------------------- */
 
 struct window {
 	struct ht_reader *reader;
@@ -43,8 +42,7 @@ static uint64_t next_page(uint64_t address)
 	return (address | (HT_PAGE_SIZE - 1)) + 1;
 }
 
-/* --- candidates
- * --------------------------------------------------------------- */
+/* --- candidates ---------------------------------------------------------- */
 
 struct scan {
 	const struct ht_nodes *nodes;
@@ -141,8 +139,7 @@ void ht_refs_scan(const struct ht_refs_in *in, uint64_t start, uint64_t end,
 	flush(&s);
 }
 
-/* --- the tables
- * --------------------------------------------------------------- */
+/* --- the tables ---------------------------------------------------------- */
 
 static void *reserve(size_t bytes)
 {

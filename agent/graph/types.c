@@ -50,8 +50,7 @@ bool ht_type_is_sure(const struct ht_type_info *t)
 	return t->kind == HT_TYPE_CLASS || t->chunks >= FEW;
 }
 
-/* --- classes
- * ------------------------------------------------------------------ */
+/* --- classes ------------------------------------------------------------- */
 
 static bool words_at(const struct ht_types *t, uint64_t address,
 		     uint64_t words[2])
@@ -118,8 +117,7 @@ static bool is_class(const struct ht_types *t, uint64_t table,
 	       is_type_info(t, before[1]);
 }
 
-/* --- statics
- * ------------------------------------------------------------------ */
+/* --- statics ------------------------------------------------------------- */
 
 /* Links of bins that were left over point into an arena. */
 static bool is_arena(const struct ht_types *t, uint64_t address)
@@ -222,8 +220,7 @@ static uint32_t type_of(struct ht_types *t, const uint64_t *words, size_t n)
 	return HT_TYPE_NONE;
 }
 
-/* --- what it looks like
- * ------------------------------------------------------- */
+/* --- what it looks like -------------------------------------------------- */
 
 static bool is_zeros(const uint64_t *words, size_t n)
 {
@@ -326,8 +323,7 @@ uint32_t ht_types_meet(struct ht_types *t, const struct ht_node *node,
 	return type_of(t, words, n);
 }
 
-/* --- what references tell
- * ----------------------------------------------------- */
+/* --- what references tell ------------------------------------------------ */
 
 /* Whether node has a reference to the start of `to` at one of these words. */
 static bool leads(const struct ht_refs *r, uint32_t node, uint32_t to,

@@ -47,8 +47,7 @@ struct symbols {
 	bool in_malloc_c; /* between its STT_FILE symbol and the next one */
 };
 
-/* --- symbols ---------------------------------------------------------------
- */
+/* --- symbols ------------------------------------------------------------- */
 
 static bool is_thread_local(unsigned id)
 {
@@ -176,8 +175,7 @@ static void read_symbols(const struct ht_elf *e, const struct ht_elf *debug,
 	bound_text(&s, ret);
 }
 
-/* --- identity --------------------------------------------------------------
- */
+/* --- identity ------------------------------------------------------------ */
 
 static void copy_text(char *out, size_t out_len, const char *from,
 		      size_t from_len)
@@ -253,8 +251,7 @@ static void read_soname(const struct ht_elf *e, struct ht_facts *ret)
 		ret->flags |= HT_FACTS_LOADER;
 }
 
-/* --- texts -----------------------------------------------------------------
- */
+/* --- texts --------------------------------------------------------------- */
 
 /* "GNU C Library (Debian GLIBC 2.36-9+deb12u14) stable release version 2.36."
  */
@@ -326,8 +323,7 @@ static void read_texts(const struct ht_elf *e, struct ht_facts *ret)
 	}
 }
 
-/* --- debug information -----------------------------------------------------
- */
+/* --- debug information --------------------------------------------------- */
 
 #define BIN_WORDS    254u /* NBINS * 2 - 2: the walk knows no other number */
 #define FASTBINS_MAX 11u
@@ -379,8 +375,7 @@ static bool dwarf_fits(const struct ht_facts *f)
 	return true;
 }
 
-/* --- the record ------------------------------------------------------------
- */
+/* --- the record ---------------------------------------------------------- */
 
 /* Reads DWARF for the unit that malloc's address lies in. */
 static void read_dwarf(int fd, struct ht_facts *ret)
@@ -483,8 +478,7 @@ enum ht_code ht_facts_read(int fd, int debug_fd, unsigned want,
 	return HT_OK;
 }
 
-/* --- the check -------------------------------------------------------------
- */
+/* --- the check ----------------------------------------------------------- */
 
 static bool ended(const char *text, size_t len)
 {

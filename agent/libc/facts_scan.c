@@ -16,8 +16,7 @@ static uint64_t image_value(const uint8_t *image, struct ht_place at)
 	return v;
 }
 
-/* --- main_arena ------------------------------------------------------------
- */
+/* --- main_arena ---------------------------------------------------------- */
 
 /* Whether the file holds, at vaddr, a malloc_state nobody has used. `next` may
  * be there or be left to its relocation. */
@@ -110,8 +109,7 @@ void ht_facts_scan_arenas(const struct ht_elf *e, struct ht_facts *ret)
 	scan_rela(e, ret);
 }
 
-/* --- mp_ -------------------------------------------------------------------
- */
+/* --- mp_ ----------------------------------------------------------------- */
 
 #define THRESHOLD	       0x20000u /* DEFAULT_TRIM_THRESHOLD, _TOP_PAD, _MMAP_... */
 #define N_MMAPS_MAX	       0x10000u
@@ -218,8 +216,7 @@ void ht_facts_scan_pars(const struct ht_elf *e, struct ht_facts *ret)
 	}
 }
 
-/* --- thread-local variables ------------------------------------------------
- */
+/* --- thread-local variables ---------------------------------------------- */
 
 static void add_tpoff(struct ht_facts *ret, uint64_t slot, int64_t value)
 {

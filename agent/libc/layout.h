@@ -110,8 +110,7 @@ static inline unsigned ht_chunk_bias(const struct ht_layout *l)
 	return (l->align - ht_chunk_header(l) % l->align) % l->align;
 }
 
-/* --- rows: independent parts of a layout -----------------------------------
- */
+/* --- rows: independent parts of a layout --------------------------------- */
 
 enum ht_row_kind { HT_ROW_ARENA, HT_ROW_HEAP, HT_ROW_PAR, HT_ROW_TCACHE };
 #define HT_ROW_KINDS 4

@@ -29,8 +29,7 @@ struct survey {
 	struct ht_err refused; /* the first glibc that no layout fits */
 };
 
-/* --- images
- * ------------------------------------------------------------------- */
+/* --- images -------------------------------------------------------------- */
 
 void ht_place_image(const struct ht_image_at *at, const struct ht_facts *x,
 		    struct ht_found *ret)
@@ -62,8 +61,7 @@ bool ht_is_same_build(const struct ht_locate_in *in, const struct ht_found *f)
 	return memcmp(mapped, f->facts->build_id, f->facts->build_id_len) == 0;
 }
 
-/* --- mallocs
- * ------------------------------------------------------------------ */
+/* --- mallocs ------------------------------------------------------------- */
 
 static bool is_used(const struct ht_locate_in *in, const struct ht_malloc *m)
 {
@@ -204,8 +202,7 @@ static void look_into(struct survey *s, const struct ht_image_at *at)
 	}
 }
 
-/* --- who serves
- * --------------------------------------------------------------- */
+/* --- who serves ---------------------------------------------------------- */
 
 static void swap_mallocs(struct survey *s, size_t a, size_t b)
 {

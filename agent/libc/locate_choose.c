@@ -23,8 +23,7 @@ static unsigned banner_minor(const struct ht_facts *f)
 	return sscanf(f->banner, "2.%u", &minor) == 1 ? minor : 0;
 }
 
-/* --- rows --------------------------------------------------------------------
- */
+/* --- rows ---------------------------------------------------------------- */
 
 /* Where the next arena of the ring lies in its heap: right behind heap_info,
  * whose size that is; 0: there is only main_arena. Heaps are aligned to 64 MiB,
@@ -204,8 +203,7 @@ static enum ht_code choose_arena(const struct ht_locate_in *in,
 	return HT_OK;
 }
 
-/* --- debug information -------------------------------------------------------
- */
+/* --- debug information --------------------------------------------------- */
 
 /* Compares with debug information and lets that win. */
 static void apply_dwarf(const struct ht_found *f, struct ht_layout *l,
@@ -236,8 +234,7 @@ static void apply_dwarf(const struct ht_found *f, struct ht_layout *l,
 	l->tcache_bins = l->at[HT_P_TCACHE_ENTRIES].size / l->word;
 }
 
-/* --- the whole
- * ----------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 static uint64_t symbol_address(const struct ht_found *f, unsigned id)
 {

@@ -15,8 +15,7 @@ struct ht_found {
 	uint64_t end;		      /* of its last mapping, .bss included */
 };
 
-/* --- locate.c: where a file's addresses lie in the target --------------------
- */
+/* --- locate.c: where a file's addresses lie in the target ---------------- */
 
 void ht_place_image(const struct ht_image_at *at, const struct ht_facts *x,
 		    struct ht_found *ret);
@@ -24,8 +23,7 @@ void ht_place_image(const struct ht_image_at *at, const struct ht_facts *x,
  * there is nothing to compare. */
 bool ht_is_same_build(const struct ht_locate_in *in, const struct ht_found *f);
 
-/* --- locate_cache.c: facts of files, each parsed once ----------------------
- */
+/* --- locate_cache.c: facts of files, each parsed once -------------------- */
 
 /* Facts of the file behind an image. debug: with its debug file, if there is
  * one. The result is borrowed until the cache is freed. */
@@ -35,8 +33,7 @@ enum ht_code ht_cache_facts(struct ht_locate_cache *c,
 			    const struct ht_facts **ret,
 			    struct ht_err *err) HT_MUST_CHECK;
 
-/* --- locate_choose.c: which layout, where -----------------------------------
- */
+/* --- locate_choose.c: which layout, where -------------------------------- */
 
 /* Layout and addresses of the malloc in f, but for thread-local variables and
  * brk_end. HT_UNSUPPORTED says what was seen. */
@@ -45,8 +42,7 @@ enum ht_code ht_choose_malloc(const struct ht_locate_in *in,
 			      struct ht_snapshot *notes,
 			      struct ht_err *err) HT_MUST_CHECK;
 
-/* --- locate_dwarf.c: where no row of the tables fits ------------------------
- */
+/* --- locate_dwarf.c: where no row of the tables fits --------------------- */
 
 /* Whether symbols and debug information agree on where main_arena and mp_ are
  * and how large. */
@@ -57,16 +53,14 @@ enum ht_code ht_choose_by_dwarf(const struct ht_found *f, struct ht_malloc *ret,
 				struct ht_snapshot *notes,
 				struct ht_err *err) HT_MUST_CHECK;
 
-/* --- locate_tls.c ------------------------------------------------------------
- */
+/* --- locate_tls.c -------------------------------------------------------- */
 
 /* Thread-local variables as far as the file tells: exact by symbol, else
  * candidates. */
 void ht_tls_prepare(const struct ht_locate_in *in, const struct ht_found *f,
 		    struct ht_malloc *m, struct ht_tls_search *search);
 
-/* --- locate_verify.c ---------------------------------------------------------
- */
+/* --- locate_verify.c ----------------------------------------------------- */
 
 /* All arenas of a ring, main first. Borrowed array of *ret_n, to be freed.
  * HT_CORRUPT: it does not close. */

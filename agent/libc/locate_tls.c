@@ -16,8 +16,7 @@
 
 #define BLOCK_MAX 4096 /* a static program's TLS block is searched this far */
 
-/* --- before the stop
- * ---------------------------------------------------------- */
+/* --- before the stop ----------------------------------------------------- */
 
 /* value + this = distance from the thread pointer. All slots agree, or the
  * words are not what the relocations say. REL relocations keep the value where
@@ -92,8 +91,7 @@ void ht_tls_prepare(const struct ht_locate_in *in, const struct ht_found *f,
 		search->block = shift < -BLOCK_MAX ? -BLOCK_MAX : shift;
 }
 
-/* --- in the stop
- * --------------------------------------------------------------- */
+/* --- in the stop --------------------------------------------------------- */
 
 struct search {
 	struct ht_malloc *m;

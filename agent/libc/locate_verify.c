@@ -69,8 +69,7 @@ enum ht_code ht_ring_read(const struct ht_malloc *m, struct ht_reader *r,
 	return HT_OK;
 }
 
-/* --- one arena --------------------------------------------------------------
- */
+/* --- one arena ----------------------------------------------------------- */
 
 struct view {
 	const struct ht_malloc *m;

@@ -84,7 +84,7 @@ static const struct ht_vma *find(struct ht_absent *a, uint64_t addr)
 	return ht_maps_at(&a->maps, addr);
 }
 
-/* --- files ---------------------------------------------------------------- */
+/* --- files --------------------------------------------------------------- */
 
 /* Opens a path for reading if it leads to a regular file, without opening
  * anything else, whose opening might do something. */
@@ -151,7 +151,7 @@ static enum ht_absent_kind read_file(struct ht_absent *a,
 	return *len > 0 ? HT_ABSENT_TOLD : HT_ABSENT_NONE;
 }
 
-/* --- kinds of memory ------------------------------------------------------ */
+/* --- kinds of memory ----------------------------------------------------- */
 
 static bool starts(const char *text, const char *with)
 {

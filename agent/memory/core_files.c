@@ -31,7 +31,7 @@ struct images {
 	size_t n;
 };
 
-/* --- ELF headers in memory ------------------------------------------------ */
+/* --- ELF headers in memory ----------------------------------------------- */
 
 static Elf64_Phdr wide_header(const uint8_t *at, bool wide)
 {
@@ -144,7 +144,7 @@ static enum ht_code read_images(struct images *all, const struct ht_maps *m,
 	return HT_OK;
 }
 
-/* --- names ---------------------------------------------------------------- */
+/* --- names --------------------------------------------------------------- */
 
 static void read_text(struct ht_reader *r, uint64_t at, char ret[NAME_MAX_])
 {

@@ -29,8 +29,7 @@
 #define ANSWER_FD      0		/* the child's only descriptor */
 #define SIZE_MAX_BYTES ((off_t)8 << 30) /* of debug information: some GB */
 
-/* --- in the child -----------------------------------------------------------
- */
+/* --- in the child -------------------------------------------------------- */
 
 /* O_PATH: nothing is opened yet. */
 static int below_root(pid_t pid, const char *path)
@@ -140,8 +139,7 @@ static void child(const struct ht_foreign *f, int socket)
 	_exit(0);
 }
 
-/* --- in the agent -----------------------------------------------------------
- */
+/* --- in the agent -------------------------------------------------------- */
 
 /* The child's answer; -1 with errno. */
 static int receive(int socket)

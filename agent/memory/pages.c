@@ -184,7 +184,7 @@ bool ht_pages_source_known(const struct ht_pages_source *s)
 	return s->state || s->pagemap_fd >= 0;
 }
 
-/* --- states of a range -------------------------------------------------- */
+/* --- states of a range --------------------------------------------------- */
 
 static void set_bits(uint64_t *bits, uint64_t first, uint64_t last)
 {
@@ -339,8 +339,7 @@ bool ht_pages_tally(struct ht_pages_source *s, uint64_t start, uint64_t end,
 	return true;
 }
 
-/* --- what is this process's alone
- * ---------------------------------------------------- */
+/* --- what is this process's alone ---------------------------------------- */
 
 static void count_alone(void *ctx, uint64_t start, uint64_t end,
 			uint64_t categories)

@@ -70,8 +70,7 @@ static enum ht_code fail_gone(pid_t pid, struct ht_err *err)
 	return ht_fail(err, HT_GONE, "there is no process %d", pid);
 }
 
-/* --- stat
- * ---------------------------------------------------------------------- */
+/* --- stat ---------------------------------------------------------------- */
 
 /* The fields of /proc/PID/stat behind the command name, which may itself hold
  * blanks and brackets: counted from its last ')'. Numbers are proc(5)'s. */
@@ -104,8 +103,7 @@ static bool read_stat(pid_t pid, struct stat_fields *ret)
 	return true;
 }
 
-/* --- head
- * ---------------------------------------------------------------------- */
+/* --- head ---------------------------------------------------------------- */
 
 static uint64_t ticks_ns(uint64_t ticks)
 {
@@ -187,8 +185,7 @@ enum ht_code ht_procfs_head(pid_t pid, struct ht_head *ret, struct ht_err *err)
 	return HT_OK;
 }
 
-/* --- process
- * ------------------------------------------------------------------- */
+/* --- process ------------------------------------------------------------- */
 
 static uint64_t writable_private(const struct ht_maps *maps)
 {
@@ -271,8 +268,7 @@ enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 	return HT_OK;
 }
 
-/* --- limits
- * -------------------------------------------------------------------- */
+/* --- limits -------------------------------------------------------------- */
 
 /* The soft limit in a line of /proc/PID/limits, which all may read: prlimit(2)
  * wants CAP_SYS_RESOURCE for another user's. No limit has no number. */

@@ -42,8 +42,7 @@ struct opening {
 	bool files, tls; /* notes that were there */
 };
 
-/* --- reading -----------------------------------------------------------------
- */
+/* --- reading ------------------------------------------------------------- */
 
 static const struct segment *segment_at(const struct core_ctx *ctx,
 					uint64_t addr)
@@ -119,8 +118,7 @@ static void core_close(void *opaque)
 static const struct ht_reader_ops core_ops = {
 	.name = "core", .read = core_read, .close = core_close};
 
-/* --- mappings
- * ------------------------------------------------------------------ */
+/* --- mappings ------------------------------------------------------------ */
 
 static struct ht_vma *add_vma(struct opening *o)
 {
@@ -261,8 +259,7 @@ static void settle_maps(struct ht_maps *m)
 			m->v[i].end = m->v[i + 1].start;
 }
 
-/* --- notes
- * --------------------------------------------------------------------- */
+/* --- notes --------------------------------------------------------------- */
 
 static uint64_t word_at(const struct opening *o, const uint8_t *at)
 {
@@ -445,8 +442,7 @@ static enum ht_code take_notes(struct opening *o, const GElf_Phdr *p,
 	return HT_OK;
 }
 
-/* --- opening
- * ------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------- */
 
 /* Mappings first, notes after: notes name mappings. */
 static enum ht_code take_headers(struct opening *o, size_t n,

@@ -57,8 +57,7 @@ static void refuse(struct search *s, enum ht_trim_refusal refusal,
 	snprintf(s->ret->why, sizeof(s->ret->why), "%s", why);
 }
 
-/* --- one thread
- * ---------------------------------------------------------------- */
+/* --- one thread ---------------------------------------------------------- */
 
 static bool wait_for_stop(struct search *s, struct ht_held *h,
 			  int64_t within_ns)
@@ -174,8 +173,7 @@ static bool take(struct search *s, struct sleeper *k,
 	return begun;
 }
 
-/* --- all threads
- * --------------------------------------------------------------- */
+/* --- all threads --------------------------------------------------------- */
 
 static struct sleeper *known(struct search *s, pid_t tid)
 {

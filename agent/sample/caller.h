@@ -44,8 +44,7 @@ struct ht_caller {
 bool ht_caller_begin(const struct ht_caller_in *in, struct ht_caller *ret);
 void ht_caller_end(const struct ht_caller_in *in, const struct ht_caller *c);
 
-/* --- caller_checks.c: what may be said against a thread ----------------------
- */
+/* --- caller_checks.c: what may be said against a thread ------------------ */
 
 /* HT_TRIM_NONE, or a reason, in words in why. Before it is stopped; sp: where
  * it sleeps. */

@@ -13,8 +13,7 @@
 #define DESCRIPTOR 2304u
 #define STACK_MAX  (UINT64_C(1) << 36)
 
-/* --- its stack
- * ----------------------------------------------------------------- */
+/* --- its stack ----------------------------------------------------------- */
 
 /* The lowest usable address of the stack that a thread was created with:
  * pthread_create keeps base, size and guard size side by side in the thread's
@@ -74,8 +73,7 @@ static enum ht_trim_refusal check_stack(const struct ht_caller_in *in,
 	return HT_TRIM_NONE;
 }
 
-/* --- what its status says
- * ------------------------------------------------------ */
+/* --- what its status says ------------------------------------------------ */
 
 static bool has_shadow_stack(DIR *tasks, pid_t tid)
 {
@@ -117,8 +115,7 @@ enum ht_trim_refusal ht_caller_check_asleep(const struct ht_caller_in *in,
 	return check_stack(in, tid, sp, why, size);
 }
 
-/* --- its frames
- * ---------------------------------------------------------------- */
+/* --- its frames ---------------------------------------------------------- */
 
 struct look {
 	const struct ht_caller_in *in;

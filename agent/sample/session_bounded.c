@@ -90,8 +90,7 @@ static enum ht_code walk(struct ht_look *l, struct ht_err *err)
 	return code;
 }
 
-/* --- all at once
- * -------------------------------------------------------------- */
+/* --- all at once --------------------------------------------------------- */
 
 static enum ht_code read_and_walk(struct bounded *b, int64_t begin_ns,
 				  struct ht_err *err)
@@ -186,8 +185,7 @@ static bool fits(const struct bounded *b)
 	       ns < tenths(l->session, READ_TENTHS - STOP_TENTHS);
 }
 
-/* --- one after the other
- * ------------------------------------------------------ */
+/* --- one after the other ------------------------------------------------- */
 
 static enum ht_code in_turn(struct bounded *b, struct ht_err *err)
 {

@@ -162,8 +162,7 @@ struct copy {
 	struct ht_pages_source pages;
 };
 
-/* --- the room that is left
- * ----------------------------------------------------- */
+/* --- the room that is left ----------------------------------------------- */
 
 static struct {
 	pid_t pid, copy;

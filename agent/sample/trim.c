@@ -42,8 +42,7 @@ refuse(struct ht_trim *t, enum ht_trim_refusal refusal, const char *fmt, ...)
 	va_end(args);
 }
 
-/* --- what the snapshot says against it
- * ------------------------------------------ */
+/* --- what the snapshot says against it ----------------------------------- */
 
 static void refuse_by_malloc(const struct ht_session *s, struct ht_trim *t)
 {
@@ -121,8 +120,7 @@ void ht_trim_look(const struct ht_session *s, struct ht_trim *t)
 		refuse_by_hold(s, t);
 }
 
-/* --- arenas that stay locked
- * ------------------------------------------------------ */
+/* --- arenas that stay locked --------------------------------------------- */
 
 static bool is_locked(const struct ht_session *s, uint64_t arena)
 {
@@ -160,8 +158,7 @@ static void refuse_locked(const struct ht_session *s, struct ht_trim *t)
 	}
 }
 
-/* --- the call
- * -------------------------------------------------------------------- */
+/* --- the call ------------------------------------------------------------ */
 
 static uint64_t rss_of(pid_t pid)
 {
@@ -287,8 +284,7 @@ void ht_trim_call(struct ht_session *s, struct ht_trim *t)
 	ht_maps_fini(&maps);
 }
 
-/* --- the answer
- * ------------------------------------------------------------------ */
+/* --- the answer ---------------------------------------------------------- */
 
 enum ht_code ht_session_trim(struct ht_session *s, struct ht_trim *ret,
 			     struct ht_err *err)

@@ -53,8 +53,7 @@ void ht_guard_ease(void)
 		set_alarm(0);
 }
 
-/* --- the dead man's switch
- * ----------------------------------------------------- */
+/* --- the dead man's switch ----------------------------------------------- */
 
 static struct {
 	timer_t timer;
@@ -117,8 +116,7 @@ void ht_guard_let_go(void)
 	ht_guard_ease();
 }
 
-/* --- arriving
- * ------------------------------------------------------------------ */
+/* --- arriving ------------------------------------------------------------ */
 
 enum ht_code ht_guard_arrive(struct ht_err *err)
 {

@@ -54,8 +54,7 @@ static size_t path_size(const struct ht_call *c)
 	return ON_PATH(xstate) + c->xstate_size;
 }
 
-/* --- building
- * ------------------------------------------------------------------ */
+/* --- building ------------------------------------------------------------ */
 
 /* A system call that makes a word of the caller's what it was: FUTEX_WAKE_OP
  * sets its second word, whoever waits. The value has twelve bits there. */
@@ -208,8 +207,7 @@ enum ht_code ht_call_begin(pid_t tid, const struct user_regs_struct *regs,
 	return made;
 }
 
-/* --- coming back
- * --------------------------------------------------------------- */
+/* --- coming back --------------------------------------------------------- */
 
 static bool on_path(const struct ht_call *c, uint64_t sp)
 {

@@ -56,8 +56,7 @@ bool ht_inject_usable(const struct user_regs_struct *regs)
 	return (rax <= -512 && rax >= -514) || rax < -4095 || rax >= 0;
 }
 
-/* --- the chain
- * ----------------------------------------------------------------- */
+/* --- the chain ----------------------------------------------------------- */
 
 static struct link *link_at(struct injection *j, size_t offset)
 {
@@ -158,8 +157,7 @@ static enum ht_code write_chain(const struct injection *j, struct ht_err *err)
 	return HT_OK;
 }
 
-/* --- the fork
- * ------------------------------------------------------------------ */
+/* --- the fork ------------------------------------------------------------ */
 
 /* Whether the stopped thread or helper is on the chain still. Where the kernel
  * refused the first fork, the thread has come home already. */

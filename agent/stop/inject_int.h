@@ -44,8 +44,7 @@ struct link {
 	struct frame f;
 };
 
-/* --- inject_frame.c ----------------------------------------------------------
- */
+/* --- inject_frame.c ------------------------------------------------------ */
 
 /* A frame that goes on at pc with this stack, all signals blocked and all other
  * registers 0; the caller sets those that matter. */
@@ -65,8 +64,7 @@ enum ht_code ht_link_xstate(pid_t tid, uint8_t *xstate, size_t *ret_size,
 void ht_link_put_back(pid_t tid, const struct user_regs_struct *regs,
 		      uint8_t *xstate, size_t xstate_size, uint64_t *sigmask);
 
-/* --- stops -------------------------------------------------------------------
- */
+/* --- stops --------------------------------------------------------------- */
 
 /* struct sched_attr of <linux/sched/types.h>, which does not go together with
  * <sched.h>. */

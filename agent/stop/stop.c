@@ -40,8 +40,7 @@ struct ht_stopped {
 	sigset_t old_mask;
 };
 
-/* --- waiting -----------------------------------------------------------------
- */
+/* --- waiting ------------------------------------------------------------- */
 
 /* Threads stop about in the order in which they were asked to. To look at all
  * of them whenever one stops would cost the square of their number: a look ends
@@ -87,8 +86,7 @@ static enum ht_code collect_all(struct ht_stopped *s, int64_t deadline_ns,
 	}
 }
 
-/* --- finding threads ---------------------------------------------------------
- */
+/* --- finding threads ----------------------------------------------------- */
 
 static bool known(const struct ht_stopped *s, pid_t tid)
 {
@@ -220,8 +218,7 @@ static enum ht_code stop_threads(struct ht_stopped *s,
 	return ht_fail(err, HT_GONE, "process %d ended", (int)s->pid);
 }
 
-/* --- what was found ----------------------------------------------------------
- */
+/* --- what was found ------------------------------------------------------ */
 
 static enum ht_code describe(struct ht_stopped *s, struct ht_err *err)
 {
@@ -240,8 +237,7 @@ static enum ht_code describe(struct ht_stopped *s, struct ht_err *err)
 	return HT_OK;
 }
 
-/* --- the whole ---------------------------------------------------------------
- */
+/* --- the whole ----------------------------------------------------------- */
 
 static enum ht_code stop_all(struct ht_stopped *s,
 			     const struct ht_stop_limits *limits,

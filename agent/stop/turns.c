@@ -58,8 +58,7 @@ struct turns {
 	struct ht_turns_report report;
 };
 
-/* --- which threads -----------------------------------------------------------
- */
+/* --- which threads ------------------------------------------------------- */
 
 /* Among the first n; each listing has the same order. */
 static bool known(struct turns *s, pid_t tid, size_t n)
@@ -104,8 +103,7 @@ static enum ht_code list(struct turns *s, struct ht_err *err)
 	return HT_OK;
 }
 
-/* --- one turn
- * ---------------------------------------------------------------- */
+/* --- one turn ------------------------------------------------------------ */
 
 /* SCHED_FIFO as long as some thread stands or is about to: an ordinary task may
  * wait for a processor behind all of them. */
@@ -270,8 +268,7 @@ static enum ht_code look_at_waiting(struct turns *s, struct slot *slot,
 	return code;
 }
 
-/* --- the window
- * -------------------------------------------------------------- */
+/* --- the window ---------------------------------------------------------- */
 
 /* The thread of this slot has stopped, or ended. */
 static enum ht_code end_turn(struct turns *s, struct slot *slot,
@@ -379,8 +376,7 @@ static enum ht_code take_round(struct turns *s, struct ht_err *err)
 	return code;
 }
 
-/* --- all of them
- * -------------------------------------------------------------- */
+/* --- all of them --------------------------------------------------------- */
 
 /* Those asked to stop can be let go only once they have. */
 static void empty_window(struct turns *s)

@@ -16,8 +16,7 @@
 
 #define TABLES_MAX ((size_t)34 << 20) /* of the 64 MiB we may take */
 
-/* --- the sums
- * ----------------------------------------------------------------------- */
+/* --- the sums ------------------------------------------------------------ */
 
 static void take_from(struct ht_class_count *c, uint64_t chunks, uint64_t bytes)
 {
@@ -94,9 +93,7 @@ static void settle_system(struct ht_arena_walk *aw)
 		sum < a->system ? a->system - sum : sum - a->system;
 }
 
-/* --- rows
- * ----------------------------------------------------------------------------
- */
+/* --- rows ---------------------------------------------------------------- */
 
 static bool add_heaps(struct ht_arena_walk *aw)
 {
@@ -172,8 +169,7 @@ static bool add_rows(struct ht_arena_walk *aw)
 	return ok;
 }
 
-/* --- all of it
- * -------------------------------------------------------------------------- */
+/* --- all of it ----------------------------------------------------------- */
 
 static enum ht_code refresh(struct ht_walk *w, struct ht_arena_root *root,
 			    struct ht_err *err)

@@ -131,8 +131,7 @@ void ht_bins_end(struct ht_listed *b)
 	adopt_unlisted(b);
 }
 
-/* --- rows
- * --------------------------------------------------------------------- */
+/* --- rows ---------------------------------------------------------------- */
 
 static bool add_bin(const struct ht_arena_in *in, enum ht_bin_kind kind,
 		    unsigned index, const struct ht_list_count *count)

@@ -30,8 +30,7 @@
 #define DEAR	    (UINT64_C(64) << 10) /* headers: some tenth of a second */
 #define ALIGN_MAX   (UINT64_C(2) << 20)	 /* of a huge page */
 
-/* --- headers at page starts
- * ---------------------------------------------------- */
+/* --- headers at page starts ---------------------------------------------- */
 
 static void read_batch(struct census *c, uint64_t at, uint64_t end)
 {
@@ -90,8 +89,7 @@ static bool header_at(struct census *c, uint64_t at, uint64_t end,
 	return true;
 }
 
-/* --- what a header may begin
- * ------------------------------------------------------ */
+/* --- what a header may begin --------------------------------------------- */
 
 /* Length of the mapping that a header `offset` bytes behind its start
  * describes; 0: none. 2.43+ leaves the header out of size and keeps a flag in
@@ -162,8 +160,7 @@ static bool may_begin_segment(const struct census *c, uint64_t head,
 	       size % c->layout->align == 0;
 }
 
-/* --- one mapping
- * ------------------------------------------------------------------- */
+/* --- one mapping --------------------------------------------------------- */
 
 static bool add_mmapped(struct census *c, uint64_t at, uint64_t length)
 {
@@ -329,8 +326,7 @@ static bool search_all(struct census *c)
 	return true;
 }
 
-/* --- one malloc
- * ------------------------------------------------------------------------ */
+/* --- one malloc ---------------------------------------------------------- */
 
 static bool know_heaps(struct census *c)
 {

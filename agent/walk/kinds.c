@@ -16,8 +16,7 @@ void ht_kinds_begin(struct ht_kinds *k, const struct ht_walk_in *in)
 	ht_runtimes_find(in, &k->runtimes);
 }
 
-/* --- stacks
- * -------------------------------------------------------------------- */
+/* --- stacks -------------------------------------------------------------- */
 
 /* Stacks of threads are anonymous: known by where the threads are. A thread
  * without registers is asleep: its control block lies in its stack's mapping.
@@ -90,8 +89,7 @@ static bool is_ended_stack(struct ht_kinds *k, size_t i)
 	       v->end - v->start >= BLOCK_MAX && holds_block(k, v);
 }
 
-/* --- files
- * ------------------------------------------------------------------------ */
+/* --- files --------------------------------------------------------------- */
 
 static enum ht_mapping_kind kind_of_file(const struct ht_vma *v,
 					 const char *path)
@@ -135,8 +133,7 @@ static bool is_bss(const struct ht_kinds *k, size_t i,
 					     load_start(k->in->maps, i - 1));
 }
 
-/* --- the kind, and the name
- * ---------------------------------------------------------- */
+/* --- the kind, and the name ---------------------------------------------- */
 
 static enum ht_mapping_kind kind_of(struct ht_kinds *k, size_t i,
 				    const struct ht_kind *before)

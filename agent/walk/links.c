@@ -164,8 +164,7 @@ uint32_t ht_record_position(const struct ht_record_index *x, size_t i)
 	return (uint32_t)(low << HT_GRANULE_SHIFT) | x->v[i].slot;
 }
 
-/* --- adding ----------------------------------------------------------------
- */
+/* --- adding -------------------------------------------------------------- */
 
 /* false: the memory limit is reached. */
 static bool spend(struct ht_links *l, size_t bytes)
@@ -265,8 +264,7 @@ bool ht_links_append(struct ht_links *l, struct ht_links *from)
 	return true;
 }
 
-/* --- following ---------------------------------------------------------------
- */
+/* --- following ----------------------------------------------------------- */
 
 static bool fault(struct ht_list *list, enum ht_list_fault what)
 {

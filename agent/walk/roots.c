@@ -47,8 +47,7 @@ void ht_walk_find(struct ht_snapshot *s, const char *code, uint64_t address,
 	ht_snapshot_find(s, code, address, arena, "%s", text);
 }
 
-/* --- mp_ ---------------------------------------------------------------------
- */
+/* --- mp_ ----------------------------------------------------------------- */
 
 static const struct {
 	enum ht_place_id place;
@@ -124,8 +123,7 @@ uint64_t ht_heap_max(const struct ht_space *space)
 	return space->malloc->layout.heap_max;
 }
 
-/* --- arenas
- * -------------------------------------------------------------------- */
+/* --- arenas -------------------------------------------------------------- */
 
 static void decode_arena(const uint8_t *bytes, const struct ht_layout *l,
 			 struct ht_arena_root *a)
@@ -288,8 +286,7 @@ static enum ht_code read_ring(const struct ht_walk_in *in,
 	return HT_OK;
 }
 
-/* --- heaps of a thread arena
- * ----------------------------------------------------- */
+/* --- heaps of a thread arena --------------------------------------------- */
 
 struct heap_info {
 	uint64_t ar_ptr, prev, size, mprotect_size;
@@ -394,8 +391,7 @@ enum ht_code ht_heaps_read(const struct ht_walk_in *in, struct ht_roots *roots,
 	return HT_OK;
 }
 
-/* --- all of it
- * -------------------------------------------------------------------- */
+/* --- all of it ----------------------------------------------------------- */
 
 static enum ht_code read_space(const struct ht_walk_in *in,
 			       struct ht_roots *roots, unsigned i,

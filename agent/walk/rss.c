@@ -46,8 +46,7 @@ struct rss {
 	bool known;
 };
 
-/* --- what malloc has in a mapping
- * ------------------------------------------------ */
+/* --- what malloc has in a mapping ---------------------------------------- */
 
 /* One of malloc's ranges. */
 struct taken {
@@ -173,8 +172,7 @@ static void measure_part(struct rss *r, size_t i)
 	add_causes(r, p);
 }
 
-/* --- rows by kind and name
- * ----------------------------------------------------------- */
+/* --- rows by kind and name ----------------------------------------------- */
 
 /* Anonymous kinds are one row each; files have one row a file. */
 static bool same_group(const struct ht_mapping *m, const struct part *p)
@@ -256,8 +254,7 @@ static bool add_mappings(struct rss *r)
 	return true;
 }
 
-/* --- results
- * ------------------------------------------------------------------------- */
+/* --- results ------------------------------------------------------------- */
 
 /* The kernel's own counter may lag by a batch per processor and counter; more
  * than that would mean that pages were missed. */

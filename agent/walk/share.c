@@ -99,8 +99,7 @@ static struct share *prepare(const struct ht_walk *w, size_t from)
 	return s;
 }
 
-/* --- together again --------------------------------------------------------
- */
+/* --- together again ------------------------------------------------------ */
 
 static void add_runs(struct ht_runs *to, const struct ht_runs *from)
 {

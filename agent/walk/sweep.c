@@ -81,8 +81,7 @@ static void settle_fast(struct cursor *c)
 	settle(c);
 }
 
-/* --- runs -------------------------------------------------------------------
- */
+/* --- runs ---------------------------------------------------------------- */
 
 static void count_hole(struct ht_runs *r, uint64_t size)
 {
@@ -239,8 +238,7 @@ static void cached_chunk(struct ht_sweep *s, const struct ht_cached *c)
 	idle(s, c->chunk, c->chunk + c->size);
 }
 
-/* --- the top
- * ------------------------------------------------------------------- */
+/* --- the top ------------------------------------------------------------- */
 
 /* Whether systrim could lower brk: the top ends at it. */
 static bool ends_at_brk(const struct ht_sweep *s)
@@ -287,8 +285,7 @@ static void end_top(struct ht_sweep *s)
 	s->in->walk->free_swapped += ht_pages_swapped(s->pages, start, end);
 }
 
-/* --- one segment
- * --------------------------------------------------------------- */
+/* --- one segment --------------------------------------------------------- */
 
 static uint64_t address_of(const struct ht_sweep *s, uint32_t position)
 {
@@ -372,8 +369,7 @@ static uint64_t overhead_resident(const struct ht_sweep *s, size_t i)
 	return bytes;
 }
 
-/* --- all segments
- * ----------------------------------------------------------------- */
+/* --- all segments -------------------------------------------------------- */
 
 /* Twice counted: the segments' resident pages, and what each stretch of them is
  * for. The second falls short or goes beyond when chunks lie in each other, as

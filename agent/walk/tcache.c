@@ -53,8 +53,7 @@ static uint64_t word_at(const struct reading *r, const uint8_t *bytes)
 	return value;
 }
 
-/* --- where the caches are --------------------------------------------------
- */
+/* --- where the caches are ------------------------------------------------ */
 
 /* The thread-local variable at `offset` of each thread, in one batch. */
 static void read_tls(struct reading *r, int64_t offset, size_t member)
@@ -161,8 +160,7 @@ static void start_lists(struct reading *r)
 	}
 }
 
-/* --- following the lists
- * ------------------------------------------------------- */
+/* --- following the lists ------------------------------------------------- */
 
 static uint64_t next_of(struct reading *r, const struct cursor *c)
 {
@@ -308,8 +306,7 @@ size_t ht_cached_from(const struct ht_roots *roots, uint64_t address)
 	return low;
 }
 
-/* --- all threads
- * ------------------------------------------------------------------ */
+/* --- all threads --------------------------------------------------------- */
 
 static uint64_t arena_index(const struct ht_roots *roots, uint64_t address)
 {

@@ -2,8 +2,7 @@
 /* Totals: sums over all arenas, and the ratios that are made of them. */
 #include "agent/walk/heaps.h"
 
-/* --- sums
- * ---------------------------------------------------------------------- */
+/* --- sums ---------------------------------------------------------------- */
 
 static const size_t summed[][2] = {
 #define SUM(name)                                                              \
@@ -127,8 +126,7 @@ static void sum_uncertain(struct ht_walk *w)
 		s->stop.uncertain_bytes += s->arenas.v[i].uncertain_bytes;
 }
 
-/* --- fragmentation
- * ----------------------------------------------------------------- */
+/* --- fragmentation ------------------------------------------------------- */
 
 static double ratio(uint64_t part, uint64_t whole)
 {
@@ -200,8 +198,7 @@ static void fill_fragmentation(struct ht_walk *w)
 					    t->used_pages_resident);
 }
 
-/* --- size classes
- * ---------------------------------------------------------------------- */
+/* --- size classes -------------------------------------------------------- */
 
 static struct ht_size_class *add_class(struct ht_walk *w, uint64_t max_size)
 {

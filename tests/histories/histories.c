@@ -223,8 +223,7 @@ static void each_life(struct ht_life *l, void *ctx)
 	ht_levels_fini(&levels);
 }
 
-/* --- tables
- * ---------------------------------------------------------------------- */
+/* --- tables -------------------------------------------------------------- */
 
 static int by_size(const void *a, const void *b)
 {

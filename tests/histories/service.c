@@ -78,8 +78,7 @@ static double wandered(double at, double step, double tau)
 	return keep * at + sqrt(1 - keep * keep) * ht_made_normal();
 }
 
-/* --- load: mean about 1 ------------------------------------------------------
- */
+/* --- load: mean about 1 -------------------------------------------------- */
 
 static bool is_weekend(double t)
 {
@@ -151,8 +150,7 @@ static double class_load(const struct service *s, const struct one_class *k,
 	}
 }
 
-/* --- a service
- * ----------------------------------------------------------------- */
+/* --- a service ----------------------------------------------------------- */
 
 static void make_classes(struct service *s)
 {
@@ -198,8 +196,7 @@ static void make_service(struct service *s, const struct ht_case *c,
 	make_classes(s);
 }
 
-/* --- one moment
- * ---------------------------------------------------------------- */
+/* --- one moment ---------------------------------------------------------- */
 
 static bool leaking(const struct service *s, double t)
 {
@@ -371,8 +368,7 @@ static void sample(struct service *s, double t, int64_t time_ns)
 	put_process(s, arena, mapped, load);
 }
 
-/* --- one life
- * ------------------------------------------------------------------ */
+/* --- one life ------------------------------------------------------------ */
 
 static void begin_life(struct service *s, struct ht_life *l, double born)
 {

@@ -300,8 +300,7 @@ void fake_snapshot(const struct fake *f, uint64_t n, struct ht_snapshot *s)
 	fill_process(s);
 }
 
-/* --- comparison ------------------------------------------------------------
- */
+/* --- comparison ---------------------------------------------------------- */
 
 static const char *difference(enum ht_record_id id, size_t row, const char *a,
 			      const char *b)

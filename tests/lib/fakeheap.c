@@ -74,8 +74,7 @@ uint64_t fake_get(const struct fake *k, uint64_t addr)
 	return value;
 }
 
-/* --- chunks ------------------------------------------------------------------
- */
+/* --- chunks -------------------------------------------------------------- */
 
 /* An arena being filled from `next` on; chunks know if the one before is free.
  */
@@ -176,8 +175,7 @@ static unsigned small_bin(const struct fake *k, uint64_t size)
 				 : (unsigned)(size >> 3);
 }
 
-/* --- the parts
- * ------------------------------------------------------------------- */
+/* --- the parts ----------------------------------------------------------- */
 
 static void arena_struct(struct fake *k, uint64_t address, uint64_t system)
 {

@@ -39,8 +39,7 @@ static struct file *of(sqlite3_file *f)
 	return (struct file *)(void *)f;
 }
 
-/* --- power loss -------------------------------------------------------------
- */
+/* --- power loss ---------------------------------------------------------- */
 
 static uint64_t chance(void)
 {
@@ -126,8 +125,7 @@ static int moment(int full_or_ioerr)
 	return SQLITE_OK;
 }
 
-/* --- files ------------------------------------------------------------------
- */
+/* --- files --------------------------------------------------------------- */
 
 static int x_close(sqlite3_file *f)
 {

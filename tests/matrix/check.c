@@ -72,8 +72,7 @@ static void same(const char *what, uint64_t index, uint64_t ours, uint64_t said)
 	       what, index, ours, said);
 }
 
-/* --- what the process says -------------------------------------------------
- */
+/* --- what the process says ----------------------------------------------- */
 
 /* The number behind `name="` in a line; UINT64_MAX: not there. */
 static uint64_t attribute(const char *line, const char *name)
@@ -154,8 +153,7 @@ static bool read_said(const char *path, struct said *s)
 	return s->complete && s->heaps > 0;
 }
 
-/* --- comparison ------------------------------------------------------------
- */
+/* --- comparison ---------------------------------------------------------- */
 
 /* malloc_info prints the bins that are not empty in order, size words with
  * their PREV_INUSE bit: one too many for each chunk of a regular bin. */
@@ -331,8 +329,7 @@ static void compare(const struct ht_snapshot *s, const struct said *p)
 		printf("# warning: %s\n", s->warnings.v[i].text);
 }
 
-/* --- the process ------------------------------------------------------------
- */
+/* --- the process --------------------------------------------------------- */
 
 static struct program launch(char **command)
 {

@@ -20,8 +20,7 @@
 #define LEVEL	 100e6
 #define ROWS_MAX 2000
 
-/* --- series: x[0..n) as shares of the level ----------------------------------
- */
+/* --- series: x[0..n) as shares of the level ------------------------------ */
 
 typedef void (*maker)(double *x, size_t n, double a, double b);
 

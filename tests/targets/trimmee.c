@@ -66,8 +66,7 @@ static void rest(void)
 	recv(quiet[0], buf, sizeof(buf), MSG_WAITALL);
 }
 
-/* --- memory that is always in use, and always freed
- * ------------------------------- */
+/* --- memory that is always in use, and always freed ---------------------- */
 
 #define BLOCKS 600
 
@@ -120,8 +119,7 @@ static void lock_a_free_page(void)
 	free(p);
 }
 
-/* --- the wait, with registers that must survive it
- * -------------------------------- */
+/* --- the wait, with registers that must survive it ----------------------- */
 
 struct registers {
 	uint64_t r[6], vector[4];
@@ -293,8 +291,7 @@ static void check_thread(const stack_t *stack)
 		complain("alternate stack");
 }
 
-/* --- who wakes it
- * -------------------------------------------------------------------- */
+/* --- who wakes it -------------------------------------------------------- */
 
 static void on_signal(int sig)
 {

@@ -11,8 +11,7 @@
  */
 #include "zoo_waits.h"
 
-/* --- the cages
- * ------------------------------------------------------------------ */
+/* --- the cages ----------------------------------------------------------- */
 
 static struct cage {
 	const char *name;
@@ -83,8 +82,7 @@ static void *live(void *arg)
 	return NULL;
 }
 
-/* --- what wakes them
- * ----------------------------------------------------------- */
+/* --- what wakes them ----------------------------------------------------- */
 
 /* Asleep in its call: a signal before that would leave it asleep. */
 static int sleeps_in(pid_t tid, const char *nr)
@@ -168,8 +166,7 @@ static void *feed(void *arg)
 	return NULL;
 }
 
-/* --- storms
- * -------------------------------------------------------------------- */
+/* --- storms -------------------------------------------------------------- */
 
 static void *storm_forks(void *arg)
 {

@@ -71,8 +71,7 @@ static int in_ticks(int64_t begin, long got)
 	       now_ns() - begin >= LIMIT - TICK - MS;
 }
 
-/* --- with a limit: nothing comes
- * ------------------------------------------------ */
+/* --- with a limit: nothing comes ----------------------------------------- */
 
 static __thread int mine[2]; /* this thread's own descriptors */
 
@@ -271,8 +270,7 @@ static int wait_mq(void)
 		       ETIMEDOUT);
 }
 
-/* --- without: something comes, whole
- * -------------------------------------------- */
+/* --- without: something comes, whole ------------------------------------- */
 
 /* Fed by feed(), every FEED_EVERY. */
 static int ev[2], pipes[2], full[2], whole[2], watched, message = -1, sem = -1;
@@ -384,8 +382,7 @@ static int wait_io_uring(void)
 	return syscall(SYS_io_uring_enter, mine[0], 0, 0, 0, NULL, 0) == 0;
 }
 
-/* --- who gets signals, and wants them
- * ------------------------------------------- */
+/* --- who gets signals, and wants them ------------------------------------ */
 
 static _Atomic int received; /* the last of SIGRTMIN: they come in order */
 
@@ -434,8 +431,7 @@ static int wait_pause(void)
 	return right;
 }
 
-/* --- children
- * ------------------------------------------------------------------- */
+/* --- children ------------------------------------------------------------ */
 
 /* As the kernel has it: since glibc 2.41 fork(3) blocks all signals meanwhile,
  * and whoever then gets a SIGCHLD that nobody blocks comes back from its wait.
@@ -504,8 +500,7 @@ static int wait_lock(void)
 	return waitpid(pid, &status, 0) == pid && status == 0 && right;
 }
 
-/* --- what does not wait
- * --------------------------------------------------------- */
+/* --- what does not wait -------------------------------------------------- */
 
 /* Values in every register that the compiler lets us have. */
 static int spin_registers(void)

@@ -381,7 +381,7 @@ static void memory_that_is_not_mallocs_is_said_so(void **state)
 	assert_int_equal(find(&s, "outside_malloc")->bytes, MIB(150));
 }
 
-/* --- ratios --- */
+/* --- ratios -------------------------------------------------------------- */
 
 static void a_checkerboard_serves_small_requests_and_no_larger_one(void **state)
 {

@@ -47,8 +47,7 @@ enum role {
 
 static struct ht_err err;
 
-/* --- the fake agent --------------------------------------------------------
- */
+/* --- the fake agent ------------------------------------------------------ */
 
 enum { SOCKET = 3 };
 
@@ -186,8 +185,7 @@ static int play(enum role role)
 	return 0;
 }
 
-/* --- the parent ------------------------------------------------------------
- */
+/* --- the parent ---------------------------------------------------------- */
 
 static struct ht_client start(enum role role)
 {

@@ -305,8 +305,7 @@ an_executable_that_may_not_be_read_is_settled_by_the_agent(void **state)
 	assert_int_equal(ht_target_match(&t, &p), HT_MATCH_NO);
 }
 
-/* --- the schedule
- * ------------------------------------------------------------- */
+/* --- the schedule -------------------------------------------------------- */
 
 static void a_pause_is_paid_for_before_the_next(void **state)
 {

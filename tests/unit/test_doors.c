@@ -26,8 +26,7 @@
 #include "daemon/listen.h"
 #include "store/store.h"
 
-/* --- times ------------------------------------------------------------------
- */
+/* --- times --------------------------------------------------------------- */
 
 static void durations_are_read_as_they_are_printed(void **state)
 {
@@ -155,8 +154,7 @@ static void times_are_read_in_every_form_people_write(void **state)
 	unsetenv("TZ");
 }
 
-/* --- names ------------------------------------------------------------------
- */
+/* --- names --------------------------------------------------------------- */
 
 static void a_strangers_name_stays_on_its_line(void **state)
 {
@@ -259,8 +257,7 @@ static void an_error_may_say_better_than_its_code_what_to_do(void **state)
 	assert_string_equal(ht_err_hint(&err), ht_code_hint(HT_USAGE));
 }
 
-/* --- files ------------------------------------------------------------------
- */
+/* --- files --------------------------------------------------------------- */
 
 static char dir[] = "/tmp/heaptide-doors-XXXXXX";
 
@@ -363,8 +360,7 @@ static void a_socket_path_that_is_no_socket_stays(void **state)
 	assert_int_not_equal(stat(path, &st), 0);
 }
 
-/* --- patterns ---------------------------------------------------------------
- */
+/* --- patterns ------------------------------------------------------------ */
 
 static void patterns_find_what_extended_expressions_find(void **state)
 {

@@ -39,8 +39,7 @@
 #include "common/clock.h"
 #include "tests/lib/target.h"
 
-/* --- the worst moment
- * ---------------------------------------------------------- */
+/* --- the worst moment ---------------------------------------------------- */
 
 static struct program victim;
 static long calls_left = -1; /* -1: never */
@@ -131,8 +130,7 @@ int __wrap_ioctl(int fd, unsigned long request, void *arg)
 	return __real_ioctl(fd, request, arg);
 }
 
-/* --- the target
- * ---------------------------------------------------------------- */
+/* --- the target ---------------------------------------------------------- */
 
 static char memory[128]; /* its checksum when it was young */
 
@@ -246,8 +244,7 @@ static void check_unharmed(enum ht_mode mode, long n)
 			 n);
 }
 
-/* --- the agent
- * ----------------------------------------------------------------- */
+/* --- the agent ----------------------------------------------------------- */
 
 /* Of bounded mode: too little for a stop of all threads at once. */
 #define TURNS_PAUSE_US 100

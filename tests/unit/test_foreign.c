@@ -256,8 +256,7 @@ static void a_child_that_nothing_ends_keeps_nobody_else_waiting(void **state)
 	umount2(in_root("/fs"), MNT_DETACH);
 }
 
-/* --- a bomb -----------------------------------------------------------------
- */
+/* --- a bomb -------------------------------------------------------------- */
 
 #define BOMB_BYTES ((size_t)400 << 20)
 
@@ -418,8 +417,7 @@ static void a_bomb_is_not_unpacked_further_than_the_roles_bound(void **state)
 	close(libc);
 }
 
-/* --- a leader that ended ----------------------------------------------------
- */
+/* --- a leader that ended ------------------------------------------------- */
 
 static void *stay(void *ready)
 {

@@ -27,8 +27,7 @@
 
 static struct program victim;
 
-/* --- one that finds no processor ---------------------------------------------
- */
+/* --- one that finds no processor ----------------------------------------- */
 
 /* Whose stops are not seen while other threads are held: the one that forks, or
  * its helper. withheld: it does not even run. */
@@ -85,8 +84,7 @@ int __wrap_waitid(idtype_t type, id_t id, siginfo_t *info, int options)
 	return __real_waitid(type, id, info, options);
 }
 
-/* --- the target
- * ---------------------------------------------------------------- */
+/* --- the target ---------------------------------------------------------- */
 
 static char memory[128];
 
@@ -159,8 +157,7 @@ static void check_unharmed(void)
 	assert_string_equal(line, memory);
 }
 
-/* --- the fork
- * ------------------------------------------------------------------ */
+/* --- the fork ------------------------------------------------------------ */
 
 static size_t descriptors_of(pid_t pid)
 {

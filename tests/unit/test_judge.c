@@ -105,8 +105,7 @@ static void the_metrics_that_are_read_are_enough_for_every_verdict(void **state)
 	}
 }
 
-/* --- recorded and made series: both ways, to the last digit ----------------
- */
+/* --- recorded and made series: both ways, to the last digit -------------- */
 
 struct both {
 	size_t series;

@@ -293,8 +293,7 @@ static void what_does_not_fit_is_refused_with_what_was_seen(void **state)
 	assert_non_null(strstr(err.msg, "2.36"));
 }
 
-/* --- facts, and the role that reads them -------------------------------------
- */
+/* --- facts, and the role that reads them --------------------------------- */
 
 static const char *libc_path(void)
 {

@@ -101,8 +101,7 @@ static double end_to_end(const struct said *d, enum ht_metric m)
 	return NAN;
 }
 
-/* --- what sentences claim
- * ---------------------------------------------------------------- */
+/* --- what sentences claim ------------------------------------------------ */
 
 static bool heap_is_level(const struct said *d)
 {

@@ -74,8 +74,7 @@ static uint64_t count(const struct program *p)
 	return strtoull(line, NULL, 10);
 }
 
-/* --- threads -----------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------- */
 
 static void every_running_thread_is_held_and_runs_on_afterwards(void **state)
 {
@@ -216,8 +215,7 @@ static void a_deadline_that_is_missed_leaves_nothing_held(void **state)
 	finish(&p);
 }
 
-/* --- signals -----------------------------------------------------------------
- */
+/* --- signals ------------------------------------------------------------- */
 
 static void queue(pid_t pid, int sig, int value)
 {
@@ -327,8 +325,7 @@ static void no_signal_of_a_storm_is_lost(void **state)
 	finish(&p);
 }
 
-/* --- job control -------------------------------------------------------------
- */
+/* --- job control --------------------------------------------------------- */
 
 static void
 a_stopped_target_stays_stopped_and_its_parent_sees_nothing(void **state)
@@ -407,8 +404,7 @@ a_sigkill_during_the_stop_ends_it_and_its_parent_is_told(void **state)
 	finish(&p);
 }
 
-/* --- refusals ----------------------------------------------------------------
- */
+/* --- refusals ------------------------------------------------------------ */
 
 static void another_tracer_is_named(void **state)
 {

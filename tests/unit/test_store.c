@@ -78,8 +78,7 @@ static int64_t add_fakes(struct ht_store *st, const struct fake *f,
 	return process;
 }
 
-/* --- the tables are the records' -------------------------------------------
- */
+/* --- the tables are the records' ----------------------------------------- */
 
 static bool has_column(sqlite3 *db, const char *table, const char *column)
 {
@@ -157,8 +156,7 @@ static void every_view_can_be_read_and_the_plain_ones_hold_rows(void **state)
 	}
 }
 
-/* --- what goes in comes out ------------------------------------------------
- */
+/* --- what goes in comes out ---------------------------------------------- */
 
 static void a_snapshot_comes_back_the_same_at_every_time(void **state)
 {
@@ -274,8 +272,7 @@ static void unknown_figures_stay_unknown(void **state)
 		assert_true(isnan(series.metric[m][HT_STAT_MEDIAN][0]));
 }
 
-/* --- processes -------------------------------------------------------------
- */
+/* --- processes ----------------------------------------------------------- */
 
 static void lives_of_one_pid_are_kept_apart(void **state)
 {

@@ -73,8 +73,7 @@ static int clean(void **state)
 			fail_msg("%s: %s", ht_code_label(code_), err.msg);     \
 	} while (0)
 
-/* --- the writer -------------------------------------------------------------
- */
+/* --- the writer ---------------------------------------------------------- */
 
 enum { COMMITS = 3, EACH = 2 };
 
@@ -148,8 +147,7 @@ static int run_child(enum vfs_fault fault, long at, long *ret_count)
 	return commits;
 }
 
-/* --- what is left ------------------------------------------------------------
- */
+/* --- what is left -------------------------------------------------------- */
 
 static int64_t count_samples(struct ht_store *st)
 {
@@ -234,8 +232,7 @@ static void a_broken_disk_at_any_operation_is_an_error(void **state)
 	strike_everywhere(VFS_IOERR);
 }
 
-/* --- in words ----------------------------------------------------------------
- */
+/* --- in words ------------------------------------------------------------ */
 
 static void make_store(void)
 {
@@ -363,8 +360,7 @@ static void nothing_there_is_no_data(void **state)
 	assert_non_null(strstr(err.msg, path));
 }
 
-/* --- readers
- * ------------------------------------------------------------------ */
+/* --- readers ------------------------------------------------------------- */
 
 static void a_reader_works_while_a_writer_writes(void **state)
 {

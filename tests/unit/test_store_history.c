@@ -89,8 +89,7 @@ static void read_series(int64_t from, int64_t to, size_t max_rows, int parts,
 	assert_ok(ht_store_series(st, 1, from, to, max_rows, parts, s, &err));
 }
 
-/* --- samples -----------------------------------------------------------------
- */
+/* --- samples ------------------------------------------------------------- */
 
 static void a_series_of_samples_is_what_the_snapshots_said(void **state)
 {
@@ -185,8 +184,7 @@ static void events_cut_a_series(void **state)
 		assert_int_equal(s.cut[i], i == 4);
 }
 
-/* --- roll-ups
- * ------------------------------------------------------------------ */
+/* --- roll-ups ------------------------------------------------------------ */
 
 static double from_raw(enum ht_metric m, enum ht_stat k, int64_t from,
 		       int64_t to)
@@ -321,8 +319,7 @@ static void mixed_history_is_in_order_and_reaches_both_ends(void **state)
 	assert_true(s.rows > 400 && s.rows < 900);
 }
 
-/* --- what is kept
- * ---------------------------------------------------------------- */
+/* --- what is kept -------------------------------------------------------- */
 
 static void what_was_thinned_out_is_still_there_in_coarser_form(void **state)
 {

@@ -133,8 +133,7 @@ static void read_list(enum ht_lines list, uint64_t from, uint64_t to,
 				     HT_SERIES_LIST(list), none, s, &err));
 }
 
-/* --- what the snapshots say ------------------------------------------------
- */
+/* --- what the snapshots say ---------------------------------------------- */
 
 /* Figure f of a line in sample n, said without the code under test. NaN: not
  * measured, or not there. */
@@ -237,8 +236,7 @@ static void hold(const struct ht_series *s, uint64_t from, uint64_t each,
 				}
 }
 
-/* --- samples ---------------------------------------------------------------
- */
+/* --- samples ------------------------------------------------------------- */
 
 static const size_t lines_of[HT_LINES_COUNT] = {34, 102, 3, 8, 4};
 
@@ -270,8 +268,7 @@ static void a_window_of_samples_begins_with_what_held_before(void **state)
 	hold(&s, 33, 1, 1);
 }
 
-/* --- roll-ups --------------------------------------------------------------
- */
+/* --- roll-ups ------------------------------------------------------------ */
 
 static void each_level_has_the_stated_statistic_of_each_line(void **state)
 {

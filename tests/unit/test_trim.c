@@ -64,8 +64,7 @@ static void trim(struct measured *m, uint64_t max_hold_us, struct ht_trim *ret,
 	assert_false(session.must_end);
 }
 
-/* --- nothing is noticed
- * --------------------------------------------------------------------- */
+/* --- nothing is noticed -------------------------------------------------- */
 
 static const char *const kinds[] = {
 	"epoll",  "epoll_limit", "poll",	"poll_limit", "ppoll",
@@ -139,8 +138,7 @@ a_thread_that_calls_it_notices_nothing_whatever_it_waits_in(void **state)
 	}
 }
 
-/* --- what it returns
- * ------------------------------------------------------------------------- */
+/* --- what it returns ----------------------------------------------------- */
 
 static void a_program_at_rest_returns_what_the_forecast_says(void **state)
 {
@@ -167,9 +165,7 @@ static void a_program_at_rest_returns_what_the_forecast_says(void **state)
 	}
 }
 
-/* --- refusals
- * ---------------------------------------------------------------------------------
- */
+/* --- refusals ------------------------------------------------------------ */
 
 static void refuses(const char *name, const char *kind, uint64_t max_hold_us,
 		    enum ht_trim_refusal wanted)

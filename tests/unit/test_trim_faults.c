@@ -32,8 +32,7 @@
 #include "agent/sample/trim.h"
 #include "tests/lib/target.h"
 
-/* --- the worst moment
- * ---------------------------------------------------------- */
+/* --- the worst moment ---------------------------------------------------- */
 
 static struct program victim;
 static long calls_left = -1; /* -1: never */
@@ -99,8 +98,7 @@ int __wrap_ioctl(int fd, unsigned long request, void *arg)
 	return __real_ioctl(fd, request, arg);
 }
 
-/* --- the target
- * ---------------------------------------------------------------- */
+/* --- the target ---------------------------------------------------------- */
 
 static void start_victim(const char *kind)
 {
@@ -135,8 +133,7 @@ static void check_unharmed(const char *kind, long n)
 		usleep(3000);
 }
 
-/* --- the agent
- * ----------------------------------------------------------------- */
+/* --- the agent ----------------------------------------------------------- */
 
 static int alarms;
 enum { CALLED, REFUSED = 3, NOT_ASKED = 4 };
@@ -244,8 +241,7 @@ static void also_where_the_thread_has_a_time_limit(void **state)
 	dies_everywhere("nanosleep", 3);
 }
 
-/* --- the target's end
- * ---------------------------------------------------------- */
+/* --- the target's end ---------------------------------------------------- */
 
 static void kill_victim(void)
 {

@@ -34,8 +34,7 @@ static enum ht_label label_at_end(const struct ht_series *s)
 	return v.label;
 }
 
-/* --- invariance
- * --------------------------------------------------------------- */
+/* --- invariance ---------------------------------------------------------- */
 
 static void stretch(struct ht_series *s, int64_t by, int64_t shift)
 {
@@ -127,8 +126,7 @@ static void sizes_may_be_ten_and_a_hundred_times_larger(void **state)
 	ht_trace_each(OPEN, 1, same_when_larger, NULL);
 }
 
-/* --- more data
- * ------------------------------------------------------------------ */
+/* --- more data ----------------------------------------------------------- */
 
 static bool opposite(enum ht_label a, enum ht_label b)
 {
@@ -172,8 +170,7 @@ static void more_data_never_turns_a_sure_verdict(void **state)
 	never_turns(0, 0.02);	 /* no leak */
 }
 
-/* --- windows
- * -------------------------------------------------------------------- */
+/* --- windows ------------------------------------------------------------- */
 
 static void fill_days(struct ht_series *s, double days,
 		      double (*at)(double day))
@@ -280,9 +277,7 @@ static void rolled_up_data_judge_like_raw_ones(void **state)
 	assert_true(differ <= 1);
 }
 
-/* --- gaps
- * ---------------------------------------------------------------------------
- */
+/* --- gaps ---------------------------------------------------------------- */
 
 static void too_few_rows_and_long_gaps_are_said_not_guessed(void **state)
 {
@@ -377,9 +372,7 @@ static void any_numbers_are_judged_without_harm(void **state)
 	}
 }
 
-/* --- ETA
- * ------------------------------------------------------------------------------
- */
+/* --- ETA ----------------------------------------------------------------- */
 
 static void the_limit_is_reached_when_the_line_says(void **state)
 {

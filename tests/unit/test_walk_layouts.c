@@ -145,8 +145,7 @@ static void every_release_is_walked_to_the_byte_on_32_bit(void **state)
 		walk_one(minor, 4);
 }
 
-/* --- a release after all that are known ------------------------------------
- */
+/* --- a release after all that are known ---------------------------------- */
 
 static enum ht_code choose(struct fake *k, const struct ht_facts *facts,
 			   struct ht_snapshot *notes, struct ht_err *err)
