@@ -295,19 +295,6 @@ static enum ht_code read_sizes(struct ht_store *st, int64_t process_id,
 	return code;
 }
 
-/* Start of the hour in which the sparse rows begin anew. */
-static int64_t hour_of(int64_t at_s)
-{
-	return at_s - at_s % HT_ROLLUP_SPAN_S;
-}
-
-static int64_t bucket_of(const struct ht_series *s, size_t row, int64_t level_s)
-{
-	int64_t at_s = s->time_ns[row] / HT_NS_PER_S;
-
-	return at_s - at_s % level_s;
-}
-
 /* Rows of the database and of the series side by side, both in order of time.
  * The query begins with the hour, so that the first row finds what it carries
  * on; rows of buckets before the series fall on its first row. */
@@ -327,20 +314,21 @@ static enum ht_code read_list(struct ht_store *st, enum ht_lines list,
 		return code;
 	sqlite3_bind_int64(stmt, 1, w->process_id);
 	sqlite3_bind_int64(stmt, 2, level_s);
-	sqlite3_bind_int64(stmt, 3, hour_of(bucket_of(s, first, level_s)));
+	sqlite3_bind_int64(stmt, 3,
+			   ht_rollup_hour(ht_rollup_bucket(s, first, level_s)));
 	sqlite3_bind_int64(stmt, 4, w->to_ns / HT_NS_PER_S);
 	code = ht_store_step(st, stmt, &row, err);
 	for (size_t at = first; at < s->rows && code == HT_OK; at++) {
-		int64_t bucket = bucket_of(s, at, level_s);
+		int64_t bucket = ht_rollup_bucket(s, at, level_s);
 
 		if (!s->listed[list][at])
 			continue;
-		if (hour_of(bucket) == last_hour)
+		if (ht_rollup_hour(bucket) == last_hour)
 			carry(s, list, last, at);
 		else
 			ht_series_begin_lines(s, list, at);
 		last = at;
-		last_hour = hour_of(bucket);
+		last_hour = ht_rollup_hour(bucket);
 		while (code == HT_OK && row &&
 		       sqlite3_column_int64(stmt, 0) <= bucket) {
 			code = put_line(stmt, list, at, s, err);

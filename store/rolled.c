@@ -112,19 +112,6 @@ static enum ht_code read_metrics(struct ht_store *st, int64_t level_s,
 
 /* --- size classes and mappings ------------------------------------------- */
 
-/* Start of the hour in which the sparse rows begin anew. */
-static int64_t hour_of(int64_t at_s)
-{
-	return at_s - at_s % HT_ROLLUP_SPAN_S;
-}
-
-static int64_t bucket_of(const struct ht_series *s, size_t row, int64_t level_s)
-{
-	int64_t at_s = s->time_ns[row] / HT_NS_PER_S;
-
-	return at_s - at_s % level_s;
-}
-
 /* One row of class_rollup, from column 1 on. */
 static enum ht_code put_class(sqlite3_stmt *stmt, size_t row,
 			      struct ht_series *s, struct ht_err *err)
@@ -225,14 +212,16 @@ static enum ht_code read_part(struct ht_store *st, const struct part *p,
 		return code;
 	sqlite3_bind_int64(stmt, 1, w->process_id);
 	sqlite3_bind_int64(stmt, 2, level_s);
-	sqlite3_bind_int64(stmt, 3, hour_of(bucket_of(s, first, level_s)));
+	sqlite3_bind_int64(stmt, 3,
+			   ht_rollup_hour(ht_rollup_bucket(s, first, level_s)));
 	sqlite3_bind_int64(stmt, 4, w->to_ns / HT_NS_PER_S);
 	code = ht_store_step(st, stmt, &row, err);
 	for (size_t at = first; at < s->rows && code == HT_OK; at++) {
-		int64_t bucket = bucket_of(s, at, level_s);
+		int64_t bucket = ht_rollup_bucket(s, at, level_s);
 
 		if (at > first &&
-		    hour_of(bucket) == hour_of(bucket_of(s, at - 1, level_s)))
+		    ht_rollup_hour(bucket) == ht_rollup_hour(ht_rollup_bucket(
+						      s, at - 1, level_s)))
 			p->carry(s, at);
 		while (code == HT_OK && row &&
 		       sqlite3_column_int64(stmt, 0) <= bucket) {

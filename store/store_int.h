@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 
+#include "common/clock.h"
 #include "store/store.h"
 
 #define HT_STORE_STMTS	 256 /* slots; about half are used */
@@ -45,6 +46,23 @@ struct ht_store_roll {
 	size_t at;		    /* row of raw that comes next */
 	int64_t at_s;		    /* bucket that comes next */
 };
+
+/* Start of the hour in which the sparse rows of a roll-up begin anew, seconds.
+ */
+static inline int64_t ht_rollup_hour(int64_t at_s)
+{
+	return at_s - at_s % HT_ROLLUP_SPAN_S;
+}
+
+/* Start of the roll-up bucket of `level_s` seconds that a row of a series is
+ * in. */
+static inline int64_t ht_rollup_bucket(const struct ht_series *s, size_t row,
+				       int64_t level_s)
+{
+	int64_t at_s = s->time_ns[row] / HT_NS_PER_S;
+
+	return at_s - at_s % level_s;
+}
 
 struct ht_store {
 	sqlite3 *db;
