@@ -113,7 +113,8 @@ static void print_holder(const struct ht_cli *cli, const struct ht_snapshot *s,
 	const struct ht_holder *h = &s->holders.v[i];
 	char chunks[HT_NUMBER_TEXT], bytes[HT_NUMBER_TEXT];
 
-	if (h->kind == HT_HOLDER_NOBODY && strncmp(h->shape, "reach", 5) == 0) {
+	if (h->kind == HT_HOLDER_NOBODY &&
+	    strcmp(h->shape, HT_SHAPE_UNREACHED) == 0) {
 		printf("  %5.1f %%  %s: %s in %s chunks\n", 100 * h->share,
 		       h->shape, ht_show_bytes(cli, h->bytes, bytes),
 		       ht_count_text(h->chunks, chunks));

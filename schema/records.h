@@ -99,6 +99,9 @@
 	X(NOBODY, "unknown")
 /* clang-format on */
 
+/* The shape of a holder of kind NOBODY whose chunks no chain leads to. */
+#define HT_SHAPE_UNREACHED "reachable from nowhere"
+
 #define HT_DECLARE_ENUM(prefix, NAMES, ...)                                    \
 	enum prefix { NAMES(HT_ENUM_ITEM_##prefix) __VA_ARGS__ }
 #define HT_ENUM_ITEM_ht_mode(c, s)	   HT_MODE_##c,

@@ -206,7 +206,7 @@ static bool tell_lost(struct ht_asking *a, uint64_t owned, size_t *rows)
 	h->chunks = lost;
 	h->share = (double)lost / (double)members;
 	h->bytes = (uint64_t)((double)g->groups.v[a->group].bytes * h->share);
-	snprintf(h->shape, sizeof(h->shape), "%s", "reachable from nowhere");
+	snprintf(h->shape, sizeof(h->shape), "%s", HT_SHAPE_UNREACHED);
 	++*rows;
 	return true;
 }
