@@ -96,7 +96,7 @@ C
 @test "one already traced, by a mode that stops threads: the tracer is named" {
 	start sleep 60
 	traced=$pid
-	start gdb -nx -batch -p "$traced" -ex 'shell sleep 60'
+	start gdb -nx -batch -p "$traced" -ex 'shell exec sleep 60'
 	tracer=$pid
 	poll 20 grep -qE "^TracerPid:[[:space:]]+[1-9]" "/proc/$traced/status"
 	fails 5 "gdb" "$heaptide" explain "$traced" --mode exact
