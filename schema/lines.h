@@ -60,9 +60,6 @@ enum ht_code ht_series_put_lines(struct ht_series *s, enum ht_lines list,
  * the list does not name. */
 void ht_series_begin_lines(struct ht_series *s, enum ht_lines list, size_t row);
 /* A line that came late was 0 in the rows before that listed others: says so in
- * its columns. For readers: once, after the last row. */
-void ht_series_fill_lines(struct ht_series *s);
-/* A line that came late was 0 in the rows before that listed others: says so in
  * its columns. For who reads them, and before they are reduced: after the last
  * row. */
 void ht_series_fill_lines(struct ht_series *s);
