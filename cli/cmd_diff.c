@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/diff_windows.h"
 #include "cli/json.h"
 #include "cli/show.h"
 #include "cli/table.h"
@@ -319,6 +320,8 @@ enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 	char from[HT_TIME_TEXT], to[HT_TIME_TEXT];
 	enum ht_code code;
 
+	if (ht_diff_has_windows(&cli->opt))
+		return ht_diff_windows(cli, err);
 	ht_snapshot_init(&s[0]);
 	ht_snapshot_init(&s[1]);
 	code = load(cli, s, err);

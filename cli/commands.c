@@ -109,15 +109,21 @@ const struct ht_command ht_commands[] = {
 	 "\vWith --since: their course (--metric picks the figure). Without "
 	 "--at, --db and --since TARGET is a running process.",
 	 ht_cmd_threads},
-	{"diff", "TARGET [TIME1 [TIME2]]", 1, 3, T(JSON) | T(DB) | DRAWN,
-	 "what changed between two moments, by metric, size, bin and arena",
+	{"diff", "TARGET [TIME1 [TIME2] | FROM..TO [FROM..TO]]", 1, 3,
+	 T(JSON) | T(DB) | T(LIFE) | T(WITH) | DRAWN,
+	 "what changed between two moments, windows, lives or processes",
 	 "Compares two snapshots of a target's history: the last ones at or "
 	 "before TIME1 and TIME2; the first and the last of all where they are "
 	 "left out."
 	 "\vTIME: 2h (two hours ago), 18:00, yesterday, now, or "
-	 "2026-01-31T12:00:00Z.\n\n"
+	 "2026-01-31T12:00:00Z. Two windows, two lives (--life twice) and two "
+	 "processes (--with) are compared by their medians; what differs by no "
+	 "more than it varies is left out.\n\n"
 	 "  heaptide diff web\n"
-	 "  heaptide diff web 1d now",
+	 "  heaptide diff web 1d now\n"
+	 "  heaptide diff web 2d..1d 1d..now\n"
+	 "  heaptide diff web --life -1 --life 0\n"
+	 "  heaptide diff web --with web-canary 1h..now",
 	 ht_cmd_diff},
 	{"owners", "PID", 0, 1, T(JSON) | T(OF_SIZE) | GRAPH,
 	 "what holds the chunks of a size: the static, the list, the table",

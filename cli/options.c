@@ -12,7 +12,7 @@
 #include "common/size.h"
 #include "schema/records.h"
 
-enum { FLAG, TEXT, SPAN, TIME, COUNT, SIZE, SHARE, MODE };
+enum { FLAG, TEXT, SPAN, TIME, COUNT, SIZE, SHARE, LIFE, MODE };
 
 const struct ht_option_info ht_option_infos[HT_OPT_COUNT] = {
 #define HT_OPTION(id, name, key, arg, type, member, help)                      \
@@ -51,6 +51,21 @@ static int parse_share(const char *text, double *ret)
 	return end == text || *end || !(*ret >= 0 && *ret <= 1) ? -1 : 0;
 }
 
+static int parse_life(const char *text, struct ht_lives *ret)
+{
+	char *end;
+	long long n;
+
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	if (errno || end == text || *end || n > 0 || n < -100000)
+		return -1;
+	if (ret->n < 2)
+		ret->v[ret->n] = n;
+	ret->n++;
+	return 0;
+}
+
 /* The names that can be asked for: a core file is not a mode one chooses. */
 static int parse_mode(const char *text, uint64_t *ret)
 {
@@ -85,6 +100,8 @@ static int set_value(const struct ht_option_info *info, const char *arg,
 		return ht_size_parse(arg, at);
 	case SHARE:
 		return parse_share(arg, at);
+	case LIFE:
+		return parse_life(arg, at);
 	default:
 		return parse_mode(arg, at);
 	}
@@ -119,6 +136,12 @@ static void check_arguments(struct argp_state *state, const struct parse *p)
 				  "between them");
 	if (p->options->json && p->options->csv)
 		argp_error(state, "--json and --csv: choose one");
+	if (p->options->lives.n && p->options->lives.n != 2)
+		argp_error(state, "--life is given twice, for the one life and "
+				  "the other: --life -1 --life 0");
+	if (p->options->lives.n && p->options->with)
+		argp_error(state, "--with and --life: choose one; '#ID' names "
+				  "an earlier life of OTHER");
 	if (n > c->max_args && !p->options->quoted)
 		argp_error(state, "too many arguments, expected %s",
 			   *c->args ? c->args : "none");

@@ -17,12 +17,19 @@ enum ht_option_id {
 /* Sets of options, for struct ht_command.takes. */
 #define HT_TAKES(id) (UINT64_C(1) << HT_OPT_##id)
 
+/* Of an option that is given twice: 0, -1, ... */
+struct ht_lives {
+	int64_t v[2];
+	size_t n; /* how often it was given: 0 or 2 */
+};
+
 /* What was typed. Text is borrowed from argv; times not given are 0, counts,
  * sizes and mode HT_UNKNOWN. */
 struct ht_options {
 	bool json, csv, bytes, ascii, no_debug_info, pss, dump_layout, yes;
 	const char *db, *metric, *core, *exe, *output, *name, *format, *socket,
-		*test, *sort, *bin, *fail_on, *junit, *sarif;
+		*test, *sort, *bin, *fail_on, *junit, *sarif, *with;
+	struct ht_lives lives;
 	int64_t at_ns, since_ns, until_ns;
 	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns;
 	uint64_t arena, mode;

@@ -15,6 +15,8 @@ _heaptide() {
 	--until) return ;;
 	--metric | -m) mapfile -t COMPREPLY < <(compgen -W 'in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count mappings mappings_limit descriptors descriptors_limit threads_limit trimmable_private pss' -- "$cur"); return ;;
 	--bin) return ;;
+	--life) return ;;
+	--with) return ;;
 	--sort) mapfile -t COMPREPLY < <(compgen -W 'in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count mappings mappings_limit descriptors descriptors_limit threads_limit trimmable_private pss' -- "$cur"); return ;;
 	--arena | -a) return ;;
 	--mode) mapfile -t COMPREPLY < <(compgen -W 'none bounded exact snapshot' -- "$cur"); return ;;
@@ -51,7 +53,7 @@ _heaptide() {
 	map) options='--help --json --csv --bytes --ascii --db --at --arena --mode --max-pause --timeout --no-debug-info' ;;
 	classes) options='--help --json --csv --bytes --ascii --db --at --since --until --metric --mode --max-pause --timeout --no-debug-info' ;;
 	threads) options='--help --json --csv --bytes --ascii --db --at --since --until --metric --arena --mode --max-pause --timeout --no-debug-info' ;;
-	diff) options='--help --json --bytes --ascii --db' ;;
+	diff) options='--help --json --bytes --ascii --db --life --with' ;;
 	owners) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --exe --max-memory --size' ;;
 	types) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --exe --max-memory' ;;
 	leaks) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --exe --max-memory' ;;

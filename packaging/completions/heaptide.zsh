@@ -14,7 +14,7 @@ _heaptide() {
 		map:'heaps by address with their residency, and what is not malloc'\''s'
 		classes:'chunks by size, in use and free'
 		threads:'thread caches and which arena each thread uses'
-		diff:'what changed between two moments, by metric, size, bin and arena'
+		diff:'what changed between two moments, windows, lives or processes'
 		owners:'what holds the chunks of a size: the static, the list, the table'
 		types:'what the chunks in use are: classes, containers, strings, text'
 		leaks:'chunks in use that nothing leads to, by what stands at their head'
@@ -197,6 +197,8 @@ _heaptide() {
 			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
 			'--ascii[draw with ASCII characters only]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
+			'--life=[given twice\: these lives of TARGET, 0 the one it names, -1 the one before]:LIFE:' \
+			'--with=[compare TARGET with this other process of the history]:OTHER:' \
 			'*:target:_pids' ;;
 	owners)
 		_arguments \
