@@ -13,6 +13,23 @@ struct grid {
 	double x[HT_POINTS_MAX];
 };
 
+/* About the mean: about another level, as the median of a load of rare peaks,
+ * every lag seems alike. */
+static void centre(struct grid *g)
+{
+	double sum = 0;
+	size_t cells = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		if (!isnan(g->x[i])) {
+			sum += g->x[i];
+			cells++;
+		}
+	}
+	for (size_t i = 0; i < g->n && cells; i++)
+		g->x[i] -= sum / (double)cells;
+}
+
 static void grid_of(const struct ht_points *p, const double *x, struct grid *g)
 {
 	size_t filled[HT_POINTS_MAX] = {0};
@@ -30,6 +47,7 @@ static void grid_of(const struct ht_points *p, const double *x, struct grid *g)
 	}
 	for (size_t i = 0; i < g->n; i++)
 		g->x[i] = filled[i] ? g->x[i] / (double)filled[i] : NAN;
+	centre(g);
 }
 
 /* Unbiased autocorrelation: each lag is divided by its own number of pairs. */
@@ -131,7 +149,7 @@ static double usual_period(const struct grid *g, double span)
 
 double ht_season(const struct ht_points *p)
 {
-	double residual[HT_POINTS_MAX], slope, level, lag, period;
+	double residual[HT_POINTS_MAX], slope, lag, period;
 	struct grid g;
 
 	if ((double)p->n < ht_t.season_rows || ht_points_span(p) <= 0)
@@ -139,9 +157,6 @@ double ht_season(const struct ht_points *p)
 	slope = ht_theil_sen(p->t, p->x, p->n);
 	for (size_t i = 0; i < p->n; i++)
 		residual[i] = p->x[i] - slope * p->t[i];
-	level = ht_median(residual, p->n);
-	for (size_t i = 0; i < p->n; i++)
-		residual[i] -= level;
 	if (ht_quantile(residual, p->n, 0.95) -
 		    ht_quantile(residual, p->n, 0.05) <
 	    ht_t.season_amplitude * ht_median(p->x, p->n))

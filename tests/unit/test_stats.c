@@ -171,6 +171,46 @@ static void noise_rarely_has_a_period(void **state)
 	assert_true(found <= 10);
 }
 
+/* Noise about 300, and in three moments of ten a peak. */
+static double with_peaks(void)
+{
+	double rest = 300 + 60 * ht_made_normal();
+
+	if (ht_made_uniform() > 0.3)
+		return rest;
+	return rest + 500 + 500 * ht_made_uniform();
+}
+
+static void peaks_without_order_rarely_have_a_period(void **state)
+{
+	double x[90];
+	struct ht_points p;
+	int found = 0;
+
+	(void)state;
+	ht_made_seed(7);
+	for (int run = 0; run < 500; run++) {
+		for (size_t i = 0; i < 90; i++)
+			x[i] = with_peaks();
+		points_of(x, 90, &p);
+		found += !isnan(ht_season(&p));
+	}
+	assert_true(found <= 5);
+}
+
+static void short_peaks_have_their_period(void **state)
+{
+	double x[90];
+	struct ht_points p;
+
+	(void)state;
+	ht_made_seed(7);
+	for (size_t i = 0; i < 90; i++)
+		x[i] = 100 + (i % 11 == 3 ? 1000 : 0) + ht_made_normal();
+	points_of(x, 90, &p);
+	assert_near(ht_season(&p), 11, 0.5);
+}
+
 static void without_its_season_a_wave_is_flat(void **state)
 {
 	double x[96];
@@ -200,6 +240,8 @@ int main(void)
 		cmocka_unit_test(a_hinge_is_found_where_the_slope_begins),
 		cmocka_unit_test(a_sine_has_its_period),
 		cmocka_unit_test(noise_rarely_has_a_period),
+		cmocka_unit_test(peaks_without_order_rarely_have_a_period),
+		cmocka_unit_test(short_peaks_have_their_period),
 		cmocka_unit_test(without_its_season_a_wave_is_flat),
 	};
 
