@@ -146,14 +146,13 @@ static void state_quiet(struct ht_advised *a)
 	struct ht_advice *row = ht_advise_of(
 		a, "nothing_notable", NAN,
 		"malloc keeps little of what was freed. Whether what is in use "
-		"grows, one look cannot see: record some minutes, then ask for "
-		"the verdict");
+		"grows, one look cannot see: that takes some minutes and a "
+		"verdict");
 
 	if (row)
 		snprintf(row->how, sizeof(row->how),
-			 "heaptide record %" PRIu64 " -d 10m -o heaptide.db && "
-			 "heaptide verdict %" PRIu64 " --db heaptide.db",
-			 a->s->head.pid, a->s->head.pid);
+			 "heaptide diagnose %" PRIu64 " -d 10m",
+			 a->s->head.pid);
 }
 
 static const struct {

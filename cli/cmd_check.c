@@ -1,56 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `heaptide check`: runs a command, records it, and fails where its history
  * shows what it must not. */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "cli/gate_files.h"
 #include "cli/json.h"
 #include "cli/launch.h"
 #include "cli/recording.h"
+#include "cli/scratch.h"
 #include "common/clock.h"
 
 #define INTERVAL_NS (200 * HT_NS_PER_MS) /* tests are short */
-
-/* The record of a check that named no file. */
-struct scratch {
-	char folder[256]; /* "": none */
-	char file[300];
-};
-
-static void scratch_fini(struct scratch *s)
-{
-	static const char *const parts[] = {"", "-wal", "-shm", "-journal"};
-	char path[320];
-
-	if (!*s->folder)
-		return;
-	for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-		snprintf(path, sizeof(path), "%s%s", s->file, parts[i]);
-		unlink(path);
-	}
-	rmdir(s->folder);
-}
-#define AUTO_SCRATCH HT_CLEANUP(scratch_fini)
-
-static enum ht_code scratch_init(struct scratch *s, struct ht_err *err)
-{
-	const char *tmp = secure_getenv("TMPDIR") ?: "/tmp";
-	int n = snprintf(s->folder, sizeof(s->folder), "%s/heaptide-XXXXXX",
-			 tmp);
-
-	if (n < 0 || (size_t)n >= sizeof(s->folder) || !mkdtemp(s->folder)) {
-		s->folder[0] = '\0';
-		return ht_fail_sys(err, HT_SYS, errno,
-				   "make a folder for the record in %s", tmp);
-	}
-	snprintf(s->file, sizeof(s->file), "%s/record.db", s->folder);
-	return HT_OK;
-}
 
 /* --- one check ----------------------------------------------------------- */
 
@@ -97,7 +59,7 @@ static enum ht_code run(struct check *c, struct ht_err *err)
 {
 	int64_t start = ht_mono_ns();
 	struct ht_recorded recorded = {0};
-	enum ht_code code = ht_recording(c->cli, &recorded, err);
+	enum ht_code code = ht_recording(c->cli, NULL, &recorded, err);
 	pid_t pid = recorded.pid;
 
 	end_command(pid);
@@ -141,7 +103,7 @@ static void tell(const struct check *c)
 
 enum ht_code ht_cmd_check(struct ht_cli *cli, struct ht_err *err)
 {
-	AUTO_SCRATCH struct scratch scratch = {0};
+	HT_AUTO_SCRATCH struct ht_scratch scratch = {0};
 	AUTO_CHECK struct check c = {
 		.cli = cli,
 		.is = {.command = cli->opt.args[0], .gate = &c.gate}};
@@ -153,7 +115,7 @@ enum ht_code ht_cmd_check(struct ht_cli *cli, struct ht_err *err)
 			       "expected -- and the command to check");
 	ht_gate_default(&c.gate);
 	if (code == HT_OK && !cli->opt.output) {
-		code = scratch_init(&scratch, err);
+		code = ht_scratch_init(&scratch, err);
 		cli->opt.output = scratch.file;
 	}
 	if (!cli->opt.interval_ns)

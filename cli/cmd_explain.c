@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analysis/advice.h"
+#include "cli/answer.h"
 #include "cli/json.h"
 #include "cli/show.h"
 #include "cli/table.h"
@@ -20,85 +21,13 @@
 #define TOP_THREADS  5
 #define TOP_MAPPINGS 6
 
-static uint64_t plus(uint64_t a, uint64_t b)
-{
-	return a == HT_UNKNOWN || b == HT_UNKNOWN ? HT_UNKNOWN : a + b;
-}
-
-/* A core file knows no page's residency: in use and free are all there is. */
-static void print_core_answer(const struct ht_cli *cli,
-			      const struct ht_snapshot *s)
-{
-	const struct ht_totals *sum = &s->totals;
-	char used[HT_NUMBER_TEXT], left[HT_NUMBER_TEXT];
-
-	printf("%s%s, pid %" PRIu64 ", from its core file:%s the program held "
-	       "%s in malloc; %s was free.\nWhat was resident, a core file "
-	       "does not tell.\n",
-	       ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
-	       ht_style_off(&cli->term),
-	       ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
-	       ht_show_bytes(cli, sum->free, left));
-}
-
-/* RSS is no memory of the machine where a fork left pages shared. */
-static void print_shared(const struct ht_cli *cli, const struct ht_totals *sum)
-{
-	char gets[HT_NUMBER_TEXT];
-
-	if (sum->trimmable_private < sum->trimmable &&
-	    sum->trimmable != HT_UNKNOWN)
-		printf("Of that the machine would get %s: the rest is shared "
-		       "with other processes since a fork().\n",
-		       ht_show_bytes(cli, sum->trimmable_private, gets));
-}
-
-/* The answer in one or two lines. */
-static void print_answer(const struct ht_cli *cli, const struct ht_snapshot *s)
-{
-	const struct ht_totals *sum = &s->totals;
-	char rss[HT_NUMBER_TEXT], used[HT_NUMBER_TEXT], kept[HT_NUMBER_TEXT];
-	char trim[HT_NUMBER_TEXT], other[HT_NUMBER_TEXT];
-
-	printf("%s%s, pid %" PRIu64 ": %s resident.%s ",
-	       ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
-	       ht_show_bytes(cli, s->process.rss, rss),
-	       ht_style_off(&cli->term));
-	if (!ht_show_has_heap(s)) {
-		printf("Its heap was not measured: malloc is %s.\n",
-		       *s->libc.allocator ? s->libc.allocator
-					  : "not a glibc that is known");
-		return;
-	}
-	printf("The program holds %s in malloc; %s%s is free and kept by "
-	       "glibc%s; %s is anonymous memory outside malloc.\n"
-	       "malloc_trim(0) would return %s%s%s now.\n",
-	       ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
-	       ht_style(&cli->term, HT_YELLOW),
-	       ht_show_bytes(cli, sum->retained, kept),
-	       ht_style_off(&cli->term),
-	       ht_show_bytes(cli, sum->non_malloc_anon, other),
-	       ht_style(&cli->term, HT_BOLD),
-	       ht_show_bytes(cli, sum->trimmable, trim),
-	       ht_style_off(&cli->term));
-	print_shared(cli, sum);
-}
-
 /* What it returns, what to type, what it costs. */
 static void print_remedy(const struct ht_cli *cli, const struct ht_advice *a)
 {
-	char low[HT_NUMBER_TEXT], high[HT_NUMBER_TEXT];
+	char returns[HT_RETURNS_TEXT];
 
-	if (a->at_least != HT_UNKNOWN && a->bytes != HT_UNKNOWN) {
-		ht_show_bytes(cli, a->at_least, low);
-		ht_show_bytes(cli, a->bytes, high);
-		if (a->at_least == 0)
-			printf("    returns: at most %s\n", high);
-		else if (strcmp(low, high) == 0)
-			printf("    returns: %s\n", high);
-		else
-			printf("    returns: %s to %s\n", low, high);
-	}
+	if (*ht_returns_text(cli, a, returns))
+		printf("    returns: %s\n", returns);
 	if (*a->how) {
 		fputs("    type: ", stdout);
 		ht_wrap(&cli->term, 10, a->how);
@@ -336,10 +265,7 @@ static enum ht_code print_text(const struct ht_cli *cli,
 {
 	enum ht_code code;
 
-	if (s->stop.mode == HT_MODE_CORE && ht_show_has_heap(s))
-		print_core_answer(cli, s);
-	else
-		print_answer(cli, s);
+	ht_answer_print(cli, s);
 	print_advice(cli, s);
 	print_findings(cli, s);
 	print_warnings(cli, s);

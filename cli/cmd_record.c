@@ -23,7 +23,7 @@ enum ht_code ht_cmd_record(struct ht_cli *cli, struct ht_err *err)
 
 	if (!cli->opt.output)
 		cli->opt.output = default_name(cli, named);
-	code = ht_recording(cli, &recorded, err);
+	code = ht_recording(cli, NULL, &recorded, err);
 	if (code == HT_OK)
 		ht_tell(&cli->term, "%s are in %s", recorded.text,
 			cli->opt.output);

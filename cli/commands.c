@@ -16,6 +16,21 @@
 #define ANY    1000
 
 const struct ht_command ht_commands[] = {
+	{"diagnose", "PID", 1, 1,
+	 T(JSON) | T(WHO) | T(DURATION) | T(INTERVAL) | T(OUTPUT) | T(FAIL_ON) |
+		 T(CONFIDENCE) | LIMITS | LOOK,
+	 "look, record for two minutes, judge: what it is and what to type",
+	 "One look, a record of two minutes, and the verdict on it: what "
+	 "grows, "
+	 "how surely, what to do, and the commands that carry on."
+	 "\vPID may be a command name that only one process has. No thread of "
+	 "it is stopped, unless --who asks who holds the memory. Ctrl-C ends "
+	 "the record early and the answer is given all the same; so it is when "
+	 "the process ends. The record stays, heaptide-PID.db unless -o names "
+	 "another, and a second diagnosis goes on with it.\n\n"
+	 "  heaptide diagnose 4242\n"
+	 "  heaptide diagnose nginx -d 10m --who",
+	 ht_cmd_diagnose},
 	{"explain", "PID", 0, 1, T(JSON) | LOOK | T(PSS) | T(CORE) | T(EXE),
 	 "where the memory of a process is, why it stays, what to do",
 	 "One look at a process, or a core file: where its memory is, whether "

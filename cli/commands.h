@@ -41,6 +41,7 @@ int ht_cli_main(int argc, char **argv);
 /* Commands, one file each. */
 #define HT_COMMAND(name)                                                       \
 	enum ht_code ht_cmd_##name(struct ht_cli *cli, struct ht_err *err)
+HT_COMMAND(diagnose);
 HT_COMMAND(explain);
 HT_COMMAND(record);
 HT_COMMAND(check);

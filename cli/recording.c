@@ -11,9 +11,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "cli/launch.h"
 #include "cli/recording.h"
+#include "cli/scratch.h"
 #include "cli/table.h"
 #include "cli/target.h"
 #include "common/clock.h"
@@ -23,20 +25,26 @@
 #define SETTLE_NS	(5 * HT_NS_PER_S)
 #define FIRST_SAMPLE_NS (100 * HT_NS_PER_MS)
 
-enum end { GOES_ON, ENDED, TIME_IS_UP, STOPPED };
+const char *const ht_record_end_names[] = {[HT_RECORD_ENDED] = "process",
+					   [HT_RECORD_TIME] = "time",
+					   [HT_RECORD_STOPPED] = "signal",
+					   [HT_RECORD_GOES_ON] = "none"};
 
 struct record {
 	struct ht_cli *cli;
+	const struct ht_follow *follow; /* NULL: nobody */
 	struct ht_store *store;
 	struct ht_client client;
 	struct ht_request request;
 	struct ht_snapshot snapshot;
-	char agent[4096], word[16];
+	char agent[4096];
 	pid_t pid;
 	bool launched; /* the process is our child */
+	bool created;  /* the file is ours */
 	int process_fd, signal_fd;
 	int64_t start_ns, interval_ns, end_ns; /* monotonic; end 0: none */
 	int64_t process_id;		       /* in the store, 0: not yet */
+	const char *note;		       /* of who follows */
 	uint64_t samples, failures;
 	bool has_heap;
 	struct ht_err last; /* of the failures */
@@ -48,6 +56,8 @@ static void record_fini(struct record *r)
 	ht_snapshot_fini(&r->snapshot);
 	if (r->store)
 		ht_store_close(r->store);
+	if (r->created && !r->samples)
+		ht_scratch_remove(r->cli->opt.output);
 	ht_cleanup_fd(&r->process_fd);
 	ht_cleanup_fd(&r->signal_fd);
 }
@@ -55,7 +65,6 @@ static void record_fini(struct record *r)
 
 static enum ht_code store_sample(struct record *r, struct ht_err *err)
 {
-	struct ht_store_process process;
 	int64_t sample;
 	enum ht_code code = ht_store_begin(r->store, err);
 
@@ -63,12 +72,13 @@ static enum ht_code store_sample(struct record *r, struct ht_err *err)
 		code = ht_store_add(r->store, r->cli->opt.name ?: "",
 				    &r->snapshot, &sample, err);
 	if (code == HT_OK)
-		code = ht_store_commit(r->store, err);
-	if (code != HT_OK || r->process_id)
-		return code;
-	code = ht_store_find(r->store, r->word, &process, err);
+		code = ht_store_sample_process(r->store, sample, &r->process_id,
+					       err);
 	if (code == HT_OK)
-		r->process_id = process.id;
+		code = ht_store_commit(r->store, err);
+	if (code == HT_OK && r->follow)
+		r->note = r->follow->sampled(r->follow->ctx, &r->snapshot,
+					     r->process_id);
 	return code;
 }
 
@@ -142,20 +152,27 @@ static enum ht_code take(struct record *r, struct ht_err *err)
 	return store_event(r, "failed", err->msg, err);
 }
 
+/* What matters most comes first: what does not fit the line is cut. */
 static void show(struct record *r)
 {
 	const struct ht_snapshot *s = &r->snapshot;
 	char rss[HT_NUMBER_TEXT], used[HT_NUMBER_TEXT], kept[HT_NUMBER_TEXT];
-	char age[32];
+	char age[32], all[40] = "";
 
 	ht_duration_text(ht_mono_ns() - r->start_ns, age, sizeof(age));
+	if (r->end_ns) {
+		memcpy(all, " of ", sizeof(" of "));
+		ht_duration_text(r->end_ns - r->start_ns, all + 4,
+				 sizeof(all) - 4);
+	}
 	ht_progress(&r->cli->term,
-		    "recording %d: %" PRIu64 " samples, %s; RSS %s, in use %s, "
-		    "retained %s; Ctrl-C ends",
-		    r->pid, r->samples, age,
-		    ht_bytes_text(s->process.rss, r->cli->opt.bytes, rss),
+		    "%s%s%s%s: in use %s, retained %s, RSS %s; %" PRIu64
+		    " samples",
+		    age, all, *r->note ? ", " : "", r->note,
 		    ht_bytes_text(s->totals.in_use, r->cli->opt.bytes, used),
-		    ht_bytes_text(s->totals.retained, r->cli->opt.bytes, kept));
+		    ht_bytes_text(s->totals.retained, r->cli->opt.bytes, kept),
+		    ht_bytes_text(s->process.rss, r->cli->opt.bytes, rss),
+		    r->samples);
 }
 
 /* The next multiple of the interval that is still to come. */
@@ -166,7 +183,7 @@ static int64_t next_due(const struct record *r)
 	return r->start_ns + (passed / r->interval_ns + 1) * r->interval_ns;
 }
 
-static enum end wait_until(struct record *r, int64_t due_ns)
+static enum ht_record_end wait_until(struct record *r, int64_t due_ns)
 {
 	struct pollfd fds[] = {{.fd = r->signal_fd, .events = POLLIN},
 			       {.fd = r->process_fd, .events = POLLIN}};
@@ -177,16 +194,16 @@ static enum end wait_until(struct record *r, int64_t due_ns)
 		struct timespec left;
 
 		if (r->end_ns && now >= r->end_ns)
-			return TIME_IS_UP;
+			return HT_RECORD_TIME;
 		if (now >= due_ns)
-			return GOES_ON;
+			return HT_RECORD_GOES_ON;
 		if (r->end_ns && r->end_ns < wake)
 			wake = r->end_ns;
 		left.tv_sec = (wake - now) / HT_NS_PER_S;
 		left.tv_nsec = (wake - now) % HT_NS_PER_S;
 		if (ppoll(fds, 2, &left, NULL) <= 0)
 			continue;
-		return fds[0].revents ? STOPPED : ENDED;
+		return fds[0].revents ? HT_RECORD_STOPPED : HT_RECORD_ENDED;
 	}
 }
 
@@ -199,23 +216,24 @@ static bool was_stopped(const struct record *r)
 	return poll(&fd, 1, 0) > 0;
 }
 
-static enum ht_code loop(struct record *r, enum end *ret, struct ht_err *err)
+static enum ht_code loop(struct record *r, enum ht_record_end *ret,
+			 struct ht_err *err)
 {
 	int64_t due = r->start_ns + (r->launched ? FIRST_SAMPLE_NS : 0);
 
-	*ret = GOES_ON;
+	*ret = HT_RECORD_GOES_ON;
 	for (;;) {
 		enum ht_code code;
 
 		*ret = wait_until(r, due);
-		if (*ret != GOES_ON)
+		if (*ret != HT_RECORD_GOES_ON)
 			return HT_OK;
 		code = take(r, err);
 		if (code != HT_OK && was_stopped(r))
-			*ret = STOPPED;
+			*ret = HT_RECORD_STOPPED;
 		else if (code == HT_GONE && may_pass(r, code))
-			*ret = ENDED;
-		if (*ret != GOES_ON)
+			*ret = HT_RECORD_ENDED;
+		if (*ret != HT_RECORD_GOES_ON)
 			return HT_OK;
 		if (code != HT_OK)
 			return code;
@@ -224,7 +242,7 @@ static enum ht_code loop(struct record *r, enum end *ret, struct ht_err *err)
 	}
 }
 
-static enum ht_code watch_signals(struct record *r, struct ht_err *err)
+static sigset_t ending_signals(void)
 {
 	sigset_t ending;
 
@@ -232,6 +250,23 @@ static enum ht_code watch_signals(struct record *r, struct ht_err *err)
 	sigaddset(&ending, SIGINT);
 	sigaddset(&ending, SIGTERM);
 	sigaddset(&ending, SIGHUP);
+	return ending;
+}
+
+void ht_recording_is_over(void)
+{
+	static const struct timespec none;
+	sigset_t ending = ending_signals();
+
+	while (sigtimedwait(&ending, NULL, &none) > 0)
+		;
+	sigprocmask(SIG_UNBLOCK, &ending, NULL);
+}
+
+static enum ht_code watch_signals(struct record *r, struct ht_err *err)
+{
+	sigset_t ending = ending_signals();
+
 	sigprocmask(SIG_BLOCK, &ending, NULL);
 	r->signal_fd = signalfd(-1, &ending, SFD_CLOEXEC);
 	if (r->signal_fd < 0)
@@ -251,7 +286,6 @@ static enum ht_code find_process(struct record *r, struct ht_err *err)
 		code = ht_target_pid(o->args[0], &r->pid, err);
 	if (code != HT_OK)
 		return code;
-	snprintf(r->word, sizeof(r->word), "%d", r->pid);
 	r->process_fd = ht_pidfd_open(r->pid);
 	if (r->process_fd < 0)
 		return ht_fail_sys(err, errno == ESRCH ? HT_GONE : HT_SYS,
@@ -265,6 +299,7 @@ static enum ht_code open_record(struct record *r, struct ht_err *err)
 	enum ht_code code;
 
 	code = ht_client_find_agent(r->agent, sizeof(r->agent), err);
+	r->created = access(o->output, F_OK) != 0 && errno == ENOENT;
 	if (code == HT_OK)
 		code = ht_store_open(o->output, HT_STORE_WRITE, &r->store, err);
 	if (code == HT_OK)
@@ -280,11 +315,11 @@ static enum ht_code open_record(struct record *r, struct ht_err *err)
 
 /* A command of ours that outlives the record: told to end as we were, left
  * alone when only the time was up. Its exit status becomes ours. */
-static void end_child(struct record *r, enum end end)
+static void end_child(struct record *r, enum ht_record_end end)
 {
-	if (!r->launched || end == TIME_IS_UP)
+	if (!r->launched || end == HT_RECORD_TIME)
 		return;
-	if (end == STOPPED) {
+	if (end == HT_RECORD_STOPPED) {
 		struct signalfd_siginfo got;
 
 		if (read(r->signal_fd, &got, sizeof(got)) == sizeof(got))
@@ -293,16 +328,17 @@ static void end_child(struct record *r, enum end end)
 	r->cli->exit_status = ht_launch_wait(r->pid);
 }
 
-static enum ht_code conclude(struct record *r, enum end end,
+static const char *const why[] = {[HT_RECORD_ENDED] = "the process ended",
+				  [HT_RECORD_TIME] = "the time is up",
+				  [HT_RECORD_STOPPED] = "stopped by a signal"};
+
+static enum ht_code conclude(struct record *r, enum ht_record_end end,
 			     struct ht_recorded *ret, struct ht_err *err)
 {
-	static const char *const why[] = {[ENDED] = "the process ended",
-					  [TIME_IS_UP] = "the time is up",
-					  [STOPPED] = "stopped by a signal"};
 	char age[32], failed[320] = "";
 	enum ht_code code = HT_OK;
 
-	if (end == ENDED)
+	if (end == HT_RECORD_ENDED)
 		code = store_event(r, "ended", "the process ended", err);
 	end_child(r, end);
 	if (code != HT_OK)
@@ -314,22 +350,29 @@ static enum ht_code conclude(struct record *r, enum end end,
 		snprintf(failed, sizeof(failed),
 			 "; %" PRIu64 " failed, the last one: %s", r->failures,
 			 r->last.msg);
+	ret->process_id = r->process_id;
+	ret->samples = r->samples;
+	ret->failures = r->failures;
+	ret->end = end;
 	ht_duration_text(ht_mono_ns() - r->start_ns, age, sizeof(age));
+	snprintf(ret->how, sizeof(ret->how), "%s%s", why[end], failed);
 	snprintf(ret->text, sizeof(ret->text),
 		 "%s; %" PRIu64 " samples of %s, pid %d, in %s%s", why[end],
 		 r->samples, r->snapshot.head.comm, r->pid, age, failed);
 	return HT_OK;
 }
 
-enum ht_code ht_recording(struct ht_cli *cli, struct ht_recorded *ret,
-			  struct ht_err *err)
+enum ht_code ht_recording(struct ht_cli *cli, const struct ht_follow *follow,
+			  struct ht_recorded *ret, struct ht_err *err)
 {
 	AUTO_RECORD struct record r = {.cli = cli,
+				       .follow = follow,
+				       .note = "",
 				       .client = HT_CLIENT_NONE,
 				       .process_fd = -1,
 				       .signal_fd = -1};
 	enum ht_code code;
-	enum end end;
+	enum ht_record_end end;
 
 	ht_snapshot_init(&r.snapshot);
 	code = open_record(&r, err);

@@ -42,6 +42,7 @@ void ht_term_init(struct ht_term *t)
 		.out_tty = isatty(STDOUT_FILENO),
 		.err_tty = isatty(STDERR_FILENO),
 		.width = width_of(STDOUT_FILENO),
+		.err_width = width_of(STDERR_FILENO),
 	};
 	t->color = t->out_tty && !(no_color && *no_color) && term &&
 		   strcmp(term, "dumb") != 0;
@@ -67,6 +68,7 @@ const char *ht_style_off(const struct ht_term *t)
 void ht_progress(struct ht_term *t, const char *fmt, ...)
 {
 	int64_t now = ht_mono_ns();
+	char line[WIDTH_MAX];
 	va_list ap;
 
 	if (!t->err_tty ||
@@ -74,10 +76,11 @@ void ht_progress(struct ht_term *t, const char *fmt, ...)
 		return;
 	t->progress_on = true;
 	t->shown_ns = now;
-	fputs("\r\033[K", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
+	/* A line that broke could not be wiped; a "^C" has room behind it. */
+	fprintf(stderr, "\r\033[K%.*s", t->err_width - 3, line);
 	fflush(stderr);
 }
 
@@ -102,24 +105,57 @@ void ht_tell(struct ht_term *t, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-void ht_wrap(const struct ht_term *t, int indent, const char *text)
+/* Columns of a word: escapes take none, a sign of UTF-8 takes one. */
+static int columns_of(const char *word, int bytes)
 {
-	int column = indent;
+	int columns = 0;
+
+	for (int i = 0; i < bytes; i++) {
+		if (word[i] == '\033')
+			while (i < bytes - 1 && word[i] != 'm')
+				i++;
+		else
+			columns += ((unsigned char)word[i] & 0xc0) != 0x80;
+	}
+	return columns;
+}
+
+/* Breaks text into lines, prints them to out unless it is NULL, and returns
+ * their number. */
+static int wrap(FILE *out, int width, int indent, const char *text)
+{
+	int column = indent, lines = 1;
 
 	while (*text) {
 		int word = (int)strcspn(text, " ");
+		int columns = columns_of(text, word);
 
-		if (column > indent && column + 1 + word > t->width) {
-			printf("\n%*s", indent, "");
+		if (column > indent && column + 1 + columns > width) {
+			if (out)
+				fprintf(out, "\n%*s", indent, "");
 			column = indent;
+			lines++;
 		} else if (column > indent) {
-			putchar(' ');
+			if (out)
+				fputc(' ', out);
 			column++;
 		}
-		printf("%.*s", word, text);
-		column += word;
+		if (out)
+			fprintf(out, "%.*s", word, text);
+		column += columns;
 		text += word;
 		text += strspn(text, " ");
 	}
+	return lines;
+}
+
+int ht_wrap_lines(int width, int indent, const char *text)
+{
+	return wrap(NULL, width, indent, text);
+}
+
+void ht_wrap(const struct ht_term *t, int indent, const char *text)
+{
+	wrap(stdout, t->width, indent, text);
 	putchar('\n');
 }

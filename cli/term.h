@@ -23,7 +23,8 @@ struct ht_term {
 	bool utf8;	  /* draw with Unicode */
 	bool out_tty;	  /* stdout is a terminal */
 	bool err_tty;	  /* stderr is: progress lines may be drawn */
-	int width;	  /* columns; 80 when unknown */
+	int width;	  /* columns of stdout; 80 when unknown */
+	int err_width;	  /* of stderr */
 	bool progress_on; /* a progress line stands on stderr */
 	int64_t shown_ns; /* when it was last drawn, monotonic */
 };
@@ -35,7 +36,7 @@ const char *ht_style(const struct ht_term *t, enum ht_style style);
 const char *ht_style_off(const struct ht_term *t);
 
 /* Draws one progress line over the last, some times a second, if stderr is a
- * terminal. */
+ * terminal; what does not fit its width is cut. */
 void ht_progress(struct ht_term *t, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Wipes it; does nothing when there is none. */
@@ -47,5 +48,7 @@ void ht_tell(struct ht_term *t, const char *fmt, ...)
 /* Prints text on stdout, wrapped to the width, each further line indented by
  * `indent` columns. */
 void ht_wrap(const struct ht_term *t, int indent, const char *text);
+/* How many lines that would be at a width. */
+int ht_wrap_lines(int width, int indent, const char *text);
 
 #endif

@@ -5,7 +5,7 @@ _heaptide() {
 	local cur=${COMP_WORDS[COMP_CWORD]} options=--help
 	local prev=${COMP_WORDS[COMP_CWORD-1]}
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		mapfile -t COMPREPLY < <(compgen -W 'explain record check verdict trend bins arenas map classes threads diff owners types leaks ls top trim report export alerts silence silences unsilence status watch unwatch sample doctor completion help --help --version' -- "$cur")
+		mapfile -t COMPREPLY < <(compgen -W 'diagnose explain record check verdict trend bins arenas map classes threads diff owners types leaks ls top trim report export alerts silence silences unsilence status watch unwatch sample doctor completion help --help --version' -- "$cur")
 		return
 	fi
 	case $prev in
@@ -43,6 +43,7 @@ _heaptide() {
 	--sarif) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	esac
 	case ${COMP_WORDS[1]} in
+	diagnose) options='--help --json --bytes --ascii --mode --max-pause --who --timeout --no-debug-info --interval --duration --output --fail-on --confidence --max-growth --max-in-use --max-retained' ;;
 	explain) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --pss --exe' ;;
 	record) options='--help --bytes --mode --max-pause --timeout --no-debug-info --interval --duration --output --name' ;;
 	check) options='--help --json --bytes --mode --max-pause --timeout --no-debug-info --interval --duration --output --fail-on --confidence --max-growth --max-in-use --max-retained --junit --sarif' ;;

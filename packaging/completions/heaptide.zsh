@@ -4,6 +4,7 @@
 _heaptide() {
 	local -a commands
 	commands=(
+		diagnose:'look, record for two minutes, judge: what it is and what to type'
 		explain:'where the memory of a process is, why it stays, what to do'
 		record:'sample a process, or a command from its start, into a database'
 		check:'run a command and fail when it leaks, grows or needs too much'
@@ -40,6 +41,25 @@ _heaptide() {
 	fi
 	shift words; (( CURRENT-- ))
 	case $words[1] in
+	diagnose)
+		_arguments \
+			'--json[print JSON]' \
+			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
+			'--ascii[draw with ASCII characters only]' \
+			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
+			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
+			'--who[tell who holds the memory, too\: the process'\''s threads are stopped for a fork, as '\''heaptide owners'\'' does]' \
+			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
+			'--no-debug-info[find malloc by structure even if there are symbols]' \
+			'--interval=[time between samples (default\: 1s; check\: 200ms; diagnose\: 250ms to 1s, by its -d)]:TIME:' \
+			'--duration=[end after TIME (default\: when the process ends or Ctrl-C; diagnose\: 2m)]:TIME:' \
+			'--output=[the file to write]:FILE:_files' \
+			'--fail-on=[end with status 19 when this is the verdict]:VERDICT,...:' \
+			'--confidence=[that a verdict needs for --fail-on, 0 to 1 (default\: 0.5; what is judged after seconds never has more than 0.6)]:SHARE:' \
+			'--max-growth=[of memory in use, after the first quarter of the run]:SIZE:' \
+			'--max-in-use=[of memory in use at any sample]:SIZE:' \
+			'--max-retained=[of freed memory that malloc keeps, at any sample]:SIZE:' \
+			'*:target:_pids' ;;
 	explain)
 		_arguments \
 			'--json[print JSON]' \
@@ -60,8 +80,8 @@ _heaptide() {
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
-			'--interval=[time between samples (default\: 1s)]:TIME:' \
-			'--duration=[end after TIME (default\: when the process ends or Ctrl-C)]:TIME:' \
+			'--interval=[time between samples (default\: 1s; check\: 200ms; diagnose\: 250ms to 1s, by its -d)]:TIME:' \
+			'--duration=[end after TIME (default\: when the process ends or Ctrl-C; diagnose\: 2m)]:TIME:' \
 			'--output=[the file to write]:FILE:_files' \
 			'--name=[name to record the process under (default\: its command name)]:NAME:' \
 			'*:target:_pids' ;;
@@ -73,8 +93,8 @@ _heaptide() {
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
 			'--timeout=[give up a measurement after TIME (default\: 30s)]:TIME:' \
 			'--no-debug-info[find malloc by structure even if there are symbols]' \
-			'--interval=[time between samples (default\: 1s)]:TIME:' \
-			'--duration=[end after TIME (default\: when the process ends or Ctrl-C)]:TIME:' \
+			'--interval=[time between samples (default\: 1s; check\: 200ms; diagnose\: 250ms to 1s, by its -d)]:TIME:' \
+			'--duration=[end after TIME (default\: when the process ends or Ctrl-C; diagnose\: 2m)]:TIME:' \
 			'--output=[the file to write]:FILE:_files' \
 			'--fail-on=[end with status 19 when this is the verdict]:VERDICT,...:' \
 			'--confidence=[that a verdict needs for --fail-on, 0 to 1 (default\: 0.5; what is judged after seconds never has more than 0.6)]:SHARE:' \
@@ -316,7 +336,7 @@ _heaptide() {
 			'--json[print JSON]' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
-			'--interval=[time between samples (default\: 1s)]:TIME:' \
+			'--interval=[time between samples (default\: 1s; check\: 200ms; diagnose\: 250ms to 1s, by its -d)]:TIME:' \
 			'--socket=[heaptided'\''s control socket (default\: $HEAPTIDE_SOCKET, then /run/heaptide/control.sock)]:FILE:_files' \
 			'*:target:_pids' ;;
 	unwatch)

@@ -344,7 +344,7 @@ static void a_kept_top_of_a_thread_arena_is_no_fragmentation(void **state)
 	assert_true(a->at_least > MIB(43) && a->bytes == MIB(44));
 }
 
-static void one_look_sends_on_to_a_record(void **state)
+static void one_look_sends_on_to_a_diagnosis(void **state)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 
@@ -352,8 +352,8 @@ static void one_look_sends_on_to_a_record(void **state)
 	sound(&s);
 	s.head.pid = 4711;
 	advise(&s);
-	assert_non_null(strstr(find(&s, "nothing_notable")->how,
-			       "heaptide record 4711 "));
+	assert_string_equal(find(&s, "nothing_notable")->how,
+			    "heaptide diagnose 4711 -d 10m");
 }
 
 static void a_mapping_for_each_small_block_is_waste(void **state)
@@ -455,7 +455,7 @@ int main(void)
 		cmocka_unit_test(small_blocks_get_no_mappings_of_their_own),
 		cmocka_unit_test(
 			a_kept_top_of_a_thread_arena_is_no_fragmentation),
-		cmocka_unit_test(one_look_sends_on_to_a_record),
+		cmocka_unit_test(one_look_sends_on_to_a_diagnosis),
 		cmocka_unit_test(memory_that_is_not_mallocs_is_said_so),
 		cmocka_unit_test(
 			a_checkerboard_serves_small_requests_and_no_larger_one),

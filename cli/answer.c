@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/answer.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/show.h"
+#include "cli/table.h"
+
+static uint64_t plus(uint64_t a, uint64_t b)
+{
+	return a == HT_UNKNOWN || b == HT_UNKNOWN ? HT_UNKNOWN : a + b;
+}
+
+/* A paragraph; returns its lines. */
+static HT_PRINTF(2, 3) int say(const struct ht_cli *cli, const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	ht_wrap(&cli->term, 0, text);
+	return ht_wrap_lines(cli->term.width, 0, text);
+}
+
+/* A core file knows no page's residency: in use and free are all there is. */
+static int print_core(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	const struct ht_totals *sum = &s->totals;
+	char used[HT_NUMBER_TEXT], left[HT_NUMBER_TEXT];
+
+	return say(cli,
+		   "%s%s, pid %" PRIu64 ", from its core file:%s the program "
+		   "held %s in malloc; %s was free.",
+		   ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
+		   ht_style_off(&cli->term),
+		   ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
+		   ht_show_bytes(cli, sum->free, left)) +
+	       say(cli, "What was resident, a core file does not tell.");
+}
+
+/* RSS is no memory of the machine where a fork left pages shared. */
+static int print_shared(const struct ht_cli *cli, const struct ht_totals *sum)
+{
+	char gets[HT_NUMBER_TEXT];
+
+	if (sum->trimmable == HT_UNKNOWN ||
+	    sum->trimmable_private >= sum->trimmable)
+		return 0;
+	return say(cli,
+		   "Of that the machine would get %s: the rest is shared with "
+		   "other processes since a fork().",
+		   ht_show_bytes(cli, sum->trimmable_private, gets));
+}
+
+static int print_heap(const struct ht_cli *cli, const struct ht_snapshot *s,
+		      const char *begin)
+{
+	const struct ht_totals *sum = &s->totals;
+	char used[HT_NUMBER_TEXT], kept[HT_NUMBER_TEXT];
+	char trim[HT_NUMBER_TEXT], other[HT_NUMBER_TEXT];
+	int lines;
+
+	lines = say(cli,
+		    "%s The program holds %s in malloc; %s%s is free and kept "
+		    "by glibc%s; %s is anonymous memory outside malloc.",
+		    begin,
+		    ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
+		    ht_style(&cli->term, HT_YELLOW),
+		    ht_show_bytes(cli, sum->retained, kept),
+		    ht_style_off(&cli->term),
+		    ht_show_bytes(cli, sum->non_malloc_anon, other));
+	lines += say(cli, "malloc_trim(0) would return %s%s%s now.",
+		     ht_style(&cli->term, HT_BOLD),
+		     ht_show_bytes(cli, sum->trimmable, trim),
+		     ht_style_off(&cli->term));
+	return lines + print_shared(cli, sum);
+}
+
+int ht_answer_print(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	char rss[HT_NUMBER_TEXT], begin[200];
+
+	if (s->stop.mode == HT_MODE_CORE && ht_show_has_heap(s))
+		return print_core(cli, s);
+	snprintf(begin, sizeof(begin), "%s%s, pid %" PRIu64 ": %s resident.%s",
+		 ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
+		 ht_show_bytes(cli, s->process.rss, rss),
+		 ht_style_off(&cli->term));
+	if (ht_show_has_heap(s))
+		return print_heap(cli, s, begin);
+	return say(cli, "%s Its heap was not measured: malloc is %s.", begin,
+		   *s->libc.allocator ? s->libc.allocator
+				      : "not a glibc that is known");
+}
+
+const char *ht_returns_text(const struct ht_cli *cli, const struct ht_advice *a,
+			    char out[HT_RETURNS_TEXT])
+{
+	char low[HT_NUMBER_TEXT], high[HT_NUMBER_TEXT];
+
+	*out = '\0';
+	if (a->at_least == HT_UNKNOWN || a->bytes == HT_UNKNOWN)
+		return out;
+	ht_show_bytes(cli, a->at_least, low);
+	ht_show_bytes(cli, a->bytes, high);
+	if (a->at_least == 0)
+		snprintf(out, HT_RETURNS_TEXT, "at most %s", high);
+	else if (strcmp(low, high) == 0)
+		snprintf(out, HT_RETURNS_TEXT, "%s", high);
+	else
+		snprintf(out, HT_RETURNS_TEXT, "%s to %s", low, high);
+	return out;
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/owners.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/demangle.h"
+#include "cli/graph.h"
+#include "cli/show.h"
+#include "cli/table.h"
+#include "link/request.h"
+#include "schema/snapshot_json.h"
+
+/* --- JSON ---------------------------------------------------------------- */
+
+/* Puts the rows of one list into the array `key` of the row of another that
+ * their field `of` names; the field itself goes. */
+static int nest(json_t *into, json_t *rows, const char *of, const char *key)
+{
+	json_t *row;
+	size_t i;
+	int bad = 0;
+
+	json_array_foreach(into, i, row) bad =
+		bad ?: json_object_set_new(row, key, json_array());
+	json_array_foreach(rows, i, row)
+	{
+		json_int_t at = json_integer_value(json_object_get(row, of));
+		json_t *to = at < 0 ? NULL : json_array_get(into, (size_t)at);
+
+		json_object_del(row, of);
+		if (to && !bad)
+			bad = json_array_append(json_object_get(to, key), row);
+	}
+	return bad;
+}
+
+json_t *ht_owners_json(const struct ht_snapshot *s)
+{
+	json_t *top = ht_graph_json("heaptide.owners/1", s);
+	json_t *classes = ht_graph_rows(s, HT_RECORD_owned, NULL);
+	json_t *holders = ht_graph_rows(s, HT_RECORD_holder, NULL);
+	json_t *links = ht_graph_rows(s, HT_RECORD_link, NULL);
+	int bad = top && classes && holders && links ? 0 : -1;
+
+	bad = bad ?: nest(holders, links, "holder", "chain");
+	bad = bad ?: nest(classes, holders, "owned", "holders");
+	bad = bad ?: json_object_set(top, "classes", classes);
+	json_decref(classes);
+	json_decref(holders);
+	json_decref(links);
+	if (!bad)
+		return top;
+	json_decref(top);
+	return NULL;
+}
+
+/* --- words --------------------------------------------------------------- */
+
+static void name_static(const struct ht_holder *h, char out[HT_GRAPH_NAME])
+{
+	const char *module = *h->module ? h->module : "?";
+	char name[HT_GRAPH_NAME], more[24] = "";
+
+	if (!*h->symbol) {
+		snprintf(out, HT_GRAPH_NAME, "0x%" PRIx64 " (static, %.100s)",
+			 h->offset, module);
+		return;
+	}
+	if (h->offset && h->offset != HT_UNKNOWN)
+		snprintf(more, sizeof(more), "+%" PRIu64, h->offset);
+	snprintf(out, HT_GRAPH_NAME, "%.180s%s (static, %.100s)",
+		 ht_demangle(h->symbol, name, sizeof(name)), more, module);
+}
+
+static const char *holder_name(const struct ht_holder *h,
+			       char out[HT_GRAPH_NAME])
+{
+	switch (h->kind) {
+	case HT_HOLDER_STATIC:
+		name_static(h, out);
+		break;
+	case HT_HOLDER_STACK:
+		snprintf(out, HT_GRAPH_NAME, "the stack of thread %" PRIu64,
+			 h->thread);
+		break;
+	case HT_HOLDER_TLS:
+		snprintf(out, HT_GRAPH_NAME,
+			 "thread-local variables of thread %" PRIu64,
+			 h->thread);
+		break;
+	case HT_HOLDER_TABLE:
+		snprintf(out, HT_GRAPH_NAME,
+			 "chunks whose own holder is not sure");
+		break;
+	default:
+		snprintf(out, HT_GRAPH_NAME, "not sure");
+	}
+	return out;
+}
+
+/* Reachable from nowhere. */
+static bool is_lost(const struct ht_holder *h)
+{
+	return h->kind == HT_HOLDER_NOBODY &&
+	       strcmp(h->shape, HT_SHAPE_UNREACHED) == 0;
+}
+
+static void print_chain(const struct ht_snapshot *s, uint64_t holder)
+{
+	char what[HT_GRAPH_NAME], count[HT_NUMBER_TEXT];
+
+	for (size_t i = 0; i < s->links.n; i++) {
+		const struct ht_link *l = &s->links.v[i];
+
+		if (l->holder != holder)
+			continue;
+		printf("      through %s of %s %s",
+		       l->shape[0] ? l->shape : "a field",
+		       ht_count_text(l->chunks, count),
+		       ht_graph_chunks(s, l->type, l->max_size, what));
+		if (l->offset != HT_UNKNOWN)
+			printf(", at +%" PRIu64, l->offset);
+		putchar('\n');
+	}
+}
+
+static void print_holder(const struct ht_cli *cli, const struct ht_snapshot *s,
+			 size_t i)
+{
+	const struct ht_holder *h = &s->holders.v[i];
+	char chunks[HT_NUMBER_TEXT], bytes[HT_NUMBER_TEXT];
+	char name[HT_GRAPH_NAME];
+
+	if (is_lost(h)) {
+		printf("  %5.1f %%  %s: %s in %s chunks\n", 100 * h->share,
+		       h->shape, ht_show_bytes(cli, h->bytes, bytes),
+		       ht_count_text(h->chunks, chunks));
+		return;
+	}
+	printf("  %5.1f %%  %s, %s in %s chunks, by ", 100 * h->share, h->shape,
+	       ht_show_bytes(cli, h->bytes, bytes),
+	       ht_count_text(h->chunks, chunks));
+	printf("%s%s%s\n", ht_style(&cli->term, HT_BOLD), holder_name(h, name),
+	       ht_style_off(&cli->term));
+	print_chain(s, i);
+}
+
+void ht_owners_print(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	char what[HT_GRAPH_NAME], count[HT_NUMBER_TEXT], bytes[HT_NUMBER_TEXT];
+
+	for (size_t k = 0; k < s->owneds.n; k++) {
+		const struct ht_owned *o = &s->owneds.v[k];
+		double held = 0;
+
+		printf("%s%s%s %s: %s%s\n", k ? "\n" : "",
+		       ht_style(&cli->term, HT_BOLD),
+		       ht_count_text(o->chunks, count),
+		       ht_graph_chunks(s, o->type, o->max_size, what),
+		       ht_show_bytes(cli, o->bytes, bytes),
+		       ht_style_off(&cli->term));
+		for (size_t i = 0; i < s->holders.n; i++)
+			if (s->holders.v[i].owned == k) {
+				print_holder(cli, s, i);
+				held += s->holders.v[i].share;
+			}
+		if (held < 0.995)
+			printf("  %5.1f %%  not sure\n", 100 * (1 - held));
+	}
+	if (s->owneds.n == 0)
+		puts("No chunk in use is of that size.");
+	ht_graph_warnings(cli, s);
+}
+
+bool ht_owner_text(const struct ht_cli *cli, const struct ht_snapshot *s,
+		   size_t holder, char out[HT_OWNER_TEXT])
+{
+	const struct ht_holder *h = &s->holders.v[holder];
+	char what[HT_GRAPH_NAME], name[HT_GRAPH_NAME], bytes[HT_NUMBER_TEXT];
+	const struct ht_owned *o;
+
+	if (h->owned >= s->owneds.n)
+		return false;
+	o = &s->owneds.v[h->owned];
+	snprintf(out, HT_OWNER_TEXT, "%.0f %% of %s in %s: %s%s%s",
+		 100 * h->share, ht_show_bytes(cli, o->bytes, bytes),
+		 ht_graph_chunks(s, o->type, o->max_size, what), h->shape,
+		 is_lost(h) ? "" : ", by ",
+		 is_lost(h) ? "" : holder_name(h, name));
+	return true;
+}
