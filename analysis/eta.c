@@ -172,6 +172,9 @@ static void tell_memory(const struct ht_measure *m,
 		 v->limit_name[0] ? " (" : "", v->limit_name,
 		 v->limit_name[0] ? ")" : "");
 	say_date(v, limit, &d);
+	if (latest && ht_limit_unread(latest))
+		ht_say(v, "another limit may come first: %s",
+		       ht_limit_unread(latest));
 }
 
 /* The nearer of the two is the verdict's date. */

@@ -68,6 +68,19 @@ void ht_limit_name(const struct ht_snapshot *s, char *ret, size_t size)
 		snprintf(ret, size, "%s", name);
 }
 
+const char *ht_limit_unread(const struct ht_snapshot *s)
+{
+	static const char *const fields[] = {
+		"limits.cgroup_max", "limits.rlimit_as", "limits.rlimit_data",
+		"limits.mem_available"};
+
+	for (size_t i = 0; i < s->unknowns.n; i++)
+		for (size_t k = 0; k < sizeof(fields) / sizeof(*fields); k++)
+			if (strstr(s->unknowns.v[i].names, fields[k]))
+				return s->unknowns.v[i].text;
+	return NULL;
+}
+
 static double of_figure(uint64_t v)
 {
 	return v == HT_UNKNOWN ? NAN : (double)v;

@@ -29,6 +29,10 @@ bool ht_metric_is_ratio(enum ht_metric m);
  * memory and swap"; empty: no limit is known. */
 void ht_limit_name(const struct ht_snapshot *s, char *ret, size_t size);
 
+/* Why the metric `limit` is the nearest of those that are known only: what is
+ * unknown of one that may be nearer. NULL: all of them are known. */
+const char *ht_limit_unread(const struct ht_snapshot *s);
+
 /* HT_METRIC_COUNT when no metric has this name. */
 enum ht_metric ht_metric_find(const char *name);
 

@@ -76,7 +76,8 @@
 	X(LAYOUT, "layout")                                             \
 	X(COST, "cost")                                                 \
 	X(CORE, "core")                                                 \
-	X(COPY, "copy")
+	X(COPY, "copy")                                                 \
+	X(CGROUP, "cgroup")
 /* clang-format on */
 
 /* What a type was told by, and what holds a chunk. */
@@ -182,7 +183,7 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	F(U64, descriptors, 0, "open file descriptors")
 
 #define HT_LIMITS_FIELDS(F)                                                    \
-	F(U64, cgroup_max, 0, "smallest memory.max above the process")         \
+	F(U64, cgroup_max, 0, "nearest memory.max above the process")          \
 	F(U64, cgroup_used, 0, "unreclaimable bytes charged to that cgroup")   \
 	F(U64, rlimit_as, 0, "RLIMIT_AS, bytes")                               \
 	F(U64, rlimit_data, 0, "RLIMIT_DATA, bytes")                           \

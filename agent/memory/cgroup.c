@@ -1,32 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/memory/cgroup.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <mntent.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 
+#define TEXT_MAX 8192 /* the largest of these files is memory.stat, 2 KB */
+
 /* The two hierarchies differ in names only. */
 static const struct hierarchy {
-	const char *fs, *option; /* as /proc/self/mounts has it */
+	const char *fs, *option; /* as mountinfo has it */
 	const char *max_file, *used_file;
-	const char *used_keys[4]; /* of used_file; none: it is one number */
-} memory_v1 = {"cgroup",
-	       "memory",
-	       "memory.limit_in_bytes",
-	       "memory.stat",
-	       {"total_rss", "total_shmem", NULL}},
-  memory_v2 = {"cgroup2",
-	       NULL,
-	       "memory.max",
-	       "memory.stat",
-	       {"anon", "shmem", "kernel", NULL}},
-  pids_v1 = {"cgroup", "pids", "pids.max", "pids.current", {NULL}},
-  pids_v2 = {"cgroup2", NULL, "pids.max", "pids.current", {NULL}};
+	const char *used_keys[3];   /* of used_file; none: it is one number */
+	const char *kernel_key;	    /* one more of them, since Linux 5.18 */
+	const char *kernel_keys[5]; /* and what it is the sum of, before */
+	/* "0": the group does not limit those below it (before Linux 5.11) */
+	const char *binds_file;
+	const char *mark; /* a file that tells the root from others */
+	bool marks_root;  /* only the root has it; else all others do */
+} memory_v1 = {.fs = "cgroup",
+	       .option = "memory",
+	       .max_file = "memory.limit_in_bytes",
+	       .used_file = "memory.stat",
+	       .used_keys = {"total_rss", "total_shmem"},
+	       .binds_file = "memory.use_hierarchy",
+	       .mark = "release_agent",
+	       .marks_root = true},
+  memory_v2 = {.fs = "cgroup2",
+	       .max_file = "memory.max",
+	       .used_file = "memory.stat",
+	       .used_keys = {"anon", "shmem"},
+	       .kernel_key = "kernel",
+	       .kernel_keys = {"kernel_stack", "pagetables", "percpu", "slab"},
+	       .mark = "cgroup.type"},
+  pids_v1 = {.fs = "cgroup",
+	     .option = "pids",
+	     .max_file = "pids.max",
+	     .used_file = "pids.current",
+	     .mark = "release_agent",
+	     .marks_root = true},
+  pids_v2 = {.fs = "cgroup2",
+	     .max_file = "pids.max",
+	     .used_file = "pids.current",
+	     .mark = "cgroup.type"};
 
 /* What is limited: v1's name of the controller, and both hierarchies. */
 struct controller {
@@ -38,12 +63,28 @@ static const struct controller pids = {"pids", &pids_v1, &pids_v2};
 
 struct group {
 	const struct hierarchy *of;
-	char path[PATH_MAX / 2]; /* "/a/b", below the mount point */
-	char root[PATH_MAX / 2]; /* the mount point */
+	char name[PATH_MAX]; /* "/a/b", as the process's file has it */
+	char *path;	     /* the end of it, below the mount */
+	const char *top;     /* the mount point */
+	bool whole;	     /* nothing is left out above it */
 };
 
-/* "4:memory:/path" or "4:cpu,memory:/path": is it among the names? */
-static bool line_has(const char *names, size_t n, const char *name)
+__attribute__((format(printf, 2, 3))) static enum ht_cgroup_found
+unread(struct ht_cgroup_limit *ret, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(ret->why, sizeof(ret->why), format, args);
+	va_end(args);
+	return HT_CGROUP_UNREAD;
+}
+
+/* --- /proc/PID/cgroup ---------------------------------------------------- */
+
+/* "memory" or "cpu,memory", which end at a ':', a NUL or after n bytes: is it
+ * among the names? */
+static bool names_have(const char *names, size_t n, const char *name)
 {
 	size_t len = strlen(name);
 
@@ -54,124 +95,353 @@ static bool line_has(const char *names, size_t n, const char *name)
 	return false;
 }
 
+/* Where the next ':' of this line is; NULL: there is none. */
+static const char *colon(const char *line)
+{
+	const char *at = line + strcspn(line, ":\n");
+
+	return *at == ':' ? at : NULL;
+}
+
+/* Sets the hierarchy, and the name; of is NULL where no line has one. false:
+ * this is no such text, or the name is too long. */
 static bool find_path(const char *text, const struct controller *of,
 		      struct group *ret)
 {
-	for (const char *line = text; line && *line;
-	     line = strchr(line, '\n')) {
-		const char *names, *path;
+	size_t n = 0;
 
-		line += *line == '\n';
-		names = strchr(line, ':');
-		path = names ? strchr(names + 1, ':') : NULL;
+	for (const char *line = text; *line; line += *line == '\n') {
+		const char *names = colon(line);
+		const char *path = names ? colon(names + 1) : NULL;
+
 		if (!path)
-			break;
-		if (line_has(names + 1, (size_t)(path - names - 1), of->name))
+			return false;
+		line = path + strcspn(path, "\n");
+		if (names_have(names + 1, (size_t)(path - names - 1), of->name))
 			ret->of = of->v1;
 		else if (path == names + 1 && !ret->of)
 			ret->of = of->v2;
 		else
 			continue;
-		snprintf(ret->path, sizeof(ret->path), "%.*s",
-			 (int)strcspn(path + 1, "\n"), path + 1);
+		n = (size_t)(line - path - 1);
+		snprintf(ret->name, sizeof(ret->name), "%.*s", (int)n,
+			 path + 1);
 	}
-	return ret->of != NULL;
+	return *text && n < sizeof(ret->name);
 }
 
 void ht_cgroup_name(const char *proc_cgroup, char *ret, size_t size)
 {
 	struct group g = {0};
 
-	if (find_path(proc_cgroup, &memory, &g))
-		snprintf(ret, size, "%s", g.path);
+	if (find_path(proc_cgroup, &memory, &g) && g.of)
+		snprintf(ret, size, "%s", g.name);
 }
 
-static bool find_mount(struct group *g)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "re");
-	struct mntent m;
-	char line[4096];
-	bool found = false;
+/* --- one group ----------------------------------------------------------- */
 
-	while (mounts && !found &&
-	       getmntent_r(mounts, &m, line, sizeof(line))) {
-		found = strcmp(m.mnt_type, g->of->fs) == 0 &&
-			(!g->of->option || hasmntopt(&m, g->of->option));
-		if (found)
-			snprintf(g->root, sizeof(g->root), "%s", m.mnt_dir);
+/* Whole file, NUL-terminated. false: errno says why. */
+static bool read_at(int dir, const char *name, char text[TEXT_MAX])
+{
+	HT_AUTO_FD int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	size_t used = 0;
+	ssize_t got = 0;
+
+	while (fd >= 0 && used < TEXT_MAX - 1 &&
+	       (got = read(fd, text + used, TEXT_MAX - 1 - used)) > 0)
+		used += (size_t)got;
+	text[used] = '\0';
+	return fd >= 0 && got >= 0;
+}
+
+/* A number, and no more. */
+static bool number(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	if (*text < '0' || *text > '9')
+		return false;
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	return errno == 0 && (*end == '\0' || strcmp(end, "\n") == 0);
+}
+
+/* Adds the number of the line "key 123". */
+static bool add_value(const char *text, const char *key, uint64_t *sum)
+{
+	size_t n = strlen(key);
+	uint64_t value;
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, n) != 0 || line[n] != ' ')
+			continue;
+		if (sscanf(line + n + 1, "%" SCNu64, &value) != 1)
+			return false;
+		*sum += value;
+		return true;
 	}
-	if (mounts)
-		endmntent(mounts);
-	return found;
+	return false;
 }
 
-static FILE *open_file(const struct group *g, const char *name)
+static bool parse_used(const struct hierarchy *of, const char *text,
+		       uint64_t *ret)
 {
-	char path[PATH_MAX + 64];
-
-	snprintf(path, sizeof(path), "%s%s/%s", g->root, g->path, name);
-	return fopen(path, "re");
+	*ret = 0;
+	if (!of->used_keys[0])
+		return number(text, ret);
+	for (const char *const *key = of->used_keys; *key; key++)
+		if (!add_value(text, *key, ret))
+			return false;
+	if (!of->kernel_key || add_value(text, of->kernel_key, ret))
+		return true;
+	for (const char *const *key = of->kernel_keys; *key; key++)
+		add_value(text, *key, ret);
+	return true;
 }
 
 /* "max", or v1's number near 2^63, is no limit. */
-static bool read_max(const struct group *g, uint64_t *ret)
+static enum ht_cgroup_found parse_max(const char *text, uint64_t *ret)
 {
-	HT_AUTO_FILE FILE *f = open_file(g, g->of->max_file);
-
-	return f && fscanf(f, "%" SCNu64, ret) == 1 && *ret < INT64_MAX / 2;
+	if (strcmp(text, "max\n") == 0)
+		return HT_CGROUP_NONE;
+	if (!number(text, ret))
+		return HT_CGROUP_UNREAD;
+	return *ret < INT64_MAX / 2 ? HT_CGROUP_LIMIT : HT_CGROUP_NONE;
 }
 
-static bool read_used(const struct group *g, uint64_t *ret)
+static const char *shown(const char *name)
 {
-	HT_AUTO_FILE FILE *f = open_file(g, g->of->used_file);
-	uint64_t value;
-	char key[64];
-
-	*ret = 0;
-	if (!g->of->used_keys[0])
-		return f && fscanf(f, "%" SCNu64, ret) == 1;
-	while (f && fscanf(f, "%63s %" SCNu64, key, &value) == 2)
-		for (const char *const *k = g->of->used_keys; *k; k++)
-			if (strcmp(key, *k) == 0)
-				*ret += value;
-	return f != NULL;
+	return *name ? name : "/";
 }
 
-static void nearest(const char *proc_cgroup, const struct controller *of,
-		    struct ht_cgroup_limit *ret)
+static enum ht_cgroup_found unread_file(const struct group *g, const char *file,
+					const char *what,
+					struct ht_cgroup_limit *ret)
 {
-	struct group g = {0};
-	uint64_t least = UINT64_MAX;
-	char *slash;
+	return unread(ret, "%s of cgroup %.80s: %s", file, shown(g->name),
+		      what);
+}
 
-	if (!find_path(proc_cgroup, of, &g) || !find_mount(&g))
-		return;
+/* The limit of the group in this directory. */
+static enum ht_cgroup_found look(const struct group *g, int dir,
+				 struct ht_cgroup_limit *ret)
+{
+	const struct hierarchy *of = g->of;
+	enum ht_cgroup_found found;
+	char text[TEXT_MAX];
+
+	if (!read_at(dir, of->max_file, text))
+		return errno == ENOENT ? HT_CGROUP_NONE
+				       : unread_file(g, of->max_file,
+						     strerror(errno), ret);
+	found = parse_max(text, &ret->max);
+	if (found == HT_CGROUP_UNREAD)
+		return unread_file(g, of->max_file, "holds no number", ret);
+	if (found == HT_CGROUP_NONE)
+		return found;
+	if (!read_at(dir, of->used_file, text))
+		return unread_file(g, of->used_file, strerror(errno), ret);
+	if (!parse_used(of, text, &ret->used))
+		return unread_file(g, of->used_file,
+				   "does not say what is used", ret);
+	snprintf(ret->path, sizeof(ret->path), "%.255s", shown(g->name));
+	return found;
+}
+
+/* --- a mounted tree ------------------------------------------------------ */
+
+/* In a cgroup namespace the root that is seen is a group like others. */
+static bool is_root(const struct group *g, int dir)
+{
+	bool has = faccessat(dir, g->of->mark, F_OK, 0) == 0;
+
+	return g->whole && has == g->of->marks_root;
+}
+
+static bool binds_others(const struct group *g, int dir)
+{
+	char text[TEXT_MAX];
+
+	return !g->of->binds_file || !read_at(dir, g->of->binds_file, text) ||
+	       strcmp(text, "0\n") != 0;
+}
+
+static uint64_t room(const struct ht_cgroup_limit *l)
+{
+	return l->max > l->used ? l->max - l->used : 0;
+}
+
+static int open_group(const struct group *g, struct ht_cgroup_limit *ret)
+{
+	char at[2 * PATH_MAX];
+	int fd;
+
+	snprintf(at, sizeof(at), "%s%s", g->top, g->path);
+	fd = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		unread(ret, "cgroup %.80s: %s", shown(g->name),
+		       strerror(errno));
+	return fd;
+}
+
+/* From the group up to the last that is seen. */
+static enum ht_cgroup_found climb(struct group *g, struct ht_cgroup_limit *ret)
+{
+	enum ht_cgroup_found answer = HT_CGROUP_NONE, found;
+	char *slash = NULL;
+	bool root;
+
+	*ret = (struct ht_cgroup_limit){.max = UINT64_MAX};
 	do {
-		uint64_t max, used;
+		struct ht_cgroup_limit one = {0};
+		HT_AUTO_FD int dir = open_group(g, ret);
 
-		if (read_max(&g, &max) && read_used(&g, &used)) {
-			uint64_t room = max > used ? max - used : 0;
-
-			if (room < least) {
-				least = room;
-				ret->max = max;
-				ret->used = used;
-				snprintf(ret->path, sizeof(ret->path), "%.255s",
-					 g.path[0] ? g.path : "/");
-			}
+		if (dir < 0)
+			return HT_CGROUP_UNREAD;
+		if (slash && !binds_others(g, dir))
+			return answer;
+		found = look(g, dir, &one);
+		if (found == HT_CGROUP_UNREAD ||
+		    (found == HT_CGROUP_LIMIT && room(&one) < room(ret))) {
+			*ret = one;
+			answer = found;
 		}
-		slash = strrchr(g.path, '/');
+		if (found == HT_CGROUP_UNREAD)
+			return found;
+		root = is_root(g, dir);
+		slash = strrchr(g->path, '/');
 		if (slash)
 			*slash = '\0';
 	} while (slash);
+	return answer == HT_CGROUP_NONE && !root
+		       ? unread(ret,
+				"what stands above %.80s is not seen from here "
+				"(a cgroup namespace, or a mount of a part)",
+				g->top)
+		       : answer;
 }
 
-void ht_cgroup_memory(const char *proc_cgroup, struct ht_cgroup_limit *ret)
+/* --- the mounts ---------------------------------------------------------- */
+
+struct mount {
+	char *root, *at, *fs, *options;
+};
+
+/* "\040" and its like, in place: blanks of a path in mountinfo. */
+static void unescape(char *text)
 {
-	nearest(proc_cgroup, &memory, ret);
+	char *to = text;
+
+	for (const char *at = text; *at; at++) {
+		unsigned code;
+
+		if (at[0] == '\\' && sscanf(at + 1, "%3o", &code) == 1) {
+			*to++ = (char)code;
+			at += 3;
+		} else {
+			*to++ = *at;
+		}
+	}
+	*to = '\0';
 }
 
-void ht_cgroup_pids(const char *proc_cgroup, struct ht_cgroup_limit *ret)
+/* A line of mountinfo (proc(5)), cut in place. */
+static bool parse_mount(char *line, struct mount *ret)
 {
-	nearest(proc_cgroup, &pids, ret);
+	char *tail = strstr(line, " - "), *field[5];
+
+	if (!tail)
+		return false;
+	*tail = '\0';
+	tail += strlen(" - ");
+	for (size_t i = 0; i < sizeof(field) / sizeof(*field); i++)
+		field[i] = strsep(&line, " ");
+	ret->root = field[3];
+	ret->at = field[4];
+	ret->fs = strsep(&tail, " ");
+	strsep(&tail, " "); /* what was mounted: any word */
+	ret->options = strsep(&tail, "\n");
+	if (!ret->at || !ret->options)
+		return false;
+	unescape(ret->root);
+	unescape(ret->at);
+	return true;
+}
+
+static bool is_of(const struct mount *m, const struct hierarchy *of)
+{
+	return strcmp(m->fs, of->fs) == 0 &&
+	       (!of->option ||
+		names_have(m->options, strlen(m->options), of->option));
+}
+
+/* Where the group lies below what is mounted, of which the root may be a group,
+ * too. NULL: elsewhere. A name begins with ".." where the group stands outside
+ * of our cgroup namespace. */
+static char *path_below(const char *root, char *name)
+{
+	size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
+
+	if (strncmp(name, root, n) != 0 || !strchr("/", name[n]) ||
+	    (strncmp(name + n, "/..", 3) == 0 && strchr("/", name[n + 3])))
+		return NULL;
+	return strcmp(name + n, "/") == 0 ? name + n + 1 : name + n;
+}
+
+static enum ht_cgroup_found look_below(const struct group *of,
+				       const struct mount *m,
+				       struct ht_cgroup_limit *ret)
+{
+	struct group g = *of;
+
+	g.top = m->at;
+	g.whole = strcmp(m->root, "/") == 0;
+	g.path = path_below(m->root, g.name);
+	if (!g.path)
+		return unread(ret,
+			      "cgroup %.80s lies outside of what is mounted at "
+			      "%.60s",
+			      g.name, m->at);
+	return climb(&g, ret);
+}
+
+/* The first tree that shows the group will do. */
+static enum ht_cgroup_found nearest(const char *proc_cgroup,
+				    const struct controller *of,
+				    const char *mounts,
+				    struct ht_cgroup_limit *ret)
+{
+	HT_AUTO_FILE FILE *f = fopen(mounts, "re");
+	HT_AUTO_FREE char *line = NULL;
+	struct group g = {0};
+	struct mount m;
+	size_t size = 0;
+	enum ht_cgroup_found found;
+
+	if (!find_path(proc_cgroup, of, &g))
+		return unread(ret, "/proc/PID/cgroup does not tell its cgroup");
+	if (!g.of)
+		return HT_CGROUP_NONE; /* nor was its tree ever mounted */
+	if (!f)
+		return unread(ret, "%.80s: %s", mounts, strerror(errno));
+	found = unread(ret, "their file system (%s) is not mounted here",
+		       g.of->fs);
+	while (found == HT_CGROUP_UNREAD && getline(&line, &size, f) > 0)
+		if (parse_mount(line, &m) && is_of(&m, g.of))
+			found = look_below(&g, &m, ret);
+	return found;
+}
+
+enum ht_cgroup_found ht_cgroup_memory(const char *proc_cgroup,
+				      const char *mounts,
+				      struct ht_cgroup_limit *ret)
+{
+	return nearest(proc_cgroup, &memory, mounts, ret);
+}
+
+enum ht_cgroup_found ht_cgroup_pids(const char *proc_cgroup, const char *mounts,
+				    struct ht_cgroup_limit *ret)
+{
+	return nearest(proc_cgroup, &pids, mounts, ret);
 }

@@ -11,17 +11,36 @@
 /* Path of the group that accounts memory: v1's if there is one, else v2's. */
 void ht_cgroup_name(const char *proc_cgroup, char *ret, size_t size);
 
-/* A limit, what is used of it, and the group that has it. */
+enum ht_cgroup_found {
+	HT_CGROUP_NONE,	  /* every group up to the root was read: no limit */
+	HT_CGROUP_LIMIT,  /* there is one */
+	HT_CGROUP_UNREAD, /* there may be one */
+};
+
+/* A limit, what is used of it, and the group that has it; or why not even that
+ * is known. */
 struct ht_cgroup_limit {
 	uint64_t max, used;
-	char path[256]; /* "/a/b", below the mount point */
+	char path[256]; /* as /proc/PID/cgroup names it: "/a/b" */
+	char why[176];
 };
 
 /* Bytes: the group, from its own up to the root, with the least room; used are
  * the bytes charged to it that cannot be reclaimed (anonymous, shared memory,
- * kernel). Left alone when no group has a limit or none can be read. */
-void ht_cgroup_memory(const char *proc_cgroup, struct ht_cgroup_limit *ret);
+ * kernel). mounts: "/proc/self/mountinfo", or one like it. ret: max, used and
+ * path for LIMIT alone, why for UNREAD alone.
+ *
+ * NONE is said only where each group's directory was there, and its file said
+ * so or was not there (the root has none, nor has a group for which nobody
+ * enabled the controller); and where the last was the root of the hierarchy,
+ * not one that a namespace or a mount shows as such. A limit below such a one
+ * is told: it holds, whatever stands above. One below a group that could not be
+ * read is not: which of the two is nearer is not known. */
+enum ht_cgroup_found ht_cgroup_memory(const char *proc_cgroup,
+				      const char *mounts,
+				      struct ht_cgroup_limit *ret);
 /* The same of threads (pids.max). */
-void ht_cgroup_pids(const char *proc_cgroup, struct ht_cgroup_limit *ret);
+enum ht_cgroup_found ht_cgroup_pids(const char *proc_cgroup, const char *mounts,
+				    struct ht_cgroup_limit *ret);
 
 #endif

@@ -15,6 +15,7 @@
 
 #define TEXT_MAX 8192 /* the largest of these files is status, some 1.5 KB */
 #define KIB	 1024u
+#define MOUNTS	 "/proc/self/mountinfo"
 
 /* Whole small file, NUL-terminated. false: errno says why. */
 static bool read_text(const char *path, char text[TEXT_MAX])
@@ -271,15 +272,50 @@ enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 /* --- limits -------------------------------------------------------------- */
 
 /* The soft limit in a line of /proc/PID/limits, which all may read: prlimit(2)
- * wants CAP_SYS_RESOURCE for another user's. No limit has no number. */
-static uint64_t soft_limit(const char *text, const char *name)
+ * wants CAP_SYS_RESOURCE for another user's. No limit has no number. false:
+ * there is no such line. */
+static bool soft_limit(const char *text, const char *name, uint64_t *ret)
 {
 	const char *line = strstr(text, name);
-	uint64_t value;
 
-	if (!line || sscanf(line + strlen(name), "%" SCNu64, &value) != 1)
-		return HT_UNKNOWN;
-	return value;
+	if (line && sscanf(line + strlen(name), "%" SCNu64, ret) != 1)
+		*ret = HT_UNKNOWN;
+	return line;
+}
+
+static bool read_rlimits(pid_t pid, uint64_t *threads, struct ht_limits *ret)
+{
+	const struct {
+		const char *line;
+		uint64_t *to;
+	} wanted[] = {
+		{"\nMax address space", &ret->rlimit_as},
+		{"\nMax data size", &ret->rlimit_data},
+		{"\nMax open files", &ret->rlimit_nofile},
+		{"\nMax processes", threads},
+	};
+	char text[TEXT_MAX];
+	bool all = read_proc(pid, "limits", text);
+
+	for (size_t i = 0; all && i < sizeof(wanted) / sizeof(*wanted); i++)
+		all = soft_limit(text, wanted[i].line, wanted[i].to);
+	return all;
+}
+
+static bool number_in(const char *path, uint64_t *ret)
+{
+	char text[TEXT_MAX];
+
+	return read_text(path, text) && sscanf(text, "%" SCNu64, ret) == 1;
+}
+
+/* Threads of the whole machine: "0.10 0.20 0.30 2/345 6789". */
+static bool all_threads(uint64_t *ret)
+{
+	char text[TEXT_MAX];
+
+	return read_text("/proc/loadavg", text) &&
+	       sscanf(text, "%*s %*s %*s %*u/%" SCNu64, ret) == 1;
 }
 
 /* Room for threads by one limit, and its name: the nearest wins. */
@@ -288,87 +324,120 @@ static void nearest_threads(uint64_t max, uint64_t used, const char *of,
 {
 	uint64_t left = max > used ? max - used : 0;
 
-	if (max == HT_UNKNOWN || used == HT_UNKNOWN || left >= *room)
+	if (max == HT_UNKNOWN || left >= *room)
 		return;
 	*room = left;
 	snprintf(ret->threads_max_of, sizeof(ret->threads_max_of), "%s", of);
 }
 
-static uint64_t number_in(const char *path)
+/* What the machine allows to all together. The file that could not be read, or
+ * NULL. */
+static const char *machine_threads(uint64_t *room, struct ht_limits *ret)
 {
-	char text[TEXT_MAX];
-	uint64_t value;
+	uint64_t all, max, pid_max;
 
-	if (!read_text(path, text) || sscanf(text, "%" SCNu64, &value) != 1)
-		return HT_UNKNOWN;
-	return value;
-}
-
-/* Threads of the whole machine: "0.10 0.20 0.30 2/345 6789". */
-static uint64_t all_threads(void)
-{
-	char text[TEXT_MAX];
-	uint64_t n;
-
-	if (!read_text("/proc/loadavg", text) ||
-	    sscanf(text, "%*s %*s %*s %*u/%" SCNu64, &n) != 1)
-		return HT_UNKNOWN;
-	return n;
+	if (!all_threads(&all))
+		return "/loadavg";
+	if (!number_in("/proc/sys/kernel/threads-max", &max))
+		return "/sys/kernel/threads-max";
+	if (!number_in("/proc/sys/kernel/pid_max", &pid_max))
+		return "/sys/kernel/pid_max";
+	nearest_threads(max, all, "kernel.threads-max", room, ret);
+	nearest_threads(pid_max, all, "kernel.pid_max", room, ret);
+	return NULL;
 }
 
 /* RLIMIT_NPROC counts all threads of the user, of which the process's own are
  * some: what it leaves is an upper bound. It does not bind root. */
-static void limit_threads(pid_t pid, const char *limits, const char *cgroup,
-			  struct ht_limits *ret)
+static void limit_threads(pid_t pid, uint64_t nproc,
+			  const struct ht_cgroup_limit *pids,
+			  struct ht_limits *ret,
+			  struct ht_limits_unread *unread)
 {
-	struct ht_cgroup_limit pids = {.max = HT_UNKNOWN, .used = HT_UNKNOWN};
-	uint64_t room = HT_UNKNOWN, all = all_threads();
+	uint64_t room = HT_UNKNOWN, uid = HT_UNKNOWN;
 	char of[sizeof(ret->threads_max_of)], status[TEXT_MAX];
 	struct stat_fields stat;
 
 	if (!read_stat(pid, &stat))
 		return;
-	ht_cgroup_pids(cgroup, &pids);
-	snprintf(of, sizeof(of), "pids.max of cgroup %.55s", pids.path);
-	nearest_threads(pids.max, pids.used, of, &room, ret);
-	nearest_threads(number_in("/proc/sys/kernel/threads-max"), all,
-			"kernel.threads-max", &room, ret);
-	nearest_threads(number_in("/proc/sys/kernel/pid_max"), all,
-			"kernel.pid_max", &room, ret);
-	if (read_proc(pid, "status", status) && effective_uid(status) != 0)
-		nearest_threads(soft_limit(limits, "\nMax processes"),
-				stat.threads, "RLIMIT_NPROC", &room, ret);
-	if (room != HT_UNKNOWN)
+	snprintf(of, sizeof(of), "pids.max of cgroup %.55s", pids->path);
+	nearest_threads(pids->max, pids->used, of, &room, ret);
+	unread->threads = machine_threads(&room, ret);
+	if (read_proc(pid, "status", status))
+		uid = effective_uid(status);
+	if (uid == HT_UNKNOWN)
+		unread->threads = "status";
+	if (uid != 0 && unread->rlimits)
+		unread->threads = "limits";
+	if (uid != 0)
+		nearest_threads(nproc, stat.threads, "RLIMIT_NPROC", &room,
+				ret);
+	if (unread->threads || unread->pids[0])
+		ret->threads_max_of[0] = '\0';
+	else
 		ret->threads_max = stat.threads + room;
 }
 
-static void limit_memory(const char *cgroup, struct ht_limits *ret)
+/* The text of its cgroup file. false: it has none, or why is set. */
+static bool read_cgroup(pid_t pid, char text[TEXT_MAX], char *why, size_t size)
 {
-	struct ht_cgroup_limit memory = {.max = HT_UNKNOWN, .used = HT_UNKNOWN};
-
-	ht_cgroup_memory(cgroup, &memory);
-	ret->cgroup_max = memory.max;
-	ret->cgroup_used = memory.used;
-	snprintf(ret->cgroup_path, sizeof(ret->cgroup_path), "%s", memory.path);
+	if (read_proc(pid, "cgroup", text) && strlen(text) < TEXT_MAX - 1)
+		return true;
+	/* a kernel that knows no control groups has no such files */
+	if (access("/proc/self/cgroup", F_OK) == 0)
+		snprintf(why, size, "/proc/%d/cgroup could not be read",
+			 (int)pid);
+	return false;
 }
 
-void ht_procfs_limits(pid_t pid, struct ht_limits *ret)
+static void limit_by_groups(pid_t pid, struct ht_cgroup_limit *pids,
+			    struct ht_limits *ret,
+			    struct ht_limits_unread *unread)
 {
-	char text[TEXT_MAX], cgroup[TEXT_MAX] = "";
+	struct ht_cgroup_limit memory;
+	enum ht_cgroup_found found;
+	char text[TEXT_MAX];
 
+	pids->max = HT_UNKNOWN;
+	if (!read_cgroup(pid, text, unread->memory, sizeof(unread->memory))) {
+		snprintf(unread->pids, sizeof(unread->pids), "%s",
+			 unread->memory);
+		return;
+	}
+	found = ht_cgroup_memory(text, MOUNTS, &memory);
+	if (found == HT_CGROUP_UNREAD) {
+		snprintf(unread->memory, sizeof(unread->memory), "%s",
+			 memory.why);
+	} else if (found == HT_CGROUP_LIMIT) {
+		ret->cgroup_max = memory.max;
+		ret->cgroup_used = memory.used;
+		snprintf(ret->cgroup_path, sizeof(ret->cgroup_path), "%s",
+			 memory.path);
+	}
+	found = ht_cgroup_pids(text, MOUNTS, pids);
+	if (found == HT_CGROUP_UNREAD)
+		snprintf(unread->pids, sizeof(unread->pids), "%s", pids->why);
+	if (found != HT_CGROUP_LIMIT)
+		pids->max = HT_UNKNOWN;
+}
+
+void ht_procfs_limits(pid_t pid, struct ht_limits *ret,
+		      struct ht_limits_unread *unread)
+{
+	struct ht_cgroup_limit pids = {0};
+	uint64_t nproc = HT_UNKNOWN;
+	char text[TEXT_MAX];
+
+	*unread = (struct ht_limits_unread){0};
 	if (read_text("/proc/meminfo", text)) {
 		ret->mem_total = kib_line(text, "MemTotal");
 		ret->mem_available = kib_line(text, "MemAvailable");
 		ret->swap_free = kib_line(text, "SwapFree");
 	}
 	ret->cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
-	ret->max_map_count = number_in("/proc/sys/vm/max_map_count");
-	if (read_proc(pid, "cgroup", cgroup))
-		limit_memory(cgroup, ret);
-	if (!read_proc(pid, "limits", text))
-		return;
-	ret->rlimit_as = soft_limit(text, "\nMax address space");
-	ret->rlimit_data = soft_limit(text, "\nMax data size");
-	ret->rlimit_nofile = soft_limit(text, "\nMax open files");
-	limit_threads(pid, text, cgroup, ret);
+	if (!number_in("/proc/sys/vm/max_map_count", &ret->max_map_count))
+		ret->max_map_count = HT_UNKNOWN;
+	unread->rlimits = !read_rlimits(pid, &nproc, ret);
+	limit_by_groups(pid, &pids, ret, unread);
+	limit_threads(pid, nproc, &pids, ret, unread);
 }

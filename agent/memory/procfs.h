@@ -40,8 +40,19 @@ static inline uint64_t ht_procfs_rollup_us(uint64_t rss)
 	return rss >> 17; /* 8 ms a GiB */
 }
 
+/* No limit has no number, either: what of the limits could not be read. */
+struct ht_limits_unread {
+	char memory[176], pids[176]; /* why, of the cgroups; empty: read */
+	bool rlimits;		     /* /proc/PID/limits */
+	/* A file of /proc/PID, or of /proc ("/loadavg"), that threads_max
+	 * wants; or NULL. */
+	const char *threads;
+};
+
 /* How large it may become: rlimits, the tightest memory cgroup above it (v2 or
- * v1), the machine. Never fails: what cannot be read stays unknown. */
-void ht_procfs_limits(pid_t pid, struct ht_limits *ret);
+ * v1), the machine. Never fails: what cannot be read stays unknown; threads_max
+ * does where one of the limits that it is the nearest of is. */
+void ht_procfs_limits(pid_t pid, struct ht_limits *ret,
+		      struct ht_limits_unread *unread);
 
 #endif

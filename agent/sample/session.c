@@ -119,7 +119,7 @@ static enum ht_code describe_process(struct ht_session *s, struct ht_err *err)
 		ht_procfs_rollup(t->pid, &snap->process);
 	ht_maps_fini(&maps);
 	ht_pace();
-	ht_procfs_limits(t->pid, &snap->limits);
+	ht_procfs_limits(t->pid, &snap->limits, &s->unread);
 	ht_pace();
 	return code;
 }

@@ -7,6 +7,7 @@
 #ifndef HT_AGENT_SAMPLE_SESSION_H
 #define HT_AGENT_SAMPLE_SESSION_H
 
+#include "agent/memory/procfs.h"
 #include "agent/sample/target.h"
 #include "link/request.h"
 #include "schema/snapshot.h"
@@ -22,6 +23,7 @@ struct ht_session {
 	 * known where they are. */
 	uint64_t refusing;
 	bool refusing_known;
+	struct ht_limits_unread unread;
 	bool must_end; /* set: a thread could not be let go, or privileges are
 			  gone: the process has to end after the answer */
 };

@@ -173,6 +173,7 @@ static struct {
 
 static void watch_room(void)
 {
+	struct ht_limits_unread unread;
 	struct ht_limits limits;
 	int64_t now = ht_mono_ns();
 	uint64_t left;
@@ -181,7 +182,7 @@ static void watch_room(void)
 		return;
 	room.looked_ns = now;
 	ht_record_clear(HT_RECORD_limits, &limits);
-	ht_procfs_limits(room.pid, &limits);
+	ht_procfs_limits(room.pid, &limits, &unread);
 	left = room_of(&limits);
 	if (left >= room.least) /* HT_UNKNOWN, too */
 		return;

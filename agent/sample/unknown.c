@@ -30,7 +30,8 @@ static const struct figure {
 	{HT_RECORD_fragmentation, "stuck_ratio"},
 };
 
-/* Figures that one file of /proc has. */
+/* Figures that one file of /proc has: of the process's directory there, or
+ * "/..." of the machine. */
 static const struct {
 	struct figure figure;
 	const char *file;
@@ -41,13 +42,16 @@ static const struct {
 	{{HT_RECORD_process, "rss_anon"}, "status"},
 	{{HT_RECORD_process, "rss_file"}, "status"},
 	{{HT_RECORD_process, "rss_shmem"}, "status"},
-	{{HT_RECORD_limits, "mem_total"}, "meminfo"},
-	{{HT_RECORD_limits, "mem_available"}, "meminfo"},
-	{{HT_RECORD_limits, "swap_free"}, "meminfo"},
-	{{HT_RECORD_limits, "max_map_count"}, "sys/vm/max_map_count"},
-	{{HT_RECORD_limits, "threads_max"}, "loadavg"},
+	{{HT_RECORD_limits, "mem_total"}, "/meminfo"},
+	{{HT_RECORD_limits, "mem_available"}, "/meminfo"},
+	{{HT_RECORD_limits, "swap_free"}, "/meminfo"},
+	{{HT_RECORD_limits, "max_map_count"}, "/sys/vm/max_map_count"},
 	{{HT_RECORD_process, "descriptors"}, "fd"},
 };
+/* Null is also no limit. */
+static const char *const rlimits[] = {"rlimit_as", "rlimit_data",
+				      "rlimit_nofile"};
+static const char *const of_cgroup[] = {"cgroup_max", "cgroup_used"};
 #define NAME_MAX_MORE 24 /* a record's name, and what stands around it */
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))
 
@@ -180,20 +184,51 @@ static void note_private(const struct ht_session *s)
 	add_null(s->snapshot, why, text, HT_RECORD_totals, "trimmable_private");
 }
 
+static void note_file(const struct ht_session *s, enum ht_record_id id,
+		      const char *field, const char *file)
+{
+	char text[sizeof(((struct ht_unknown *)0)->text)], pid[24] = "";
+
+	if (*file != '/')
+		snprintf(pid, sizeof(pid), "/%d/", (int)s->target->pid);
+	snprintf(text, sizeof(text),
+		 "/proc%s%s could not be read, or does not say it "
+		 "(ProcSubset=, a mount over it, a security module)",
+		 pid, file);
+	add_null(s->snapshot, HT_WHY_PROC, text, id, field);
+}
+
+static void note_cgroup(const struct ht_session *s, const char *why,
+			const char *field)
+{
+	char text[sizeof(((struct ht_unknown *)0)->text)];
+
+	snprintf(text, sizeof(text), "limits of its cgroups are unknown: %s",
+		 why);
+	if (*why)
+		add_null(s->snapshot, HT_WHY_CGROUP, text, HT_RECORD_limits,
+			 field);
+}
+
 static void note_files(const struct ht_session *s)
 {
-	for (size_t i = 0; i < COUNT(of_files); i++) {
-		const struct figure *f = &of_files[i].figure;
-		const char *file = of_files[i].file;
-		char text[sizeof(((struct ht_unknown *)0)->text)], pid[24];
+	for (size_t i = 0; i < COUNT(of_files); i++)
+		note_file(s, of_files[i].figure.record,
+			  of_files[i].figure.field, of_files[i].file);
+}
 
-		snprintf(pid, sizeof(pid), "/%d", (int)s->target->pid);
-		snprintf(text, sizeof(text),
-			 "/proc%s/%s could not be read, or does not say it "
-			 "(ProcSubset=, a mount over it, a security module)",
-			 f->record == HT_RECORD_limits ? "" : pid, file);
-		add_null(s->snapshot, HT_WHY_PROC, text, f->record, f->field);
-	}
+static void note_limits(const struct ht_session *s)
+{
+	const struct ht_limits_unread *unread = &s->unread;
+
+	for (size_t i = 0; unread->rlimits && i < COUNT(rlimits); i++)
+		note_file(s, HT_RECORD_limits, rlimits[i], "limits");
+	for (size_t i = 0; i < COUNT(of_cgroup); i++)
+		note_cgroup(s, unread->memory, of_cgroup[i]);
+	if (unread->threads)
+		note_file(s, HT_RECORD_limits, "threads_max", unread->threads);
+	else
+		note_cgroup(s, unread->pids, "threads_max");
 }
 
 static void note_rollup(const struct ht_session *s)
@@ -238,6 +273,7 @@ void ht_unknown_note(const struct ht_session *s)
 	note_private(s);
 	if (s->target->pid != 0) {
 		note_files(s);
+		note_limits(s);
 		note_rollup(s);
 	}
 	for (size_t i = 0; i < snap->unknowns.n; i++)

@@ -39,18 +39,20 @@ value() { jq -r "$1" "$HT_TMP/answer"; }
 whole() {
 	ok "$1: it is measured" explain "$2"
 	is "$1: every figure is root's" "$(figures "$HT_TMP/answer")" "$(figures "$HT_TMP/root")"
-	is "$1: nothing is unknown" "$(value '.unknown | length')" 0
+	can cgroups "$1: nothing is unknown" && is "$1: nothing is unknown" "$(value '.unknown | length')" 0
 }
+# more NAME: what is unknown, and not to root
+more() { jq -r --slurpfile root "$HT_TMP/root" '[.unknown[].'"$1"'] - [$root[0].unknown[].'"$1"'] | unique | join(" ")' "$HT_TMP/answer"; }
 # told NAME REASON TEXT PID: what is not root's is null, with that reason; but the
 # kernel's counters, which stand in for sums of pages and lag behind them
 told() {
 	ok "$1: it is measured" explain "$4"
-	jq -r '.unknown[].names' "$HT_TMP/answer" | tr ' ' '\n' | sort >"$HT_TMP/names"
+	more names | tr ' ' '\n' | sort >"$HT_TMP/names"
 	diff <(figures "$HT_TMP/root") <(figures "$HT_TMP/answer") | sed -n 's/^> //p' |
 		grep -Ev '^(arenas|mappings|rss_breakdown|advice|warnings|unknown)[.]|^process[.]rss_' >"$HT_TMP/differ"
 	is "$1: what differs is null" "$(grep -v ' null$' "$HT_TMP/differ")" ""
 	is "$1: and has its reason" "$(sed 's/ .*//' "$HT_TMP/differ" | sort)" "$(cat "$HT_TMP/names")"
-	is "$1: which is $2" "$(value '[.unknown[].reason] | unique | join(" ")')" "$2"
+	is "$1: which is $2" "$(more reason)" "$2"
 	ok "$1: in words" grep -q "$3" <<<"$(value '.unknown[].text')"
 	is "$1: a warning says it, too" "$(value '[.warnings[] | select(test("'"$3"'"))] | length > 0')" true
 }
@@ -121,7 +123,7 @@ whole "an executable of mode 0711" "$dark"
 as_heaptide dac_read_search
 explain "$dark"
 is "the same without CAP_DAC_READ_SEARCH: file modes are the reason" \
-	"$(value '.unknown[].reason')" pagemap
+	"$(more reason)" pagemap
 refuse "and no security module" grep -q "security module" "$HT_TMP/answer"
 
 # --- a user namespace
@@ -154,22 +156,33 @@ whole "with both capabilities" "$started"
 mkdir "$HT_TMP/cover"
 : >"$HT_TMP/cover/empty"
 ok "root measures the first one again" as_root "$process"
-for file in "$process/pagemap" "$process/statm" meminfo; do
+for file in "$process/"{pagemap,statm,limits,cgroup} meminfo sys/kernel/threads-max; do
 	mount --bind "$HT_TMP/cover/empty" "/proc/$file"
 	as_heaptide
-	case $file in
-	*/pagemap) told "/proc/PID/pagemap is covered" pagemap "pagemap: No data" "$process" ;;
-	*/statm) # RSS is counted page by page
-		explain "$process"
-		is "/proc/PID/statm is covered: every figure is root's" "$(figures "$HT_TMP/answer" | grep -v anon_huge)" "$(figures "$HT_TMP/root" | grep -v anon_huge)"
-		is "but what a process must not wait for too long" "$(value '.unknown[].names')" "process.pss process.uss process.anon_huge"
-		;;
-	meminfo) # these differ from look to look
-		explain "$process"
-		is "/proc/meminfo is covered: it is said" "$(value '.unknown[].names')" \
-			"limits.mem_total limits.mem_available limits.swap_free" ;;
-	esac
+	[ "$file" != "$process/pagemap" ] || told "/proc/PID/pagemap is covered" pagemap "pagemap: No data" "$process"
+	explain "$process"
 	umount "/proc/$file"
+	case ${file#"$process/"} in
+	statm) # RSS is counted page by page
+		is "/proc/PID/statm is covered: every figure is root's" "$(figures "$HT_TMP/answer" | grep -v anon_huge)" "$(figures "$HT_TMP/root" | grep -v anon_huge)"
+		is "but what a process must not wait for too long" "$(more names)" "process.pss process.uss process.anon_huge"
+		;;
+	limits)
+		is "/proc/PID/limits is covered: it is said" "$(more names)" \
+			"limits.rlimit_as limits.rlimit_data limits.rlimit_nofile limits.threads_max"
+		is "it is not taken for unlimited" "$(value .limits.threads_max)" null
+		;;
+	cgroup)
+		can cgroups "/proc/PID/cgroup is covered" || continue
+		is "/proc/PID/cgroup is covered: it is said" "$(more names)" "limits.cgroup_max limits.cgroup_used limits.threads_max"
+		is "as a matter of control groups" "$(more reason)" cgroup
+		;;
+	meminfo)
+		is "/proc/meminfo is covered: it is said" "$(more names)" \
+			"limits.mem_total limits.mem_available limits.swap_free" ;;
+	*/threads-max)
+		is "/proc/$file is covered: it is said" "$(more names)" limits.threads_max ;;
+	esac
 done
 mount -t proc -o hidepid=2 proc /proc
 as_heaptide
@@ -189,8 +202,8 @@ daemon_start
 ok "the daemon measures it without CAP_DAC_READ_SEARCH" poll 20 measured "$process"
 is "/metrics counts what is unknown" \
 	"$(metric 'heaptide_unknown_figures.*reason="pagemap"')" 15
-ok "status names the reason" poll 10 eval 'ask status | jq -e ".result.unknown[0].reason == \"pagemap\""'
-ok "and says it in words" poll 10 eval 'ask status | jq -e ".result.unknown[0].why | test(\"CAP_DAC_READ_SEARCH\")"'
+ok "status names the reason" poll 10 eval 'ask status | jq -e ".result.unknown | any(.reason == \"pagemap\")"'
+ok "and says it in words" poll 10 eval 'ask status | jq -e ".result.unknown | any(.why | test(\"CAP_DAC_READ_SEARCH\"))"'
 verdict() { sql "select json from verdict order by rowid desc limit 1" | jq -r "$1"; }
 ok "its verdict is not STABLE" poll 40 eval '[ "$(verdict .verdict)" = INSUFFICIENT_DATA ] && verdict ".evidence[]" | grep -q "freed memory is unknown"'
 ok "but says why" grep -q "CAP_DAC_READ_SEARCH" <<<"$(verdict '.evidence[]')"

@@ -76,6 +76,7 @@ expected() { # SNAPSHOT
 			| "heaptide_free_bytes{place=\"\(.)\"} \($t[.])"),
 		("lt_4k", "4k_64k", "64k_1m", "ge_1m" | "heaptide_hole_bytes{size=\"\(.)\"} \($f["holes_" + .])",
 			"heaptide_holes{size=\"\(.)\"} \($f["holes_\(.)_count"])"),
+		(.unknown | group_by(.reason)[] | "heaptide_unknown_figures{reason=\"\(.[0].reason)\"} \(map(.figures) | add)"),
 		(.arenas[] | . as $a | ("in_use", "system", "retained", "trimmable")
 			| "heaptide_heap_\(.)_bytes{arena=\"\($a.index)\"} \($a[.])")' "$1" | sort
 }

@@ -29,6 +29,7 @@ declare -A facts=(
 	[cgroup2]="no tree of control groups (version 2) can be mounted here"
 	[containers]="runc starts no container here"
 	[memory_cgroup]="no memory control group can be made here"
+	[cgroups]="not all control groups above this process are seen (a cgroup namespace, nothing mounted)"
 	[ksm]="the kernel merges no equal pages of a process that asks for it (Linux 6.4)"
 )
 
@@ -188,6 +189,20 @@ probe_memory_cgroup() {
 	status=$?
 	rmdir "$group"
 	return $status
+}
+
+# For each controller: the root of its hierarchy is mounted, and is that of the machine.
+probe_cgroups() {
+	local controller top
+	for controller in memory pids; do
+		if grep -Eq "^[0-9]+:([^:]*,)?$controller(,[^:]*)?:" /proc/self/cgroup; then
+			top=$(awk -v name="$controller" '$4 == "/" && / - cgroup / && $NF ~ "(^|,)" name "(,|$)" { print $5; exit }' /proc/self/mountinfo)
+			[ -n "$top" ] && [ -e "$top/release_agent" ] || return 1
+		else
+			top=$(awk '$4 == "/" && / - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
+			[ -n "$top" ] && [ ! -e "$top/cgroup.type" ] || return 1
+		fi
+	done
 }
 
 probe_containers() {

@@ -50,6 +50,7 @@ runc=(runc --root "$HT_TMP/runc")
 container=heaptide-test-$$
 trap '"${runc[@]}" delete --force "$container" 2>/dev/null' EXIT
 writable='/var/lib/heaptide /run/heaptide' # folders that are file systems of their own
+groups=/sys/fs/cgroup # of the machine, as they are there
 two='["CAP_SYS_PTRACE","CAP_DAC_READ_SEARCH"]'
 # contain USER CAPABILITIES AMBIENT NO_NEW_PRIVS COMMAND...: a bundle for it. The
 # second are its bounding set, and what root holds; the third what others hold.
@@ -60,7 +61,7 @@ contain() {
 	"${runc[@]}" spec --bundle "$bundle"
 	printf '%s\n' "${@:5}" | jq -R . | jq -s . >"$bundle/args"
 	jq --slurpfile args "$bundle/args" --arg root "$root" --argjson user "$user" --argjson bound "$2" --argjson held "$held" \
-		--argjson ambient "$3" --argjson nnp "$4" --arg writable "$writable" '
+		--argjson ambient "$3" --argjson nnp "$4" --arg writable "$writable" --arg groups "$groups" '
 		.root = {path: $root, readonly: true} | .process.terminal = false
 		| .process.user = {uid: $user, gid: $user} | .process.noNewPrivileges = $nnp
 		| .process.capabilities = {bounding: $bound, effective: $held, permitted: $held,
@@ -69,7 +70,8 @@ contain() {
 		| .linux.namespaces = [{type: "mount"}, {type: "ipc"}, {type: "uts"}]
 		| .mounts = [{destination: "/proc", type: "proc", source: "proc"},
 			($writable | split(" ")[] | {destination: ., type: "tmpfs", source: "tmpfs",
-				options: ["mode=0750", "uid=\($user)", "gid=\($user)"]})]' \
+				options: ["mode=0750", "uid=\($user)", "gid=\($user)"]}),
+			($groups | select(. != "") | {destination: ., type: "bind", source: ., options: ["rbind", "ro"]})]' \
 		"$bundle/config.json" >"$bundle/next"
 	mv "$bundle/next" "$bundle/config.json"
 }
@@ -115,7 +117,14 @@ misses "user 65532, all capabilities dropped" "without CAP_SYS_PTRACE" 65532 '[]
 misses "user 0, all capabilities dropped" "without CAP_SYS_PTRACE" 0 '[]' '[]' false
 contain 65532 '["CAP_SYS_PTRACE"]' '[]' false "${command[@]}"
 ok "user 65532 with CAP_SYS_PTRACE alone: it is measured" eval 'run >"$HT_TMP/answer"'
-is "but for residency, which is said" "$(jq -c '[.totals.retained, .unknown[].reason]' "$HT_TMP/answer")" '[null,"pagemap"]'
+can cgroups "but for residency, which is said" && is "but for residency, which is said" "$(jq -c '[.totals.retained, .unknown[].reason]' "$HT_TMP/answer")" '[null,"pagemap"]'
+
+groups=
+contain 65532 "$two" '[]' false "${command[@]}"
+ok "without the machine's control groups: it is measured" eval 'run >"$HT_TMP/answer"'
+is "but for their limits, which is said" "$(jq -c '[.limits.cgroup_max, .limits.threads_max, .unknown[].reason]' "$HT_TMP/answer")" \
+	'[null,null,"cgroup"]'
+groups=/sys/fs/cgroup
 
 # --- a read-only root with less to write to
 writable=

@@ -50,6 +50,10 @@ mount --bind "$1/proc/sys" "$1/proc/sys"
 mount -o remount,ro,bind "$1/proc/sys"
 mount -t sysfs -o ro sysfs "$1/sys"
 mount -t cgroup2 cgroup2 "$1/sys/fs/cgroup"
+for controller in $2; do
+	mkdir -p "$1/run/$controller"
+	mount -t cgroup -o "$controller" cgroup "$1/run/$controller"
+done
 ip link set lo up
 cd "$1"
 mkdir -p old
@@ -63,17 +67,46 @@ BOOT
 groups=$HT_TMP/cgroup2
 mkdir "$groups"
 ok "a tree of control groups" mount -t cgroup2 cgroup2 "$groups"
-group=$groups/heaptide-test-$$
-mkdir "$group"
-start bash -c 'echo $$ >"$1/cgroup.procs"; shift; exec "$@"' - "$group" \
-	unshare --pid --fork --kill-child --mount --cgroup --ipc --uts --net bash "$HT_TMP/boot" "$root" \
+name=heaptide-test-$$
+mine=("$groups/$name")
+mkdir "$groups/$name"
+first=() # controllers that version 1 has here
+# limit CONTROLLER VALUE FILE FILE1: of our group; the second is what version 1 calls it
+limit() {
+	local in=$groups/$name file=$3
+	if grep -Eq "^[0-9]+:([^:]*,)?$1(,[^:]*)?:" /proc/self/cgroup; then
+		mkdir "$HT_TMP/$1" && mount -t cgroup -o "$1" cgroup "$HT_TMP/$1" && mkdir "$HT_TMP/$1/$name" || return 1
+		in=$HT_TMP/$1/$name file=$4
+		mine+=("$in")
+		first+=("$1")
+	else
+		echo "+$1" >"$groups/cgroup.subtree_control" || return 1
+	fi
+	echo "$2" >"$in/$file"
+}
+if can memory_cgroup "limits of its control group"; then
+	limit memory $((4 << 30)) memory.max memory.limit_in_bytes
+	limit pids 4000 pids.max pids.max
+fi
+cat >"$HT_TMP/enter" <<'ENTER'
+until [ "$1" = -- ]; do echo $$ >"$1/cgroup.procs" && shift; done
+shift
+exec "$@"
+ENTER
+start bash "$HT_TMP/enter" "${mine[@]}" -- \
+	unshare --pid --fork --kill-child --mount --cgroup --ipc --uts --net bash "$HT_TMP/boot" "$root" "${first[*]}" \
 	>"$HT_TMP/systemd.log" 2>&1
-# What systemd made in the tree goes once the last process of it is reaped.
-no_groups() { find "$group" -depth -type d -exec rmdir {} \; && [ ! -e "$group" ]; }
+# What systemd made in the trees goes once the last process of it is reaped.
+no_groups() {
+	local group
+	for group in "${mine[@]}"; do
+		[ ! -e "$group" ] || find "$group" -depth -type d -exec rmdir {} \; || return 1
+		[ ! -e "$group" ] || return 1
+	done
+}
 end_groups() {
 	stop_started
-	poll 10 no_groups
-	refuse "no control group is left behind" test -e "$group"
+	ok "no control group is left behind" poll 10 no_groups
 }
 init() { pgrep -P "$started" | head -n 1; }
 there() { env PATH="$system_path" nsenter --target "$(init)" --all --root --wd "$@"; }
@@ -108,7 +141,10 @@ as_root_has_it() {
 }
 poll 10 as_root_has_it
 is "all that it publishes of it is what root sees" "$(cat "$HT_TMP/differ")" ""
-is "and nothing is unknown to root" "$(jq -c .unknown "$HT_TMP/root.json")" "[]"
+can memory_cgroup "and nothing is unknown to root" &&
+	is "and nothing is unknown to root" "$(jq -c .unknown "$HT_TMP/root.json")" "[]" &&
+	is "not the limits of its control group" "$(jq -r '.limits | "\(.cgroup_max) \(.threads_max_of)"' "$HT_TMP/root.json")" \
+		"$((4 << 30)) pids.max of cgroup /"
 ok "the journal has what it says" poll 10 said 'heaptided .* is ready'
 
 pinged_us() { property WatchdogTimestampMonotonic; }

@@ -13,7 +13,6 @@
 
 #include <cmocka.h>
 
-#include "agent/memory/cgroup.h"
 #include "agent/memory/procfs.h"
 #include "common/clock.h"
 #include "link/request.h"
@@ -88,6 +87,7 @@ static void a_process_that_is_gone_is_told_by_its_pid(void **state)
 static void limits_show_what_bounds_the_process(void **state)
 {
 	const struct rlimit limit = {1ull << 40, RLIM_INFINITY};
+	struct ht_limits_unread unread;
 	struct ht_limits l;
 	pid_t pid = fork();
 
@@ -98,34 +98,12 @@ static void limits_show_what_bounds_the_process(void **state)
 			pause();
 	ht_record_clear(HT_RECORD_limits, &l);
 	assert_int_equal(prlimit(pid, RLIMIT_AS, &limit, NULL), 0);
-	ht_procfs_limits(pid, &l);
+	ht_procfs_limits(pid, &l, &unread);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(l.rlimit_as, 1ull << 40);
 	assert_true(l.rlimit_data == HT_UNKNOWN);
 	assert_true(l.mem_available > 0 && l.mem_available < l.mem_total);
-}
-
-static void the_group_that_accounts_memory_is_found(void **state)
-{
-	static const struct {
-		const char *text, *path;
-	} cases[] = {
-		{"0::/system.slice/a.service\n", "/system.slice/a.service"},
-		{"9:cpu:/x\n4:cpuset,memory:/pods/1\n0::/\n", "/pods/1"},
-		{"4:memory:/a\n0::/b\n", "/a"},
-		{"9:cpu:/x\n", ""},
-		{"nonsense", ""},
-		{"", ""},
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		char path[64] = "";
-
-		ht_cgroup_name(cases[i].text, path, sizeof(path));
-		assert_string_equal(path, cases[i].path);
-	}
 }
 
 int main(void)
@@ -136,7 +114,6 @@ int main(void)
 		cmocka_unit_test(pss_is_not_read_along_with_the_rest),
 		cmocka_unit_test(a_process_that_is_gone_is_told_by_its_pid),
 		cmocka_unit_test(limits_show_what_bounds_the_process),
-		cmocka_unit_test(the_group_that_accounts_memory_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -374,28 +374,65 @@ static void any_numbers_are_judged_without_harm(void **state)
 
 /* --- ETA ----------------------------------------------------------------- */
 
+/* 1 MB a minute, and 60 MB are left. */
+static void grow_to_a_limit(struct ht_series *s)
+{
+	double x[90];
+
+	ht_series_init(s);
+	ht_made_seed(2);
+	for (size_t i = 0; i < 90; i++)
+		x[i] = LEVEL + 1e6 * (double)i + 1e5 * ht_made_normal();
+	ht_made_in_use(s, x, 90, 0);
+	for (size_t k = 0; k < HT_STAT_COUNT; k++)
+		for (size_t i = 0; i < 90; i++)
+			s->metric[HT_M_limit][k][i] = 249e6;
+}
+
 static void the_limit_is_reached_when_the_line_says(void **state)
 {
 	HT_AUTO_SERIES struct ht_series s;
 	struct ht_verdict v;
-	double x[90];
 
 	(void)state;
-	ht_series_init(&s);
-	ht_made_seed(2);
-	for (size_t i = 0; i < 90; i++) /* 1 MB a minute */
-		x[i] = LEVEL + 1e6 * (double)i + 1e5 * ht_made_normal();
-	ht_made_in_use(&s, x, 90, 0);
-	for (size_t k = 0; k < HT_STAT_COUNT; k++)
-		for (size_t i = 0; i < 90; i++)
-			s.metric[HT_M_limit][k][i] = 249e6;
+	grow_to_a_limit(&s);
 	ht_verdict(&s, end_of(&s), NULL, &v);
 	assert_int_equal(v.label, HT_LABEL_LEAK);
 	assert_true(fabs(v.slope_bytes_per_hour - 60e6) < 3e6);
-	/* 60 MB are left: 60 minutes */
 	assert_true(llabs(v.eta_at_ns - v.to_ns - HOUR) < HOUR / 20);
 	assert_true(v.eta_low_ns <= v.eta_at_ns &&
 		    v.eta_at_ns <= v.eta_high_ns);
+}
+
+static bool says(const struct ht_verdict *v, const char *text)
+{
+	for (size_t i = 0; i < v->evidence_n; i++)
+		if (strstr(v->evidence[i], text))
+			return true;
+	return false;
+}
+
+static void a_limit_that_could_not_be_read_may_come_first(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot latest;
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_unknown *u;
+	struct ht_verdict v;
+
+	(void)state;
+	ht_snapshot_init(&latest);
+	grow_to_a_limit(&s);
+	u = ht_snapshot_add_unknown(&latest);
+	assert_non_null(u);
+	strcpy(u->names, "totals.retained limits.threads_max");
+	strcpy(u->text, "what is asked is not told");
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_true(says(&v, "limit 237.5 MiB"));
+	assert_false(says(&v, "may come first"));
+	strcpy(u->names, "limits.cgroup_max limits.cgroup_used");
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_true(says(
+		&v, "another limit may come first: what is asked is not told"));
 }
 
 static void what_does_not_grow_has_no_eta(void **state)
@@ -428,6 +465,7 @@ int main(void)
 			a_program_that_loads_is_no_leak_until_it_goes_on),
 		cmocka_unit_test(any_numbers_are_judged_without_harm),
 		cmocka_unit_test(the_limit_is_reached_when_the_line_says),
+		cmocka_unit_test(a_limit_that_could_not_be_read_may_come_first),
 		cmocka_unit_test(what_does_not_grow_has_no_eta),
 	};
 
