@@ -112,6 +112,26 @@ is "and nothing is unknown" "$(value '.unknown | length')" 0
 unread "one whose limits are above that root" "not seen from here" "$free" within "$name/free"
 unread "one outside of that root" "lies outside" "$limited" within "$name/free"
 
+# --- a tree of version 2 without these controllers, as hybrid machines have it: the
+# process is told to be in it by a text over its own
+hybrid() {
+	local tree=$HT_TMP/second text=$HT_TMP/text
+	mkdir "$tree"
+	mount -t cgroup2 cgroup2 "$tree" && mkdir "$tree/$name" || return 1
+	echo "0::/$name" >"$text"
+	mount --bind "$text" "/proc/$outside/cgroup"
+	ok "version 2 without the controllers: it is measured" explain "$outside"
+	is "neither it nor the root limits anything" "$(value '"\(.limits.cgroup_max) \(.unknown | length)"')" "null 0"
+	echo "0::/" >"$text"
+	ok "the same in a cgroup namespace: it is measured" explain "$outside" sh -ec 'echo $$ >"$0/$1/cgroup.procs" && shift
+		exec unshare --cgroup --mount sh -ec "umount \"\$0\" && mount -t cgroup2 cgroup2 \"\$0\" && exec \"\$@\"" "$0" "$@"' "$tree" "$name"
+	is "what that hides is not taken for unlimited" "$(value '.limits.cgroup_max, .unknown[].reason' | paste -sd' ')" "null cgroup"
+	umount "/proc/$outside/cgroup"
+	ok "its group of version 2 is gone" poll 10 rmdir "$tree/$name"
+	umount "$tree"
+}
+[ "$fs" = cgroup2 ] || ! can cgroup2 "version 2 without the controllers" || hybrid
+
 # --- where no tree is mounted
 blind() {
 	unshare --mount sh -ec 'grep " - cgroup2\? " /proc/self/mountinfo | cut -d " " -f 5 | sort -r |
