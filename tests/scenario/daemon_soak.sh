@@ -3,13 +3,25 @@
 # Limit: 300 s
 # Alone: what a sample costs is measured
 # Some minutes of a hundred processes, ten times as fast as in earnest: what the
-# daemon and its agents cost, and heaptide watching heaptided all the while.
+# daemon and its agents cost, and heaptide watching heaptided all the while. Where
+# root runs this, the daemon is as installed (a user of its own, agents with two
+# capabilities) and the processes are another user's.
 # shellcheck disable=SC2016,SC2119 # eval expands what is quoted here
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh"
+# shellcheck source=tests/lib/installed.sh
+. "$HT_TOP/tests/lib/installed.sh"
+if [ "$(id -u)" = 0 ]; then
+	installed
+	chown "$heaptide_id" "$HT_TMP"
+	as_heaptide
+	daemon_as=("${as[@]}")
+	daemon_dir=$there
+	as_user 65533
+fi
 
 processes=100
 watched_s=${SOAK_SECONDS:-90}
@@ -21,8 +33,11 @@ cat >>"$conf" <<CONF
 name = ht-soak
 max_processes = $processes
 CONF
-for _ in $(seq $processes); do start "$HT_TMP/ht-soak" 1000; done
+for _ in $(seq $processes); do start "${as[@]}" "$HT_TMP/ht-soak" 1000; done
 daemon_start
+[ "$(id -u)" != 0 ] || is "the daemon has the installed user and no capability" \
+	"$(sed -n 's/^\(Uid\|CapPrm\|CapEff\):\t\([0-9a-f]*\).*/\2/p' "/proc/$daemon/status" | paste -sd' ')" \
+	"$heaptide_id 0000000000000000 0000000000000000"
 
 samples() { metrics | awk '/^heaptide_samples_total/ { n += $2 } END { print n + 0 }'; }
 all_measured() { [ "$(metrics | grep -c '^heaptide_samples_total{.*} [1-9]')" = "$processes" ]; }
