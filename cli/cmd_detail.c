@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/map_diff.h"
 #include "cli/show.h"
 #include "cli/target.h"
 #include "cli/tracks.h"
@@ -221,5 +222,7 @@ enum ht_code ht_cmd_map(struct ht_cli *cli, struct ht_err *err)
 	const struct detail d = {HT_RECORD_heap, HT_TRACK_LISTS,
 				 HT_WANT_HEAPS | HT_WANT_MAPPINGS, show_map};
 
+	if (cli->opt.against_ns)
+		return ht_map_diff(cli, err);
 	return run(cli, &d, err);
 }

@@ -106,10 +106,15 @@ const struct ht_command ht_commands[] = {
 	 "\vWith --since: their course (--metric picks the figure). Without "
 	 "--at, --db and --since TARGET is a running process.",
 	 ht_cmd_arenas},
-	{"map", "TARGET", 1, 1, T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK,
+	{"map", "TARGET", 1, 1,
+	 T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK | T(AGAINST),
 	 "heaps by address with their residency, and what is not malloc's",
 	 "The heaps of all arenas and the mappings outside malloc."
-	 "\vWithout --at and --db TARGET is a running process.",
+	 "\vWithout --at, --against and --db TARGET is a running process. With "
+	 "--against: what came, went and changed between that moment and --at, "
+	 "or the newest sample, and which chunks held memory below a top.\n\n"
+	 "  heaptide map web --against 1d\n"
+	 "  heaptide map web --against 09:00 --at 12:00",
 	 ht_cmd_map},
 	{"classes", "TARGET", 1, 1, T(JSON) | T(CSV) | LOOK | BACK | COURSE,
 	 "chunks by size, in use and free",

@@ -30,7 +30,7 @@ struct ht_options {
 	const char *db, *metric, *core, *exe, *output, *name, *format, *socket,
 		*test, *sort, *bin, *fail_on, *junit, *sarif, *with;
 	struct ht_lives lives;
-	int64_t at_ns, since_ns, until_ns;
+	int64_t at_ns, against_ns, since_ns, until_ns;
 	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns;
 	uint64_t arena, mode;
 	uint64_t size;	     /* of chunks; 0: not given */

@@ -11,6 +11,7 @@ _heaptide() {
 	case $prev in
 	--db) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
 	--at) return ;;
+	--against) return ;;
 	--since) return ;;
 	--until) return ;;
 	--metric | -m) mapfile -t COMPREPLY < <(compgen -W 'in_use in_use_arena in_use_chunks mmapped mmapped_chunks mmapped_resident system max_system free tcache fastbin unsorted small large top overhead heap_resident retained resident_free trimmable pinned used_pages_resident non_malloc_anon arenas heaps arenas_holding non_main_free_resident unattached_arenas blocked_1 blocked_4 blocked_16 blocked_span largest_free free_runs trim_threshold mmap_threshold rss rss_anon rss_file rss_shmem swap vsz writable_private minflt majflt threads cpu_ns pause_us uncertain stuck tops_kept limit external retained_ratio page_utilisation stuck_ratio unusable_median unusable_p95 peak_overhead holes_lt_4k holes_4k_64k holes_64k_1m holes_ge_1m holes_lt_4k_count holes_4k_64k_count holes_64k_1m_count holes_ge_1m_count mappings mappings_limit descriptors descriptors_limit threads_limit trimmable_private pss' -- "$cur"); return ;;
@@ -51,7 +52,7 @@ _heaptide() {
 	trend) options='--help --json --csv --bytes --ascii --db --since --until --metric' ;;
 	bins) options='--help --json --csv --bytes --ascii --db --at --since --until --metric --bin --arena --mode --max-pause --timeout --no-debug-info' ;;
 	arenas) options='--help --json --csv --bytes --ascii --db --at --since --until --metric --arena --mode --max-pause --timeout --no-debug-info' ;;
-	map) options='--help --json --csv --bytes --ascii --db --at --arena --mode --max-pause --timeout --no-debug-info' ;;
+	map) options='--help --json --csv --bytes --ascii --db --at --against --arena --mode --max-pause --timeout --no-debug-info' ;;
 	classes) options='--help --json --csv --bytes --ascii --db --at --since --until --metric --mode --max-pause --timeout --no-debug-info' ;;
 	threads) options='--help --json --csv --bytes --ascii --db --at --since --until --metric --arena --mode --max-pause --timeout --no-debug-info' ;;
 	diff) options='--help --json --bytes --ascii --db --life --with' ;;

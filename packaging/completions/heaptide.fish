@@ -115,6 +115,7 @@ complete -c heaptide -n '__fish_seen_subcommand_from map' -l bytes -s b -d 'prin
 complete -c heaptide -n '__fish_seen_subcommand_from map' -l ascii -d 'draw with ASCII characters only'
 complete -c heaptide -n '__fish_seen_subcommand_from map' -l db -rF -d 'the database (default: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)'
 complete -c heaptide -n '__fish_seen_subcommand_from map' -l at -x -d 'look at the history: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12:00:00Z)'
+complete -c heaptide -n '__fish_seen_subcommand_from map' -l against -x -d 'compare with the history as of TIME: what came, went and changed (see --at)'
 complete -c heaptide -n '__fish_seen_subcommand_from map' -l arena -s a -x -d 'this arena only'
 complete -c heaptide -n '__fish_seen_subcommand_from map' -l mode -x -a 'none bounded exact snapshot' -d 'how to measure: none (default: nothing is stopped), bounded, exact or snapshot'
 complete -c heaptide -n '__fish_seen_subcommand_from map' -l max-pause -x -d 'never stop the process for longer (default: 2ms; mode bounded)'

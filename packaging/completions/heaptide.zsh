@@ -172,6 +172,7 @@ _heaptide() {
 			'--ascii[draw with ASCII characters only]' \
 			'--db=[the database (default\: $HEAPTIDE_DB, then /var/lib/heaptide/heaptide.db)]:FILE:_files' \
 			'--at=[look at the history\: the last sample at or before TIME (2h = two hours ago, or 2026-01-31T12\:00\:00Z)]:TIME:' \
+			'--against=[compare with the history as of TIME\: what came, went and changed (see --at)]:TIME:' \
 			'--arena=[this arena only]:INDEX:' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
 			'--max-pause=[never stop the process for longer (default\: 2ms; mode bounded)]:TIME:' \
