@@ -19,11 +19,13 @@
 
 #include "cli/target.h"
 #include "common/cleanup.h"
+#include "common/line.h"
 #include "common/system.h"
 
 struct ht_check *ht_check_add(struct ht_checks *c, const char *name,
 			      enum ht_grade grade, const char *fmt, ...)
 {
+	char found[sizeof(((struct ht_check *)NULL)->found)];
 	struct ht_check *one;
 	va_list ap;
 
@@ -32,8 +34,10 @@ struct ht_check *ht_check_add(struct ht_checks *c, const char *name,
 	one = &c->v[c->n++];
 	*one = (struct ht_check){.name = name, .grade = grade};
 	va_start(ap, fmt);
-	vsnprintf(one->found, sizeof(one->found), fmt, ap);
+	vsnprintf(found, sizeof(found), fmt, ap);
 	va_end(ap);
+	/* Names are the processes' own choice. */
+	ht_line_escape(found, one->found, sizeof(one->found));
 	return one;
 }
 
@@ -86,8 +90,11 @@ static void check_agent(struct ht_checks *c, char agent[4096],
 	*ret_caps = 0;
 	if (ht_client_find_agent(agent, 4096, &err) != HT_OK) {
 		one = ht_check_add(c, "agent", HT_BAD, "%s", err.msg);
-		ht_check_mend(one, "export HEAPTIDE_AGENT=/path/to/"
-				   "heaptide-agent");
+		ht_check_mend(one, "%s",
+			      err.hint != HT_HINT_CODE
+				      ? ht_err_hint(&err)
+				      : "export HEAPTIDE_AGENT=/path/to/"
+					"heaptide-agent");
 		*agent = '\0';
 		return;
 	}

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/checks.h"
+#include "cli/show.h"
 #include "cli/target.h"
 
 /* One line "KEY:\tVALUE" of /proc/PID/status. "" when it is not there. */
@@ -68,7 +69,7 @@ static void check_owner(pid_t pid, struct ht_checks *c)
 					   "CAP_SYS_PTRACE and "
 					   "CAP_DAC_READ_SEARCH are needed",
 					   uid, geteuid()),
-			      "sudo heaptide explain %d", pid);
+			      "sudo heaptide diagnose %d", pid);
 }
 
 /* Does the process live in another namespace than we do? */
@@ -171,7 +172,10 @@ static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 	code = ht_target_measure(cli, pid, 0, &s, &err);
 	if (code != HT_OK) {
 		one = ht_check_add(c, "measurement", HT_BAD, "%s", err.msg);
-		ht_check_mend(one, "%s", ht_err_hint(&err));
+		if (code == HT_DENIED && geteuid() != 0)
+			ht_check_mend(one, "sudo heaptide diagnose %d", pid);
+		else
+			ht_check_mend(one, "%s", ht_err_hint(&err));
 		return;
 	}
 	ht_check_add(c, "measurement", HT_GOOD,
@@ -183,11 +187,13 @@ static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 		s.libc.version, *s.libc.path ? s.libc.path : "(not found)");
 	if (s.arenas.n)
 		check_debug_info(pid, &s.libc, c);
-	else
-		ht_check_mend(one, "%s", ht_code_hint(HT_UNSUPPORTED));
+	else if (ht_show_no_heap(&s, &err) != HT_OK)
+		ht_check_mend(one, "%s", ht_err_hint(&err));
 	for (size_t i = 0; i < s.warnings.n; i++)
 		ht_check_add(c, "warning", HT_NOTE, "%s", s.warnings.v[i].text);
 }
+
+#define ANOTHER "name a process that runs: 'ps -e' lists them"
 
 /* Nothing of it is in /proc. */
 static void check_absent(pid_t pid, struct ht_checks *c)
@@ -195,7 +201,9 @@ static void check_absent(pid_t pid, struct ht_checks *c)
 	struct ht_check *one;
 
 	if (kill(pid, 0) < 0 && errno == ESRCH) {
-		ht_check_add(c, "process", HT_BAD, "there is no pid %d", pid);
+		one = ht_check_add(c, "process", HT_BAD, "there is no pid %d",
+				   pid);
+		ht_check_mend(one, ANOTHER);
 		return;
 	}
 	one = ht_check_add(c, "process", HT_BAD,
@@ -217,6 +225,7 @@ static bool has_threads(pid_t pid)
 void ht_check_process(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 {
 	char name[64], state[64], kernel[8];
+	struct ht_check *one;
 
 	status_value(pid, "Name", name, sizeof(name));
 	if (!*name) {
@@ -226,18 +235,21 @@ void ht_check_process(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 	status_value(pid, "State", state, sizeof(state));
 	status_value(pid, "VmSize", kernel, sizeof(kernel));
 	if (*state == 'Z' && !has_threads(pid)) {
-		ht_check_add(c, "process", HT_BAD,
-			     "%s, pid %d, is a zombie: it has ended and its "
-			     "parent has not noticed",
-			     name, pid);
+		one = ht_check_add(c, "process", HT_BAD,
+				   "%s, pid %d, is a zombie: it has ended and "
+				   "its parent has not noticed",
+				   name, pid);
+		ht_check_mend(one, ANOTHER);
 		return;
 	}
 	if (*state == 'Z') {
 		snprintf(state, sizeof(state), "its main thread has ended");
 	} else if (!*kernel) {
-		ht_check_add(c, "process", HT_BAD,
-			     "%s, pid %d, is a kernel thread: it has no heap",
-			     name, pid);
+		one = ht_check_add(c, "process", HT_BAD,
+				   "%s, pid %d, is a kernel thread: it has no "
+				   "heap",
+				   name, pid);
+		ht_check_mend(one, ANOTHER);
 		return;
 	}
 	ht_check_add(c, "process", HT_GOOD, "%s, pid %d, %s", name, pid, state);
@@ -276,7 +288,10 @@ void ht_check_history(struct ht_cli *cli, struct ht_checks *c)
 	}
 	one = ht_check_add(c, "database", cli->opt.db ? HT_BAD : HT_NOTE, "%s",
 			   err.msg);
-	if (!cli->opt.db)
+	if (cli->opt.db)
+		ht_check_mend(one, "name a database with --db FILE that "
+				   "'heaptide record' or heaptided wrote");
+	else
 		ht_check_mend(one, "heaptide record PID -o FILE.db, or "
 				   "systemctl start heaptided");
 }

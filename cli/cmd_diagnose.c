@@ -254,9 +254,10 @@ static void add_record(const struct diagnosis *d, struct ht_sheet *sheet)
 
 	ht_shell_word(d->cli->opt.output, file, sizeof(file));
 	ht_sheet_add(sheet, 0, "record",
-		     "%s: %" PRIu64 " samples, %s; all the evidence: heaptide "
-		     "verdict %d --db %s",
-		     d->cli->opt.output, r->samples, r->how, r->pid, file);
+		     "%s: %" PRIu64 " sample%s, %s; all the evidence: "
+		     "heaptide verdict %d --db %s",
+		     d->cli->opt.output, r->samples, r->samples == 1 ? "" : "s",
+		     r->how, r->pid, file);
 }
 
 static void print_text(struct diagnosis *d)

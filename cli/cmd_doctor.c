@@ -13,6 +13,39 @@
 
 static const char *const grade_names[] = {"ok", "note", "missing"};
 
+static size_t count(const struct ht_checks *c, enum ht_grade grade)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++)
+		n += c->v[i].grade == grade;
+	return n;
+}
+
+/* A note is no reason not to begin. */
+static bool is_to_do(const struct ht_check *one)
+{
+	return one->grade == HT_BAD;
+}
+
+static const char *what_to_do(const struct ht_check *one)
+{
+	return *one->mend ? one->mend : one->found;
+}
+
+/* --- JSON ---------------------------------------------------------------- */
+
+static json_t *to_do_json(const struct ht_checks *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->n; i++)
+		if (is_to_do(&c->v[i]))
+			json_array_append_new(
+				list, ht_text_json(what_to_do(&c->v[i])));
+	return list;
+}
+
 static enum ht_code print_json(const struct ht_checks *c, struct ht_err *err)
 {
 	json_t *list = json_array();
@@ -24,9 +57,43 @@ static enum ht_code print_json(const struct ht_checks *c, struct ht_err *err)
 				  "grade", grade_names[c->v[i].grade], "found",
 				  ht_text_json(c->v[i].found), "mend",
 				  ht_optional_text_json(c->v[i].mend)));
-	return ht_json_print(json_pack("{s:s, s:o}", "schema",
-				       "heaptide.doctor/1", "checks", list),
+	return ht_json_print(json_pack("{s:s, s:b, s:o, s:o}", "schema",
+				       "heaptide.doctor/1", "ready",
+				       count(c, HT_BAD) == 0, "to_do",
+				       to_do_json(c), "checks", list),
 			     err);
+}
+
+/* --- in words ------------------------------------------------------------ */
+
+/* The last line is the verdict. */
+static void print_verdict(const struct ht_cli *cli, const struct ht_checks *c,
+			  pid_t pid)
+{
+	size_t bad = count(c, HT_BAD), notes = count(c, HT_NOTE), n = 0;
+
+	if (!bad) {
+		printf("\n%sready%s: heaptide diagnose ",
+		       ht_style(&cli->term, HT_GREEN),
+		       ht_style_off(&cli->term));
+		if (pid)
+			printf("%d", pid);
+		else
+			fputs("PID", stdout);
+		if (notes)
+			printf("  (%zu note%s above: better, not needed)",
+			       notes, notes == 1 ? "" : "s");
+		putchar('\n');
+		return;
+	}
+	printf("\n%snot ready%s, to do:\n", ht_style(&cli->term, HT_RED),
+	       ht_style_off(&cli->term));
+	for (size_t i = 0; i < c->n; i++) {
+		if (!is_to_do(&c->v[i]))
+			continue;
+		printf("  %zu. %s: ", ++n, c->v[i].name);
+		ht_wrap(&cli->term, 5, what_to_do(&c->v[i]));
+	}
 }
 
 static void print_text(const struct ht_cli *cli, const struct ht_checks *c)
@@ -64,8 +131,7 @@ static enum ht_code dump_layout(pid_t pid, struct ht_err *err)
 enum ht_code ht_cmd_doctor(struct ht_cli *cli, struct ht_err *err)
 {
 	struct ht_checks checks = {.n = 0};
-	enum ht_code code;
-	size_t bad = 0;
+	enum ht_code code = HT_OK;
 	pid_t pid = 0;
 
 	if (cli->opt.args_n) {
@@ -83,14 +149,15 @@ enum ht_code ht_cmd_doctor(struct ht_cli *cli, struct ht_err *err)
 	if (pid)
 		ht_check_process(cli, pid, &checks);
 	ht_check_history(cli, &checks);
-	if (!cli->opt.json)
+	if (cli->opt.json) {
+		code = print_json(&checks, err);
+	} else {
 		print_text(cli, &checks);
-	code = cli->opt.json ? print_json(&checks, err) : HT_OK;
+		print_verdict(cli, &checks, pid);
+	}
 	if (code != HT_OK)
 		return code;
-	for (size_t i = 0; i < checks.n; i++)
-		bad += checks.v[i].grade == HT_BAD;
-	if (bad)
+	if (count(&checks, HT_BAD))
 		cli->exit_status = ht_code_exit_status(HT_SYS);
 	return HT_OK;
 }

@@ -17,13 +17,19 @@ static const char *default_name(const struct ht_cli *cli, char out[80])
 
 enum ht_code ht_cmd_record(struct ht_cli *cli, struct ht_err *err)
 {
-	struct ht_recorded recorded;
+	struct ht_recorded recorded = {.end = HT_RECORD_GOES_ON};
 	enum ht_code code;
 	char named[80];
 
 	if (!cli->opt.output)
 		cli->opt.output = default_name(cli, named);
 	code = ht_recording(cli, NULL, &recorded, err);
+	/* A command that ended says with its status how it went, measured or
+	 * not, as it would without us. */
+	if (code == HT_NODATA && recorded.end == HT_RECORD_ENDED) {
+		ht_tell(&cli->term, "%s", err->msg);
+		return HT_OK;
+	}
 	if (code == HT_OK)
 		ht_tell(&cli->term, "%s are in %s", recorded.text,
 			cli->opt.output);

@@ -54,7 +54,9 @@ enum ht_code ht_launch(char *const *argv, pid_t *ret, int *ret_status,
 	if (n == (ssize_t)sizeof(number)) {
 		waitpid(pid, NULL, 0);
 		*ret_status = number == ENOENT ? 127 : 126;
-		return ht_fail_sys(err, HT_SYS, number, "run %s", argv[0]);
+		ht_err_put(err, HT_SYS, 0, number, "run %s", argv[0]);
+		ht_err_advise(err, HT_HINT_COMMAND);
+		return HT_SYS;
 	}
 	*ret = pid;
 	return HT_OK;

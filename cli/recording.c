@@ -38,6 +38,7 @@ struct record {
 	struct ht_request request;
 	struct ht_snapshot snapshot;
 	char agent[4096];
+	char comm[sizeof(((struct ht_head *)NULL)->comm)]; /* when measured */
 	pid_t pid;
 	bool launched; /* the process is our child */
 	bool created;  /* the file is ours */
@@ -141,6 +142,7 @@ static enum ht_code take(struct record *r, struct ht_err *err)
 		if (!r->has_heap && age < SETTLE_NS)
 			ht_client_stop(&r->client);
 		r->samples++;
+		memcpy(r->comm, r->snapshot.head.comm, sizeof(r->comm));
 		return store_sample(r, err);
 	}
 	ht_client_stop(&r->client);
@@ -341,6 +343,7 @@ static enum ht_code conclude(struct record *r, enum ht_record_end end,
 	if (end == HT_RECORD_ENDED)
 		code = store_event(r, "ended", "the process ended", err);
 	end_child(r, end);
+	ret->end = end;
 	if (code != HT_OK)
 		return code;
 	if (!r->samples)
@@ -353,12 +356,12 @@ static enum ht_code conclude(struct record *r, enum ht_record_end end,
 	ret->process_id = r->process_id;
 	ret->samples = r->samples;
 	ret->failures = r->failures;
-	ret->end = end;
 	ht_duration_text(ht_mono_ns() - r->start_ns, age, sizeof(age));
 	snprintf(ret->how, sizeof(ret->how), "%s%s", why[end], failed);
 	snprintf(ret->text, sizeof(ret->text),
-		 "%s; %" PRIu64 " samples of %s, pid %d, in %s%s", why[end],
-		 r->samples, r->snapshot.head.comm, r->pid, age, failed);
+		 "%s; %" PRIu64 " sample%s of %s, pid %d, in %s%s", why[end],
+		 r->samples, r->samples == 1 ? "" : "s", r->comm, r->pid, age,
+		 failed);
 	return HT_OK;
 }
 

@@ -22,9 +22,9 @@ struct ht_recorded {
 	pid_t pid;	    /* 0: nothing was started */
 	int64_t process_id; /* in the store; of the last sample, 0: none */
 	uint64_t samples, failures;
-	enum ht_record_end end;
-	char text[512]; /* "the process ended; 9 samples of ..." */
-	char how[400];	/* "the process ended; 2 failed, ..." */
+	enum ht_record_end end; /* known without a sample, too */
+	char text[512];		/* "the process ended; 9 samples of ..." */
+	char how[400];		/* "the process ended; 2 failed, ..." */
 };
 
 /* Who follows a recording. */

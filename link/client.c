@@ -27,18 +27,23 @@ enum {
 
 /* --- starting ------------------------------------------------------------ */
 
+/* HT_DENIED: it is there, or may be, and this user may not run it. */
 static enum ht_code beside(const char *dir, int dir_len, char *path, size_t len)
 {
 	int n = snprintf(path, len, "%.*s/heaptide-agent", dir_len, dir);
 
-	return n > 0 && (size_t)n < len && access(path, X_OK) == 0 ? HT_OK
-								   : HT_SYS;
+	if (n <= 0 || (size_t)n >= len)
+		return HT_SYS;
+	if (access(path, X_OK) == 0)
+		return HT_OK;
+	return errno == EACCES ? HT_DENIED : HT_SYS;
 }
 
 enum ht_code ht_client_find_agent(char *path, size_t len, struct ht_err *err)
 {
 	const char *named = secure_getenv("HEAPTIDE_AGENT");
 	char self[4096];
+	enum ht_code own = HT_SYS, installed;
 	ssize_t n;
 
 	if (named) {
@@ -54,13 +59,20 @@ enum ht_code ht_client_find_agent(char *path, size_t len, struct ht_err *err)
 	if (n > 0) {
 		const char *slash = memrchr(self, '/', (size_t)n);
 
-		if (slash &&
-		    beside(self, (int)(slash - self), path, len) == HT_OK)
+		if (slash)
+			own = beside(self, (int)(slash - self), path, len);
+		if (own == HT_OK)
 			return HT_OK;
 	}
-	if (beside(HT_LIBEXECDIR, (int)strlen(HT_LIBEXECDIR), path, len) ==
-	    HT_OK)
+	installed =
+		beside(HT_LIBEXECDIR, (int)strlen(HT_LIBEXECDIR), path, len);
+	if (installed == HT_OK)
 		return HT_OK;
+	if (own == HT_DENIED || installed == HT_DENIED)
+		return ht_fail_hint(err, HT_DENIED, HT_HINT_GROUP,
+				    "heaptide-agent is there, and user %u may "
+				    "not run it",
+				    getuid());
 	return ht_fail(err, HT_SYS,
 		       "no heaptide-agent beside this program nor in %s",
 		       HT_LIBEXECDIR);

@@ -25,7 +25,7 @@ struct ht_client {
 #define HT_CLIENT_NONE ((struct ht_client){0, -1, -1, {0}})
 
 /* Where the agent is: $HEAPTIDE_AGENT, beside this program, or in libexec.
- * HT_SYS when there is none. */
+ * HT_SYS when there is none; HT_DENIED when this user may not run it. */
 enum ht_code ht_client_find_agent(char *path, size_t len,
 				  struct ht_err *err) HT_MUST_CHECK;
 /* Starts an agent for one target. core/exe: paths instead of a pid, or NULL.

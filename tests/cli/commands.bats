@@ -298,6 +298,40 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	grep "the process ended" out
 }
 
+@test "record -- COMMAND ends as a shell does, however short the command was" {
+	while read -r wanted command; do
+		status=0
+		"$heaptide" record -o short.db -- sh -c "$command" 2>err || status=$?
+		[ "$status" -eq "$wanted" ] || { echo "$command: $status"; cat err; return 1; }
+		grep -q "^heaptide: .*the process ended\|^heaptide: no sample of pid" err
+		rm -f short.db*
+	done <<-'C'
+		0 exit 0
+		3 exit 3
+		15 exit 15
+		137 kill -KILL $$
+		143 kill -TERM $$
+		139 ulimit -c 0; kill -SEGV $$
+	C
+	fails 127 "No such file" "$heaptide" record -o short.db -- ./nosuch
+	[ ! -e short.db ]
+	mkdir folder
+	fails 126 "Permission denied" "$heaptide" record -o short.db -- ./folder
+	grep -q "check the command's name" stderr
+}
+
+@test "a signal to record is passed on, and what the command makes of it is the status" {
+	start "$heaptide" record -o c.db -i 100ms -- sh -c \
+		'trap "exit 9" TERM; until [ -e over ]; do sleep 0.05; done'
+	recorder=$pid
+	poll 10 has_samples c.db
+	kill -TERM "$recorder"
+	status=0
+	wait "$recorder" || status=$?
+	[ "$status" -eq 9 ]
+	grep "stopped by a signal; [0-9]* samples\? of sh, pid" out
+}
+
 @test "Ctrl-C ends a record cleanly: the file is whole" {
 	env --default-signal=INT "$heaptide" record "$pid" -o int.db -i 100ms \
 		>out 2>&1 3>&- &
@@ -319,8 +353,9 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	"$heaptide" doctor "$pid" --db "$db" >out
 	grep -q "^ok *measurement" out
 	grep -q "^ok *malloc *glibc" out
+	tail -n 1 out | grep -q "^ready: heaptide diagnose $pid"
 	"$heaptide" doctor "$pid" --db "$db" --json |
-		jq -e '[.checks[] | select(.grade == "missing")] == []'
+		jq -e '[.checks[] | select(.grade == "missing")] == [] and .ready and .to_do == []'
 }
 
 @test "doctor --dump-layout names the libc and holds no heap content" {

@@ -1,0 +1,96 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# heaptide doctor: the last lines are the verdict.
+
+load common
+
+# A folder that others may enter, unlike bats' own, with heaptide in it and an agent
+# for root alone; sets $there.
+installed() {
+	there=$(mktemp -d /tmp/doctor.XXXXXX)
+	chmod 0755 "$there"
+	install -m 755 "$HT_BUILD/heaptide" "$there"
+	install -m 750 "$HT_BUILD/heaptide-agent" "$there"
+}
+nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
+
+teardown() {
+	local pid
+	for pid in "${started[@]}"; do
+		kill -KILL "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	[ -z "${there:-}" ] || rm -rf "$there"
+}
+
+doctor() { # ARGUMENT...: sets $status; out
+	status=0
+	"$@" >out 2>err || status=$?
+	cat out err
+}
+
+verdict() { sed '1,/^$/d' out; }
+
+@test "where all is there it is ready, and says what to type" {
+	doctor "$heaptide" doctor
+	[ "$status" -eq 0 ]
+	verdict | grep -q "^ready: heaptide diagnose PID"
+	"$heaptide" doctor --json | jq -e '.ready and .to_do == []'
+}
+
+@test "what is missing is listed at the end, a line each, with what mends it" {
+	doctor "$heaptide" doctor 4194304 --db nosuch.db
+	[ "$status" -eq 11 ]
+	verdict >last
+	[ "$(sed -n 1p last)" = "not ready, to do:" ]
+	grep -q "^  1\. process: name a process that runs" last
+	grep -q "^  2\. database: name a database with --db" last
+	[ "$(grep -c '^  [0-9]' last)" -eq 2 ]
+	"$heaptide" doctor 4194304 --db nosuch.db --json >out || true
+	jq -e '(.ready | not) and (.to_do | length == 2)
+		and ([.checks[] | select(.grade == "missing")] | length == 2)' out
+}
+
+@test "an agent that this user may not run is no agent that is missing" {
+	installed
+	doctor nobody "$there/heaptide" doctor
+	[ "$status" -eq 11 ]
+	verdict | grep -q "^  1\. agent: be root, or a member of the group"
+	fails 4 "user 65534 may not run it" nobody "$there/heaptide" explain $$
+	rm "$there/heaptide-agent"
+	fails 11 "no heaptide-agent" nobody "$there/heaptide" explain $$
+}
+
+@test "another user's process: the one command that does it" {
+	start sleep 1000
+	doctor nobody "$heaptide" doctor "$pid"
+	[ "$status" -eq 11 ]
+	verdict | grep -q "^  1\. measurement: sudo heaptide diagnose $pid\$"
+}
+
+@test "a process of another allocator is said to be one" {
+	start env LD_PRELOAD="$(ldconfig -p | sed -n 's/.*libjemalloc.so.2 .*x86-64.*=> //p' | head -n 1)" sleep 1000
+	poll 10 grep -q jemalloc "/proc/$pid/maps"
+	poll 10 grep -q sleep "/proc/$pid/comm"
+	doctor "$heaptide" doctor "$pid"
+	[ "$status" -eq 11 ]
+	verdict | tr -s ' \n' ' ' | grep -q "malloc: the process figures are right all the same"
+}
+
+@test "a hostile name is inert" {
+	program hostile gcc <<-'C'
+		#include <sys/prctl.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			prctl(PR_SET_NAME, "\033[31m\a\rroot");
+			for (;;)
+				pause();
+		}
+	C
+	start ./hostile
+	poll 10 grep -q root "/proc/$pid/comm"
+	doctor "$heaptide" doctor "$pid"
+	grep -q "^ok *process  *.x1b.31m.*root, pid $pid" out
+	[ "$(cat out err | LC_ALL=C grep -c "$(printf '[\001-\010\013-\037\177]')")" -eq 0 ]
+}
