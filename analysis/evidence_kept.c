@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/advice_int.h"
 #include "analysis/bugs.h"
 #include "analysis/thresholds.h"
 
@@ -69,6 +70,34 @@ static void holes_remedy(const struct told *t)
 			  "late in use of arenas peaks at %s of %s, the rest "
 			  "is not needed",
 			  B(q->trimmable), B(q->peak), B(q->heap));
+}
+
+/* Whole free pages that the kernel does not take back; NaN: not known. */
+static double refused(const struct told *t)
+{
+	return t->latest ? ht_advised_known(ht_snapshot_cause(t->latest,
+							      HT_CAUSE_LOCKED))
+			 : NAN;
+}
+
+/* madvise() of locked pages and of the huge page pool's fails, and
+ * malloc_trim() asks for nothing else. */
+static void tell_refused(const struct told *t)
+{
+	const struct ht_process *p = &t->latest->process;
+	bool pool = p->huge_pool != HT_UNKNOWN && p->huge_pool;
+
+	ht_say(t->v,
+	       "%s of it are whole free pages that %s: malloc_trim(0) asks the "
+	       "kernel to take them, and is refused",
+	       B(refused(t)),
+	       pool ? "lie in the huge page pool or are locked"
+		    : "are locked in memory");
+	ht_remedy(t, refused(t),
+		  "not a leak; %s, then malloc_trim(0) returns %s",
+		  pool ? "glibc.malloc.hugetlb=0 or 1 in GLIBC_TUNABLES"
+		       : "munlockall() or munlock() in the program",
+		  B(refused(t)));
 }
 
 /* The heap grows and in use does not: no peak explains it. */
@@ -141,7 +170,10 @@ void ht_tell_pool(const struct told *t)
 	} else {
 		ht_say(t->v,
 		       "it lies in holes between chunks that live longer");
-		holes_remedy(t);
+		if (refused(t) >= ht_t.cause_share * q->retained)
+			tell_refused(t);
+		else
+			holes_remedy(t);
 	}
 	plateau_line(t);
 }
