@@ -26,11 +26,13 @@
 #define RENEWALS    2
 #define LENGTH_MAX  (UINT64_C(1) << 47)
 #define CHEAP_BYTES (UINT64_C(64) << 20)
-#define BREAK_MAX   16 /* pages: one may be away while the kernel moves it */
+#define BREAK_MAX   16	/* pages: one may be away while the kernel moves it */
+#define BREAK_NEW   512 /* and a segment may have no header yet */
 #define DEAR	    (UINT64_C(64) << 10) /* headers: some tenth of a second */
 #define ALIGN_MAX   (UINT64_C(2) << 20)	 /* of a huge page */
 
-/* --- headers at page starts ---------------------------------------------- */
+/* --- headers at page starts
+   ---------------------------------------------- */
 
 static void read_batch(struct census *c, uint64_t at, uint64_t end)
 {
@@ -188,6 +190,12 @@ static bool complete(const struct census *c)
 	return adds_up(c) && ht_census_counted_gaps(c) != SIZE_MAX;
 }
 
+/* Of the main arena so little is not found that it was taken meanwhile. */
+static bool nearly_found(const struct census *c)
+{
+	return c->missing <= c->main->system / 8;
+}
+
 /* Whether a mapping of this length is at `at`. A header that says more than the
  * mapping has is younger than what is known of it, while the target runs. */
 static bool has_room(struct census *c, uint64_t at, uint64_t length,
@@ -265,7 +273,8 @@ static bool search(struct census *c, uint64_t at, uint64_t end)
 		if (moved == 0)
 			return false;
 		broken = c->in_chain ? 0 : broken + 1;
-		if (broken > BREAK_MAX && !c->thorough)
+		if (broken > (c->missing ? BREAK_NEW : BREAK_MAX) &&
+		    !c->thorough)
 			break; /* the chain of neighbours ends here */
 		at += moved;
 		c->reached = at > end ? at : end;
@@ -308,7 +317,7 @@ static const struct ht_vma *next_mapping(const struct ht_maps *m, uint64_t addr)
 }
 
 /* Mappings may be read anew while this goes on: it goes by addresses. */
-static bool search_all(struct census *c)
+bool ht_census_search(struct census *c)
 {
 	const struct ht_maps *m = c->w->in->maps;
 	const struct ht_vma *v;
@@ -369,7 +378,7 @@ static bool take(struct census *c, int first, int rounds)
 		c->found->mmapped.n = c->first_range;
 		if (!c->mmapped_only)
 			segments->n = 0;
-		if (!ht_census_add_brk_parts(c) || !search_all(c))
+		if (!ht_census_add_brk_parts(c) || !ht_census_search(c))
 			return false;
 	}
 	if (c->mmapped_only)
@@ -436,6 +445,21 @@ static bool take_everywhere(struct census *c)
 	return true;
 }
 
+/* A main arena that left brk is looked for as it is now, in mappings not older
+ * than that. false: it ended, or is replaced. */
+static bool renew_main(struct census *c)
+{
+	const struct ht_walk_in *in = c->w->in;
+	struct ht_arena_root *a = &c->w->roots->arena[c->space->main];
+	const uint64_t top = a->top;
+
+	if (ht_arena_contiguous(a) || c->mmapped_only)
+		return true;
+	return ht_arena_root_read(in->reader, c->space->malloc, a, NULL) ==
+		       HT_OK &&
+	       (a->top == top || in->renew_maps(in->renew_ctx, NULL) == HT_OK);
+}
+
 /* What was found is held against the counters of the moment after. */
 static bool take_moving(struct census *c, struct ht_space *space)
 {
@@ -444,6 +468,8 @@ static bool take_moving(struct census *c, struct ht_space *space)
 	for (int i = TRIES; i > 0; i--) {
 		const struct ht_params before = space->params;
 
+		if (!renew_main(c))
+			break;
 		if (!take(c, 0, 1))
 			return false;
 		read_wanted(c, space);
@@ -452,7 +478,8 @@ static bool take_moving(struct census *c, struct ht_space *space)
 				return false;
 			read_wanted(c, space);
 		}
-		if (adds_up(c) || i == 1 || ht_census_dear(c->found) ||
+		if ((adds_up(c) && nearly_found(c)) || i == 1 ||
+		    ht_census_dear(c->found) ||
 		    in->renew_maps(in->renew_ctx, NULL) != HT_OK)
 			break;
 	}

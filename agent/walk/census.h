@@ -28,10 +28,16 @@ struct ht_census {
 };
 
 struct ht_walk;
+struct ht_arena_root;
 enum ht_code ht_census_take(struct ht_walk *w,
 			    struct ht_err *err) HT_MUST_CHECK;
 /* The mmapped chunks once more, of this instant, with fresh mappings. */
 enum ht_code ht_census_again(struct ht_walk *w,
+			     struct ht_err *err) HT_MUST_CHECK;
+/* Appends the segments in anonymous mappings that a main arena, as it is now,
+ * has taken since it was walked; they are `bytes` together. */
+enum ht_code ht_census_grown(struct ht_walk *w, const struct ht_arena_root *now,
+			     uint64_t bytes, struct ht_ranges *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
 /* Whether it cost so much already that it is not tried again and again. */
 bool ht_census_dear(const struct ht_census *c);

@@ -46,6 +46,9 @@ size_t ht_census_counted_gaps(const struct census *c);
 uint64_t ht_census_missing_bytes(const struct census *c);
 bool ht_census_add_brk_parts(struct census *c);
 void ht_census_join_counted(struct census *c, struct ht_ranges *segments);
+/* All mappings, along chains of neighbours unless c->thorough; false: no
+ * memory. */
+bool ht_census_search(struct census *c);
 bool ht_census_worth_searching(const struct ht_maps *m, const struct ht_vma *v);
 
 #endif

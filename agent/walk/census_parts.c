@@ -4,6 +4,7 @@
  * itself, with what others took there in between, and segments that end with
  * fenceposts or with the top.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/memory/page.h"
@@ -160,4 +161,53 @@ void ht_census_join_counted(struct census *c, struct ht_ranges *segments)
 		(segments->n - n - 1) * sizeof(segments->v[0]));
 	segments->n -= n;
 	c->missing = 0;
+}
+
+/* --- what was taken since ------------------------------------------------ */
+
+static bool know(struct ht_ranges *known, const struct ht_ranges *more)
+{
+	for (size_t i = 0; i < more->n; i++)
+		if (!ht_ranges_add(known, more->v[i].start, more->v[i].end))
+			return false;
+	return true;
+}
+
+/* All that malloc is known to have need not be searched. */
+static bool know_walked(struct census *c)
+{
+	bool ok = know(&c->known, &c->w->arenas) &&
+		  know(&c->known, &c->w->census.mmapped);
+
+	ht_ranges_sort(&c->known);
+	return ok;
+}
+
+enum ht_code ht_census_grown(struct ht_walk *w, const struct ht_arena_root *now,
+			     uint64_t bytes, struct ht_ranges *ret,
+			     struct ht_err *err)
+{
+	struct ht_census found = {0};
+	struct ht_space *space = &w->roots->space[now->space];
+	struct census *c = calloc(1, sizeof(*c));
+	enum ht_code code;
+
+	if (!c)
+		return ht_fail(err, HT_NOMEM, "no memory for a census");
+	*c = (struct census){.w = w,
+			     .space = space,
+			     .layout = &space->malloc->layout,
+			     .main = now,
+			     .found = &found,
+			     .wanted_bytes = HT_UNKNOWN,
+			     .missing = bytes};
+	code = ht_view_init(&c->window, w->in->reader, err);
+	if (code == HT_OK && (!know_walked(c) || !ht_census_search(c) ||
+			      !know(ret, &found.segments[now->space])))
+		code = ht_fail(err, HT_NOMEM, "no memory for a census");
+	ht_view_fini(&c->window);
+	ht_ranges_fini(&c->known);
+	ht_census_fini(&found);
+	free(c);
+	return code;
 }

@@ -4,8 +4,8 @@
  * memory that malloc got meanwhile is malloc's and nobody else's, though nobody
  * knows what is in it: its pages count as in use, its bytes as uncertain.
  */
+#include "agent/walk/census_int.h"
 #include "agent/walk/chunk.h"
-#include "agent/walk/heaps.h"
 
 static uint64_t apart(uint64_t a, uint64_t b)
 {
@@ -37,8 +37,8 @@ static bool add_unwalked(struct ht_walk *w, uint64_t start, uint64_t end)
 	return true;
 }
 
-/* Behind what was walked of a main arena, up to the end of its top. */
-static bool add_main(struct ht_walk *w, const struct ht_arena_root *now)
+/* In brk: behind what was walked of a main arena, up to the end of its top. */
+static bool add_brk(struct ht_walk *w, const struct ht_arena_root *now)
 {
 	const struct ht_layout *l = &w->roots->space[now->space].malloc->layout;
 	const struct ht_vma *v = ht_maps_at(w->in->maps, now->top);
@@ -57,6 +57,16 @@ static bool add_main(struct ht_walk *w, const struct ht_arena_root *now)
 	return add_unwalked(w, start, now->top + (head & ~HT_SIZE_FLAGS));
 }
 
+/* Whether a main arena takes mappings, since brk could not be moved. Its top
+ * may lie in one that is younger than what is known of mappings. */
+static bool left_brk(const struct ht_walk *w, const struct ht_arena_root *now)
+{
+	const struct ht_vma *v = ht_maps_at(w->in->maps, now->top);
+
+	return !ht_arena_contiguous(now) &&
+	       (!v || ht_census_worth_searching(w->in->maps, v));
+}
+
 static bool add_heaps(struct ht_walk *w, const struct ht_arena_root *now)
 {
 	for (size_t i = 0; i < now->heaps; i++)
@@ -64,6 +74,27 @@ static bool add_heaps(struct ht_walk *w, const struct ht_arena_root *now)
 				  now->heap[i].address + now->heap[i].size))
 			return false;
 	return true;
+}
+
+static uint64_t sum_of(const struct ht_ranges *r)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		sum += r->v[i].end - r->v[i].start;
+	return sum;
+}
+
+/* What an arena that left brk has more than the census found for its walk. */
+static enum ht_code add_segments(struct ht_walk *w,
+				 const struct ht_arena_root *now,
+				 struct ht_err *err)
+{
+	uint64_t walked = sum_of(&w->census.segments[now->space]);
+
+	if (now->system <= walked)
+		return HT_OK;
+	return ht_census_grown(w, now, now->system - walked, &w->grown, err);
 }
 
 enum ht_code ht_grown_find(struct ht_walk *w, struct ht_err *err)
@@ -77,16 +108,21 @@ enum ht_code ht_grown_find(struct ht_walk *w, struct ht_err *err)
 	ht_ranges_sort(&w->arenas);
 	w->grown_bytes = 0;
 	w->grown.n = 0;
-	for (size_t i = 0; ok && i < now->arenas; i++) {
+	for (size_t i = 0; ok && code == HT_OK && i < now->arenas; i++) {
 		const struct ht_arena_root *a = &now->arena[i];
 		const struct ht_arena_root *then =
 			same_arena(w->roots, a->address);
+		uint64_t before = then ? then->system : 0;
 
-		w->grown_bytes += apart(a->system, then ? then->system : 0);
-		if (!then || a->system > then->system)
-			ok = a->main ? add_main(w, a) : add_heaps(w, a);
+		w->grown_bytes += apart(a->system, before);
+		if (a->main && left_brk(w, a))
+			code = add_segments(w, a, err);
+		else if (a->system > before)
+			ok = a->main ? add_brk(w, a) : add_heaps(w, a);
 	}
 	ht_ranges_sort(&w->grown);
 	ht_roots_fini(now);
-	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for ranges");
+	if (!ok)
+		return ht_fail(err, HT_NOMEM, "no memory for ranges");
+	return code;
 }

@@ -53,4 +53,7 @@ done
 begin heap
 all_looks "heaps that grow" "$started" $((looks - 1))
 stop_started
+begin offbrk
+all_looks "a main heap off brk that grows" "$started" $((looks - 1))
+stop_started
 plan

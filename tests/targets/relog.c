@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * relog KIND [ALIGNMENT]: blocks that malloc has mapped grow by realloc, that
- * is by mremap, as logs do that nobody clears: one      one of 40 MB, 100 times
- * a second, among ordinary churn many     ten in each of two threads, cut down
- * when they are large aligned  one that posix_memalign gave (ALIGNMENT, 65536)
+ * is by mremap, as logs do that nobody clears:
+ *   one      one of 40 MB, 100 times a second, among ordinary churn
+ *   many     ten in each of two threads, cut down when they are large
+ *   aligned  one that posix_memalign gave (ALIGNMENT, 65536)
  *   heap     no block, but main and thread heaps that grow as fast
+ *   offbrk   the same, where the main heap has to take mappings
  * Prints "ready". Ends with its parent.
  */
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -105,16 +109,30 @@ static void *heap(void *unused)
 		pause();
 }
 
+/* Somebody else's page where brk would go on. */
+static void block_brk(void)
+{
+	char *end = sbrk(0);
+
+	if (mmap(end + (64 << 12), 4096, PROT_NONE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		 0) == MAP_FAILED)
+		_exit(1);
+}
+
 int main(int argc, char **argv)
 {
 	const char *kind = argc > 1 ? argv[1] : "one";
 	size_t alignment = argc > 2 ? strtoul(argv[2], NULL, 10) : 65536;
-	void *(*run)(void *) = strcmp(kind, "many") == 0   ? many
-			       : strcmp(kind, "heap") == 0 ? heap
-							   : one;
+	bool off = strcmp(kind, "offbrk") == 0;
+	void *(*run)(void *) = strcmp(kind, "many") == 0	  ? many
+			       : off || strcmp(kind, "heap") == 0 ? heap
+								  : one;
 	pthread_t t;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (off)
+		block_brk();
 	if (run != one && pthread_create(&t, NULL, run, NULL) != 0)
 		return 1;
 	puts("ready");
