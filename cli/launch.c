@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/launch.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/line.h"
 
 /* Child side: never returns. What fails is told through `tell`, which exec
  * closes. */
@@ -38,6 +44,7 @@ enum ht_code ht_launch(char *const *argv, pid_t *ret, int *ret_status,
 	ssize_t n;
 	pid_t pid;
 
+	prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (pipe2(ends, O_CLOEXEC))
 		return ht_fail_sys(err, HT_SYS, errno, "start %s", argv[0]);
 	hear = ends[0];
@@ -60,6 +67,91 @@ enum ht_code ht_launch(char *const *argv, pid_t *ret, int *ret_status,
 	}
 	*ret = pid;
 	return HT_OK;
+}
+
+/* --- what is left behind ------------------------------------------------- */
+
+struct stat_line {
+	char comm[64], state;
+	pid_t parent;
+	unsigned long long start; /* ticks since boot */
+};
+
+/* One line of /proc/PID/stat; the name may hold anything, brackets, too. */
+static bool read_stat(const char *pid, struct stat_line *ret)
+{
+	char path[64], text[1024];
+	HT_AUTO_FD int fd = -1;
+	char *name, *rest;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	name = strchr(text, '(');
+	rest = strrchr(text, ')');
+	if (!name || !rest || rest < name)
+		return false;
+	*rest = '\0';
+	ht_line_escape(name + 1, ret->comm, sizeof(ret->comm));
+	/* state, ppid, and the 18th after it: proc(5) */
+	return sscanf(rest + 1,
+		      " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d "
+		      "%*d %*d %*d %*d %*d %llu",
+		      &ret->state, &ret->parent, &ret->start) == 3;
+}
+
+/* Does it come before what was found so far? */
+static bool is_better(const struct stat_line *a, bool a_same,
+		      const struct stat_line *b, bool b_same)
+{
+	return a_same != b_same ? a_same : a->start < b->start;
+}
+
+struct ht_left ht_launch_left(pid_t pid)
+{
+	HT_AUTO_DIR DIR *proc = opendir("/proc");
+	struct stat_line ours, it, best = {.start = 0};
+	struct ht_left left = {.pid = 0};
+	struct dirent *entry;
+	char word[16];
+
+	snprintf(word, sizeof(word), "%d", pid);
+	if (!proc || !read_stat(word, &ours))
+		return left;
+	while ((entry = readdir(proc))) {
+		bool same;
+
+		if (!isdigit((unsigned char)entry->d_name[0]) ||
+		    !read_stat(entry->d_name, &it) || it.parent != getpid() ||
+		    it.state == 'Z' || it.start < ours.start)
+			continue;
+		same = !strcmp(it.comm, ours.comm);
+		left.all++;
+		if (left.pid && !is_better(&it, same, &best, left.same_program))
+			continue;
+		best = it;
+		left.pid = atoi(entry->d_name);
+		left.same_program = same;
+	}
+	memcpy(left.comm, best.comm, sizeof(left.comm));
+	return left;
+}
+
+void ht_launch_reap(pid_t child, pid_t other)
+{
+	for (;;) {
+		siginfo_t ended = {.si_pid = 0};
+
+		if (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) < 0 ||
+		    ended.si_pid == 0 || ended.si_pid == child ||
+		    ended.si_pid == other)
+			return;
+		waitpid(ended.si_pid, NULL, 0);
+	}
 }
 
 int ht_launch_wait(pid_t pid)

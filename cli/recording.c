@@ -41,12 +41,15 @@ struct record {
 	char comm[sizeof(((struct ht_head *)NULL)->comm)]; /* when measured */
 	pid_t pid;
 	bool launched; /* the process is our child */
+	bool waited;   /* for it: exit_status is known */
 	bool created;  /* the file is ours */
 	int process_fd, signal_fd;
 	int64_t start_ns, interval_ns, end_ns; /* monotonic; end 0: none */
+	int64_t since_ns;		       /* this process is recorded */
 	int64_t process_id;		       /* in the store, 0: not yet */
 	const char *note;		       /* of who follows */
-	uint64_t samples, failures;
+	uint64_t samples, failures;	       /* of this process */
+	bool stored;			       /* a sample, of whichever */
 	bool has_heap;
 	struct ht_err last; /* of the failures */
 };
@@ -57,7 +60,7 @@ static void record_fini(struct record *r)
 	ht_snapshot_fini(&r->snapshot);
 	if (r->store)
 		ht_store_close(r->store);
-	if (r->created && !r->samples)
+	if (r->created && !r->stored)
 		ht_scratch_remove(r->cli->opt.output);
 	ht_cleanup_fd(&r->process_fd);
 	ht_cleanup_fd(&r->signal_fd);
@@ -116,7 +119,7 @@ static enum ht_code measure(struct record *r, struct ht_err *err)
  * is just being made may look like none. */
 static bool may_pass(const struct record *r, enum ht_code code)
 {
-	bool settling = ht_mono_ns() - r->start_ns < SETTLE_NS;
+	bool settling = ht_mono_ns() - r->since_ns < SETTLE_NS;
 
 	return r->launched || r->samples || code == HT_BUSY ||
 	       code == HT_TIMEOUT || code == HT_FAULT ||
@@ -134,7 +137,7 @@ static bool has_ended(const struct record *r)
  * on. */
 static enum ht_code take(struct record *r, struct ht_err *err)
 {
-	int64_t age = ht_mono_ns() - r->start_ns;
+	int64_t age = ht_mono_ns() - r->since_ns;
 	enum ht_code code = measure(r, err);
 
 	if (code == HT_OK) {
@@ -142,6 +145,7 @@ static enum ht_code take(struct record *r, struct ht_err *err)
 		if (!r->has_heap && age < SETTLE_NS)
 			ht_client_stop(&r->client);
 		r->samples++;
+		r->stored = true;
 		memcpy(r->comm, r->snapshot.head.comm, sizeof(r->comm));
 		return store_sample(r, err);
 	}
@@ -218,6 +222,79 @@ static bool was_stopped(const struct record *r)
 	return poll(&fd, 1, 0) > 0;
 }
 
+/* Waits for the command, which has ended; its exit status becomes ours. */
+static void wait_child(struct record *r)
+{
+	if (!r->waited)
+		r->cli->exit_status = ht_launch_wait(r->pid);
+	r->waited = true;
+}
+
+/* From here on it is another process that is recorded, and waited for. */
+static enum ht_code become(struct record *r, pid_t pid, struct ht_err *err)
+{
+	ht_client_stop(&r->client);
+	ht_cleanup_fd(&r->process_fd);
+	r->process_fd = ht_pidfd_open(pid);
+	if (r->process_fd < 0)
+		return ht_fail_sys(err, errno == ESRCH ? HT_GONE : HT_SYS,
+				   errno, "record pid %d", pid);
+	r->pid = pid;
+	r->process_id = 0;
+	r->samples = r->failures = 0;
+	r->waited = r->has_heap = false;
+	r->since_ns = ht_mono_ns();
+	return HT_OK;
+}
+
+/* A command that ended well and left itself running, as daemons do, goes on
+ * being recorded. Of other programs that it left it is told: they may stay for
+ * ever. *ret: there is something to go on with. */
+static enum ht_code go_on(struct record *r, bool *ret, struct ht_err *err)
+{
+	struct ht_left left;
+	enum ht_code code;
+	char text[128];
+
+	*ret = false;
+	if (!r->launched)
+		return HT_OK;
+	left = ht_launch_left(r->pid);
+	wait_child(r);
+	if (!left.pid || r->cli->exit_status)
+		return HT_OK;
+	if (!left.same_program) {
+		ht_tell(&r->cli->term,
+			"the command left %zu process%s in the background, "
+			"not recorded: %s, pid %d%s",
+			left.all, left.all == 1 ? "" : "es", left.comm,
+			left.pid, left.all == 1 ? "" : ", ...");
+		return HT_OK;
+	}
+	snprintf(text, sizeof(text), "went into the background as pid %d",
+		 left.pid);
+	ht_tell(&r->cli->term, "the command %s: recorded from here on", text);
+	code = store_event(r, "ended", text, err);
+	if (code == HT_OK)
+		code = become(r, left.pid, err);
+	*ret = code == HT_OK;
+	return code == HT_GONE ? HT_OK : code;
+}
+
+/* What the process left when it ended. */
+static enum ht_code end_or_go_on(struct record *r, enum ht_record_end *ret,
+				 struct ht_err *err)
+{
+	bool on = false;
+	enum ht_code code = HT_OK;
+
+	if (*ret == HT_RECORD_ENDED)
+		code = go_on(r, &on, err);
+	if (on)
+		*ret = HT_RECORD_GOES_ON;
+	return code;
+}
+
 static enum ht_code loop(struct record *r, enum ht_record_end *ret,
 			 struct ht_err *err)
 {
@@ -225,20 +302,22 @@ static enum ht_code loop(struct record *r, enum ht_record_end *ret,
 
 	*ret = HT_RECORD_GOES_ON;
 	for (;;) {
-		enum ht_code code;
+		enum ht_code code = HT_OK;
 
 		*ret = wait_until(r, due);
-		if (*ret != HT_RECORD_GOES_ON)
-			return HT_OK;
-		code = take(r, err);
+		if (*ret == HT_RECORD_GOES_ON)
+			code = take(r, err);
 		if (code != HT_OK && was_stopped(r))
 			*ret = HT_RECORD_STOPPED;
 		else if (code == HT_GONE && may_pass(r, code))
 			*ret = HT_RECORD_ENDED;
-		if (*ret != HT_RECORD_GOES_ON)
-			return HT_OK;
-		if (code != HT_OK)
+		else if (code != HT_OK)
 			return code;
+		code = end_or_go_on(r, ret, err);
+		if (code != HT_OK || *ret != HT_RECORD_GOES_ON)
+			return code;
+		if (r->launched)
+			ht_launch_reap(r->pid, r->client.agent_pid);
 		show(r);
 		due = next_due(r);
 	}
@@ -310,7 +389,7 @@ static enum ht_code open_record(struct record *r, struct ht_err *err)
 		code = find_process(r, err);
 	r->request = ht_target_request(o, HT_WANT_ALL & ~HT_WANT_PSS);
 	r->interval_ns = o->interval_ns ? o->interval_ns : HT_NS_PER_S;
-	r->start_ns = ht_mono_ns();
+	r->start_ns = r->since_ns = ht_mono_ns();
 	r->end_ns = o->duration_ns ? r->start_ns + o->duration_ns : 0;
 	return code;
 }
@@ -327,7 +406,7 @@ static void end_child(struct record *r, enum ht_record_end end)
 		if (read(r->signal_fd, &got, sizeof(got)) == sizeof(got))
 			kill(r->pid, (int)got.ssi_signo);
 	}
-	r->cli->exit_status = ht_launch_wait(r->pid);
+	wait_child(r);
 }
 
 static const char *const why[] = {[HT_RECORD_ENDED] = "the process ended",
