@@ -27,12 +27,11 @@
 #define LENGTH_MAX  (UINT64_C(1) << 47)
 #define CHEAP_BYTES (UINT64_C(64) << 20)
 #define BREAK_MAX   16	/* pages: one may be away while the kernel moves it */
-#define BREAK_NEW   512 /* and a segment may have no header yet */
+#define BREAK_NEW   512 /* and a new segment may have no header yet */
 #define DEAR	    (UINT64_C(64) << 10) /* headers: some tenth of a second */
 #define ALIGN_MAX   (UINT64_C(2) << 20)	 /* of a huge page */
 
-/* --- headers at page starts
-   ---------------------------------------------- */
+/* --- headers at page starts ---------------------------------------------- */
 
 static void read_batch(struct census *c, uint64_t at, uint64_t end)
 {

@@ -37,24 +37,38 @@ static bool add_unwalked(struct ht_walk *w, uint64_t start, uint64_t end)
 	return true;
 }
 
-/* In brk: behind what was walked of a main arena, up to the end of its top. */
+/* Where a main arena's top ends now; where it begins if that cannot be read. */
+static uint64_t top_end(const struct ht_walk *w,
+			const struct ht_arena_root *now,
+			const struct ht_layout *l)
+{
+	uint64_t head, end = now->top;
+
+	if (ht_reader_word(w->in->reader, now->top + l->word, &head, NULL) ==
+	    HT_OK)
+		end += head & ~HT_SIZE_FLAGS;
+	return end > now->top ? end : now->top;
+}
+
+/* In brk: from the last that was walked below the end of its top up to there,
+ * or to where its mapping ended when mappings were read: it may have grown
+ * since. */
 static bool add_brk(struct ht_walk *w, const struct ht_arena_root *now)
 {
 	const struct ht_layout *l = &w->roots->space[now->space].malloc->layout;
-	const struct ht_vma *v = ht_maps_at(w->in->maps, now->top);
-	uint64_t head, start = now->top;
+	const struct ht_vma *v;
+	uint64_t start = 0, end;
 
-	if (!v || ht_arena_untouched(now, l) ||
-	    ht_reader_word(w->in->reader, now->top + l->word, &head, NULL) !=
-		    HT_OK ||
-	    (head & ~HT_SIZE_FLAGS) > v->end - now->top)
+	if (ht_arena_untouched(now, l))
 		return true;
-	/* All between the last that was walked of this mapping and the top. */
+	end = top_end(w, now, l);
 	for (size_t i = 0; i < w->arenas.n; i++)
-		if (w->arenas.v[i].start >= v->start &&
-		    w->arenas.v[i].end <= now->top)
+		if (w->arenas.v[i].end <= end && w->arenas.v[i].end > start)
 			start = w->arenas.v[i].end;
-	return add_unwalked(w, start, now->top + (head & ~HT_SIZE_FLAGS));
+	v = start ? ht_maps_at(w->in->maps, start - 1) : NULL;
+	if (!v)
+		return true;
+	return add_unwalked(w, start, end < v->end ? end : v->end);
 }
 
 /* Whether a main arena takes mappings, since brk could not be moved. Its top

@@ -6,7 +6,7 @@
  *   many     ten in each of two threads, cut down when they are large
  *   aligned  one that posix_memalign gave (ALIGNMENT, 65536)
  *   heap     no block, but main and thread heaps that grow as fast
- *   offbrk   the same, where the main heap has to take mappings
+ *   offbrk   the same, slower, where the main heap has to take mappings
  * Prints "ready". Ends with its parent.
  */
 #include <pthread.h>
@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 #define STEP 3000
+
+static int batch = 20; /* blocks of a heap that grows, a millisecond */
 
 struct log {
 	char *bytes;
@@ -102,7 +104,7 @@ static void *heap(void *unused)
 		if (!p)
 			_exit(1);
 		memset(p, 1, 1000);
-		if (i % 20 == 0)
+		if (i % batch == 0)
 			usleep(1000);
 	}
 	for (;;)
@@ -131,8 +133,10 @@ int main(int argc, char **argv)
 	pthread_t t;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (off)
+	if (off) {
 		block_brk();
+		batch = 5;
+	}
 	if (run != one && pthread_create(&t, NULL, run, NULL) != 0)
 		return 1;
 	puts("ready");
