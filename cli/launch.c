@@ -71,6 +71,8 @@ enum ht_code ht_launch(char *const *argv, pid_t *ret, int *ret_status,
 
 /* --- what is left behind ------------------------------------------------- */
 
+#define PASSES 100 /* over /proc: a storm of orphans has no end */
+
 struct stat_line {
 	char comm[64], state;
 	pid_t parent;
@@ -111,25 +113,22 @@ static bool is_better(const struct stat_line *a, bool a_same,
 	return a_same != b_same ? a_same : a->start < b->start;
 }
 
-struct ht_left ht_launch_left(pid_t pid)
+/* One pass over /proc: children of ours that live and began after `ours`. */
+static struct ht_left look_for_left(const struct stat_line *ours)
 {
 	HT_AUTO_DIR DIR *proc = opendir("/proc");
-	struct stat_line ours, it, best = {.start = 0};
+	struct stat_line it, best = {.start = 0};
 	struct ht_left left = {.pid = 0};
 	struct dirent *entry;
-	char word[16];
 
-	snprintf(word, sizeof(word), "%d", pid);
-	if (!proc || !read_stat(word, &ours))
-		return left;
-	while ((entry = readdir(proc))) {
+	while (proc && (entry = readdir(proc))) {
 		bool same;
 
 		if (!isdigit((unsigned char)entry->d_name[0]) ||
 		    !read_stat(entry->d_name, &it) || it.parent != getpid() ||
-		    it.state == 'Z' || it.start < ours.start)
+		    it.state == 'Z' || it.start < ours->start)
 			continue;
-		same = !strcmp(it.comm, ours.comm);
+		same = !strcmp(it.comm, ours->comm);
 		left.all++;
 		if (left.pid && !is_better(&it, same, &best, left.same_program))
 			continue;
@@ -139,6 +138,32 @@ struct ht_left ht_launch_left(pid_t pid)
 	}
 	memcpy(left.comm, best.comm, sizeof(left.comm));
 	return left;
+}
+
+/* Did a child of ours end? It is waited for. */
+static bool reap_one(void)
+{
+	return waitpid(-1, NULL, WNOHANG) > 0;
+}
+
+int ht_launch_end(pid_t pid, struct ht_left *ret)
+{
+	struct stat_line ours;
+	bool known, again = true;
+	char word[16];
+	int status, passes = 0;
+
+	*ret = (struct ht_left){.pid = 0};
+	snprintf(word, sizeof(word), "%d", pid);
+	known = read_stat(word, &ours);
+	status = ht_launch_wait(pid);
+	/* One that ends while /proc is read may leave another, which was not
+	 * there yet when the pass began. */
+	while (known && again && passes++ < PASSES) {
+		*ret = look_for_left(&ours);
+		again = !ret->same_program && reap_one();
+	}
+	return status;
 }
 
 void ht_launch_reap(pid_t child, pid_t other)

@@ -25,9 +25,10 @@ struct ht_left {
 	size_t all;	   /* how many it left */
 };
 
-/* What the child left behind: the eldest of those with its name, else of all.
- * It has ended and was not waited for yet. */
-struct ht_left ht_launch_left(pid_t pid);
+/* Waits for the child, which has ended, and for all others of ours that have;
+ * its exit status, as ht_launch_wait. ret: what it left behind, the eldest of
+ * those with its name, else of all. */
+int ht_launch_end(pid_t pid, struct ht_left *ret);
 /* Waits for those that were left behind and have ended; not for these two. */
 void ht_launch_reap(pid_t child, pid_t other);
 

@@ -233,7 +233,6 @@ static void wait_child(struct record *r)
 /* From here on it is another process that is recorded, and waited for. */
 static enum ht_code become(struct record *r, pid_t pid, struct ht_err *err)
 {
-	ht_client_stop(&r->client);
 	ht_cleanup_fd(&r->process_fd);
 	r->process_fd = ht_pidfd_open(pid);
 	if (r->process_fd < 0)
@@ -259,8 +258,9 @@ static enum ht_code go_on(struct record *r, bool *ret, struct ht_err *err)
 	*ret = false;
 	if (!r->launched)
 		return HT_OK;
-	left = ht_launch_left(r->pid);
-	wait_child(r);
+	ht_client_stop(&r->client);
+	r->cli->exit_status = ht_launch_end(r->pid, &left);
+	r->waited = true;
 	if (!left.pid || r->cli->exit_status)
 		return HT_OK;
 	if (!left.same_program) {

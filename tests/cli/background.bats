@@ -35,10 +35,11 @@ teardown() {
 }
 
 @test "a command that forks and ends is followed, and the one that stays has the status" {
-	for how in once twice; do
+	# More than once: who ends while it is looked for must not be lost.
+	for how in once twice twice twice twice twice twice; do
 		rm -f over c.db*
 		record $how
-		poll 20 several 5
+		poll 20 several 3
 		grep -q "the command went into the background as pid [0-9]*: recorded" out
 		touch over
 		ended
