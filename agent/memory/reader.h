@@ -65,7 +65,8 @@ struct ht_reader {
 };
 
 /* A live process. word: 8 or 4. may_trace: PTRACE_PEEKDATA may be the last
- * resort (the caller holds the process stopped). */
+ * resort (the caller holds the process stopped). HT_DENIED: the kernel lets us
+ * read none of it. */
 enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 				    struct ht_reader *ret,
 				    struct ht_err *err) HT_MUST_CHECK;

@@ -327,6 +327,16 @@ static const struct ht_reader_ops process_ops = {
 	.close = process_close,
 };
 
+/* Asked for a page that nobody has: who may read is told so (EFAULT). */
+static bool is_refused(const struct process *p)
+{
+	struct iovec local = {&(char){0}, 1}, there = {NULL, 1};
+
+	return p->mem_fd < 0 &&
+	       process_vm_readv(p->pid, &local, 1, &there, 1, 0) < 0 &&
+	       (errno == EPERM || errno == EACCES);
+}
+
 enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 				    struct ht_reader *ret, struct ht_err *err)
 {
@@ -342,6 +352,12 @@ enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 	if (p->mem_fd < 0 && errno == ENOENT) {
 		free(p);
 		return ht_fail(err, HT_GONE, "process %d does not exist",
+			       (int)pid);
+	}
+	if (is_refused(p)) {
+		free(p);
+		return ht_fail(err, HT_DENIED,
+			       "the memory of process %d may not be read",
 			       (int)pid);
 	}
 	p->pagemap_fd = ht_pagemap_open(pid);

@@ -32,6 +32,15 @@ static enum ht_code open_proc(pid_t pid, const char *name, int *ret,
 	return *ret < 0 ? ht_access_explain(pid, errno, err) : HT_OK;
 }
 
+static enum ht_code open_reader(pid_t pid, unsigned word, bool may_trace,
+				struct ht_reader *ret, struct ht_err *err)
+{
+	enum ht_code code =
+		ht_reader_open_process(pid, word, may_trace, ret, err);
+
+	return code == HT_DENIED ? ht_access_explain(pid, EACCES, err) : code;
+}
+
 /* Where the executable, a file that we may not read, is mapped. */
 static enum ht_code mapped_header(pid_t pid, Elf64_Ehdr *ret,
 				  struct ht_err *err)
@@ -43,7 +52,7 @@ static enum ht_code mapped_header(pid_t pid, Elf64_Ehdr *ret,
 
 	if (!ht_exe_identity(pid, &dev, &inode))
 		return ht_access_explain(pid, errno, err);
-	code = ht_reader_open_process(pid, 8, false, &reader, err);
+	code = open_reader(pid, 8, false, &reader, err);
 	if (code == HT_OK)
 		code = ht_maps_read(pid, &maps, err);
 	for (size_t i = 0; code == HT_OK && i < maps.n; i++) {
@@ -162,7 +171,7 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 		return code;
 	if (!read_identity(pid, &ret->identity))
 		return ht_access_explain(pid, ESRCH, err);
-	code = ht_reader_open_process(pid, word, true, &ret->own_reader, err);
+	code = open_reader(pid, word, true, &ret->own_reader, err);
 	if (code == HT_OK)
 		code = ht_pages_source_open(pid, &ret->own_pages, err);
 	if (code == HT_OK)

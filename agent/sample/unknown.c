@@ -161,6 +161,19 @@ static void note_pages(const struct ht_session *s)
 			 of_pages[i].field);
 }
 
+/* What /proc says of a process and the machine, a core file does not. */
+static void note_core(const struct ht_session *s)
+{
+	static const enum ht_record_id records[] = {
+		HT_RECORD_head, HT_RECORD_process, HT_RECORD_limits};
+
+	for (size_t i = 0; i < COUNT(records); i++)
+		add_null(s->snapshot, HT_WHY_CORE,
+			 "a core file does not tell what /proc says of a "
+			 "process and of its limits: measure the process",
+			 records[i], NULL);
+}
+
 /* Of what a trim would return the machine gets a part that is unknown. */
 static void note_private(const struct ht_session *s)
 {
@@ -271,7 +284,9 @@ void ht_unknown_note(const struct ht_session *s)
 	note_malloc(s);
 	note_pages(s);
 	note_private(s);
-	if (s->target->pid != 0) {
+	if (s->target->pid == 0) {
+		note_core(s);
+	} else {
 		note_files(s);
 		note_limits(s);
 		note_rollup(s);

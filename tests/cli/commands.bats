@@ -103,6 +103,9 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	[ "$(jq -c '.totals | [.in_use, .free, .top, .system]' dead)" = \
 		"$(jq -c '.totals | [.in_use, .free, .top, .system]' live)" ]
 	jq -e '.process.rss == null and .totals.trimmable == null' dead
+	jq -e '[.unknown[].reason] == ["core", "core"]' dead
+	jq -e '[.unknown[].names] | join(" ") | split(" ") as $names
+		| ["process.rss", "limits.cgroup_max", "totals.trimmable"] - $names == []' dead
 	"$heaptide" explain --core "core.$pid" | head -n 1 | grep -q "core file"
 }
 

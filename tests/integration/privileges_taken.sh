@@ -184,6 +184,32 @@ for file in "$process/"{pagemap,statm,limits,cgroup} meminfo sys/kernel/threads-
 		is "/proc/$file is covered: it is said" "$(more names)" limits.threads_max ;;
 	esac
 done
+# --- Yama, which this kernel may not have: its setting is shown, and what it then
+# refuses (ptrace, /proc/PID/mem, process_vm_readv) is refused in its place
+mkdir -p "$HT_TMP/kernel/"{yama,random}
+for file in threads-max pid_max cap_last_cap random/boot_id; do cat "/proc/sys/kernel/$file" >"$HT_TMP/kernel/$file"; done
+mount --bind "$HT_TMP/kernel" /proc/sys/kernel
+echo 2 >"$HT_TMP/kernel/yama/ptrace_scope"
+as_heaptide
+whole "ptrace_scope 2" "$process"
+ok "ptrace_scope 2: an exact look is not refused" explain "$kept" --mode exact
+echo 3 >"$HT_TMP/kernel/yama/ptrace_scope"
+as=("$HT_TMP/without" 101 "${as[@]}")
+refused "ptrace_scope 3" "ptrace_scope is 3, which forbids tracing to all" "$kept" --mode exact
+ok "and doctor says so" grep -q "ptrace_scope 3: nobody may trace" <<<"$("${as[@]}" "$there/heaptide" doctor 2>&1)"
+echo 1 >"$HT_TMP/kernel/yama/ptrace_scope"
+: >"$HT_TMP/cover/mem"
+chmod 000 "$HT_TMP/cover/mem"
+mount --bind "$HT_TMP/cover/mem" "/proc/$process/mem"
+chmod 755 "$there/heaptide-agent"
+as_user "$other"
+as=("$HT_TMP/without" 101 "$HT_TMP/without" 310 "${as[@]}" --bounding-set=-all)
+refused "ptrace_scope 1, by the process's own user" "ptrace_scope is 1 and we lack CAP_SYS_PTRACE" "$process"
+ok "and doctor says who may" grep -q "ptrace_scope 1: only a parent, or who has CAP_SYS_PTRACE" \
+	<<<"$("${as[@]}" "$there/heaptide" doctor 2>&1)"
+chmod 750 "$there/heaptide-agent"
+umount "/proc/$process/mem" /proc/sys/kernel
+
 mount -t proc -o hidepid=2 proc /proc
 as_heaptide
 whole "hidepid=2" "$process"

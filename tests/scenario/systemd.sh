@@ -127,6 +127,28 @@ ok "it starts: it said that it is ready" state active
 }
 is "as the user heaptide" "$(there ps -o user= -p "$(main)")" heaptide
 is "with no capability" "$(there sed -n 's/^CapEff:\t//p' "/proc/$(main)/status")" 0000000000000000
+
+# The sandbox, as the kernel has it: each directive, by what it allows and forbids.
+status() { there sed -n "s/^$1:[[:space:]]*//p" "/proc/$(main)/status"; }
+is "its agents may get the two capabilities" "$(status CapBnd)" "$(printf '%016x' $((1 << 2 | 1 << 19)))"
+is "and do not inherit one" "$(status CapInh) $(status CapAmb)" "0000000000000000 0000000000000000"
+is "file capabilities count" "$(status NoNewPrivs)" 0
+is "its files are for its group" "$(status Umask)" 0027
+# what the daemon's own mounts let root write
+within() { there nsenter --target "$(main)" --mount "$@"; }
+for dir in /usr /etc /home /root /sys/fs/cgroup; do
+	refuse "$dir may not be written" within mkdir "$dir/ht-probe"
+done
+for dir in /var/lib/heaptide /run/heaptide /tmp; do
+	ok "$dir may be" within mkdir "$dir/ht-probe"
+done
+refuse "its /tmp is its own" there test -e /tmp/ht-probe
+ok "the others are the machine's" there test -d /var/lib/heaptide/ht-probe -a -d /run/heaptide/ht-probe
+is "which are closed to strangers" "$(there stat -c '%U %a' /var/lib/heaptide /run/heaptide | sort -u)" "heaptide 750"
+# A machine may not let its systemd raise limits: what it was told, then.
+is "it may set priorities of agents" "$(property LimitRTPRIO) $(property LimitNICE)" "50 40"
+ok "it leaves no core file" there grep -q "^Max core file size *0 *0 " "/proc/$(main)/limits"
+is "it stands back: nice, and first to be taken" "$(there ps -o ni= -p "$(main)" | tr -d ' ') $(there cat "/proc/$(main)/oom_score_adj")" "5 200"
 ok "the socket answers" poll 20 there heaptide status
 ok "its agent measures another user's process" poll 30 eval \
 	'[ "$(there heaptide ls --json | jq -r "$measured")" = true ]'
