@@ -125,6 +125,7 @@ ok "it starts: it said that it is ready" state active
 	end_groups
 	plan
 }
+is "and systemd waited for that" "$(property Type)" notify
 is "as the user heaptide" "$(there ps -o user= -p "$(main)")" heaptide
 is "with no capability" "$(there sed -n 's/^CapEff:\t//p' "/proc/$(main)/status")" 0000000000000000
 

@@ -38,46 +38,15 @@
 #include "agent/stop/tasks.h"
 #include "common/clock.h"
 #include "tests/lib/target.h"
+#include "tests/lib/worst.h"
 
 /* --- the worst moment ---------------------------------------------------- */
 
 static struct program victim;
-static long calls_left = -1; /* -1: never */
-
-static void maybe_die(void)
+static void die(void)
 {
-	if (calls_left > 0 && --calls_left == 0)
-		raise(SIGKILL);
+	raise(SIGKILL);
 }
-
-#define WRAP(type, name, params, args)                                         \
-	type __real_##name params;                                             \
-	type __wrap_##name params;                                             \
-	type __wrap_##name params                                              \
-	{                                                                      \
-		maybe_die();                                                   \
-		return __real_##name args;                                     \
-	}
-
-WRAP(int, waitid, (idtype_t t, id_t id, siginfo_t *i, int o), (t, id, i, o))
-WRAP(ssize_t, process_vm_readv,
-     (pid_t p, const struct iovec *l, unsigned long ln, const struct iovec *r,
-      unsigned long rn, unsigned long f),
-     (p, l, ln, r, rn, f))
-WRAP(ssize_t, process_vm_writev,
-     (pid_t p, const struct iovec *l, unsigned long ln, const struct iovec *r,
-      unsigned long rn, unsigned long f),
-     (p, l, ln, r, rn, f))
-WRAP(int, kill, (pid_t p, int s), (p, s))
-WRAP(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
-WRAP(ssize_t, pread, (int fd, void *b, size_t n, off_t o), (fd, b, n, o))
-WRAP(int, nanosleep, (const struct timespec *t, struct timespec *l), (t, l))
-WRAP(int, sigtimedwait,
-     (const sigset_t *s, siginfo_t *i, const struct timespec *t), (s, i, t))
-WRAP(int, sched_setscheduler, (pid_t p, int c, const struct sched_param *s),
-     (p, c, s))
-WRAP(DIR *, opendir, (const char *path), (path))
-WRAP(int, closedir, (DIR * d), (d))
 
 /* The thread in epoll_wait is interrupted, and its result not mended yet.
  * Shared with the agent, which is another process, and outlives it. */
@@ -97,37 +66,13 @@ long __wrap_ptrace(int request, pid_t pid, void *addr, void *data)
 {
 	long result;
 
-	maybe_die();
+	perhaps();
 	if (pid == victim.pid && request == PTRACE_INTERRUPT)
 		*exposed = true;
 	result = __real_ptrace(request, pid, addr, data);
 	if (pid == victim.pid && result == 0)
 		follow_exposure(request, data);
 	return result;
-}
-
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...)
-{
-	maybe_die();
-	return __real_open(path, flags, 0600);
-}
-
-int __real_openat(int dir, const char *path, int flags, ...);
-int __wrap_openat(int dir, const char *path, int flags, ...);
-int __wrap_openat(int dir, const char *path, int flags, ...)
-{
-	maybe_die();
-	return __real_openat(dir, path, flags, 0600);
-}
-
-int __real_ioctl(int fd, unsigned long request, void *arg);
-int __wrap_ioctl(int fd, unsigned long request, void *arg);
-int __wrap_ioctl(int fd, unsigned long request, void *arg)
-{
-	maybe_die();
-	return __real_ioctl(fd, request, arg);
 }
 
 /* --- the target ---------------------------------------------------------- */
@@ -266,7 +211,8 @@ static void sample_and_exit(struct ht_target *t, enum ht_mode mode, long die_at)
 	/* On its way while the agent is at work. */
 	sigqueue(victim.pid, SIGRTMIN, value);
 	*exposed = false;
-	calls_left = die_at;
+	worst = die;
+	worst_in = die_at;
 	_exit(ht_session_sample(&session, &err) == HT_OK ? 0 : 3);
 }
 

@@ -16,6 +16,7 @@
 #include "store/store.h"
 #include "tests/lib/fake.h"
 #include "tests/lib/levels.h"
+#include "tests/lib/store.h"
 
 #define S     HT_NS_PER_S
 #define HOUR  (3600 * HT_NS_PER_S)
@@ -24,35 +25,20 @@
 
 static const struct fake process = {7, 2, 2, 8, 4096, START, 60 * S};
 
-static char path[64];
 static struct ht_store *st;
-static struct ht_err err;
 
-#define assert_ok(call)                                                        \
-	do {                                                                   \
-		enum ht_code code_ = (call);                                   \
-		if (code_ != HT_OK)                                            \
-			fail_msg("%s: %s", ht_code_label(code_), err.msg);     \
-	} while (0)
-
-static int fresh(void **state)
+static int fresh_open(void **state)
 {
-	int fd;
-
-	(void)state;
-	snprintf(path, sizeof(path), "/tmp/heaptide-levels-XXXXXX");
-	fd = mkstemp(path);
-	if (fd < 0)
-		return -1;
-	close(fd);
-	return ht_store_open(path, HT_STORE_WRITE, &st, &err) == HT_OK ? 0 : -1;
+	return fresh(state) == 0 && ht_store_open(path, HT_STORE_WRITE, &st,
+						  &err) == HT_OK
+		       ? 0
+		       : -1;
 }
 
-static int clean(void **state)
+static int close_clean(void **state)
 {
-	(void)state;
 	ht_store_close(st);
-	return unlink(path);
+	return clean(state);
 }
 
 static void record(struct ht_series *raw)
@@ -138,7 +124,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
-			levels_give_what_the_store_gives, fresh, clean),
+			levels_give_what_the_store_gives, fresh_open,
+			close_clean),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,41 +17,7 @@
 #include "store/store.h"
 #include "store/store_int.h"
 #include "tests/lib/fake.h"
-
-static char path[64];
-static struct ht_err err;
-
-static int fresh(void **state)
-{
-	(void)state;
-	snprintf(path, sizeof(path), "/tmp/heaptide-store-XXXXXX");
-	int fd = mkstemp(path);
-
-	if (fd < 0)
-		return -1;
-	close(fd);
-	return 0;
-}
-
-static int clean(void **state)
-{
-	char other[80];
-
-	(void)state;
-	unlink(path);
-	snprintf(other, sizeof(other), "%s-wal", path);
-	unlink(other);
-	snprintf(other, sizeof(other), "%s-shm", path);
-	unlink(other);
-	return 0;
-}
-
-#define assert_ok(call)                                                        \
-	do {                                                                   \
-		enum ht_code code_ = (call);                                   \
-		if (code_ != HT_OK)                                            \
-			fail_msg("%s: %s", ht_code_label(code_), err.msg);     \
-	} while (0)
+#include "tests/lib/store.h"
 
 static struct ht_store *open_store(enum ht_store_mode mode)
 {

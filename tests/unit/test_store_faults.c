@@ -26,52 +26,8 @@
 #include "store/store_int.h"
 #include "tests/lib/fake.h"
 #include "tests/lib/machine.h"
+#include "tests/lib/store.h"
 #include "tests/lib/vfs.h"
-
-static char dir[64], path[80];
-static struct ht_err err;
-
-static int fresh(void **state)
-{
-	(void)state;
-	/* in memory, where there is such a place: syncs are many, and the
-	 * shim alone decides what they save */
-	snprintf(dir, sizeof(dir), "%s/heaptide-fault-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(path, sizeof(path), "%s/t.db", dir);
-	return chmod(dir, 0755);
-}
-
-static void remove_file(const char *suffix)
-{
-	char name[100];
-
-	snprintf(name, sizeof(name), "%s%s", path, suffix);
-	unlink(name);
-}
-
-static void remove_all(void)
-{
-	remove_file("");
-	remove_file("-wal");
-	remove_file("-shm");
-}
-
-static int clean(void **state)
-{
-	(void)state;
-	remove_all();
-	return rmdir(dir);
-}
-
-#define assert_ok(call)                                                        \
-	do {                                                                   \
-		enum ht_code code_ = (call);                                   \
-		if (code_ != HT_OK)                                            \
-			fail_msg("%s: %s", ht_code_label(code_), err.msg);     \
-	} while (0)
 
 /* --- the writer ---------------------------------------------------------- */
 

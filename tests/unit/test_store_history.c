@@ -16,39 +16,25 @@
 #include "store/store.h"
 #include "store/store_int.h"
 #include "tests/lib/fake.h"
+#include "tests/lib/store.h"
 
 #define S    HT_NS_PER_S
 #define HOUR (3600 * HT_NS_PER_S)
 
-static char path[64];
 static struct ht_store *st;
-static struct ht_err err;
 
-#define assert_ok(call)                                                        \
-	do {                                                                   \
-		enum ht_code code_ = (call);                                   \
-		if (code_ != HT_OK)                                            \
-			fail_msg("%s: %s", ht_code_label(code_), err.msg);     \
-	} while (0)
-
-static int fresh(void **state)
+static int fresh_open(void **state)
 {
-	int fd;
-
-	(void)state;
-	snprintf(path, sizeof(path), "/tmp/heaptide-history-XXXXXX");
-	fd = mkstemp(path);
-	if (fd < 0)
-		return -1;
-	close(fd);
-	return ht_store_open(path, HT_STORE_WRITE, &st, &err) == HT_OK ? 0 : -1;
+	return fresh(state) == 0 && ht_store_open(path, HT_STORE_WRITE, &st,
+						  &err) == HT_OK
+		       ? 0
+		       : -1;
 }
 
-static int clean(void **state)
+static int close_clean(void **state)
 {
-	(void)state;
 	ht_store_close(st);
-	return unlink(path);
+	return clean(state);
 }
 
 /* An hour-aligned start, two arenas: quick. */
@@ -462,7 +448,7 @@ static void upkeep_comes_in_slices(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, fresh, clean)
+#define T(f) cmocka_unit_test_setup_teardown(f, fresh_open, close_clean)
 	const struct CMUnitTest tests[] = {
 		T(a_series_of_samples_is_what_the_snapshots_said),
 		T(a_window_that_begins_between_bases_has_its_classes),

@@ -20,48 +20,10 @@
 
 #include "common/clock.h"
 #include "store/store.h"
+#include "tests/lib/store.h"
 #include "tests/lib/vfs.h"
 
 #define T0 INT64_C(1750000000) /* seconds */
-
-static char dir[64], path[80];
-static struct ht_err err;
-
-static int fresh(void **state)
-{
-	(void)state;
-	snprintf(dir, sizeof(dir), "%s/heaptide-migrate-XXXXXX",
-		 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-	if (!mkdtemp(dir))
-		return -1;
-	snprintf(path, sizeof(path), "%s/t.db", dir);
-	return 0;
-}
-
-static void remove_all(void)
-{
-	static const char *const suffixes[] = {"", "-wal", "-shm"};
-	char name[100];
-
-	for (size_t i = 0; i < 3; i++) {
-		snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
-		unlink(name);
-	}
-}
-
-static int clean(void **state)
-{
-	(void)state;
-	remove_all();
-	return rmdir(dir);
-}
-
-#define assert_ok(call)                                                        \
-	do {                                                                   \
-		enum ht_code code_ = (call);                                   \
-		if (code_ != HT_OK)                                            \
-			fail_msg("%s: %s", ht_code_label(code_), err.msg);     \
-	} while (0)
 
 static void run(sqlite3 *db, const char *sql)
 {

@@ -18,10 +18,9 @@
 #include "store/store.h"
 #include "store/store_int.h"
 #include "tests/lib/fake.h"
+#include "tests/lib/store.h"
 
-static char path[] = "/tmp/heaptide-queries-XXXXXX";
 static struct ht_store *st;
-static struct ht_err err;
 
 #define HOUR (3600 * HT_NS_PER_S)
 static const struct fake small = {
@@ -47,14 +46,13 @@ static int make(void **state)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 	bool done = false;
-	int fd = mkstemp(path);
 
 	(void)state;
 	ht_snapshot_init(&s);
-	if (fd < 0 || ht_store_open(path, HT_STORE_WRITE, &st, &err) != HT_OK ||
+	if (fresh(state) != 0 ||
+	    ht_store_open(path, HT_STORE_WRITE, &st, &err) != HT_OK ||
 	    ht_store_begin(st, &err) != HT_OK)
 		return -1;
-	close(fd);
 	for (uint64_t n = 0; n < SAMPLES; n++) {
 		fake_snapshot(&small, n, &s);
 		pin(&s, n);
@@ -71,11 +69,10 @@ static int make(void **state)
 	return done ? 0 : -1;
 }
 
-static int clean(void **state)
+static int end(void **state)
 {
-	(void)state;
 	ht_store_close(st);
-	return unlink(path);
+	return clean(state);
 }
 
 /* Rows that a query yields; fails where it cannot be run. */
@@ -193,6 +190,5 @@ int main(void)
 		cmocka_unit_test(since_when_a_pin_holds_is_known),
 	};
 
-	return cmocka_run_group_tests_name("store: queries", tests, make,
-					   clean);
+	return cmocka_run_group_tests_name("store: queries", tests, make, end);
 }

@@ -31,72 +31,12 @@
 #include "agent/sample/target.h"
 #include "agent/sample/trim.h"
 #include "tests/lib/target.h"
+#include "tests/lib/worst.h"
 
 /* --- the worst moment ---------------------------------------------------- */
 
 static struct program victim;
-static long calls_left = -1; /* -1: never */
-static void (*worst)(void);  /* what happens then */
-
-static void perhaps(void)
-{
-	if (calls_left > 0 && --calls_left == 0)
-		worst();
-}
-
-#define WRAP(type, name, params, args)                                         \
-	type __real_##name params;                                             \
-	type __wrap_##name params;                                             \
-	type __wrap_##name params                                              \
-	{                                                                      \
-		perhaps();                                                     \
-		return __real_##name args;                                     \
-	}
-
-WRAP(int, waitid, (idtype_t t, id_t id, siginfo_t *i, int o), (t, id, i, o))
-WRAP(ssize_t, process_vm_readv,
-     (pid_t p, const struct iovec *l, unsigned long ln, const struct iovec *r,
-      unsigned long rn, unsigned long f),
-     (p, l, ln, r, rn, f))
-WRAP(ssize_t, process_vm_writev,
-     (pid_t p, const struct iovec *l, unsigned long ln, const struct iovec *r,
-      unsigned long rn, unsigned long f),
-     (p, l, ln, r, rn, f))
-WRAP(int, kill, (pid_t p, int s), (p, s))
-WRAP(ssize_t, read, (int fd, void *b, size_t n), (fd, b, n))
-WRAP(ssize_t, pread, (int fd, void *b, size_t n, off_t o), (fd, b, n, o))
-WRAP(int, nanosleep, (const struct timespec *t, struct timespec *l), (t, l))
-WRAP(int, sigtimedwait,
-     (const sigset_t *s, siginfo_t *i, const struct timespec *t), (s, i, t))
-WRAP(int, sched_setscheduler, (pid_t p, int c, const struct sched_param *s),
-     (p, c, s))
-WRAP(DIR *, opendir, (const char *path), (path))
-WRAP(int, closedir, (DIR * d), (d))
 WRAP(long, ptrace, (int r, pid_t p, void *a, void *d), (r, p, a, d))
-
-int __real_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...);
-int __wrap_open(const char *path, int flags, ...)
-{
-	perhaps();
-	return __real_open(path, flags, 0600);
-}
-
-int __real_openat(int dir, const char *path, int flags, ...);
-int __wrap_openat(int dir, const char *path, int flags, ...);
-int __wrap_openat(int dir, const char *path, int flags, ...)
-{
-	perhaps();
-	return __real_openat(dir, path, flags, 0600);
-}
-
-int __real_ioctl(int fd, unsigned long request, void *arg);
-int __wrap_ioctl(int fd, unsigned long request, void *arg);
-int __wrap_ioctl(int fd, unsigned long request, void *arg)
-{
-	perhaps();
-	return __real_ioctl(fd, request, arg);
-}
 
 /* --- the target ---------------------------------------------------------- */
 
@@ -154,7 +94,7 @@ static void trim_and_exit(struct ht_target *t, long at)
 	ht_trim_look(&session, &trim);
 	if (trim.refusal != HT_TRIM_NONE)
 		_exit(NOT_ASKED);
-	calls_left = at;
+	worst_in = at;
 	ht_trim_call(&session, &trim);
 	_exit(trim.done ? CALLED : REFUSED);
 }
