@@ -250,6 +250,12 @@ static uint64_t step(struct census *c, uint64_t at, uint64_t end)
 	return HT_PAGE_SIZE;
 }
 
+/* Pages without a header over which a chain goes on. */
+static unsigned gap_max(const struct census *c)
+{
+	return c->missing && !ht_census_dear(c->found) ? BREAK_NEW : BREAK_MAX;
+}
+
 /* Sets c->reached: end, or what lies beyond where a mapping has grown. */
 static bool search(struct census *c, uint64_t at, uint64_t end)
 {
@@ -272,8 +278,7 @@ static bool search(struct census *c, uint64_t at, uint64_t end)
 		if (moved == 0)
 			return false;
 		broken = c->in_chain ? 0 : broken + 1;
-		if (broken > (c->missing ? BREAK_NEW : BREAK_MAX) &&
-		    !c->thorough)
+		if (broken > gap_max(c) && !c->thorough)
 			break; /* the chain of neighbours ends here */
 		at += moved;
 		c->reached = at > end ? at : end;
@@ -408,11 +413,6 @@ static uint64_t searched_bytes(const struct census *c)
 	return sum;
 }
 
-static uint64_t apart(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : b - a;
-}
-
 /* Whether to look where no chain led, `tries` before the end. Where that is
  * dear, once, and only for more than what malloc's counters moved by meanwhile:
  * what comes and goes is not found by looking longer. */
@@ -424,8 +424,8 @@ static bool look_everywhere(const struct census *c, int tries,
 		       (tries < TRIES && searched_bytes(c) < CHEAP_BYTES);
 	return !c->found->chains_suffice &&
 	       (c->wanted_bytes == HT_UNKNOWN ||
-		apart(c->bytes, c->wanted_bytes) >
-			apart(before->mmapped_mem, c->wanted_bytes));
+		ht_apart(c->bytes, c->wanted_bytes) >
+			ht_apart(before->mmapped_mem, c->wanted_bytes));
 }
 
 static void read_wanted(struct census *c, struct ht_space *space)

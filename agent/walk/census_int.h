@@ -39,6 +39,12 @@ struct census {
 	bool readable[HEADERS_MAX];
 };
 
+/* |a - b| */
+static inline uint64_t ht_apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
 /* End of the segment that begins at `start`; 0: none does. */
 uint64_t ht_census_segment_end(struct census *c, uint64_t start, uint64_t end);
 bool ht_census_add_segment(struct census *c, uint64_t at, uint64_t end);

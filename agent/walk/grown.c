@@ -7,11 +7,6 @@
 #include "agent/walk/census_int.h"
 #include "agent/walk/chunk.h"
 
-static uint64_t apart(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : b - a;
-}
-
 static const struct ht_arena_root *same_arena(const struct ht_roots *roots,
 					      uint64_t address)
 {
@@ -128,7 +123,7 @@ enum ht_code ht_grown_find(struct ht_walk *w, struct ht_err *err)
 			same_arena(w->roots, a->address);
 		uint64_t before = then ? then->system : 0;
 
-		w->grown_bytes += apart(a->system, before);
+		w->grown_bytes += ht_apart(a->system, before);
 		if (a->main && left_brk(w, a))
 			code = add_segments(w, a, err);
 		else if (a->system > before)
