@@ -12,6 +12,19 @@
 
 /* --- retained memory ----------------------------------------------------- */
 
+/* Of what malloc_trim(0) would return: what nobody but the process has, so that
+ * the machine gets it; NaN: not measured. */
+static double machine_gets(const struct told *t)
+{
+	return t->latest ? ht_advised_known(t->latest->totals.trimmable_private)
+			 : NAN;
+}
+
+static bool is_shared(const struct told *t)
+{
+	return machine_gets(t) + ht_t.advice_bytes < t->m->quiet.trimmable;
+}
+
 void ht_quiet_line(const struct told *t)
 {
 	const struct ht_quiet *q = &t->m->quiet;
@@ -20,6 +33,11 @@ void ht_quiet_line(const struct told *t)
 	       "in quiet moments %s of %s anonymous memory is free inside "
 	       "malloc (in use %s); malloc_trim(0) would return %s",
 	       B(q->retained), B(q->anon), B(q->in_use), B(q->trimmable));
+	if (is_shared(t))
+		ht_say(t->v,
+		       "the machine would get %s of it now: other pages are "
+		       "shared with processes of the same fork()",
+		       B(machine_gets(t)));
 }
 
 /* Neither a growth nor a step of late. */
@@ -58,7 +76,13 @@ static void holes_remedy(const struct told *t)
 {
 	const struct ht_quiet *q = &t->m->quiet;
 
-	if (q->peak >= ht_t.peak_needs * q->heap)
+	if (is_shared(t))
+		ht_remedy(t, q->trimmable,
+			  "not a leak; malloc_trim(0) lowers RSS by %s and "
+			  "gives the machine %s: call it in the parent before "
+			  "it forks, what it has free then is in every child",
+			  B(q->trimmable), B(machine_gets(t)));
+	else if (q->peak >= ht_t.peak_needs * q->heap)
 		ht_remedy(t, q->trimmable,
 			  "not a leak; malloc_trim(0) would return %s now, "
 			  "the next peak will ask for it again (in use of "

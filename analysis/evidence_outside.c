@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/runtimes.h"
 #include "analysis/thresholds.h"
 
 /* glibc keeps stacks of threads that ended for the next one, up to so much of
@@ -123,6 +124,15 @@ static void bound_line(const struct told *t)
 	       speed > 0 ? ht_span(b->room / speed).text : "?");
 }
 
+/* What to do about the mapping that gained most. */
+static const char *remedy_for(const struct ht_mapping_series *s)
+{
+	const char *own =
+		s->kind == HT_MAPPING_ANON ? ht_runtime_advice(s->name) : NULL;
+
+	return own ? own : kinds[s->kind].remedy;
+}
+
 void ht_tell_outside(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
@@ -138,7 +148,7 @@ void ht_tell_outside(const struct told *t)
 	       B(ht_first_level(&m->in_use)), B(ht_last_level(&m->in_use)));
 	culprit_line(t);
 	if (t->v->culprit[0])
-		look = kinds[m->bound.most->kind].remedy;
+		look = remedy_for(m->bound.most);
 	if (strcmp(t->v->reason, HT_REASON_BOUNDED) != 0) {
 		ht_remedy(t, NAN, "not malloc's%s%s: %s",
 			  t->v->culprit[0] ? ", but " : "", t->v->culprit,

@@ -37,6 +37,7 @@ between "CPython's arenas are called so" "$(part 'CPython arenas (pymalloc)' "$p
 "$heaptide" verdict "$python" --db "$HT_TMP/python.db" --json >"$HT_TMP/python.json"
 is "a Python program that grows, grows outside malloc" "$(jq -r .verdict "$HT_TMP/python.json")" NON_MALLOC_GROWTH
 is "its arenas are the culprit" "$(jq -r .culprit "$HT_TMP/python.json")" "CPython arenas (pymalloc)"
+ok "and what to ask Python itself" jq -e '.remedy | test("tracemalloc")' "$HT_TMP/python.json"
 
 for allocator in mimalloc tcmalloc; do
 	begin "$allocator" "$HT_BUILD/targets/beside" "$allocator"

@@ -12,6 +12,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "agent/libc/runtime.h"
+#include "analysis/runtimes.h"
 #include "common/clock.h"
 #include "tests/lib/made.h"
 #include "tests/lib/trace.h"
@@ -491,6 +493,47 @@ static void what_is_locked_is_to_be_unlocked(void **state)
 	assert_non_null(strstr(v.remedy, "malloc_trim(0) would return"));
 }
 
+/* Pages that a fork() left shared stay with the others: RSS falls, and the
+ * machine gets nothing. */
+static void what_a_fork_shares_is_not_given_to_the_machine(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	HT_AUTO_SNAPSHOT struct ht_snapshot latest;
+	struct ht_verdict v;
+
+	(void)state;
+	make_holes(&s);
+	for (size_t k = 0; k < HT_STAT_COUNT; k++)
+		for (size_t i = 0; i < s.rows; i++)
+			s.metric[HT_M_trimmable][k][i] = 66e6;
+	ht_snapshot_init(&latest);
+	latest.totals.trimmable_private = 0;
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_int_equal(v.label, HT_LABEL_POOL_GROWTH);
+	assert_non_null(strstr(v.evidence[1], "the machine would get 0 B"));
+	assert_non_null(strstr(v.remedy, "before it forks"));
+	latest.totals.trimmable_private = 65000000;
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_null(strstr(v.remedy, "forks"));
+	latest.totals.trimmable_private = HT_UNKNOWN;
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_null(strstr(v.remedy, "forks"));
+}
+
+/* Only the language's own tools see into its heap. */
+static void a_runtime_is_asked_with_its_own_tools(void **state)
+{
+	(void)state;
+	for (int i = 0; i < HT_RUNTIME_COUNT; i++)
+		assert_non_null(ht_runtime_advice(
+			ht_runtime_label((enum ht_runtime)i)));
+	assert_non_null(strstr(ht_runtime_advice("CPython arenas (pymalloc)"),
+			       "tracemalloc"));
+	assert_null(ht_runtime_advice(""));
+	assert_null(ht_runtime_advice("[anon:Gopher]"));
+	assert_null(ht_runtime_advice("Gopher"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -514,6 +557,9 @@ int main(void)
 		cmocka_unit_test(a_limit_that_could_not_be_read_may_come_first),
 		cmocka_unit_test(what_does_not_grow_has_no_eta),
 		cmocka_unit_test(what_is_locked_is_to_be_unlocked),
+		cmocka_unit_test(
+			what_a_fork_shares_is_not_given_to_the_machine),
+		cmocka_unit_test(a_runtime_is_asked_with_its_own_tools),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
