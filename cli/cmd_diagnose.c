@@ -178,6 +178,7 @@ static enum ht_code conclude(struct diagnosis *d, struct ht_err *err)
 			.alive = is_alive(d),
 			.trimmable = has_advice(&j->latest, "trim_now"),
 			.owners_told = d->owners_known,
+			.no_heap = !ht_show_has_heap(&j->latest),
 			.db = d->cli->opt.output},
 		d->next);
 	return HT_OK;
@@ -191,6 +192,15 @@ static void add_damage(const struct ht_snapshot *s, struct ht_sheet *sheet)
 		ht_sheet_add(sheet, i ? 3 : 0, "damage",
 			     "%s at 0x%" PRIx64 ": %s", s->findings.v[i].code,
 			     s->findings.v[i].address, s->findings.v[i].text);
+}
+
+/* Without glibc's heap there is somebody else to ask. */
+static void add_no_heap(const struct ht_snapshot *s, struct ht_sheet *sheet)
+{
+	struct ht_err err;
+
+	if (!ht_show_has_heap(s) && ht_show_no_heap(s, &err) != HT_OK)
+		ht_sheet_add(sheet, 0, "remedy", "%s", ht_err_hint(&err));
 }
 
 static void add_owners(const struct diagnosis *d, struct ht_sheet *sheet)
@@ -271,6 +281,7 @@ static void print_text(struct diagnosis *d)
 	putchar('\n');
 	lines = LINES - d->look_lines - 1 - ht_verdict_head(d->cli, j);
 	ht_verdict_rows(d->cli, j, d->pin, &sheet);
+	add_no_heap(&j->latest, &sheet);
 	add_damage(&j->latest, &sheet);
 	add_owners(d, &sheet);
 	add_remedies(d, &sheet);

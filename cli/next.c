@@ -21,6 +21,7 @@ enum {
 	OF_CLASS = 16, /* takes the size class */
 	RECORD = 32,   /* names it */
 	STOPS = 64,
+	NO_HEAP = 128, /* where malloc is another's */
 };
 
 static const struct {
@@ -32,6 +33,8 @@ static const struct {
 	 "who holds them"},
 	{"leaks", "", AT(LEAK), LIVE | STOPS, "what nothing leads to any more"},
 	{"map", "", AT(NON_MALLOC_GROWTH), LIVE, "what lies outside malloc"},
+	{"map", "", AT(INSUFFICIENT_DATA), LIVE | NO_HEAP,
+	 "where its memory is, mapping by mapping"},
 	{"arenas", "", AT(ARENA_PROLIFERATION), LIVE, "what each arena keeps"},
 	{"types", "", AT(FRAGMENTATION), LIVE | STOPS,
 	 "what the chunks are that hold the pages"},
@@ -44,9 +47,13 @@ static const struct {
 
 static unsigned int facts_of(const struct ht_next_ask *ask)
 {
+	const struct ht_verdict *v = ask->verdict;
+	bool hopeless = ask->no_heap && v->label == HT_LABEL_INSUFFICIENT_DATA;
+	bool unsure = v->confidence < SURE_ENOUGH && !hopeless;
+
 	return (ask->alive ? LIVE : 0u) | (ask->trimmable ? TRIMMABLE : 0u) |
-	       (ask->verdict->confidence < SURE_ENOUGH ? UNSURE : 0u) |
-	       (ask->owners_told ? 0u : NOT_TOLD) | (ask->db ? RECORD : 0u);
+	       (unsure ? UNSURE : 0u) | (ask->owners_told ? 0u : NOT_TOLD) |
+	       (ask->db ? RECORD : 0u) | (ask->no_heap ? NO_HEAP : 0u);
 }
 
 static void put(const struct ht_next_ask *ask, size_t step, struct ht_next *ret)
@@ -70,7 +77,7 @@ static void put(const struct ht_next_ask *ask, size_t step, struct ht_next *ret)
 size_t ht_next(const struct ht_next_ask *ask, struct ht_next ret[HT_NEXT_MAX])
 {
 	const unsigned int asked =
-		LIVE | TRIMMABLE | UNSURE | NOT_TOLD | RECORD;
+		LIVE | TRIMMABLE | UNSURE | NOT_TOLD | RECORD | NO_HEAP;
 	unsigned int facts = facts_of(ask);
 	size_t n = 0;
 

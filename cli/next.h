@@ -11,6 +11,7 @@ struct ht_next_ask {
 	bool alive;	  /* as far as is known */
 	bool trimmable;	  /* malloc_trim(0) is among the remedies */
 	bool owners_told; /* who holds it was looked at already */
+	bool no_heap;	  /* glibc's was not found: more time does not help */
 	const char *db;	  /* the record to go on with; NULL: none */
 };
 

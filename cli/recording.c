@@ -426,8 +426,11 @@ static enum ht_code conclude(struct record *r, enum ht_record_end end,
 	if (code != HT_OK)
 		return code;
 	if (!r->samples)
-		return ht_fail(err, HT_NODATA, "no sample of pid %d: %s",
-			       r->pid, *r->last.msg ? r->last.msg : why[end]);
+		return ht_fail_hint(err, HT_NODATA,
+				    *r->last.msg ? HT_HINT_NO_SAMPLE
+						 : HT_HINT_NONE,
+				    "no sample of pid %d: %s", r->pid,
+				    *r->last.msg ? r->last.msg : why[end]);
 	if (r->failures)
 		snprintf(failed, sizeof(failed),
 			 "; %" PRIu64 " failed, the last one: %s", r->failures,

@@ -130,6 +130,27 @@ fits() { # LINES COLUMNS
 	fits 25 80
 }
 
+@test "a process of another allocator is sent to that, and more time is not promised to help" {
+	target env LD_PRELOAD="$(ldconfig -p | sed -n 's/.*libjemalloc.so.2 .*x86-64.*=> //p' | head -n 1)" \
+		"$rounds" over 0
+	poll 10 grep -q jemalloc "/proc/$target/maps"
+	poll 10 grep -qx rounds "/proc/$target/comm"
+	COLUMNS=80 diagnose 15
+	[ "$status" -eq 0 ]
+	sed -n 1,2p out | tr '\n' ' ' | grep -q "was not measured: malloc is jemalloc"
+	grep -q "^  remedy    the process figures are right all the same" out
+	grep -q "^  next      heaptide map $target " out
+	[ "$(grep -c "diagnose $target" out)" -eq 0 ]
+	fits 25 80
+}
+
+@test "what cannot be recorded is told with the command that says why" {
+	needs kernel_threads
+	fails 15 "kernel thread" "$heaptide" diagnose 2 -d 1s
+	grep -q "(.heaptide doctor PID. says what is in the way)" stderr
+	[ ! -e heaptide-2.db ]
+}
+
 @test "a process that does not grow is stable, and nothing is to be done" {
 	target "$rounds" over 0
 	COLUMNS=80 diagnose 60

@@ -203,6 +203,20 @@ static void nothing_is_offered_that_was_done_or_would_do_nothing(void **state)
 	assert_true(offers(&ask, "heaptide map 7"));
 }
 
+static void another_allocator_is_not_waited_for(void **state)
+{
+	struct ht_verdict v = verdict_of(HT_LABEL_INSUFFICIENT_DATA, 0);
+	struct ht_next_ask ask = {
+		.verdict = &v, .pid = 7, .alive = true, .db = "r.db"};
+
+	(void)state;
+	assert_true(offers(&ask, "heaptide diagnose 7 -d 10m -o r.db"));
+	assert_false(offers(&ask, "heaptide map 7"));
+	ask.no_heap = true;
+	assert_false(offers(&ask, "heaptide diagnose 7 -d 10m -o r.db"));
+	assert_true(offers(&ask, "heaptide map 7"));
+}
+
 /* The command, and that it takes each option named. */
 static void what_is_offered_is_a_command_with_its_options(void **state)
 {
@@ -278,6 +292,7 @@ int main(void)
 		cmocka_unit_test(a_process_that_ended_is_asked_nothing),
 		cmocka_unit_test(
 			nothing_is_offered_that_was_done_or_would_do_nothing),
+		cmocka_unit_test(another_allocator_is_not_waited_for),
 		cmocka_unit_test(what_is_offered_is_a_command_with_its_options),
 		cmocka_unit_test(words_are_read_back_by_a_shell_as_they_were),
 	};
