@@ -44,11 +44,18 @@ static int64_t at(const struct ht_verdict *v, double seconds)
 		       : 0;
 }
 
+static const struct ht_growth *own_speed(const struct ht_measure *m,
+					 const struct ht_verdict *v)
+{
+	return ht_mostly_unwritten(m, v) ? &m->written_growth
+					 : ht_growth_of(m, v);
+}
+
 /* The speed at which memory is really taken from the machine. */
 static const struct ht_growth *speed(const struct ht_measure *m,
 				     const struct ht_verdict *v, double *room)
 {
-	const struct ht_growth *own = ht_growth_of(m, v);
+	const struct ht_growth *own = own_speed(m, v);
 
 	if (m->anon_growth.slope > 0 &&
 	    m->anon_growth.late_rise >= 0.25 * own->late_rise)
@@ -161,6 +168,9 @@ static void tell_memory(const struct ht_measure *m,
 		say_end(m, v);
 		return;
 	}
+	if (ht_mostly_unwritten(m, v) && !(m->written_growth.slope > 0) &&
+	    !(m->anon_growth.slope > 0))
+		return; /* it ends with the address space */
 	if (isnan(m->limit))
 		return;
 	v->limit_bytes = (uint64_t)m->limit;

@@ -246,6 +246,11 @@ static void tell_leak(const struct told *t)
 		       "never comes down",
 		       B(ht_first_level(&m->in_use)),
 		       B(ht_last_level(&m->in_use)));
+	if (ht_mostly_unwritten(m, t->v))
+		ht_say(t->v,
+		       "%s of that was written: the rest takes address space, "
+		       "not memory",
+		       B(fmax(0, ht_points_rise(&m->written))));
 	class_line(t);
 	pool_line(t);
 	leak_remedy(t);

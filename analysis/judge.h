@@ -43,6 +43,10 @@ struct ht_word ht_span(double seconds); /* "12 s", "3.5 min", "4.0 days" */
 const struct ht_growth *ht_growth_of(const struct ht_measure *m,
 				     const struct ht_verdict *v);
 
+/* Less than a quarter of what a leak asked for of late was written. */
+bool ht_mostly_unwritten(const struct ht_measure *m,
+			 const struct ht_verdict *v);
+
 /* Sets label, reason and also of v: the first rule that fits, the later ones.
  */
 void ht_apply_rules(const struct ht_measure *m, struct ht_verdict *v);

@@ -57,6 +57,13 @@ const struct ht_growth *ht_growth_of(const struct ht_measure *m,
 	}
 }
 
+bool ht_mostly_unwritten(const struct ht_measure *m, const struct ht_verdict *v)
+{
+	return v->label == HT_LABEL_LEAK && m->reserves && !m->lasting &&
+	       m->written_growth.late_rise <
+		       ht_t.written_share * ht_growth_of(m, v)->late_rise;
+}
+
 bool ht_is_growth(const struct ht_verdict *v)
 {
 	return v->label == HT_LABEL_LEAK ||

@@ -154,15 +154,22 @@ void ht_window_open(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 	ret->lacks = what_lacks(ret);
 }
 
-/* A heap that moved while it was read, by more than a tenth of it: such a walk
- * is no sample, not a low or a high one. */
+static double known_at(const struct ht_series *s, enum ht_need m, size_t row)
+{
+	return ht_need_rows(s, m, HT_STAT_MEDIAN)[row];
+}
+
+/* A heap that moved while it was read, by more than a tenth of all that malloc
+ * has, mmapped chunks too: such a walk is no sample, not a low or a high one.
+ */
 static bool doubtful(const struct ht_series *s, size_t row)
 {
-	const double *moved =
-		ht_need_rows(s, HT_NEED_uncertain, HT_STAT_MEDIAN);
-	const double *system = ht_need_rows(s, HT_NEED_system, HT_STAT_MEDIAN);
+	double mmapped = known_at(s, HT_NEED_in_use, row) -
+			 known_at(s, HT_NEED_in_use_arena, row);
+	double all =
+		known_at(s, HT_NEED_system, row) + (mmapped > 0 ? mmapped : 0);
 
-	return moved[row] > ht_t.uncertain_share * system[row];
+	return known_at(s, HT_NEED_uncertain, row) > ht_t.uncertain_share * all;
 }
 
 /* A bucket of more rows is judged by evenly picked ones (the largest and the
@@ -211,7 +218,8 @@ static bool lists_classes(const struct ht_window *w, size_t from, size_t end)
 {
 	for (size_t k = 0; k < w->s->classes_n; k++)
 		for (size_t i = from; i < end; i++)
-			if (!isnan(w->s->classes[k].bytes[HT_STAT_MEDIAN][i]))
+			if (!isnan(w->s->classes[k].bytes[HT_STAT_MEDIAN][i]) &&
+			    !doubtful(w->s, i))
 				return true;
 	return false;
 }

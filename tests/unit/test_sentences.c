@@ -240,6 +240,13 @@ static bool rises_late(const struct said *d)
 	return rise(d, HT_M_in_use) > 0 || rise(d, HT_M_mmapped_resident) > 0;
 }
 
+/* Of what is asked for more, at least half is not in pages. */
+static bool is_unwritten(const struct said *d)
+{
+	return rise(d, HT_M_in_use_arena) + rise(d, HT_M_mmapped_resident) <
+	       rise(d, HT_M_in_use) / 2;
+}
+
 static bool true_of_itself(const struct said *d)
 {
 	(void)d;
@@ -271,6 +278,7 @@ static const struct sentence {
 	{"RSS rose", parts_add_up},
 	{"RSS fell", parts_add_up},
 	{"the program asks and does not free", rises_late},
+	{"takes address space, not memory", is_unwritten},
 	{"in use (floor)", true_of_itself},
 	{"in use as a whole", true_of_itself},
 	{"what is written of", true_of_itself},

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a verdict says is to be done, and what it gives: where the kernel
+ * refuses, where a fork shares, where nothing was written. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "agent/libc/runtime.h"
+#include "analysis/runtimes.h"
+#include "analysis/verdict.h"
+#include "tests/lib/made.h"
+
+static int64_t end_of(const struct ht_series *s)
+{
+	return s->time_ns[s->rows - 1];
+}
+
+/* Blocks of 1 MB are asked for, a page of each is written; every third look is
+ * of a heap that moved. */
+static void make_unwritten(struct ht_series *s)
+{
+	struct ht_class_series *mmapped;
+	double x[60];
+
+	for (size_t i = 0; i < 60; i++)
+		x[i] = 1e6 * (double)(100 + 10 * i);
+	ht_series_init(s);
+	ht_made_in_use(s, x, 60, 0);
+	mmapped = ht_series_class(s, 0);
+	assert_non_null(mmapped);
+	for (size_t i = 0; i < 60; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			mmapped->bytes[k][i] = x[i];
+			s->metric[HT_M_in_use_arena][k][i] = 1e5;
+			s->metric[HT_M_system][k][i] = 1.3e5;
+			s->metric[HT_M_mmapped_resident][k][i] = x[i] / 256;
+			s->metric[HT_M_rss_anon][k][i] = x[i] / 256 + 2e5;
+			s->metric[HT_M_heap_resident][k][i] = 1.3e5;
+			s->metric[HT_M_limit][k][i] = 100e9;
+			s->metric[HT_M_uncertain][k][i] =
+				i % 3 == 1 ? 0.2 * x[i] : 2e6;
+		}
+}
+
+/* The date is of what is written, and looks that do not count are no zeros. */
+static void what_is_not_written_takes_no_memory(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_verdict v;
+
+	(void)state;
+	make_unwritten(&s);
+	ht_verdict(&s, end_of(&s), NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_LEAK);
+	assert_int_equal(v.culprit_class, 0);
+	assert_in_range(v.samples, 39, 60);
+	/* 100 GB at 10 MB a minute would be a week; at 40 kB it is years */
+	assert_int_equal(v.eta_at_ns, 0);
+}
+
+/* 5 MB in use, 75 MB freed and kept in holes, and nothing that moves. */
+static void make_holes(struct ht_series *s)
+{
+	double x[60];
+
+	for (size_t i = 0; i < 60; i++)
+		x[i] = 5e6;
+	ht_series_init(s);
+	ht_made_in_use(s, x, 60, 0);
+	for (size_t i = 0; i < 60; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			s->metric[HT_M_rss_anon][k][i] = 80e6;
+			s->metric[HT_M_heap_resident][k][i] = 80e6;
+			s->metric[HT_M_retained][k][i] = 75e6;
+			s->metric[HT_M_stuck][k][i] = 9e6;
+			s->metric[HT_M_trimmable][k][i] = 30e3;
+			s->metric[HT_M_tops_kept][k][i] = 0;
+		}
+}
+
+/* madvise() of locked pages fails: what trim returns is not the remedy. */
+static void what_is_locked_is_to_be_unlocked(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	HT_AUTO_SNAPSHOT struct ht_snapshot latest;
+	struct ht_verdict v;
+
+	(void)state;
+	make_holes(&s);
+	ht_snapshot_init(&latest);
+	ht_snapshot_add_rss_cause(&latest)->cause = HT_CAUSE_LOCKED;
+	latest.rss_causes.v[0].bytes = 66000000;
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_int_equal(v.label, HT_LABEL_POOL_GROWTH);
+	assert_non_null(strstr(v.remedy, "munlock()"));
+	assert_int_equal(v.remedy_bytes, 66000000);
+	latest.process.huge_pool = 80000000;
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_non_null(strstr(v.remedy, "glibc.malloc.hugetlb=0"));
+	latest.rss_causes.v[0].bytes = 1000000; /* the least part of it */
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_null(strstr(v.remedy, "hugetlb"));
+	ht_verdict(&s, end_of(&s), NULL, &v);
+	assert_non_null(strstr(v.remedy, "malloc_trim(0) would return"));
+}
+
+/* Pages that a fork() left shared stay with the others: RSS falls, and the
+ * machine gets nothing. */
+static void what_a_fork_shares_is_not_given_to_the_machine(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	HT_AUTO_SNAPSHOT struct ht_snapshot latest;
+	struct ht_verdict v;
+
+	(void)state;
+	make_holes(&s);
+	for (size_t k = 0; k < HT_STAT_COUNT; k++)
+		for (size_t i = 0; i < s.rows; i++)
+			s.metric[HT_M_trimmable][k][i] = 66e6;
+	ht_snapshot_init(&latest);
+	latest.totals.trimmable_private = 0;
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_int_equal(v.label, HT_LABEL_POOL_GROWTH);
+	assert_non_null(strstr(v.evidence[1], "the machine would get 0 B"));
+	assert_non_null(strstr(v.remedy, "before it forks"));
+	latest.totals.trimmable_private = 65000000;
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_null(strstr(v.remedy, "forks"));
+	latest.totals.trimmable_private = HT_UNKNOWN;
+	ht_verdict(&s, end_of(&s), &latest, &v);
+	assert_null(strstr(v.remedy, "forks"));
+}
+
+/* Only the language's own tools see into its heap. */
+static void a_runtime_is_asked_with_its_own_tools(void **state)
+{
+	(void)state;
+	for (int i = 0; i < HT_RUNTIME_COUNT; i++)
+		assert_non_null(ht_runtime_advice(
+			ht_runtime_label((enum ht_runtime)i)));
+	assert_non_null(strstr(ht_runtime_advice("CPython arenas (pymalloc)"),
+			       "tracemalloc"));
+	assert_null(ht_runtime_advice(""));
+	assert_null(ht_runtime_advice("[anon:Gopher]"));
+	assert_null(ht_runtime_advice("Gopher"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_not_written_takes_no_memory),
+		cmocka_unit_test(what_is_locked_is_to_be_unlocked),
+		cmocka_unit_test(
+			what_a_fork_shares_is_not_given_to_the_machine),
+		cmocka_unit_test(a_runtime_is_asked_with_its_own_tools),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
