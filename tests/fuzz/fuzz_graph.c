@@ -7,26 +7,10 @@
  * should not be.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "tests/lib/fakeheap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void spoil(struct fake *k, const uint8_t *patch)
-{
-	uint32_t part = patch[0] % FAKE_PARTS;
-	uint32_t offset = (uint32_t)patch[1] | (uint32_t)patch[2] << 8 |
-			  (uint32_t)(patch[3] & 3) << 16;
-	uint64_t value;
-
-	memcpy(&value, patch + 4, sizeof(value));
-	if (patch[3] &
-	    0x80) /* a plausible pointer, more often than by chance */
-		value = k->part[value % FAKE_PARTS].addr +
-			(value >> 8) % FAKE_PART;
-	fake_put(k, k->part[part].addr + offset, value);
-}
 
 static void hold(const struct ht_snapshot *s)
 {
@@ -62,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2 || fake_build(&k, 17 + data[0] % 28, 8, &err) != HT_OK)
 		return 0;
 	for (size_t i = 2; i + 12 <= size; i += 12)
-		spoil(&k, data + i);
+		fake_spoil(&k, data + i);
 	if (fake_graph(&k, data[1] & 1 ? 0 : 64 << 20, &s, &err) != HT_OK)
 		abort();
 	hold(&s);

@@ -6,27 +6,10 @@
  * written where it should not be.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "tests/lib/fakeheap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void spoil(struct fake *k, const uint8_t *patch)
-{
-	/* libc's part matters where the structs are, heaps everywhere */
-	uint32_t part = patch[0] % FAKE_PARTS;
-	uint32_t offset = (uint32_t)patch[1] | (uint32_t)patch[2] << 8 |
-			  (uint32_t)(patch[3] & 3) << 16;
-	uint64_t value;
-
-	memcpy(&value, patch + 4, sizeof(value));
-	if (patch[3] &
-	    0x80) /* a plausible pointer, more often than by chance */
-		value = k->part[value % FAKE_PARTS].addr +
-			(value >> 8) % FAKE_PART;
-	fake_put(k, k->part[part].addr + offset, value);
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -38,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				   &err) != HT_OK)
 		return 0;
 	for (size_t i = 2; i + 12 <= size; i += 12)
-		spoil(&k, data + i);
+		fake_spoil(&k, data + i);
 	if (fake_walk(&k, &s, &err) != HT_OK)
 		abort();
 	if (ht_snapshot_check(&s, &err) != HT_OK)

@@ -74,6 +74,22 @@ uint64_t fake_get(const struct fake *k, uint64_t addr)
 	return value;
 }
 
+void fake_spoil(struct fake *k, const uint8_t *patch)
+{
+	/* libc's part matters where the structs are, heaps everywhere */
+	uint32_t part = patch[0] % FAKE_PARTS;
+	uint32_t offset = (uint32_t)patch[1] | (uint32_t)patch[2] << 8 |
+			  (uint32_t)(patch[3] & 3) << 16;
+	uint64_t value;
+
+	memcpy(&value, patch + 4, sizeof(value));
+	/* a plausible pointer, more often than by chance */
+	if (patch[3] & 0x80)
+		value = k->part[value % FAKE_PARTS].addr +
+			(value >> 8) % FAKE_PART;
+	fake_put(k, k->part[part].addr + offset, value);
+}
+
 /* --- chunks -------------------------------------------------------------- */
 
 /* An arena being filled from `next` on; chunks know if the one before is free.

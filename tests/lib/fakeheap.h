@@ -77,6 +77,9 @@ void fake_free(struct fake *k);
 /* A word of the image, to be spoiled or looked at. */
 void fake_put(struct fake *k, uint64_t addr, uint64_t value);
 uint64_t fake_get(const struct fake *k, uint64_t addr);
+/* For fuzzing: 12 bytes spoil one word (where: part and offset; what: 8 bytes).
+ */
+void fake_spoil(struct fake *k, const uint8_t *patch);
 /* roots and walk. */
 enum ht_code fake_walk(struct fake *k, struct ht_snapshot *ret,
 		       struct ht_err *err);
