@@ -10,6 +10,7 @@
 #define SELF_PERCENT 10
 #define KIN_PERCENT  30
 #define RUN_GAP	     64 /* bytes between roots of one array */
+#define NEARLY	     98 /* percent: as much as the other holds */
 
 /* --- what can be known of fields ----------------------------------------- */
 
@@ -317,6 +318,33 @@ static int rank(const struct ht_candidate *c)
 	return ranks[c->kind];
 }
 
+/* A variable of which less than half leads anywhere into the group. */
+static bool is_sparse(const struct ht_candidate *c)
+{
+	return c->object && c->references * 16 < c->end - c->start;
+}
+
+/* An array of words that were never cleared reaches a list at many places, and
+ * now and then a chunk of somebody else's too: what holds nearly as much and is
+ * not such an array is the program's own word for it. */
+static struct ht_candidate *rather(struct ht_candidates *all,
+				   struct ht_candidate *best, int of_rank)
+{
+	struct ht_candidate *other = NULL;
+
+	if (!best || !is_sparse(best))
+		return best;
+	for (size_t i = 0; i < all->n; i++) {
+		struct ht_candidate *c = &all->v[i];
+
+		if (rank(c) == of_rank && c->references && !is_sparse(c) &&
+		    c->held * 100 >= best->held * NEARLY &&
+		    (!other || c->held > other->held))
+			other = c;
+	}
+	return other ? other : best;
+}
+
 struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 					struct ht_candidates *all, int of_rank)
 {
@@ -334,6 +362,7 @@ struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 		if (!best || c->held > best->held)
 			best = c;
 	}
+	best = rather(all, best, of_rank);
 	if (!best ||
 	    best->held * 100 < ht_chunks_of(a, a->group) * HT_HELD_ENOUGH ||
 	    best->held == 0)

@@ -84,6 +84,15 @@ holds payload 320 "100 static the_objects field"
 holds own 320 "100 tls null list"
 holds lost 320 "100 unknown null reachable from nowhere"
 
+# The sample that README shows, with its array of words that nobody cleared.
+cc -O1 -pthread -o service "$HT_TOP/samples/service.c"
+start ./service >said
+grown() { answers owners "$started" --size 224 && [ "$(get '.classes[0].chunks')" -ge 6000 ]; }
+ok "the sample's list is long" poll 60 grown
+is "and is held by its own head, not by stale words" \
+	"$(get '.classes[0].holders[0] | "\(.kind) \(.symbol) \(.shape)"')" "static audit_log list"
+stop_started
+
 # Where no symbol is left the module and the place in it are told, no name.
 strip -o stripped "$HT_BUILD/targets/structures"
 start ./stripped list
