@@ -144,8 +144,14 @@ void ht_tell_outside(const struct told *t)
 		ht_lasting_lines(t, "memory outside malloc");
 	else
 		ht_steady_line(t, "memory outside malloc", &m->outside_growth);
-	ht_say(t->v, "malloc's in use %s -> %s in the same time",
-	       B(ht_first_level(&m->in_use)), B(ht_last_level(&m->in_use)));
+	if (m->in_use.n)
+		ht_say(t->v, "malloc's in use %s -> %s in the same time",
+		       B(ht_first_level(&m->in_use)),
+		       B(ht_last_level(&m->in_use)));
+	else
+		ht_say(t->v, "glibc's malloc was not measured: another "
+			     "allocator serves the program, or its heap could "
+			     "not be read");
 	culprit_line(t);
 	if (t->v->culprit[0])
 		look = remedy_for(m->bound.most);

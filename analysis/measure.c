@@ -34,11 +34,6 @@ static void sum_points(const struct ht_window *w, enum ht_need a,
 	ht_window_points(w, sum[0], sum[1], sum[2], ret);
 }
 
-static double last_of(const struct ht_points *p)
-{
-	return p->n ? p->x[p->n - 1] : NAN;
-}
-
 /* --- quiet moments ------------------------------------------------------- */
 
 static double quantile_at(const struct ht_window *w, enum ht_need metric,
@@ -228,9 +223,9 @@ static void load(struct ht_measure *m)
 	sum_points(w, HT_NEED_in_use_arena, HT_NEED_mmapped_resident,
 		   &m->written);
 	column_points(w, HT_NEED_trimmable, &trimmable);
-	m->limit = last_of(&limit);
-	m->trimmable_now = last_of(&trimmable);
-	m->anon_now = last_of(&m->anon);
+	m->limit = ht_points_last(&limit);
+	m->trimmable_now = ht_points_last(&trimmable);
+	m->anon_now = ht_points_last(&m->anon);
 	m->in_use_rise = ht_points_rise(&m->in_use);
 	m->retained_rise = ht_points_rise(&m->retained);
 	m->outside_rise = ht_points_rise(&m->outside);
@@ -241,7 +236,7 @@ static void load(struct ht_measure *m)
 /* What the process has of its own: anonymous, swapped and shared memory. */
 static double memory_now(const struct ht_measure *m)
 {
-	return m->anon_now + (m->shmem.n ? last_of(&m->shmem) : 0);
+	return m->anon_now + (m->shmem.n ? ht_points_last(&m->shmem) : 0);
 }
 
 /* Something in use grows, but the process grows mainly by memory that was
@@ -308,7 +303,7 @@ static void take_lasting(struct ht_measure *m)
 		return;
 	}
 	m->in_use_growth = g->growth;
-	m->in_use_growth.plateau = last_of(&m->in_use);
+	m->in_use_growth.plateau = ht_points_last(&m->in_use);
 }
 
 void ht_measure(const struct ht_window *w, const struct ht_lasting *lasting,

@@ -237,6 +237,11 @@ void ht_points_part(const struct ht_points *p, double from, double to,
 	}
 }
 
+double ht_points_last(const struct ht_points *p)
+{
+	return p->n ? p->x[p->n - 1] : NAN;
+}
+
 double ht_points_rise(const struct ht_points *p)
 {
 	size_t k = p->n / 8 ? p->n / 8 : 1;

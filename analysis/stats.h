@@ -56,6 +56,8 @@ size_t ht_floors_count(size_t n);
 void ht_points_part(const struct ht_points *p, double from, double to,
 		    struct ht_points *ret);
 double ht_points_span(const struct ht_points *p);
+/* The last value; NaN of none. */
+double ht_points_last(const struct ht_points *p);
 /* Median of the last eighth less median of the first eighth. */
 double ht_points_rise(const struct ht_points *p);
 

@@ -82,6 +82,14 @@ static double began(const struct ht_measure *m, const struct ht_verdict *v)
 		       : NAN;
 }
 
+/* Where another allocator serves the program malloc's heap is not measured, and
+ * what lies outside it is all there is. */
+static bool outside_tells(const struct ht_measure *m)
+{
+	return m->outside.n >= (size_t)ht_t.min_rows &&
+	       m->outside_growth.kind == HT_GROWTH_SUSTAINED;
+}
+
 static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 		  const struct ht_lasting *lasting, struct ht_verdict *v)
 {
@@ -99,7 +107,7 @@ static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 	}
 	ht_measure(w, lasting, &m);
 	ht_ceiling(w, latest, &m.ceiling);
-	if (m.in_use.n < (size_t)ht_t.min_rows) {
+	if (m.in_use.n < (size_t)ht_t.min_rows && !outside_tells(&m)) {
 		snprintf(v->reason, sizeof(v->reason), "heap not measured");
 		ht_say(v, "in use is known in %zu of %zu samples only",
 		       m.in_use.n, w->n);

@@ -204,7 +204,7 @@ static bool repeats(const struct ht_measure *m)
 static bool went_up(const struct ht_measure *m)
 {
 	double enough = fmax(ht_t.warm_bytes,
-			     ht_t.warm_share * m->in_use.x[m->in_use.n - 1]);
+			     ht_t.warm_share * ht_points_last(&m->in_use));
 
 	return m->in_use_growth.kind < HT_GROWTH_SLOWING &&
 	       m->in_use_rise >= enough && m->in_use_growth.rise >= enough / 2;

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include <math.h>
 #include <string.h>
 
 #include "agent/libc/runtime.h"
@@ -150,6 +151,45 @@ static void a_runtime_is_asked_with_its_own_tools(void **state)
 	assert_null(ht_runtime_advice("Gopher"));
 }
 
+/* Of another allocator's program only what grows outside glibc's malloc is
+ * known. */
+static void another_allocators_growth_is_told(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_mapping_series *own;
+	struct ht_verdict v;
+	double x[60];
+
+	(void)state;
+	for (size_t i = 0; i < 60; i++)
+		x[i] = 1e6 * (double)(20 + i);
+	ht_series_init(&s);
+	ht_made_in_use(&s, x, 60, 0);
+	own = ht_series_mapping(&s, HT_MAPPING_ANON, "jemalloc");
+	assert_non_null(own);
+	for (size_t i = 0; i < 60; i++) {
+		own->anonymous[i] = x[i];
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			s.metric[HT_M_non_malloc_anon][k][i] = x[i];
+			s.metric[HT_M_rss_shmem][k][i] = 0;
+			s.metric[HT_M_in_use][k][i] = NAN;
+			s.metric[HT_M_in_use_arena][k][i] = NAN;
+			s.metric[HT_M_heap_resident][k][i] = NAN;
+			s.metric[HT_M_retained][k][i] = NAN;
+		}
+	}
+	ht_verdict(&s, end_of(&s), NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_NON_MALLOC_GROWTH);
+	assert_int_equal(v.also_n, 0);
+	assert_string_equal(v.culprit, "jemalloc");
+	assert_non_null(strstr(v.remedy, "heap profile"));
+	for (size_t i = 0; i < 60; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++)
+			s.metric[HT_M_non_malloc_anon][k][i] = 30e6;
+	ht_verdict(&s, end_of(&s), NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_INSUFFICIENT_DATA);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -157,6 +197,7 @@ int main(void)
 		cmocka_unit_test(what_is_locked_is_to_be_unlocked),
 		cmocka_unit_test(
 			what_a_fork_shares_is_not_given_to_the_machine),
+		cmocka_unit_test(another_allocators_growth_is_told),
 		cmocka_unit_test(a_runtime_is_asked_with_its_own_tools),
 	};
 
