@@ -42,6 +42,7 @@ struct diagnosis {
 	char pid_word[16], file[300];
 	char *args[2];
 	struct ht_recorded recorded;
+	struct ht_err record_err; /* why it ended before its time */
 	struct ht_judged judged;
 	struct ht_snapshot owners;
 	enum ht_code owners_code; /* of the look for owners */
@@ -399,13 +400,19 @@ static enum ht_code prepare(struct diagnosis *d, struct ht_err *err)
 static enum ht_code record(struct diagnosis *d, struct ht_err *err)
 {
 	const struct ht_follow follow = {sampled, d};
+	enum ht_code code;
 	char span[32];
 
 	ht_duration_text(d->cli->opt.duration_ns, span, sizeof(span));
 	ht_tell(&d->cli->term,
 		"recording pid %s for %s; Ctrl-C: the answer so far",
 		d->pid_word, span);
-	return ht_recording(d->cli, &follow, &d->recorded, err);
+	code = ht_recording(d->cli, &follow, &d->recorded, err);
+	if (code != HT_STORE || !d->recorded.samples)
+		return code;
+	/* A disk that is full takes nobody's answer. */
+	d->record_err = *err;
+	return HT_OK;
 }
 
 static enum ht_code print(struct diagnosis *d, struct ht_err *err)
@@ -438,6 +445,10 @@ enum ht_code ht_cmd_diagnose(struct ht_cli *cli, struct ht_err *err)
 		return code;
 	ht_gate_judge(&gate, &d.judged);
 	code = ht_gate_result(&gate, err);
+	if (code == HT_OK && d.record_err.code) {
+		*err = d.record_err;
+		return (enum ht_code)err->code;
+	}
 	if (code == HT_OK && d.owners_code != HT_OK)
 		*err = d.owners_err;
 	return code == HT_OK ? d.owners_code : code;

@@ -34,6 +34,29 @@ int ht_moment_parse(const char *text, int64_t now_ns, int64_t *ret_ns)
 	return ht_time_parse(text, now_ns, ret_ns);
 }
 
+/* What the agent takes: link/wire.c. */
+static const struct {
+	int option;
+	int64_t min_ns, max_ns;
+} spans[] = {{HT_OPT_MAX_PAUSE, HT_NS_PER_US, 60 * HT_NS_PER_S},
+	     {HT_OPT_MAX_HOLD, HT_NS_PER_US, 3600 * HT_NS_PER_S},
+	     {HT_OPT_TIMEOUT, 10 * HT_NS_PER_MS, 3600 * HT_NS_PER_S}};
+
+static void check_span(struct argp_state *state, size_t option, int64_t ns)
+{
+	char min[32], max[32];
+
+	for (size_t i = 0; i < sizeof(spans) / sizeof(spans[0]); i++) {
+		if (spans[i].option != (int)option ||
+		    (ns >= spans[i].min_ns && ns <= spans[i].max_ns))
+			continue;
+		ht_duration_text(spans[i].min_ns, min, sizeof(min));
+		ht_duration_text(spans[i].max_ns, max, sizeof(max));
+		argp_error(state, "--%s takes %s to %s",
+			   ht_option_infos[option].name, min, max);
+	}
+}
+
 static int parse_count(const char *text, uint64_t *ret)
 {
 	char *end;
@@ -163,6 +186,10 @@ static error_t parse_key(int key, char *arg, struct argp_state *state)
 		if (set_value(info, arg, p->options))
 			argp_error(state, "--%s: '%s' is no %s", info->name,
 				   arg, info->arg);
+		if (info->type == SPAN)
+			check_span(state, i,
+				   *(int64_t *)((char *)p->options +
+						info->offset));
 		return 0;
 	}
 	return ARGP_ERR_UNKNOWN;

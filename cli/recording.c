@@ -23,12 +23,13 @@
 
 /* A command just executed has no libc yet: ask a new agent until it has. */
 #define SETTLE_NS	(5 * HT_NS_PER_S)
+#define LOCK_WAIT_NS	(2 * HT_NS_PER_S)
 #define FIRST_SAMPLE_NS (100 * HT_NS_PER_MS)
 
 const char *const ht_record_end_names[] = {[HT_RECORD_ENDED] = "process",
 					   [HT_RECORD_TIME] = "time",
 					   [HT_RECORD_STOPPED] = "signal",
-					   [HT_RECORD_GOES_ON] = "none"};
+					   [HT_RECORD_GOES_ON] = "failed"};
 
 struct record {
 	struct ht_cli *cli;
@@ -59,7 +60,7 @@ static void record_fini(struct record *r)
 	ht_client_stop(&r->client);
 	ht_snapshot_fini(&r->snapshot);
 	if (r->store)
-		ht_store_close(r->store);
+		ht_store_close_alone(r->store);
 	if (r->created && !r->stored)
 		ht_scratch_remove(r->cli->opt.output);
 	ht_cleanup_fd(&r->process_fd);
@@ -80,10 +81,14 @@ static enum ht_code store_sample(struct record *r, struct ht_err *err)
 					       err);
 	if (code == HT_OK)
 		code = ht_store_commit(r->store, err);
-	if (code == HT_OK && r->follow)
+	if (code != HT_OK)
+		return code;
+	r->samples++;
+	r->stored = true;
+	if (r->follow)
 		r->note = r->follow->sampled(r->follow->ctx, &r->snapshot,
 					     r->process_id);
-	return code;
+	return HT_OK;
 }
 
 static enum ht_code store_event(struct record *r, const char *kind,
@@ -144,8 +149,6 @@ static enum ht_code take(struct record *r, struct ht_err *err)
 		r->has_heap |= r->snapshot.arenas.n > 0;
 		if (!r->has_heap && age < SETTLE_NS)
 			ht_client_stop(&r->client);
-		r->samples++;
-		r->stored = true;
 		memcpy(r->comm, r->snapshot.head.comm, sizeof(r->comm));
 		return store_sample(r, err);
 	}
@@ -258,7 +261,7 @@ static enum ht_code go_on(struct record *r, bool *ret, struct ht_err *err)
 	*ret = false;
 	if (!r->launched)
 		return HT_OK;
-	ht_client_stop(&r->client);
+	ht_client_stop(&r->client); /* our child, too, and not left */
 	r->cli->exit_status = ht_launch_end(r->pid, &left);
 	r->waited = true;
 	if (!left.pid || r->cli->exit_status)
@@ -374,6 +377,25 @@ static enum ht_code find_process(struct record *r, struct ht_err *err)
 	return HT_OK;
 }
 
+/* Others may write to the same record, at the same moment, too. */
+static enum ht_code open_store(struct record *r, struct ht_err *err)
+{
+	static const struct timespec pause = {.tv_nsec = 20000000};
+	int64_t give_up = ht_mono_ns() + LOCK_WAIT_NS;
+	enum ht_code code;
+
+	for (;;) {
+		code = ht_store_open(r->cli->opt.output, HT_STORE_WRITE,
+				     &r->store, err);
+		if (code == HT_OK)
+			ht_store_wait(r->store, LOCK_WAIT_NS);
+		if (code != HT_STORE || err->hint != HT_HINT_LOCKED ||
+		    ht_mono_ns() > give_up)
+			return code;
+		nanosleep(&pause, NULL);
+	}
+}
+
 static enum ht_code open_record(struct record *r, struct ht_err *err)
 {
 	const struct ht_options *o = &r->cli->opt;
@@ -382,7 +404,7 @@ static enum ht_code open_record(struct record *r, struct ht_err *err)
 	code = ht_client_find_agent(r->agent, sizeof(r->agent), err);
 	r->created = access(o->output, F_OK) != 0 && errno == ENOENT;
 	if (code == HT_OK)
-		code = ht_store_open(o->output, HT_STORE_WRITE, &r->store, err);
+		code = open_store(r, err);
 	if (code == HT_OK)
 		code = watch_signals(r, err);
 	if (code == HT_OK)
@@ -409,14 +431,51 @@ static void end_child(struct record *r, enum ht_record_end end)
 	wait_child(r);
 }
 
+/* Nothing can be recorded any more, as on a full disk. A command has nothing to
+ * do with that: it is waited for, told signals, and its status is ours. */
+static void wait_unrecorded(struct record *r, const struct ht_err *failed)
+{
+	enum ht_record_end end;
+
+	if (!r->launched || r->pid <= 0 || r->waited)
+		return;
+	if (!has_ended(r))
+		ht_tell(&r->cli->term, "%s: the command, pid %d, runs on",
+			failed->msg, r->pid);
+	ht_client_stop(&r->client);
+	end = wait_until(r, INT64_MAX);
+	end_child(r, end);
+}
+
 static const char *const why[] = {[HT_RECORD_ENDED] = "the process ended",
 				  [HT_RECORD_TIME] = "the time is up",
-				  [HT_RECORD_STOPPED] = "stopped by a signal"};
+				  [HT_RECORD_STOPPED] = "stopped by a signal",
+				  [HT_RECORD_GOES_ON] = "it could not go on"};
+
+/* What was recorded, in figures and words. */
+static void fill(const struct record *r, enum ht_record_end end,
+		 struct ht_recorded *ret)
+{
+	char age[32], failed[320] = "";
+
+	if (r->failures)
+		snprintf(failed, sizeof(failed),
+			 "; %" PRIu64 " failed, the last one: %s", r->failures,
+			 r->last.msg);
+	ret->process_id = r->process_id;
+	ret->samples = r->samples;
+	ret->failures = r->failures;
+	ht_duration_text(ht_mono_ns() - r->start_ns, age, sizeof(age));
+	snprintf(ret->how, sizeof(ret->how), "%s%s", why[end], failed);
+	snprintf(ret->text, sizeof(ret->text),
+		 "%s; %" PRIu64 " sample%s of %s, pid %d, in %s%s", why[end],
+		 r->samples, r->samples == 1 ? "" : "s", r->comm, r->pid, age,
+		 failed);
+}
 
 static enum ht_code conclude(struct record *r, enum ht_record_end end,
 			     struct ht_recorded *ret, struct ht_err *err)
 {
-	char age[32], failed[320] = "";
 	enum ht_code code = HT_OK;
 
 	if (end == HT_RECORD_ENDED)
@@ -431,19 +490,7 @@ static enum ht_code conclude(struct record *r, enum ht_record_end end,
 						 : HT_HINT_NONE,
 				    "no sample of pid %d: %s", r->pid,
 				    *r->last.msg ? r->last.msg : why[end]);
-	if (r->failures)
-		snprintf(failed, sizeof(failed),
-			 "; %" PRIu64 " failed, the last one: %s", r->failures,
-			 r->last.msg);
-	ret->process_id = r->process_id;
-	ret->samples = r->samples;
-	ret->failures = r->failures;
-	ht_duration_text(ht_mono_ns() - r->start_ns, age, sizeof(age));
-	snprintf(ret->how, sizeof(ret->how), "%s%s", why[end], failed);
-	snprintf(ret->text, sizeof(ret->text),
-		 "%s; %" PRIu64 " sample%s of %s, pid %d, in %s%s", why[end],
-		 r->samples, r->samples == 1 ? "" : "s", r->comm, r->pid, age,
-		 failed);
+	fill(r, end, ret);
 	return HT_OK;
 }
 
@@ -461,10 +508,17 @@ enum ht_code ht_recording(struct ht_cli *cli, const struct ht_follow *follow,
 
 	ht_snapshot_init(&r.snapshot);
 	code = open_record(&r, err);
-	if (code == HT_OK)
+	if (code == HT_OK) {
 		code = loop(&r, &end, err);
-	if (code == HT_OK)
-		code = conclude(&r, end, ret, err);
+		if (code == HT_OK)
+			code = conclude(&r, end, ret, err);
+		if (code != HT_OK)
+			wait_unrecorded(&r, err);
+	}
+	if (code != HT_OK && r.samples) {
+		ret->end = HT_RECORD_GOES_ON;
+		fill(&r, ret->end, ret);
+	}
 	ret->pid = r.pid;
 	return code;
 }

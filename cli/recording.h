@@ -42,7 +42,8 @@ struct ht_follow {
  * nobody does. cli->exit_status becomes that of the command, also where this
  * fails: HT_NODATA, no sample could be taken; HT_SYS, the command could not be
  * run (126, or 127 when there is none). Without a sample no new file is left.
- */
+ * HT_STORE with samples in ret: it could not be written any more; the command
+ * was waited for all the same. */
 enum ht_code ht_recording(struct ht_cli *cli, const struct ht_follow *follow,
 			  struct ht_recorded *ret,
 			  struct ht_err *err) HT_MUST_CHECK;

@@ -12,17 +12,21 @@ static const struct {
 	int result; /* primary result code of SQLite */
 	enum ht_code code;
 	const char *why;
+	enum ht_hint hint;
 } reasons[] = {
-	{SQLITE_FULL, HT_STORE, "the disk is full"},
-	{SQLITE_BUSY, HT_STORE, "another program holds its lock"},
-	{SQLITE_LOCKED, HT_STORE, "another program holds its lock"},
+	{SQLITE_FULL, HT_STORE, "the disk is full", HT_HINT_DISK},
+	{SQLITE_BUSY, HT_STORE, "another program holds its lock",
+	 HT_HINT_LOCKED},
+	{SQLITE_LOCKED, HT_STORE, "another program holds its lock",
+	 HT_HINT_LOCKED},
 	{SQLITE_CORRUPT, HT_STORE,
-	 "the file is damaged; keep a copy and start a new one"},
-	{SQLITE_NOTADB, HT_STORE, "the file is damaged or no database"},
-	{SQLITE_READONLY, HT_STORE, "no permission to write"},
-	{SQLITE_PERM, HT_STORE, "no permission"},
-	{SQLITE_CANTOPEN, HT_STORE, "it cannot be opened"},
-	{SQLITE_NOMEM, HT_NOMEM, "no memory"},
+	 "the file is damaged; keep a copy and start a new one", HT_HINT_CODE},
+	{SQLITE_NOTADB, HT_STORE, "the file is damaged or no database",
+	 HT_HINT_CODE},
+	{SQLITE_READONLY, HT_STORE, "no permission to write", HT_HINT_CODE},
+	{SQLITE_PERM, HT_STORE, "no permission", HT_HINT_CODE},
+	{SQLITE_CANTOPEN, HT_STORE, "it cannot be opened", HT_HINT_CODE},
+	{SQLITE_NOMEM, HT_NOMEM, "no memory", HT_HINT_CODE},
 };
 
 enum ht_code ht_store_fail(struct ht_store *st, const char *what,
@@ -42,6 +46,7 @@ enum ht_code ht_store_fail(struct ht_store *st, const char *what,
 				   st->path, what, reasons[i].why);
 			if (err)
 				err->os_errno = number;
+			ht_err_advise(err, reasons[i].hint);
 			return reasons[i].code;
 		}
 	if ((result & 0xff) == SQLITE_IOERR)

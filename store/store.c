@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store.h"
+#include "common/clock.h"
 #include "common/file.h"
 
 #include <errno.h>
@@ -180,6 +181,21 @@ void ht_store_close(struct ht_store *st)
 	}
 	free(st->path);
 	free(st);
+}
+
+void ht_store_wait(struct ht_store *st, int64_t ns)
+{
+	sqlite3_busy_timeout(st->db, (int)(ns / HT_NS_PER_MS));
+}
+
+void ht_store_close_alone(struct ht_store *st)
+{
+	/* Refused while others have it open: then the last of them tidies. */
+	sqlite3_busy_timeout(st->db, 0);
+	ht_store_forget_all(st);
+	ht_store_sql_fini(st);
+	sqlite3_exec(st->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+	ht_store_close(st);
 }
 
 /* --- checking ------------------------------------------------------------ */

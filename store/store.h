@@ -20,6 +20,12 @@ enum ht_code ht_store_open(const char *path, enum ht_store_mode mode,
 			   struct ht_store **ret,
 			   struct ht_err *err) HT_MUST_CHECK;
 void ht_store_close(struct ht_store *st);
+/* How long a write waits for another writer (20 ms: the daemon's loop must not
+ * stand still). */
+void ht_store_wait(struct ht_store *st, int64_t ns);
+/* Closes a writer's file that nobody is to write next: it is one file then, and
+ * whoever reads it leaves none beside it. */
+void ht_store_close_alone(struct ht_store *st);
 
 #define HT_AUTO_STORE HT_CLEANUP(ht_cleanup_store)
 static inline void ht_cleanup_store(struct ht_store **st)

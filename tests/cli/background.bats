@@ -95,6 +95,17 @@ teardown() {
 	pgrep -fx 'sleep 100[01]' | xargs -r kill
 }
 
+@test "a command that leaves nothing behind is not said to" {
+	for _ in 1 2 3; do
+		start "$heaptide" record -i 100ms -o c.db -- sh -c 'sleep 1; exit 0'
+		recorder=$pid
+		ended
+		[ "$status" -eq 0 ]
+		grep -q "the process ended; .* samples of sh, pid" out
+		[ "$(grep -c background out)" -eq 0 ]
+	done
+}
+
 @test "what a command orphans is waited for when it ends" {
 	for mode in none snapshot; do
 		rm -f over c.db*

@@ -70,6 +70,18 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	[ "$status" -eq 2 ]
 }
 
+@test "a limit that no measurement can keep is wrong usage" {
+	for limit in "--max-pause 2m" "--max-pause 99d" "--timeout 1us" "--timeout 2h"; do
+		status=0
+		# shellcheck disable=SC2086 # two words
+		"$heaptide" explain $$ $limit 2>err || status=$?
+		cat err
+		[ "$status" -eq 2 ]
+		grep -q -- "^heaptide explain: ${limit% *} takes .* to " err
+	done
+	"$heaptide" explain $$ --max-pause 1m --timeout 1h >/dev/null
+}
+
 @test "explain prints JSON whose sums close to the byte" {
 	"$heaptide" explain "$pid" --json >out
 	jq -e '.schema == "heaptide.snapshot/1" and .pid == '"$pid" out

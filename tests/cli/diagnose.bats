@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# Limit: 240 s
+# Limit: 300 s
 # heaptide diagnose: one command answers, whatever becomes of the process or of us.
 
 load common
@@ -223,6 +223,53 @@ fits() { # LINES COLUMNS
 	[ "$(stat -c %a "${file%/*}")" -eq 700 ]
 	[ -s "$file" ]
 	[ -z "$(ls)" ]
+}
+
+@test "on a disk that fills the answer is given with what there is, and the command runs on" {
+	needs root
+	target "$rounds" over 0
+	mkdir disk
+	cat >on_disk.sh <<-'S'
+		mount -t tmpfs -o size=600k tmpfs disk && cd disk || exit 99
+		shift
+		"$@"
+	S
+	status=0
+	timeout 200 unshare --mount --propagation private bash on_disk.sh - \
+		"$heaptide" diagnose "$target" -d 1h -i 50ms >out 2>err || status=$?
+	cat out err
+	[ "$status" -eq 14 ]
+	grep -q "^[A-Z_]* (0\.[0-9]*, [a-z]*)  rounds, pid $target, [0-9]* samples" out
+	tr -s ' \n' ' ' <out | grep -q "samples, it could not go on; all"
+	grep -q "the disk is full (make room on that disk" err
+	unshare --mount --propagation private bash on_disk.sh - \
+		"$heaptide" diagnose "$target" -d 1h -i 50ms --json >out 2>err || true
+	jq -e '.record.end == "failed" and .record.samples == .verdict.samples' out
+	for code in 0 5; do
+		status=0
+		unshare --mount --propagation private bash on_disk.sh - "$heaptide" record \
+			-i 20ms -o r.db -- sh -c "sleep 8; echo whole; exit $code" >out 2>err || status=$?
+		cat out err
+		[ "$status" -eq $((code ? code : 14)) ]
+		grep -q whole out
+		grep -q "the disk is full: the command, pid [0-9]*, runs on" err
+	done
+}
+
+@test "one file is left, also by two diagnoses at one time" {
+	target "$rounds" over 0
+	for i in 1 2 3; do
+		"$heaptide" diagnose "$target" -d 3s -i 100ms >"out$i" 2>"err$i" 3>&- &
+		started+=("$!")
+	done
+	for pid in "${started[@]:1}"; do
+		wait "$pid"
+	done
+	cat err?
+	grep -q "^[A-Z_]* (0\.[0-9]*, [a-z]*)  rounds, pid $target, " out1 out2 out3
+	[ "$(ls heaptide-*)" = "heaptide-$target.db" ]
+	"$heaptide" verdict "$target" --db "heaptide-$target.db"
+	[ "$(ls heaptide-*)" = "heaptide-$target.db" ]
 }
 
 @test "who may not look is told so, and no file is left" {
