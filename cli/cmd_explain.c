@@ -169,40 +169,59 @@ static void print_params(const struct ht_cli *cli, const struct ht_snapshot *s)
 	       ht_count_text(p->tcache_count, count));
 }
 
-static void print_how(const struct ht_cli *cli, const struct ht_snapshot *s)
+/* A duration as text, "?" where it is not known. */
+static void span_text(uint64_t us, char out[HT_NUMBER_TEXT])
+{
+	snprintf(out, HT_NUMBER_TEXT, "?");
+	if (us != HT_UNKNOWN)
+		ht_duration_text((int64_t)us * HT_NS_PER_US, out,
+				 HT_NUMBER_TEXT);
+}
+
+static void print_look(const struct ht_cli *cli, const struct ht_snapshot *s)
 {
 	const struct ht_stop *stop = &s->stop;
-	char time[HT_TIME_TEXT], bytes[HT_NUMBER_TEXT];
-	char pause[HT_NUMBER_TEXT] = "?", walk[HT_NUMBER_TEXT] = "?";
-	char gap[HT_NUMBER_TEXT] = "";
+	char time[HT_TIME_TEXT], text[400], how[160], open[64] = "";
+	char bytes[HT_NUMBER_TEXT], pause[HT_NUMBER_TEXT];
+	char walk[HT_NUMBER_TEXT], gap[HT_NUMBER_TEXT];
+	bool gap_known = stop->gap_us != HT_UNKNOWN;
 
-	if (stop->pause_us != HT_UNKNOWN)
-		ht_duration_text((int64_t)stop->pause_us * HT_NS_PER_US, pause,
-				 sizeof(pause));
-	if (stop->gap_us != HT_UNKNOWN)
-		ht_duration_text((int64_t)stop->gap_us * HT_NS_PER_US, gap,
-				 sizeof(gap));
-	if (stop->walk_us != HT_UNKNOWN)
-		ht_duration_text((int64_t)stop->walk_us * HT_NS_PER_US, walk,
-				 sizeof(walk));
+	span_text(stop->pause_us, pause);
+	span_text(stop->walk_us, walk);
+	span_text(stop->gap_us, gap);
 	ht_time_text(s->head.taken_at, time);
-	ht_show_title(cli, "How it was measured");
-	printf("  %s%s%smode %s, ", s->head.taken_at ? "at " : "",
-	       s->head.taken_at ? time : "", s->head.taken_at ? ", " : "",
-	       stop->mode < HT_MODE_COUNT ? ht_mode_names[stop->mode] : "?");
 	if (stop->pause_us == 0)
-		printf("no thread had to be stopped%s%s, %s in all",
-		       *gap ? ", none waited for more than " : "", gap, walk);
+		snprintf(how, sizeof(how), "no thread had to be stopped%s%s",
+			 gap_known ? ", none waited for more than " : "",
+			 gap_known ? gap : "");
 	else
-		printf("stopped for %s, %s in all", pause, walk);
+		snprintf(how, sizeof(how), "stopped for %s", pause);
 	if (stop->uncertain_bytes && stop->uncertain_bytes != HT_UNKNOWN)
-		printf(", %s not settled",
-		       ht_show_bytes(cli, stop->uncertain_bytes, bytes));
-	if (ht_show_has_heap(s))
-		printf("\n  %s %s, %s; layout by %s (%s), found by %s",
-		       s->libc.allocator, s->libc.version, s->libc.path,
-		       s->libc.layout, s->libc.layout_name, s->libc.located);
-	putchar('\n');
+		snprintf(open, sizeof(open), ", %s not settled",
+			 ht_show_bytes(cli, stop->uncertain_bytes, bytes));
+	snprintf(text, sizeof(text), "%s%s%smode %s, %s, %s in all%s",
+		 s->head.taken_at ? "at " : "", s->head.taken_at ? time : "",
+		 s->head.taken_at ? ", " : "",
+		 stop->mode < HT_MODE_COUNT ? ht_mode_names[stop->mode] : "?",
+		 how, walk, open);
+	fputs("  ", stdout);
+	ht_wrap(&cli->term, 2, text);
+}
+
+static void print_how(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	char text[sizeof(s->libc) + 64];
+
+	ht_show_title(cli, "How it was measured");
+	print_look(cli, s);
+	if (!ht_show_has_heap(s))
+		return;
+	snprintf(text, sizeof(text),
+		 "%s %s, %s; layout by %s (%s), found by %s", s->libc.allocator,
+		 s->libc.version, s->libc.path, s->libc.layout,
+		 s->libc.layout_name, s->libc.located);
+	fputs("  ", stdout);
+	ht_wrap(&cli->term, 2, text);
 }
 
 typedef enum ht_code show_part(const struct ht_cli *cli,

@@ -108,6 +108,16 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	no_escapes out
 }
 
+@test "how it was measured fits the terminal" {
+	for columns in 60 80; do
+		COLUMNS=$columns "$heaptide" explain $$ --ascii | sed -n '/^How it was measured/,$p' >how
+		cat how
+		grep -q "^  at 20.*, mode none, no thread" how
+		tr -s ' \n' ' ' <how | grep -q "in all.* glibc .*; layout by .*, found by "
+		awk -v width=$columns 'length > width { bad = 1 } END { exit bad }' how
+	done
+}
+
 @test "a core file gives the arenas that the process had" {
 	gcore -o core "$pid" >/dev/null 2>&1
 	"$heaptide" explain "$pid" --mode exact --json >live
