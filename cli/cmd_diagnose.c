@@ -24,6 +24,7 @@
 #include "common/clock.h"
 #include "link/request.h"
 #include "schema/snapshot_json.h"
+#include "store/store.h"
 
 #define DIAGNOSIS_SCHEMA "heaptide.diagnosis/1"
 #define DURATION_NS	 (120 * HT_NS_PER_S)
@@ -424,6 +425,16 @@ static enum ht_code print(struct diagnosis *d, struct ht_err *err)
 	return HT_OK;
 }
 
+/* A reader beside another diagnosis leaves its files; the last writer that
+ * closes the record takes them away. */
+static void tidy(const char *file)
+{
+	struct ht_store *store;
+
+	if (ht_store_open(file, HT_STORE_WRITE, &store, NULL) == HT_OK)
+		ht_store_close_alone(store);
+}
+
 enum ht_code ht_cmd_diagnose(struct ht_cli *cli, struct ht_err *err)
 {
 	AUTO_DIAGNOSIS struct diagnosis d = {.cli = cli};
@@ -437,8 +448,10 @@ enum ht_code ht_cmd_diagnose(struct ht_cli *cli, struct ht_err *err)
 		code = prepare(&d, err);
 	if (code == HT_OK)
 		code = record(&d, err);
-	if (code == HT_OK)
+	if (code == HT_OK) {
 		code = conclude(&d, err);
+		tidy(cli->opt.output);
+	}
 	if (code == HT_OK)
 		code = print(&d, err);
 	if (code != HT_OK)
