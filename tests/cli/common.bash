@@ -17,8 +17,18 @@ teardown() {
 		kill -KILL "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 	done
-	return 0
+	[ -z "${public:-}" ] || rm -rf "$public"
 }
+
+# published PROGRAM...: heaptide, its agent and others in a folder that other users may
+# enter, unlike bats' own and, it may be, this tree; sets $public.
+published() {
+	public=$(mktemp -d /tmp/heaptide-test.XXXXXX)
+	chmod 0755 "$public"
+	install -m 755 "$heaptide" "$HT_BUILD/heaptide-agent" "$@" "$public"
+}
+# shellcheck disable=SC2034 # for the tests that load this
+nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all)
 
 # start COMMAND...: in the background, without bats' descriptor; sets $pid.
 start() {

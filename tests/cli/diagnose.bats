@@ -33,22 +33,6 @@ diagnose() {
 	cat out err
 }
 
-# anyones: a folder that others may enter, unlike bats' own; sets $anyones.
-anyones() {
-	anyones=$(mktemp -d /tmp/anyones.XXXXXX)
-	chmod 0755 "$anyones"
-}
-nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
-
-teardown() {
-	local pid
-	for pid in "${started[@]}"; do
-		kill -KILL "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	done
-	[ -z "${anyones:-}" ] || rm -rf "$anyones"
-}
-
 fits() { # LINES COLUMNS
 	[ "$(wc -l <out)" -le "$1" ]
 	awk -v width="$2" 'length > width { print; bad = 1 } END { exit bad }' out
@@ -211,15 +195,17 @@ fits() { # LINES COLUMNS
 }
 
 @test "where this folder cannot be written to the record has one of its own" {
-	anyones
-	mkdir "$anyones/tmp" "$anyones/sealed"
-	chmod 0777 "$anyones/tmp"
-	target setpriv --reuid 65534 --regid 65534 --clear-groups "$rounds" over 0
+	needs root
+	published "$rounds"
+	mkdir "$public/tmp" "$public/sealed"
+	chmod 0777 "$public/tmp"
+	target "${nobody[@]}" "$public/rounds" over 0
 	poll 10 eval '[ "$(stat -c %u "/proc/$target")" -eq 65534 ]'
-	cd "$anyones/sealed"
-	TMPDIR=$anyones/tmp nobody "$heaptide" diagnose "$target" -d 1s --json >"$BATS_TEST_TMPDIR/out"
+	poll 10 grep -q rounds "/proc/$target/comm"
+	cd "$public/sealed"
+	TMPDIR=$public/tmp "${nobody[@]}" "$public/heaptide" diagnose "$target" -d 1s --json >"$BATS_TEST_TMPDIR/out"
 	file=$(jq -r .record.file "$BATS_TEST_TMPDIR/out")
-	[[ $file == "$anyones"/tmp/heaptide-*/record.db ]]
+	[[ $file == "$public"/tmp/heaptide-*/record.db ]]
 	[ "$(stat -c %a "${file%/*}")" -eq 700 ]
 	[ -s "$file" ]
 	[ -z "$(ls)" ]
@@ -273,12 +259,13 @@ fits() { # LINES COLUMNS
 }
 
 @test "who may not look is told so, and no file is left" {
-	anyones
-	chmod 0777 "$anyones"
+	needs root
+	published
+	mkdir -m 777 "$public/open"
 	target "$rounds" over 0
-	cd "$anyones"
+	cd "$public/open"
 	status=0
-	nobody "$heaptide" diagnose "$target" -d 5s 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	"${nobody[@]}" "$public/heaptide" diagnose "$target" -d 5s 2>"$BATS_TEST_TMPDIR/err" || status=$?
 	[ "$status" -eq 4 ]
 	grep -q "^heaptide: may not trace process $target (rounds): .*(run as root, or .*)" "$BATS_TEST_TMPDIR/err"
 	[ -z "$(ls)" ]

@@ -4,25 +4,6 @@
 
 load common
 
-# A folder that others may enter, unlike bats' own, with heaptide in it and an agent
-# for root alone; sets $there.
-installed() {
-	there=$(mktemp -d /tmp/doctor.XXXXXX)
-	chmod 0755 "$there"
-	install -m 755 "$HT_BUILD/heaptide" "$there"
-	install -m 750 "$HT_BUILD/heaptide-agent" "$there"
-}
-nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
-
-teardown() {
-	local pid
-	for pid in "${started[@]}"; do
-		kill -KILL "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	done
-	[ -z "${there:-}" ] || rm -rf "$there"
-}
-
 doctor() { # ARGUMENT...: sets $status; out
 	status=0
 	"$@" >out 2>err || status=$?
@@ -52,18 +33,22 @@ verdict() { sed '1,/^$/d' out; }
 }
 
 @test "an agent that this user may not run is no agent that is missing" {
-	installed
-	doctor nobody "$there/heaptide" doctor
+	needs root
+	published
+	chmod 750 "$public/heaptide-agent"
+	doctor "${nobody[@]}" "$public/heaptide" doctor
 	[ "$status" -eq 11 ]
 	verdict | grep -q "^  1\. agent: be root, or a member of the group"
-	fails 4 "user 65534 may not run it" nobody "$there/heaptide" explain $$
-	rm "$there/heaptide-agent"
-	fails 11 "no heaptide-agent" nobody "$there/heaptide" explain $$
+	fails 4 "user 65534 may not run it" "${nobody[@]}" "$public/heaptide" explain $$
+	rm "$public/heaptide-agent"
+	fails 11 "no heaptide-agent" "${nobody[@]}" "$public/heaptide" explain $$
 }
 
 @test "another user's process: the one command that does it" {
+	needs root
+	published
 	start sleep 1000
-	doctor nobody "$heaptide" doctor "$pid"
+	doctor "${nobody[@]}" "$public/heaptide" doctor "$pid"
 	[ "$status" -eq 11 ]
 	verdict | grep -q "^  1\. measurement: sudo heaptide diagnose $pid\$"
 }
