@@ -409,8 +409,9 @@ static enum ht_code print(struct ht_cli *cli, const struct sides *w,
 	tell_few(cli, w);
 	if (!cli->opt.json)
 		print_head(cli, w);
-	for (int p = 0; code == HT_OK && p < HT_WINDOWS_PARTS; p++) {
+	for (int i = 0; code == HT_OK && i < HT_WINDOWS_PARTS; i++) {
 		HT_AUTO_WINDOW_CHANGES struct ht_window_changes c = {0};
+		const enum ht_windows_part p = (enum ht_windows_part)i;
 
 		code = ht_windows_compare(w->s, p, &c, err);
 		if (code != HT_OK)

@@ -281,7 +281,7 @@ static void each_total_that_is_left_out_is_noise(void **state)
 			continue;
 		noise++;
 		assert_true(is_noise(&a, &b) ||
-			    (ht_metric_is_ratio(m) &&
+			    (ht_metric_is_ratio((enum ht_metric)m) &&
 			     fabs(a.median - b.median) < 0.001));
 	}
 	assert_int_equal((int)number(diff, "noise", "totals"), noise);
