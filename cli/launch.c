@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -71,7 +72,8 @@ enum ht_code ht_launch(char *const *argv, pid_t *ret, int *ret_status,
 
 /* --- what is left behind ------------------------------------------------- */
 
-#define PASSES 100 /* over /proc: a storm of orphans has no end */
+#define PASSES	 100 /* over /proc: a storm of orphans has no end */
+#define EXECUTED 200 /* ms: a shell's child has its own name by then */
 
 struct stat_line {
 	char comm[64], state;
@@ -146,22 +148,38 @@ static bool reap_one(void)
 	return waitpid(-1, NULL, WNOHANG) > 0;
 }
 
+/* One that ends while /proc is read may leave another, which was not there yet
+ * when the pass began. */
+static void find_left(const struct stat_line *ours, struct ht_left *ret)
+{
+	bool again = true;
+
+	for (int passes = 0; again && passes < PASSES; passes++) {
+		*ret = look_for_left(ours);
+		again = !ret->same_program && reap_one();
+	}
+}
+
 int ht_launch_end(pid_t pid, struct ht_left *ret)
 {
+	const struct timespec executed = {.tv_nsec = EXECUTED * 1000000L};
 	struct stat_line ours;
-	bool known, again = true;
 	char word[16];
-	int status, passes = 0;
+	bool known;
+	int status;
 
 	*ret = (struct ht_left){.pid = 0};
 	snprintf(word, sizeof(word), "%d", pid);
 	known = read_stat(word, &ours);
 	status = ht_launch_wait(pid);
-	/* One that ends while /proc is read may leave another, which was not
-	 * there yet when the pass began. */
-	while (known && again && passes++ < PASSES) {
-		*ret = look_for_left(&ours);
-		again = !ret->same_program && reap_one();
+	if (known)
+		find_left(&ours, ret);
+	/* What has the command's name may be a child of a shell that did not
+	 * execute its own program yet: only what keeps the name is the command.
+	 */
+	if (ret->same_program) {
+		nanosleep(&executed, NULL);
+		find_left(&ours, ret);
 	}
 	return status;
 }
