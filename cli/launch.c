@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/proc.h"
 #include "common/cleanup.h"
 #include "common/line.h"
 
@@ -84,17 +85,10 @@ struct stat_line {
 /* One line of /proc/PID/stat; the name may hold anything, brackets, too. */
 static bool read_stat(const char *pid, struct stat_line *ret)
 {
-	char path[64], text[1024];
-	HT_AUTO_FD int fd = -1;
-	char *name, *rest;
-	ssize_t n;
+	char text[1024], *name, *rest;
 
-	snprintf(path, sizeof(path), "/proc/%.20s/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	if (n <= 0)
+	if (!ht_proc_text(pid, "stat", text, sizeof(text)))
 		return false;
-	text[n] = '\0';
 	name = strchr(text, '(');
 	rest = strrchr(text, ')');
 	if (!name || !rest || rest < name)

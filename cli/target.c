@@ -3,11 +3,11 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/proc.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 
@@ -22,14 +22,9 @@ static bool is_number(const char *word)
 
 static bool comm_is(const char *pid, const char *word)
 {
-	char path[64], comm[64] = "";
-	HT_AUTO_FD int fd = -1;
-	ssize_t n;
+	char comm[64];
 
-	snprintf(path, sizeof(path), "/proc/%.20s/comm", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, comm, sizeof(comm) - 1);
-	if (n <= 0)
+	if (!ht_proc_text(pid, "comm", comm, sizeof(comm)))
 		return false;
 	comm[strcspn(comm, "\n")] = '\0';
 	return !strcmp(comm, word);

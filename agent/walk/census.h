@@ -39,6 +39,9 @@ enum ht_code ht_census_again(struct ht_walk *w,
 enum ht_code ht_census_grown(struct ht_walk *w, const struct ht_arena_root *now,
 			     uint64_t bytes, struct ht_ranges *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
+/* Whether malloc's mappings look like this one: anonymous, private, writable.
+ */
+bool ht_census_worth_searching(const struct ht_maps *m, const struct ht_vma *v);
 /* Whether it cost so much already that it is not tried again and again. */
 bool ht_census_dear(const struct ht_census *c);
 /* Whether malloc's counters of them still are those of the census. */

@@ -39,12 +39,6 @@ struct census {
 	bool readable[HEADERS_MAX];
 };
 
-/* |a - b| */
-static inline uint64_t ht_apart(uint64_t a, uint64_t b)
-{
-	return a > b ? a - b : b - a;
-}
-
 /* End of the segment that begins at `start`; 0: none does. */
 uint64_t ht_census_segment_end(struct census *c, uint64_t start, uint64_t end);
 bool ht_census_add_segment(struct census *c, uint64_t at, uint64_t end);
@@ -55,6 +49,5 @@ void ht_census_join_counted(struct census *c, struct ht_ranges *segments);
 /* All mappings, along chains of neighbours unless c->thorough; false: no
  * memory. */
 bool ht_census_search(struct census *c);
-bool ht_census_worth_searching(const struct ht_maps *m, const struct ht_vma *v);
 
 #endif

@@ -7,6 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* |a - b| */
+static inline uint64_t ht_apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
 struct ht_range {
 	uint64_t start, end; /* [start, end) */
 };

@@ -10,8 +10,6 @@ leaves=$HT_BUILD/targets/leaves
 count() { # SQL: in the record c.db
 	sqlite3 -readonly c.db "$1" 2>/dev/null || echo 0
 }
-several() { [ "$(count 'select count(*) from sample')" -ge "$1" ]; } # COUNT
-
 few_dead() { [ "$(ps --ppid "$recorder" -o stat= | grep -c '^Z')" -le 3 ]; }
 
 # record HOW: leaves as HOW in the background of the record c.db
@@ -27,10 +25,7 @@ ended() { # sets $status
 
 teardown() {
 	touch over
-	for pid in "${started[@]}"; do
-		kill -KILL "$pid" 2>/dev/null
-		wait "$pid" 2>/dev/null
-	done
+	end_started
 	pgrep -f "^$leaves over" | xargs -r kill -KILL
 }
 
@@ -39,7 +34,7 @@ teardown() {
 	for how in once twice twice twice twice twice twice; do
 		rm -f over c.db*
 		record $how
-		poll 20 several 3
+		poll 20 has_samples c.db 3
 		grep -q "the command went into the background as pid [0-9]*: recorded" out
 		touch over
 		ended
@@ -53,7 +48,7 @@ teardown() {
 
 @test "a signal to record reaches the one that went into the background" {
 	record twice
-	poll 20 several 3
+	poll 20 has_samples c.db 3
 	kill -TERM "$recorder"
 	ended
 	[ "$status" -eq 143 ]
@@ -111,7 +106,7 @@ teardown() {
 		rm -f over c.db*
 		start "$heaptide" record -i 100ms --mode $mode -o c.db -- "$leaves" over 0 orphans
 		recorder=$pid
-		poll 40 several 20
+		poll 40 has_samples c.db 20
 		# Some may have ended since the last sample; without a wait they
 		# would only ever be more.
 		poll 20 few_dead

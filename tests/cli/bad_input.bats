@@ -106,7 +106,7 @@ C
 @test "no permission" {
 	needs root
 	start sleep 60
-	published
+	publish
 	fails 4 "$pid" "${nobody[@]}" "$public/heaptide" explain "$pid"
 }
 

@@ -7,17 +7,13 @@ load common
 
 rounds=$HT_BUILD/targets/rounds
 
-samples() { # FILE COUNT
-	[ "$(sqlite3 "$1" 'select count(*) from sample' 2>/dev/null || echo 0)" -ge "$2" ]
-}
-
 # check OPTION... -- COMMAND...: until the record c.db has 60 samples; sets $status.
 check() {
 	rm -f over c.db*
 	"$heaptide" check -i 100ms -o c.db "$@" >out 2>err 3>&- &
 	pid=$!
 	started+=("$pid")
-	poll 60 samples c.db 60
+	poll 60 has_samples c.db 60
 	touch over
 	status=0
 	wait "$pid" || status=$?

@@ -11,18 +11,22 @@ setup() {
 	cd "$BATS_TEST_TMPDIR" || return 1
 }
 
-teardown() {
+end_started() {
 	local pid
 	for pid in "${started[@]}"; do
 		kill -KILL "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
 	done
+}
+
+teardown() {
+	end_started
 	[ -z "${public:-}" ] || rm -rf "$public"
 }
 
-# published PROGRAM...: heaptide, its agent and others in a folder that other users may
+# publish PROGRAM...: heaptide, its agent and others in a folder that other users may
 # enter, unlike bats' own and, it may be, this tree; sets $public.
-published() {
+publish() {
 	public=$(mktemp -d /tmp/heaptide-test.XXXXXX)
 	chmod 0755 "$public"
 	install -m 755 "$heaptide" "$HT_BUILD/heaptide-agent" "$@" "$public"
@@ -70,8 +74,8 @@ fails() {
 	grep -q '^heaptide: .*(.*)$' stderr
 }
 
-has_samples() { # FILE
-	[ "$(sqlite3 -readonly "$1" "select count(*) from sample" 2>&1)" -gt 0 ] 2>&-
+has_samples() { # FILE [COUNT]
+	[ "$(sqlite3 -readonly "$1" "select count(*) from sample" 2>&1)" -ge "${2:-1}" ] 2>&-
 }
 
 in_state() { # PID LETTER

@@ -7,10 +7,6 @@ load common
 
 rounds=$HT_BUILD/targets/rounds
 
-samples() { # FILE COUNT
-	[ "$(sqlite3 -readonly "$1" 'select count(*) from sample' 2>/dev/null || echo 0)" -ge "$2" ]
-}
-
 target() { # COMMAND...: in the background; sets $target
 	"$@" >target.out 2>&1 3>&- &
 	target=$!
@@ -26,7 +22,7 @@ diagnose() {
 		>out 2>err 3>&- &
 	diagnosis=$!
 	started+=("$diagnosis")
-	poll 60 samples d.db "$count"
+	poll 60 has_samples d.db "$count"
 	kill -INT "$diagnosis"
 	status=0
 	wait "$diagnosis" || status=$?
@@ -149,7 +145,7 @@ fits() { # LINES COLUMNS
 	"$heaptide" diagnose "$target" -d 1h -i 100ms -o d.db --who >out 2>err 3>&- &
 	diagnosis=$!
 	started+=("$diagnosis")
-	poll 60 samples d.db 60
+	poll 60 has_samples d.db 60
 	touch over
 	status=0
 	wait "$diagnosis" || status=$?
@@ -167,7 +163,7 @@ fits() { # LINES COLUMNS
 	"$heaptide" diagnose "$target" -d 1h -i 100ms -o d.db --json >out 3>&- &
 	diagnosis=$!
 	started+=("$diagnosis")
-	poll 60 samples d.db 3
+	poll 60 has_samples d.db 3
 	touch over
 	wait "$diagnosis"
 	jq -e '.schema == "heaptide.diagnosis/1" and .record.end == "process"' out
@@ -196,7 +192,7 @@ fits() { # LINES COLUMNS
 
 @test "where this folder cannot be written to the record has one of its own" {
 	needs root
-	published "$rounds"
+	publish "$rounds"
 	mkdir "$public/tmp" "$public/sealed"
 	chmod 0777 "$public/tmp"
 	target "${nobody[@]}" "$public/rounds" over 0
@@ -260,7 +256,7 @@ fits() { # LINES COLUMNS
 
 @test "who may not look is told so, and no file is left" {
 	needs root
-	published
+	publish
 	mkdir -m 777 "$public/open"
 	target "$rounds" over 0
 	cd "$public/open"

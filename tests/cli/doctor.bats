@@ -34,7 +34,7 @@ verdict() { sed '1,/^$/d' out; }
 
 @test "an agent that this user may not run is no agent that is missing" {
 	needs root
-	published
+	publish
 	chmod 750 "$public/heaptide-agent"
 	doctor "${nobody[@]}" "$public/heaptide" doctor
 	[ "$status" -eq 11 ]
@@ -46,7 +46,7 @@ verdict() { sed '1,/^$/d' out; }
 
 @test "another user's process: the one command that does it" {
 	needs root
-	published
+	publish
 	start sleep 1000
 	doctor "${nobody[@]}" "$public/heaptide" doctor "$pid"
 	[ "$status" -eq 11 ]

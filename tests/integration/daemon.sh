@@ -13,13 +13,7 @@ set -u
 . "$HT_TOP/tests/lib/daemon.sh"
 # shellcheck source=tests/lib/installed.sh
 . "$HT_TOP/tests/lib/installed.sh"
-if [ "$(id -u)" = 0 ]; then
-	installed
-	chown "$heaptide_id" "$HT_TMP"
-	as_heaptide
-	daemon_as=("${as[@]}")
-	daemon_dir=$there
-fi
+daemon_as_installed
 
 cat >"$HT_TMP/bad.conf" <<EOT
 [daemon]

@@ -7,6 +7,7 @@
 #   installed           makes it; $there is the folder
 #   as_heaptide [CAP]   then "${as[@]}" COMMAND...: as the user of the daemon, with
 #                       the unit's bounding set, but for CAP
+#   daemon_as_installed  daemon_start of daemon.sh runs it so
 #   as_user ID          the same for another user, without any right
 #   figures FILE        every figure of a snapshot, "path value" a line, but for
 #                       those that differ from look to look
@@ -28,11 +29,24 @@ installed() {
 	setcap "$capabilities" "$there/heaptide-agent"
 }
 
+# The daemon of daemon.sh as installed, with its database where it may write; who is
+# not root has it as it is.
+# shellcheck disable=SC2034,SC2119 # for daemon.sh; all of the capabilities
+daemon_as_installed() {
+	[ "$(id -u)" = 0 ] || return 0
+	installed
+	chown "$heaptide_id" "$HT_TMP"
+	as_heaptide
+	daemon_as=("${as[@]}")
+	daemon_dir=$there
+}
+
 as=()
 as_user() { # ID
 	as=(setpriv --reuid "$1" --regid "$1" --clear-groups --inh-caps=-all)
 }
 
+# shellcheck disable=SC2120 # by those who source this
 as_heaptide() { # [CAPABILITY TAKEN AWAY]
 	as_user "$heaptide_id"
 	as+=(--bounding-set="${bounding/,+${1:-none}/}")

@@ -14,14 +14,8 @@ set -u
 . "$HT_TOP/tests/lib/daemon.sh"
 # shellcheck source=tests/lib/installed.sh
 . "$HT_TOP/tests/lib/installed.sh"
-if [ "$(id -u)" = 0 ]; then
-	installed
-	chown "$heaptide_id" "$HT_TMP"
-	as_heaptide
-	daemon_as=("${as[@]}")
-	daemon_dir=$there
-	as_user 65533
-fi
+daemon_as_installed
+[ "$(id -u)" != 0 ] || as_user 65533
 
 processes=100
 watched_s=${SOAK_SECONDS:-90}

@@ -24,6 +24,7 @@
 #include "store/store.h"
 #include "tests/lib/capture.h"
 #include "tests/lib/fake.h"
+#include "tests/lib/store.h"
 
 #define S	HT_NS_PER_S
 #define HOUR	(3600 * S)
@@ -33,16 +34,7 @@
 
 static const struct fake made = {7,	3, 4, 8, 4096, FAKE_T0 - FAKE_T0 % HOUR,
 				 20 * S};
-static char path[64];
-static struct ht_err err;
 static json_t *diff; /* of the first twelve hours with the next */
-
-#define assert_ok(call)                                                        \
-	do {                                                                   \
-		enum ht_code code_ = (call);                                   \
-		if (code_ != HT_OK)                                            \
-			fail_msg("%s: %s", ht_code_label(code_), err.msg);     \
-	} while (0)
 
 static void write_history(void)
 {
@@ -90,14 +82,9 @@ static int begin(void **state)
 {
 	int64_t t0 = made.start_ns / S;
 	char first[64], second[64];
-	int fd;
 
-	(void)state;
-	snprintf(path, sizeof(path), "/tmp/heaptide-windows-XXXXXX");
-	fd = mkstemp(path);
-	if (fd < 0)
+	if (fresh(state) < 0)
 		return -1;
-	close(fd);
 	write_history();
 	snprintf(first, sizeof(first), "..@%" PRId64, t0 + 12 * 3600 - 1);
 	snprintf(second, sizeof(second), "@%" PRId64 "..@%" PRId64,
@@ -108,9 +95,8 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-	(void)state;
 	json_decref(diff);
-	return unlink(path);
+	return clean(state);
 }
 
 /* --- what the snapshots say ---------------------------------------------- */

@@ -16,7 +16,7 @@
 #include "store/store.h"
 #include "tests/lib/fake.h"
 #include "tests/lib/levels.h"
-#include "tests/lib/store.h"
+#include "tests/lib/open_store.h"
 
 #define S     HT_NS_PER_S
 #define HOUR  (3600 * HT_NS_PER_S)
@@ -24,22 +24,6 @@
 #define START (FAKE_T0 - FAKE_T0 % HOUR + 17 * 60 * S)
 
 static const struct fake process = {7, 2, 2, 8, 4096, START, 60 * S};
-
-static struct ht_store *st;
-
-static int fresh_open(void **state)
-{
-	return fresh(state) == 0 && ht_store_open(path, HT_STORE_WRITE, &st,
-						  &err) == HT_OK
-		       ? 0
-		       : -1;
-}
-
-static int close_clean(void **state)
-{
-	ht_store_close(st);
-	return clean(state);
-}
 
 static void record(struct ht_series *raw)
 {

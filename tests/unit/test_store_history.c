@@ -16,26 +16,10 @@
 #include "store/store.h"
 #include "store/store_int.h"
 #include "tests/lib/fake.h"
-#include "tests/lib/store.h"
+#include "tests/lib/open_store.h"
 
 #define S    HT_NS_PER_S
 #define HOUR (3600 * HT_NS_PER_S)
-
-static struct ht_store *st;
-
-static int fresh_open(void **state)
-{
-	return fresh(state) == 0 && ht_store_open(path, HT_STORE_WRITE, &st,
-						  &err) == HT_OK
-		       ? 0
-		       : -1;
-}
-
-static int close_clean(void **state)
-{
-	ht_store_close(st);
-	return clean(state);
-}
 
 /* An hour-aligned start, two arenas: quick. */
 static const struct fake small = {

@@ -20,26 +20,10 @@
 #include "store/store.h"
 #include "store/store_int.h"
 #include "tests/lib/fake.h"
-#include "tests/lib/store.h"
+#include "tests/lib/open_store.h"
 
 #define S    HT_NS_PER_S
 #define HOUR (3600 * HT_NS_PER_S)
-
-static struct ht_store *st;
-
-static int fresh_open(void **state)
-{
-	return fresh(state) == 0 && ht_store_open(path, HT_STORE_WRITE, &st,
-						  &err) == HT_OK
-		       ? 0
-		       : -1;
-}
-
-static int close_clean(void **state)
-{
-	ht_store_close(st);
-	return clean(state);
-}
 
 static const struct fake small = {
 	7, 3, 4, 8, 4096, FAKE_T0 - FAKE_T0 % HOUR, 10 * S};
