@@ -55,13 +55,24 @@ static bool keeps_tops(const struct ht_advised *a)
 	return most_of_retained(a, a->tops);
 }
 
+double ht_shareable(const struct ht_snapshot *s)
+{
+	double sum = ht_advised_known(s->totals.non_main_free_resident);
+
+	for (size_t i = 0; i < s->arenas.n; i++)
+		if (s->arenas.v[i].kind == HT_ARENA_THREAD &&
+		    s->arenas.v[i].tcache != HT_UNKNOWN)
+			sum -= (double)s->arenas.v[i].tcache;
+	return sum < 0 ? 0 : sum;
+}
+
 bool ht_many_arenas(const struct ht_advised *a)
 {
 	const struct ht_totals *t = &a->s->totals;
 
 	return ht_much_retained(a) &&
 	       ht_advised_known(t->arenas_holding) >= ht_t.arenas_holding &&
-	       ht_advised_known(t->non_main_free_resident) >=
+	       ht_shareable(a->s) >=
 		       ht_t.arenas_share * ht_advised_known(t->resident_free);
 }
 
@@ -115,12 +126,12 @@ static void state_tops(struct ht_advised *a)
 static void state_arenas(struct ht_advised *a)
 {
 	const struct ht_totals *t = &a->s->totals;
-	double bytes = ht_advised_known(t->non_main_free_resident);
+	double bytes = ht_shareable(a->s);
 
 	ht_advise_of(a, "many_arenas", bytes,
 		     "%" PRIu64 " of %" PRIu64 " arenas hold 5 %% or more of "
 		     "the free pages each; %s of them lie outside the main "
-		     "arena",
+		     "arena and thread caches",
 		     t->arenas_holding, t->arenas, HT_SIZE_OF(bytes));
 }
 

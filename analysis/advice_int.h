@@ -40,6 +40,10 @@ struct ht_advice *ht_advise_of(struct ht_advised *a, const char *code,
 			       double bytes, const char *fmt, ...)
 	HT_PRINTF(4, 5);
 
+/* Free whole pages outside the main arena that are there without thread caches:
+ * a cache is its thread's in whichever arena. NaN: unknown. */
+double ht_shareable(const struct ht_snapshot *s);
+
 /* States that remedies ask about. */
 bool ht_much_retained(const struct ht_advised *a);
 bool ht_many_arenas(const struct ht_advised *a);

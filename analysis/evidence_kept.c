@@ -203,10 +203,11 @@ void ht_tell_pool(const struct told *t)
 }
 
 /* What peaks of all arenas together did not need: with two arenas the heap
- * need not be larger than the largest in use at one time. */
+ * need not be larger than the largest in use at one time, as far as a look met
+ * it. What peaks at one time need they need in two arenas, too. */
 static double arena_max_returns(const struct ht_quiet *q)
 {
-	return fmax(0, fmin(q->non_main, q->heap - q->peak));
+	return fmax(0, fmin(q->shareable, q->heap - q->peak_ever));
 }
 
 void ht_tell_arenas(const struct told *t)
@@ -216,17 +217,19 @@ void ht_tell_arenas(const struct told *t)
 	ht_quiet_line(t);
 	ht_say(t->v,
 	       "%.0f of %.0f arenas hold 5 %% or more of the free pages "
-	       "each, %s outside the main arena; %.0f have no thread",
-	       q->arenas_holding, q->arenas, B(q->non_main),
+	       "each, %s outside the main arena and thread caches; %.0f have "
+	       "no thread",
+	       q->arenas_holding, q->arenas, B(q->shareable),
 	       isnan(q->unattached) ? 0 : q->unattached);
 	snprintf(t->v->culprit, sizeof(t->v->culprit), "%.0f arenas",
 		 q->arenas_holding);
 	ht_remedy(
 		t, arena_max_returns(q),
-		"MALLOC_ARENA_MAX=2 makes threads share free memory: up to %s, "
-		"as their peaks did not coincide; malloc_trim(0) returns %s "
-		"now",
-		B(arena_max_returns(q)), B(q->trimmable));
+		"malloc_trim(0) returns %s now; MALLOC_ARENA_MAX=2 makes "
+		"threads share free memory, which returns up to %s where their "
+		"peaks come one after the other, and nothing where they "
+		"coincide (the most in use of all arenas that a look met: %s)",
+		B(q->trimmable), B(arena_max_returns(q)), B(q->peak_ever));
 }
 
 void ht_tell_fragmentation(const struct told *t)

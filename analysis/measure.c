@@ -110,18 +110,21 @@ static size_t quiet_moments(const struct ht_window *w, size_t *ret)
 	return m ? since_given_back(kept, ret, m) : 0;
 }
 
-static double peak_of_arenas(const struct ht_measure *m)
+static void peaks_of_arenas(struct ht_measure *m)
 {
-	double u[HT_POINTS_MAX], peak = NAN;
-	double end = m->w.t[m->w.n - 1], part = ht_t.state_part * end;
+	double u[HT_POINTS_MAX], end = m->w.t[m->w.n - 1];
+	double part = ht_t.state_part * end;
+	struct ht_quiet *q = &m->quiet;
 
+	q->peak = q->peak_ever = NAN;
 	if (!isnan(m->period))
 		part = fmax(part, m->period);
 	ht_window_column(&m->w, HT_NEED_in_use_arena, HT_STAT_MAX, u);
-	for (size_t i = 0; i < m->w.n; i++)
+	for (size_t i = 0; i < m->w.n; i++) {
+		q->peak_ever = fmax(q->peak_ever, u[i]);
 		if (m->w.t[i] >= end - part)
-			peak = fmax(peak, u[i]);
-	return peak;
+			q->peak = fmax(q->peak, u[i]);
+	}
 }
 
 static void quiet(struct ht_measure *m)
@@ -142,7 +145,12 @@ static void quiet(struct ht_measure *m)
 	q->heap = AT(heap_resident);
 	q->arenas = AT(arenas);
 	q->arenas_holding = AT(arenas_holding);
-	q->non_main = AT(non_main_free_resident);
+	/* a cache is its thread's in whichever arena; not known where, so that
+	 * all caches are taken out */
+	q->shareable =
+		AT(non_main_free_resident) - (isnan(q->tcache) ? 0 : q->tcache);
+	if (q->shareable < 0)
+		q->shareable = 0;
 	q->resident_free = AT(resident_free);
 	q->trim_threshold = AT(trim_threshold);
 	q->stuck = AT(stuck);
@@ -163,7 +171,7 @@ static void quiet(struct ht_measure *m)
 #undef AT
 #undef MOSTLY
 	q->blocked = fmax(blocked_4, blocked_span); /* fmax: NaN loses */
-	q->peak = peak_of_arenas(m);
+	peaks_of_arenas(m);
 }
 
 /* --- the whole ----------------------------------------------------------- */

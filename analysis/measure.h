@@ -27,9 +27,11 @@ struct ht_quiet {
 	double in_use, retained, trimmable, tcache, fastbin, top, heap, anon;
 	double stuck;	  /* in pages that also hold bytes in use */
 	double tops_kept; /* resident in tops, left there by malloc_trim(0) */
-	double blocked, arenas_holding, arenas, non_main, resident_free;
+	double blocked, arenas_holding, arenas, resident_free;
+	double shareable; /* free pages outside the main arena, no caches */
 	double trim_threshold, unattached;
 	double peak; /* largest in use of arenas in the last part or period */
+	double peak_ever; /* in the whole window */
 };
 
 struct ht_measure {

@@ -282,24 +282,11 @@ static size_t idle_arenas(const struct ht_snapshot *s)
 	return idle;
 }
 
-/* Free whole pages outside the main arena that are there without thread caches:
- * a cache is its thread's in whichever arena. */
-static double shareable(const struct ht_snapshot *s)
-{
-	double sum = ht_advised_known(s->totals.non_main_free_resident);
-
-	for (size_t i = 0; i < s->arenas.n; i++)
-		if (s->arenas.v[i].kind == HT_ARENA_THREAD &&
-		    s->arenas.v[i].tcache != HT_UNKNOWN)
-			sum -= (double)s->arenas.v[i].tcache;
-	return fmax(0, sum);
-}
-
 static void remedy_arena_max(struct ht_advised *a)
 {
 	const struct ht_snapshot *s = a->s;
 	size_t idle = idle_arenas(s);
-	double bytes = shareable(s);
+	double bytes = ht_shareable(s);
 	struct ht_advice *row;
 
 	if (!ht_many_arenas(a) || 2 * idle < s->arenas.n ||

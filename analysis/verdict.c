@@ -32,8 +32,14 @@ static void begin(struct ht_verdict *v)
 static void insufficient(const struct ht_window *w, struct ht_verdict *v)
 {
 	snprintf(v->reason, sizeof(v->reason), "%s", w->lacks);
-	ht_say(v, "%s: %zu of %.0f samples that a verdict needs", w->lacks,
-	       w->n, ht_t.min_rows);
+	if ((double)w->n < ht_t.min_rows)
+		ht_say(v, "%s: %zu of %.0f samples that a verdict needs",
+		       w->lacks, w->n, ht_t.min_rows);
+	else
+		ht_say(v,
+		       "%s: what happened meanwhile nobody saw; record on "
+		       "without a break",
+		       w->lacks);
 	ht_say_rise(v);
 }
 

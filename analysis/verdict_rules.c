@@ -167,7 +167,7 @@ static bool in_fastbins(const struct ht_measure *m)
 static bool over_arenas(const struct ht_measure *m)
 {
 	return retains(m) && m->quiet.arenas_holding >= ht_t.arenas_holding &&
-	       m->quiet.non_main >= ht_t.arenas_share * m->quiet.resident_free;
+	       m->quiet.shareable >= ht_t.arenas_share * m->quiet.resident_free;
 }
 
 static bool stuck(const struct ht_measure *m)

@@ -247,6 +247,30 @@ static bool is_unwritten(const struct said *d)
 	       rise(d, HT_M_in_use) / 2;
 }
 
+/* In use of all arenas at one time leaves some of the heap over. */
+static bool arenas_can_share(const struct said *d)
+{
+	return (double)d->v->remedy_bytes <=
+	       most(d, HT_M_heap_resident, 0, 1) -
+		       most(d, HT_M_in_use_arena, 0.1, 0.9) + MIB;
+}
+
+/* Most of what is freed and resident waits there. */
+static bool caches_hold_most(const struct said *d)
+{
+	return last(d, HT_M_tcache) >= 0.4 * last(d, HT_M_retained);
+}
+
+static bool fastbins_hold_most(const struct said *d)
+{
+	return last(d, HT_M_fastbin) >= 0.4 * last(d, HT_M_retained);
+}
+
+static bool many_hold_it(const struct said *d)
+{
+	return last(d, HT_M_arenas_holding) >= 3;
+}
+
 static bool true_of_itself(const struct said *d)
 {
 	(void)d;
@@ -293,16 +317,16 @@ static const struct sentence {
 	{"gained ", true_of_itself},
 	{"not malloc's", true_of_itself},
 	{"in quiet moments", true_of_itself},
-	{"of it wait in thread caches", true_of_itself},
-	{"in thread caches, where", true_of_itself},
-	{"never merged", true_of_itself},
-	{"merges the fastbins", true_of_itself},
+	{"of it wait in thread caches", caches_hold_most},
+	{"in thread caches, where", caches_hold_most},
+	{"never merged", fastbins_hold_most},
+	{"merges the fastbins", fastbins_hold_most},
 	{"the top chunk is", true_of_itself},
 	{"trim_threshold=131072", true_of_itself},
 	{"are the tops of arenas", true_of_itself},
 	{"it lies in holes", true_of_itself},
-	{"arenas hold 5 %", true_of_itself},
-	{"MALLOC_ARENA_MAX=2", true_of_itself},
+	{"arenas hold 5 %", many_hold_it},
+	{"MALLOC_ARENA_MAX=2", arenas_can_share},
 	{"would go back if a handful", true_of_itself},
 	{"holds ", true_of_itself},
 	{"in spite of the pin", true_of_itself},
@@ -318,6 +342,7 @@ static const struct sentence {
 	{"what rose did not go on rising", true_of_itself},
 	{"judged on", true_of_itself},
 	{"samples that a verdict needs", true_of_itself},
+	{"what happened meanwhile nobody saw", true_of_itself},
 	{"samples only", true_of_itself},
 	{"the heap ", true_of_itself},
 };

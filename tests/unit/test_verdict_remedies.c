@@ -137,6 +137,60 @@ static void what_a_fork_shares_is_not_given_to_the_machine(void **state)
 	assert_null(strstr(v.remedy, "forks"));
 }
 
+/* 80 MB resident in 16 arenas, 75 MB of it free there, `cached` of that in
+ * thread caches; all arenas together held `peak` once, at the beginning. */
+static void make_arenas(struct ht_series *s, double cached, double peak)
+{
+	make_holes(s);
+	for (size_t i = 0; i < s->rows; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			s->metric[HT_M_in_use_arena][k][i] =
+				i == 5 ? peak : 5e6;
+			s->metric[HT_M_arenas][k][i] = 16;
+			s->metric[HT_M_arenas_holding][k][i] = 12;
+			s->metric[HT_M_resident_free][k][i] = 72e6;
+			s->metric[HT_M_non_main_free_resident][k][i] = 70e6;
+			s->metric[HT_M_tcache][k][i] = cached;
+			s->metric[HT_M_trimmable][k][i] = 66e6 - cached;
+		}
+}
+
+/* Fewer arenas share what lies in none of their threads' caches, and no more
+ * than the largest in use that was met leaves over. */
+static void fewer_arenas_return_what_peaks_leave(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s, cached;
+	struct ht_verdict v;
+
+	(void)state;
+	make_arenas(&s, 1e6, 60e6);
+	ht_verdict(&s, end_of(&s), NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_ARENA_PROLIFERATION);
+	assert_int_equal(v.remedy_bytes, 80000000 - 60000000);
+	assert_non_null(strstr(v.remedy, "nothing where they coincide"));
+	make_arenas(&cached, 64e6, 5e6);
+	ht_verdict(&cached, end_of(&cached), NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_POOL_GROWTH);
+	assert_string_equal(v.reason, "thread_caches");
+	assert_int_equal(v.also_n, 0);
+}
+
+/* How many samples there are is not what a gap lacks. */
+static void a_gap_is_not_told_as_too_few_samples(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_verdict v;
+
+	(void)state;
+	make_holes(&s);
+	for (size_t i = 40; i < s.rows; i++)
+		s.time_ns[i] += 40 * 60 * (int64_t)1000000000;
+	ht_verdict(&s, end_of(&s), NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_INSUFFICIENT_DATA);
+	assert_non_null(strstr(v.evidence[0], "a gap in the second half"));
+	assert_null(strstr(v.evidence[0], " of 11"));
+}
+
 /* Only the language's own tools see into its heap. */
 static void a_runtime_is_asked_with_its_own_tools(void **state)
 {
@@ -197,6 +251,8 @@ int main(void)
 		cmocka_unit_test(what_is_locked_is_to_be_unlocked),
 		cmocka_unit_test(
 			what_a_fork_shares_is_not_given_to_the_machine),
+		cmocka_unit_test(fewer_arenas_return_what_peaks_leave),
+		cmocka_unit_test(a_gap_is_not_told_as_too_few_samples),
 		cmocka_unit_test(another_allocators_growth_is_told),
 		cmocka_unit_test(a_runtime_is_asked_with_its_own_tools),
 	};
