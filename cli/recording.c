@@ -377,6 +377,13 @@ static enum ht_code find_process(struct record *r, struct ht_err *err)
 	return HT_OK;
 }
 
+static void tell(void *ctx, const char *text)
+{
+	struct record *r = ctx;
+
+	ht_progress(&r->cli->term, "%s: %s", r->cli->opt.output, text);
+}
+
 /* Others may write to the same record, at the same moment, too. */
 static enum ht_code open_store(struct record *r, struct ht_err *err)
 {
@@ -385,8 +392,9 @@ static enum ht_code open_store(struct record *r, struct ht_err *err)
 	enum ht_code code;
 
 	for (;;) {
-		code = ht_store_open(r->cli->opt.output, HT_STORE_WRITE,
-				     &r->store, err);
+		code = ht_store_open_telling(r->cli->opt.output, HT_STORE_WRITE,
+					     tell, r, &r->store, err);
+		ht_progress_end(&r->cli->term);
 		if (code == HT_OK)
 			ht_store_wait(r->store, LOCK_WAIT_NS);
 		if (code != HT_STORE || err->hint != HT_HINT_LOCKED ||

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 #include "analysis/verdict_json.h"
 #include "common/clock.h"
@@ -14,6 +15,7 @@
 #define RETRY_LAST_NS	   (60 * HT_NS_PER_S)
 #define MAINTAIN_EVERY_NS  (10 * HT_NS_PER_S)
 #define MAINTAIN_AGAIN_NS  (HT_NS_PER_S / 8)
+#define TELL_EVERY	   10 /* times told of a long opening, a log line */
 #define MAINTAIN_BUDGET_NS (5 * HT_NS_PER_MS) /* of one slice */
 
 static void open_store(struct ht_ingest *i);
@@ -94,6 +96,16 @@ void ht_ingest_trouble(struct ht_ingest *i, const char *doing,
 	try_later(i);
 }
 
+/* The loop stands still meanwhile: systemd hears that this is no hang. */
+static void tell(void *ctx, const char *text)
+{
+	struct ht_ingest *i = ctx;
+
+	sd_notify(0, "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=60000000");
+	if (i->told++ % TELL_EVERY == 0)
+		ht_log(LOG_NOTICE, "store: %s", text);
+}
+
 static void open_store(struct ht_ingest *i)
 {
 	struct ht_err err;
@@ -105,8 +117,9 @@ static void open_store(struct ht_ingest *i)
 		return;
 	}
 	i->damaged.st_ino = 0;
-	if (ht_store_open(i->daemon->config.daemon.store, HT_STORE_WRITE,
-			  &i->store, &err) != HT_OK) {
+	if (ht_store_open_telling(i->daemon->config.daemon.store,
+				  HT_STORE_WRITE, tell, i, &i->store,
+				  &err) != HT_OK) {
 		i->store = NULL;
 		ht_ingest_trouble(i, "open", &err);
 	}

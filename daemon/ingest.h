@@ -22,6 +22,7 @@ struct ht_ingest {
 	bool begun;		/* a transaction is open */
 	sd_event_source *commit_timer, *retry_timer, *maintain_timer;
 	int64_t retry_wait_ns;
+	unsigned told;			/* how often of a long opening */
 	uint64_t stored, lost, commits; /* samples, samples, transactions */
 	uint64_t size_bytes;		/* database and log, now and then */
 	uint64_t pending;		/* samples in the open transaction */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The schema's versions: one file of SQL each, embedded in the program. A file
- * that was released never changes; user_version says how many were applied.
+ * that was released never changes; user_version says how many were applied. All
+ * that are missing are one transaction: cut short, the file is as it was.
  */
 #include "store/store_int.h"
 
@@ -30,7 +31,11 @@ EMBED(ht_sql_0009, "store/sql/0009_views.sql");
 static const char *const migrations[] = {ht_sql_0001, ht_sql_0002, ht_sql_0003,
 					 ht_sql_0004, ht_sql_0005, ht_sql_0006,
 					 ht_sql_0007, ht_sql_0008, ht_sql_0009};
-enum { VERSION = sizeof(migrations) / sizeof(migrations[0]) };
+enum {
+	VERSION = sizeof(migrations) / sizeof(migrations[0]),
+	TELL_STEPS =
+		100000, /* of SQLite's machine, between looks at the clock */
+};
 
 static enum ht_code pragma(struct ht_store *st, const char *sql, int64_t *ret,
 			   struct ht_err *err)
@@ -74,43 +79,221 @@ static enum ht_code look(struct ht_store *st, int64_t *ret_version,
 	return HT_OK;
 }
 
+/* --- one step ------------------------------------------------------------ */
+
 /* The same tables as SQLite before 3.37 makes them, which does not know the
  * word STRICT: any release can open those, and what is written is the same. */
-static enum ht_code apply_plainly(struct ht_store *st, const char *sql,
-				  struct ht_err *err)
+static void make_plain(char *sql)
 {
 	static const char strict[] = ") STRICT";
-	HT_AUTO_FREE char *plain = strdup(sql);
-	char *at = plain;
+	char *at = sql;
 
-	if (!plain)
-		return ht_fail(err, HT_NOMEM, "no memory for the schema");
+	if (sqlite3_libversion_number() >= 3037000)
+		return;
 	while ((at = strstr(at, strict))) {
 		memset(at + 1, ' ', strlen(strict) - 1);
 		at += strlen(strict);
 		if (*at == ',') /* another option follows */
 			*at = ' ';
 	}
-	return ht_store_exec(st, plain, err);
 }
 
-static enum ht_code apply_one(struct ht_store *st, const char *sql,
+/* Where the next statement begins: behind spaces and comments. */
+static const char *next_statement(const char *sql)
+{
+	for (;;) {
+		sql += strspn(sql, " \t\n;");
+		if (strncmp(sql, "--", 2) != 0)
+			return sql;
+		sql += strcspn(sql, "\n");
+	}
+}
+
+/* Behind the statement, which has no text with a semicolon in it. */
+static const char *statement_end(const char *sql)
+{
+	while (*sql && *sql != ';')
+		sql += strncmp(sql, "--", 2) ? 1 : strcspn(sql, "\n");
+	return *sql ? sql + 1 : sql;
+}
+
+static bool is_alter(const char *sql)
+{
+	return !strncmp(sql, "ALTER TABLE ", strlen("ALTER TABLE "));
+}
+
+/* The statements of a step that are ALTER TABLE, or the others. */
+static enum ht_code run_some(struct ht_store *st, sqlite3 *db, const char *sql,
+			     bool alters, struct ht_err *err)
+{
+	HT_AUTO_FREE char *copy = strdup(sql);
+
+	if (!copy)
+		return ht_fail(err, HT_NOMEM, "no memory for the schema");
+	make_plain(copy);
+	for (const char *at = next_statement(copy); *at;
+	     at = next_statement(at)) {
+		sqlite3_stmt *stmt = NULL;
+		int result;
+
+		if (is_alter(at) != alters) {
+			at = statement_end(at);
+			continue;
+		}
+		result = sqlite3_prepare_v2(db, at, -1, &stmt, &at);
+		while (result == SQLITE_OK || result == SQLITE_ROW)
+			result = sqlite3_step(stmt);
+		sqlite3_finalize(stmt);
+		if (result != SQLITE_DONE)
+			return ht_fail(err, HT_STORE, "%s: schema: %s",
+				       st->path, sqlite3_errmsg(db));
+	}
+	return HT_OK;
+}
+
+/* --- columns ------------------------------------------------------------- */
+
+/*
+ * SQLite reads a STRICT or checked table from end to end for each column that
+ * ALTER TABLE adds, to prove what holds for any column that may be NULL: a
+ * year's roll-ups, fifty times. So empty tables of the same texts in memory get
+ * the columns, and the file gets the texts that SQLite made of theirs: all that
+ * ADD COLUMN changes in a file (sqlite.org/lang_altertable.html, part 7).
+ */
+static enum ht_code step_columns(struct ht_store *st, sqlite3 *memory,
+				 const char *sql, struct ht_err *err)
+{
+	sqlite3_stmt *table;
+	enum ht_code code =
+		ht_store_sql(st,
+			     "SELECT sql FROM sqlite_schema WHERE type = "
+			     "'table' AND name NOT LIKE 'sqlite_%'",
+			     &table, err);
+	bool row = false;
+
+	while (code == HT_OK &&
+	       (code = ht_store_step(st, table, &row, err)) == HT_OK && row)
+		if (sqlite3_exec(memory,
+				 (const char *)sqlite3_column_text(table, 0),
+				 NULL, NULL, NULL) != SQLITE_OK)
+			code = ht_fail(err, HT_STORE, "%s: schema: %s",
+				       st->path, sqlite3_errmsg(memory));
+	if (row)
+		sqlite3_reset(table);
+	return code == HT_OK ? run_some(st, memory, sql, true, err) : code;
+}
+
+static enum ht_code take_text(struct ht_store *st, sqlite3_stmt *table,
 			      struct ht_err *err)
 {
-	return sqlite3_libversion_number() < 3037000
-		       ? apply_plainly(st, sql, err)
-		       : ht_store_exec(st, sql, err);
+	sqlite3_stmt *stmt;
+	enum ht_code code =
+		ht_store_sql(st,
+			     "UPDATE sqlite_schema SET sql = ?2 WHERE "
+			     "type = 'table' AND name = ?1 AND sql <> ?2",
+			     &stmt, err);
+
+	if (code != HT_OK)
+		return code;
+	ht_bind_text(stmt, 1, (const char *)sqlite3_column_text(table, 0));
+	ht_bind_text(stmt, 2, (const char *)sqlite3_column_text(table, 1));
+	return ht_store_run(st, stmt, err);
+}
+
+static enum ht_code take_texts(struct ht_store *st, sqlite3 *memory,
+			       struct ht_err *err)
+{
+	sqlite3_stmt *table = NULL;
+	enum ht_code code = HT_OK;
+
+	if (sqlite3_prepare_v2(memory,
+			       "SELECT name, sql FROM sqlite_schema WHERE "
+			       "type = 'table' AND name NOT LIKE 'sqlite_%'",
+			       -1, &table, NULL) != SQLITE_OK)
+		return ht_fail(err, HT_STORE, "%s: schema: %s", st->path,
+			       sqlite3_errmsg(memory));
+	while (code == HT_OK && sqlite3_step(table) == SQLITE_ROW)
+		code = take_text(st, table, err);
+	sqlite3_finalize(table);
+	return code;
+}
+
+static void close_db(sqlite3 **db)
+{
+	sqlite3_close(*db);
+}
+
+static enum ht_code add_columns(struct ht_store *st, const char *sql,
+				struct ht_err *err)
+{
+	HT_CLEANUP(close_db) sqlite3 *memory = NULL;
+	char reload[96];
+	int64_t version = 0;
+	enum ht_code code;
+
+	if (!strstr(sql, "\nALTER TABLE "))
+		return HT_OK;
+	if (sqlite3_open(":memory:", &memory) != SQLITE_OK)
+		return ht_fail(err, HT_NOMEM, "no memory for the schema");
+	code = step_columns(st, memory, sql, err);
+	if (code == HT_OK)
+		code = pragma(st, "PRAGMA schema_version", &version, err);
+	if (code == HT_OK)
+		code = ht_store_exec(st, "PRAGMA writable_schema = ON", err);
+	if (code != HT_OK)
+		return code;
+	code = take_texts(st, memory, err);
+	/* A new number has every connection read the schema anew. */
+	snprintf(reload, sizeof(reload),
+		 "PRAGMA writable_schema = OFF; PRAGMA schema_version = %lld",
+		 (long long)version + 1);
+	ht_store_sql_fini(st);
+	if (code != HT_OK)
+		sqlite3_exec(st->db, "PRAGMA writable_schema = OFF", NULL, NULL,
+			     NULL);
+	return code == HT_OK ? ht_store_exec(st, reload, err) : code;
+}
+
+/* --- all steps ----------------------------------------------------------- */
+
+/* What a long migration says, from SQLite's own loop. */
+struct telling {
+	const struct ht_store *st;
+	int64_t begin_ns, told_ns, from, step;
+};
+
+static int tell(void *ctx)
+{
+	struct telling *t = ctx;
+	int64_t now_ns = ht_mono_ns();
+	char text[160];
+
+	if (now_ns - t->told_ns < HT_NS_PER_S)
+		return 0;
+	t->told_ns = now_ns;
+	snprintf(text, sizeof(text),
+		 "brings the history up to date: step %lld of %lld, %lld s",
+		 (long long)(t->step - t->from + 1),
+		 (long long)(VERSION - t->from),
+		 (long long)((now_ns - t->begin_ns) / HT_NS_PER_S));
+	t->st->tell(t->st->tell_ctx, text);
+	return 0;
 }
 
 static enum ht_code apply(struct ht_store *st, void *ctx, struct ht_err *err)
 {
+	struct telling *t = ctx;
 	char set[64];
 	int64_t version = 0;
 	enum ht_code code = look(st, &version, err); /* now under the lock */
 
-	(void)ctx;
-	for (int64_t i = version; i < VERSION && code == HT_OK; i++)
-		code = apply_one(st, migrations[i], err);
+	t->from = version;
+	for (t->step = version; t->step < VERSION && code == HT_OK; t->step++) {
+		code = add_columns(st, migrations[t->step], err);
+		if (code == HT_OK)
+			code = run_some(st, st->db, migrations[t->step], false,
+					err);
+	}
 	if (code != HT_OK || version == VERSION)
 		return code;
 	snprintf(set, sizeof(set),
@@ -128,6 +311,8 @@ enum ht_code ht_store_accept(struct ht_store *st, struct ht_err *err)
 
 enum ht_code ht_store_migrate(struct ht_store *st, struct ht_err *err)
 {
+	struct telling telling = {
+		.st = st, .begin_ns = ht_mono_ns(), .told_ns = ht_mono_ns()};
 	int64_t version = 0;
 	enum ht_code code = look(st, &version, err);
 
@@ -147,7 +332,10 @@ enum ht_code ht_store_migrate(struct ht_store *st, struct ht_err *err)
 					 "it up to date",
 					 st->path, (long long)version,
 					 (int)VERSION);
-	code = ht_store_in_transaction(st, apply, NULL, err);
+	if (st->tell)
+		sqlite3_progress_handler(st->db, TELL_STEPS, tell, &telling);
+	code = ht_store_in_transaction(st, apply, &telling, err);
+	sqlite3_progress_handler(st->db, 0, NULL, NULL);
 	ht_store_sql_fini(st); /* made for the old schema */
 	return code;
 }

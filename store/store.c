@@ -136,6 +136,13 @@ static enum ht_code open_reader(struct ht_store *st, struct ht_err *err)
 enum ht_code ht_store_open(const char *path, enum ht_store_mode mode,
 			   struct ht_store **ret, struct ht_err *err)
 {
+	return ht_store_open_telling(path, mode, NULL, NULL, ret, err);
+}
+
+enum ht_code ht_store_open_telling(const char *path, enum ht_store_mode mode,
+				   ht_store_tell *tell, void *ctx,
+				   struct ht_store **ret, struct ht_err *err)
+{
 	HT_AUTO_STORE struct ht_store *st = calloc(1, sizeof(*st));
 	enum ht_code code;
 
@@ -146,6 +153,8 @@ enum ht_code ht_store_open(const char *path, enum ht_store_mode mode,
 	if (!st || !st->path || (mode == HT_STORE_WRITE && !st->states))
 		return ht_fail(err, HT_NOMEM, "no memory for a store");
 	st->mode = mode;
+	st->tell = tell;
+	st->tell_ctx = ctx;
 	st->squeeze = 1;
 	code = ht_file_check(path, HT_STORE, err);
 	if (code == HT_OK)

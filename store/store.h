@@ -19,6 +19,14 @@ enum ht_store_mode { HT_STORE_READ, HT_STORE_WRITE };
 enum ht_code ht_store_open(const char *path, enum ht_store_mode mode,
 			   struct ht_store **ret,
 			   struct ht_err *err) HT_MUST_CHECK;
+/* The same. What takes longer than a second (a history of an older version is
+ * brought up to date) is told each second, in words; `tell` must not use the
+ * store. */
+typedef void ht_store_tell(void *ctx, const char *text);
+enum ht_code ht_store_open_telling(const char *path, enum ht_store_mode mode,
+				   ht_store_tell *tell, void *ctx,
+				   struct ht_store **ret,
+				   struct ht_err *err) HT_MUST_CHECK;
 void ht_store_close(struct ht_store *st);
 /* How long a write waits for another writer (20 ms: the daemon's loop must not
  * stand still). */

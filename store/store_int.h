@@ -68,6 +68,8 @@ struct ht_store {
 	sqlite3 *db;
 	char *path;
 	enum ht_store_mode mode;
+	ht_store_tell *tell; /* while it is opened; NULL: nobody listens */
+	void *tell_ctx;
 	bool begun;   /* between ht_store_begin() and _commit() */
 	bool damaged; /* some statement found it so */
 	struct {

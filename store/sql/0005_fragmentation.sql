@@ -44,7 +44,7 @@ UPDATE sample SET (
 	f.unusable_median, f.unusable_p95, f.peak_overhead, f.holes_lt_4k,
 	f.holes_4k_64k, f.holes_64k_1m, f.holes_ge_1m, f.holes_lt_4k_count,
 	f.holes_4k_64k_count, f.holes_64k_1m_count, f.holes_ge_1m_count
-	FROM fragmentation f JOIN sample b ON b.id = f.sample_id
+	FROM fragmentation f CROSS JOIN sample b ON b.id = f.sample_id
 	WHERE f.sample_id BETWEEN sample.base_id AND sample.id
 		AND b.process_id = sample.process_id
 	ORDER BY f.sample_id DESC LIMIT 1)

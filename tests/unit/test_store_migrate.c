@@ -2,6 +2,7 @@
 /*
  * Store: a database of an earlier version becomes one of today without losing
  * a row, and stays whole when that is cut short at any write.
+ * LDFLAGS: -Wl,--wrap=clock_gettime
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -24,6 +26,21 @@
 #include "tests/lib/vfs.h"
 
 #define T0 INT64_C(1750000000) /* seconds */
+
+/* Seconds that pass at each look at the clock. */
+static time_t hurry;
+
+int __real_clock_gettime(clockid_t id, struct timespec *t);
+int __wrap_clock_gettime(clockid_t id, struct timespec *t);
+
+int __wrap_clock_gettime(clockid_t id, struct timespec *t)
+{
+	static time_t passed;
+	int result = __real_clock_gettime(id, t);
+
+	t->tv_sec += passed += hurry;
+	return result;
+}
 
 static void run(sqlite3 *db, const char *sql)
 {
@@ -217,6 +234,120 @@ static void an_old_database_is_brought_up_to_date_and_loses_no_row(void **state)
 	free(after);
 }
 
+/* The schema as SQLite keeps it, of a file that the store opened. */
+static char *schema_of(const char *file)
+{
+	char *out = NULL;
+	size_t size;
+	FILE *to = open_memstream(&out, &size);
+	sqlite3_stmt *q;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(file, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db,
+					    "SELECT type, name, sql FROM "
+					    "sqlite_schema ORDER BY 1, 2",
+					    -1, &q, NULL),
+			 SQLITE_OK);
+	while (sqlite3_step(q) == SQLITE_ROW)
+		fprintf(to, "%s %s: %s\n", sqlite3_column_text(q, 0),
+			sqlite3_column_text(q, 1), sqlite3_column_text(q, 2));
+	sqlite3_finalize(q);
+	sqlite3_close(db);
+	fclose(to);
+	return out;
+}
+
+static void an_old_database_gets_the_schema_of_a_new_one(void **state)
+{
+	struct ht_store *st = NULL;
+	char *old, *new;
+
+	(void)state;
+	assert_ok(ht_store_open(path, HT_STORE_WRITE, &st, &err));
+	ht_store_close(st);
+	new = schema_of(path);
+	assert_true(strlen(new) > 20000);
+	remove_all();
+	make_version_4();
+	assert_ok(ht_store_open(path, HT_STORE_WRITE, &st, &err));
+	ht_store_close(st);
+	old = schema_of(path);
+	assert_string_equal(old, new);
+	free(old);
+	free(new);
+}
+
+/* A reader that was there before sees the new columns, too. */
+static void who_reads_meanwhile_reads_on(void **state)
+{
+	struct ht_store *st = NULL;
+	sqlite3_stmt *q;
+	sqlite3 *db;
+
+	(void)state;
+	make_version_4();
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	run(db, "SELECT count(*) FROM rollup");
+	assert_ok(ht_store_open(path, HT_STORE_WRITE, &st, &err));
+	assert_int_equal(sqlite3_prepare_v2(db,
+					    "SELECT external, lists FROM "
+					    "rollup",
+					    -1, &q, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+	sqlite3_finalize(q);
+	sqlite3_close(db);
+	ht_store_close(st);
+}
+
+/* Many samples of one process with all their details, so that bringing them up
+ * to date takes SQLite some work. */
+static void add_samples(void)
+{
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	run(db,
+	    "WITH RECURSIVE n(v) AS (SELECT 100 UNION ALL SELECT v + 1 "
+	    "FROM n WHERE v < 4000) INSERT INTO sample (id, process_id, "
+	    "at_ns, base_id, detail, lists) SELECT v, 1, 1750012000000000000"
+	    " + v, v, 2, 0 FROM n; INSERT INTO fragmentation (sample_id, "
+	    "external) SELECT id, 0.5 FROM sample WHERE id >= 100");
+	sqlite3_close(db);
+}
+
+static void remember(void *ctx, const char *text)
+{
+	char *said = ctx;
+
+	snprintf(said, 200, "%s", text);
+}
+
+static void what_takes_longer_than_a_second_is_told(void **state)
+{
+	struct ht_store *st = NULL;
+	char said[200] = "";
+
+	(void)state;
+	make_version_4();
+	add_samples();
+	hurry = 2;
+	assert_ok(ht_store_open_telling(path, HT_STORE_WRITE, remember, said,
+					&st, &err));
+	ht_store_close(st);
+	if (strncmp(said, "brings the history up to date: step 1 of ", 41) != 0)
+		fail_msg("told: %s", said);
+	said[0] = '\0';
+	remove_all();
+	make_version_4();
+	hurry = 0;
+	assert_ok(ht_store_open_telling(path, HT_STORE_WRITE, remember, said,
+					&st, &err));
+	ht_store_close(st);
+	assert_string_equal(said, "");
+}
+
 /* Writes of a whole migration, or 0 when the fault struck before its end. */
 static long migrate_in_child(enum vfs_fault fault, long at)
 {
@@ -288,6 +419,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, clean)
 	const struct CMUnitTest tests[] = {
 		TEST(an_old_database_is_brought_up_to_date_and_loses_no_row),
+		TEST(an_old_database_gets_the_schema_of_a_new_one),
+		TEST(who_reads_meanwhile_reads_on),
+		TEST(what_takes_longer_than_a_second_is_told),
 		TEST(a_migration_that_is_killed_at_any_write_is_done_anew),
 		TEST(a_power_loss_in_a_migration_loses_no_row),
 	};
