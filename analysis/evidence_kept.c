@@ -148,6 +148,60 @@ static void tell_unbounded(const struct told *t)
 		  B(m->quiet.trimmable));
 }
 
+/* The threshold as text: "62.0 MiB", or that free() never trims. */
+struct threshold_text {
+	char text[48];
+};
+
+static struct threshold_text threshold_of(double bytes)
+{
+	struct threshold_text ret;
+
+	if (bytes >= (double)HT_PARAM_OFF)
+		snprintf(ret.text, sizeof(ret.text),
+			 "off: M_TRIM_THRESHOLD -1");
+	else
+		snprintf(ret.text, sizeof(ret.text), "%s", B(bytes));
+	return ret;
+}
+
+/* Tops that hold `bytes`: by the threshold, by top_pad, or until a free() of 64
+ * KiB and more looks at them. What the program set itself no environment
+ * changes. */
+static void tops_remedy(const struct told *t, double bytes)
+{
+	const struct ht_params *p = t->latest ? &t->latest->params : NULL;
+	double pad = p ? ht_advised_known(p->top_pad) : NAN;
+	const char *once = bytes <= t->m->quiet.trimmable * 1.01
+				   ? "; malloc_trim(0) does it once"
+				   : "; the next peak is faulted in again";
+
+	if (t->m->quiet.trim_threshold <= HT_DEFAULT_THRESHOLD &&
+	    pad > HT_DEFAULT_THRESHOLD)
+		ht_remedy(t, bytes,
+			  "top_pad is %s: free() leaves as much in each top; "
+			  "M_TOP_PAD (MALLOC_TOP_PAD_, glibc.malloc.top_pad) "
+			  "back at 131072 lets it return up to %s%s",
+			  B(pad), B(bytes), once);
+	else if (t->m->quiet.trim_threshold <= HT_DEFAULT_THRESHOLD)
+		ht_remedy(t, bytes,
+			  "the next free() of 64 KiB and more that meets the "
+			  "top returns up to %s%s",
+			  B(bytes), once);
+	else if (p && p->no_dyn_threshold == 1)
+		ht_remedy(t, bytes,
+			  "M_TRIM_THRESHOLD was set, by mallopt(), "
+			  "MALLOC_TRIM_THRESHOLD_ or a tunable: back at 131072 "
+			  "there it lets free() return up to %s in every "
+			  "arena%s",
+			  B(bytes), once);
+	else
+		ht_remedy(t, bytes,
+			  "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 "
+			  "lets free() return up to %s in every arena%s",
+			  B(bytes), once);
+}
+
 void ht_tell_pool(const struct told *t)
 {
 	const struct ht_quiet *q = &t->m->quiet;
@@ -173,24 +227,19 @@ void ht_tell_pool(const struct told *t)
 			  "returns %s",
 			  B(q->trimmable));
 	} else if (strcmp(why, HT_REASON_TRIM) == 0) {
-		ht_say(t->v, "the top chunk is %s, the trim threshold %s",
-		       B(q->top), B(q->trim_threshold));
-		ht_remedy(t, q->top,
-			  "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 "
-			  "lets free() return %s; malloc_trim(0) does it once",
-			  B(q->top));
+		ht_say(t->v,
+		       "the top chunk is %s, %s of it resident, the trim "
+		       "threshold %s",
+		       B(q->top), B(q->top_resident),
+		       threshold_of(q->trim_threshold).text);
+		tops_remedy(t, q->top_resident);
 	} else if (strcmp(why, HT_REASON_TOPS) == 0) {
 		ht_say(t->v,
 		       "%s of it are the tops of arenas, which free() shrinks "
 		       "from the trim threshold (%s) on and malloc_trim() not "
 		       "at all",
-		       B(q->tops_kept), B(q->trim_threshold));
-		ht_remedy(
-			t, q->tops_kept,
-			"GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 "
-			"lets free() return up to %s in every arena; the next "
-			"peak is faulted in again",
-			B(q->tops_kept));
+		       B(q->tops_kept), threshold_of(q->trim_threshold).text);
+		tops_remedy(t, q->tops_kept);
 	} else {
 		ht_say(t->v,
 		       "it lies in holes between chunks that live longer");

@@ -142,6 +142,10 @@ static void quiet(struct ht_measure *m)
 	q->tcache = AT(tcache);
 	q->fastbin = AT(fastbin);
 	q->top = AT(top);
+	/* what is free and resident, and not below a top */
+	q->top_resident =
+		isnan(q->top) ? NAN
+			      : fmin(q->top, q->retained - fmax(0, AT(pinned)));
 	q->heap = AT(heap_resident);
 	q->arenas = AT(arenas);
 	q->arenas_holding = AT(arenas_holding);

@@ -25,7 +25,8 @@ struct ht_class_growth {
 struct ht_quiet {
 	size_t n; /* moments; 0: nothing is known */
 	double in_use, retained, trimmable, tcache, fastbin, top, heap, anon;
-	double stuck;	  /* in pages that also hold bytes in use */
+	double top_resident; /* of top */
+	double stuck;	     /* in pages that also hold bytes in use */
 	double tops_kept; /* resident in tops, left there by malloc_trim(0) */
 	double blocked, arenas_holding, arenas, resident_free;
 	double shareable; /* free pages outside the main arena, no caches */

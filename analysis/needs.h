@@ -31,6 +31,7 @@
 	X(stuck)                \
 	X(tops_kept)            \
 	X(trim_threshold)       \
+	X(pinned)               \
 	X(blocked_4)            \
 	X(blocked_span)         \
 	X(system)               \

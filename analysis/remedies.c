@@ -137,27 +137,19 @@ static struct range top_resident(const struct ht_arena *r)
 			      high};
 }
 
-/* free() would shrink this top if the threshold were the default one. */
-static bool held_by_threshold(const struct ht_arena *r, double threshold)
+/* Tops of `from` bytes to below `to`. systrim and heap_trim leave `pad` and
+ * MINSIZE, and whole pages go. */
+static struct range held_tops(const struct ht_snapshot *s, double from,
+			      double to, double pad)
 {
-	double top = ht_advised_known(r->top);
-
-	return top >= HT_DEFAULT_THRESHOLD && top < threshold;
-}
-
-/* systrim and heap_trim leave top_pad and MINSIZE, and whole pages go. */
-static struct range held_tops(const struct ht_snapshot *s, double threshold)
-{
-	double pad = ht_advised_known(s->params.top_pad);
 	struct range sum = {0, 0};
 
-	if (isnan(pad))
-		pad = HT_DEFAULT_THRESHOLD;
 	for (size_t i = 0; i < s->arenas.n; i++) {
 		const struct ht_arena *r = &s->arenas.v[i];
+		double size = ht_advised_known(r->top);
 		struct range top = top_resident(r);
 
-		if (!held_by_threshold(r, threshold) || isnan(top.high))
+		if (!(size >= from && size < to) || isnan(top.high))
 			continue;
 		sum.low += fmax(0, top.low - pad - 2 * PAGE);
 		sum.high += top.high;
@@ -165,34 +157,83 @@ static struct range held_tops(const struct ht_snapshot *s, double threshold)
 	return sum;
 }
 
+static double pad_of(const struct ht_params *p)
+{
+	double pad = ht_advised_known(p->top_pad);
+
+	return isnan(pad) ? HT_DEFAULT_THRESHOLD : pad;
+}
+
+/* What is set in code no environment changes: it goes where it was set. */
+static void type_threshold(struct ht_advice *row, bool was_set)
+{
+	type(row,
+	     was_set ? "131072 where it was set: mallopt(M_TRIM_THRESHOLD) in "
+		       "code, MALLOC_TRIM_THRESHOLD_, or "
+		       "glibc.malloc.trim_threshold in GLIBC_TUNABLES"
+		     : "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 "
+		       "(glibc 2.26 on), MALLOC_TRIM_THRESHOLD_=131072, or "
+		       "mallopt(M_TRIM_THRESHOLD, 131072) first in main()",
+	     "the next peak is faulted in again; the mmap threshold stays at "
+	     "128 KiB, so each larger block costs an mmap and an munmap");
+}
+
 static void remedy_trim_threshold(struct ht_advised *a)
+{
+	const struct ht_params *p = &a->s->params;
+	double threshold = ht_advised_known(p->trim_threshold);
+	bool was_set = p->no_dyn_threshold == 1;
+	char is[80];
+	struct ht_advice *row;
+	struct range tops;
+
+	if (!(threshold > HT_DEFAULT_THRESHOLD))
+		return;
+	tops = held_tops(a->s, HT_DEFAULT_THRESHOLD, threshold, pad_of(p));
+	if (!(tops.high >= ht_t.advice_bytes))
+		return;
+	if (p->trim_threshold == HT_PARAM_OFF)
+		snprintf(is, sizeof(is),
+			 "free() is told never to trim "
+			 "(M_TRIM_THRESHOLD -1)");
+	else
+		snprintf(
+			is, sizeof(is), "the trim threshold is %s%s",
+			HT_SIZE_OF(threshold),
+			was_set ? ""
+				: " (raised by freeing a large mmapped block)");
+	row = ht_advise_of(a, "trim_threshold", tops.high,
+			   "the tops of arenas keep %s because %s; with the "
+			   "default of 128 KiB free() returns them, in every "
+			   "arena",
+			   HT_SIZE_OF(tops.high), is);
+	returns(row, tops.low);
+	type_threshold(row, was_set);
+}
+
+/* Beyond the threshold free() shrinks a top to top_pad. */
+static void remedy_top_pad(struct ht_advised *a)
 {
 	const struct ht_params *p = &a->s->params;
 	double threshold = ht_advised_known(p->trim_threshold);
 	struct ht_advice *row;
 	struct range tops;
 
-	if (!(threshold > HT_DEFAULT_THRESHOLD))
+	if (!(pad_of(p) > HT_DEFAULT_THRESHOLD))
 		return;
-	tops = held_tops(a->s, threshold);
+	tops = held_tops(a->s, threshold, INFINITY, HT_DEFAULT_THRESHOLD);
 	if (!(tops.high >= ht_t.advice_bytes))
 		return;
-	row = ht_advise_of(
-		a, "trim_threshold", tops.high,
-		"the tops of arenas keep %s because the trim "
-		"threshold is %s%s; with the default of 128 KiB "
-		"free() returns them, in every arena",
-		HT_SIZE_OF(tops.high), HT_SIZE_OF(threshold),
-		p->no_dyn_threshold == 0
-			? " (raised by freeing a large mmapped block)"
-			: "");
+	row = ht_advise_of(a, "top_pad", tops.high,
+			   "the tops of arenas keep %s because top_pad is %s: "
+			   "free() shrinks a top no further; with the default "
+			   "of 128 KiB it returns the rest",
+			   HT_SIZE_OF(tops.high), HT_SIZE_OF(pad_of(p)));
 	returns(row, tops.low);
 	type(row,
-	     "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 (glibc 2.26 "
-	     "on), MALLOC_TRIM_THRESHOLD_=131072, or mallopt(M_TRIM_THRESHOLD, "
-	     "131072) first in main()",
-	     "the next peak is faulted in again; the mmap threshold stays at "
-	     "128 KiB, so each larger block costs an mmap and an munmap");
+	     "131072 where it was set: mallopt(M_TOP_PAD) in code, "
+	     "MALLOC_TOP_PAD_, or glibc.malloc.top_pad in GLIBC_TUNABLES",
+	     "a heap that grows asks the kernel more often");
 }
 
 /* --- the mmap threshold -------------------------------------------------- */
@@ -373,6 +414,9 @@ static void remedy_tcache(struct ht_advised *a)
 
 /* --- placement ----------------------------------------------------------- */
 
+/* global_max_fast by default: chunks up to it are not merged when freed. */
+#define FASTBIN_MAX 128
+
 /* The program freed it; its arena does not know. */
 static void pinned_by_cache(struct ht_advised *a, const struct ht_arena *pin)
 {
@@ -388,7 +432,12 @@ static void pinned_by_cache(struct ht_advised *a, const struct ht_arena *pin)
 
 	returns(row, 0);
 	type(row, "GLIBC_TUNABLES=glibc.malloc.tcache_count=0 (glibc 2.26 on)",
-	     "malloc and free of small blocks take the arena's lock each time");
+	     pin->pin_size <= FASTBIN_MAX
+		     ? "without a cache a chunk of this size waits in a "
+		       "fastbin until the next large request merges it; malloc "
+		       "and free take the arena's lock each time"
+		     : "malloc and free of small blocks take the arena's lock "
+		       "each time");
 }
 
 static void remedy_pin(struct ht_advised *a)
@@ -420,22 +469,27 @@ static void remedy_pin(struct ht_advised *a)
 
 static void remedy_allocator(struct ht_advised *a)
 {
+	struct ht_advice *row;
+
 	if (!ht_is_fragmented(a))
 		return;
-	returns(ht_advise_of(a, "allocator", a->stuck,
-			     "%s are stuck in holes between chunks in use: "
-			     "keep objects of one lifetime together (a pool "
-			     "per request), or try an allocator with "
-			     "size-class pages such as jemalloc or mimalloc",
-			     HT_SIZE_OF(a->stuck)),
-		0);
+	row = ht_advise_of(a, "allocator", a->stuck,
+			   "%s are stuck in holes between chunks in use: keep "
+			   "objects of one lifetime together (a pool per "
+			   "request), or try an allocator with size-class "
+			   "pages such as jemalloc or mimalloc",
+			   HT_SIZE_OF(a->stuck));
+	returns(row, 0);
+	type(row, "LD_PRELOAD=libjemalloc.so.2 for a trial under your own load",
+	     "its own overhead a size class, and freed pages stay with it for "
+	     "some seconds: it can be more than it was; compare RSS under "
+	     "load");
 }
 
 static void (*const remedies[])(struct ht_advised *a) = {
-	remedy_trim,	       remedy_unlock,
-	remedy_trim_threshold, remedy_mmap_threshold,
-	remedy_small_mappings, remedy_arena_max,
-	remedy_tcache,	       remedy_pin,
+	remedy_trim,	  remedy_unlock,	 remedy_trim_threshold,
+	remedy_top_pad,	  remedy_mmap_threshold, remedy_small_mappings,
+	remedy_arena_max, remedy_tcache,	 remedy_pin,
 	remedy_allocator,
 };
 

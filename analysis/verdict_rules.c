@@ -192,7 +192,7 @@ static bool tops_kept(const struct ht_measure *m)
 static bool top_kept(const struct ht_measure *m)
 {
 	return retains(m) &&
-	       m->quiet.top >= ht_t.cause_share * m->quiet.retained;
+	       m->quiet.top_resident >= ht_t.cause_share * m->quiet.retained;
 }
 
 static bool repeats(const struct ht_measure *m)

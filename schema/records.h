@@ -198,9 +198,12 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	  "threads that it may have, by the nearest limit")                    \
 	F(TEXT, threads_max_of, 80, "which limit that is")
 
+/* A parameter of all ones, such as M_TRIM_THRESHOLD after mallopt(..., -1). */
+#define HT_PARAM_OFF ((uint64_t)INT64_MAX)
+
 #define HT_PARAMS_FIELDS(F)                                                    \
 	F(U64, mmap_threshold, 0, "mp_.mmap_threshold")                        \
-	F(U64, trim_threshold, 0, "mp_.trim_threshold")                        \
+	F(U64, trim_threshold, 0, "mp_.trim_threshold; 2^63 - 1: never")       \
 	F(U64, top_pad, 0, "mp_.top_pad")                                      \
 	F(U64, n_mmaps, 0, "mp_.n_mmaps")                                      \
 	F(U64, mmapped_mem, 0, "mp_.mmapped_mem: glibc's own word")            \

@@ -89,6 +89,9 @@ bool ht_params_read(struct ht_reader *reader, const struct ht_malloc *m,
 		uint64_t value =
 			ht_field_get(bytes, &m->layout, params[i].place);
 
+		/* mallopt(M_TRIM_THRESHOLD, -1): a number like any other */
+		if (value == HT_UNKNOWN && m->layout.at[params[i].place].size)
+			value = HT_PARAM_OFF;
 		memcpy((char *)ret + params[i].field, &value, sizeof(value));
 	}
 	return true;

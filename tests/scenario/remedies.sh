@@ -50,9 +50,37 @@ proved() {
 	run_keeper "$type" -- "$@"
 	after=$(rss_of "$started")
 	stop_started
-	returned=$((before - after))
-	note "| $* | \`$type\` | $((low / 1024)) to $((high / 1024)) | $((returned / 1024)) | $((before / 1024)) |"
-	between "$what" "$returned" $((low - before / 10)) $((high + before / 10))
+	within "$what" "$* | \`$type\`"
+}
+
+# within WHAT ROW: what came back, by before and after, lies between low and high,
+# within a tenth of RSS at either end; the row of docs/remedies.md.
+within() {
+	local returned=$((before - after))
+	note "| $2 | $((low / 1024)) to $((high / 1024)) | $((returned / 1024)) | $((before / 1024)) |"
+	between "$1" "$returned" $((low - before / 10)) $((high + before / 10))
+}
+
+# explained CODE [NAME=VALUE...] -- KEEPER-ARGUMENTS...: sets before, low, high of
+# the remedy of that code; the keeper goes on.
+explained() {
+	local code=$1
+	shift
+	run_keeper "$@"
+	before=$(rss_of "$started")
+	"$heaptide" explain --json "$started" >"$HT_TMP/explained"
+	low=$(advised "$HT_TMP/explained" "$code" at_least)
+	high=$(advised "$HT_TMP/explained" "$code" bytes)
+	[ -n "$high" ] || note "no remedy $code: $(jq -c '[.advice[].code]' "$HT_TMP/explained")"
+}
+
+# otherwise [NAME=VALUE...] -- KEEPER-ARGUMENTS...: the same work another way; sets
+# after.
+otherwise() {
+	stop_started
+	run_keeper "$@"
+	after=$(rss_of "$started")
+	stop_started
 }
 
 # silent WHAT CODE KEEPER-ARGUMENTS...: the remedy is not proposed.
@@ -170,6 +198,47 @@ proved "shorter lists return what thread caches keep" tcache_count caches 150
 proved "two arenas return what peaks of different times left" arena_max apart 8
 proved "two arenas return little of what peaks of one time left" arena_max together 8
 proved "a pinned mmap threshold returns the holes of large blocks" mmap_threshold ratchet
+proved "empty lists return what few cached chunks keep" tcache_count few_cached 300
+
+# What was set in code is set otherwise in code.
+explained trim_threshold -- never -1
+otherwise -- never 131072
+within "a threshold of -1 taken back returns the top" "never -1 | where it was set: M_TRIM_THRESHOLD 131072"
+explained top_pad -- padded $((64 << 20))
+otherwise -- padded 131072
+within "a large top_pad taken back returns the top" "padded 64 MiB | where it was set: M_TOP_PAD 131072"
+silent "no threshold is proposed where top_pad keeps a top" trim_threshold padded $((64 << 20))
+
+explained mmap_threshold MALLOC_MMAP_THRESHOLD_=4096 -- mapped
+otherwise -- mapped
+within "small blocks out of their mappings return whole pages" "mapped | \`MALLOC_MMAP_THRESHOLD_=4096\` taken away"
+
+explained unlock -- locked
+kill -USR2 "$started"
+poll 10 has_trimmed || note "it did not trim"
+after=$(rss_of "$started")
+stop_started
+within "what is unlocked is trimmed" "locked | munlockall(), then malloc_trim(0)"
+
+for what in small ratchet apart together forked; do
+	explained trim_now -- $what 8
+	low=$high # the range is of what the machine gets
+	kill -USR1 "$started"
+	poll 10 has_trimmed || note "it did not trim"
+	after=$(rss_of "$started")
+	stop_started
+	within "malloc_trim(0) returns what it is said to: $what" "$what | malloc_trim(0)"
+done
+
+jemalloc=$(ldconfig -p | awk '$1 == "libjemalloc.so.2" { print $NF; exit }')
+explained allocator -- holes
+otherwise "LD_PRELOAD=$jemalloc" -- holes
+within "another allocator returns at most what is stuck" "holes | jemalloc"
+
+explained pin -- cached_pin
+otherwise GLIBC_TUNABLES=glibc.malloc.tcache_count=0 -- cached_pin
+within "a pin that waits in a cache goes without caches" "cached_pin | \`glibc.malloc.tcache_count=0\`"
+
 silent "no mapping is proposed for small blocks" mmap_threshold small
 silent "fewer arenas are not proposed for thread caches" arena_max caches 150
 silent "another allocator is not proposed for a kept top" allocator top

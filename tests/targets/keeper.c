@@ -2,7 +2,7 @@
 /*
  * keeper WHAT [N]: a process whose malloc keeps memory by one rule, then waits.
  * Prints "ready" when nothing moves any more. On SIGUSR1 it calls
- * malloc_trim(0) and prints "trimmed".
+ * malloc_trim(0) and prints "trimmed"; after SIGUSR2 munlockall() before that.
  *
  *   top      a thread arena whose whole content is its top, kept by a trim
  *            threshold that one freed mmapped block raised
@@ -18,8 +18,13 @@
  *   cached_pin  24 MiB freed below one chunk that is freed, too, and waits in
  *            the thread's cache
  *   held_pin the same below one that is in use
- *   small    blocks below 800 bytes freed between survivors, the mmap threshold
- *            raised before: no large block is in the arena
+ *   few_cached  N threads, two chunks in each list of their caches
+ *   never V  the main top after 48 MiB in use, with mallopt(M_TRIM_THRESHOLD,
+ * V) padded V the same with mallopt(M_TOP_PAD, V) mapped   blocks of 9000
+ * bytes, in mappings where the threshold is so low holes    blocks of 200 bytes
+ * that stay between freed ones of 300 small    blocks below 800 bytes freed
+ * between survivors, the mmap threshold raised before: no large block is in the
+ * arena
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -89,14 +94,16 @@ static void *at_its_time(void *unused)
 	return unused;
 }
 
+static size_t a_list = 7; /* chunks cached of each size */
+
 static void *full_cache(void *unused)
 {
 	void *p[7];
 
 	for (size_t size = 24; size < 1000; size += 16) {
-		for (size_t k = 0; k < COUNT(p); k++)
+		for (size_t k = 0; k < a_list; k++)
 			p[k] = filled(size);
-		for (size_t k = 0; k < COUNT(p); k++)
+		for (size_t k = 0; k < a_list; k++)
 			free(p[k]);
 	}
 	pthread_barrier_wait(&done);
@@ -173,6 +180,38 @@ static void pin(bool cached)
 		free(last);
 }
 
+/* 48 MiB of the main arena, all freed: what is left is its top. */
+static void main_top(int parameter, int value)
+{
+	enum { BLOCKS = 500 };
+	void *p[BLOCKS];
+
+	mallopt(parameter, value);
+	for (size_t i = 0; i < BLOCKS; i++)
+		p[i] = filled(100000);
+	for (size_t i = 0; i < BLOCKS; i++)
+		free(p[i]);
+}
+
+static void mapped(void)
+{
+	for (unsigned i = 0; i < 4000; i++)
+		filled(9000);
+}
+
+static void holes(void)
+{
+	enum { BLOCKS = 100000 };
+	static void *p[BLOCKS];
+
+	for (size_t i = 0; i < BLOCKS; i++) {
+		filled(200);
+		p[i] = filled(300);
+	}
+	for (size_t i = 0; i < BLOCKS; i++)
+		free(p[i]);
+}
+
 static void lock_upper_half(void)
 {
 	char *end = sbrk(0), *middle = end - (8 << 20);
@@ -182,20 +221,23 @@ static void lock_upper_half(void)
 		abort();
 }
 
-/* Obeys SIGUSR1, without end. */
+/* Obeys SIGUSR1 and SIGUSR2, without end. */
 static void serve(void)
 {
 	static char said[64]; /* stdio's own buffer would be malloc's */
-	sigset_t usr1;
+	sigset_t obeyed;
 	int got;
 
 	setvbuf(stdout, said, _IOFBF, sizeof(said));
-	sigemptyset(&usr1);
-	sigaddset(&usr1, SIGUSR1);
-	sigprocmask(SIG_BLOCK, &usr1, NULL);
+	sigemptyset(&obeyed);
+	sigaddset(&obeyed, SIGUSR1);
+	sigaddset(&obeyed, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &obeyed, NULL);
 	puts("ready");
 	fflush(stdout);
-	while (sigwait(&usr1, &got) == 0) {
+	while (sigwait(&obeyed, &got) == 0) {
+		if (got == SIGUSR2)
+			munlockall();
 		malloc_trim(0);
 		puts("trimmed");
 		fflush(stdout);
@@ -205,16 +247,26 @@ static void serve(void)
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
-	unsigned n = argc > 2 ? (unsigned)atoi(argv[2]) : 1;
+	int value = argc > 2 ? atoi(argv[2]) : 1;
+	unsigned n = (unsigned)value;
 
 	if (strcmp(what, "merged") == 0 &&
 	    prctl(PR_SET_MEMORY_MERGE, 1, 0, 0, 0))
 		return 3;
 	one_by_one = strcmp(what, "apart") == 0;
+	a_list = strcmp(what, "few_cached") == 0 ? 2 : 7;
 	if (strcmp(what, "top") == 0)
 		threads(only_a_top, 1);
-	else if (strcmp(what, "caches") == 0)
+	else if (strcmp(what, "caches") == 0 || strcmp(what, "few_cached") == 0)
 		threads(full_cache, n);
+	else if (strcmp(what, "never") == 0)
+		main_top(M_TRIM_THRESHOLD, value);
+	else if (strcmp(what, "padded") == 0)
+		main_top(M_TOP_PAD, value);
+	else if (strcmp(what, "mapped") == 0)
+		mapped();
+	else if (strcmp(what, "holes") == 0)
+		holes();
 	else if (strcmp(what, "apart") == 0 || strcmp(what, "together") == 0)
 		threads(at_its_time, n);
 	else if (strcmp(what, "ratchet") == 0 || strcmp(what, "merged") == 0)

@@ -300,6 +300,37 @@ static void a_raised_threshold_is_named_with_the_top_it_keeps(void **state)
 	assert_false(has(&s, "mmap_threshold"));
 }
 
+/* mallopt(M_TRIM_THRESHOLD, -1), and M_TOP_PAD: what keeps a top stands where
+ * it was set, and no environment overrules that. */
+static void what_keeps_a_top_is_undone_where_it_was_set(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	const struct ht_advice *a;
+
+	(void)state;
+	sound(&s);
+	s.process.rss_anon = MIB(72);
+	s.totals.retained = s.totals.trimmable = MIB(30);
+	s.arenas.v[0].top = s.arenas.v[0].retained = MIB(30);
+	s.arenas.v[0].pinned = s.arenas.v[0].tcache = 0;
+	s.params.no_dyn_threshold = 1;
+	s.params.trim_threshold = HT_PARAM_OFF;
+	s.params.top_pad = 131072;
+	advise(&s);
+	a = find(&s, "trim_threshold");
+	assert_non_null(strstr(a->text, "never to trim"));
+	assert_non_null(strstr(a->how, "where it was set"));
+	assert_false(has(&s, "top_pad"));
+	s.advices.n = 0;
+	s.params.trim_threshold = 131072;
+	s.params.top_pad = MIB(32);
+	advise(&s);
+	assert_false(has(&s, "trim_threshold"));
+	a = find(&s, "top_pad");
+	assert_int_equal(a->bytes, MIB(30));
+	assert_int_equal(a->at_least, MIB(30) - 131072 - 8192);
+}
+
 /* No block of 128 KiB and more lives in the arenas: nothing to map apart. */
 static void small_blocks_get_no_mappings_of_their_own(void **state)
 {
@@ -452,6 +483,7 @@ int main(void)
 			a_raised_threshold_is_named_with_the_top_it_keeps),
 		cmocka_unit_test(a_mapping_for_each_small_block_is_waste),
 		cmocka_unit_test(no_remedy_sets_what_is_set),
+		cmocka_unit_test(what_keeps_a_top_is_undone_where_it_was_set),
 		cmocka_unit_test(small_blocks_get_no_mappings_of_their_own),
 		cmocka_unit_test(
 			a_kept_top_of_a_thread_arena_is_no_fragmentation),

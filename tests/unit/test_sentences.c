@@ -266,6 +266,17 @@ static bool fastbins_hold_most(const struct said *d)
 	return last(d, HT_M_fastbin) >= 0.4 * last(d, HT_M_retained);
 }
 
+/* Some of the recorded runs do not know it. */
+static bool threshold_is_raised(const struct said *d)
+{
+	return !(last(d, HT_M_trim_threshold) <= 131072);
+}
+
+static bool threshold_is_default(const struct said *d)
+{
+	return last(d, HT_M_trim_threshold) <= 131072;
+}
+
 static bool many_hold_it(const struct said *d)
 {
 	return last(d, HT_M_arenas_holding) >= 3;
@@ -322,7 +333,10 @@ static const struct sentence {
 	{"never merged", fastbins_hold_most},
 	{"merges the fastbins", fastbins_hold_most},
 	{"the top chunk is", true_of_itself},
-	{"trim_threshold=131072", true_of_itself},
+	{"trim_threshold=131072", threshold_is_raised},
+	{"M_TRIM_THRESHOLD was set", threshold_is_raised},
+	{"top_pad is", threshold_is_default},
+	{"the next free() of 64 KiB", threshold_is_default},
 	{"are the tops of arenas", true_of_itself},
 	{"it lies in holes", true_of_itself},
 	{"arenas hold 5 %", many_hold_it},

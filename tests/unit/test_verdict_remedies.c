@@ -137,6 +137,61 @@ static void what_a_fork_shares_is_not_given_to_the_machine(void **state)
 	assert_null(strstr(v.remedy, "forks"));
 }
 
+/* 64 MB of top, of which 32 MB are resident, and the rule that keeps them. */
+static void make_top(struct ht_series *s, double threshold)
+{
+	make_holes(s);
+	for (size_t i = 0; i < s->rows; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			s->metric[HT_M_top][k][i] = 64e6;
+			s->metric[HT_M_pinned][k][i] = 43e6;
+			s->metric[HT_M_trim_threshold][k][i] = threshold;
+			s->metric[HT_M_trimmable][k][i] = 66e6;
+		}
+}
+
+static void a_top_is_told_with_what_keeps_it(void **state)
+{
+	HT_AUTO_SERIES struct ht_series raised, low, never;
+	HT_AUTO_SNAPSHOT struct ht_snapshot latest;
+	struct ht_verdict v;
+
+	(void)state;
+	ht_snapshot_init(&latest);
+	latest.params.top_pad = 131072;
+	latest.params.no_dyn_threshold = 0;
+	make_top(&raised, 90e6);
+	for (size_t k = 0; k < HT_STAT_COUNT; k++)
+		for (size_t i = 0; i < raised.rows; i++)
+			raised.metric[HT_M_pinned][k][i] = 20e6;
+	ht_verdict(&raised, end_of(&raised), &latest, &v);
+	assert_string_equal(v.reason, "trim_threshold");
+	assert_int_equal(v.remedy_bytes, 55000000); /* not the 64 of the top */
+	assert_non_null(strstr(v.remedy, "GLIBC_TUNABLES=glibc.malloc.trim_"));
+	latest.params.no_dyn_threshold = 1; /* no environment overrules code */
+	ht_verdict(&raised, end_of(&raised), &latest, &v);
+	assert_null(strstr(v.remedy, "GLIBC_TUNABLES="));
+	assert_non_null(strstr(v.remedy, "M_TRIM_THRESHOLD was set"));
+	make_top(&low, 131072);
+	ht_verdict(&low, end_of(&low), &latest, &v);
+	assert_string_equal(v.reason, "holes"); /* most lies below the top */
+	for (size_t k = 0; k < HT_STAT_COUNT; k++)
+		for (size_t i = 0; i < low.rows; i++)
+			low.metric[HT_M_pinned][k][i] = 0;
+	ht_verdict(&low, end_of(&low), &latest, &v);
+	assert_non_null(strstr(v.remedy, "the next free() of 64 KiB"));
+	latest.params.top_pad = 100000000;
+	ht_verdict(&low, end_of(&low), &latest, &v);
+	assert_non_null(strstr(v.remedy, "top_pad is"));
+	assert_null(strstr(v.remedy, "TRIM_THRESHOLD"));
+	make_top(&never, (double)HT_PARAM_OFF);
+	for (size_t k = 0; k < HT_STAT_COUNT; k++)
+		for (size_t i = 0; i < never.rows; i++)
+			never.metric[HT_M_pinned][k][i] = 0;
+	ht_verdict(&never, end_of(&never), &latest, &v);
+	assert_non_null(strstr(v.evidence[1], "off: M_TRIM_THRESHOLD -1"));
+}
+
 /* 80 MB resident in 16 arenas, 75 MB of it free there, `cached` of that in
  * thread caches; all arenas together held `peak` once, at the beginning. */
 static void make_arenas(struct ht_series *s, double cached, double peak)
@@ -251,6 +306,7 @@ int main(void)
 		cmocka_unit_test(what_is_locked_is_to_be_unlocked),
 		cmocka_unit_test(
 			what_a_fork_shares_is_not_given_to_the_machine),
+		cmocka_unit_test(a_top_is_told_with_what_keeps_it),
 		cmocka_unit_test(fewer_arenas_return_what_peaks_leave),
 		cmocka_unit_test(a_gap_is_not_told_as_too_few_samples),
 		cmocka_unit_test(another_allocators_growth_is_told),
