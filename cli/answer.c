@@ -2,7 +2,6 @@
 #include "cli/answer.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,33 +13,23 @@ static uint64_t plus(uint64_t a, uint64_t b)
 	return a == HT_UNKNOWN || b == HT_UNKNOWN ? HT_UNKNOWN : a + b;
 }
 
-/* A paragraph; returns its lines. */
-static HT_PRINTF(2, 3) int say(const struct ht_cli *cli, const char *fmt, ...)
-{
-	char text[600];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	ht_wrap(&cli->term, 0, text);
-	return ht_wrap_lines(cli->term.width, 0, text);
-}
-
 /* A core file knows no page's residency: in use and free are all there is. */
 static int print_core(const struct ht_cli *cli, const struct ht_snapshot *s)
 {
 	const struct ht_totals *sum = &s->totals;
 	char used[HT_NUMBER_TEXT], left[HT_NUMBER_TEXT];
 
-	return say(cli,
-		   "%s%s, pid %" PRIu64 ", from its core file:%s the program "
-		   "held %s in malloc; %s was free.",
-		   ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
-		   ht_style_off(&cli->term),
-		   ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
-		   ht_show_bytes(cli, sum->free, left)) +
-	       say(cli, "What was resident, a core file does not tell.");
+	return ht_paragraph(&cli->term, "",
+			    "%s%s, pid %" PRIu64
+			    ", from its core file:%s the program "
+			    "held %s in malloc; %s was free.",
+			    ht_style(&cli->term, HT_BOLD), s->head.comm,
+			    s->head.pid, ht_style_off(&cli->term),
+			    ht_show_bytes(cli, plus(sum->in_use, sum->mmapped),
+					  used),
+			    ht_show_bytes(cli, sum->free, left)) +
+	       ht_paragraph(&cli->term, "",
+			    "What was resident, a core file does not tell.");
 }
 
 /* RSS is no memory of the machine where a fork left pages shared. */
@@ -51,10 +40,11 @@ static int print_shared(const struct ht_cli *cli, const struct ht_totals *sum)
 	if (sum->trimmable == HT_UNKNOWN ||
 	    sum->trimmable_private >= sum->trimmable)
 		return 0;
-	return say(cli,
-		   "Of that the machine would get %s: the rest is shared with "
-		   "other processes since a fork().",
-		   ht_show_bytes(cli, sum->trimmable_private, gets));
+	return ht_paragraph(
+		&cli->term, "",
+		"Of that the machine would get %s: the rest is shared with "
+		"other processes since a fork().",
+		ht_show_bytes(cli, sum->trimmable_private, gets));
 }
 
 static int print_heap(const struct ht_cli *cli, const struct ht_snapshot *s,
@@ -65,19 +55,21 @@ static int print_heap(const struct ht_cli *cli, const struct ht_snapshot *s,
 	char trim[HT_NUMBER_TEXT], other[HT_NUMBER_TEXT];
 	int lines;
 
-	lines = say(cli,
-		    "%s The program holds %s in malloc; %s%s is free and kept "
-		    "by glibc%s; %s is anonymous memory outside malloc.",
-		    begin,
-		    ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
-		    ht_style(&cli->term, HT_YELLOW),
-		    ht_show_bytes(cli, sum->retained, kept),
-		    ht_style_off(&cli->term),
-		    ht_show_bytes(cli, sum->non_malloc_anon, other));
-	lines += say(cli, "malloc_trim(0) would return %s%s%s now.",
-		     ht_style(&cli->term, HT_BOLD),
-		     ht_show_bytes(cli, sum->trimmable, trim),
-		     ht_style_off(&cli->term));
+	lines = ht_paragraph(
+		&cli->term, "",
+		"%s The program holds %s in malloc; %s%s is free and kept "
+		"by glibc%s; %s is anonymous memory outside malloc.",
+		begin,
+		ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
+		ht_style(&cli->term, HT_YELLOW),
+		ht_show_bytes(cli, sum->retained, kept),
+		ht_style_off(&cli->term),
+		ht_show_bytes(cli, sum->non_malloc_anon, other));
+	lines += ht_paragraph(&cli->term, "",
+			      "malloc_trim(0) would return %s%s%s now.",
+			      ht_style(&cli->term, HT_BOLD),
+			      ht_show_bytes(cli, sum->trimmable, trim),
+			      ht_style_off(&cli->term));
 	return lines + print_shared(cli, sum);
 }
 
@@ -93,9 +85,11 @@ int ht_answer_print(const struct ht_cli *cli, const struct ht_snapshot *s)
 		 ht_style_off(&cli->term));
 	if (ht_show_has_heap(s))
 		return print_heap(cli, s, begin);
-	return say(cli, "%s Its heap was not measured: malloc is %s.", begin,
-		   *s->libc.allocator ? s->libc.allocator
-				      : "not a glibc that is known");
+	return ht_paragraph(&cli->term, "",
+			    "%s Its heap was not measured: malloc is %s.",
+			    begin,
+			    *s->libc.allocator ? s->libc.allocator
+					       : "not a glibc that is known");
 }
 
 const char *ht_returns_text(const struct ht_cli *cli, const struct ht_advice *a,

@@ -13,6 +13,7 @@
 #include "schema/snapshot_json.h"
 #include "store/alert.h"
 
+#define INDENT "         " /* below an alert's first line */
 /* How often the daemon asks its rules. */
 #define STEP_NS (60 * HT_NS_PER_S)
 
@@ -30,34 +31,40 @@ static enum ht_style style_of(const struct ht_alert *a)
 	return HT_RED;
 }
 
-static void print_time(const char *what, int64_t at_ns)
+/* ", since 2026-..."; "" when it has none. */
+static const char *time_of(const char *what, int64_t at_ns, char out[64])
 {
 	char time[HT_TIME_TEXT];
 
+	*out = '\0';
 	if (!at_ns)
-		return;
+		return out;
 	ht_time_text(at_ns, time);
-	printf(", %s %s", what, time);
+	snprintf(out, 64, ", %s %s", what, time);
+	return out;
 }
 
 static void print_alert(const struct ht_cli *cli, const struct ht_alert *a)
 {
 	const char *line = a->evidence;
+	char lead[48], pid[32] = "", since[64], until[64];
 
-	printf("%s%-8s%s %s, %s, target %s", ht_style(&cli->term, style_of(a)),
-	       ht_alert_state_name(a->state), ht_style_off(&cli->term), a->rule,
-	       a->severity, a->target);
+	snprintf(lead, sizeof(lead), "%s%-8s%s ",
+		 ht_style(&cli->term, style_of(a)),
+		 ht_alert_state_name(a->state), ht_style_off(&cli->term));
 	if (ht_alert_pid(a))
-		printf(", pid %ld", ht_alert_pid(a));
-	print_time("since", a->firing_ns ?: a->pending_ns);
-	print_time("until", a->resolved_ns);
-	printf("\n         ");
-	ht_wrap(&cli->term, 9, a->summary);
+		snprintf(pid, sizeof(pid), ", pid %ld", ht_alert_pid(a));
+	ht_paragraph(&cli->term, lead, "%s, %s, target %s%s%s%s", a->rule,
+		     a->severity, a->target, pid,
+		     time_of("since", a->firing_ns ?: a->pending_ns, since),
+		     time_of("until", a->resolved_ns, until));
+	ht_paragraph(&cli->term, INDENT, "%s", a->summary);
 	while (*line) {
 		size_t len = strcspn(line, "\n");
 
 		if (len)
-			printf("         %.*s\n", (int)len, line);
+			ht_paragraph(&cli->term, INDENT, "%.*s", (int)len,
+				     line);
 		line += len + (line[len] == '\n');
 	}
 }
@@ -153,8 +160,8 @@ static void tell_change(void *ctx, enum ht_alert_change change,
 		return;
 	}
 	ht_time_text(a->seen_ns, time);
-	printf("%s  %-9s ", time, words[change]);
-	ht_wrap(&t->cli->term, 4, a->summary);
+	ht_paragraph(&t->cli->term, "", "%s  %-9s %s", time, words[change],
+		     a->summary);
 }
 
 static enum ht_code test_one(struct test *t, const char *word,

@@ -13,9 +13,9 @@
 #include "common/clock.h"
 #include "schema/snapshot_json.h"
 
-#define COLUMNS_MAX 24
-#define QUICK_MS    5000
-#define SAMPLE_MS   60000
+#define COLUMNS_KEPT 3 /* of a table, whatever the width */
+#define QUICK_MS     5000
+#define SAMPLE_MS    60000
 
 enum ht_code ht_daemon_ask(const struct ht_cli *cli, const char *command,
 			   json_t *arguments, int timeout_ms, json_t **ret,
@@ -42,16 +42,17 @@ static void add_cell(struct ht_table *t, const json_t *v)
 						 : text);
 }
 
-/* One value on one line: text bare, the rest as JSON. */
-static void print_value(const json_t *v)
+/* One value behind its name: text bare, the rest as JSON. */
+static void print_value(const struct ht_cli *cli, const char *lead,
+			const json_t *v)
 {
 	HT_AUTO_FREE char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT |
 							JSON_REAL_PRECISION(6));
 
-	if (json_is_string(v))
-		puts(json_string_value(v));
-	else
-		puts(json_is_null(v) || !text ? "-" : text);
+	ht_paragraph(&cli->term, lead, "%s",
+		     json_is_string(v)		? json_string_value(v)
+		     : json_is_null(v) || !text ? "-"
+						: text);
 }
 
 static bool is_table(const json_t *v)
@@ -59,11 +60,12 @@ static bool is_table(const json_t *v)
 	return json_is_array(v) && json_is_object(json_array_get(v, 0));
 }
 
-/* Rows of one shape: their keys are the columns. */
+/* Rows of one shape: their keys are the columns, the last of them the least
+ * needed. */
 static enum ht_code print_rows(const struct ht_cli *cli, json_t *rows,
 			       struct ht_err *err)
 {
-	struct ht_column columns[COLUMNS_MAX] = {0};
+	struct ht_column columns[HT_TABLE_COLUMNS] = {0};
 	HT_AUTO_TABLE struct ht_table t = {0};
 	size_t n = 0, index;
 	const char *key;
@@ -72,9 +74,13 @@ static enum ht_code print_rows(const struct ht_cli *cli, json_t *rows,
 
 	json_object_foreach(json_array_get(rows, 0), key, value)
 	{
-		if (n < COLUMNS_MAX)
-			columns[n++] =
-				(struct ht_column){key, json_is_number(value)};
+		bool number = json_is_number(value);
+
+		if (n == HT_TABLE_COLUMNS)
+			break;
+		columns[n] = (struct ht_column){
+			key, number, n < COLUMNS_KEPT ? 0 : (int)n, !number};
+		n++;
 	}
 	code = ht_table_init(&cli->term, false, columns, n, &t, err);
 	if (code != HT_OK)
@@ -88,19 +94,22 @@ static enum ht_code print_rows(const struct ht_cli *cli, json_t *rows,
 	return ht_table_print(&t, err);
 }
 
-static void print_members(const char *indent, json_t *object)
+static void print_members(const struct ht_cli *cli, const char *indent,
+			  json_t *object)
 {
+	char lead[64];
+
 	const char *key;
 	json_t *value;
 
 	json_object_foreach(object, key, value)
 	{
-		printf("%s%-14s ", indent, key);
+		snprintf(lead, sizeof(lead), "%s%-14.40s ", indent, key);
 		if (json_is_object(value)) {
-			putchar('\n');
-			print_members("  ", value);
+			puts(lead);
+			print_members(cli, "  ", value);
 		} else {
-			print_value(value);
+			print_value(cli, lead, value);
 		}
 	}
 }
@@ -122,7 +131,7 @@ static enum ht_code ask_and_print(struct ht_cli *cli, const char *command,
 	if (is_table(first))
 		code = print_rows(cli, first, err);
 	else
-		print_members("", answer);
+		print_members(cli, "", answer);
 	json_decref(answer);
 	return code;
 }
@@ -178,7 +187,7 @@ enum ht_code ht_cmd_status(struct ht_cli *cli, struct ht_err *err)
 				json_object_get(status, tables[i]));
 		json_object_del(status, tables[i]);
 	}
-	print_members("", status);
+	print_members(cli, "", status);
 	code = print_table(cli, "processes", processes, err);
 	for (size_t i = 0; code == HT_OK && i < 2; i++)
 		code = print_table(cli, tables[i],

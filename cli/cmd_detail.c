@@ -134,9 +134,9 @@ static void print_head(const struct ht_cli *cli, const struct ht_snapshot *s)
 	char time[HT_TIME_TEXT];
 
 	ht_time_text(s->head.taken_at, time);
-	printf("%s%s, pid %" PRIu64 ", at %s%s\n",
-	       ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid, time,
-	       ht_style_off(&cli->term));
+	ht_paragraph(&cli->term, "", "%s%s, pid %" PRIu64 ", at %s%s",
+		     ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
+		     time, ht_style_off(&cli->term));
 }
 
 static enum ht_code run(struct ht_cli *cli, const struct detail *d,

@@ -328,9 +328,10 @@ enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 	if (code == HT_OK && !cli->opt.json) {
 		ht_time_text(s[0].head.taken_at, from);
 		ht_time_text(s[1].head.taken_at, to);
-		printf("%s%s, pid %" PRIu64 ": %s -> %s%s\n",
-		       ht_style(&cli->term, HT_BOLD), s[1].head.comm,
-		       s[1].head.pid, from, to, ht_style_off(&cli->term));
+		ht_paragraph(&cli->term, "",
+			     "%s%s, pid %" PRIu64 ": %s -> %s%s",
+			     ht_style(&cli->term, HT_BOLD), s[1].head.comm,
+			     s[1].head.pid, from, to, ht_style_off(&cli->term));
 	}
 	if (code == HT_OK)
 		code = print_changes(cli, s, err);

@@ -8,7 +8,9 @@
 
 #include "analysis/advice.h"
 #include "cli/answer.h"
+#include "cli/brief.h"
 #include "cli/json.h"
+#include "cli/next.h"
 #include "cli/show.h"
 #include "cli/table.h"
 #include "cli/target.h"
@@ -27,15 +29,11 @@ static void print_remedy(const struct ht_cli *cli, const struct ht_advice *a)
 	char returns[HT_RETURNS_TEXT];
 
 	if (*ht_returns_text(cli, a, returns))
-		printf("    returns: %s\n", returns);
-	if (*a->how) {
-		fputs("    type: ", stdout);
-		ht_wrap(&cli->term, 10, a->how);
-	}
-	if (*a->cost) {
-		fputs("    costs: ", stdout);
-		ht_wrap(&cli->term, 11, a->cost);
-	}
+		ht_paragraph(&cli->term, "    returns: ", "%s", returns);
+	if (*a->how)
+		ht_paragraph(&cli->term, "    type: ", "%s", a->how);
+	if (*a->cost)
+		ht_paragraph(&cli->term, "    costs: ", "%s", a->cost);
 }
 
 static void print_advice(const struct ht_cli *cli, const struct ht_snapshot *s)
@@ -44,8 +42,8 @@ static void print_advice(const struct ht_cli *cli, const struct ht_snapshot *s)
 		return;
 	ht_show_title(cli, "What to do");
 	for (size_t i = 0; i < s->advices.n; i++) {
-		printf("  %s ", cli->term.utf8 ? "\u2022" : "*");
-		ht_wrap(&cli->term, 4, s->advices.v[i].text);
+		ht_paragraph(&cli->term, cli->term.utf8 ? "  \u2022 " : "  * ",
+			     "%s", s->advices.v[i].text);
 		print_remedy(cli, &s->advices.v[i]);
 	}
 }
@@ -59,10 +57,9 @@ static void print_findings(const struct ht_cli *cli,
 	for (size_t i = 0; i < s->findings.n; i++) {
 		const struct ht_finding *f = &s->findings.v[i];
 
-		printf("  %s%s%s at 0x%" PRIx64 ": ",
-		       ht_style(&cli->term, HT_RED), f->code,
-		       ht_style_off(&cli->term), f->address);
-		ht_wrap(&cli->term, 4, f->text);
+		ht_paragraph(&cli->term, "  ", "%s%s%s at 0x%" PRIx64 ": %s",
+			     ht_style(&cli->term, HT_RED), f->code,
+			     ht_style_off(&cli->term), f->address, f->text);
 	}
 }
 
@@ -73,8 +70,7 @@ static void print_warnings(const struct ht_cli *cli,
 		return;
 	ht_show_title(cli, "Warnings");
 	for (size_t i = 0; i < s->warnings.n; i++) {
-		fputs("  ! ", stdout);
-		ht_wrap(&cli->term, 4, s->warnings.v[i].text);
+		ht_paragraph(&cli->term, "  ! ", "%s", s->warnings.v[i].text);
 	}
 }
 
@@ -95,24 +91,32 @@ static void print_pin(const struct ht_cli *cli, const struct ht_snapshot *s)
 	if (!most || most->pin_holds < PIN_WORTH)
 		return;
 	ht_show_title(cli, "The pin");
-	printf("  a chunk of %s in use at 0x%" PRIx64 " (arena %" PRIu64
-	       ") keeps %s below it from leaving by the top\n",
-	       ht_show_bytes(cli, most->pin_size, size), most->pin_address,
-	       most->index, ht_show_bytes(cli, most->pin_holds, holds));
+	ht_paragraph(&cli->term, "  ",
+		     "a chunk of %s in use at 0x%" PRIx64 " (arena %" PRIu64
+		     ") keeps %s below it from leaving by the top",
+		     ht_show_bytes(cli, most->pin_size, size),
+		     most->pin_address, most->index,
+		     ht_show_bytes(cli, most->pin_holds, holds));
 	if (s->blocked.chunks_16 == HT_UNKNOWN || !s->blocked.chunks_16)
 		return;
-	printf("  main arena: freeing the highest chunk in use would give the "
-	       "top %s,",
-	       ht_show_bytes(cli, s->blocked.chunks_1, holds));
-	printf(" the 4 highest %s, the 16 highest %s\n",
-	       ht_show_bytes(cli, s->blocked.chunks_4, k4),
-	       ht_show_bytes(cli, s->blocked.chunks_16, k16));
+	ht_paragraph(
+		&cli->term, "  ",
+		"main arena: freeing the highest chunk in use would give the "
+		"top %s, the 4 highest %s, the 16 highest %s",
+		ht_show_bytes(cli, s->blocked.chunks_1, holds),
+		ht_show_bytes(cli, s->blocked.chunks_4, k4),
+		ht_show_bytes(cli, s->blocked.chunks_16, k16));
 }
 
-static void print_ratio(const char *name, double v, const char *meaning)
+static void print_ratio(const struct ht_cli *cli, const char *name, double v,
+			const char *meaning)
 {
-	if (v == v)
-		printf("  %-22s %6.1f %%  %s\n", name, 100 * v, meaning);
+	char lead[64];
+
+	if (v != v)
+		return;
+	snprintf(lead, sizeof(lead), "  %-22s %6.1f %%  ", name, 100 * v);
+	ht_paragraph(&cli->term, lead, "%s", meaning);
 }
 
 static void print_fragmentation(const struct ht_cli *cli,
@@ -126,27 +130,27 @@ static void print_fragmentation(const struct ht_cli *cli,
 		     {"4..64 KiB", f->holes_4k_64k, f->holes_4k_64k_count},
 		     {"64 KiB..1 MiB", f->holes_64k_1m, f->holes_64k_1m_count},
 		     {">= 1 MiB", f->holes_ge_1m, f->holes_ge_1m_count}};
-	char bytes[HT_NUMBER_TEXT], count[HT_NUMBER_TEXT];
+	char bytes[HT_NUMBER_TEXT], count[HT_NUMBER_TEXT], hole[4][96];
 
 	ht_show_title(cli, "Fragmentation");
-	print_ratio("retained", f->retained_ratio,
+	print_ratio(cli, "retained", f->retained_ratio,
 		    "of the resident heap is free");
-	print_ratio("stuck", f->stuck_ratio,
+	print_ratio(cli, "stuck", f->stuck_ratio,
 		    "of it shares pages with bytes in use");
-	print_ratio("page utilisation", f->page_utilisation,
+	print_ratio(cli, "page utilisation", f->page_utilisation,
 		    "of the pages with bytes in use is in use");
-	print_ratio("external", f->external,
+	print_ratio(cli, "external", f->external,
 		    "of the free runs is not in the largest one");
-	print_ratio("unusable, median chunk", f->unusable_median,
+	print_ratio(cli, "unusable, median chunk", f->unusable_median,
 		    "of the free runs is too small for it");
 	if (f->free_runs == 0 || f->free_runs == HT_UNKNOWN)
 		return;
-	fputs("  free runs:", stdout);
 	for (size_t i = 0; i < 4; i++)
-		printf("%s %s %s in %s", i ? "," : "", holes[i].size,
-		       ht_show_bytes(cli, holes[i].bytes, bytes),
-		       ht_count_text(holes[i].count, count));
-	putchar('\n');
+		snprintf(hole[i], sizeof(hole[i]), "%s %s in %s", holes[i].size,
+			 ht_show_bytes(cli, holes[i].bytes, bytes),
+			 ht_count_text(holes[i].count, count));
+	ht_paragraph(&cli->term, "  ", "free runs: %s, %s, %s, %s", hole[0],
+		     hole[1], hole[2], hole[3]);
 }
 
 static void print_params(const struct ht_cli *cli, const struct ht_snapshot *s)
@@ -158,15 +162,17 @@ static void print_params(const struct ht_cli *cli, const struct ht_snapshot *s)
 	if (p->mmap_threshold == HT_UNKNOWN)
 		return;
 	ht_show_title(cli, "malloc's parameters");
-	printf("  mmap_threshold %s, trim_threshold %s%s, top_pad %s, "
-	       "arena_max %s, tcache_count %s\n",
-	       ht_show_bytes(cli, p->mmap_threshold, mmap),
-	       ht_show_bytes(cli, p->trim_threshold, trim),
-	       p->no_dyn_threshold == 0 ? " (both move with use)" : " (fixed)",
-	       ht_show_bytes(cli, p->top_pad, pad),
-	       p->arena_max ? ht_count_text(p->arena_max, arenas)
-			    : "by processors",
-	       ht_count_text(p->tcache_count, count));
+	ht_paragraph(&cli->term, "  ",
+		     "mmap_threshold %s, trim_threshold %s%s, top_pad %s, "
+		     "arena_max %s, tcache_count %s",
+		     ht_show_bytes(cli, p->mmap_threshold, mmap),
+		     ht_show_bytes(cli, p->trim_threshold, trim),
+		     p->no_dyn_threshold == 0 ? " (both move with use)"
+					      : " (fixed)",
+		     ht_show_bytes(cli, p->top_pad, pad),
+		     p->arena_max ? ht_count_text(p->arena_max, arenas)
+				  : "by processors",
+		     ht_count_text(p->tcache_count, count));
 }
 
 /* A duration as text, "?" where it is not known. */
@@ -204,8 +210,7 @@ static void print_look(const struct ht_cli *cli, const struct ht_snapshot *s)
 		 s->head.taken_at ? ", " : "",
 		 stop->mode < HT_MODE_COUNT ? ht_mode_names[stop->mode] : "?",
 		 how, walk, open);
-	fputs("  ", stdout);
-	ht_wrap(&cli->term, 2, text);
+	ht_paragraph(&cli->term, "  ", "%s", text);
 }
 
 static void print_how(const struct ht_cli *cli, const struct ht_snapshot *s)
@@ -220,8 +225,7 @@ static void print_how(const struct ht_cli *cli, const struct ht_snapshot *s)
 		 "%s %s, %s; layout by %s (%s), found by %s", s->libc.allocator,
 		 s->libc.version, s->libc.path, s->libc.layout,
 		 s->libc.layout_name, s->libc.located);
-	fputs("  ", stdout);
-	ht_wrap(&cli->term, 2, text);
+	ht_paragraph(&cli->term, "  ", "%s", text);
 }
 
 typedef enum ht_code show_part(const struct ht_cli *cli,
@@ -267,11 +271,13 @@ static enum ht_code print_process(const struct ht_cli *cli,
 		return HT_OK;
 	putchar('\n');
 	code = ht_show_rss(cli, s, 0, err);
-	printf("swapped out %s; address space %s, of it writable and private "
-	       "%s\n",
-	       ht_show_bytes(cli, s->process.swap, swap),
-	       ht_show_bytes(cli, s->process.vsz, vsz),
-	       ht_show_bytes(cli, s->process.writable_private, wp));
+	ht_paragraph(
+		&cli->term, "",
+		"swapped out %s; address space %s, of it writable and private "
+		"%s",
+		ht_show_bytes(cli, s->process.swap, swap),
+		ht_show_bytes(cli, s->process.vsz, vsz),
+		ht_show_bytes(cli, s->process.writable_private, wp));
 	if (s->process.pss != HT_UNKNOWN)
 		printf("PSS %s, USS %s\n",
 		       ht_show_bytes(cli, s->process.pss, pss),
@@ -279,11 +285,33 @@ static enum ht_code print_process(const struct ht_cli *cli,
 	return code;
 }
 
+/* The command that prints the whole of a brief answer. */
+static enum ht_code print_brief(const struct ht_cli *cli,
+				const struct ht_snapshot *s, struct ht_err *err)
+{
+	const struct ht_options *o = &cli->opt;
+	char again[300], file[256];
+
+	if (o->core)
+		snprintf(again, sizeof(again),
+			 "heaptide explain --core %s%s --full",
+			 ht_shell_word(o->core, file, sizeof(file)),
+			 o->exe ? " --exe ..." : "");
+	else
+		snprintf(again, sizeof(again),
+			 "heaptide explain %" PRIu64 " --full", s->head.pid);
+	return ht_brief_print(cli, s, again, err);
+}
+
+/* A person at a terminal gets the answer on one screen; what is piped is
+ * whole. */
 static enum ht_code print_text(const struct ht_cli *cli,
 			       const struct ht_snapshot *s, struct ht_err *err)
 {
 	enum ht_code code;
 
+	if (cli->term.out_tty && !cli->opt.full)
+		return print_brief(cli, s, err);
 	ht_answer_print(cli, s);
 	print_advice(cli, s);
 	print_findings(cli, s);

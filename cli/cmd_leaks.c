@@ -36,27 +36,32 @@ static void print_leaks_answer(const struct ht_cli *cli,
 	char leaked[HT_NUMBER_TEXT], chunks[HT_NUMBER_TEXT];
 	char all[HT_NUMBER_TEXT], more[HT_NUMBER_TEXT];
 
-	printf("%s%s, pid %" PRIu64 ": %s in %s chunks can be reached from "
-	       "nowhere%s, of %s in use.\n",
-	       ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
-	       ht_show_bytes(cli, g->leaked_bytes, leaked),
-	       ht_count_text(g->leaked_chunks, chunks),
-	       ht_style_off(&cli->term), ht_show_bytes(cli, g->bytes, all));
+	ht_paragraph(
+		&cli->term, "",
+		"%s%s, pid %" PRIu64 ": %s in %s chunks can be reached from "
+		"nowhere%s, of %s in use.",
+		ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
+		ht_show_bytes(cli, g->leaked_bytes, leaked),
+		ht_count_text(g->leaked_chunks, chunks),
+		ht_style_off(&cli->term), ht_show_bytes(cli, g->bytes, all));
 	if (g->uncertain_bytes && g->uncertain_bytes != HT_UNKNOWN)
-		printf("At most %s more: what only words lead to that may be "
-		       "left over\n(on a stack, or where few chunks of their "
-		       "kind have a pointer).\n",
-		       ht_show_bytes(cli, g->uncertain_bytes, more));
+		ht_paragraph(
+			&cli->term, "",
+			"At most %s more: what only words lead to that may be "
+			"left over (on a stack, or where few chunks of their "
+			"kind have a pointer).",
+			ht_show_bytes(cli, g->uncertain_bytes, more));
 }
 
 static enum ht_code print_leaks(const struct ht_cli *cli,
 				const struct ht_snapshot *s, struct ht_err *err)
 {
-	static const struct ht_column columns[] = {{"at the head", false},
-						   {"pieces", true},
-						   {"chunks", true},
-						   {"bytes", true},
-						   {"share", true}};
+	static const struct ht_column columns[] = {
+		{"at the head", false, 0, true},
+		{"pieces", true, 2},
+		{"chunks", true, 1},
+		{"bytes", true},
+		{"share", true}};
 	HT_AUTO_TABLE struct ht_table t = {0};
 	const struct ht_graph *g = &s->graphs.v[0];
 	enum ht_code code;

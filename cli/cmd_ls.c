@@ -25,6 +25,7 @@ struct list {
 	struct ht_board board;
 	enum ht_metric metrics[SHOWN + 1];
 	size_t metrics_n;
+	enum ht_metric sort; /* HT_METRIC_COUNT: by time */
 };
 
 static json_t *row_json(const struct list *l, const struct ht_board_row *r)
@@ -95,19 +96,30 @@ static const char *title_of(enum ht_metric m)
 				  : ht_metric_infos[m].name;
 }
 
+/* RSS, in use and what is sorted by stay. */
+static int least_of(const struct list *l, size_t i)
+{
+	enum ht_metric m = l->metrics[i];
+
+	if (m == HT_M_rss || m == HT_M_in_use || m == l->sort)
+		return 0;
+	return m == HT_M_retained ? 3 : m == HT_M_trimmable ? 6 : 7;
+}
+
 static enum ht_code print_table(const struct list *l, struct ht_err *err)
 {
 	struct ht_column columns[7 + SHOWN + 1] = {
-		{"id", true},	       {"target", false}, {"pid", true},
-		{"last sample", true}, {"samples", true}, {"over", true}};
+		{"id", true, 5},      {"target", false, 0, true},
+		{"pid", true},	      {"last sample", true, 4},
+		{"samples", true, 9}, {"over", true, 8}};
 	HT_AUTO_TABLE struct ht_table t = {0};
 	enum ht_code code;
 	size_t n = 6;
 
 	for (size_t i = 0; i < l->metrics_n; i++)
-		columns[n++] =
-			(struct ht_column){title_of(l->metrics[i]), true};
-	columns[n++] = (struct ht_column){"in use over time", false};
+		columns[n++] = (struct ht_column){title_of(l->metrics[i]), true,
+						  least_of(l, i)};
+	columns[n++] = (struct ht_column){"in use over time", false, 10};
 	code = ht_table_init(&l->cli->term, l->cli->opt.bytes, columns, n, &t,
 			     err);
 	if (code != HT_OK)
@@ -117,25 +129,24 @@ static enum ht_code print_table(const struct list *l, struct ht_err *err)
 	return ht_table_print(&t, err);
 }
 
-/* The metrics to read; HT_METRIC_COUNT in *ret_sort: by time. */
-static enum ht_code choose(struct list *l, enum ht_metric *ret_sort,
-			   struct ht_err *err)
+/* The metrics to read, and the one to sort by. */
+static enum ht_code choose(struct list *l, struct ht_err *err)
 {
 	const char *word = l->cli->opt.sort;
 	bool there = false;
 
-	*ret_sort = word ? ht_metric_find(word) : HT_METRIC_COUNT;
-	if (word && *ret_sort == HT_METRIC_COUNT)
+	l->sort = word ? ht_metric_find(word) : HT_METRIC_COUNT;
+	if (word && l->sort == HT_METRIC_COUNT)
 		return ht_fail(err, HT_USAGE,
 			       "no metric '%s': 'heaptide trend --metric help' "
 			       "lists them",
 			       word);
 	for (size_t i = 0; i < SHOWN; i++) {
 		l->metrics[l->metrics_n++] = shown[i];
-		there |= shown[i] == *ret_sort;
+		there |= shown[i] == l->sort;
 	}
 	if (word && !there)
-		l->metrics[l->metrics_n++] = *ret_sort;
+		l->metrics[l->metrics_n++] = l->sort;
 	return HT_OK;
 }
 
@@ -149,8 +160,7 @@ enum ht_code ht_cmd_ls(struct ht_cli *cli, struct ht_err *err)
 	HT_AUTO_STORE struct ht_store *store = NULL;
 	HT_CLEANUP(list_fini) struct list l = {.cli = cli};
 	bool metrics[HT_METRIC_COUNT] = {false};
-	enum ht_metric sort;
-	enum ht_code code = choose(&l, &sort, err);
+	enum ht_code code = choose(&l, err);
 
 	for (size_t i = 0; i < l.metrics_n; i++)
 		metrics[l.metrics[i]] = true;
@@ -160,8 +170,8 @@ enum ht_code ht_cmd_ls(struct ht_cli *cli, struct ht_err *err)
 		code = ht_board_read(store, 0, metrics, &l.board, err);
 	if (code != HT_OK)
 		return code;
-	if (sort < HT_METRIC_COUNT)
-		ht_board_sort(&l.board, sort);
+	if (l.sort < HT_METRIC_COUNT)
+		ht_board_sort(&l.board, l.sort);
 	if (cli->opt.json)
 		return print_json(&l, err);
 	if (!l.board.n)

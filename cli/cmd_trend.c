@@ -128,14 +128,17 @@ static void print_panel_head(const struct ht_cli *cli,
 		low = fmin(low, ht_measure_at(m, s, HT_STAT_MIN, i));
 		high = fmax(high, ht_measure_at(m, s, HT_STAT_MAX, i));
 	}
-	printf("\n%s%s%s  %s at the end, %s .. %s%s%s\n",
-	       ht_style(&cli->term, HT_BOLD), m->name, ht_style_off(&cli->term),
-	       ht_value_text(m->unit,
-			     ht_measure_at(m, s, HT_STAT_MEDIAN, s->rows - 1),
-			     exact, text[0]),
-	       ht_value_text(m->unit, low, exact, text[1]),
-	       ht_value_text(m->unit, high, exact, text[2]),
-	       *m->help ? ": " : "", m->help);
+	putchar('\n');
+	ht_paragraph(
+		&cli->term, "", "%s%s%s  %s at the end, %s .. %s%s%s",
+		ht_style(&cli->term, HT_BOLD), m->name,
+		ht_style_off(&cli->term),
+		ht_value_text(m->unit,
+			      ht_measure_at(m, s, HT_STAT_MEDIAN, s->rows - 1),
+			      exact, text[0]),
+		ht_value_text(m->unit, low, exact, text[1]),
+		ht_value_text(m->unit, high, exact, text[2]),
+		*m->help ? ": " : "", m->help);
 }
 
 /* Head and plot. An expression has no lowest and highest of a row. */
@@ -174,9 +177,11 @@ static enum ht_code print_plots(const struct ht_cli *cli,
 
 	ht_time_text(s->time_ns[0], from);
 	ht_time_text(s->time_ns[s->rows - 1], to);
-	printf("%s%s, pid %" PRIu64 ": %zu rows from %s to %s%s\n",
-	       ht_style(&cli->term, HT_BOLD), *p->target ? p->target : p->comm,
-	       p->pid, s->rows, from, to, ht_style_off(&cli->term));
+	ht_paragraph(&cli->term, "",
+		     "%s%s, pid %" PRIu64 ": %zu rows from %s to %s%s",
+		     ht_style(&cli->term, HT_BOLD),
+		     *p->target ? p->target : p->comm, p->pid, s->rows, from,
+		     to, ht_style_off(&cli->term));
 	for (size_t i = 0; code == HT_OK && i < metrics->n; i++) {
 		struct ht_plot plot = {
 			.time_ns = s->time_ns,
@@ -227,8 +232,10 @@ enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 		code = print_plots(cli, &process, &series, &metrics, err);
 		if (code == HT_OK)
 			code = ht_pin_text(cli, process.id, pin, err);
-		if (code == HT_OK && *pin)
-			printf("\npin: %s\n", pin);
+		if (code == HT_OK && *pin) {
+			putchar('\n');
+			ht_paragraph(&cli->term, "pin: ", "%s", pin);
+		}
 		return code;
 	}
 	print_csv(&series, &metrics);

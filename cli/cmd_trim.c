@@ -17,10 +17,8 @@ static const struct {
 	const char *why;
 } leaves[] = {
 	{HT_CAUSE_TOP_MAIN, "the last page of the main top"},
-	{HT_CAUSE_TOP_THREAD,
-	 "tops of other arenas: malloc_trim leaves them, free() shrinks them "
-	 "from the trim threshold on"},
-	{HT_CAUSE_TCACHE, "thread caches: malloc_trim does not empty them"},
+	{HT_CAUSE_TOP_THREAD, "tops of other arenas: only free() shrinks them"},
+	{HT_CAUSE_TCACHE, "thread caches: malloc_trim leaves them"},
 	{HT_CAUSE_LOCKED, "locked in memory, or of the huge page pool"},
 	{HT_CAUSE_SUB_PAGE, "pages that also hold bytes in use"},
 };
@@ -148,14 +146,9 @@ static enum ht_code print_json(const struct ht_cli *cli,
 
 static const char *micros(uint64_t us, char *out, size_t size)
 {
-	if (us == HT_UNKNOWN)
-		snprintf(out, size, "?");
-	else if (us < 1000)
-		snprintf(out, size, "%" PRIu64 " us", us);
-	else if (us < 1000000)
-		snprintf(out, size, "%.1f ms", (double)us / 1e3);
-	else
-		snprintf(out, size, "%.2f s", (double)us / 1e6);
+	snprintf(out, size, "?");
+	if (us != HT_UNKNOWN)
+		ht_duration_text((int64_t)us * HT_NS_PER_US, out, size);
 	return out;
 }
 
@@ -164,14 +157,16 @@ static void print_head(const struct ht_cli *cli, const struct ht_target_trim *t)
 	const struct ht_snapshot *s = &t->before;
 	char trim[HT_NUMBER_TEXT], rss[HT_NUMBER_TEXT], left[HT_NUMBER_TEXT];
 
-	printf("%smalloc_trim(0) in %s, pid %" PRIu64 ", would return %s%s: "
-	       "RSS %s -> %s\n",
-	       ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
-	       ht_show_bytes(cli, s->totals.trimmable, trim),
-	       ht_style_off(&cli->term),
-	       ht_show_bytes(cli, s->process.rss, rss),
-	       ht_show_bytes(cli, minus(s->process.rss, s->totals.trimmable),
-			     left));
+	ht_paragraph(
+		&cli->term, "",
+		"%smalloc_trim(0) in %s, pid %" PRIu64 ", would return %s%s: "
+		"RSS %s -> %s",
+		ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
+		ht_show_bytes(cli, s->totals.trimmable, trim),
+		ht_style_off(&cli->term),
+		ht_show_bytes(cli, s->process.rss, rss),
+		ht_show_bytes(cli, minus(s->process.rss, s->totals.trimmable),
+			      left));
 }
 
 /* What is not known is left out; --json has it as null. */
@@ -183,20 +178,24 @@ static void print_forecast(const struct ht_cli *cli,
 	char hold[32], call[32], bytes[HT_NUMBER_TEXT];
 
 	if (f->call_us != HT_UNKNOWN)
-		printf("It takes about %s; an arena is locked for at most %s "
-		       "of it.\n",
-		       micros(f->call_us, call, sizeof(call)),
-		       micros(f->hold_us, hold, sizeof(hold)));
+		ht_paragraph(
+			&cli->term, "",
+			"It takes about %s; an arena is locked for at most %s "
+			"of it.",
+			micros(f->call_us, call, sizeof(call)),
+			micros(f->hold_us, hold, sizeof(hold)));
 	if (f->machine_bytes != HT_UNKNOWN && f->machine_bytes < f->bytes)
-		printf("The machine gains %s of it: other processes "
-		       "share the rest.\n",
-		       ht_show_bytes(cli, f->machine_bytes, bytes));
+		ht_paragraph(&cli->term, "",
+			     "The machine gains %s of it: other processes "
+			     "share the rest.",
+			     ht_show_bytes(cli, f->machine_bytes, bytes));
 	if (back != HT_UNKNOWN)
-		printf("By the history %s of it comes back with the next "
-		       "peak.\n",
-		       ht_show_bytes(cli, back, bytes));
+		ht_paragraph(&cli->term, "",
+			     "By the history %s of it comes back with the next "
+			     "peak.",
+			     ht_show_bytes(cli, back, bytes));
 	if (f->refusal != HT_TRIM_NONE)
-		printf("--yes would refuse: %s.\n", f->why);
+		ht_paragraph(&cli->term, "", "--yes would refuse: %s.", f->why);
 }
 
 static enum ht_code print_left(const struct ht_cli *cli,
@@ -256,27 +255,34 @@ static enum ht_code print_done(const struct ht_cli *cli,
 	char took[32], stopped[32];
 
 	if (a->took_us == HT_UNKNOWN) {
-		printf("Thread %" PRIu64 " is still at work in malloc_trim(0), "
-		       "or its process ended; nothing waits for it and it "
-		       "finishes by itself.\n",
-		       a->thread);
+		ht_paragraph(
+			&cli->term, "",
+			"Thread %" PRIu64
+			" is still at work in malloc_trim(0), "
+			"or its process ended; nothing waits for it and it "
+			"finishes by itself.",
+			a->thread);
 		return HT_OK;
 	}
-	printf("%smalloc_trim(0) in %s, pid %" PRIu64 ", returned %s%s: "
-	       "RSS %s -> %s\n",
-	       ht_style(&cli->term, HT_BOLD), t->before.head.comm,
-	       t->before.head.pid,
-	       a->rss_after > a->rss_before
-		       ? "nothing"
-		       : ht_show_bytes(cli, a->rss_before - a->rss_after, got),
-	       ht_style_off(&cli->term),
-	       ht_show_bytes(cli, a->rss_before, before),
-	       ht_show_bytes(cli, a->rss_after, after));
-	printf("It took %s, in thread %" PRIu64 ", which stood still for %s; "
-	       "the forecast was %s.\n",
-	       micros(a->took_us, took, sizeof(took)), a->thread,
-	       micros(a->stopped_us, stopped, sizeof(stopped)),
-	       ht_show_bytes(cli, a->bytes, got));
+	ht_paragraph(
+		&cli->term, "",
+		"%smalloc_trim(0) in %s, pid %" PRIu64 ", returned %s%s: "
+		"RSS %s -> %s",
+		ht_style(&cli->term, HT_BOLD), t->before.head.comm,
+		t->before.head.pid,
+		a->rss_after > a->rss_before
+			? "nothing"
+			: ht_show_bytes(cli, a->rss_before - a->rss_after, got),
+		ht_style_off(&cli->term),
+		ht_show_bytes(cli, a->rss_before, before),
+		ht_show_bytes(cli, a->rss_after, after));
+	ht_paragraph(&cli->term, "",
+		     "It took %s, in thread %" PRIu64
+		     ", which stood still for %s; "
+		     "the forecast was %s.",
+		     micros(a->took_us, took, sizeof(took)), a->thread,
+		     micros(a->stopped_us, stopped, sizeof(stopped)),
+		     ht_show_bytes(cli, a->bytes, got));
 	return print_arenas(cli, t, err);
 }
 
@@ -293,9 +299,13 @@ static enum ht_code print_text(const struct ht_cli *cli,
 	print_head(cli, t);
 	print_forecast(cli, t);
 	code = print_left(cli, &t->before, err);
-	if (code == HT_OK && !cli->opt.yes)
-		puts("\nNothing was called (--yes has it called). What the "
-		     "program needs again is\nfaulted in again.");
+	if (code != HT_OK || cli->opt.yes)
+		return code;
+	putchar('\n');
+	ht_paragraph(
+		&cli->term, "",
+		"Nothing was called (--yes has it called). What the program "
+		"needs again is faulted in again.");
 	return code;
 }
 

@@ -38,20 +38,25 @@ static json_t *types_json(const struct ht_snapshot *s)
 static enum ht_code print_types(const struct ht_cli *cli,
 				const struct ht_snapshot *s, struct ht_err *err)
 {
-	static const struct ht_column columns[] = {
-		{"type", false},  {"kind", false}, {"module", false},
-		{"chunks", true}, {"bytes", true}, {"share", true}};
+	static const struct ht_column columns[] = {{"type", false, 0, true},
+						   {"kind", false, 2},
+						   {"module", false, 3, true},
+						   {"chunks", true, 1},
+						   {"bytes", true},
+						   {"share", true}};
 	HT_AUTO_TABLE struct ht_table t = {0};
 	const struct ht_graph *g = &s->graphs.v[0];
 	char known[HT_NUMBER_TEXT], all[HT_NUMBER_TEXT], name[HT_GRAPH_NAME];
 	enum ht_code code;
 
-	printf("%s%s, pid %" PRIu64
-	       ": of %s in use what %s are is known.%s\n\n",
-	       ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
-	       ht_show_bytes(cli, g->bytes, all),
-	       ht_show_bytes(cli, g->bytes - g->unknown_bytes, known),
-	       ht_style_off(&cli->term));
+	ht_paragraph(&cli->term, "",
+		     "%s%s, pid %" PRIu64
+		     ": of %s in use what %s are is known.%s",
+		     ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
+		     ht_show_bytes(cli, g->bytes, all),
+		     ht_show_bytes(cli, g->bytes - g->unknown_bytes, known),
+		     ht_style_off(&cli->term));
+	putchar('\n');
 	code = ht_table_init(&cli->term, cli->opt.bytes, columns, 6, &t, err);
 	if (code != HT_OK)
 		return code;

@@ -31,12 +31,14 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide diagnose 4242\n"
 	 "  heaptide diagnose nginx -d 10m --who",
 	 ht_cmd_diagnose},
-	{"explain", "PID", 0, 1, T(JSON) | LOOK | T(PSS) | T(CORE) | T(EXE),
+	{"explain", "PID", 0, 1,
+	 T(JSON) | T(FULL) | LOOK | T(PSS) | T(CORE) | T(EXE),
 	 "where the memory of a process is, why it stays, what to do",
 	 "One look at a process, or a core file: where its memory is, whether "
 	 "it can go back, why it stays, how fragmented it is and who holds it."
-	 "\vPID may be a command name that only one process has. The process "
-	 "is stopped for at most --max-pause. Exit status 7: the process's "
+	 "\vPID may be a command name that only one process has. A terminal "
+	 "gets the answer in 25 lines, with --full all of it; a pipe gets all. "
+	 "Exit status 7: the process's "
 	 "malloc is not a glibc that can be measured; 6: its heap is damaged. "
 	 "Both after printing what is known.\n\n"
 	 "  heaptide explain 4242\n"

@@ -317,13 +317,13 @@ static enum ht_code print_part(const struct ht_cli *cli, const struct sides *w,
 			       const struct ht_window_changes *c,
 			       struct ht_err *err)
 {
-	const struct ht_column columns[] = {{parts[part].title, false},
+	const struct ht_column columns[] = {{parts[part].title, false, 0, true},
 					    {w->label[0], true},
-					    {"p10..p90", true},
+					    {"p10..p90", true, 2},
 					    {w->label[1], true},
-					    {"p10..p90", true},
+					    {"p10..p90", true, 2},
 					    {"change", true},
-					    {"chunks", true}};
+					    {"chunks", true, 1}};
 	HT_AUTO_TABLE struct ht_table t = {0};
 	enum ht_code code = ht_table_init(&cli->term, cli->opt.bytes, columns,
 					  parts[part].counted ? 7 : 6, &t, err);
@@ -367,10 +367,12 @@ static void print_head(const struct ht_cli *cli, const struct sides *w)
 
 		ht_time_text(s->time_ns[0], from);
 		ht_time_text(s->time_ns[s->rows - 1], to);
-		printf("%s%s: %s, pid %" PRIu64 ", %s .. %s, %s%s\n",
-		       ht_style(&cli->term, HT_BOLD), w->label[i], w->p[i].comm,
-		       w->p[i].pid, from, to, rows_text(s, rows, sizeof(rows)),
-		       ht_style_off(&cli->term));
+		ht_paragraph(&cli->term, "",
+			     "%s%s: %s, pid %" PRIu64 ", %s .. %s, %s%s",
+			     ht_style(&cli->term, HT_BOLD), w->label[i],
+			     w->p[i].comm, w->p[i].pid, from, to,
+			     rows_text(s, rows, sizeof(rows)),
+			     ht_style_off(&cli->term));
 	}
 }
 

@@ -339,10 +339,11 @@ static enum ht_code print_part(const struct ht_cli *cli,
 	const struct ht_map_changes *c = &d->part[part];
 	const struct ht_column columns[] = {
 		{part == HT_MAP_HEAPS ? "heap" : "outside malloc", false},
-		{part == HT_MAP_HEAPS ? "arena" : "name", part == HT_MAP_HEAPS},
-		{"size then", true},
-		{"now", true},
-		{"resident then", true},
+		{part == HT_MAP_HEAPS ? "arena" : "name", part == HT_MAP_HEAPS,
+		 0, part != HT_MAP_HEAPS},
+		{"size then", true, 2},
+		{"now", true, 2},
+		{"resident then", true, 1},
 		{"now", true},
 		{"change", true}};
 	HT_AUTO_TABLE struct ht_table t = {0};
@@ -389,8 +390,8 @@ static enum ht_code print_pins(const struct ht_cli *cli,
 			       const struct map_diff *d, struct ht_err *err)
 {
 	static const struct ht_column columns[] = {
-		{"arena", true}, {"pin then", true}, {"held", true},
-		{"now", true},	 {"holds", true},    {"", false}};
+		{"arena", true}, {"pin then", true, 2}, {"held", true, 1},
+		{"now", true},	 {"holds", true},	{"", false}};
 	HT_AUTO_TABLE struct ht_table t = {0};
 	enum ht_code code =
 		ht_table_init(&cli->term, cli->opt.bytes, columns, 6, &t, err);
@@ -424,9 +425,9 @@ static enum ht_code print_text(const struct ht_cli *cli,
 
 	ht_time_text(d->s[0].head.taken_at, from);
 	ht_time_text(d->s[1].head.taken_at, to);
-	printf("%s%s, pid %" PRIu64 ": %s -> %s%s\n",
-	       ht_style(&cli->term, HT_BOLD), d->process.comm, d->process.pid,
-	       from, to, ht_style_off(&cli->term));
+	ht_paragraph(&cli->term, "", "%s%s, pid %" PRIu64 ": %s -> %s%s",
+		     ht_style(&cli->term, HT_BOLD), d->process.comm,
+		     d->process.pid, from, to, ht_style_off(&cli->term));
 	for (int p = 0; p < HT_MAP_PARTS && code == HT_OK; p++)
 		code = print_part(cli, d, (enum ht_map_part)p, err);
 	return code == HT_OK ? print_pins(cli, d, err) : code;

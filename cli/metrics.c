@@ -152,21 +152,21 @@ json_t *ht_metric_json(enum ht_metric m, double v)
 	return ht_metric_is_ratio(m) ? json_real(v) : json_integer(llround(v));
 }
 
+/* Of the longest name and unit. */
+#define NAME_WIDTH 22
+#define UNIT_WIDTH 12
+
 enum ht_code ht_metric_list_help(const struct ht_cli *cli, struct ht_err *err)
 {
-	static const struct ht_column columns[] = {
-		{"metric", false}, {"unit", false}, {"meaning", false}};
-	HT_AUTO_TABLE struct ht_table t = {0};
-	enum ht_code code;
-
-	code = ht_table_init(&cli->term, false, columns, 3, &t, err);
-	if (code != HT_OK)
-		return code;
+	(void)err;
 	for (size_t i = 0; i < HT_METRIC_COUNT; i++) {
-		ht_table_row(&t);
-		ht_table_text(&t, "%s", ht_metric_infos[i].name);
-		ht_table_text(&t, "%s", ht_metric_infos[i].unit);
-		ht_table_text(&t, "%s", ht_metric_infos[i].help);
+		const struct ht_metric_info *m = &ht_metric_infos[i];
+		char lead[80];
+
+		snprintf(lead, sizeof(lead), "%s%-*s%s %-*s ",
+			 ht_style(&cli->term, HT_BOLD), NAME_WIDTH, m->name,
+			 ht_style_off(&cli->term), UNIT_WIDTH, m->unit);
+		ht_paragraph(&cli->term, lead, "%s", m->help);
 	}
-	return ht_table_print(&t, err);
+	return HT_OK;
 }

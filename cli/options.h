@@ -26,7 +26,8 @@ struct ht_lives {
 /* What was typed. Text is borrowed from argv; times not given are 0, counts,
  * sizes and mode HT_UNKNOWN. */
 struct ht_options {
-	bool json, csv, bytes, ascii, no_debug_info, pss, dump_layout, yes, who;
+	bool json, full, csv, bytes, ascii, no_debug_info, pss, dump_layout,
+		yes, who;
 	const char *db, *metric, *core, *exe, *output, *name, *format, *socket,
 		*test, *sort, *bin, *fail_on, *junit, *sarif, *with;
 	struct ht_lives lives;

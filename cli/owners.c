@@ -107,22 +107,25 @@ static bool is_lost(const struct ht_holder *h)
 	       strcmp(h->shape, HT_SHAPE_UNREACHED) == 0;
 }
 
-static void print_chain(const struct ht_snapshot *s, uint64_t holder)
+static void print_chain(const struct ht_cli *cli, const struct ht_snapshot *s,
+			uint64_t holder)
 {
 	char what[HT_GRAPH_NAME], count[HT_NUMBER_TEXT];
 
 	for (size_t i = 0; i < s->links.n; i++) {
+		char at[32] = "";
+
 		const struct ht_link *l = &s->links.v[i];
 
 		if (l->holder != holder)
 			continue;
-		printf("      through %s of %s %s",
-		       l->shape[0] ? l->shape : "a field",
-		       ht_count_text(l->chunks, count),
-		       ht_graph_chunks(s, l->type, l->max_size, what));
 		if (l->offset != HT_UNKNOWN)
-			printf(", at +%" PRIu64, l->offset);
-		putchar('\n');
+			snprintf(at, sizeof(at), ", at +%" PRIu64, l->offset);
+		ht_paragraph(&cli->term, "      ", "through %s of %s %s%s",
+			     l->shape[0] ? l->shape : "a field",
+			     ht_count_text(l->chunks, count),
+			     ht_graph_chunks(s, l->type, l->max_size, what),
+			     at);
 	}
 }
 
@@ -131,20 +134,20 @@ static void print_holder(const struct ht_cli *cli, const struct ht_snapshot *s,
 {
 	const struct ht_holder *h = &s->holders.v[i];
 	char chunks[HT_NUMBER_TEXT], bytes[HT_NUMBER_TEXT];
-	char name[HT_GRAPH_NAME];
+	char name[HT_GRAPH_NAME], lead[32];
 
+	snprintf(lead, sizeof(lead), "  %5.1f %%  ", 100 * h->share);
+	ht_show_bytes(cli, h->bytes, bytes);
+	ht_count_text(h->chunks, chunks);
 	if (is_lost(h)) {
-		printf("  %5.1f %%  %s: %s in %s chunks\n", 100 * h->share,
-		       h->shape, ht_show_bytes(cli, h->bytes, bytes),
-		       ht_count_text(h->chunks, chunks));
+		ht_paragraph(&cli->term, lead, "%s: %s in %s chunks", h->shape,
+			     bytes, chunks);
 		return;
 	}
-	printf("  %5.1f %%  %s, %s in %s chunks, by ", 100 * h->share, h->shape,
-	       ht_show_bytes(cli, h->bytes, bytes),
-	       ht_count_text(h->chunks, chunks));
-	printf("%s%s%s\n", ht_style(&cli->term, HT_BOLD), holder_name(h, name),
-	       ht_style_off(&cli->term));
-	print_chain(s, i);
+	ht_paragraph(&cli->term, lead, "%s, %s in %s chunks, by %s%s%s",
+		     h->shape, bytes, chunks, ht_style(&cli->term, HT_BOLD),
+		     holder_name(h, name), ht_style_off(&cli->term));
+	print_chain(cli, s, i);
 }
 
 void ht_owners_print(const struct ht_cli *cli, const struct ht_snapshot *s)
@@ -155,12 +158,14 @@ void ht_owners_print(const struct ht_cli *cli, const struct ht_snapshot *s)
 		const struct ht_owned *o = &s->owneds.v[k];
 		double held = 0;
 
-		printf("%s%s%s %s: %s%s\n", k ? "\n" : "",
-		       ht_style(&cli->term, HT_BOLD),
-		       ht_count_text(o->chunks, count),
-		       ht_graph_chunks(s, o->type, o->max_size, what),
-		       ht_show_bytes(cli, o->bytes, bytes),
-		       ht_style_off(&cli->term));
+		if (k)
+			putchar('\n');
+		ht_paragraph(&cli->term, "", "%s%s %s: %s%s",
+			     ht_style(&cli->term, HT_BOLD),
+			     ht_count_text(o->chunks, count),
+			     ht_graph_chunks(s, o->type, o->max_size, what),
+			     ht_show_bytes(cli, o->bytes, bytes),
+			     ht_style_off(&cli->term));
 		for (size_t i = 0; i < s->holders.n; i++)
 			if (s->holders.v[i].owned == k) {
 				print_holder(cli, s, i);

@@ -13,22 +13,37 @@
 
 const char *argp_program_version = "heaptide " HT_VERSION;
 
+/* "  trim PID  ..." and its summary from this column on. */
+#define SUMMARY_AT 30
+
 static void print_usage(FILE *to)
 {
-	fputs("Usage: heaptide COMMAND [OPTION...] [ARGUMENT...]\n"
-	      "Why does the memory of a running C or C++ program grow?\n\n",
-	      to);
+	struct ht_term term;
+	int width;
+
+	ht_term_init(&term);
+	width = to == stdout ? term.width : term.err_width;
+	ht_wrap_to(to, width, 0,
+		   "Usage: heaptide COMMAND [OPTION...] [ARGUMENT...]");
+	ht_wrap_to(to, width, 0,
+		   "Why does the memory of a running C or C++ program grow?");
+	fputc('\n', to);
 	for (size_t i = 0; i < ht_commands_count; i++) {
 		const struct ht_command *c = &ht_commands[i];
 		char head[64];
 
 		snprintf(head, sizeof(head), "%s %s", c->name, c->args);
-		fprintf(to, "  %-28s %s\n", head, c->summary);
+		fprintf(to, "  %-*s ", SUMMARY_AT - 3, head);
+		if (strlen(head) > SUMMARY_AT - 3)
+			fprintf(to, "\n%*s", SUMMARY_AT, "");
+		ht_wrap_to(to, width, SUMMARY_AT, c->summary);
 	}
-	fputs("\nTARGET is a pid, a process's name, or a name given in the "
-	      "configuration.\n"
-	      "'heaptide COMMAND --help' tells more, 'man heaptide' all.\n",
-	      to);
+	fputc('\n', to);
+	ht_wrap_to(to, width, 0,
+		   "TARGET is a pid, a process's name, or a name given in the "
+		   "configuration.");
+	ht_wrap_to(to, width, 0,
+		   "'heaptide COMMAND --help' tells more, 'man heaptide' all.");
 }
 
 /* What begins with a dash is a mistyped option, near no command. */

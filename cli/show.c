@@ -13,21 +13,21 @@
 /* What keeps each page, in the order in which people ask. */
 static const struct {
 	enum ht_cause cause;
-	const char *what, *why;
+	const char *what, *why; /* why: of 39 columns, 80 have them beside */
 } causes[] = {
 	{HT_CAUSE_HEAP_IN_USE, "heap, in use", "the program holds it"},
 	{HT_CAUSE_MMAPPED_CHUNKS, "mmapped chunks",
-	 "the program holds it; free() returns it at once"},
+	 "held; free() returns it at once"},
 	{HT_CAUSE_TRIMMABLE, "free, trimmable",
-	 "free() does not look here; malloc_trim(0) returns it"},
+	 "malloc_trim(0) returns it, free() not"},
 	{HT_CAUSE_LOCKED, "free, locked",
-	 "mlock() or the huge page pool: madvise() is refused"},
+	 "mlock() or huge page pool: no madvise()"},
 	{HT_CAUSE_TOP_MAIN, "free, main top",
-	 "below the trim threshold, or within top_pad"},
+	 "below trim_threshold, or within top_pad"},
 	{HT_CAUSE_TOP_THREAD, "free, other tops",
-	 "free() shrinks it from the trim threshold on; malloc_trim never"},
+	 "free() shrinks it; malloc_trim() never"},
 	{HT_CAUSE_TCACHE, "free, thread caches",
-	 "neither free() nor malloc_trim empties a tcache"},
+	 "free() and malloc_trim() leave it there"},
 	{HT_CAUSE_SUB_PAGE, "free, part of a page",
 	 "the page also holds bytes in use"},
 	{HT_CAUSE_HEAP_OVERHEAD, "heap, overhead", "malloc's own headers"},
@@ -95,19 +95,50 @@ const char *ht_show_bar(const struct ht_cli *cli, uint64_t part, uint64_t whole,
 	return out;
 }
 
+static void cause_row(const struct ht_cli *cli, struct ht_table *t,
+		      const char *what, uint64_t bytes, uint64_t rss,
+		      const char *why)
+{
+	char bar[BAR_WIDTH * 4];
+
+	ht_table_row(t);
+	ht_table_text(t, "%s", what);
+	ht_table_size(t, bytes);
+	ht_table_share(t, bytes, rss);
+	ht_table_text(
+		t, "%s",
+		ht_show_bar(cli, bytes, rss, BAR_WIDTH, bar, sizeof(bar)));
+	ht_table_text(t, "%s", why);
+}
+
+/* How many causes keep more than this one, or as much and stand before it. */
+static size_t rank_of(const struct ht_snapshot *s, size_t one)
+{
+	uint64_t bytes = ht_snapshot_cause(s, causes[one].cause);
+	size_t before = 0;
+
+	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
+		uint64_t other = ht_snapshot_cause(s, causes[i].cause);
+
+		before += other != HT_UNKNOWN &&
+			  (other > bytes || (other == bytes && i < one));
+	}
+	return before;
+}
+
+/* What is left out for max_rows is one row: the rows add up to RSS. */
 enum ht_code ht_show_rss(const struct ht_cli *cli, const struct ht_snapshot *s,
 			 size_t max_rows, struct ht_err *err)
 {
 	static const struct ht_column columns[] = {{"RSS by cause", false},
 						   {"resident", true},
 						   {"share", true},
-						   {"", false},
-						   {"why it stays", false}};
+						   {"", false, 2},
+						   {"why it stays", false, 1}};
 	HT_AUTO_TABLE struct ht_table t = {0};
-	uint64_t rss = s->process.rss;
+	uint64_t rss = s->process.rss, others = 0;
 	enum ht_code code;
 
-	(void)max_rows;
 	if (!s->rss_causes.n)
 		return HT_OK;
 	code = ht_table_init(&cli->term, cli->opt.bytes, columns, 5, &t, err);
@@ -115,19 +146,18 @@ enum ht_code ht_show_rss(const struct ht_cli *cli, const struct ht_snapshot *s,
 		return code;
 	for (size_t i = 0; i < sizeof(causes) / sizeof(causes[0]); i++) {
 		uint64_t bytes = ht_snapshot_cause(s, causes[i].cause);
-		char bar[BAR_WIDTH * 4];
 
 		if (bytes == 0)
 			continue;
-		ht_table_row(&t);
-		ht_table_text(&t, "%s", causes[i].what);
-		ht_table_size(&t, bytes);
-		ht_table_share(&t, bytes, rss);
-		ht_table_text(&t, "%s",
-			      ht_show_bar(cli, bytes, rss, BAR_WIDTH, bar,
-					  sizeof(bar)));
-		ht_table_text(&t, "%s", causes[i].why);
+		if (max_rows && bytes != HT_UNKNOWN &&
+		    rank_of(s, i) >= max_rows)
+			others += bytes;
+		else
+			cause_row(cli, &t, causes[i].what, bytes, rss,
+				  causes[i].why);
 	}
+	if (others)
+		cause_row(cli, &t, "the others", others, rss, "");
 	ht_table_row(&t);
 	ht_table_text(&t, "RSS");
 	ht_table_size(&t, rss);

@@ -80,7 +80,7 @@ enum ht_code ht_show_bins(const struct ht_cli *cli, const struct ht_snapshot *s,
 {
 	static const struct ht_column columns[] = {
 		{"bin", false},	  {"index", true}, {"chunk size", true},
-		{"chunks", true}, {"bytes", true}, {"arena", true}};
+		{"chunks", true}, {"bytes", true}, {"arena", true, 1}};
 	HT_AUTO_FREE struct ht_bin *bins = NULL;
 	HT_AUTO_TABLE struct ht_table t = {0};
 	enum ht_code code;

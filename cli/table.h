@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Table on stdout: rows filled cell by cell, aligned by libsmartcols. */
+/* Table on stdout: rows filled cell by cell, aligned by libsmartcols. No line
+ * is wider than the terminal (or COLUMNS) and no cell is broken: names are
+ * shortened in the middle, then whole columns are left out, the least needed
+ * first. */
 #ifndef HT_CLI_TABLE_H
 #define HT_CLI_TABLE_H
 
@@ -13,8 +16,13 @@
 
 struct ht_column {
 	const char *title;
-	bool right; /* figures */
+	bool right;   /* figures */
+	int least;    /* left out where there is no room, the highest number
+		       * first; 0: never */
+	bool shorten; /* names that may lose their middle */
 };
+
+#define HT_TABLE_COLUMNS 24 /* at most */
 
 struct libscols_table;
 struct libscols_line;
@@ -22,7 +30,11 @@ struct libscols_line;
 struct ht_table {
 	struct libscols_table *table;
 	struct libscols_line *line;
+	const struct ht_column *columns; /* borrowed until it is printed */
+	size_t columns_n;
 	size_t cell;
+	int width;
+	bool utf8;
 	bool bytes;  /* sizes as plain bytes */
 	bool failed; /* out of memory at some cell: print says so */
 };

@@ -10,11 +10,13 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/fit.h"
 #include "common/clock.h"
 
 #define PROGRESS_EVERY_NS (HT_NS_PER_S / 5)
 #define WIDTH_MIN	  40
 #define WIDTH_MAX	  1000
+#define SAY_MAX		  1200
 
 static int width_of(int fd)
 {
@@ -105,46 +107,34 @@ void ht_tell(struct ht_term *t, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-/* Columns of a word: escapes take none, a sign of UTF-8 takes one. */
-static int columns_of(const char *word, int bytes)
-{
-	int columns = 0;
-
-	for (int i = 0; i < bytes; i++) {
-		if (word[i] == '\033')
-			while (i < bytes - 1 && word[i] != 'm')
-				i++;
-		else
-			columns += ((unsigned char)word[i] & 0xc0) != 0x80;
-	}
-	return columns;
-}
-
 /* Breaks text into lines, prints them to out unless it is NULL, and returns
- * their number. */
+ * their number. A word that has no room behind the indentation stands at the
+ * left edge: whole, so that it can be copied. */
 static int wrap(FILE *out, int width, int indent, const char *text)
 {
-	int column = indent, lines = 1;
+	int column = indent, lines = 1, begin = indent, gap = 0;
 
 	while (*text) {
 		int word = (int)strcspn(text, " ");
-		int columns = columns_of(text, word);
+		int columns = ht_fit_columns(text, (size_t)word);
 
-		if (column > indent && column + 1 + columns > width) {
+		if (column > begin && column + gap + columns > width) {
+			begin = columns > width - indent ? 0 : indent;
 			if (out)
-				fprintf(out, "\n%*s", indent, "");
-			column = indent;
+				fprintf(out, "\n%*s", begin, "");
+			column = begin;
 			lines++;
-		} else if (column > indent) {
+		} else if (column > begin) {
 			if (out)
-				fputc(' ', out);
-			column++;
+				fprintf(out, "%*s", gap, "");
+			column += gap;
 		}
 		if (out)
 			fprintf(out, "%.*s", word, text);
 		column += columns;
 		text += word;
-		text += strspn(text, " ");
+		gap = (int)strspn(text, " ");
+		text += gap;
 	}
 	return lines;
 }
@@ -158,4 +148,27 @@ void ht_wrap(const struct ht_term *t, int indent, const char *text)
 {
 	wrap(stdout, t->width, indent, text);
 	putchar('\n');
+}
+
+void ht_wrap_to(FILE *to, int width, int indent, const char *text)
+{
+	wrap(to, width, indent, text);
+	fputc('\n', to);
+}
+
+int ht_paragraph(const struct ht_term *t, const char *lead, const char *fmt,
+		 ...)
+{
+	int indent = ht_fit_columns(lead, strlen(lead));
+	char text[SAY_MAX];
+	va_list ap;
+	int lines;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	fputs(lead, stdout);
+	lines = wrap(stdout, t->width, indent, text);
+	putchar('\n');
+	return lines;
 }

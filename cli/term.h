@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum ht_style {
 	HT_PLAIN,
@@ -48,7 +49,13 @@ void ht_tell(struct ht_term *t, const char *fmt, ...)
 /* Prints text on stdout, wrapped to the width, each further line indented by
  * `indent` columns. */
 void ht_wrap(const struct ht_term *t, int indent, const char *text);
-/* How many lines that would be at a width. */
+/* The same on any stream. */
+void ht_wrap_to(FILE *to, int width, int indent, const char *text);
+/* A paragraph behind a lead ("", "  ! "), its further lines indented by the
+ * lead's columns. Returns how many lines those are. */
+int ht_paragraph(const struct ht_term *t, const char *lead, const char *fmt,
+		 ...) __attribute__((format(printf, 3, 4)));
+/* How many lines ht_wrap would print at a width. */
 int ht_wrap_lines(int width, int indent, const char *text);
 
 #endif

@@ -162,13 +162,14 @@ static void run_screen(struct ht_cli *cli, struct ht_board *board)
 static enum ht_code print_once(const struct ht_cli *cli,
 			       const struct ht_board *b, struct ht_err *err)
 {
-	struct ht_column heads[COLUMNS + 2] = {{"target", false},
+	struct ht_column heads[COLUMNS + 2] = {{"target", false, 0, true},
 					       {"pid", true}};
 	HT_AUTO_TABLE struct ht_table t = {0};
 	enum ht_code code;
 
 	for (size_t i = 0; i < COLUMNS; i++)
-		heads[i + 2] = (struct ht_column){columns[i].title, true};
+		heads[i + 2] = (struct ht_column){columns[i].title, true,
+						  i < 2 ? 0 : (int)i};
 	code = ht_table_init(&cli->term, cli->opt.bytes, heads, COLUMNS + 2, &t,
 			     err);
 	if (code != HT_OK)

@@ -21,11 +21,12 @@ static void print_head(const struct ht_cli *cli, const struct ht_tracks *t)
 
 	ht_time_text(s->time_ns[0], from);
 	ht_time_text(s->time_ns[s->rows - 1], to);
-	printf("%s%s, pid %" PRIu64 ": %s from %s to %s%s\n",
-	       ht_style(&cli->term, HT_BOLD),
-	       *t->process.target ? t->process.target : t->process.comm,
-	       t->process.pid, t->kind->list, from, to,
-	       ht_style_off(&cli->term));
+	ht_paragraph(&cli->term, "",
+		     "%s%s, pid %" PRIu64 ": %s from %s to %s%s",
+		     ht_style(&cli->term, HT_BOLD),
+		     *t->process.target ? t->process.target : t->process.comm,
+		     t->process.pid, t->kind->list, from, to,
+		     ht_style_off(&cli->term));
 }
 
 static const char *spaced(const char *name, char out[HT_NUMBER_TEXT])
@@ -59,9 +60,11 @@ static enum ht_code print_map(const struct ht_cli *cli,
 			t->v[i].value[t->figure][HT_MIDDLE]};
 	code = ht_heatmap_print(&cli->term, &map, err);
 	if (code == HT_OK && t->n > n)
-		printf("%zu %s more, which moved less: --csv and --json have "
-		       "all\n",
-		       t->n - n, t->kind->list);
+		ht_paragraph(
+			&cli->term, "",
+			"%zu %s more, which moved less: --csv and --json have "
+			"all",
+			t->n - n, t->kind->list);
 	return code;
 }
 
@@ -78,13 +81,15 @@ static void print_panel_head(const struct ht_cli *cli,
 		low = fmin(low, v[HT_LOW][row]);
 		high = fmax(high, v[HT_HIGH][row]);
 	}
-	printf("\n%s%s%s  %s at the end, %s .. %s\n",
-	       ht_style(&cli->term, HT_BOLD), spaced(t->kind->figures[f], name),
-	       ht_style_off(&cli->term),
-	       ht_value_text(unit, v[HT_MIDDLE][s->rows - 1], cli->opt.bytes,
-			     text[0]),
-	       ht_value_text(unit, low, cli->opt.bytes, text[1]),
-	       ht_value_text(unit, high, cli->opt.bytes, text[2]));
+	putchar('\n');
+	ht_paragraph(&cli->term, "", "%s%s%s  %s at the end, %s .. %s",
+		     ht_style(&cli->term, HT_BOLD),
+		     spaced(t->kind->figures[f], name),
+		     ht_style_off(&cli->term),
+		     ht_value_text(unit, v[HT_MIDDLE][s->rows - 1],
+				   cli->opt.bytes, text[0]),
+		     ht_value_text(unit, low, cli->opt.bytes, text[1]),
+		     ht_value_text(unit, high, cli->opt.bytes, text[2]));
 }
 
 /* One track: a plot of each of its figures. */
@@ -136,7 +141,7 @@ static int tell_event(void *ctx, const struct ht_store_event_row *e)
 	if (told->n++ == 0)
 		putchar('\n');
 	ht_time_text(e->at_ns, time);
-	printf("%s  %s\n", time, e->text);
+	ht_paragraph(&told->cli->term, "", "%s  %s", time, e->text);
 	return told->n == EVENTS_SHOWN;
 }
 

@@ -54,7 +54,7 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	while read -r name; do
 		"$heaptide" "$name" --help >one
 		grep -q "^Usage: heaptide $name" one
-	done < <(sed -n 's/^  \([a-z]*\) .*/\1/p' help)
+	done < <(sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' help)
 	[ "$(grep -c '^  [a-z]' help)" -ge 15 ]
 }
 

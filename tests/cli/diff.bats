@@ -58,7 +58,7 @@ JQ
 
 # agrees DIFF FROM TO: what is told of the totals is what the samples say.
 agrees() {
-	"$heaptide" trend x -m help | awk 'NR > 1 { print $1, $2 }' |
+	"$heaptide" trend x -m help | awk '/^[a-z]/ { print $1, $2 }' |
 		grep -vE '^(minflt|majflt|cpu_ns|limit|pause_us) ' |
 		jq -R 'split(" ") | {name: .[0], unit: .[1]}' | jq -s . >metrics
 	[ "$(jq length metrics)" -gt 60 ]
@@ -129,7 +129,7 @@ told() {
 
 @test "what people read is what programs read" {
 	"$heaptide" diff grower --life -1 --life 0 --db "$db" --json >json
-	"$heaptide" diff grower --life -1 --life 0 --db "$db" --bytes >text
+	COLUMNS=200 "$heaptide" diff grower --life -1 --life 0 --db "$db" --bytes >text
 	for key in from.median from.p10 to.median to.p90; do
 		jq -r ".totals[] | select(.name == \"in_use\") | .$key" json >figure
 		grep '^in_use ' text | grep -qwFf figure
