@@ -45,7 +45,7 @@ _heaptide() {
 	esac
 	case ${COMP_WORDS[1]} in
 	diagnose) options='--help --json --bytes --ascii --mode --max-pause --who --timeout --no-debug-info --interval --duration --output --fail-on --confidence --max-growth --max-in-use --max-retained' ;;
-	explain) options='--help --json --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --pss --exe' ;;
+	explain) options='--help --json --full --bytes --ascii --mode --max-pause --timeout --no-debug-info --core --pss --exe' ;;
 	record) options='--help --bytes --mode --max-pause --timeout --no-debug-info --interval --duration --output --name' ;;
 	check) options='--help --json --bytes --mode --max-pause --timeout --no-debug-info --interval --duration --output --fail-on --confidence --max-growth --max-in-use --max-retained --junit --sarif' ;;
 	verdict) options='--help --json --bytes --ascii --db --since --until --fail-on --confidence --max-growth --max-in-use --max-retained' ;;

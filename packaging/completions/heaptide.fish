@@ -20,6 +20,7 @@ complete -c heaptide -n '__fish_seen_subcommand_from diagnose' -l max-in-use -x 
 complete -c heaptide -n '__fish_seen_subcommand_from diagnose' -l max-retained -x -d 'of freed memory that malloc keeps, at any sample'
 complete -c heaptide -n __fish_use_subcommand -a explain -d 'where the memory of a process is, why it stays, what to do'
 complete -c heaptide -n '__fish_seen_subcommand_from explain' -l json -d 'print JSON'
+complete -c heaptide -n '__fish_seen_subcommand_from explain' -l full -d 'print all of it on a terminal, too (a pipe always gets all)'
 complete -c heaptide -n '__fish_seen_subcommand_from explain' -l bytes -s b -d 'print exact bytes instead of KiB, MiB, GiB'
 complete -c heaptide -n '__fish_seen_subcommand_from explain' -l ascii -d 'draw with ASCII characters only'
 complete -c heaptide -n '__fish_seen_subcommand_from explain' -l mode -x -a 'none bounded exact snapshot' -d 'how to measure: none (default: nothing is stopped), bounded, exact or snapshot'

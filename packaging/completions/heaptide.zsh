@@ -63,6 +63,7 @@ _heaptide() {
 	explain)
 		_arguments \
 			'--json[print JSON]' \
+			'--full[print all of it on a terminal, too (a pipe always gets all)]' \
 			'--bytes[print exact bytes instead of KiB, MiB, GiB]' \
 			'--ascii[draw with ASCII characters only]' \
 			'--mode=[how to measure\: none (default\: nothing is stopped), bounded, exact or snapshot]:MODE:(none bounded exact snapshot)' \
