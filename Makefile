@@ -170,12 +170,14 @@ FAST = $(UNIT) $(FAST_SCRIPTS)
 LONG = $(sort $(wildcard tests/matrix/run tests/fault/*.bats tests/fault/*.sh tests/harm/*.sh \
 	tests/scenario/*.bats tests/scenario/*.sh tests/static/*.sh tests/fuzz/*.sh))
 JOBS ?= $(shell nproc)
+# Tests wait about as long as they compute.
+TESTS_AT_A_TIME ?= $(shell expr $(JOBS) + 1)
 
 check: ## install what tests need, run the fast ones
 	@scripts/install-deps build runtime test
 	@echo '==> building, tests too'
 	@$(MAKE) -s -j$(JOBS) unit
-	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(JOBS) -o $(BUILD)/results/check \
+	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(TESTS_AT_A_TIME) -o $(BUILD)/results/check \
 		-l 'build runtime test' \
 		-n '$(BUILD)/heaptide explain PID, make install; the long tests: make check-all' $(FAST)
 
@@ -183,7 +185,7 @@ check-all: ## the long tests: glibc matrix, live workloads, faults, analyzers, f
 	@scripts/install-deps build runtime test test-all package
 	@echo '==> building, tests too'
 	@$(MAKE) -s -j$(JOBS) unit
-	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(JOBS) -o $(BUILD)/results/check-all $(LONG)
+	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(TESTS_AT_A_TIME) -o $(BUILD)/results/check-all $(LONG)
 
 # What is done on a machine that lacks what tests ask for (tests/lib/machine.sh): those
 # that ask for one of WITHOUT, told that it is not there. Where root or namespaces are
@@ -196,7 +198,7 @@ ASKING   = $(filter-out %/house.sh,$(shell grep -lE '^[^\#]*\b(can|needs)( [a-z0
 	$(shell grep -lE 'needs."$(FACTS)"' tests/unit/*.c))
 check-without: unit ## tests that ask what the machine can do, told that it cannot
 	@HT_MACHINE_WITHOUT=$(WITHOUT) HT_BUILD=$(abspath $(BUILD)) \
-		tests/run -j $(JOBS) -o $(BUILD)/results/check-without $(ASKING)
+		tests/run -j $(TESTS_AT_A_TIME) -o $(BUILD)/results/check-without $(ASKING)
 
 SUITE ?= bookworm
 check-fresh: ## README's commands in a root that has nothing (SUITE=bookworm)
@@ -225,7 +227,7 @@ FUZZ_SECONDS ?= 600
 
 asan: ## unit tests under AddressSanitizer and UBSan
 	@$(MAKE) -s -j$(JOBS) asan-build
-	@HT_BUILD=$(abspath build-asan) tests/run -j $(JOBS) -o build-asan/results \
+	@HT_BUILD=$(abspath build-asan) tests/run -j $(TESTS_AT_A_TIME) -o build-asan/results \
 		$(patsubst $(BUILD)/%,build-asan/%,$(UNIT))
 
 fuzz: ## libFuzzer on every harness, FUZZ_SECONDS in all (600)
@@ -240,12 +242,12 @@ fuzz-build:
 
 coverage: ## line and branch coverage of the unit tests
 	@$(MAKE) -s -j$(JOBS) BUILD=build-cov OPTIMIZE='-O0 -g --coverage' HARDEN=-fPIE CFLAGS=-w unit
-	@HT_BUILD=$(abspath build-cov) tests/run -j $(JOBS) -o build-cov/results \
+	@HT_BUILD=$(abspath build-cov) tests/run -j $(TESTS_AT_A_TIME) -o build-cov/results \
 		$(patsubst $(BUILD)/%,build-cov/%,$(UNIT))
 	@gcovr -r . --object-directory build-cov -e tests/ --print-summary -s
 
 analyze: ## every static check of check-all
-	@tests/run -j $(JOBS) -o $(BUILD)/results/static tests/layers.sh $(sort $(wildcard tests/static/*.sh))
+	@tests/run -j $(TESTS_AT_A_TIME) -o $(BUILD)/results/static tests/layers.sh $(sort $(wildcard tests/static/*.sh))
 
 SOURCES_C = $(sort $(wildcard $(addsuffix /*.[ch],agent agent/* daemon cli schema link store \
 	analysis common tests/unit tests/lib tests/targets tests/fuzz bench samples)))

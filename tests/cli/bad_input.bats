@@ -61,15 +61,6 @@ heap_is_null() { # JSON
 	done
 }
 
-@test "a kernel thread has no heap" {
-	needs kernel_threads
-	status=0
-	"$heaptide" explain 2 >stdout 2>stderr || status=$?
-	cat stderr
-	[ "$status" -ne 0 ]
-	grep -qi "kernel thread" stderr
-}
-
 @test "a zombie has ended" {
 	program parent gcc <<'C'
 #include <stdio.h>
@@ -101,13 +92,6 @@ C
 	poll 20 grep -qE "^TracerPid:[[:space:]]+[1-9]" "/proc/$traced/status"
 	fails 5 "gdb" "$heaptide" explain "$traced" --mode exact
 	grep -q "$tracer" stderr
-}
-
-@test "no permission" {
-	needs root
-	start sleep 60
-	publish
-	fails 4 "$pid" "${nobody[@]}" "$public/heaptide" explain "$pid"
 }
 
 @test "a static musl process: said, the process's figures are given" {

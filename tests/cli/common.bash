@@ -41,6 +41,12 @@ start() {
 	started+=("$pid")
 }
 
+target() { # COMMAND...: as start does, while another is started; sets $target
+	"$@" >target.out 2>&1 3>&- &
+	target=$!
+	started+=("$target")
+}
+
 # poll SECONDS COMMAND...: until it succeeds; a slow machine gets four times that.
 poll() {
 	local end=$((SECONDS + $1 * 4))
