@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/complete.h"
 #include "common/near.h"
 
 #define MAX_NAME 32
@@ -113,6 +114,8 @@ int ht_cli_main(int argc, char **argv)
 		print_usage(stderr);
 		return ht_code_exit_status(HT_USAGE);
 	}
+	if (!strcmp(argv[1], HT_COMPLETE_COMMAND))
+		return ht_complete(argc - 2, argv + 2);
 	if (is_one_of(argv[1], asks_help))
 		return help(argc, argv);
 	if (is_one_of(argv[1], asks_version)) {

@@ -75,7 +75,7 @@ setup() {
 }
 
 teardown() {
-	tmux -S "$BATS_TEST_TMPDIR/tmux" kill-server 2>/dev/null || true
+	[ -z "${terminal:-}" ] || tmux -S "$terminal" kill-server 2>/dev/null || true
 }
 
 # Each command that prints text for people, with what it needs to be run.
@@ -133,11 +133,12 @@ in_terminal() {
 	printf '%q ' "$@" >typed
 	echo '; echo "status $?" >ended; sleep 1000' >>typed
 	rm -f ended
-	tmux -S ./tmux -f /dev/null new-session -d -x "$width" -y "$height" \
+	terminal=$BATS_TEST_TMPDIR/tmux.$((++terminals)) # one that ends may still be there
+	tmux -S "$terminal" -f /dev/null new-session -d -x "$width" -y "$height" \
 		env -u COLUMNS -u LINES TERM=tmux bash ./typed 3>&-
 	poll 20 test -s ended
-	tmux -S ./tmux capture-pane -p | sed 's/ *$//' >screen
-	tmux -S ./tmux kill-server
+	tmux -S "$terminal" capture-pane -p | sed 's/ *$//' >screen
+	tmux -S "$terminal" kill-server
 	sed -i -e :a -e '/^\n*$/{$d;N;ba' -e '}' screen
 	cat screen
 }
