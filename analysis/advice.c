@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
+#include <string.h>
 
+#include "analysis/evidence_int.h"
 #include "analysis/fragmentation.h"
 #include "analysis/thresholds.h"
 
@@ -120,7 +122,10 @@ static void state_tops(struct ht_advised *a)
 		     "free() shrinks a top from the trim threshold on (%s "
 		     "now), malloc_trim() that of the main arena alone",
 		     HT_SIZE_OF(a->tops), HT_SIZE_OF(a->retained),
-		     HT_SIZE_OF(ht_advised_known(a->s->params.trim_threshold)));
+		     a->s->params.trim_threshold == HT_PARAM_OFF
+			     ? "off"
+			     : HT_SIZE_OF(ht_advised_known(
+				       a->s->params.trim_threshold)));
 }
 
 static void state_arenas(struct ht_advised *a)
@@ -143,12 +148,50 @@ static void state_caches(struct ht_advised *a)
 		     HT_SIZE_OF(a->tcache));
 }
 
+/* The mapping that has the most anonymous memory outside malloc; NULL: they
+ * were not asked for. */
+static const struct ht_mapping *largest_outside(const struct ht_snapshot *s)
+{
+	const struct ht_mapping *most = NULL;
+
+	for (size_t i = 0; i < s->mappings.n; i++) {
+		const struct ht_mapping *m = &s->mappings.v[i];
+
+		if (m->kind < HT_MAPPING_KIND_COUNT &&
+		    m->anonymous != HT_UNKNOWN &&
+		    (!most || m->anonymous > most->anonymous))
+			most = m;
+	}
+	return most;
+}
+
 static void state_outside(struct ht_advised *a)
 {
+	const struct ht_mapping *m = largest_outside(a->s);
+	char what[160];
+
+	if (!m) {
+		ht_advise_of(a, "outside_malloc", a->outside,
+			     "%s of %s anonymous memory is not malloc's: "
+			     "stacks, own mappings, static data or another "
+			     "allocator",
+			     HT_SIZE_OF(a->outside), HT_SIZE_OF(a->anon));
+		return;
+	}
+	ht_mapping_words((enum ht_mapping_kind)m->kind, m->name, what,
+			 sizeof(what));
 	ht_advise_of(a, "outside_malloc", a->outside,
-		     "%s of %s anonymous memory is not malloc's: stacks, own "
-		     "mappings, static data or another allocator",
-		     HT_SIZE_OF(a->outside), HT_SIZE_OF(a->anon));
+		     "%s of %s anonymous memory is not malloc's, %s of it: %s",
+		     HT_SIZE_OF(a->outside), HT_SIZE_OF(a->anon),
+		     HT_SIZE_OF((double)m->anonymous), what);
+}
+
+static void type_diagnose(const struct ht_advised *a, struct ht_advice *row)
+{
+	if (row)
+		snprintf(row->how, sizeof(row->how),
+			 "heaptide diagnose %" PRIu64 " -d 10m",
+			 a->s->head.pid);
 }
 
 /* What is in use was not judged: that takes time. */
@@ -160,10 +203,17 @@ static void state_quiet(struct ht_advised *a)
 		"grows, one look cannot see: that takes some minutes and a "
 		"verdict");
 
-	if (row)
-		snprintf(row->how, sizeof(row->how),
-			 "heaptide diagnose %" PRIu64 " -d 10m",
-			 a->s->head.pid);
+	type_diagnose(a, row);
+}
+
+/* Whatever one look saw, what grows it did not see. */
+static void state_over_time(struct ht_advised *a)
+{
+	type_diagnose(a, ht_advise_of(a, "over_time", NAN,
+				      "whether what the program holds, or what "
+				      "lies outside malloc, grows, one look "
+				      "cannot see: that takes some minutes and "
+				      "a verdict"));
 }
 
 static const struct {
@@ -218,6 +268,14 @@ enum ht_code ht_advise(struct ht_snapshot *s, struct ht_err *err)
 	ht_remedies(&a);
 	if (told == 0 && !isnan(a.retained))
 		state_quiet(&a);
+	else if (told && s->stop.mode != HT_MODE_CORE)
+		state_over_time(&a);
 	return a.failed ? ht_fail(err, HT_NOMEM, "advices of one snapshot")
 			: HT_OK;
+}
+
+bool ht_advice_is_next_step(const struct ht_advice *a)
+{
+	return strcmp(a->code, "nothing_notable") == 0 ||
+	       strcmp(a->code, "over_time") == 0;
 }

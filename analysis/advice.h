@@ -8,8 +8,12 @@
 
 /* Appends to s->advices; states from one look: "retained_high", "pinned",
  * "fragmented", "many_arenas", "thread_caches", "outside_malloc",
- * "nothing_notable", and remedies: "trim_now", "trim_threshold", "top_pad",
- * "mmap_threshold", "arena_max", "tcache_count", "pin", "allocator". */
+ * "nothing_notable", "over_time", and remedies: "trim_now", "trim_threshold",
+ * "top_pad", "mmap_threshold", "arena_max", "tcache_count", "pin", "allocator".
+ */
 enum ht_code ht_advise(struct ht_snapshot *s, struct ht_err *err) HT_MUST_CHECK;
+
+/* It sends on to a verdict: nothing to say beside one. */
+bool ht_advice_is_next_step(const struct ht_advice *a);
 
 #endif

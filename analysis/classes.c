@@ -114,6 +114,21 @@ static void find_likely(struct ht_measure *m)
 		ht_measure_counts(&m->w, most);
 }
 
+/* What the others lost beside what the risen gained. A load that falls while
+ * something leaks seldom falls by just as much. */
+static void hold_against_others(struct ht_measure *m)
+{
+	double gained = m->classes_rise, lost = gained - m->in_use_rise;
+	double low = ht_quantile(m->in_use.x, m->in_use.n, 0.05);
+	double high = ht_quantile(m->in_use.x, m->in_use.n, 0.95);
+
+	m->mirrored = gained > 0 && lost >= ht_t.mirrored_least * gained &&
+		      lost <= ht_t.mirrored_most * gained;
+	m->only_mix = m->mirrored &&
+		      high - low <= ht_t.mirrored_level * gained &&
+		      m->in_use_rise <= ht_t.mirrored_rise * gained;
+}
+
 void ht_measure_classes(struct ht_measure *m)
 {
 	double level = ht_median(m->in_use.x, m->in_use.n);
@@ -132,7 +147,8 @@ void ht_measure_classes(struct ht_measure *m)
 		m->worst_class.series = &s->classes[i];
 		m->worst_class.growth = g;
 	}
-	m->classes_leak = m->classes_rising > 0 &&
+	hold_against_others(m);
+	m->classes_leak = m->classes_rising > 0 && !m->only_mix &&
 			  m->classes_rise >= fmax(ht_t.rise_bytes,
 						  ht_t.classes_share * level);
 	if (m->worst_class.series)

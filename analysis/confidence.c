@@ -82,6 +82,8 @@ double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v)
 		return 0;
 	case HT_LABEL_LEAK:
 		c = growth_confidence(m, ht_growth_of(m, v));
+		if (ht_is_mirrored(m, v))
+			c = fmin(c, ht_t.mirrored_confidence);
 		break;
 	case HT_LABEL_NON_MALLOC_GROWTH:
 		c = growth_confidence(m, &m->outside_growth) + 0.1;

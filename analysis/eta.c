@@ -191,7 +191,7 @@ static void tell_memory(const struct ht_measure *m,
 static void tell_ceiling(const struct ht_measure *m, struct ht_verdict *v)
 {
 	const struct ht_ceiling *c = &m->ceiling;
-	char limit[200];
+	char limit[200], and[sizeof(v->remedy) / 2 + 4] = "";
 	struct date d;
 
 	if (!c->what)
@@ -204,9 +204,10 @@ static void tell_ceiling(const struct ht_measure *m, struct ht_verdict *v)
 	if (v->eta_at_ns && v->eta_at_ns <= at(v, d.at))
 		return;
 	take_date(v, &d);
-	if (!ht_is_growth(v))
-		snprintf(v->remedy, sizeof(v->remedy), "%s run out: %s",
-			 c->what, c->remedy);
+	if (ht_is_growth(v))
+		snprintf(and, sizeof(and), "%.200s; ", v->remedy);
+	snprintf(v->remedy, sizeof(v->remedy), "%s%s run out%s: %s", and,
+		 c->what, *and? " first" : "", c->remedy);
 	v->limit_bytes = HT_UNKNOWN;
 	v->limit_count = (uint64_t)c->most;
 	snprintf(v->limit_name, sizeof(v->limit_name), "%s", c->of);

@@ -228,6 +228,12 @@ static void leak_remedy(const struct told *t)
 		  t->v->culprit[0] ? t->v->culprit : "it", trim);
 }
 
+bool ht_is_mirrored(const struct ht_measure *m, const struct ht_verdict *v)
+{
+	return m->mirrored && !m->lasting && v->label == HT_LABEL_LEAK &&
+	       strcmp(v->reason, HT_REASON_CLASS) == 0;
+}
+
 static void tell_leak(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
@@ -252,6 +258,11 @@ static void tell_leak(const struct told *t)
 		       "not memory",
 		       B(fmax(0, ht_points_rise(&m->written))));
 	class_line(t);
+	if (ht_is_mirrored(m, t->v))
+		ht_say(t->v,
+		       "other size classes lost %s meanwhile: sizes may have "
+		       "shifted, and a smaller leak may hide in it",
+		       B(m->classes_rise - m->in_use_rise));
 	pool_line(t);
 	leak_remedy(t);
 }
@@ -269,6 +280,28 @@ static void (*const tell[HT_LABEL_COUNT])(const struct told *t) = {
 	[HT_LABEL_STABLE] = ht_tell_stable,
 };
 
+/* Huge pages fill what a trim left: said where nothing worse is. */
+static void tell_refill(const struct told *t)
+{
+	const struct ht_refill *r = &t->m->refill;
+	double now = t->m->trimmable_now;
+
+	if (!(r->bytes >= ht_t.retained_bytes) || ht_is_growth(t->v) ||
+	    t->v->label == HT_LABEL_INSUFFICIENT_DATA)
+		return;
+	ht_say(t->v,
+	       "%s of the heap became resident again with %.0f page "
+	       "faults: the kernel fills its holes with huge pages "
+	       "(khugepaged)",
+	       B(r->bytes), r->faults);
+	ht_remedy(t, now,
+		  "no leak; what malloc_trim(0) returns (%s now) does not "
+		  "last: no huge pages for the heap (glibc.malloc.hugetlb=0, "
+		  "prctl(PR_SET_THP_DISABLE), or transparent_hugepage=madvise "
+		  "without it), or what lives long allocated apart",
+		  B(now));
+}
+
 void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,
 		 struct ht_verdict *v)
 {
@@ -276,6 +309,7 @@ void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,
 
 	if (tell[v->label])
 		tell[v->label](&t);
+	tell_refill(&t);
 	if (m->guarded && v->label != HT_LABEL_STABLE &&
 	    m->in_use_rise < ht_t.guard_in_use * m->anon_rise)
 		ht_say(v,

@@ -19,6 +19,11 @@ double ht_last_level(const struct ht_points *p);
 /* Seconds of the window. */
 double ht_span_of(const struct told *t);
 
+/* What a mapping is called in a sentence: "CPython arenas (pymalloc)", "stacks
+ * of threads"; name: as a snapshot has it. */
+void ht_mapping_words(enum ht_mapping_kind kind, const char *name, char *ret,
+		      size_t size);
+
 /* Sets the remedy and its figure (NaN or negative: none). */
 void ht_remedy(const struct told *t, double bytes, const char *fmt, ...)
 	HT_PRINTF(3, 4);

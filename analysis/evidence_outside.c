@@ -79,11 +79,19 @@ static void name_ended(const struct told *t, const struct ht_mapping_series *s,
 }
 
 /* A name that says no more than the kind does. */
-static bool says_nothing(const struct ht_mapping_series *s)
+static bool says_nothing(enum ht_mapping_kind kind, const char *name)
 {
-	return !s->name[0] || !kinds[s->kind].prefix ||
-	       strcmp(s->name, "[heap]") == 0 ||
-	       strcmp(s->name, "/dev/zero") == 0;
+	return !name[0] || !kinds[kind].prefix || strcmp(name, "[heap]") == 0 ||
+	       strcmp(name, "/dev/zero") == 0;
+}
+
+void ht_mapping_words(enum ht_mapping_kind kind, const char *name, char *ret,
+		      size_t size)
+{
+	if (says_nothing(kind, name))
+		snprintf(ret, size, "%s", kinds[kind].what);
+	else
+		snprintf(ret, size, "%s%.110s", kinds[kind].prefix, name);
 }
 
 static void name_mapping(const struct told *t,
@@ -94,10 +102,8 @@ static void name_mapping(const struct told *t,
 
 	if (s->kind == HT_MAPPING_ENDED_STACK)
 		name_ended(t, s, to, size);
-	else if (says_nothing(s))
-		snprintf(to, size, "%s", kinds[s->kind].what);
 	else
-		snprintf(to, size, "%s%.110s", kinds[s->kind].prefix, s->name);
+		ht_mapping_words(s->kind, s->name, to, size);
 }
 
 /* The mapping that gained most. */

@@ -47,6 +47,9 @@ const struct ht_growth *ht_growth_of(const struct ht_measure *m,
 bool ht_mostly_unwritten(const struct ht_measure *m,
 			 const struct ht_verdict *v);
 
+/* A leak by its size class, and other classes lost as much. */
+bool ht_is_mirrored(const struct ht_measure *m, const struct ht_verdict *v);
+
 /* Sets label, reason and also of v: the first rule that fits, the later ones.
  */
 void ht_apply_rules(const struct ht_measure *m, struct ht_verdict *v);

@@ -326,6 +326,7 @@ void ht_measure(const struct ht_window *w, const struct ht_lasting *lasting,
 	memset(ret, 0, sizeof(*ret));
 	ret->w = *w;
 	load(ret);
+	ht_refill(w, &ret->refill);
 	level = ht_median(ret->in_use.x, ret->in_use.n);
 	ret->period = ht_season(&ret->in_use);
 	ret->swing = ht_quantile(ret->in_use.x, ret->in_use.n, 0.95) -

@@ -11,6 +11,7 @@
 #include "analysis/ceiling.h"
 #include "analysis/growth.h"
 #include "analysis/lasting.h"
+#include "analysis/refill.h"
 #include "analysis/window.h"
 
 /* A size class that rises. */
@@ -62,6 +63,10 @@ struct ht_measure {
 	bool heap_alone; /* the same, whatever is said of hours and days */
 	struct ht_bound bound;	   /* of what grows outside malloc */
 	struct ht_ceiling ceiling; /* the nearest limit that is no bytes */
+	/* other classes lost about as much as the rising ones gained, and the
+	 * total hardly moved (only_mix): the mix of sizes may have changed */
+	bool mirrored, only_mix;
+	struct ht_refill refill; /* of the heap, by nobody's faults */
 };
 
 /* Fills the chunks of a class that rises. */

@@ -47,21 +47,37 @@ static int print_shared(const struct ht_cli *cli, const struct ht_totals *sum)
 		ht_show_bytes(cli, sum->trimmable_private, gets));
 }
 
+/* Of what is held, where less than half was written; else nothing. */
+static const char *written_text(const struct ht_cli *cli,
+				const struct ht_snapshot *s, char out[64])
+{
+	uint64_t held = plus(s->totals.in_use, s->totals.mmapped);
+	uint64_t resident = plus(ht_snapshot_cause(s, HT_CAUSE_HEAP_IN_USE),
+				 ht_snapshot_cause(s, HT_CAUSE_MMAPPED_CHUNKS));
+	char text[HT_NUMBER_TEXT];
+
+	*out = '\0';
+	if (held != HT_UNKNOWN && resident != HT_UNKNOWN && resident < held / 2)
+		snprintf(out, 64, " (%s of it resident)",
+			 ht_show_bytes(cli, resident, text));
+	return out;
+}
+
 static int print_heap(const struct ht_cli *cli, const struct ht_snapshot *s,
 		      const char *begin)
 {
 	const struct ht_totals *sum = &s->totals;
 	char used[HT_NUMBER_TEXT], kept[HT_NUMBER_TEXT];
-	char trim[HT_NUMBER_TEXT], other[HT_NUMBER_TEXT];
+	char trim[HT_NUMBER_TEXT], other[HT_NUMBER_TEXT], written[64];
 	int lines;
 
 	lines = ht_paragraph(
 		&cli->term, "",
-		"%s The program holds %s in malloc; %s%s is free and kept "
+		"%s The program holds %s in malloc%s; %s%s is free and kept "
 		"by glibc%s; %s is anonymous memory outside malloc.",
 		begin,
 		ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
-		ht_style(&cli->term, HT_YELLOW),
+		written_text(cli, s, written), ht_style(&cli->term, HT_YELLOW),
 		ht_show_bytes(cli, sum->retained, kept),
 		ht_style_off(&cli->term),
 		ht_show_bytes(cli, sum->non_malloc_anon, other));

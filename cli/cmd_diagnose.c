@@ -229,7 +229,7 @@ static void add_owners(const struct diagnosis *d, struct ht_sheet *sheet)
 /* What a look alone advises is a diagnosis. */
 static bool is_remedy(const struct ht_advice *a)
 {
-	return *a->how && strcmp(a->code, "nothing_notable") != 0;
+	return *a->how && !ht_advice_is_next_step(a);
 }
 
 /* Those of the newest look that can be typed. */

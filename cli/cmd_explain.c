@@ -166,7 +166,9 @@ static void print_params(const struct ht_cli *cli, const struct ht_snapshot *s)
 		     "mmap_threshold %s, trim_threshold %s%s, top_pad %s, "
 		     "arena_max %s, tcache_count %s",
 		     ht_show_bytes(cli, p->mmap_threshold, mmap),
-		     ht_show_bytes(cli, p->trim_threshold, trim),
+		     p->trim_threshold == HT_PARAM_OFF
+			     ? "off"
+			     : ht_show_bytes(cli, p->trim_threshold, trim),
 		     p->no_dyn_threshold == 0 ? " (both move with use)"
 					      : " (fixed)",
 		     ht_show_bytes(cli, p->top_pad, pad),

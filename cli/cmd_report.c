@@ -188,7 +188,7 @@ static void print_verdict(FILE *to, const struct ht_judged *j)
 /* What one look finds nothing in may grow: the verdict above says it. */
 static bool is_told(const struct ht_advice *a)
 {
-	return strcmp(a->code, "nothing_notable") != 0;
+	return !ht_advice_is_next_step(a);
 }
 
 static void print_advice(FILE *to, const struct ht_snapshot *s)

@@ -403,6 +403,7 @@ static void a_mapping_for_each_small_block_is_waste(void **state)
 static void memory_that_is_not_mallocs_is_said_so(void **state)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	struct ht_mapping *own;
 
 	(void)state;
 	sound(&s);
@@ -410,6 +411,17 @@ static void memory_that_is_not_mallocs_is_said_so(void **state)
 	s.totals.non_malloc_anon = MIB(150);
 	advise(&s);
 	assert_int_equal(find(&s, "outside_malloc")->bytes, MIB(150));
+	assert_non_null(strstr(find(&s, "outside_malloc")->text, "or another"));
+	s.advices.n = 0;
+	own = ht_snapshot_add_mapping(&s);
+	assert_non_null(own);
+	own->kind = HT_MAPPING_THREAD_STACK;
+	own->anonymous = MIB(140);
+	advise(&s); /* who it is is known: it is said */
+	assert_non_null(strstr(find(&s, "outside_malloc")->text,
+			       "140.0 MiB of it: stacks of threads"));
+	assert_true(has(&s, "over_time")); /* and what to ask next */
+	assert_false(has(&s, "nothing_notable"));
 }
 
 /* --- ratios -------------------------------------------------------------- */

@@ -277,6 +277,20 @@ static bool threshold_is_default(const struct said *d)
 	return last(d, HT_M_trim_threshold) <= 131072;
 }
 
+/* In use as a whole against the class that is named. */
+static bool hardly_moved(const struct said *d)
+{
+	return fabs(rise(d, HT_M_in_use)) <=
+	       0.3 * most(d, HT_M_in_use, 0, 1) + MIB;
+}
+
+/* What came is more than faults of a page each could bring. */
+static bool has_no_faults(const struct said *d)
+{
+	return most(d, HT_M_minflt, 0, 1) > 0 &&
+	       most(d, HT_M_heap_resident, 0, 1) >= 8 * MIB;
+}
+
 static bool many_hold_it(const struct said *d)
 {
 	return last(d, HT_M_arenas_holding) >= 3;
@@ -310,6 +324,10 @@ static const struct sentence {
 	{"no date of memory follows", no_date},
 	{"limit ", dates_in_order},
 	{"so far:", is_unsure},
+	{"other size classes lost", hardly_moved},
+	{"became resident again", has_no_faults},
+	{"does not last", has_no_faults},
+	{"run out", true_of_itself},
 	{"RSS rose", parts_add_up},
 	{"RSS fell", parts_add_up},
 	{"the program asks and does not free", rises_late},

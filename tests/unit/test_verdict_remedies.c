@@ -230,6 +230,116 @@ static void fewer_arenas_return_what_peaks_leave(void **state)
 	assert_int_equal(v.also_n, 0);
 }
 
+/* Trimmed to 18 MB every 8 minutes, and back at 82 with `faults` a row. */
+static void make_refilled(struct ht_series *s, double faults)
+{
+	make_holes(s);
+	for (size_t i = 0; i < s->rows; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			double kept = 10e6 + 9e6 * (double)(i % 8);
+
+			s->metric[HT_M_in_use_arena][k][i] = 5e6;
+			s->metric[HT_M_minflt][k][i] = 500 + faults * (double)i;
+			s->metric[HT_M_retained][k][i] = kept;
+			s->metric[HT_M_trimmable][k][i] = kept - 9e6;
+			s->metric[HT_M_heap_resident][k][i] = kept + 5e6;
+			s->metric[HT_M_rss_anon][k][i] = kept + 6e6;
+		}
+}
+
+/* khugepaged fills the holes: a trim on a timer does not last. */
+static void what_huge_pages_fill_again_does_not_last(void **state)
+{
+	HT_AUTO_SERIES struct ht_series huge, touched;
+	struct ht_verdict v;
+	bool told = false;
+
+	(void)state;
+	make_refilled(&huge, 3);
+	ht_verdict(&huge, end_of(&huge), NULL, &v);
+	assert_non_null(strstr(v.remedy, "does not last"));
+	assert_non_null(strstr(v.remedy, "glibc.malloc.hugetlb=0"));
+	for (size_t i = 0; i < v.evidence_n; i++)
+		told |= strstr(v.evidence[i], "khugepaged") != NULL;
+	assert_true(told);
+	make_refilled(&touched, 9e6 / 4096); /* the program itself */
+	ht_verdict(&touched, end_of(&touched), NULL, &v);
+	assert_null(strstr(v.remedy, "does not last"));
+}
+
+/* Blocks of 1000 bytes become blocks of 1500: nothing leaks. Where the total
+ * moves so much that a leak could hide in it, it is said that sizes may have
+ * shifted. */
+static void make_shifting(struct ht_series *s, double noise)
+{
+	double x[60];
+	struct ht_class_series *of[4];
+	const uint64_t sizes[] = {640, 1024, 1280, 1536};
+
+	ht_made_seed(3);
+	for (size_t i = 0; i < 60; i++)
+		x[i] = 50e6 + noise * ht_made_normal();
+	ht_series_init(s);
+	ht_made_in_use(s, x, 60, 0);
+	for (size_t c = 0; c < 4; c++) {
+		of[c] = ht_series_class(s, sizes[c]);
+		assert_non_null(of[c]);
+		for (size_t i = 0; i < 60; i++)
+			for (size_t k = 0; k < HT_STAT_COUNT; k++)
+				of[c]->bytes[k][i] = 2e6;
+	}
+	for (size_t i = 0; i < 60; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			of[1]->bytes[k][i] = 40e6 - 250e3 * (double)i;
+			of[3]->bytes[k][i] = 2e6 + 250e3 * (double)i;
+		}
+}
+
+static void a_mix_of_sizes_that_shifts_is_no_leak(void **state)
+{
+	HT_AUTO_SERIES struct ht_series shifted, noisy;
+	struct ht_verdict v;
+	bool told = false;
+
+	(void)state;
+	make_shifting(&shifted, 0);
+	ht_verdict(&shifted, end_of(&shifted), NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_STABLE);
+	make_shifting(&noisy, 3e6);
+	ht_verdict(&noisy, end_of(&noisy), NULL, &v);
+	assert_string_equal(v.reason, "size_class");
+	for (size_t i = 0; i < v.evidence_n; i++)
+		told |= strstr(v.evidence[i], "may have shifted") != NULL;
+	assert_true(told);
+	assert_true(v.confidence <= 0.5);
+}
+
+/* Files that are opened and never closed, and the buffer of each. */
+static void what_runs_out_first_is_in_the_remedy_of_a_leak(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_verdict v;
+	double x[60];
+
+	(void)state;
+	for (size_t i = 0; i < 60; i++)
+		x[i] = 33e3 * (double)(100 + 10 * i);
+	ht_series_init(&s);
+	ht_made_in_use(&s, x, 60, 0);
+	for (size_t i = 0; i < 60; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			s.metric[HT_M_descriptors][k][i] =
+				(double)(100 + 10 * i);
+			s.metric[HT_M_descriptors_limit][k][i] = 1024;
+		}
+	ht_verdict(&s, end_of(&s), NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_LEAK);
+	assert_string_equal(v.limit_name, "RLIMIT_NOFILE");
+	assert_non_null(strstr(v.remedy, "does not free"));
+	assert_non_null(strstr(v.remedy, "descriptors run out first"));
+	assert_non_null(strstr(v.remedy, "never closed"));
+}
+
 /* How many samples there are is not what a gap lacks. */
 static void a_gap_is_not_told_as_too_few_samples(void **state)
 {
@@ -308,6 +418,10 @@ int main(void)
 			what_a_fork_shares_is_not_given_to_the_machine),
 		cmocka_unit_test(a_top_is_told_with_what_keeps_it),
 		cmocka_unit_test(fewer_arenas_return_what_peaks_leave),
+		cmocka_unit_test(what_huge_pages_fill_again_does_not_last),
+		cmocka_unit_test(a_mix_of_sizes_that_shifts_is_no_leak),
+		cmocka_unit_test(
+			what_runs_out_first_is_in_the_remedy_of_a_leak),
 		cmocka_unit_test(a_gap_is_not_told_as_too_few_samples),
 		cmocka_unit_test(another_allocators_growth_is_told),
 		cmocka_unit_test(a_runtime_is_asked_with_its_own_tools),
