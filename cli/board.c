@@ -23,14 +23,26 @@ void ht_board_fini(struct ht_board *b)
 	*b = (struct ht_board){0};
 }
 
+/* The newest value; of what is read once in a while (PSS) the newest known. */
+static double newest_of(const struct ht_series *s, size_t m)
+{
+	const double *x = s->metric[m][HT_STAT_MEDIAN];
+	size_t last = s->rows - 1;
+
+	if (s->rows == 0)
+		return NAN;
+	if (m == HT_M_pss || m == HT_M_trimmable_private)
+		while (last > 0 && isnan(x[last]))
+			last--;
+	return x[last];
+}
+
 static void fill(struct ht_board_row *row, const struct ht_series *s)
 {
 	const double *in_use = s->metric[HT_M_in_use][HT_STAT_MEDIAN];
 
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
-		row->newest[m] =
-			s->rows ? s->metric[m][HT_STAT_MEDIAN][s->rows - 1]
-				: NAN;
+		row->newest[m] = newest_of(s, m);
 	row->points = s->rows < HT_BOARD_POINTS ? s->rows : HT_BOARD_POINTS;
 	for (size_t i = 0; i < row->points; i++)
 		row->in_use_over_time[i] = in_use[i * s->rows / row->points];

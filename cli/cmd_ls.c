@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/board.h"
+#include "cli/family.h"
 #include "cli/json.h"
 #include "cli/metrics.h"
 #include "cli/plot.h"
@@ -31,6 +32,7 @@ struct list {
 static json_t *row_json(const struct list *l, const struct ht_board_row *r)
 {
 	const struct ht_store_process *p = &r->process;
+	struct ht_family family = ht_family_of(&l->board, r);
 	json_t *o = json_pack(
 		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"process_id", (json_int_t)p->id, "target",
@@ -45,6 +47,9 @@ static json_t *row_json(const struct list *l, const struct ht_board_row *r)
 		json_object_set_new(o, ht_metric_infos[l->metrics[i]].name,
 				    ht_metric_json(l->metrics[i],
 						   r->newest[l->metrics[i]]));
+	json_object_set_new(o, "pss",
+			    ht_metric_json(HT_M_pss, r->newest[HT_M_pss]));
+	json_object_set_new(o, "family", ht_family_json(&family));
 	return o;
 }
 
@@ -164,6 +169,7 @@ enum ht_code ht_cmd_ls(struct ht_cli *cli, struct ht_err *err)
 
 	for (size_t i = 0; i < l.metrics_n; i++)
 		metrics[l.metrics[i]] = true;
+	ht_family_needs(metrics);
 	if (code == HT_OK)
 		code = ht_history_open(&cli->opt, &store, err);
 	if (code == HT_OK)
@@ -177,5 +183,8 @@ enum ht_code ht_cmd_ls(struct ht_cli *cli, struct ht_err *err)
 	if (!l.board.n)
 		return ht_fail_hint(err, HT_NODATA, HT_HINT_RECORD,
 				    "the database is empty");
-	return print_table(&l, err);
+	code = print_table(&l, err);
+	if (code == HT_OK)
+		ht_family_print_all(cli, &l.board);
+	return code;
 }

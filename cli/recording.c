@@ -23,6 +23,7 @@
 
 /* A command just executed has no libc yet: ask a new agent until it has. */
 #define SETTLE_NS	(5 * HT_NS_PER_S)
+#define PSS_NS		(60 * HT_NS_PER_S)
 #define LOCK_WAIT_NS	(2 * HT_NS_PER_S)
 #define FIRST_SAMPLE_NS (100 * HT_NS_PER_MS)
 
@@ -47,6 +48,7 @@ struct record {
 	int process_fd, signal_fd;
 	int64_t start_ns, interval_ns, end_ns; /* monotonic; end 0: none */
 	int64_t since_ns;		       /* this process is recorded */
+	int64_t pss_due_ns;		       /* not before */
 	int64_t process_id;		       /* in the store, 0: not yet */
 	const char *note;		       /* of who follows */
 	uint64_t samples, failures;	       /* of this process */
@@ -107,10 +109,26 @@ static enum ht_code store_event(struct record *r, const char *kind,
 	return code;
 }
 
+/* PSS is read once in a while, and only where the process hardly waits for it:
+ * what it takes is known from the look before. */
+static void ask_pss(struct record *r)
+{
+	uint64_t rss = r->samples ? r->snapshot.process.rss : HT_UNKNOWN;
+	int64_t now_ns = ht_mono_ns();
+
+	r->request.flags &= ~(uint64_t)HT_WANT_PSS;
+	if (rss == HT_UNKNOWN || now_ns < r->pss_due_ns ||
+	    ht_rollup_us(rss) > r->request.max_pause_us)
+		return;
+	r->request.flags |= HT_WANT_PSS;
+	r->pss_due_ns = now_ns + PSS_NS;
+}
+
 static enum ht_code measure(struct record *r, struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
 
+	ask_pss(r);
 	if (r->client.agent_pid <= 0)
 		code = ht_client_start(r->agent, r->pid, NULL, NULL, &r->client,
 				       err);
@@ -417,7 +435,7 @@ static enum ht_code open_record(struct record *r, struct ht_err *err)
 		code = watch_signals(r, err);
 	if (code == HT_OK)
 		code = find_process(r, err);
-	r->request = ht_target_request(o, HT_WANT_ALL & ~HT_WANT_PSS);
+	r->request = ht_target_request(o, HT_WANT_ALL);
 	r->interval_ns = o->interval_ns ? o->interval_ns : HT_NS_PER_S;
 	r->start_ns = r->since_ns = ht_mono_ns();
 	r->end_ns = o->duration_ns ? r->start_ns + o->duration_ns : 0;

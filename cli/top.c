@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/board.h"
+#include "cli/family.h"
 #include "cli/plot.h"
 #include "cli/table.h"
 #include "common/clock.h"
@@ -75,11 +75,29 @@ static void draw_row(const struct ht_cli *cli, int line,
 				SPARK_WIDTH, spark));
 }
 
+/* One line each from the bottom up, a third of the screen at most; returns how
+ * many. */
+static int draw_families(const struct ht_cli *cli, const struct ht_board *b)
+{
+	char line[HT_FAMILY_LINE];
+	int n = 0;
+
+	for (size_t i = 0; i < b->n && n < LINES / 3; i++) {
+		struct ht_family f = ht_family_of(b, &b->rows[i]);
+
+		if (f.processes < 2 || f.first != &b->rows[i])
+			continue;
+		ht_family_line(cli, &f, line);
+		mvaddnstr(LINES - ++n, 0, line, COLS);
+	}
+	return n;
+}
+
 static void draw(const struct ht_cli *cli, const struct ht_board *b,
 		 size_t sorted, const char *trouble)
 {
 	char now[HT_TIME_TEXT];
-	int x = NAME_WIDTH + 9;
+	int x = NAME_WIDTH + 9, families;
 
 	erase();
 	ht_time_text(ht_wall_ns(), now);
@@ -100,7 +118,8 @@ static void draw(const struct ht_cli *cli, const struct ht_board *b,
 	if (COLS >= x + SEEN_WIDTH + SPARK_WIDTH)
 		addnstr(" in use over the last hour", COLS - x - SEEN_WIDTH);
 	attroff(A_REVERSE);
-	for (int i = 0; i + 3 < LINES && i < (int)b->n; i++)
+	families = draw_families(cli, b);
+	for (int i = 0; i + 3 + families < LINES && i < (int)b->n; i++)
 		draw_row(cli, i + 3, &b->rows[i]);
 	refresh();
 }
@@ -115,6 +134,7 @@ static enum ht_code read_board(struct ht_cli *cli, size_t sorted,
 
 	for (size_t i = 0; i < COLUMNS; i++)
 		metrics[columns[i].metric] = true;
+	ht_family_needs(metrics);
 	if (code == HT_OK)
 		code = ht_board_read(store, ht_wall_ns() - SHOWN_NS, metrics,
 				     &fresh, err);
@@ -185,7 +205,10 @@ static enum ht_code print_once(const struct ht_cli *cli,
 			ht_table_text(&t, "%s",
 				      figure(cli, &b->rows[row], i, text));
 	}
-	return ht_table_print(&t, err);
+	code = ht_table_print(&t, err);
+	if (code == HT_OK)
+		ht_family_print_all(cli, b);
+	return code;
 }
 
 enum ht_code ht_cmd_top(struct ht_cli *cli, struct ht_err *err)

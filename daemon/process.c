@@ -2,6 +2,7 @@
 #include "daemon/process.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,7 +93,11 @@ static void take_bins(struct ht_latest *l, const struct ht_snapshot *s)
 void ht_latest_take(struct ht_latest *l, const struct ht_snapshot *s,
 		    size_t arenas, bool bins)
 {
+	double pss = l->taken_ns ? l->values[HT_M_pss] : NAN;
+
 	ht_metrics_of(s, l->values);
+	if (isnan(l->values[HT_M_pss])) /* of the last detailed look */
+		l->values[HT_M_pss] = pss;
 	for (size_t i = 0; i < HT_CAUSE_COUNT; i++)
 		l->causes[i] = HT_UNKNOWN;
 	for (size_t i = 0; i < s->rss_causes.n; i++) {

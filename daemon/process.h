@@ -73,6 +73,7 @@ struct ht_watched {
 	sd_event_source *socket_source, *deadline;
 	struct ht_snapshot snapshot; /* the newest, while not measuring */
 	int64_t detail_ns; /* when the last full sample was, monotonic */
+	int64_t pss_ns;	   /* when PSS was asked for last */
 
 	struct ht_latest latest;
 	int64_t measured_ns; /* when that was, monotonic */

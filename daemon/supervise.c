@@ -2,6 +2,7 @@
 #include "daemon/supervise.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,6 +236,18 @@ static enum ht_code start_agent(struct ht_supervisor *s, struct ht_watched *p,
 	return HT_OK;
 }
 
+/* Only where the process hardly waits for it, by what it had before; what was
+ * known of one that grew is known no more. */
+static bool may_ask_pss(struct ht_watched *p, const struct ht_request *r)
+{
+	double rss = p->latest.values[HT_M_rss];
+	bool may = rss >= 0 && ht_rollup_us((uint64_t)rss) <= r->max_pause_us;
+
+	if (!may)
+		p->latest.values[HT_M_pss] = NAN;
+	return may;
+}
+
 static struct ht_request request_of(struct ht_watched *p, int64_t now_ns)
 {
 	const struct ht_target_config *t = p->config;
@@ -247,10 +260,14 @@ static struct ht_request request_of(struct ht_watched *p, int64_t now_ns)
 		.attempts = t->attempts,
 	};
 
-	/* PSS is never asked for: it holds the target's mmap lock */
 	if (p->detail_ns == 0 || now_ns - p->detail_ns >= d->detail_ns) {
 		r.flags |= HT_WANT_BINS | HT_WANT_THREADS | HT_WANT_HEAPS;
 		p->detail_ns = now_ns;
+	}
+	if (p->latest.taken_ns && now_ns - p->pss_ns >= d->detail_ns &&
+	    may_ask_pss(p, &r)) {
+		r.flags |= HT_WANT_PSS;
+		p->pss_ns = now_ns;
 	}
 	if (d->agent_life == HT_AGENT_SAMPLE)
 		r.flags |= HT_LAST_REQUEST;

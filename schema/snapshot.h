@@ -91,4 +91,12 @@ uint64_t ht_snapshot_tops_kept(const struct ht_snapshot *s);
 enum ht_code ht_snapshot_check(const struct ht_snapshot *s,
 			       struct ht_err *err) HT_MUST_CHECK;
 
+/* For how long a process's mmap, munmap and brk wait while its PSS is read, in
+ * microseconds: the kernel holds the mmap lock while it walks every page table
+ * (measured: 6.5 ms a GiB). */
+static inline uint64_t ht_rollup_us(uint64_t rss)
+{
+	return rss >> 17; /* 8 ms a GiB */
+}
+
 #endif

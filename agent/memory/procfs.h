@@ -31,14 +31,9 @@ enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 			       struct ht_process *ret,
 			       struct ht_err *err) HT_MUST_CHECK;
 
-/* PSS and USS, from smaps_rollup: the kernel holds the mmap lock while it walks
- * every page table, and the process's mmap, munmap and brk wait as long:
- * ht_procfs_rollup_us microseconds for rss bytes (measured: 6.5 ms a GiB). */
+/* PSS and USS, from smaps_rollup: see ht_rollup_us (schema/snapshot.h) first.
+ */
 void ht_procfs_rollup(pid_t pid, struct ht_process *ret);
-static inline uint64_t ht_procfs_rollup_us(uint64_t rss)
-{
-	return rss >> 17; /* 8 ms a GiB */
-}
 
 /* No limit has no number, either: what of the limits could not be read. */
 struct ht_limits_unread {

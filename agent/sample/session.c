@@ -49,7 +49,7 @@ bool ht_session_may_roll_up(const struct ht_session *s)
 	if (s->request->flags & HT_PSS_ANYHOW)
 		return true;
 	return s->request->flags & HT_WANT_PSS && rss != HT_UNKNOWN &&
-	       ht_procfs_rollup_us(rss) <= s->request->max_pause_us;
+	       ht_rollup_us(rss) <= s->request->max_pause_us;
 }
 
 bool ht_session_may_read_private(const struct ht_session *s)

@@ -263,7 +263,7 @@ static void note_rollup(const struct ht_session *s)
 			 "PSS and USS were not read: an mmap of the process "
 			 "would wait for it, up to %" PRIu64
 			 " ms (explain --pss)",
-			 ht_procfs_rollup_us(p->rss) / 1000);
+			 ht_rollup_us(p->rss) / 1000);
 	why = ht_session_may_roll_up(s) ? HT_WHY_PROC : HT_WHY_COST;
 	for (size_t i = 0; i < COUNT(of_rollup); i++)
 		add_null(s->snapshot, why, text, HT_RECORD_process,
