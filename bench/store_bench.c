@@ -70,7 +70,7 @@ static int64_t time_of(const struct bench *b)
 	       (int64_t)(b->next / b->processes) * b->fakes[0].step_ns;
 }
 
-/* In slices of 5 ms, as a daemon does; the longest is what a loop feels. */
+/* In slices as a daemon's; the longest is what a loop feels. */
 static void maintain(struct bench *b)
 {
 	struct ht_store_policy policy = HT_STORE_POLICY_DEFAULT;
@@ -80,7 +80,7 @@ static void maintain(struct bench *b)
 		int64_t begin_ns = cpu_ns(), took_ns;
 
 		must(ht_store_maintain(b->st, &policy, time_of(b),
-				       5 * HT_NS_PER_MS, &done, &err));
+				       HT_STORE_SLICE_NS, &done, &err));
 		took_ns = cpu_ns() - begin_ns;
 		b->maintain_ns += took_ns;
 		if (took_ns > b->longest_ns)
@@ -97,7 +97,7 @@ static void report(const struct bench *b)
 
 	must(ht_store_size(b->st, &bytes, &err));
 	getrusage(RUSAGE_SELF, &usage);
-	printf("| %" PRIu64 " | %.1f | %.0f | %.0f | %.1f | %.0f | %.0f | %.1f "
+	printf("| %" PRIu64 " | %.1f | %.0f | %.0f | %.1f | %.0f | %.1f | %.1f "
 	       "|\n",
 	       b->next, days, (double)b->next * 1e9 / (double)b->add_ns,
 	       (double)b->next * 1e9 / (double)(b->add_ns + b->maintain_ns),

@@ -11,12 +11,11 @@
 #include "common/log.h"
 #include "daemon/daemon.h"
 
-#define RETRY_FIRST_NS	   (2 * HT_NS_PER_S)
-#define RETRY_LAST_NS	   (60 * HT_NS_PER_S)
-#define MAINTAIN_EVERY_NS  (10 * HT_NS_PER_S)
-#define MAINTAIN_AGAIN_NS  (HT_NS_PER_S / 8)
-#define TELL_EVERY	   10 /* times told of a long opening, a log line */
-#define MAINTAIN_BUDGET_NS (5 * HT_NS_PER_MS) /* of one slice */
+#define RETRY_FIRST_NS	  (2 * HT_NS_PER_S)
+#define RETRY_LAST_NS	  (60 * HT_NS_PER_S)
+#define MAINTAIN_EVERY_NS (10 * HT_NS_PER_S)
+#define MAINTAIN_AGAIN_NS (HT_NS_PER_S / 20)
+#define TELL_EVERY	  10 /* times told of a long opening, a log line */
 
 static void open_store(struct ht_ingest *i);
 
@@ -312,7 +311,7 @@ static enum ht_code maintain(struct ht_ingest *i, bool *ret_done,
 
 	if (code == HT_OK)
 		code = ht_store_maintain(i->store, &policy, ht_wall_ns(),
-					 MAINTAIN_BUDGET_NS, ret_done, err);
+					 HT_STORE_SLICE_NS, ret_done, err);
 	if (code == HT_OK)
 		code = ht_store_size(i->store, &bytes, err);
 	if (code == HT_OK)

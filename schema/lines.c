@@ -62,30 +62,60 @@ const struct ht_line_kind ht_line_kinds[HT_LINES_COUNT] = {
 
 /* --- columns ------------------------------------------------------------- */
 
-/* Callers ask in the same order again and again: the next one is likely. */
-static struct ht_list_line *find(struct ht_series *s, enum ht_lines list,
-				 const uint64_t *key)
+/* Slot of a key in the table of lines: of its line, or an empty one. Slots hold
+ * the line's number, from 1. */
+static size_t slot_of(const struct ht_series *s, enum ht_lines list,
+		      const uint64_t *key)
 {
-	for (size_t i = 0; i < s->lines_n; i++) {
-		size_t at = (s->line_at + 1 + i) % s->lines_n;
-		struct ht_list_line *l = &s->lines[at];
+	uint64_t hash = (uint64_t)list;
+	size_t at;
 
-		if (l->list == list && !memcmp(l->key, key, sizeof(l->key))) {
-			s->line_at = at;
-			return l;
-		}
+	for (size_t i = 0; i < HT_LINE_KEYS; i++)
+		hash = (hash ^ key[i]) * UINT64_C(0x9e3779b97f4a7c15);
+	at = (hash ^ hash >> 32) & (s->line_slots_n - 1);
+	for (;; at = (at + 1) & (s->line_slots_n - 1)) {
+		const struct ht_list_line *l;
+
+		if (!s->line_slots[at])
+			return at;
+		l = &s->lines[s->line_slots[at] - 1];
+		if (l->list == list && !memcmp(l->key, key, sizeof(l->key)))
+			return at;
 	}
-	return NULL;
+}
+
+/* Room for twice as many lines, half of the slots empty. */
+static int grow_table(struct ht_series *s)
+{
+	size_t more = s->lines_capacity ? 2 * s->lines_capacity : 64;
+	struct ht_list_line *l = reallocarray(s->lines, more, sizeof(*l));
+	uint32_t *slots = calloc(2 * more, sizeof(*slots));
+
+	if (l)
+		s->lines = l;
+	if (!l || !slots) {
+		free(slots);
+		return -1;
+	}
+	free(s->line_slots);
+	s->line_slots = slots;
+	s->line_slots_n = 2 * more;
+	s->lines_capacity = more;
+	for (size_t i = 0; i < s->lines_n; i++)
+		slots[slot_of(s, s->lines[i].list, s->lines[i].key)] =
+			(uint32_t)i + 1;
+	return 0;
 }
 
 /* All figures of a line, -1 when out of memory. */
-static int grow_line(struct ht_list_line *l, size_t rows, size_t capacity)
+static int grow_line(const struct ht_series *s, struct ht_list_line *l,
+		     size_t rows, size_t capacity)
 {
 	int bad = 0;
 
 	for (size_t f = 0; f < ht_line_kinds[l->list].figures_n; f++)
-		for (int b = 0; b < HT_BANDS; b++)
-			bad |= ht_series_grow(&l->value[f][b], rows, capacity);
+		bad |= ht_series_grow_all(s, l->value[f], HT_BANDS, rows,
+					  capacity);
 	return bad;
 }
 
@@ -94,7 +124,7 @@ int ht_series_grow_lines(struct ht_series *s, size_t capacity)
 	int bad = 0;
 
 	for (size_t i = 0; i < s->lines_n; i++)
-		bad |= grow_line(&s->lines[i], s->rows, capacity);
+		bad |= grow_line(s, &s->lines[i], s->rows, capacity);
 	for (int list = 0; list < HT_LINES_COUNT; list++) {
 		bool *listed = realloc(s->listed[list], capacity);
 
@@ -106,39 +136,41 @@ int ht_series_grow_lines(struct ht_series *s, size_t capacity)
 	return bad;
 }
 
+static void free_line(struct ht_list_line *l)
+{
+	for (size_t f = 0; f < HT_LINE_FIGURES; f++)
+		for (int b = 0; b < HT_BANDS; b++)
+			if (b == 0 || l->value[f][b] != l->value[f][0])
+				free(l->value[f][b]);
+}
+
 void ht_series_free_lines(struct ht_series *s)
 {
 	for (size_t i = 0; i < s->lines_n; i++)
-		for (size_t f = 0; f < HT_LINE_FIGURES; f++)
-			for (int b = 0; b < HT_BANDS; b++)
-				free(s->lines[i].value[f][b]);
+		free_line(&s->lines[i]);
 	for (int list = 0; list < HT_LINES_COUNT; list++)
 		free(s->listed[list]);
 	free(s->lines);
+	free(s->line_slots);
 }
 
 struct ht_list_line *ht_series_line(struct ht_series *s, enum ht_lines list,
 				    const uint64_t key[HT_LINE_KEYS])
 {
-	struct ht_list_line *l = find(s, list, key);
+	struct ht_list_line *l;
+	size_t slot;
 
-	if (l)
-		return l;
-	if (s->lines_n == s->lines_capacity) {
-		size_t more = s->lines_capacity ? 2 * s->lines_capacity : 64;
-
-		l = reallocarray(s->lines, more, sizeof(*l));
-		if (!l)
-			return NULL;
-		s->lines = l;
-		s->lines_capacity = more;
-	}
-	s->line_at = s->lines_n;
+	if (s->lines_n == s->lines_capacity && grow_table(s))
+		return NULL;
+	slot = slot_of(s, list, key);
+	if (s->line_slots[slot])
+		return &s->lines[s->line_slots[slot] - 1];
 	l = &s->lines[s->lines_n++];
+	s->line_slots[slot] = (uint32_t)s->lines_n;
 	*l = (struct ht_list_line){
 		.list = list, .min_size = HT_UNKNOWN, .max_size = HT_UNKNOWN};
 	memcpy(l->key, key, sizeof(l->key));
-	return grow_line(l, 0, s->capacity) ? NULL : l;
+	return grow_line(s, l, 0, s->capacity) ? NULL : l;
 }
 
 /* Rows before the first that knows any figure of the line. */
@@ -343,8 +375,8 @@ enum ht_code ht_series_put_lines(struct ht_series *s, enum ht_lines list,
 static const enum ht_stat stats[HT_BANDS] = {HT_STAT_MIN, HT_STAT_MEDIAN,
 					     HT_STAT_MAX};
 
-static int reduce_line(const struct ht_list_line *l, const struct ht_rows *r,
-		       struct ht_series *ret)
+int ht_series_reduce_line(const struct ht_list_line *l, const struct ht_rows *r,
+			  struct ht_series *ret)
 {
 	struct ht_list_line *to = ht_series_line(ret, l->list, l->key);
 
@@ -358,21 +390,16 @@ static int reduce_line(const struct ht_list_line *l, const struct ht_rows *r,
 	return 0;
 }
 
-int ht_series_reduce_lines(const struct ht_series *s, const struct ht_rows *r,
-			   struct ht_series *ret)
+void ht_series_list_lines(const struct ht_series *s, size_t from, size_t end,
+			  struct ht_series *ret)
 {
-	int bad = 0;
-
 	for (int list = 0; list < HT_LINES_COUNT; list++) {
 		bool listed = false;
 
-		for (size_t i = r->from; i < r->end; i++)
+		for (size_t i = from; i < end; i++)
 			listed |= s->listed[list][i];
 		if (listed)
 			ht_series_begin_lines(ret, (enum ht_lines)list,
 					      ret->rows - 1);
 	}
-	for (size_t i = 0; i < s->lines_n && !bad; i++)
-		bad = reduce_line(&s->lines[i], r, ret);
-	return bad;
 }

@@ -47,11 +47,13 @@ struct ht_series {
 	struct ht_list_line *lines; /* of the lists that were asked for */
 	size_t lines_n, lines_capacity;
 	bool *listed[HT_LINES_COUNT]; /* the row measured that list */
+	uint32_t *line_slots;	      /* lines by their key: see lines.c */
+	size_t line_slots_n;	      /* a power of two; 0: none */
+	bool of_samples;	      /* see ht_series_of_samples() */
 	bool limited;		      /* see ht_series_limit() */
 	bool wanted[HT_METRIC_COUNT];
 	double *unknown;    /* the column of all metrics that are not wanted */
 	size_t class_at;    /* where ht_series_class() found the last one */
-	size_t line_at;	    /* and ht_series_line() */
 	int64_t started_ns; /* start of the process, wall clock */
 	int64_t step_ns;    /* rows stand for so much time; 0: samples */
 	char target[128];
@@ -64,6 +66,9 @@ void ht_series_fini(struct ht_series *s);
 /* Before the first row: only the flagged metrics get columns of their own. The
  * others share one that stays unknown: it is read as usual, never written. */
 void ht_series_limit(struct ht_series *s, const bool metrics[HT_METRIC_COUNT]);
+/* Before the first row: all rows will be samples, not buckets. Their statistics
+ * are the same and share a column. */
+void ht_series_of_samples(struct ht_series *s);
 /* Room for `rows` rows in all, so that adding them copies nothing. */
 enum ht_code ht_series_reserve(struct ht_series *s, size_t rows,
 			       struct ht_err *err) HT_MUST_CHECK;
@@ -96,6 +101,24 @@ enum ht_code ht_series_put_mappings(struct ht_series *s,
 enum ht_code ht_series_bucket(const struct ht_series *s, int64_t from_ns,
 			      int64_t to_ns, struct ht_series *ret,
 			      struct ht_err *err) HT_MUST_CHECK;
+/* The same in parts, for who must not stand still: begin adds the row (none
+ * when there are none: b->from == b->end), each some() makes up to n more of
+ * its metrics, classes, mappings and lines, until it is made. s stays as it is
+ * meanwhile. */
+struct ht_series_bucket {
+	size_t from, end; /* rows of s that it stands for */
+	size_t made;
+};
+enum ht_code ht_series_bucket_begin(const struct ht_series *s, int64_t from_ns,
+				    int64_t to_ns, struct ht_series *ret,
+				    struct ht_series_bucket *b,
+				    struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_series_bucket_some(const struct ht_series *s,
+				   struct ht_series_bucket *b, size_t n,
+				   struct ht_series *ret,
+				   struct ht_err *err) HT_MUST_CHECK;
+bool ht_series_bucket_made(const struct ht_series *s,
+			   const struct ht_series_bucket *b);
 /* Rows of s from `from_ns` (inclusive) to `to_ns`, reduced to at most `buckets`
  * equal-time buckets (0: as they are). */
 enum ht_code ht_series_window(const struct ht_series *s, int64_t from_ns,

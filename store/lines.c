@@ -117,6 +117,32 @@ enum ht_code ht_store_forget_rollups(struct ht_store *st, int64_t process_id,
 	return code;
 }
 
+enum ht_code ht_store_newest_bucket(struct ht_store *st, int64_t process_id,
+				    int64_t level_s, int64_t hour_s,
+				    int64_t *ret_at_s, bool *ret_found,
+				    struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code = ht_store_sql(
+		st,
+		"SELECT at_s FROM rollup WHERE process_id = ? AND level_s = ? "
+		"AND stat = 'median' AND at_s BETWEEN ? AND ? "
+		"ORDER BY at_s DESC LIMIT 1",
+		&stmt, err);
+
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, process_id);
+	sqlite3_bind_int64(stmt, 2, level_s);
+	sqlite3_bind_int64(stmt, 3, hour_s);
+	sqlite3_bind_int64(stmt, 4, hour_s + HT_ROLLUP_SPAN_S - 1);
+	code = ht_store_step(st, stmt, ret_found, err);
+	if (code == HT_OK && *ret_found)
+		*ret_at_s = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return code;
+}
+
 /* --- writing ------------------------------------------------------------- */
 
 static bool same(double a, double b)
@@ -201,22 +227,19 @@ static enum ht_code write_size(struct ht_store *st, const struct ht_bucket *b,
 	return ht_store_run(st, stmt, err);
 }
 
-enum ht_code ht_store_write_lines(struct ht_store *st,
-				  const struct ht_bucket *b, struct ht_err *err)
+enum ht_code ht_store_write_line(struct ht_store *st, const struct ht_bucket *b,
+				 const struct ht_list_line *l,
+				 struct ht_err *err)
 {
 	size_t row = b->s->rows - 1;
-	enum ht_code code = HT_OK;
+	enum ht_code code;
 
-	for (size_t i = 0; i < b->s->lines_n && code == HT_OK; i++) {
-		const struct ht_list_line *l = &b->s->lines[i];
-
-		if (!b->s->listed[l->list][row] ||
-		    !ht_store_line_level(l->list, b->level_s))
-			continue;
-		code = write_size(st, b, l, err);
-		if (code == HT_OK && changed(l, row, b->first))
-			code = write_line(st, b, l, err);
-	}
+	if (!b->s->listed[l->list][row] ||
+	    !ht_store_line_level(l->list, b->level_s))
+		return HT_OK;
+	code = write_size(st, b, l, err);
+	if (code == HT_OK && changed(l, row, b->first))
+		code = write_line(st, b, l, err);
 	return code;
 }
 

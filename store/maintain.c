@@ -19,7 +19,6 @@
 enum {
 	SLICE_SAMPLES = 64,
 	RUN_SAMPLES = 8,   /* between two looks at the clock */
-	ROLL_LAG_S = 120,  /* samples of an hour may be written a little late */
 	BASE_LAG_S = 1200, /* longer than changes lean on their base */
 	DAY_S = 86400,
 	SECONDS_MIN = 7200, /* an hour to be rolled up must still be there */
@@ -44,103 +43,6 @@ static int64_t cutoff_ns(const struct ht_store *st, const struct work *w,
 	return (w->now_s - age) * HT_NS_PER_S;
 }
 
-static enum ht_code number(struct ht_store *st, const char *sql, int64_t a,
-			   int64_t b, int64_t *ret, bool *ret_row,
-			   struct ht_err *err)
-{
-	sqlite3_stmt *stmt;
-	enum ht_code code = ht_store_sql(st, sql, &stmt, err);
-
-	if (code != HT_OK)
-		return code;
-	sqlite3_bind_int64(stmt, 1, a);
-	sqlite3_bind_int64(stmt, 2, b);
-	code = ht_store_step(st, stmt, ret_row, err);
-	if (code == HT_OK && *ret_row)
-		*ret = sqlite3_column_int64(stmt, 0);
-	sqlite3_reset(stmt);
-	return code;
-}
-
-static enum ht_code change(struct ht_store *st, const char *sql, int64_t a,
-			   int64_t b, struct ht_err *err)
-{
-	sqlite3_stmt *stmt;
-	enum ht_code code = ht_store_sql(st, sql, &stmt, err);
-
-	if (code != HT_OK)
-		return code;
-	sqlite3_bind_int64(stmt, 1, a);
-	sqlite3_bind_int64(stmt, 2, b);
-	return ht_store_run(st, stmt, err);
-}
-
-/* --- roll-ups ------------------------------------------------------------ */
-
-static enum ht_code next_unrolled(struct ht_store *st, const struct work *w,
-				  int64_t *ret_process, int64_t *ret_hour_s,
-				  bool *ret_found, struct ht_err *err)
-{
-	sqlite3_stmt *stmt;
-	enum ht_code code;
-
-	code = ht_store_sql(st,
-			    "SELECT id, rolled_s FROM process WHERE "
-			    "rolled_s <= ? AND last_ns >= rolled_s * "
-			    "1000000000 LIMIT 1",
-			    &stmt, err);
-	if (code != HT_OK)
-		return code;
-	sqlite3_bind_int64(stmt, 1, w->now_s - HT_ROLLUP_SPAN_S - ROLL_LAG_S);
-	code = ht_store_step(st, stmt, ret_found, err);
-	if (code == HT_OK && *ret_found) {
-		*ret_process = sqlite3_column_int64(stmt, 0);
-		*ret_hour_s = sqlite3_column_int64(stmt, 1);
-	}
-	sqlite3_reset(stmt);
-	return code;
-}
-
-/* An hour of one process, or a part of it when the time is up; hours without
- * samples are passed over. */
-static enum ht_code roll(struct ht_store *st, void *ctx, struct ht_err *err)
-{
-	struct work *w = ctx;
-	int64_t process_id = 0, hour_s = 0, first_ns = 0;
-	bool found = false, row = false, done = true;
-	enum ht_code code =
-		next_unrolled(st, w, &process_id, &hour_s, &found, err);
-
-	if (code != HT_OK || !found)
-		return code;
-	w->did = true;
-	code = number(st,
-		      "SELECT at_ns FROM sample WHERE process_id = ? AND "
-		      "at_ns >= ? ORDER BY at_ns LIMIT 1",
-		      process_id, hour_s * HT_NS_PER_S, &first_ns, &row, err);
-	if (code != HT_OK)
-		return code;
-	if (!row) {
-		/* thinned out meanwhile: nothing is left to roll up */
-		return change(st,
-			      "UPDATE process SET rolled_s = ?2 "
-			      "WHERE id = ?1",
-			      process_id, hour_s + HT_ROLLUP_SPAN_S, err);
-	}
-	if (first_ns / HT_NS_PER_S >= hour_s + HT_ROLLUP_SPAN_S) {
-		hour_s = first_ns / HT_NS_PER_S;
-		hour_s -= hour_s % HT_ROLLUP_SPAN_S;
-	} else {
-		code = ht_store_roll_hour(st, process_id, hour_s, w->end_ns,
-					  &done, err);
-		hour_s += HT_ROLLUP_SPAN_S;
-	}
-	if (code != HT_OK || !done)
-		return code;
-	return change(st, "UPDATE process SET rolled_s = ?2 WHERE id = ?1",
-		      process_id, hour_s, err);
-}
-
 /* --- samples ------------------------------------------------------------- */
 
 struct sample {
@@ -157,13 +59,14 @@ static enum ht_code oldest(struct ht_store *st, enum ht_detail detail,
 	bool row;
 
 	*ret_n = 0;
-	code = ht_store_sql(st,
-			    "SELECT s.id, s.process_id, s.at_ns FROM sample s "
-			    "JOIN process p ON p.id = s.process_id "
-			    "WHERE s.detail = ? AND s.at_ns < ? AND "
-			    "s.at_ns < p.rolled_s * 1000000000 "
-			    "ORDER BY s.at_ns LIMIT ?",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT s.id, s.process_id, s.at_ns FROM sample s "
+		"JOIN process p ON p.id = s.process_id "
+		"WHERE s.detail = ? AND s.detail > 0 AND s.at_ns < ? AND "
+		"s.at_ns < p.rolled_s * 1000000000 "
+		"ORDER BY s.at_ns LIMIT ?",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, detail);
@@ -180,8 +83,9 @@ static enum ht_code oldest(struct ht_store *st, enum ht_detail detail,
 static enum ht_code set_detail(struct ht_store *st, int64_t sample_id,
 			       enum ht_detail detail, struct ht_err *err)
 {
-	return change(st, "UPDATE sample SET detail = ?2 WHERE id = ?1",
-		      sample_id, detail, err);
+	return ht_store_change(st,
+			       "UPDATE sample SET detail = ?2 WHERE id = ?1",
+			       sample_id, detail, err);
 }
 
 static enum ht_code drop_details(struct ht_store *st, int64_t first_id,
@@ -193,18 +97,40 @@ static enum ht_code drop_details(struct ht_store *st, int64_t first_id,
 	     id++)
 		if (ht_record_table(id))
 			code = ht_record_delete(st, id, first_id, last_id, err);
+	if (code == HT_OK)
+		code = ht_store_change(
+			st,
+			"UPDATE sample SET detail = 0 WHERE id BETWEEN ? "
+			"AND ?",
+			first_id, last_id, err);
 	if (code != HT_OK)
 		return code;
-	return change(st,
-		      "UPDATE sample SET detail = 0 WHERE id BETWEEN ? AND ?",
-		      first_id, last_id, err);
+	/* whose metrics would have gone with those around it */
+	return ht_store_change(
+		st,
+		"DELETE FROM sample WHERE id BETWEEN ? AND ? AND at_ns < "
+		"(SELECT raw_from_ns FROM process p WHERE p.id = "
+		"process_id)",
+		first_id, last_id, err);
 }
 
-static enum ht_code drop_samples(struct ht_store *st, int64_t first_id,
-				 int64_t last_id, struct ht_err *err)
+static enum ht_code drop_span(struct ht_store *st, int64_t process_id,
+			      int64_t from_ns, int64_t to_ns,
+			      struct ht_err *err)
 {
-	return change(st, "DELETE FROM sample WHERE id BETWEEN ? AND ?",
-		      first_id, last_id, err);
+	sqlite3_stmt *stmt;
+	enum ht_code code = ht_store_sql(
+		st,
+		"DELETE FROM sample WHERE process_id = ? AND at_ns "
+		"BETWEEN ? AND ? AND detail = 0",
+		&stmt, err);
+
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, process_id);
+	sqlite3_bind_int64(stmt, 2, from_ns);
+	sqlite3_bind_int64(stmt, 3, to_ns);
+	return ht_store_run(st, stmt, err);
 }
 
 static int by_number(const void *a, const void *b)
@@ -329,56 +255,124 @@ static enum ht_code end_daily(struct ht_store *st, void *ctx,
 			   cutoff_ns(st, w, w->policy->hour_s), err);
 }
 
-static enum ht_code end_raw(struct ht_store *st, void *ctx, struct ht_err *err)
-{
-	struct work *w = ctx;
-	struct sample s[SLICE_SAMPLES];
-	size_t n;
-	enum ht_code code =
-		oldest(st, HT_DETAIL_NONE, cutoff_ns(st, w, w->policy->raw_s),
-		       s, &n, err);
+/* --- once an hour, process by process ------------------------------------ */
 
-	w->did = n > 0;
-	for (size_t i = 0; i < n && code == HT_OK; i++)
-		/* in order of time: a later one of the same says it all, also
-		 * for those that the next slice takes */
-		if (i + 1 == n || s[i + 1].process_id != s[i].process_id)
-			code = change(st,
-				      "UPDATE process SET raw_from_ns = "
-				      "max(raw_from_ns, ?2) WHERE id = ?1",
-				      s[i].process_id, s[i].at_ns + 1, err);
-	if (code == HT_OK)
-		code = each_run(st, w, s, n, drop_samples, err);
+/* The oldest samples of a process of which nothing but their metrics is kept,
+ * and no longer; the others go when they lose what is kept. */
+static enum ht_code oldest_raw(struct ht_store *st, int64_t process_id,
+			       int64_t before_ns, struct sample *ret,
+			       size_t *ret_n, struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+	bool row;
+
+	*ret_n = 0;
+	code = ht_store_sql(
+		st,
+		"SELECT s.id, s.process_id, s.at_ns FROM process p "
+		"CROSS JOIN sample s ON s.process_id = p.id WHERE "
+		"p.id = ?1 AND s.at_ns >= p.raw_from_ns AND s.at_ns "
+		"< min(?2, p.rolled_s * 1000000000) AND s.detail = "
+		"0 ORDER BY s.at_ns LIMIT ?3",
+		&stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, process_id);
+	sqlite3_bind_int64(stmt, 2, before_ns);
+	sqlite3_bind_int64(stmt, 3, SLICE_SAMPLES);
+	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row)
+		ret[(*ret_n)++] =
+			(struct sample){sqlite3_column_int64(stmt, 0),
+					sqlite3_column_int64(stmt, 1),
+					sqlite3_column_int64(stmt, 2)};
 	return code;
 }
 
-/* --- once an hour, process by process ------------------------------------ */
-
-/* At most six hours of minutes, or as many rows of a coarser level, at a time;
- * *ret_more: there are more. */
-static enum ht_code drop_level(struct ht_store *st, int64_t process_id,
-			       int64_t level_s, int64_t before_s,
-			       bool *ret_more, struct ht_err *err)
+static enum ht_code drop_raw(struct ht_store *st, const struct work *w,
+			     int64_t process_id, bool *ret_more,
+			     struct ht_err *err)
 {
-	int64_t most_s = DAY_S / 4 * (level_s / 60);
-	int64_t first_s = 0;
-	bool row;
-	enum ht_code code =
-		number(st,
-		       "SELECT at_s FROM rollup WHERE process_id = ? AND "
-		       "level_s = ? AND stat = 'median' ORDER BY at_s LIMIT 1",
-		       process_id, level_s, &first_s, &row, err);
+	struct sample s[SLICE_SAMPLES];
+	size_t n;
+	enum ht_code code = oldest_raw(
+		st, process_id, cutoff_ns(st, w, w->policy->raw_s), s, &n, err);
 
-	/* Whole hours: size classes begin anew with each. */
-	before_s -= before_s % HT_ROLLUP_SPAN_S;
-	if (code != HT_OK || !row || first_s >= before_s)
-		return code;
-	if (before_s > first_s + most_s) {
-		before_s = first_s + most_s;
+	for (size_t i = 0, end; i < n && code == HT_OK; i = end) {
+		end = i + RUN_SAMPLES < n ? i + RUN_SAMPLES : n;
 		*ret_more = true;
+		code = ht_store_change(st,
+				       "UPDATE process SET raw_from_ns = "
+				       "max(raw_from_ns, ?2) WHERE id = ?1",
+				       process_id, s[end - 1].at_ns + 1, err);
+		if (code == HT_OK)
+			code = drop_span(st, process_id, s[i].at_ns,
+					 s[end - 1].at_ns, err);
+		if (ht_mono_ns() >= w->end_ns)
+			break;
 	}
-	return ht_store_forget_rollups(st, process_id, level_s, INT64_MIN,
-				       before_s - 1, err);
+	return code;
+}
+
+/* Buckets of one level that are over an age, some at a time; *ret_more: there
+ * are more. Whole hours, the newest of each first: lists begin anew with each
+ * hour, so that what is left of one is right at any moment. */
+static enum ht_code drop_level(struct ht_store *st, const struct work *w,
+			       int64_t process_id, int64_t level_s,
+			       int64_t age_s, bool *ret_more,
+			       struct ht_err *err)
+{
+	int64_t before_s = cutoff_ns(st, w, age_s) / HT_NS_PER_S;
+	int64_t first_s = 0, last_s = 0;
+	bool found;
+	enum ht_code code = HT_OK;
+
+	do {
+		code = ht_store_number(
+			st,
+			"SELECT at_s FROM rollup WHERE process_id = ? "
+			"AND level_s = ? AND stat = 'median' "
+			"ORDER BY at_s LIMIT 1",
+			process_id, level_s, &first_s, &found, err);
+		if (code != HT_OK || !found ||
+		    first_s >= ht_rollup_hour(before_s))
+			return code;
+		*ret_more = true;
+		code = ht_store_newest_bucket(st, process_id, level_s,
+					      ht_rollup_hour(first_s), &last_s,
+					      &found, err);
+		if (code == HT_OK)
+			code = ht_store_forget_rollups(
+				st, process_id, level_s,
+				last_s - (level_s == 60 ? 9 * 60 : 0), last_s,
+				err);
+	} while (code == HT_OK && ht_mono_ns() < w->end_ns);
+	return code;
+}
+
+/* What is of no hour, some at a time. */
+static enum ht_code drop_told(struct ht_store *st, const struct work *w,
+			      int64_t process_id, bool *ret_more,
+			      struct ht_err *err)
+{
+	const struct {
+		const char *sql;
+		int64_t age_s;
+	} told[] = {
+		{"DELETE FROM event WHERE id IN (SELECT id FROM event WHERE "
+		 "process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT 200)",
+		 w->policy->hour_s},
+		{"DELETE FROM verdict WHERE id IN (SELECT id FROM verdict "
+		 "WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT 200)",
+		 w->policy->minute_s}};
+	enum ht_code code = HT_OK;
+
+	for (size_t i = 0; i < 2 && code == HT_OK; i++) {
+		code = ht_store_change(st, told[i].sql, process_id,
+				       cutoff_ns(st, w, told[i].age_s), err);
+		*ret_more |= sqlite3_changes(st->db) == 200;
+	}
+	return code;
 }
 
 static enum ht_code drop_old(struct ht_store *st, const struct work *w,
@@ -390,33 +384,23 @@ static enum ht_code drop_old(struct ht_store *st, const struct work *w,
 	} ages[] = {{60, w->policy->minute_s},
 		    {600, w->policy->ten_minutes_s},
 		    {3600, w->policy->hour_s}};
-	int64_t last_ns = cutoff_ns(st, w, w->policy->hour_s);
-	enum ht_code code = HT_OK;
+	enum ht_code code = drop_raw(st, w, process_id, ret_more, err);
 
 	for (size_t i = 0; i < 3 && code == HT_OK; i++)
-		code = drop_level(st, process_id, ages[i].level_s,
-				  cutoff_ns(st, w, ages[i].age_s) / HT_NS_PER_S,
-				  ret_more, err);
+		code = drop_level(st, w, process_id, ages[i].level_s,
+				  ages[i].age_s, ret_more, err);
 	if (code == HT_OK)
-		code = change(st,
-			      "DELETE FROM event WHERE process_id = ? AND "
-			      "at_ns < ?",
-			      process_id, last_ns, err);
-	if (code == HT_OK)
-		code = change(st,
-			      "DELETE FROM verdict WHERE process_id = ? AND "
-			      "at_ns < ?",
-			      process_id, cutoff_ns(st, w, w->policy->minute_s),
-			      err);
+		code = drop_told(st, w, process_id, ret_more, err);
 	if (code != HT_OK)
 		return code;
 	/* What is left of a process that is long gone goes with it. */
-	return change(st,
-		      "DELETE FROM process WHERE id = ? AND last_ns < ? AND "
-		      "NOT EXISTS (SELECT 1 FROM rollup r WHERE r.process_id "
-		      "= process.id) AND NOT EXISTS (SELECT 1 FROM sample s "
-		      "WHERE s.process_id = process.id)",
-		      process_id, last_ns, err);
+	return ht_store_change(
+		st,
+		"DELETE FROM process WHERE id = ? AND last_ns < ? AND "
+		"NOT EXISTS (SELECT 1 FROM rollup r WHERE r.process_id "
+		"= process.id) AND NOT EXISTS (SELECT 1 FROM sample s "
+		"WHERE s.process_id = process.id)",
+		process_id, cutoff_ns(st, w, w->policy->hour_s), err);
 }
 
 /* The next process of this hour's round. */
@@ -430,19 +414,20 @@ static enum ht_code next_process(struct ht_store *st, void *ctx,
 
 	if (st->round_done == hour)
 		return HT_OK;
-	code = number(st,
-		      "SELECT id FROM process WHERE id > ? ORDER BY id LIMIT 1",
-		      st->round_at, 0, &id, &row, err);
+	code = ht_store_number(
+		st, "SELECT id FROM process WHERE id > ? ORDER BY id LIMIT 1",
+		st->round_at, 0, &id, &row, err);
 	if (code != HT_OK)
 		return code;
 	w->did = true;
 	if (!row) {
 		st->round_at = 0;
 		st->round_done = hour;
-		return change(st,
-			      "DELETE FROM event WHERE process_id IS NULL AND "
-			      "at_ns < ?1",
-			      cutoff_ns(st, w, w->policy->hour_s), 0, err);
+		return ht_store_change(
+			st,
+			"DELETE FROM event WHERE process_id IS NULL AND "
+			"at_ns < ?1",
+			cutoff_ns(st, w, w->policy->hour_s), 0, err);
 	}
 	code = drop_old(st, w, id, &more, err);
 	if (!more)
@@ -459,14 +444,14 @@ static enum ht_code pages(struct ht_store *st, int64_t *ret_used,
 	int64_t all = 0;
 	bool row;
 	enum ht_code code =
-		number(st, "PRAGMA page_count", 0, 0, &all, &row, err);
+		ht_store_number(st, "PRAGMA page_count", 0, 0, &all, &row, err);
 
 	if (code == HT_OK)
-		code = number(st, "PRAGMA freelist_count", 0, 0, ret_free, &row,
-			      err);
+		code = ht_store_number(st, "PRAGMA freelist_count", 0, 0,
+				       ret_free, &row, err);
 	if (code == HT_OK)
-		code = number(st, "PRAGMA page_size", 0, 0, ret_size, &row,
-			      err);
+		code = ht_store_number(st, "PRAGMA page_size", 0, 0, ret_size,
+				       &row, err);
 	*ret_used = all - *ret_free;
 	return code;
 }
@@ -519,15 +504,22 @@ static enum ht_code shrink(struct ht_store *st, void *ctx, struct ht_err *err)
 	if (code != HT_OK || unused < 256 || unused < used / 3)
 		return code;
 	w->did = true;
-	return ht_store_exec(st, "PRAGMA incremental_vacuum(128)", err);
+	return ht_store_exec(st, "PRAGMA incremental_vacuum(32)", err);
+}
+
+static enum ht_code roll(struct ht_store *st, void *ctx, struct ht_err *err)
+{
+	struct work *w = ctx;
+
+	return ht_store_roll(st, w->now_s, w->end_ns, &w->did, err);
 }
 
 /* --- slices -------------------------------------------------------------- */
 
 static enum ht_code (*const slices[])(struct ht_store *st, void *ctx,
 				      struct ht_err *err) = {
-	roll,	 thin_changes, thin_bases, thin_hourly, end_daily,
-	end_raw, next_process, fit,	   shrink};
+	roll,	   thin_changes, thin_bases, thin_hourly,
+	end_daily, next_process, fit,	     shrink};
 
 enum ht_code ht_store_maintain(struct ht_store *st,
 			       const struct ht_store_policy *policy,

@@ -67,12 +67,6 @@ enum ht_code ht_store_select_metrics(struct ht_store *st, const char *head,
 
 /* --- size classes and mappings at each sample ---------------------------- */
 
-/* The lists as of one sample, carried on to the next. */
-struct carried {
-	int64_t base_id, last_id; /* 0: nothing yet */
-	struct ht_snapshot lists;
-};
-
 struct sample {
 	int64_t id, base_id, process_id;
 	int64_t detail, lists;
@@ -118,8 +112,9 @@ static enum ht_code put_lists(int wanted, const struct ht_snapshot *from,
 }
 
 static enum ht_code put_parts(struct ht_store *st, int wanted,
-			      const struct sample *at, struct carried *c,
-			      struct ht_series *ret, struct ht_err *err)
+			      const struct sample *at,
+			      struct ht_store_carried *c, struct ht_series *ret,
+			      struct ht_err *err)
 {
 	const struct ht_sample_range range = {at->base_id, at->id,
 					      at->process_id};
@@ -153,8 +148,9 @@ static enum ht_code put_parts(struct ht_store *st, int wanted,
 enum { FIXED_COLUMNS = 5 };
 
 static enum ht_code put_row(struct ht_store *st, sqlite3_stmt *stmt,
-			    const struct ht_store_window *w, struct carried *c,
-			    struct ht_series *ret, struct ht_err *err)
+			    const struct ht_store_window *w,
+			    struct ht_store_carried *c, struct ht_series *ret,
+			    struct ht_err *err)
 {
 	struct sample at = {sqlite3_column_int64(stmt, 0),
 			    sqlite3_column_int64(stmt, 2), w->process_id,
@@ -211,7 +207,7 @@ static void reset(sqlite3_stmt **stmt)
 	sqlite3_reset(*stmt);
 }
 
-static void fini_carried(struct carried *c)
+static void fini_carried(struct ht_store_carried *c)
 {
 	ht_snapshot_fini(&c->lists);
 }
@@ -220,7 +216,7 @@ enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 			  struct ht_series *ret, struct ht_err *err)
 {
 	HT_CLEANUP(reset) sqlite3_stmt *stmt = NULL;
-	HT_CLEANUP(fini_carried) struct carried c = {0};
+	HT_CLEANUP(fini_carried) struct ht_store_carried c = {0};
 	bool by_number = false;
 	bool row;
 	enum ht_code code = stepped_back(st, w, &by_number, err);
@@ -244,6 +240,49 @@ enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 		if (code != HT_OK)
 			break;
 	}
+	return code;
+}
+
+/* --- some at a time ------------------------------------------------------ */
+
+void ht_store_pass_fini(struct ht_store_pass *p)
+{
+	ht_snapshot_fini(&p->carried.lists);
+	memset(p, 0, sizeof(*p));
+}
+
+enum ht_code ht_store_raw_some(struct ht_store *st,
+			       const struct ht_store_window *w, int64_t end_ns,
+			       struct ht_store_pass *p, struct ht_series *ret,
+			       struct ht_err *err)
+{
+	HT_CLEANUP(reset) sqlite3_stmt *stmt = NULL;
+	bool row = true;
+	enum ht_code code = ht_store_select_metrics(
+		st, "id, at_ns, base_id, detail, lists", w->metrics,
+		"FROM sample WHERE process_id = ? AND at_ns BETWEEN ? AND ? "
+		"AND (at_ns > ? OR id > ?) ORDER BY at_ns, id",
+		&stmt, err);
+
+	if (code != HT_OK)
+		return code;
+	if (p->carried.last_id == 0 && p->at_ns == 0)
+		ht_snapshot_init(&p->carried.lists);
+	sqlite3_bind_int64(stmt, 1, w->process_id);
+	sqlite3_bind_int64(stmt, 2,
+			   p->at_ns > w->from_ns ? p->at_ns : w->from_ns);
+	sqlite3_bind_int64(stmt, 3, w->to_ns);
+	sqlite3_bind_int64(stmt, 4, p->at_ns);
+	sqlite3_bind_int64(stmt, 5, p->id);
+	do {
+		code = ht_store_step(st, stmt, &row, err);
+		if (code == HT_OK && row) {
+			p->id = sqlite3_column_int64(stmt, 0);
+			p->at_ns = sqlite3_column_int64(stmt, 1);
+			code = put_row(st, stmt, w, &p->carried, ret, err);
+		}
+	} while (code == HT_OK && row && ht_mono_ns() < end_ns);
+	p->done = !row;
 	return code;
 }
 

@@ -24,7 +24,9 @@ static const char *const stat_names[HT_STAT_COUNT] = {[HT_STAT_MIN] = "min",
 static void read_figures(sqlite3_stmt *stmt, const bool *metrics,
 			 enum ht_stat k, struct ht_series *s, size_t row)
 {
-	int column = 2;
+	bool low = k == HT_STAT_MIN &&
+		   sqlite3_column_int64(stmt, 2) <= HT_STORE_FEW;
+	int column = 3;
 
 	for (int m = 0; m < HT_METRIC_COUNT; m++) {
 		double v;
@@ -33,8 +35,11 @@ static void read_figures(sqlite3_stmt *stmt, const bool *metrics,
 			continue;
 		v = ht_column_number(stmt, column++);
 		if (k != HT_STAT_MEDIAN) {
-			if (!isnan(v)) /* else it equals the median */
-				s->metric[m][k][row] = v;
+			if (isnan(v))
+				continue; /* it equals the median */
+			s->metric[m][k][row] = v;
+			if (low)
+				s->metric[m][HT_STAT_P10][row] = v;
 			continue;
 		}
 		for (int all = 0; all < HT_STAT_COUNT; all++)
@@ -76,7 +81,7 @@ static enum ht_code read_stat(struct ht_store *st, int64_t level_s,
 	bool row;
 
 	code = ht_store_select_metrics(
-		st, "at_s, lists", w->metrics,
+		st, "at_s, lists, samples", w->metrics,
 		"FROM rollup WHERE process_id = ? AND level_s = ? AND "
 		"stat = ? AND at_s BETWEEN ? AND ? ORDER BY at_s",
 		&stmt, err);
@@ -112,6 +117,12 @@ static enum ht_code read_metrics(struct ht_store *st, int64_t level_s,
 
 /* --- size classes and mappings ------------------------------------------- */
 
+static void as_else(double *v, double other)
+{
+	if (isnan(*v))
+		*v = other;
+}
+
 /* One row of class_rollup, from column 1 on. */
 static enum ht_code put_class(sqlite3_stmt *stmt, size_t row,
 			      struct ht_series *s, struct ht_err *err)
@@ -123,6 +134,9 @@ static enum ht_code put_class(sqlite3_stmt *stmt, size_t row,
 		return ht_fail(err, HT_NOMEM, "no memory for size classes");
 	for (int k = 0; k < HT_STAT_COUNT; k++)
 		c->bytes[k][row] = ht_column_number(stmt, 2 + k);
+	as_else(&c->bytes[HT_STAT_MIN][row], c->bytes[HT_STAT_MEDIAN][row]);
+	as_else(&c->bytes[HT_STAT_P10][row], c->bytes[HT_STAT_MIN][row]);
+	as_else(&c->bytes[HT_STAT_MAX][row], c->bytes[HT_STAT_MEDIAN][row]);
 	c->chunks[row] = ht_column_number(stmt, 6);
 	return HT_OK;
 }

@@ -3,8 +3,8 @@
  * Roll-ups: one hour of one process at a time, all levels from the samples
  * themselves, so that every statistic is exact. An hour that is rolled up again
  * (the clock stepped back into it, or a crash cut it short) replaces what was
- * there. With many size classes an hour takes tens of milliseconds: it is made
- * bucket by bucket, and a loop can do other things in between.
+ * there. An hour takes tens of milliseconds: it is made in steps of one sample
+ * or some rows, and a loop can do other things after any.
  */
 #include "store/store_int.h"
 
@@ -16,6 +16,10 @@
 
 static const int64_t levels[] = {60, 600, 3600};
 enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
+enum {
+	LAG_S = 120, /* samples of an hour may be written a little late */
+	SOME = 32,   /* figures reduced, or rows looked at, in one step */
+};
 #define ALL_LISTS (HT_SERIES_LISTS * ((1 << HT_LINES_COUNT) - 1))
 static const char *const stat_names[HT_STAT_COUNT] = {[HT_STAT_MIN] = "min",
 						      [HT_STAT_P10] = "p10",
@@ -76,8 +80,11 @@ static enum ht_code write_stat(struct ht_store *st, const struct ht_bucket *b,
 	size_t row = b->s->rows - 1;
 	bool any = k == HT_STAT_MEDIAN;
 	sqlite3_stmt *stmt;
-	enum ht_code code = ht_store_sql(st, st->rollup_sql, &stmt, err);
+	enum ht_code code;
 
+	if (k == HT_STAT_P10 && b->samples <= HT_STORE_FEW)
+		return HT_OK;
+	code = ht_store_sql(st, st->rollup_sql, &stmt, err);
 	if (code != HT_OK)
 		return code;
 	for (int m = 0; m < HT_METRIC_COUNT; m++) {
@@ -118,6 +125,11 @@ static enum ht_code write_class(struct ht_store *st, const struct ht_bucket *b,
 				const struct ht_class_series *c,
 				struct ht_err *err)
 {
+	/* NULL says that it is as that one */
+	static const enum ht_stat like[HT_STAT_COUNT] = {
+		[HT_STAT_MIN] = HT_STAT_MEDIAN,
+		[HT_STAT_P10] = HT_STAT_MIN,
+		[HT_STAT_MAX] = HT_STAT_MEDIAN};
 	size_t row = b->s->rows - 1;
 	sqlite3_stmt *stmt;
 	enum ht_code code;
@@ -134,7 +146,9 @@ static enum ht_code write_class(struct ht_store *st, const struct ht_bucket *b,
 	bind_bucket(stmt, b);
 	sqlite3_bind_int64(stmt, 4, (sqlite3_int64)c->max_size);
 	for (int k = 0; k < HT_STAT_COUNT; k++)
-		ht_bind_number(stmt, 5 + k, c->bytes[k][row]);
+		if (k == HT_STAT_MEDIAN ||
+		    !same(c->bytes[k][row], c->bytes[like[k]][row]))
+			ht_bind_number(stmt, 5 + k, c->bytes[k][row]);
 	ht_bind_number(stmt, 9, c->chunks[row]);
 	return ht_store_run(st, stmt, err);
 }
@@ -183,130 +197,298 @@ static enum ht_code write_mapping(struct ht_store *st,
 	return ht_store_run(st, stmt, err);
 }
 
-/* --- an hour ------------------------------------------------------------- */
+/* --- a bucket ------------------------------------------------------------ */
 
-static enum ht_code write_bucket(struct ht_store *st, const struct ht_bucket *b,
-				 struct ht_err *err)
+/* All that a bucket may have a row of, counted through: statistics, classes,
+ * mappings, lines. The first is the median: where a bucket has any row, it has
+ * that one. */
+static size_t count_rows(const struct ht_series *s)
 {
-	enum ht_code code = HT_OK;
-
-	for (int k = 0; k < HT_STAT_COUNT && code == HT_OK; k++)
-		code = write_stat(st, b, (enum ht_stat)k, err);
-	for (size_t i = 0; i < b->s->classes_n && code == HT_OK; i++)
-		code = write_class(st, b, &b->s->classes[i], err);
-	for (size_t i = 0; i < b->s->mappings_n && code == HT_OK; i++)
-		code = write_mapping(st, b, &b->s->mappings[i], err);
-	if (code == HT_OK)
-		code = ht_store_write_lines(st, b, err);
-	return code;
+	return HT_STAT_COUNT + s->classes_n + s->mappings_n + s->lines_n;
 }
 
-static int64_t rows_until(const struct ht_series *s, size_t *at, int64_t end_ns)
+static enum ht_code write_one(struct ht_store *st, const struct ht_bucket *b,
+			      size_t i, struct ht_err *err)
 {
-	size_t from = *at;
+	static const enum ht_stat order[HT_STAT_COUNT] = {
+		HT_STAT_MEDIAN, HT_STAT_MIN, HT_STAT_P10, HT_STAT_MAX};
 
-	while (*at < s->rows && s->time_ns[*at] < end_ns)
-		++*at;
-	return (int64_t)(*at - from);
+	if (i < HT_STAT_COUNT)
+		return write_stat(st, b, order[i], err);
+	i -= HT_STAT_COUNT;
+	if (i < b->s->classes_n)
+		return write_class(st, b, &b->s->classes[i], err);
+	i -= b->s->classes_n;
+	if (i < b->s->mappings_n)
+		return write_mapping(st, b, &b->s->mappings[i], err);
+	return ht_store_write_line(st, b, &b->s->lines[i - b->s->mappings_n],
+				   err);
 }
 
-static enum ht_code forget_hour(struct ht_store *st, int64_t process_id,
-				int64_t hour_s, struct ht_err *err)
-{
-	enum ht_code code = HT_OK;
-
-	for (size_t i = 0; i < LEVELS && code == HT_OK; i++)
-		code = ht_store_forget_rollups(
-			st, process_id, levels[i], hour_s,
-			hour_s + HT_ROLLUP_SPAN_S - 1, err);
-	return code;
-}
+/* --- an hour, step by step ----------------------------------------------- */
 
 void ht_store_roll_stop(struct ht_store *st)
 {
-	ht_series_fini(&st->roll.raw);
-	ht_series_fini(&st->roll.buckets);
-	st->roll.process_id = 0;
+	struct ht_store_roll *r = &st->roll;
+
+	ht_series_fini(&r->raw);
+	ht_series_fini(&r->buckets);
+	ht_store_pass_fini(&r->pass);
+	memset(r, 0, sizeof(*r));
 }
 
 static enum ht_code begin_hour(struct ht_store *st, int64_t process_id,
 			       int64_t hour_s, struct ht_err *err)
 {
 	struct ht_store_roll *r = &st->roll;
-	struct ht_store_window w = {
-		.process_id = process_id,
-		.from_ns = hour_s * HT_NS_PER_S,
-		.to_ns = (hour_s + HT_ROLLUP_SPAN_S) * HT_NS_PER_S - 1,
-		.parts = HT_SERIES_CLASSES | HT_SERIES_MAPPINGS | ALL_LISTS,
-		.by_clock = true};
-	enum ht_code code;
 
 	ht_store_roll_stop(st);
 	if (!st->rollup_sql)
 		st->rollup_sql = build_rollup_sql();
 	if (!st->rollup_sql)
 		return ht_fail(err, HT_NOMEM, "no memory for SQL");
-	code = ht_store_raw(st, &w, &r->raw, err);
-	ht_series_fill_lines(&r->raw);
-	if (code == HT_OK)
-		code = forget_hour(st, process_id, hour_s, err);
-	if (code != HT_OK)
-		return code;
+	ht_series_of_samples(&r->raw);
 	r->process_id = process_id;
 	r->hour_s = r->at_s = hour_s;
-	r->level = r->at = 0;
 	return HT_OK;
 }
 
-static enum ht_code roll_bucket(struct ht_store *st, struct ht_store_roll *r,
-				struct ht_err *err)
+static enum ht_code read_some(struct ht_store *st, struct ht_store_roll *r,
+			      int64_t end_ns, struct ht_err *err)
 {
-	struct ht_bucket b = {.process_id = r->process_id,
-			      .level_s = levels[r->level],
-			      .at_s = r->at_s,
-			      .s = &r->buckets,
-			      .first = r->buckets.rows == 0};
-	int64_t begin_ns = b.at_s * HT_NS_PER_S;
-	int64_t end_ns = begin_ns + b.level_s * HT_NS_PER_S;
-	enum ht_code code;
+	const struct ht_store_window w = {
+		.process_id = r->process_id,
+		.from_ns = r->hour_s * HT_NS_PER_S,
+		.to_ns = (r->hour_s + HT_ROLLUP_SPAN_S) * HT_NS_PER_S - 1,
+		.parts = HT_SERIES_CLASSES | HT_SERIES_MAPPINGS | ALL_LISTS,
+		.by_clock = true};
+	enum ht_code code =
+		ht_store_raw_some(st, &w, end_ns, &r->pass, &r->raw, err);
 
-	r->at_s += b.level_s;
-	b.samples = rows_until(&r->raw, &r->at, end_ns);
-	if (b.samples == 0)
-		return HT_OK;
-	code = ht_series_bucket(&r->raw, begin_ns, end_ns - 1, &r->buckets,
-				err);
-	return code == HT_OK ? write_bucket(st, &b, err) : code;
+	if (code != HT_OK || !r->pass.done)
+		return code;
+	ht_series_fill_lines(&r->raw);
+	r->phase = HT_ROLL_FORGET;
+	return HT_OK;
 }
 
-static void next_level(struct ht_store_roll *r)
+/* One bucket of those that are there. */
+static enum ht_code forget_one(struct ht_store *st, struct ht_store_roll *r,
+			       int64_t end_ns, struct ht_err *err)
 {
+	int64_t at_s = 0;
+	bool found = false;
+	enum ht_code code =
+		ht_store_newest_bucket(st, r->process_id, levels[r->level],
+				       r->hour_s, &at_s, &found, err);
+
+	(void)end_ns;
+	if (code != HT_OK)
+		return code;
+	if (found)
+		return ht_store_forget_rollups(
+			st, r->process_id, levels[r->level], at_s, at_s, err);
+	if (++r->level == LEVELS) {
+		r->level = 0;
+		r->phase = HT_ROLL_BEGIN;
+	}
+	return HT_OK;
+}
+
+static void next_bucket(struct ht_store_roll *r)
+{
+	r->at_s += levels[r->level];
+	r->phase = HT_ROLL_BEGIN;
+	if (r->at_s < r->hour_s + HT_ROLLUP_SPAN_S)
+		return;
 	ht_series_fini(&r->buckets);
 	r->at_s = r->hour_s;
-	r->at = 0;
-	r->level++;
+	if (++r->level == LEVELS)
+		r->phase = HT_ROLL_DONE;
 }
 
-enum ht_code ht_store_roll_hour(struct ht_store *st, int64_t process_id,
-				int64_t hour_s, int64_t end_ns, bool *ret_done,
-				struct ht_err *err)
+static enum ht_code begin_bucket(struct ht_store *st, struct ht_store_roll *r,
+				 int64_t end_ns, struct ht_err *err)
 {
+	int64_t begin_ns = r->at_s * HT_NS_PER_S;
+	enum ht_code code = ht_series_bucket_begin(
+		&r->raw, begin_ns,
+		begin_ns + levels[r->level] * HT_NS_PER_S - 1, &r->buckets,
+		&r->bucket, err);
+
+	(void)st;
+	(void)end_ns;
+	if (code == HT_OK && r->bucket.from == r->bucket.end)
+		next_bucket(r);
+	else
+		r->phase = HT_ROLL_REDUCE;
+	return code;
+}
+
+static enum ht_code reduce_some(struct ht_store *st, struct ht_store_roll *r,
+				int64_t end_ns, struct ht_err *err)
+{
+	enum ht_code code = ht_series_bucket_some(&r->raw, &r->bucket, SOME,
+						  &r->buckets, err);
+
+	(void)st;
+	(void)end_ns;
+	if (ht_series_bucket_made(&r->raw, &r->bucket)) {
+		r->phase = HT_ROLL_WRITE;
+		r->written = 0;
+	}
+	return code;
+}
+
+static enum ht_code write_some(struct ht_store *st, struct ht_store_roll *r,
+			       int64_t end_ns, struct ht_err *err)
+{
+	const struct ht_bucket b = {
+		.process_id = r->process_id,
+		.level_s = levels[r->level],
+		.at_s = r->at_s,
+		.samples = (int64_t)(r->bucket.end - r->bucket.from),
+		.s = &r->buckets,
+		.first = r->buckets.rows == 1};
+	size_t all = count_rows(b.s);
+	size_t until = all - r->written < SOME ? all : r->written + SOME;
+	enum ht_code code = HT_OK;
+
+	(void)end_ns;
+	for (; r->written < until && code == HT_OK; r->written++)
+		code = write_one(st, &b, r->written, err);
+	if (r->written == all)
+		next_bucket(r);
+	return code;
+}
+
+static enum ht_code roll_hour(struct ht_store *st, int64_t process_id,
+			      int64_t hour_s, int64_t end_ns, bool *ret_done,
+			      struct ht_err *err)
+{
+	static enum ht_code (*const steps[])(
+		struct ht_store * st, struct ht_store_roll * r, int64_t end_ns,
+		struct ht_err * err) = {
+		[HT_ROLL_READ] = read_some,	[HT_ROLL_FORGET] = forget_one,
+		[HT_ROLL_BEGIN] = begin_bucket, [HT_ROLL_REDUCE] = reduce_some,
+		[HT_ROLL_WRITE] = write_some,
+	};
 	struct ht_store_roll *r = &st->roll;
 	enum ht_code code = HT_OK;
 
 	*ret_done = false;
 	if (r->process_id != process_id || r->hour_s != hour_s)
 		code = begin_hour(st, process_id, hour_s, err);
-	while (code == HT_OK && r->level < LEVELS) {
-		code = roll_bucket(st, r, err);
-		if (r->at_s >= hour_s + HT_ROLLUP_SPAN_S)
-			next_level(r);
-		if (ht_mono_ns() >= end_ns)
-			break;
-	}
-	if (code == HT_OK && r->level < LEVELS)
+	do {
+		if (code == HT_OK)
+			code = steps[r->phase](st, r, end_ns, err);
+	} while (code == HT_OK && r->phase != HT_ROLL_DONE &&
+		 ht_mono_ns() < end_ns);
+	if (code == HT_OK && r->phase != HT_ROLL_DONE)
 		return HT_OK;
 	*ret_done = code == HT_OK;
 	ht_store_roll_stop(st);
 	return code;
+}
+
+/* --- which hour ---------------------------------------------------------- */
+
+static enum ht_code rolled(struct ht_store *st, int64_t process_id,
+			   int64_t until_s, struct ht_err *err)
+{
+	return ht_store_change(st,
+			       "UPDATE process SET rolled_s = ?2 WHERE id = ?1",
+			       process_id, until_s, err);
+}
+
+static enum ht_code roll_on(struct ht_store *st, int64_t process_id,
+			    int64_t hour_s, int64_t end_ns, struct ht_err *err)
+{
+	bool done = false;
+	enum ht_code code =
+		roll_hour(st, process_id, hour_s, end_ns, &done, err);
+
+	if (code != HT_OK || !done)
+		return code;
+	return rolled(st, process_id, hour_s + HT_ROLLUP_SPAN_S, err);
+}
+
+static enum ht_code next_unrolled(struct ht_store *st, int64_t now_s,
+				  int64_t *ret_process, int64_t *ret_hour_s,
+				  bool *ret_found, struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+
+	code = ht_store_sql(st,
+			    "SELECT id, rolled_s FROM process WHERE "
+			    "rolled_s <= ? AND last_ns >= rolled_s * "
+			    "1000000000 ORDER BY rolled_s LIMIT 1",
+			    &stmt, err);
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, now_s - HT_ROLLUP_SPAN_S - LAG_S);
+	code = ht_store_step(st, stmt, ret_found, err);
+	if (code == HT_OK && *ret_found) {
+		*ret_process = sqlite3_column_int64(stmt, 0);
+		*ret_hour_s = sqlite3_column_int64(stmt, 1);
+	}
+	sqlite3_reset(stmt);
+	return code;
+}
+
+/* A late sample had come into an hour whose others are gone: its roll-ups know
+ * more than what is left of it. */
+static enum ht_code is_thinned(struct ht_store *st, int64_t process_id,
+			       int64_t hour_s, bool *ret, struct ht_err *err)
+{
+	int64_t one;
+
+	return ht_store_number(
+		st,
+		"SELECT 1 FROM process WHERE id = ?1 AND raw_from_ns > ?2 * "
+		"1000000000 AND EXISTS (SELECT 1 FROM rollup WHERE process_id "
+		"= ?1 AND level_s = 3600 AND stat = 'median' AND at_s = ?2)",
+		process_id, hour_s, &one, ret, err);
+}
+
+static enum ht_code roll_next(struct ht_store *st, int64_t process_id,
+			      int64_t hour_s, int64_t end_ns,
+			      struct ht_err *err)
+{
+	int64_t first_ns = 0, next_s = hour_s + HT_ROLLUP_SPAN_S;
+	bool row = false, thinned = false;
+	enum ht_code code = ht_store_number(
+		st,
+		"SELECT at_ns FROM sample WHERE process_id = ? AND "
+		"at_ns >= ? ORDER BY at_ns LIMIT 1",
+		process_id, hour_s * HT_NS_PER_S, &first_ns, &row, err);
+
+	if (code == HT_OK)
+		code = is_thinned(st, process_id, hour_s, &thinned, err);
+	if (code != HT_OK)
+		return code;
+	if (!row || thinned) /* or thinned out meanwhile: nothing is left */
+		return rolled(st, process_id, next_s, err);
+	if (first_ns / HT_NS_PER_S < next_s)
+		return roll_on(st, process_id, hour_s, end_ns, err);
+	return rolled(st, process_id, ht_rollup_hour(first_ns / HT_NS_PER_S),
+		      err);
+}
+
+enum ht_code ht_store_roll(struct ht_store *st, int64_t now_s, int64_t end_ns,
+			   bool *ret_did, struct ht_err *err)
+{
+	int64_t process_id = st->roll.process_id, hour_s = st->roll.hour_s;
+	bool found = true;
+	enum ht_code code = HT_OK;
+
+	*ret_did = true;
+	if (process_id) /* what was begun comes first */
+		return roll_on(st, process_id, hour_s, end_ns, err);
+	code = next_unrolled(st, now_s, &process_id, &hour_s, &found, err);
+	*ret_did = found;
+	return code == HT_OK && found
+		       ? roll_next(st, process_id, hour_s, end_ns, err)
+		       : code;
 }

@@ -148,6 +148,37 @@ enum ht_code ht_store_exec(struct ht_store *st, const char *sql,
 	return HT_OK;
 }
 
+enum ht_code ht_store_number(struct ht_store *st, const char *sql, int64_t a,
+			     int64_t b, int64_t *ret, bool *ret_row,
+			     struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code = ht_store_sql(st, sql, &stmt, err);
+
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, a);
+	sqlite3_bind_int64(stmt, 2, b);
+	code = ht_store_step(st, stmt, ret_row, err);
+	if (code == HT_OK && *ret_row)
+		*ret = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return code;
+}
+
+enum ht_code ht_store_change(struct ht_store *st, const char *sql, int64_t a,
+			     int64_t b, struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code = ht_store_sql(st, sql, &stmt, err);
+
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, a);
+	sqlite3_bind_int64(stmt, 2, b);
+	return ht_store_run(st, stmt, err);
+}
+
 /* --- transactions -------------------------------------------------------- */
 
 static void undo(struct ht_store *st)

@@ -176,9 +176,11 @@ struct ht_store_policy {
 	((struct ht_store_policy){6 * 3600, 30 * 86400, 2 * 86400, 35 * 86400, \
 				  120 * 86400, 400 * 86400, 0})
 
-/* Rolls up and thins out, in slices of some milliseconds, until nothing is left
- * to do (*ret_done) or the budget is used. Call it outside of begin and commit,
- * some times a minute. */
+/* Rolls up and thins out, step by step, until nothing is left to do (*ret_done)
+ * or the budget is used; a step touches some hundred rows at most. Call it
+ * outside of begin and commit, some times a minute. The usual budget leaves
+ * room for the last step and the commit in 5 ms. */
+#define HT_STORE_SLICE_NS (2 * HT_NS_PER_MS)
 enum ht_code ht_store_maintain(struct ht_store *st,
 			       const struct ht_store_policy *policy,
 			       int64_t now_ns, int64_t budget_ns,

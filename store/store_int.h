@@ -13,6 +13,7 @@
 #define HT_STORE_SELECTS 8   /* of some metrics each: see raw.c */
 #define HT_STORE_STATES	 256
 #define HT_ROLLUP_SPAN_S 3600 /* rolled up an hour at a time */
+#define HT_STORE_FEW	 10   /* samples: their 10th percentile is the lowest */
 
 /* sample.detail: what is kept beside the metrics. */
 enum ht_detail {
@@ -36,15 +37,39 @@ struct ht_store_state {
 	struct ht_snapshot last; /* lists sorted by key */
 };
 
-/* An hour that is being rolled up, over several slices of maintenance: see
+/* The lists as of one sample, carried on to the next. */
+struct ht_store_carried {
+	int64_t base_id, last_id; /* 0: nothing yet */
+	struct ht_snapshot lists;
+};
+
+/* How far samples were read, some at a time. */
+struct ht_store_pass {
+	int64_t at_ns, id; /* of the last one; 0: none yet */
+	bool done;
+	struct ht_store_carried carried;
+};
+
+/* An hour that is being rolled up, over many slices of maintenance: see
  * rollup.c. */
+enum ht_roll_phase {
+	HT_ROLL_READ,	/* its samples */
+	HT_ROLL_FORGET, /* what an earlier time made of it */
+	HT_ROLL_BEGIN,	/* a bucket */
+	HT_ROLL_REDUCE, /* its figures */
+	HT_ROLL_WRITE,
+	HT_ROLL_DONE,
+};
 struct ht_store_roll {
 	int64_t process_id, hour_s; /* process 0: none */
-	struct ht_series raw;	    /* its samples */
-	size_t level;		    /* that goes on */
-	struct ht_series buckets;   /* of that level, so far */
-	size_t at;		    /* row of raw that comes next */
-	int64_t at_s;		    /* bucket that comes next */
+	enum ht_roll_phase phase;
+	struct ht_store_pass pass;
+	struct ht_series raw;		/* its samples */
+	size_t level;			/* that goes on */
+	struct ht_series buckets;	/* of that level, so far */
+	struct ht_series_bucket bucket; /* that goes on */
+	int64_t at_s;			/* where it begins */
+	size_t written;			/* of its rows: see rollup.c */
 };
 
 /* Start of the hour in which the sparse rows of a roll-up begin anew, seconds.
@@ -111,6 +136,14 @@ enum ht_code ht_store_step(struct ht_store *st, sqlite3_stmt *stmt,
 /* Steps to the end, rows ignored. */
 enum ht_code ht_store_run(struct ht_store *st, sqlite3_stmt *stmt,
 			  struct ht_err *err) HT_MUST_CHECK;
+/* The first column of the first row of a query with two parameters; *ret_row:
+ * there is one. */
+enum ht_code ht_store_number(struct ht_store *st, const char *sql, int64_t a,
+			     int64_t b, int64_t *ret, bool *ret_row,
+			     struct ht_err *err) HT_MUST_CHECK;
+/* A statement with two parameters that writes. */
+enum ht_code ht_store_change(struct ht_store *st, const char *sql, int64_t a,
+			     int64_t b, struct ht_err *err) HT_MUST_CHECK;
 /* Statements without parameters or rows, several allowed. */
 enum ht_code ht_store_exec(struct ht_store *st, const char *sql,
 			   struct ht_err *err) HT_MUST_CHECK;
@@ -235,6 +268,14 @@ struct ht_store_window {
 enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 			  struct ht_series *ret,
 			  struct ht_err *err) HT_MUST_CHECK;
+/* The same some at a time, by the wall clock: goes on behind what the pass
+ * read, to the end (p->done) or until the monotonic time end_ns; at least one.
+ * A pass begins cleared. */
+enum ht_code ht_store_raw_some(struct ht_store *st,
+			       const struct ht_store_window *w, int64_t end_ns,
+			       struct ht_store_pass *p, struct ht_series *ret,
+			       struct ht_err *err) HT_MUST_CHECK;
+void ht_store_pass_fini(struct ht_store_pass *p);
 /* Appends the buckets that begin in a window. */
 enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 			     const struct ht_store_window *w,
@@ -242,12 +283,12 @@ enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 			     struct ht_err *err) HT_MUST_CHECK;
 /* --- rollup.c ------------------------------------------------------------ */
 
-/* Makes the roll-ups of the hour that begins at hour_s, until all are made
- * (*ret_done) or the monotonic time end_ns has come; the next call for the same
- * hour goes on. Readers do not look at them before process.rolled_s says so. */
-enum ht_code ht_store_roll_hour(struct ht_store *st, int64_t process_id,
-				int64_t hour_s, int64_t end_ns, bool *ret_done,
-				struct ht_err *err) HT_MUST_CHECK;
+/* Rolls up an hour of a process, if one is due, or a part of it: until the
+ * monotonic time end_ns has come, one step at least (some hundred rows at
+ * most); the next call goes on. Hours without samples are passed over. Readers
+ * do not look at an hour before process.rolled_s says so. */
+enum ht_code ht_store_roll(struct ht_store *st, int64_t now_s, int64_t end_ns,
+			   bool *ret_did, struct ht_err *err) HT_MUST_CHECK;
 /* A bucket that is written. */
 struct ht_bucket {
 	int64_t process_id, level_s, at_s;
@@ -257,10 +298,10 @@ struct ht_bucket {
 };
 /* --- lines.c: roll-ups of lists ------------------------------------------ */
 
-/* The lines of a bucket that changed. */
-enum ht_code ht_store_write_lines(struct ht_store *st,
-				  const struct ht_bucket *b,
-				  struct ht_err *err) HT_MUST_CHECK;
+/* A line of a bucket, if it changed. */
+enum ht_code ht_store_write_line(struct ht_store *st, const struct ht_bucket *b,
+				 const struct ht_list_line *l,
+				 struct ht_err *err) HT_MUST_CHECK;
 /* The wanted lists of the rows from `first` on, whose buckets say in s->listed
  * what was measured. */
 enum ht_code ht_store_read_lines(struct ht_store *st, int64_t level_s,
@@ -278,6 +319,11 @@ enum ht_code ht_store_forget_rollups(struct ht_store *st, int64_t process_id,
 				     int64_t level_s, int64_t from_s,
 				     int64_t to_s,
 				     struct ht_err *err) HT_MUST_CHECK;
+/* Start of the newest bucket of a level in the hour that begins at hour_s. */
+enum ht_code ht_store_newest_bucket(struct ht_store *st, int64_t process_id,
+				    int64_t level_s, int64_t hour_s,
+				    int64_t *ret_at_s, bool *ret_found,
+				    struct ht_err *err) HT_MUST_CHECK;
 /* Whether the list is kept at this level. */
 bool ht_store_line_level(enum ht_lines list, int64_t level_s);
 
