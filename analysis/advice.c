@@ -186,6 +186,41 @@ static void state_outside(struct ht_advised *a)
 		     HT_SIZE_OF((double)m->anonymous), what);
 }
 
+/* Shared memory and mapped files: in RSS, and no anonymous memory. */
+static double shared(const struct ht_advised *a)
+{
+	return ht_advised_known(a->s->process.rss_shmem);
+}
+
+static bool is_shared(const struct ht_advised *a)
+{
+	return shared(a) >=
+	       fmax(ht_t.retained_bytes,
+		    ht_t.outside_state * ht_advised_known(a->s->process.rss));
+}
+
+static void state_shared(struct ht_advised *a)
+{
+	const struct ht_mapping *most = NULL;
+	char what[160];
+
+	for (size_t i = 0; i < a->s->mappings.n; i++) {
+		const struct ht_mapping *m = &a->s->mappings.v[i];
+
+		if (m->kind == HT_MAPPING_SHMEM && m->resident != HT_UNKNOWN &&
+		    (!most || m->resident > most->resident))
+			most = m;
+	}
+	ht_mapping_words(HT_MAPPING_SHMEM, most ? most->name : "", what,
+			 sizeof(what));
+	ht_advise_of(a, "shared_memory", shared(a),
+		     "%s of %s resident is shared memory%s%s: who else maps it "
+		     "has the same pages, the machine has them once",
+		     HT_SIZE_OF(shared(a)),
+		     HT_SIZE_OF(ht_advised_known(a->s->process.rss)),
+		     most ? ", most of it " : "", most ? what : "");
+}
+
 static void type_diagnose(const struct ht_advised *a, struct ht_advice *row)
 {
 	if (row)
@@ -227,6 +262,7 @@ static const struct {
 	{ht_many_arenas, state_arenas},
 	{ht_thread_caches, state_caches},
 	{outside, state_outside},
+	{is_shared, state_shared},
 };
 
 /* --- all of them --------------------------------------------------------- */

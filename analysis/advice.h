@@ -8,8 +8,9 @@
 
 /* Appends to s->advices; states from one look: "retained_high", "pinned",
  * "fragmented", "many_arenas", "thread_caches", "outside_malloc",
- * "nothing_notable", "over_time", and remedies: "trim_now", "trim_threshold",
- * "top_pad", "mmap_threshold", "arena_max", "tcache_count", "pin", "allocator".
+ * "shared_memory", "nothing_notable", "over_time", and remedies: "trim_now",
+ * "trim_threshold", "top_pad", "mmap_threshold", "arena_max", "tcache_count",
+ * "pin", "allocator".
  */
 enum ht_code ht_advise(struct ht_snapshot *s, struct ht_err *err) HT_MUST_CHECK;
 

@@ -155,6 +155,15 @@ static void say_end(const struct ht_measure *m, struct ht_verdict *v)
 	       ht_bytes(m->bound.room).text);
 }
 
+/* The main thread's stack ends at RLIMIT_STACK, long before memory does; what
+ * that is no sample has. */
+static bool is_stack(const struct ht_measure *m, const struct ht_verdict *v)
+{
+	return v->label == HT_LABEL_NON_MALLOC_GROWTH && m->bound.most &&
+	       m->bound.most->kind == HT_MAPPING_STACK &&
+	       m->bound.gained >= 0.5 * m->outside_rise;
+}
+
 static void tell_memory(const struct ht_measure *m,
 			const struct ht_snapshot *latest, struct ht_verdict *v)
 {
@@ -166,6 +175,12 @@ static void tell_memory(const struct ht_measure *m,
 	v->slope_bytes_per_hour = all_of(m) * ht_growth_of(m, v)->slope * 3600;
 	if (ends_before(m, v)) {
 		say_end(m, v);
+		return;
+	}
+	if (is_stack(m, v)) {
+		ht_say(v, "a stack ends at RLIMIT_STACK (prlimit --stack "
+			  "--pid PID): the program ends there, before memory "
+			  "does, so no date of memory follows from it");
 		return;
 	}
 	if (ht_mostly_unwritten(m, v) && !(m->written_growth.slope > 0) &&

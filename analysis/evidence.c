@@ -111,9 +111,14 @@ static void class_line(const struct told *t)
 		       t->v->culprit, B(c->growth.rise), c->chunks_first,
 		       c->chunks_last);
 	}
-	if (c->series && same_chunks(c))
-		ht_say(t->v, "its chunks grow, not their number: one buffer "
-			     "that is appended to and never cleared?");
+	if (c->series && same_chunks(c) && c->chunks_last < 1.5)
+		ht_say(t->v, "its chunk grows: one buffer that is appended to "
+			     "and never cleared?");
+	else if (c->series && same_chunks(c))
+		ht_say(t->v,
+		       "its chunks grow, not their number: buffers that are "
+		       "appended to and never cleared, among these %.0f?",
+		       c->chunks_last);
 }
 
 static void pool_line(const struct told *t)

@@ -331,8 +331,11 @@ void ht_tell_pinned(const struct told *t)
 			       pin->pin_cached_by);
 	}
 	ht_remedy(t, q->trimmable,
-		  "malloc_trim(0) returns %s in spite of the pin; "
-		  "for good: allocate what lives long before what is large and "
-		  "short-lived",
-		  B(q->trimmable));
+		  "malloc_trim(0) returns %s in spite of the pin; %s",
+		  B(q->trimmable),
+		  pin && pin->pin_cached_by != HT_UNKNOWN
+			  ? "the pin goes when its thread ends, or uses that "
+			    "size again"
+			  : "for good: allocate what lives long before what is "
+			    "large and short-lived");
 }

@@ -8,6 +8,8 @@
 #include "cli/show.h"
 #include "cli/table.h"
 
+#define OTHER_WORTH (UINT64_C(16) << 20) /* programs and libraries are less */
+
 static uint64_t plus(uint64_t a, uint64_t b)
 {
 	return a == HT_UNKNOWN || b == HT_UNKNOWN ? HT_UNKNOWN : a + b;
@@ -63,24 +65,51 @@ static const char *written_text(const struct ht_cli *cli,
 	return out;
 }
 
+/* Most of RSS, where it is no anonymous memory: nothing, or a sentence. */
+static const char *other_text(const struct ht_cli *cli,
+			      const struct ht_snapshot *s, char out[128])
+{
+	const struct ht_process *p = &s->process;
+	const struct {
+		uint64_t bytes;
+		const char *what;
+	} kinds[] = {{p->rss_shmem, " is shared memory"},
+		     {p->rss_file, " is pages of mapped files"}};
+	char text[HT_NUMBER_TEXT];
+	size_t n = 0;
+
+	*out = '\0';
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (kinds[i].bytes != HT_UNKNOWN &&
+		    kinds[i].bytes >= OTHER_WORTH &&
+		    kinds[i].bytes >= p->rss / 4)
+			n += (size_t)snprintf(
+				out + n, 128 - n, "; %s%s",
+				ht_show_bytes(cli, kinds[i].bytes, text),
+				kinds[i].what);
+	return out;
+}
+
 static int print_heap(const struct ht_cli *cli, const struct ht_snapshot *s,
 		      const char *begin)
 {
 	const struct ht_totals *sum = &s->totals;
 	char used[HT_NUMBER_TEXT], kept[HT_NUMBER_TEXT];
 	char trim[HT_NUMBER_TEXT], other[HT_NUMBER_TEXT], written[64];
+	char beside[128];
 	int lines;
 
 	lines = ht_paragraph(
 		&cli->term, "",
 		"%s The program holds %s in malloc%s; %s%s is free and kept "
-		"by glibc%s; %s is anonymous memory outside malloc.",
+		"by glibc%s; %s is anonymous memory outside malloc%s.",
 		begin,
 		ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
 		written_text(cli, s, written), ht_style(&cli->term, HT_YELLOW),
 		ht_show_bytes(cli, sum->retained, kept),
 		ht_style_off(&cli->term),
-		ht_show_bytes(cli, sum->non_malloc_anon, other));
+		ht_show_bytes(cli, sum->non_malloc_anon, other),
+		other_text(cli, s, beside));
 	lines += ht_paragraph(&cli->term, "",
 			      "malloc_trim(0) would return %s%s%s now.",
 			      ht_style(&cli->term, HT_BOLD),

@@ -31,12 +31,17 @@ grow segment segment "$segment"
 grow private private "$HT_TMP/private"
 grow clean clean "$HT_TMP/clean"
 rm -f "$segment"
-for name in lengthened static pool unjoined joined threads descriptors protected; do
+for name in lengthened static pool unjoined joined threads descriptors opened protected; do
 	grow "$name" "$name"
 done
 grow aligned256 aligned 256
 grow aligned512 aligned 512
 grow leak leak 6000
+ulimit -s 102400
+grow deeper deeper
+ulimit -s 8192
+grow filled cache 5000
+grow filling cache 200000
 
 recorders=()
 for name in "${!pid[@]}"; do
@@ -63,7 +68,11 @@ for name in lengthened pool; do
 	ok "$name: it is said whose limit that is" test -n "$(of $name .limit_name)"
 done
 
+is "deeper: a stack that grows has no date of memory" "$(of deeper .eta_limit_at)" ""
+ok "deeper: it ends at its own limit" says deeper 'ends at RLIMIT_STACK'
+
 # Who it is.
+ok "a stack that grows is called so" grep -q "main thread's stack" <<<"$(of deeper .culprit)"
 ok "shared memory is called so" grep -q 'shared memory' <<<"$(of shared .culprit)"
 ok "a segment is called by its name" grep -qF "$segment" <<<"$(of segment .culprit)"
 ok "a file that is written to privately is named" grep -qF "$HT_TMP/private" <<<"$(of private .culprit)"
@@ -99,6 +108,23 @@ if "$heaptide" explain --json "${pid[aligned256]}" | jq -e '.libc.version | test
 fi
 is "a leak beside what a trim returns is a leak" "$(of leak .verdict)" LEAK
 refuse "and it is not said that a trim returns nothing" says leak 'will not help'
+
+# A cache that fills: while it does nobody can tell it from a leak, and that is said.
+ok "filled: a cache that is full is none" grep -qE '^(CACHE_WARMUP|STABLE)$' <<<"$(of filled .verdict)"
+is "filling: one that fills looks like a leak" "$(of filling .verdict)" LEAK
+for name in "${!pid[@]}"; do
+	case $(of "$name" .verdict) in LEAK | NON_MALLOC_GROWTH)
+		ok "$name: growth of seconds is not sure" jq -e '.confidence <= 0.6' "$HT_TMP/$name.json"
+		ok "$name: and it is said what looks the same, and when to ask again" \
+			says "$name" '^so far: .*a cache that fills looks the same; ask again in '
+		;;
+	esac
+done
+
+# A buffer and a descriptor that nobody closes: what ends it first is in the remedy.
+is "opened: it is a leak" "$(of opened .verdict)" LEAK
+is "opened: and meets the limit of files first" "$(of opened .limit_name)" RLIMIT_NOFILE
+ok "opened: which is what to look for" says opened 'does not free.*descriptors run out first: .*never closed'
 
 # What RSS rose by.
 for name in "${!pid[@]}"; do

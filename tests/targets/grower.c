@@ -16,11 +16,15 @@
  *   protected    a mapping of one page, apart from its neighbours
  *   aligned N    a buffer aligned to N, a small record that stays, the buffer
  *                goes: older mallocs do not find its hole again
+ *   deeper       the main thread's stack, by recursion
+ *   cache N      ten blocks of 1000 bytes every 10 ms, of which the last N stay
+ *   opened       the same as descriptors, with a buffer of 4000 bytes for each
  *   leak N       N bytes every 10 ms, beside 64 MiB that malloc_trim(0) returns
  */
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +155,19 @@ static void *ends(void *p)
 	return p;
 }
 
+/* Its end is never met. */
+static void deeper(size_t i)
+{
+	const struct timespec rest = {.tv_nsec = 10000000};
+	char frame[4096];
+
+	memset(frame, (int)i, sizeof(frame));
+	nanosleep(&rest, NULL);
+	if (i < SIZE_MAX / 4096)
+		deeper(i + 1);
+	__asm__ volatile("" ::"r"(frame) : "memory");
+}
+
 static void *stays(void *p)
 {
 	pause();
@@ -250,6 +267,37 @@ static void leak(size_t i)
 	__asm__ volatile("" ::"r"(p) : "memory");
 }
 
+/* The oldest goes for each that comes, once it is full. */
+static void **cached;
+
+static void begin_cache(const char *n)
+{
+	number = (size_t)atol(n);
+	cached = calloc(number, sizeof(*cached));
+	if (!cached)
+		die("calloc");
+}
+
+static void cache(size_t i)
+{
+	for (size_t k = 0; k < 10; k++) {
+		void **p = &cached[(10 * i + k) % number];
+
+		free(*p);
+		*p = malloc(1000);
+		memset(*p, 1, 1000);
+	}
+}
+
+static void open_buffered(size_t i)
+{
+	void *p = malloc(4000);
+
+	memset(p, 1, 4000);
+	__asm__ volatile("" ::"r"(p) : "memory");
+	open_one(i);
+}
+
 static const struct {
 	const char *name;
 	void (*begin)(const char *arg); /* or NULL */
@@ -268,6 +316,9 @@ static const struct {
 	{"descriptors", NULL, open_one},
 	{"protected", NULL, protect_one},
 	{"aligned", begin_aligned, aligned},
+	{"deeper", NULL, deeper},
+	{"cache", begin_cache, cache},
+	{"opened", NULL, open_buffered},
 	{"leak", begin_leak, leak},
 };
 

@@ -424,6 +424,30 @@ static void memory_that_is_not_mallocs_is_said_so(void **state)
 	assert_false(has(&s, "nothing_notable"));
 }
 
+static void shared_memory_is_said_to_be_there_once(void **state)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	struct ht_mapping *segment;
+
+	(void)state;
+	sound(&s);
+	s.process.rss = MIB(150);
+	s.process.rss_shmem = MIB(140);
+	segment = ht_snapshot_add_mapping(&s);
+	assert_non_null(segment);
+	segment->kind = HT_MAPPING_SHMEM;
+	segment->resident = MIB(140);
+	strcpy(segment->name, "/dev/shm/cache");
+	advise(&s);
+	assert_int_equal(find(&s, "shared_memory")->bytes, MIB(140));
+	assert_non_null(strstr(find(&s, "shared_memory")->text,
+			       "shared memory /dev/shm/cache"));
+	s.process.rss_shmem = MIB(10);
+	s.advices.n = 0;
+	advise(&s);
+	assert_false(has(&s, "shared_memory"));
+}
+
 /* --- ratios -------------------------------------------------------------- */
 
 static void a_checkerboard_serves_small_requests_and_no_larger_one(void **state)
@@ -501,6 +525,7 @@ int main(void)
 			a_kept_top_of_a_thread_arena_is_no_fragmentation),
 		cmocka_unit_test(one_look_sends_on_to_a_diagnosis),
 		cmocka_unit_test(memory_that_is_not_mallocs_is_said_so),
+		cmocka_unit_test(shared_memory_is_said_to_be_there_once),
 		cmocka_unit_test(
 			a_checkerboard_serves_small_requests_and_no_larger_one),
 		cmocka_unit_test(ratios_follow_their_definitions),

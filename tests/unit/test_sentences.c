@@ -339,6 +339,7 @@ static const struct sentence {
 	{"of what the rising classes gained", true_of_itself},
 	{"gained most:", true_of_itself},
 	{"its chunks grow, not their number", true_of_itself},
+	{"its chunk grows", true_of_itself},
 	{"freed and kept by malloc:", true_of_itself},
 	{"and still rising: a program that loads", true_of_itself},
 	{"memory outside malloc ", true_of_itself},
