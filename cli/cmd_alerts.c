@@ -88,6 +88,7 @@ static enum ht_code list(struct ht_cli *cli, struct ht_err *err)
 	struct listing l = {.cli = cli, .target = cli->opt.args[0]};
 	HT_AUTO_STORE struct ht_store *store = NULL;
 	enum ht_code code = ht_history_open(&cli->opt, &store, err);
+	json_t *o;
 
 	if (code != HT_OK)
 		return code;
@@ -98,8 +99,11 @@ static enum ht_code list(struct ht_cli *cli, struct ht_err *err)
 		json_decref(l.rows);
 		return code;
 	}
-	if (l.rows)
-		return ht_json_print(l.rows, err);
+	if (l.rows) {
+		o = ht_json_now("heaptide.alerts/1");
+		ht_json_add(&o, "alerts", l.rows);
+		return ht_json_print(o, err);
+	}
 	if (!l.n)
 		puts(cli->opt.since_ns ? "nothing has fired in this time"
 				       : "nothing fires (--since 7d: history)");
@@ -134,8 +138,9 @@ static enum ht_code rule_of(const char *word, struct ht_rule *ret,
 struct test {
 	struct ht_cli *cli;
 	const struct ht_rule *rule;
-	const char *name; /* of the process being replayed */
-	json_t *changes;  /* NULL: text */
+	struct ht_store_process process; /* being replayed */
+	int64_t from_ns, to_ns;		 /* of its history */
+	json_t *changes;		 /* NULL: text */
 };
 
 static void tell_change(void *ctx, enum ht_alert_change change,
@@ -152,11 +157,12 @@ static void tell_change(void *ctx, enum ht_alert_change change,
 		return;
 	if (t->changes) {
 		json_array_append_new(
-			t->changes, json_pack("{s:o, s:s, s:o, s:o}", "time",
-					      ht_time_json(a->seen_ns),
-					      "change", words[change], "target",
-					      ht_text_json(t->name), "summary",
-					      ht_text_json(a->summary)));
+			t->changes,
+			json_pack("{s:o, s:s, s:o, s:o}", "time",
+				  ht_time_json(a->seen_ns), "change",
+				  words[change], "target",
+				  ht_text_json(ht_process_name(&t->process)),
+				  "summary", ht_text_json(a->summary)));
 		return;
 	}
 	ht_time_text(a->seen_ns, time);
@@ -170,16 +176,31 @@ static enum ht_code test_one(struct test *t, const char *word,
 	const struct ht_history_ask ask = {.parts = HT_SERIES_CLASSES |
 						    HT_SERIES_MAPPINGS};
 	HT_AUTO_SERIES struct ht_series s;
-	struct ht_store_process process;
 	enum ht_code code;
 
 	ht_series_init(&s);
-	code = ht_history_series(t->cli, word, &ask, &process, &s, err);
+	code = ht_history_series(t->cli, word, &ask, &t->process, &s, err);
 	if (code != HT_OK)
 		return code;
-	t->name = *process.target ? process.target : process.comm;
-	snprintf(s.target, sizeof(s.target), "%s", t->name);
+	t->from_ns = s.time_ns[0];
+	t->to_ns = s.time_ns[s.rows - 1];
+	snprintf(s.target, sizeof(s.target), "%s",
+		 ht_process_name(&t->process));
 	return ht_rule_replay(t->rule, &s, STEP_NS, tell_change, t, ret, err);
+}
+
+static enum ht_code print_test_json(const struct test *t,
+				    const struct ht_replay *r,
+				    struct ht_err *err)
+{
+	json_t *o = ht_json_span("heaptide.alert-test/1", &t->process,
+				 t->from_ns, t->to_ns);
+
+	ht_json_add(&o, "asked", json_integer((json_int_t)r->asked));
+	ht_json_add(&o, "fired", json_integer((json_int_t)r->fired));
+	ht_json_add(&o, "firing_s", json_real((double)r->firing_ns / 1e9));
+	ht_json_add(&o, "changes", t->changes);
+	return ht_json_print(o, err);
 }
 
 static enum ht_code test_rule(struct ht_cli *cli, struct ht_err *err)
@@ -201,14 +222,7 @@ static enum ht_code test_rule(struct ht_cli *cli, struct ht_err *err)
 		return code;
 	}
 	if (cli->opt.json)
-		return ht_json_print(
-			json_pack("{s:s, s:I, s:I, s:f, s:o}", "schema",
-				  "heaptide.alert-test/1", "asked",
-				  (json_int_t)replay.asked, "fired",
-				  (json_int_t)replay.fired, "firing_s",
-				  (double)replay.firing_ns / 1e9, "changes",
-				  t.changes),
-			err);
+		return print_test_json(&t, &replay, err);
 	ht_duration_text(replay.firing_ns, firing, sizeof(firing));
 	printf("the rule was asked %zu times and fired %zu times, for %s in "
 	       "all\n",

@@ -57,13 +57,15 @@ static void end_command(pid_t pid)
  */
 static enum ht_code run(struct check *c, struct ht_err *err)
 {
-	int64_t start = ht_mono_ns();
 	struct ht_recorded recorded = {0};
-	enum ht_code code = ht_recording(c->cli, NULL, &recorded, err);
-	pid_t pid = recorded.pid;
+	enum ht_code code;
+	pid_t pid;
 
+	c->is.from_ns = ht_wall_ns();
+	code = ht_recording(c->cli, NULL, &recorded, err);
+	pid = recorded.pid;
 	end_command(pid);
-	c->is.seconds = (double)(ht_mono_ns() - start) / 1e9;
+	c->is.to_ns = ht_wall_ns();
 	c->is.pid = pid > 0 ? (uint64_t)pid : HT_UNKNOWN;
 	c->is.status = c->cli->exit_status;
 	if (code == HT_OK) {

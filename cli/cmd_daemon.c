@@ -114,6 +114,23 @@ static void print_members(const struct ht_cli *cli, const char *indent,
 	}
 }
 
+/* The daemon's answer, with the beginning that every command's has. */
+static enum ht_code print_answer(const char *command, json_t *answer,
+				 struct ht_err *err)
+{
+	char schema[64];
+	json_t *o;
+
+	snprintf(schema, sizeof(schema), "heaptide.%s/1", command);
+	o = ht_json_now(schema);
+	if (o && json_object_update(o, answer)) {
+		json_decref(o);
+		o = NULL;
+	}
+	json_decref(answer);
+	return ht_json_print(o, err);
+}
+
 /* Asks and prints the answer. */
 static enum ht_code ask_and_print(struct ht_cli *cli, const char *command,
 				  json_t *arguments, int timeout_ms,
@@ -126,7 +143,7 @@ static enum ht_code ask_and_print(struct ht_cli *cli, const char *command,
 	if (code != HT_OK)
 		return code;
 	if (cli->opt.json)
-		return ht_json_print(answer, err);
+		return print_answer(command, answer, err);
 	first = json_object_iter_value(json_object_iter(answer));
 	if (is_table(first))
 		code = print_rows(cli, first, err);
@@ -175,7 +192,7 @@ enum ht_code ht_cmd_status(struct ht_cli *cli, struct ht_err *err)
 					  QUICK_MS, &status, err);
 
 	if (code == HT_OK && cli->opt.json)
-		return ht_json_print(json_incref(status), err);
+		return print_answer("status", json_incref(status), err);
 	if (code == HT_OK)
 		code = ht_daemon_ask(cli, "ls", json_object(), QUICK_MS, &ls,
 				     err);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/csv.h"
 #include "cli/json.h"
 #include "cli/map_diff.h"
 #include "cli/show.h"
@@ -19,6 +20,7 @@ typedef enum ht_code show_part(const struct ht_cli *cli,
 			       struct ht_err *err);
 
 struct detail {
+	const char *name, *list; /* of its JSON */
 	enum ht_record_id id;
 	enum ht_track_list course; /* its history; HT_TRACK_LISTS: none */
 	uint64_t flags;		   /* what the agent must gather for it */
@@ -72,12 +74,13 @@ static enum ht_code pick_arena(struct ht_snapshot *s, uint64_t wanted,
 	return HT_OK;
 }
 
+/* RFC 4180: text in quotes, a quote doubled. */
 static void print_csv_value(const json_t *v)
 {
 	HT_AUTO_FREE char *text = json_dumps(v, JSON_ENCODE_ANY);
 
 	if (json_is_string(v) || !text)
-		printf("\"%s\"", json_string_value(v) ?: "");
+		ht_csv_text(json_string_value(v) ?: "");
 	else if (!json_is_null(v))
 		fputs(text, stdout);
 }
@@ -115,18 +118,34 @@ static enum ht_code print_csv(enum ht_record_id id, struct ht_snapshot *s,
 	return code;
 }
 
-static enum ht_code print_json(enum ht_record_id id, struct ht_snapshot *s,
-			       struct ht_err *err)
+/* NULL: out of memory. */
+static json_t *rows_json(enum ht_record_id id, struct ht_snapshot *s)
 {
 	json_t *rows = json_array();
 
-	for (size_t i = 0; i < ht_snapshot_count(s, id); i++) {
+	for (size_t i = 0; rows && i < ht_snapshot_count(s, id); i++) {
 		const void *row = ht_snapshot_row(s, id, i);
 
-		if (json_array_append_new(rows, ht_record_json(id, row, NULL)))
-			return ht_fail(err, HT_NOMEM, "out of memory for JSON");
+		if (!json_array_append_new(rows, ht_record_json(id, row, NULL)))
+			continue;
+		json_decref(rows);
+		rows = NULL;
 	}
-	return ht_json_print(rows, err);
+	return rows;
+}
+
+static enum ht_code print_json(const struct ht_cli *cli, const struct detail *d,
+			       struct ht_snapshot *s, struct ht_err *err)
+{
+	char schema[64];
+	json_t *o;
+
+	snprintf(schema, sizeof(schema), "heaptide.%s/1", d->name);
+	o = ht_json_look(schema, cli->target, s);
+	ht_json_add(&o, d->list, rows_json(d->id, s));
+	if (d->id == HT_RECORD_heap)
+		ht_json_add(&o, "mappings", rows_json(HT_RECORD_mapping, s));
+	return ht_json_print(o, err);
 }
 
 static void print_head(const struct ht_cli *cli, const struct ht_snapshot *s)
@@ -165,7 +184,7 @@ static enum ht_code run(struct ht_cli *cli, const struct detail *d,
 			return code;
 	}
 	if (cli->opt.json)
-		return print_json(d->id, &s, err);
+		return print_json(cli, d, &s, err);
 	if (cli->opt.csv)
 		return print_csv(d->id, &s, err);
 	print_head(cli, &s);
@@ -174,32 +193,35 @@ static enum ht_code run(struct ht_cli *cli, const struct detail *d,
 
 enum ht_code ht_cmd_bins(struct ht_cli *cli, struct ht_err *err)
 {
-	const struct detail d = {HT_RECORD_bin, HT_TRACK_BINS, HT_WANT_BINS,
-				 ht_show_bins};
+	const struct detail d = {"bins",	"bins",	      HT_RECORD_bin,
+				 HT_TRACK_BINS, HT_WANT_BINS, ht_show_bins};
 
 	return run(cli, &d, err);
 }
 
 enum ht_code ht_cmd_arenas(struct ht_cli *cli, struct ht_err *err)
 {
-	const struct detail d = {HT_RECORD_arena, HT_TRACK_ARENAS,
-				 HT_WANT_HEAPS, ht_show_arenas};
+	const struct detail d = {"arenas",	  "arenas",
+				 HT_RECORD_arena, HT_TRACK_ARENAS,
+				 HT_WANT_HEAPS,	  ht_show_arenas};
 
 	return run(cli, &d, err);
 }
 
 enum ht_code ht_cmd_classes(struct ht_cli *cli, struct ht_err *err)
 {
-	const struct detail d = {HT_RECORD_size_class, HT_TRACK_CLASSES,
-				 HT_WANT_CLASSES, ht_show_classes};
+	const struct detail d = {
+		"classes",	  "classes",	   HT_RECORD_size_class,
+		HT_TRACK_CLASSES, HT_WANT_CLASSES, ht_show_classes};
 
 	return run(cli, &d, err);
 }
 
 enum ht_code ht_cmd_threads(struct ht_cli *cli, struct ht_err *err)
 {
-	const struct detail d = {HT_RECORD_thread, HT_TRACK_THREADS,
-				 HT_WANT_THREADS, ht_show_threads};
+	const struct detail d = {"threads",	   "threads",
+				 HT_RECORD_thread, HT_TRACK_THREADS,
+				 HT_WANT_THREADS,  ht_show_threads};
 
 	return run(cli, &d, err);
 }
@@ -219,8 +241,12 @@ static enum ht_code show_map(const struct ht_cli *cli,
 
 enum ht_code ht_cmd_map(struct ht_cli *cli, struct ht_err *err)
 {
-	const struct detail d = {HT_RECORD_heap, HT_TRACK_LISTS,
-				 HT_WANT_HEAPS | HT_WANT_MAPPINGS, show_map};
+	const struct detail d = {"map",
+				 "heaps",
+				 HT_RECORD_heap,
+				 HT_TRACK_LISTS,
+				 HT_WANT_HEAPS | HT_WANT_MAPPINGS,
+				 show_map};
 
 	if (cli->opt.against_ns)
 		return ht_map_diff(cli, err);

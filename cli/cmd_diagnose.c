@@ -328,16 +328,19 @@ static json_t *diagnosis_json(const struct diagnosis *d)
 	const char *name = ht_judged_name(j);
 	bool failed = d->owners_code != HT_OK;
 
-	return json_pack(
-		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-		DIAGNOSIS_SCHEMA, "target", ht_text_json(name), "pid",
-		ht_u64_json(j->process.pid), "record", record_json(d),
-		"verdict", ht_verdict_json(&j->verdict, name, j->process.pid),
-		"look", ht_snapshot_json(&j->latest), "owners",
-		d->owners_known ? ht_owners_json(&d->owners) : json_null(),
-		"owners_unknown",
-		failed ? ht_text_json(d->owners_err.msg) : json_null(), "next",
-		next_json(d));
+	json_t *o = ht_json_span(DIAGNOSIS_SCHEMA, &j->process,
+				 j->verdict.from_ns, j->verdict.to_ns);
+
+	ht_json_add(&o, "record", record_json(d));
+	ht_json_add(&o, "verdict",
+		    ht_verdict_json(&j->verdict, name, j->process.pid));
+	ht_json_add(&o, "look", ht_snapshot_json(&j->latest));
+	ht_json_add(&o, "owners",
+		    d->owners_known ? ht_owners_json(&d->owners) : json_null());
+	ht_json_add(&o, "owners_unknown",
+		    failed ? ht_text_json(d->owners_err.msg) : json_null());
+	ht_json_add(&o, "next", next_json(d));
+	return o;
 }
 
 /* --- the command --------------------------------------------------------- */

@@ -229,13 +229,12 @@ static json_t *part_json(const struct part *p, const struct changes *c)
 }
 
 static enum ht_code print_changes(const struct ht_cli *cli,
+				  const struct ht_store_process *process,
 				  struct ht_snapshot s[2], struct ht_err *err)
 {
-	json_auto_t *o =
-		json_pack("{s:s, s:o, s:o, s:o}", "schema", "heaptide.diff/1",
-			  "pid", ht_u64_json(s[1].head.pid), "from",
-			  ht_time_json(s[0].head.taken_at), "to",
-			  ht_time_json(s[1].head.taken_at));
+	json_auto_t *o = ht_json_span("heaptide.diff/1", process,
+				      (int64_t)s[0].head.taken_at,
+				      (int64_t)s[1].head.taken_at);
 	enum ht_code code = HT_OK;
 
 	for (size_t i = 0; code == HT_OK && i < PARTS; i++) {
@@ -294,29 +293,29 @@ static void tell_same(struct ht_cli *cli, const struct ht_store_process *p)
 		first, last);
 }
 
-static enum ht_code load(struct ht_cli *cli, struct ht_snapshot s[2],
-			 struct ht_err *err)
+static enum ht_code load(struct ht_cli *cli, struct ht_store_process *process,
+			 struct ht_snapshot s[2], struct ht_err *err)
 {
 	HT_AUTO_STORE struct ht_store *store = NULL;
-	struct ht_store_process process;
 	int64_t at[2];
 	enum ht_code code = ht_history_open(&cli->opt, &store, err);
 
 	if (code == HT_OK)
-		code = ht_store_find(store, cli->opt.args[0], &process, err);
+		code = ht_store_find(store, cli->opt.args[0], process, err);
 	if (code == HT_OK)
-		code = moments(cli, &process, at, err);
+		code = moments(cli, process, at, err);
 	for (int i = 0; code == HT_OK && i < 2; i++)
-		code = ht_store_snapshot_at(store, process.id, at[i], &s[i],
+		code = ht_store_snapshot_at(store, process->id, at[i], &s[i],
 					    err);
 	if (code == HT_OK && s[0].head.taken_at == s[1].head.taken_at)
-		tell_same(cli, &process);
+		tell_same(cli, process);
 	return code;
 }
 
 enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 {
 	struct ht_snapshot s[2];
+	struct ht_store_process process;
 	char from[HT_TIME_TEXT], to[HT_TIME_TEXT];
 	enum ht_code code;
 
@@ -324,7 +323,7 @@ enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 		return ht_diff_windows(cli, err);
 	ht_snapshot_init(&s[0]);
 	ht_snapshot_init(&s[1]);
-	code = load(cli, s, err);
+	code = load(cli, &process, s, err);
 	if (code == HT_OK && !cli->opt.json) {
 		ht_time_text(s[0].head.taken_at, from);
 		ht_time_text(s[1].head.taken_at, to);
@@ -334,7 +333,7 @@ enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 			     s[1].head.pid, from, to, ht_style_off(&cli->term));
 	}
 	if (code == HT_OK)
-		code = print_changes(cli, s, err);
+		code = print_changes(cli, &process, s, err);
 	ht_snapshot_fini(&s[0]);
 	ht_snapshot_fini(&s[1]);
 	return code;

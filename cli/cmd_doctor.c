@@ -48,6 +48,7 @@ static json_t *to_do_json(const struct ht_checks *c)
 
 static enum ht_code print_json(const struct ht_checks *c, struct ht_err *err)
 {
+	json_t *o = ht_json_now("heaptide.doctor/1");
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < c->n; i++)
@@ -57,11 +58,10 @@ static enum ht_code print_json(const struct ht_checks *c, struct ht_err *err)
 				  "grade", grade_names[c->v[i].grade], "found",
 				  ht_text_json(c->v[i].found), "mend",
 				  ht_optional_text_json(c->v[i].mend)));
-	return ht_json_print(json_pack("{s:s, s:b, s:o, s:o}", "schema",
-				       "heaptide.doctor/1", "ready",
-				       count(c, HT_BAD) == 0, "to_do",
-				       to_do_json(c), "checks", list),
-			     err);
+	ht_json_add(&o, "ready", json_boolean(count(c, HT_BAD) == 0));
+	ht_json_add(&o, "to_do", to_do_json(c));
+	ht_json_add(&o, "checks", list);
+	return ht_json_print(o, err);
 }
 
 /* --- in words ------------------------------------------------------------ */

@@ -36,7 +36,7 @@ static json_t *row_json(const struct list *l, const struct ht_board_row *r)
 	json_t *o = json_pack(
 		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"process_id", (json_int_t)p->id, "target",
-		ht_optional_text_json(p->target), "pid", ht_u64_json(p->pid),
+		ht_text_json(ht_process_name(p)), "pid", ht_u64_json(p->pid),
 		"comm", ht_text_json(p->comm), "exe", ht_text_json(p->exe),
 		"started_at", ht_time_json(p->started_ns), "first",
 		ht_time_json(p->first_ns), "last", ht_time_json(p->last_ns),
@@ -55,11 +55,13 @@ static json_t *row_json(const struct list *l, const struct ht_board_row *r)
 
 static enum ht_code print_json(const struct list *l, struct ht_err *err)
 {
+	json_t *o = ht_json_now("heaptide.processes/1");
 	json_t *rows = json_array();
 
 	for (size_t i = 0; i < l->board.n; i++)
 		json_array_append_new(rows, row_json(l, &l->board.rows[i]));
-	return ht_json_print(rows, err);
+	ht_json_add(&o, "processes", rows);
+	return ht_json_print(o, err);
 }
 
 static void add_row(const struct list *l, struct ht_table *t,

@@ -47,15 +47,13 @@ static char *head_json(const struct ht_store_process *p,
 {
 	json_t *step = s->step_ns ? json_real((double)s->step_ns / HT_NS_PER_S)
 				  : json_null();
-	json_t *o = json_pack(
-		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "schema",
-		"heaptide.series/1", "target", ht_text_json(p->target), "pid",
-		ht_u64_json(p->pid), "comm", ht_text_json(p->comm), "from",
-		ht_time_json(s->time_ns[0]), "to",
-		ht_time_json(s->time_ns[s->rows - 1]), "step_s", step,
-		"metrics", metrics_json(metrics));
-	char *text = o ? json_dumps(o, JSON_REAL_PRECISION(15)) : NULL;
+	json_t *o = ht_json_span("heaptide.series/1", p, s->time_ns[0],
+				 s->time_ns[s->rows - 1]);
+	char *text;
 
+	ht_json_add(&o, "step_s", step);
+	ht_json_add(&o, "metrics", metrics_json(metrics));
+	text = o ? json_dumps(o, JSON_REAL_PRECISION(15)) : NULL;
 	json_decref(o);
 	if (text)
 		text[strlen(text) - 1] = '\0';

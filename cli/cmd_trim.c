@@ -114,17 +114,16 @@ static enum ht_code print_json(const struct ht_cli *cli,
 	const struct ht_snapshot *s = &t->before;
 	const struct ht_trim *a = cli->opt.yes ? &t->act : &t->forecast;
 	bool done = cli->opt.yes && a->done == 1;
-	json_t *whole = json_pack(
-		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
-		"schema", "heaptide.trim/2", "pid", ht_u64_json(s->head.pid),
-		"taken_at", ht_time_json(s->head.taken_at), "rss",
-		ht_u64_json(s->process.rss), "trimmable",
-		ht_u64_json(s->totals.trimmable), "machine_gets",
-		ht_u64_json(s->totals.trimmable_private), "arenas",
-		arenas_json(t, done), "forecast",
-		forecast_json(t, ht_trim_faulted_back(cli, s)), "done", done,
-		"refused", refused_json(a, false), "why",
-		refused_json(a, true));
+	json_t *whole = ht_json_look("heaptide.trim/2", NULL, s);
+	json_t *told =
+		json_pack("{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "rss",
+			  ht_u64_json(s->process.rss), "trimmable",
+			  ht_u64_json(s->totals.trimmable), "machine_gets",
+			  ht_u64_json(s->totals.trimmable_private), "arenas",
+			  arenas_json(t, done), "forecast",
+			  forecast_json(t, ht_trim_faulted_back(cli, s)),
+			  "done", done, "refused", refused_json(a, false),
+			  "why", refused_json(a, true));
 	json_t *act = json_pack(
 		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "thread",
 		ht_u64_json(a->thread), "stopped_us",
@@ -136,8 +135,12 @@ static enum ht_code print_json(const struct ht_cli *cli,
 		"per_arena", arenas_json(t, done), "left",
 		left_json(done ? &t->after : s));
 
-	if (whole && act)
-		json_object_update(whole, act);
+	if (!whole || !told || !act || json_object_update(whole, told) ||
+	    json_object_update(whole, act)) {
+		json_decref(whole);
+		whole = NULL;
+	}
+	json_decref(told);
 	json_decref(act);
 	return ht_json_print(whole, err);
 }

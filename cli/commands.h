@@ -14,6 +14,7 @@
 struct ht_cli {
 	struct ht_options opt;
 	struct ht_term term;
+	char target[128]; /* of ht_target_look: what it is recorded under */
 	int exit_status; /* of a command that was run (record, check); else 0 */
 };
 

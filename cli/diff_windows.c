@@ -246,10 +246,11 @@ static json_t *side_json(const struct sides *w, int i)
 
 	return json_pack(
 		"{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "process",
-		(json_int_t)w->p[i].id, "target", ht_text_json(w->p[i].target),
-		"pid", ht_u64_json(w->p[i].pid), "comm",
-		ht_text_json(w->p[i].comm), "exe", ht_text_json(w->p[i].exe),
-		"from", ht_time_json(s->time_ns[0]), "to",
+		(json_int_t)w->p[i].id, "target",
+		ht_text_json(ht_process_name(&w->p[i])), "pid",
+		ht_u64_json(w->p[i].pid), "comm", ht_text_json(w->p[i].comm),
+		"exe", ht_text_json(w->p[i].exe), "from",
+		ht_time_json(s->time_ns[0]), "to",
 		ht_time_json(s->time_ns[s->rows - 1]), "rows",
 		(json_int_t)s->rows, "step_s",
 		s->step_ns ? json_real((double)s->step_ns / HT_NS_PER_S)
@@ -400,9 +401,12 @@ static void print_end(size_t told, size_t noise)
 static enum ht_code print(struct ht_cli *cli, const struct sides *w,
 			  struct ht_err *err)
 {
-	json_auto_t *o =
-		json_pack("{s:s, s:o, s:o}", "schema", "heaptide.window_diff/1",
-			  "from", side_json(w, 0), "to", side_json(w, 1));
+	json_auto_t *o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "schema",
+				   "heaptide.window_diff/1", "target",
+				   ht_text_json(ht_process_name(&w->p[1])),
+				   "pid", ht_u64_json(w->p[1].pid), "comm",
+				   ht_text_json(w->p[1].comm), "from",
+				   side_json(w, 0), "to", side_json(w, 1));
 	json_t *left_out = json_object();
 	enum ht_code code = HT_OK;
 	size_t told = 0, noise = 0;

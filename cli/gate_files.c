@@ -6,6 +6,12 @@
 #include <stdlib.h>
 
 #include "analysis/verdict_json.h"
+#include "schema/snapshot_json.h"
+
+static double seconds_of(const struct ht_checked *c)
+{
+	return (double)(c->to_ns - c->from_ns) / 1e9;
+}
 
 json_t *ht_check_json(const struct ht_checked *c)
 {
@@ -20,12 +26,13 @@ json_t *ht_check_json(const struct ht_checked *c)
 				  ht_outcome_names[o->state], "text", o->text));
 	}
 	return json_pack(
-		"{s:s, s:s, s:o, s:i, s:f, s:o, s:o}", "schema",
-		"heaptide.check/1", "command", c->command, "pid",
+		"{s:s, s:s, s:o, s:o, s:o, s:s, s:i, s:f, s:o, s:o}", "schema",
+		"heaptide.check/1", "target", c->command, "pid",
 		c->pid == HT_UNKNOWN ? json_null()
 				     : json_integer((json_int_t)c->pid),
-		"status", c->status, "seconds", c->seconds, "outcomes",
-		outcomes, "verdict",
+		"from", ht_time_json(c->from_ns), "to", ht_time_json(c->to_ns),
+		"command", c->command, "status", c->status, "seconds",
+		seconds_of(c), "outcomes", outcomes, "verdict",
 		c->verdict ? ht_verdict_json(c->verdict, c->command, c->pid)
 			   : json_null());
 }
@@ -94,7 +101,7 @@ enum ht_code ht_check_junit(const struct ht_checked *c, const char *path,
 		"<testsuite name=\"heaptide check\" tests=\"%zu\" "
 		"failures=\"%zu\" skipped=\"%zu\" time=\"%.3f\">\n",
 		g->outcomes, ht_gate_count(g, HT_OUTCOME_MISSED),
-		ht_gate_count(g, HT_OUTCOME_UNKNOWN), c->seconds);
+		ht_gate_count(g, HT_OUTCOME_UNKNOWN), seconds_of(c));
 	for (size_t i = 0; i < g->outcomes; i++)
 		put_case(f, c->command, &g->outcome[i]);
 	fputs("</testsuite>\n</testsuites>\n", f);

@@ -9,10 +9,10 @@
 
 /* What was checked. */
 struct ht_checked {
-	const char *command; /* its first word */
-	uint64_t pid;	     /* HT_UNKNOWN: none was started */
-	int status;	     /* the command's own */
-	double seconds;
+	const char *command;	/* its first word */
+	uint64_t pid;		/* HT_UNKNOWN: none was started */
+	int status;		/* the command's own */
+	int64_t from_ns, to_ns; /* wall clock: it ran */
 	const struct ht_gate *gate;
 	const struct ht_verdict *verdict; /* NULL: none was made */
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/demangle.h"
+#include "cli/json.h"
 #include "cli/show.h"
 #include "cli/target.h"
 #include "common/chunk_text.h"
@@ -45,12 +46,11 @@ void ht_graph_warnings(const struct ht_cli *cli, const struct ht_snapshot *s)
 
 json_t *ht_graph_json(const char *schema, const struct ht_snapshot *s)
 {
-	json_t *top = json_object();
+	json_t *top = ht_json_look(schema, NULL, s);
 	json_t *head = ht_record_json(HT_RECORD_head, &s->head, NULL);
 	json_t *warnings = json_array();
-	int bad = json_object_set_new(top, "schema", json_string(schema));
+	int bad = json_object_update(top, head);
 
-	bad = bad ?: json_object_update(top, head);
 	bad = bad
 		      ?: json_object_set_new(top, "stop",
 					     ht_record_json(HT_RECORD_stop,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/csv.h"
 #include "cli/table.h"
 
 void ht_measures_fini(struct ht_measures *m)
@@ -142,7 +143,10 @@ json_t *ht_measure_json(const struct ht_trend_metric *m, double v)
 
 void ht_measure_print_name(const struct ht_trend_metric *m)
 {
-	printf(strchr(m->name, ',') ? "\"%s\"" : "%s", m->name);
+	if (strpbrk(m->name, ",\"\r\n"))
+		ht_csv_text(m->name);
+	else
+		fputs(m->name, stdout);
 }
 
 json_t *ht_metric_json(enum ht_metric m, double v)

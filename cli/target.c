@@ -195,6 +195,9 @@ static enum ht_code look_back(struct ht_cli *cli, const char *word,
 	if (code == HT_OK)
 		code = ht_store_find(store, word, &process, err);
 	if (code == HT_OK)
+		snprintf(cli->target, sizeof(cli->target), "%s",
+			 process.target);
+	if (code == HT_OK)
 		code = ht_store_snapshot_at(store, process.id, at, ret, err);
 	return code;
 }

@@ -75,14 +75,11 @@ static char *head_json(const struct ht_tracks *t)
 	json_t *o;
 
 	snprintf(schema, sizeof(schema), "heaptide.%s_series/1", t->kind->list);
-	o = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "schema", schema,
-		      "target", ht_text_json(t->process.target), "pid",
-		      ht_u64_json(t->process.pid), "comm",
-		      ht_text_json(t->process.comm), "from",
-		      ht_time_json(s->time_ns[0]), "to",
-		      ht_time_json(s->time_ns[s->rows - 1]), "step_s",
-		      s->step_ns ? json_real((double)s->step_ns / HT_NS_PER_S)
-				 : json_null());
+	o = ht_json_span(schema, &t->process, s->time_ns[0],
+			 s->time_ns[s->rows - 1]);
+	ht_json_add(&o, "step_s",
+		    s->step_ns ? json_real((double)s->step_ns / HT_NS_PER_S)
+			       : json_null());
 	text = o ? json_dumps(o, JSON_REAL_PRECISION(15)) : NULL;
 	json_decref(o);
 	if (text)

@@ -286,6 +286,10 @@ json_t *ht_snapshot_json(const struct ht_snapshot *s)
 
 	bad = json_object_set_new(top, "schema",
 				  json_string(HT_SNAPSHOT_SCHEMA));
+	bad = bad
+		      ?: json_object_set_new(
+				 top, "target",
+				 ht_optional_text_json(s->head.comm));
 	bad = bad ?: add_fields(top, HT_RECORD_head, &s->head, NULL);
 	for (size_t i = 0; !bad && i < COUNT(singles); i++)
 		bad = json_object_set_new(

@@ -140,12 +140,12 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 @test "the parts agree with the whole" {
 	"$heaptide" explain "$pid" --mode exact --json >whole
 	"$heaptide" arenas "$pid" --mode exact --json >arenas
-	[ "$(jq '.[0].in_use' arenas)" = "$(jq '.arenas[0].in_use' whole)" ]
+	[ "$(jq '.arenas[0].in_use' arenas)" = "$(jq '.arenas[0].in_use' whole)" ]
 	"$heaptide" bins "$pid" --mode exact --json >bins
-	[ "$(jq '[.[] | select(.kind == "large") | .bytes] | add // 0' bins)" = \
+	[ "$(jq '[.bins[] | select(.kind == "large") | .bytes] | add // 0' bins)" = \
 		"$(jq .totals.large whole)" ]
 	"$heaptide" classes "$pid" --mode exact --json >classes
-	[ "$(jq '[.[] | select(.max_size != 0) | .in_use_bytes] | add' classes)" = \
+	[ "$(jq '[.classes[] | select(.max_size != 0) | .in_use_bytes] | add' classes)" = \
 		"$(jq .totals.in_use whole)" ]
 	"$heaptide" trim "$pid" --mode exact --json >trim
 	[ "$(jq .trimmable trim)" = "$(jq .totals.trimmable whole)" ]
@@ -176,7 +176,7 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 }
 
 @test "--arena leaves one arena, one that is not there is told" {
-	"$heaptide" arenas "$pid" --arena 0 --json | jq -e 'length == 1'
+	"$heaptide" arenas "$pid" --arena 0 --json | jq -e '.arenas | length == 1'
 	fails 2 "there is no arena 7" "$heaptide" bins "$pid" --arena 7
 }
 
@@ -196,8 +196,8 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	jq -e '[.rows[][0]] | . == (. | unique)' trend
 	"$heaptide" arenas "$pid" --db "$db" --json >then
 	"$heaptide" arenas "$pid" --json >now
-	[ "$(jq '.[0].in_use' then)" = "$(jq '.[0].in_use' now)" ]
-	"$heaptide" ls --db "$db" --json | jq -e ".[0].pid == $pid"
+	[ "$(jq '.arenas[0].in_use' then)" = "$(jq '.arenas[0].in_use' now)" ]
+	"$heaptide" ls --db "$db" --json | jq -e ".processes[0].pid == $pid"
 }
 
 @test "trend draws dots where the locale has them, ASCII on request" {
@@ -229,7 +229,7 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	"$heaptide" export "$pid" --db "$db" -f openmetrics -m retained_ratio >om
 	grep -q '^heaptide_retained_ratio{.*} 0\.' om
 	"$heaptide" ls --db "$db" --sort holes_ge_1m --json >list
-	[ "$(jq '.[0].holes_ge_1m' list)" = "$(jq .fragmentation.holes_ge_1m whole)" ]
+	[ "$(jq '.processes[0].holes_ge_1m' list)" = "$(jq .fragmentation.holes_ge_1m whole)" ]
 	fails 2 "no metric 'size'" "$heaptide" ls --db "$db" --sort size
 }
 
@@ -253,7 +253,7 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	jq -e '.schema == "heaptide.bins_series/1" and .step_s == null' course
 	jq -e '.times as $t | .bins | all((.bytes | length) == ($t | length))' course
 	jq -e --slurpfile now now '[.bins[] | {kind, index, b: .bytes[-1]}] |
-		sort == ([$now[0][] | {kind, index, b: .bytes}] | sort)' course
+		sort == ([$now[0].bins[] | {kind, index, b: .bytes}] | sort)' course
 	"$heaptide" bins "$pid" --db "$db" --since 1h --csv --bin unsorted >csv
 	[ "$(head -n 1 csv)" = time,kind,index,min_size,max_size,bytes,chunks ]
 	awk -F, 'NR > 1 && $2 != "\"unsorted\"" { exit 1 }' csv

@@ -57,6 +57,106 @@ static void write_fields(FILE *to)
 	}
 }
 
+/* --- JSON Schema --------------------------------------------------------- */
+
+static const char *json_type_of(const struct ht_field *f)
+{
+	static const char *const types[] = {
+		[HT_T_U64] = "number",	 [HT_T_HEX] = "string",
+		[HT_T_BOOL] = "boolean", [HT_T_ENUM] = "string",
+		[HT_T_TIME] = "string",	 [HT_T_F64] = "number",
+		[HT_T_TEXT] = "string",
+	};
+
+	return types[f->type];
+}
+
+/* Inside a JSON string. */
+static void put_escaped(FILE *to, const char *text)
+{
+	for (; *text; text++) {
+		if (strchr("\"\\", *text))
+			fputc('\\', to);
+		fputc(*text, to);
+	}
+}
+
+static bool is_told(const struct ht_field *f, const char *skip)
+{
+	return !skip || strncmp(f->name, skip, strlen(skip)) != 0;
+}
+
+/* Any field may be null: not known. */
+static void put_def(FILE *to, const char *name, enum ht_record_id id,
+		    const char *skip, const char *more)
+{
+	const struct ht_record_type *r = &ht_record_types[id];
+	const char *comma = "";
+
+	fprintf(to,
+		"\t\t\"%s\": {\n\t\t\t\"type\": \"object\",\n"
+		"\t\t\t\"properties\": {",
+		name);
+	for (unsigned i = 0; i < r->fields_count; i++) {
+		const struct ht_field *f = &r->fields[i];
+
+		if (!is_told(f, skip))
+			continue;
+		fprintf(to,
+			"%s\n\t\t\t\t\"%s\": {\"type\": [\"%s\", \"null\"], "
+			"\"description\": \"",
+			comma, f->name, json_type_of(f));
+		put_escaped(to, f->doc);
+		fputs("\"}", to);
+		comma = ",";
+	}
+	fprintf(to, "%s\n\t\t\t},\n\t\t\t\"required\": [", more);
+	comma = "";
+	for (unsigned i = 0; i < r->fields_count; i++)
+		if (is_told(&r->fields[i], skip)) {
+			fprintf(to, "%s\"%s\"", comma, r->fields[i].name);
+			comma = ", ";
+		}
+	fputs("]\n\t\t}", to);
+}
+
+/* As heaptide.snapshot has them, some rows lie within their arena and do not
+ * name it. */
+static void write_records_schema(FILE *to)
+{
+	fputs("{\n\t\"$schema\": "
+	      "\"https://json-schema.org/draft/2020-12/schema\",\n"
+	      "\t\"$id\": \"records.json\",\n"
+	      "\t\"description\": \"The records of a snapshot, made from "
+	      "schema/records.h. Sizes are bytes.\",\n"
+	      "\t\"$defs\": {\n",
+	      to);
+	for (unsigned id = 0; id < HT_RECORD_COUNT; id++) {
+		put_def(to, ht_record_types[id].name, (enum ht_record_id)id,
+			NULL, "");
+		fputs(",\n", to);
+	}
+	put_def(to, "heap_of_arena", HT_RECORD_heap, "arena", "");
+	fputs(",\n", to);
+	put_def(to, "bin_of_arena", HT_RECORD_bin, "arena", "");
+	fputs(",\n", to);
+	put_def(to, "arena_with_rows", HT_RECORD_arena, "pin_",
+		",\n\t\t\t\t\"pin_cached_by\": {\"type\": [\"number\", "
+		"\"null\"]},\n"
+		"\t\t\t\t\"pin\": {\"$ref\": \"#/$defs/pin\"},\n"
+		"\t\t\t\t\"heaps\": {\"type\": \"array\", \"items\": "
+		"{\"$ref\": \"#/$defs/heap_of_arena\"}},\n"
+		"\t\t\t\t\"bins\": {\"type\": \"array\", \"items\": "
+		"{\"$ref\": \"#/$defs/bin_of_arena\"}}");
+	fputs(",\n\t\t\"pin\": {\"type\": [\"object\", \"null\"], "
+	      "\"properties\": {\"address\": {\"type\": \"string\"}, "
+	      "\"size\": {\"type\": [\"number\", \"null\"]}, "
+	      "\"holds\": {\"type\": [\"number\", \"null\"]}}, "
+	      "\"required\": [\"address\", \"size\", \"holds\"]}\n"
+	      "\t}\n}\n",
+	      to);
+}
+
 static void write_metrics(FILE *to)
 {
 	fputs("# Metrics\n\n"
@@ -112,6 +212,12 @@ static void the_fields_are_documented_as_the_code_has_them(void **state)
 	hold("docs/fields.md", write_fields);
 }
 
+static void the_records_have_a_schema_as_the_code_has_them(void **state)
+{
+	(void)state;
+	hold("docs/schema/records.json", write_records_schema);
+}
+
 static void the_metrics_are_documented_as_the_code_has_them(void **state)
 {
 	(void)state;
@@ -123,6 +229,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			the_fields_are_documented_as_the_code_has_them),
+		cmocka_unit_test(
+			the_records_have_a_schema_as_the_code_has_them),
 		cmocka_unit_test(
 			the_metrics_are_documented_as_the_code_has_them),
 	};
