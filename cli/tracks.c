@@ -330,13 +330,15 @@ static enum ht_code gather(struct ht_cli *cli, struct ht_tracks *t,
 }
 
 enum ht_code ht_tracks_read(struct ht_cli *cli, enum ht_track_list list,
-			    struct ht_tracks *ret, struct ht_err *err)
+			    bool medians, struct ht_tracks *ret,
+			    struct ht_err *err)
 {
 	const bool none[HT_METRIC_COUNT] = {false};
 	const struct ht_options *o = &cli->opt;
 	const struct ht_history_ask ask = {
 		.max_rows = ROWS_MAX,
-		.parts = parts_of(list, o->arena != HT_UNKNOWN),
+		.parts = parts_of(list, o->arena != HT_UNKNOWN) |
+			 (medians ? HT_SERIES_MEDIANS : 0),
 		.metrics = none};
 	struct choice c = {HT_UNKNOWN, HT_UNKNOWN, HT_UNKNOWN};
 	enum ht_code code = HT_OK;

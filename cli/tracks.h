@@ -43,9 +43,10 @@ void ht_tracks_fini(struct ht_tracks *t);
 #define HT_AUTO_TRACKS HT_CLEANUP(ht_tracks_fini)
 
 /* What the options ask for: window, --arena, --bin, --metric. HT_NODATA when
- * nothing of the list is known in the window. ret: zeroed. */
+ * nothing of the list is known in the window. medians: the lowest and highest
+ * are as the median, and are not read. ret: zeroed. */
 enum ht_code ht_tracks_read(struct ht_cli *cli, enum ht_track_list list,
-			    struct ht_tracks *ret,
+			    bool medians, struct ht_tracks *ret,
 			    struct ht_err *err) HT_MUST_CHECK;
 
 /* "small 5, 80 B", "arena 2", ... Returns out. */

@@ -177,8 +177,15 @@ enum ht_code ht_tracks_run(struct ht_cli *cli, enum ht_track_list list,
 			   struct ht_err *err)
 {
 	HT_AUTO_TRACKS struct ht_tracks t = {0};
-	enum ht_code code = ht_tracks_read(cli, list, &t, err);
+	bool data = cli->opt.json || cli->opt.csv;
+	enum ht_code code =
+		ht_tracks_read(cli, list, data || !cli->opt.bin, &t, err);
 
+	if (code == HT_OK && !data && !cli->opt.bin && t.n == 1) {
+		/* a plot, which shows lowest and highest, too */
+		ht_tracks_fini(&t);
+		code = ht_tracks_read(cli, list, false, &t, err);
+	}
 	if (code != HT_OK)
 		return code;
 	if (cli->opt.json)

@@ -91,13 +91,15 @@ void ht_series_reduce(double *const from[], const enum ht_stat stats[], int n,
 		      size_t row)
 {
 	size_t bytes = (r->end - r->from) * sizeof(double), known = 0;
+	bool shared = n > 1 && to[0] == to[1];
 
 	for (int k = 0; k < n; k++) {
 		if (k == 0 || (from[k] != from[k - 1] &&
 			       memcmp(from[k] + r->from, from[k - 1] + r->from,
 				      bytes) != 0))
 			known = gather(from[k], r, zeros);
-		to[k][row] = statistic(r->scratch, known, stats[k]);
+		if (!shared || stats[k] == HT_STAT_MEDIAN)
+			to[k][row] = statistic(r->scratch, known, stats[k]);
 	}
 }
 

@@ -26,7 +26,7 @@ bool ht_series_has(const struct ht_series *s, size_t metric)
 	return !s->limited || s->wanted[metric];
 }
 
-/* Where a series is of samples alone, the statistics share a column. */
+/* The statistics may share a column. */
 static void free_columns(double *c[HT_STAT_COUNT])
 {
 	for (size_t k = 0; k < HT_STAT_COUNT; k++)
@@ -34,9 +34,9 @@ static void free_columns(double *c[HT_STAT_COUNT])
 			free(c[k]);
 }
 
-void ht_series_of_samples(struct ht_series *s)
+void ht_series_share(struct ht_series *s)
 {
-	s->of_samples = true;
+	s->shared = true;
 }
 
 int ht_series_grow_all(const struct ht_series *s, double *c[], size_t n,
@@ -45,7 +45,7 @@ int ht_series_grow_all(const struct ht_series *s, double *c[], size_t n,
 	int bad = ht_series_grow(&c[0], rows, capacity);
 
 	for (size_t k = 1; k < n; k++)
-		if (s->of_samples)
+		if (s->shared)
 			c[k] = c[0];
 		else
 			bad |= ht_series_grow(&c[k], rows, capacity);

@@ -49,7 +49,7 @@ struct ht_series {
 	bool *listed[HT_LINES_COUNT]; /* the row measured that list */
 	uint32_t *line_slots;	      /* lines by their key: see lines.c */
 	size_t line_slots_n;	      /* a power of two; 0: none */
-	bool of_samples;	      /* see ht_series_of_samples() */
+	bool shared;		      /* see ht_series_share() */
 	bool limited;		      /* see ht_series_limit() */
 	bool wanted[HT_METRIC_COUNT];
 	double *unknown;    /* the column of all metrics that are not wanted */
@@ -66,9 +66,10 @@ void ht_series_fini(struct ht_series *s);
 /* Before the first row: only the flagged metrics get columns of their own. The
  * others share one that stays unknown: it is read as usual, never written. */
 void ht_series_limit(struct ht_series *s, const bool metrics[HT_METRIC_COUNT]);
-/* Before the first row: all rows will be samples, not buckets. Their statistics
- * are the same and share a column. */
-void ht_series_of_samples(struct ht_series *s);
+/* Before the first row: the statistics of a figure share a column, which holds
+ * the median: of samples, where they are all the same, and for who asks for no
+ * other. */
+void ht_series_share(struct ht_series *s);
 /* Room for `rows` rows in all, so that adding them copies nothing. */
 enum ht_code ht_series_reserve(struct ht_series *s, size_t rows,
 			       struct ht_err *err) HT_MUST_CHECK;

@@ -16,7 +16,7 @@ struct ht_rows {
 /* A column of `capacity` cells; those from `rows` on become unknown. -1: out of
  * memory. */
 int ht_series_grow(double **column, size_t rows, size_t capacity);
-/* The n columns of one figure: one for all in a series of samples. */
+/* The n columns of one figure: one for all where they are shared. */
 int ht_series_grow_all(const struct ht_series *s, double *c[], size_t n,
 		       size_t rows, size_t capacity);
 /* Whether the metric has columns of its own. */

@@ -34,16 +34,21 @@ bool ht_store_line_level(enum ht_lines list, int64_t level_s)
 }
 
 /* ", key, ..., figure, figure_min, figure_max, ..." */
-static void print_columns(FILE *f, const struct ht_line_kind *k)
+static void print_columns(FILE *f, const struct ht_line_kind *k, bool medians)
 {
 	for (size_t i = 0; i < k->keys_n; i++)
 		fprintf(f, ", %s", k->keys[i]);
 	for (size_t i = 0; i < k->figures_n; i++)
-		fprintf(f, ", %s, %s_min, %s_max", k->figures[i], k->figures[i],
-			k->figures[i]);
+		if (medians)
+			fprintf(f, ", %s", k->figures[i]);
+		else
+			fprintf(f, ", %s, %s_min, %s_max", k->figures[i],
+				k->figures[i], k->figures[i]);
 }
 
-static char *build(enum ht_lines list, bool insert)
+enum form { INSERT, SELECT, SELECT_MEDIANS };
+
+static char *build(enum ht_lines list, enum form form)
 {
 	const struct ht_line_kind *k = &ht_line_kinds[list];
 	char *text = NULL;
@@ -52,17 +57,17 @@ static char *build(enum ht_lines list, bool insert)
 
 	if (!f)
 		return NULL;
-	if (insert) {
+	if (form == INSERT) {
 		fprintf(f, "INSERT INTO %s (process_id, level_s, at_s",
 			tables[list]);
-		print_columns(f, k);
+		print_columns(f, k, false);
 		fputs(") VALUES (?, ?, ?", f);
 		for (size_t i = 0; i < k->keys_n + 3 * k->figures_n; i++)
 			fputs(", ?", f);
 		fputs(")", f);
 	} else {
 		fputs("SELECT at_s", f);
-		print_columns(f, k);
+		print_columns(f, k, form == SELECT_MEDIANS);
 		fprintf(f,
 			" FROM %s WHERE process_id = ? AND level_s = ? AND "
 			"at_s BETWEEN ? AND ? %sORDER BY at_s",
@@ -72,11 +77,11 @@ static char *build(enum ht_lines list, bool insert)
 }
 
 static enum ht_code prepared(struct ht_store *st, char **sql,
-			     enum ht_lines list, bool insert,
+			     enum ht_lines list, enum form form,
 			     sqlite3_stmt **ret, struct ht_err *err)
 {
 	if (!*sql)
-		*sql = build(list, insert);
+		*sql = build(list, form);
 	if (!*sql)
 		return ht_fail(err, HT_NOMEM, "no memory for SQL");
 	return ht_store_sql(st, *sql, ret, err);
@@ -191,7 +196,7 @@ static enum ht_code write_line(struct ht_store *st, const struct ht_bucket *b,
 	const struct ht_line_kind *k = &ht_line_kinds[l->list];
 	sqlite3_stmt *stmt;
 	enum ht_code code = prepared(st, &st->line_insert_sql[l->list], l->list,
-				     true, &stmt, err);
+				     INSERT, &stmt, err);
 
 	if (code != HT_OK)
 		return code;
@@ -258,7 +263,10 @@ static enum ht_code put_line(sqlite3_stmt *stmt, enum ht_lines list, size_t row,
 	l = ht_series_line(s, list, key);
 	if (!l)
 		return ht_fail(err, HT_NOMEM, "no memory for %s", k->name);
-	for (size_t f = 0; f < k->figures_n; f++, at += HT_BANDS) {
+	for (size_t f = 0; f < k->figures_n && s->shared; f++, at++)
+		l->value[f][HT_MIDDLE][row] = ht_column_number(stmt, at);
+	for (size_t f = 0; f < k->figures_n && !s->shared;
+	     f++, at += HT_BANDS) {
 		double middle = ht_column_number(stmt, at);
 		double low = ht_column_number(stmt, at + 1);
 		double high = ht_column_number(stmt, at + 2);
@@ -330,8 +338,11 @@ static enum ht_code read_list(struct ht_store *st, enum ht_lines list,
 	size_t last = first;
 	bool row = false;
 	sqlite3_stmt *stmt;
-	enum ht_code code = prepared(st, &st->line_select_sql[list], list,
-				     false, &stmt, err);
+	enum ht_code code =
+		prepared(st,
+			 s->shared ? &st->line_median_sql[list]
+				   : &st->line_select_sql[list],
+			 list, s->shared ? SELECT_MEDIANS : SELECT, &stmt, err);
 
 	if (code != HT_OK)
 		return code;

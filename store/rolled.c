@@ -132,12 +132,15 @@ static enum ht_code put_class(sqlite3_stmt *stmt, size_t row,
 
 	if (!c)
 		return ht_fail(err, HT_NOMEM, "no memory for size classes");
+	c->bytes[HT_STAT_MEDIAN][row] = ht_column_number(stmt, 4);
+	c->chunks[row] = ht_column_number(stmt, 6);
+	if (s->shared)
+		return HT_OK;
 	for (int k = 0; k < HT_STAT_COUNT; k++)
 		c->bytes[k][row] = ht_column_number(stmt, 2 + k);
 	as_else(&c->bytes[HT_STAT_MIN][row], c->bytes[HT_STAT_MEDIAN][row]);
 	as_else(&c->bytes[HT_STAT_P10][row], c->bytes[HT_STAT_MIN][row]);
 	as_else(&c->bytes[HT_STAT_MAX][row], c->bytes[HT_STAT_MEDIAN][row]);
-	c->chunks[row] = ht_column_number(stmt, 6);
 	return HT_OK;
 }
 

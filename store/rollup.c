@@ -247,7 +247,7 @@ static enum ht_code begin_hour(struct ht_store *st, int64_t process_id,
 		st->rollup_sql = build_rollup_sql();
 	if (!st->rollup_sql)
 		return ht_fail(err, HT_NOMEM, "no memory for SQL");
-	ht_series_of_samples(&r->raw);
+	ht_series_share(&r->raw);
 	r->process_id = process_id;
 	r->hour_s = r->at_s = hour_s;
 	return HT_OK;

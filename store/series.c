@@ -113,6 +113,15 @@ static enum ht_code count_raw(struct ht_store *st,
 
 /* --- pieces -------------------------------------------------------------- */
 
+static void begin_series(struct ht_series *s, const struct ht_store_window *w)
+{
+	ht_series_init(s);
+	if (w->metrics)
+		ht_series_limit(s, w->metrics);
+	if (w->parts & HT_SERIES_MEDIANS)
+		ht_series_share(s);
+}
+
 /* The newest part, not rolled up yet, in buckets of the level's length. */
 static enum ht_code append_tail(struct ht_store *st, int64_t level_s,
 				const struct ht_store_window *w,
@@ -122,9 +131,8 @@ static enum ht_code append_tail(struct ht_store *st, int64_t level_s,
 	int64_t step = level_s * HT_NS_PER_S;
 	enum ht_code code;
 
-	ht_series_init(&raw);
-	if (w->metrics)
-		ht_series_limit(&raw, w->metrics);
+	begin_series(&raw, w);
+	ht_series_share(&raw);
 	code = ht_store_raw(st, w, &raw, err);
 	if (code != HT_OK || raw.rows == 0)
 		return code;
@@ -312,9 +320,7 @@ static enum ht_code run_query(struct ht_store *st, void *ctx,
 	struct extent e = {0};
 	enum ht_code code = read_extent(st, q->window.process_id, &e, err);
 
-	ht_series_init(&all);
-	if (q->window.metrics)
-		ht_series_limit(&all, q->window.metrics);
+	begin_series(&all, &q->window);
 	if (code == HT_OK)
 		code = read_window(st, &e, &q->window, q->max_rows, &all, err);
 	if (code == HT_OK)
@@ -325,9 +331,7 @@ static enum ht_code run_query(struct ht_store *st, void *ctx,
 	all.started_ns = e.started_ns;
 	memcpy(all.target, e.target, sizeof(all.target));
 	ht_series_fini(q->ret);
-	ht_series_init(q->ret);
-	if (q->window.metrics)
-		ht_series_limit(q->ret, q->window.metrics);
+	begin_series(q->ret, &q->window);
 	if (q->max_rows && all.rows > q->max_rows)
 		return ht_series_window(&all, INT64_MIN, INT64_MAX, q->max_rows,
 					q->ret, err);
@@ -373,9 +377,7 @@ static enum ht_code run_mixed(struct ht_store *st, void *ctx,
 	enum ht_code code = read_extent(st, w.process_id, &e, err);
 
 	ht_series_fini(q->ret);
-	ht_series_init(q->ret);
-	if (w.metrics)
-		ht_series_limit(q->ret, w.metrics);
+	begin_series(q->ret, &w);
 	for (size_t i = 0; i < 4 && code == HT_OK; i++) {
 		int64_t end = q->window.to_ns - ages[i].age_s * HT_NS_PER_S;
 

@@ -189,6 +189,7 @@ void ht_store_close(struct ht_store *st)
 	for (int i = 0; i < HT_LINES_COUNT; i++) {
 		free(st->line_insert_sql[i]);
 		free(st->line_select_sql[i]);
+		free(st->line_median_sql[i]);
 	}
 	free(st->path);
 	free(st);

@@ -114,6 +114,7 @@ struct ht_store {
 	char *delete_sql[HT_RECORD_COUNT];
 	char *sample_sql, *rollup_sql;
 	char *line_insert_sql[HT_LINES_COUNT], *line_select_sql[HT_LINES_COUNT];
+	char *line_median_sql[HT_LINES_COUNT];
 	struct ht_store_state *states; /* HT_STORE_STATES, NULL: reading */
 	uint64_t tick;
 	struct ht_store_roll roll;

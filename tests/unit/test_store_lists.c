@@ -406,6 +406,48 @@ static void chunk_sizes_of_bins_are_known_without_samples(void **state)
 	}
 }
 
+static bool like(double a, double b)
+{
+	return a == b || (isnan(a) && isnan(b));
+}
+
+/* All lists, all metrics and size classes, some of it not rolled up yet. */
+static void medians_alone_are_the_medians_of_all(void **state)
+{
+	const int parts = HT_SERIES_CLASSES |
+			  HT_SERIES_LISTS * ((1 << HT_LINES_COUNT) - 1);
+	HT_AUTO_SERIES struct ht_series all, alone;
+	size_t seen = 0;
+
+	(void)state;
+	ht_series_init(&all);
+	ht_series_init(&alone);
+	add(0, SAMPLES);
+	maintain(&HT_STORE_POLICY_DEFAULT, at(SAMPLES));
+	assert_ok(ht_store_series(st, 1, at(0), at(SAMPLES), 20, parts, &all,
+				  &err));
+	assert_ok(ht_store_series(st, 1, at(0), at(SAMPLES), 20,
+				  parts | HT_SERIES_MEDIANS, &alone, &err));
+	assert_int_equal(all.rows, alone.rows);
+	assert_true(all.rows > 12 && all.lines_n == alone.lines_n);
+	assert_true(all.classes_n && all.classes_n == alone.classes_n);
+	for (size_t row = 0; row < all.rows; row++) {
+		for (size_t m = 0; m < HT_METRIC_COUNT; m++)
+			assert_true(like(all.metric[m][HT_STAT_MEDIAN][row],
+					 alone.metric[m][HT_STAT_P10][row]));
+		for (size_t i = 0; i < all.classes_n; i++)
+			assert_true(
+				like(all.classes[i].bytes[HT_STAT_MEDIAN][row],
+				     alone.classes[i].bytes[HT_STAT_MAX][row]));
+		for (size_t i = 0; i < all.lines_n; i++, seen++)
+			for (size_t f = 0; f < 2; f++)
+				assert_true(like(
+					all.lines[i].value[f][HT_MIDDLE][row],
+					alone.lines[i].value[f][HT_HIGH][row]));
+	}
+	assert_true(seen > 500);
+}
+
 int main(void)
 {
 #define TEST(name)                                                             \
@@ -421,6 +463,7 @@ int main(void)
 		TEST(a_gap_leaves_its_buckets_out_and_the_rest_right),
 		TEST(roll_ups_outlive_the_samples_whatever_the_size_limit),
 		TEST(where_no_roll_up_lists_it_the_kept_whole_sample_stands),
+		TEST(medians_alone_are_the_medians_of_all),
 		TEST(chunk_sizes_of_bins_are_known_without_samples),
 	};
 
