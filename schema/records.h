@@ -325,7 +325,7 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	F(HEX, pin_address, 0,                                                 \
 	  "the chunk in use that holds the most below the top")                \
 	F(U64, pin_size, 0, "its size")                                        \
-	F(U64, pin_holds, 0, "free bytes below it that cannot leave")          \
+	F(U64, pin_holds, 0, "free and resident below it: cannot leave")       \
 	F(U64, pin_cached_by, 0,                                               \
 	  "the thread in whose cache it is; null: the program holds it")
 

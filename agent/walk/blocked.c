@@ -20,14 +20,15 @@
 
 struct held {
 	uint64_t chunk, size;
-	uint64_t below; /* bytes of the free run right below */
+	uint64_t below; /* resident bytes of the free run right below */
 };
 
 struct search {
 	const struct ht_arena_in *in;
 	const struct ht_met *met;
 	const struct ht_swept *swept;
-	uint64_t bottom; /* first chunk of the segment */
+	const struct ht_pages *pages; /* of the segment */
+	uint64_t bottom;	      /* first chunk of the segment */
 	struct held *held;
 	size_t n;
 	uint64_t end; /* end of the highest chunk that is not free */
@@ -103,6 +104,13 @@ static void add_stretch(struct search *s, uint64_t start, uint64_t end,
 	s->done |= from > start;
 }
 
+/* What a trim gave back is held by nobody. A core file knows no pages: all. */
+static uint64_t resident(const struct search *s, const struct ht_run *r)
+{
+	return s->pages->known ? ht_pages_resident(s->pages, r->start, r->end)
+			       : r->end - r->start;
+}
+
 static void collect(struct search *s, struct held *ring)
 {
 	uint64_t end = s->swept->joined;
@@ -113,7 +121,7 @@ static void collect(struct search *s, struct held *ring)
 		const struct ht_run *r =
 			&s->swept->run[(s->swept->runs - i) % HT_BLOCKED_RUNS];
 
-		add_stretch(s, r->end, end, r->end - r->start, ring);
+		add_stretch(s, r->end, end, resident(s, r), ring);
 		end = r->start;
 	}
 	if (!s->done && kept == s->swept->runs && end > s->bottom)
@@ -180,6 +188,7 @@ void ht_blocked(const struct ht_arena_in *in, const struct ht_extent *x,
 	s.held = calloc(HELD_MAX, sizeof(*s.held));
 	if (ring && s.held && swept->run && i < x->segments && x->top) {
 		s.bottom = x->segment[i].first;
+		s.pages = &x->pages[i];
 		ht_view_segment(&in->walk->window, &x->pages[i],
 				x->segment[i].end);
 		collect(&s, ring);

@@ -55,10 +55,10 @@ section() {
 	printf '%s (workload `%s`). heaptide, before the trim: trimmable %s.\n\n' "$(sizes "$name")" "$name" \
 		"$(jq -r '.totals.trimmable / 1048576 * 10 | round / 10 | tostring + " MiB"' "$out/$name.json")"
 	printf '```\n'
-	sed 's/, pid [0-9]*//' "$out/$name.txt"
+	sed -E 's/, pid [0-9]+//; s/(heaptide [a-z]+) [0-9]+/\1 PID/' "$out/$name.txt"
 	printf '```\n'
 	jq -r 'if (.advice | length) > 0 then "\nFrom one look (`heaptide explain`):\n" else empty end,
-		(.advice[]? | "- " + .code + ": " + .text)' "$out/$name.json"
+		(.advice[]? | "- " + .code + ": " + (.text | gsub("heaptide trim [0-9]+"; "heaptide trim PID")))' "$out/$name.json"
 }
 
 export -f observe wait_for

@@ -239,6 +239,16 @@ explained pin -- cached_pin
 otherwise GLIBC_TUNABLES=glibc.malloc.tcache_count=0 -- cached_pin
 within "a pin that waits in a cache goes without caches" "cached_pin | \`glibc.malloc.tcache_count=0\`"
 
+# What a trim gave back no pin holds any more, though it is free below it.
+run_keeper -- held_pin
+holds() { "$heaptide" explain --json "$started" | jq '.arenas[0].pin.holds // 0'; }
+between "a pin holds what is resident below it" "$(holds)" 20000000 26000000
+kill -USR1 "$started"
+poll 10 has_trimmed || note "it did not trim"
+between "and nothing after a trim" "$(holds)" 0 100000
+is "nor would anything join the top" "$("$heaptide" explain --json "$started" | jq '.blocked.chunks_16 < 100000')" true
+stop_started
+
 silent "no mapping is proposed for small blocks" mmap_threshold small
 silent "fewer arenas are not proposed for thread caches" arena_max caches 150
 silent "another allocator is not proposed for a kept top" allocator top
