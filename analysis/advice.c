@@ -35,10 +35,16 @@ static bool most_of_retained(const struct ht_advised *a, double bytes)
 	return ht_much_retained(a) && bytes >= ht_t.cause_share * a->retained;
 }
 
+/* Enough to speak of; NaN where it is not known of how much it is a share, and
+ * then no test holds (fmax() alone would drop it). */
+static double at_least(double share, double of)
+{
+	return isnan(of) ? of : fmax(ht_t.retained_bytes, share * of);
+}
+
 bool ht_much_retained(const struct ht_advised *a)
 {
-	return a->retained >=
-	       fmax(ht_t.retained_bytes, ht_t.retained_share * a->anon);
+	return a->retained >= at_least(ht_t.retained_share, a->anon);
 }
 
 bool ht_is_pinned(const struct ht_advised *a)
@@ -85,8 +91,7 @@ bool ht_thread_caches(const struct ht_advised *a)
 
 static bool outside(const struct ht_advised *a)
 {
-	return a->outside >=
-	       fmax(ht_t.retained_bytes, ht_t.outside_state * a->anon);
+	return a->outside >= at_least(ht_t.outside_state, a->anon);
 }
 
 static void state_retained(struct ht_advised *a)
@@ -117,15 +122,19 @@ static void state_fragmented(struct ht_advised *a)
 
 static void state_tops(struct ht_advised *a)
 {
+	uint64_t threshold = a->s->params.trim_threshold;
+	char now[48] = "";
+
+	if (threshold == HT_PARAM_OFF)
+		snprintf(now, sizeof(now), " (off now)");
+	else if (threshold != HT_UNKNOWN)
+		snprintf(now, sizeof(now), " (%s now)",
+			 HT_SIZE_OF((double)threshold));
 	ht_advise_of(a, "tops_kept", a->tops,
 		     "%s of the %s that are free are the tops of arenas: "
-		     "free() shrinks a top from the trim threshold on (%s "
-		     "now), malloc_trim() that of the main arena alone",
-		     HT_SIZE_OF(a->tops), HT_SIZE_OF(a->retained),
-		     a->s->params.trim_threshold == HT_PARAM_OFF
-			     ? "off"
-			     : HT_SIZE_OF(ht_advised_known(
-				       a->s->params.trim_threshold)));
+		     "free() shrinks a top from the trim threshold on%s, "
+		     "malloc_trim() that of the main arena alone",
+		     HT_SIZE_OF(a->tops), HT_SIZE_OF(a->retained), now);
 }
 
 static void state_arenas(struct ht_advised *a)
@@ -194,9 +203,8 @@ static double shared(const struct ht_advised *a)
 
 static bool is_shared(const struct ht_advised *a)
 {
-	return shared(a) >=
-	       fmax(ht_t.retained_bytes,
-		    ht_t.outside_state * ht_advised_known(a->s->process.rss));
+	return shared(a) >= at_least(ht_t.outside_state,
+				     ht_advised_known(a->s->process.rss));
 }
 
 static void state_shared(struct ht_advised *a)
