@@ -17,7 +17,7 @@
 #include "store/store.h"
 #include "tests/lib/fake.h"
 
-enum { BATCH = 2000, READS = 5 };
+enum { BATCH = 2000, READS = 5, SLICE_US_MAX = 200000 };
 #define DAY_NS (86400 * HT_NS_PER_S)
 
 static struct ht_err err;
@@ -41,6 +41,7 @@ struct bench {
 	struct fake fakes[128];
 	uint64_t processes, samples, next;
 	int64_t make_ns, add_ns, maintain_ns, longest_ns;
+	uint64_t slices, slices_by_us[SLICE_US_MAX + 1];
 };
 
 /* n samples as one transaction; making them is timed apart. */
@@ -83,9 +84,24 @@ static void maintain(struct bench *b)
 				       HT_STORE_SLICE_NS, &done, &err));
 		took_ns = cpu_ns() - begin_ns;
 		b->maintain_ns += took_ns;
+		b->slices++;
+		b->slices_by_us[took_ns < SLICE_US_MAX * 1000 ? took_ns / 1000
+							      : SLICE_US_MAX]++;
 		if (took_ns > b->longest_ns)
 			b->longest_ns = took_ns;
 	}
+}
+
+/* What so many of a thousand slices took at most, in ms. */
+static double slice_ms(const struct bench *b, uint64_t per_mille)
+{
+	uint64_t seen = 0;
+	size_t us = 0;
+
+	while (us < SLICE_US_MAX &&
+	       (seen += b->slices_by_us[us]) * 1000 < b->slices * per_mille)
+		us++;
+	return (double)us / 1000;
 }
 
 static void report(const struct bench *b)
@@ -97,12 +113,14 @@ static void report(const struct bench *b)
 
 	must(ht_store_size(b->st, &bytes, &err));
 	getrusage(RUSAGE_SELF, &usage);
-	printf("| %" PRIu64 " | %.1f | %.0f | %.0f | %.1f | %.0f | %.1f | %.1f "
-	       "|\n",
+	printf("| %" PRIu64
+	       " | %.1f | %.0f | %.0f | %.1f | %.0f | %.1f / %.1f / "
+	       "%.1f | %.1f |\n",
 	       b->next, days, (double)b->next * 1e9 / (double)b->add_ns,
 	       (double)b->next * 1e9 / (double)(b->add_ns + b->maintain_ns),
 	       (double)bytes / 1048576, (double)bytes / (double)b->next,
-	       (double)b->longest_ns / 1e6, (double)usage.ru_maxrss / 1024);
+	       slice_ms(b, 500), slice_ms(b, 999), (double)b->longest_ns / 1e6,
+	       (double)usage.ru_maxrss / 1024);
 	fflush(stdout);
 }
 
@@ -112,7 +130,8 @@ static void ingest(struct bench *b)
 
 	printf("Times are processor time of this process.\n\n"
 	       "| samples | days | adds/s | adds and upkeep/s | MiB | "
-	       "bytes/sample | longest upkeep, ms | our memory, MiB |\n"
+	       "bytes/sample | a slice of upkeep, ms: half / 99.9 %% / longest "
+	       "| our memory, MiB |\n"
 	       "| --- | --- | --- | --- | --- | --- | --- | --- |\n");
 	while (b->next < b->samples) {
 		uint64_t left = b->samples - b->next;
@@ -228,10 +247,10 @@ static int64_t newest(const char *path)
 
 int main(int argc, char **argv)
 {
-	struct bench b = {
-		.samples = argc > 2 ? strtoull(argv[2], NULL, 10) : 100000,
-		.processes = argc > 3 ? strtoull(argv[3], NULL, 10) : 1};
+	static struct bench b;
 
+	b.samples = argc > 2 ? strtoull(argv[2], NULL, 10) : 100000;
+	b.processes = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
 	if (argc < 2 || b.processes == 0 || b.processes > 128) {
 		fprintf(stderr, "usage: store_bench FILE [SAMPLES] "
 				"[PROCESSES, at most 128]\n");

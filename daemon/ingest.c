@@ -14,7 +14,7 @@
 #define RETRY_FIRST_NS	  (2 * HT_NS_PER_S)
 #define RETRY_LAST_NS	  (60 * HT_NS_PER_S)
 #define MAINTAIN_EVERY_NS (10 * HT_NS_PER_S)
-#define MAINTAIN_AGAIN_NS (HT_NS_PER_S / 20)
+#define MAINTAIN_AGAIN_NS (HT_NS_PER_S / 25)
 #define TELL_EVERY	  10 /* times told of a long opening, a log line */
 
 static void open_store(struct ht_ingest *i);

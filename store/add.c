@@ -110,12 +110,14 @@ static enum ht_code update_process(struct ht_store *st, const struct add *a,
 	if (st->roll.process_id == state->process_id &&
 	    at_s < st->roll.hour_s + HT_ROLLUP_SPAN_S)
 		ht_store_roll_stop(st); /* it read its samples before this */
-	/* A clock that stepped back means an hour to be rolled up again. */
+	/* A clock that stepped back means an hour to be rolled up again, but
+	 * not one whose other samples are gone: its roll-ups know more. */
 	code = ht_store_sql(
 		st,
 		"UPDATE process SET first_ns = min(first_ns, ?1), "
 		"last_ns = ?1, last_id = ?2, samples = samples + 1, "
-		"ended_ns = NULL, rolled_s = min(rolled_s, ?3) "
+		"ended_ns = NULL, rolled_s = CASE WHEN raw_from_ns > ?3 * "
+		"1000000000 THEN rolled_s ELSE min(rolled_s, ?3) END "
 		"WHERE id = ?4",
 		&stmt, err);
 	if (code != HT_OK)

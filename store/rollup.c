@@ -393,12 +393,16 @@ static enum ht_code roll_hour(struct ht_store *st, int64_t process_id,
 
 /* --- which hour ---------------------------------------------------------- */
 
+/* After a late sample that was the last, what is newest is newer than that. */
 static enum ht_code rolled(struct ht_store *st, int64_t process_id,
 			   int64_t until_s, struct ht_err *err)
 {
-	return ht_store_change(st,
-			       "UPDATE process SET rolled_s = ?2 WHERE id = ?1",
-			       process_id, until_s, err);
+	return ht_store_change(
+		st,
+		"UPDATE process SET rolled_s = ?2, last_ns = max(last_ns, "
+		"ifnull((SELECT max(at_ns) FROM sample WHERE process_id = ?1), "
+		"0)) WHERE id = ?1",
+		process_id, until_s, err);
 }
 
 static enum ht_code roll_on(struct ht_store *st, int64_t process_id,
@@ -437,38 +441,21 @@ static enum ht_code next_unrolled(struct ht_store *st, int64_t now_s,
 	return code;
 }
 
-/* A late sample had come into an hour whose others are gone: its roll-ups know
- * more than what is left of it. */
-static enum ht_code is_thinned(struct ht_store *st, int64_t process_id,
-			       int64_t hour_s, bool *ret, struct ht_err *err)
-{
-	int64_t one;
-
-	return ht_store_number(
-		st,
-		"SELECT 1 FROM process WHERE id = ?1 AND raw_from_ns > ?2 * "
-		"1000000000 AND EXISTS (SELECT 1 FROM rollup WHERE process_id "
-		"= ?1 AND level_s = 3600 AND stat = 'median' AND at_s = ?2)",
-		process_id, hour_s, &one, ret, err);
-}
-
 static enum ht_code roll_next(struct ht_store *st, int64_t process_id,
 			      int64_t hour_s, int64_t end_ns,
 			      struct ht_err *err)
 {
 	int64_t first_ns = 0, next_s = hour_s + HT_ROLLUP_SPAN_S;
-	bool row = false, thinned = false;
+	bool row = false;
 	enum ht_code code = ht_store_number(
 		st,
 		"SELECT at_ns FROM sample WHERE process_id = ? AND "
 		"at_ns >= ? ORDER BY at_ns LIMIT 1",
 		process_id, hour_s * HT_NS_PER_S, &first_ns, &row, err);
 
-	if (code == HT_OK)
-		code = is_thinned(st, process_id, hour_s, &thinned, err);
 	if (code != HT_OK)
 		return code;
-	if (!row || thinned) /* or thinned out meanwhile: nothing is left */
+	if (!row) /* thinned out meanwhile: nothing is left to roll up */
 		return rolled(st, process_id, next_s, err);
 	if (first_ns / HT_NS_PER_S < next_s)
 		return roll_on(st, process_id, hour_s, end_ns, err);

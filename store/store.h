@@ -180,7 +180,7 @@ struct ht_store_policy {
  * or the budget is used; a step touches some hundred rows at most. Call it
  * outside of begin and commit, some times a minute. The usual budget leaves
  * room for the last step and the commit in 5 ms. */
-#define HT_STORE_SLICE_NS (2 * HT_NS_PER_MS)
+#define HT_STORE_SLICE_NS (3 * HT_NS_PER_MS / 2)
 enum ht_code ht_store_maintain(struct ht_store *st,
 			       const struct ht_store_policy *policy,
 			       int64_t now_ns, int64_t budget_ns,

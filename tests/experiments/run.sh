@@ -3,7 +3,8 @@
 # run.sh: makes docs/experiments.md from live runs of the workloads named in
 # experiments.tsv: each is recorded by the real agent, judged, looked at once
 # more while it holds still, and then calls malloc_trim(0) itself.
-# JOBS (4) run at the same time; OUT keeps logs and databases. About 3 minutes.
+# JOBS (4) run at the same time; OUT keeps logs and databases. About 3 minutes. A
+# course is what `heaptide trend` says of the record.
 # shellcheck disable=SC2016 # back quotes are markdown
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -35,6 +36,8 @@ observe() {
 	wait "$recorder" || true
 	"$heaptide" explain "$pid" --json >"$out/$name.json"
 	"$heaptide" verdict "$pid" --db "$out/$name.db" >"$out/$name.txt"
+	"$heaptide" trend "$pid" --db "$out/$name.db" --json \
+		-m rss,in_use,top,pinned,external,largest_free,unusable_p95 >"$out/$name.course"
 	wait_for "$pid" "$log" trim
 }
 
@@ -47,6 +50,17 @@ sizes() { # of the workload's own log: RSS at the start, the most, at the end
 			then "; malloc_trim(0) then returned " + (first.returned_kb | mib) else "" end)' "$out/$1.log"
 }
 
+# Seven moments of the record: at its ends, and in between.
+course() {
+	jq -r 'def seconds: sub("[.][0-9]+Z$"; "Z") | fromdate;
+		def mib: if . == null then "?" else (. / 1048576 * 10 | round / 10 | tostring) end;
+		def share: if . == null then "?" else (. * 1000 | round / 1000 | tostring) end;
+		.rows as $r | ($r | length) as $n | [range(7) | . * ($n - 1) / 6 | floor] | unique
+		| "| s | RSS | in use | top | held below a pin | external | largest free run | unusable (p95) |",
+		  "| --- | --- | --- | --- | --- | --- | --- | --- |",
+		  (.[] | $r[.] as $x | "| \(($x[0] | seconds) - ($r[0][0] | seconds) | round) | \($x[1] | mib) | \($x[2] | mib) | \($x[3] | mib) | \($x[4] | mib) | \($x[5] | share) | \($x[6] | mib) | \($x[7] | share) |")' "$1"
+}
+
 section() {
 	local name=$1
 	printf '\n## %s\n\n' "$(field "$name" 2)"
@@ -56,9 +70,10 @@ section() {
 		"$(jq -r '.totals.trimmable / 1048576 * 10 | round / 10 | tostring + " MiB"' "$out/$name.json")"
 	printf '```\n'
 	sed -E 's/, pid [0-9]+//; s/(heaptide [a-z]+) [0-9]+/\1 PID/' "$out/$name.txt"
-	printf '```\n'
+	printf '```\n\nIts course, in MiB and shares (`heaptide trend`):\n\n'
+	course "$out/$name.course"
 	jq -r 'if (.advice | length) > 0 then "\nFrom one look (`heaptide explain`):\n" else empty end,
-		(.advice[]? | "- " + .code + ": " + (.text | gsub("heaptide trim [0-9]+"; "heaptide trim PID")))' "$out/$name.json"
+		(.advice[]? | "- " + .code + ": " + (.text | gsub("(?<c>heaptide [a-z]+) [0-9]+"; "\(.c) PID")))' "$out/$name.json"
 }
 
 export -f observe wait_for
