@@ -131,6 +131,10 @@ static void explain(struct ht_alert *a, const struct ht_rule *r,
 		used = (size_t)snprintf(a->evidence, sizeof(a->evidence),
 					"%s: %.4g against %.4g\n",
 					r->condition.text, a->value, a->level);
+	if (s->held_by && r->labels && used < sizeof(a->evidence))
+		used += (size_t)snprintf(a->evidence + used,
+					 sizeof(a->evidence) - used,
+					 "held: %s\n", s->held_by);
 	for (size_t i = 0; v && i < v->evidence_n && used < sizeof(a->evidence);
 	     i++)
 		used += (size_t)snprintf(a->evidence + used,

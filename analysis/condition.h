@@ -60,6 +60,7 @@ struct ht_situation {
 	int64_t now_ns;
 	const struct ht_series *series;	  /* newest row last */
 	const struct ht_verdict *verdict; /* NULL: not judged */
+	const char *held_by; /* what holds what leaks; NULL: not known */
 	double failures, inconsistent, gap_intervals, stop_ratio; /* NaN: ? */
 };
 

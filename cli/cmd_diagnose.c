@@ -208,16 +208,20 @@ static void add_no_heap(const struct ht_snapshot *s, struct ht_sheet *sheet)
 static void add_owners(const struct diagnosis *d, struct ht_sheet *sheet)
 {
 	const struct ht_snapshot *s = &d->owners;
-	char text[HT_OWNER_TEXT];
+	char text[HT_GRAPH_SENTENCE], bytes[HT_NUMBER_TEXT];
 	size_t told = 0;
 
 	if (d->owners_code != HT_OK)
 		ht_sheet_add(sheet, 0, "who", "not known: %s",
 			     d->owners_err.msg);
 	for (size_t i = 0; i < s->holders.n && told < OWNERS_TOLD; i++) {
-		if (s->holders.v[i].share < OWNERS_SHARE ||
-		    !ht_owner_text(d->cli, s, i, text))
+		const struct ht_holder *h = &s->holders.v[i];
+		const struct ht_owned *o = ht_graph_owned(s, h);
+
+		if (h->share < OWNERS_SHARE || !o)
 			continue;
+		ht_graph_sentence(s, h, ht_show_bytes(d->cli, o->bytes, bytes),
+				  text);
 		ht_sheet_add(sheet, told ? 3 : 0, "who", "%s", text);
 		told++;
 	}

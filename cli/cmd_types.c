@@ -3,11 +3,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "cli/demangle.h"
 #include "cli/graph.h"
 #include "cli/json.h"
 #include "cli/show.h"
 #include "cli/table.h"
+#include "common/demangle.h"
 #include "link/request.h"
 #include "schema/snapshot_json.h"
 

@@ -3,29 +3,50 @@
  * can check by hand. */
 #include "analysis/verdict_json.h"
 #include "cli/gate.h"
+#include "cli/held.h"
 #include "cli/json.h"
 #include "cli/pin.h"
 #include "cli/verdict_rows.h"
+#include "common/clock.h"
 
 static void print_text(const struct ht_cli *cli, const struct ht_judged *j,
-		       const char *pin)
+		       const char *pin, const struct ht_held *held)
 {
 	const struct ht_next_ask ask = {.verdict = &j->verdict,
 					.pid = j->process.pid,
 					.alive = !j->process.ended_ns};
 	struct ht_next next[HT_NEXT_MAX];
 	struct ht_sheet sheet = {.n = 0};
+	char at[HT_TIME_TEXT];
 
 	ht_verdict_head(cli, j);
 	ht_verdict_rows(cli, j, pin, &sheet);
+	if (held->at_ns && j->verdict.label == HT_LABEL_LEAK) {
+		ht_time_text(held->at_ns, at);
+		ht_sheet_add(&sheet, 0, "who", "%s (as of %s)", held->text, at);
+	}
 	ht_next_rows(next, ht_next(&ask, next), &sheet);
 	ht_sheet_print(&sheet, &cli->term);
+}
+
+static enum ht_code print_json(const struct ht_judged *j,
+			       const struct ht_held *held, struct ht_err *err)
+{
+	json_t *v =
+		ht_verdict_json(&j->verdict, ht_judged_name(j), j->process.pid);
+
+	if (v && json_object_set_new(v, "held_by", ht_held_json(held)) < 0) {
+		json_decref(v);
+		v = NULL;
+	}
+	return ht_json_print(v, err);
 }
 
 enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_JUDGED struct ht_judged j;
 	struct ht_gate gate;
+	struct ht_held held;
 	char pin[HT_PIN_TEXT];
 	enum ht_code code;
 
@@ -35,15 +56,13 @@ enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 		code = ht_judge(cli, cli->opt.args[0], &j, err);
 	if (code != HT_OK)
 		return code;
-	if (cli->opt.json)
-		code = ht_json_print(ht_verdict_json(&j.verdict,
-						     ht_judged_name(&j),
-						     j.process.pid),
-				     err);
-	else
+	code = ht_held_read(cli, j.process.id, &held, err);
+	if (code == HT_OK && cli->opt.json)
+		code = print_json(&j, &held, err);
+	else if (code == HT_OK)
 		code = ht_pin_text(cli, j.process.id, pin, err);
 	if (code == HT_OK && !cli->opt.json)
-		print_text(cli, &j, pin);
+		print_text(cli, &j, pin, &held);
 	ht_gate_judge(&gate, &j);
 	return code == HT_OK ? ht_gate_result(&gate, err) : code;
 }

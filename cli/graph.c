@@ -4,11 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/demangle.h"
 #include "cli/json.h"
 #include "cli/show.h"
 #include "cli/target.h"
-#include "common/chunk_text.h"
+#include "common/demangle.h"
 #include "schema/snapshot_json.h"
 
 enum ht_code ht_graph_look(struct ht_cli *cli, uint64_t flags,
@@ -108,18 +107,4 @@ json_t *ht_graph_rows(const struct ht_snapshot *s, enum ht_record_id id,
 		return list;
 	json_decref(list);
 	return NULL;
-}
-
-const char *ht_graph_chunks(const struct ht_snapshot *s, const char *type,
-			    uint64_t max_size, char out[HT_GRAPH_NAME])
-{
-	char size[HT_CHUNK_TEXT], name[HT_GRAPH_NAME - HT_CHUNK_TEXT - 8];
-
-	ht_chunk_text(max_size, s->head.arch, size);
-	if (*type)
-		snprintf(out, HT_GRAPH_NAME, "%s, %s",
-			 ht_demangle(type, name, sizeof(name)), size);
-	else
-		snprintf(out, HT_GRAPH_NAME, "%s", size);
-	return out;
 }

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "analysis/graph_text.h"
 #include "cli/commands.h"
 #include "schema/snapshot.h"
 
@@ -21,10 +22,5 @@ json_t *ht_graph_json(const char *schema, const struct ht_snapshot *s);
 json_t *ht_graph_rows(const struct ht_snapshot *s, enum ht_record_id id,
 		      const char *skip);
 void ht_graph_warnings(const struct ht_cli *cli, const struct ht_snapshot *s);
-
-#define HT_GRAPH_NAME 320
-/* "Session, 224 B chunks (malloc of 201 to 216 bytes)". Returns out. */
-const char *ht_graph_chunks(const struct ht_snapshot *s, const char *type,
-			    uint64_t max_size, char out[HT_GRAPH_NAME]);
 
 #endif

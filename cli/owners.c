@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/demangle.h"
 #include "cli/graph.h"
 #include "cli/show.h"
 #include "cli/table.h"
@@ -58,55 +57,6 @@ json_t *ht_owners_json(const struct ht_snapshot *s)
 
 /* --- words --------------------------------------------------------------- */
 
-static void name_static(const struct ht_holder *h, char out[HT_GRAPH_NAME])
-{
-	const char *module = *h->module ? h->module : "?";
-	char name[HT_GRAPH_NAME], more[24] = "";
-
-	if (!*h->symbol) {
-		snprintf(out, HT_GRAPH_NAME, "0x%" PRIx64 " (static, %.100s)",
-			 h->offset, module);
-		return;
-	}
-	if (h->offset && h->offset != HT_UNKNOWN)
-		snprintf(more, sizeof(more), "+%" PRIu64, h->offset);
-	snprintf(out, HT_GRAPH_NAME, "%.180s%s (static, %.100s)",
-		 ht_demangle(h->symbol, name, sizeof(name)), more, module);
-}
-
-static const char *holder_name(const struct ht_holder *h,
-			       char out[HT_GRAPH_NAME])
-{
-	switch (h->kind) {
-	case HT_HOLDER_STATIC:
-		name_static(h, out);
-		break;
-	case HT_HOLDER_STACK:
-		snprintf(out, HT_GRAPH_NAME, "the stack of thread %" PRIu64,
-			 h->thread);
-		break;
-	case HT_HOLDER_TLS:
-		snprintf(out, HT_GRAPH_NAME,
-			 "thread-local variables of thread %" PRIu64,
-			 h->thread);
-		break;
-	case HT_HOLDER_TABLE:
-		snprintf(out, HT_GRAPH_NAME,
-			 "chunks whose own holder is not sure");
-		break;
-	default:
-		snprintf(out, HT_GRAPH_NAME, "not sure");
-	}
-	return out;
-}
-
-/* Reachable from nowhere. */
-static bool is_lost(const struct ht_holder *h)
-{
-	return h->kind == HT_HOLDER_NOBODY &&
-	       strcmp(h->shape, HT_SHAPE_UNREACHED) == 0;
-}
-
 static void print_chain(const struct ht_cli *cli, const struct ht_snapshot *s,
 			uint64_t holder)
 {
@@ -139,14 +89,14 @@ static void print_holder(const struct ht_cli *cli, const struct ht_snapshot *s,
 	snprintf(lead, sizeof(lead), "  %5.1f %%  ", 100 * h->share);
 	ht_show_bytes(cli, h->bytes, bytes);
 	ht_count_text(h->chunks, chunks);
-	if (is_lost(h)) {
+	if (ht_graph_is_lost(h)) {
 		ht_paragraph(&cli->term, lead, "%s: %s in %s chunks", h->shape,
 			     bytes, chunks);
 		return;
 	}
 	ht_paragraph(&cli->term, lead, "%s, %s in %s chunks, by %s%s%s",
 		     h->shape, bytes, chunks, ht_style(&cli->term, HT_BOLD),
-		     holder_name(h, name), ht_style_off(&cli->term));
+		     ht_graph_holder(h, name), ht_style_off(&cli->term));
 	print_chain(cli, s, i);
 }
 
@@ -177,22 +127,4 @@ void ht_owners_print(const struct ht_cli *cli, const struct ht_snapshot *s)
 	if (s->owneds.n == 0)
 		puts("No chunk in use is of that size.");
 	ht_graph_warnings(cli, s);
-}
-
-bool ht_owner_text(const struct ht_cli *cli, const struct ht_snapshot *s,
-		   size_t holder, char out[HT_OWNER_TEXT])
-{
-	const struct ht_holder *h = &s->holders.v[holder];
-	char what[HT_GRAPH_NAME], name[HT_GRAPH_NAME], bytes[HT_NUMBER_TEXT];
-	const struct ht_owned *o;
-
-	if (h->owned >= s->owneds.n)
-		return false;
-	o = &s->owneds.v[h->owned];
-	snprintf(out, HT_OWNER_TEXT, "%.0f %% of %s in %s: %s%s%s",
-		 100 * h->share, ht_show_bytes(cli, o->bytes, bytes),
-		 ht_graph_chunks(s, o->type, o->max_size, what), h->shape,
-		 is_lost(h) ? "" : ", by ",
-		 is_lost(h) ? "" : holder_name(h, name));
-	return true;
 }

@@ -275,13 +275,16 @@ static void begin_section(struct reading *r)
 
 /* --- keys ---------------------------------------------------------------- */
 
-static enum ht_code set_trim(struct ht_target_config *t, const char *value,
-			     struct ht_err *err)
+static enum ht_code set_target(struct ht_target_config *t, const char *key,
+			       const char *value, struct ht_err *err)
 {
-	enum ht_code code = ht_key_set(&ht_act_keys, t, "trim", value, err);
+	enum ht_code code = ht_key_set(&ht_act_keys, t, key, value, err);
 
-	return code == HT_OK ? ht_trim_rule_parse(value, &t->trim_rule, err)
-			     : code;
+	if (code == HT_USAGE)
+		return ht_target_config_set(t, key, value, err);
+	if (code == HT_OK && strcmp(key, "trim") == 0)
+		code = ht_trim_rule_parse(value, &t->trim_rule, err);
+	return code;
 }
 
 static enum ht_code set_key(struct reading *r, const char *key,
@@ -289,10 +292,8 @@ static enum ht_code set_key(struct reading *r, const char *key,
 {
 	struct ht_config *c = r->into;
 
-	if (r->target && strcmp(key, "trim") == 0)
-		return set_trim(r->target, value, err);
 	if (r->target)
-		return ht_target_config_set(r->target, key, value, err);
+		return set_target(r->target, key, value, err);
 	if (r->rule)
 		return ht_rule_set(r->rule, key, value, err);
 	if (r->sink)

@@ -46,6 +46,7 @@ struct ht_target_config {
 	uint64_t attempts;
 	char trim[160]; /* as written; "": nothing is given back */
 	struct ht_trim_rule trim_rule;
+	bool owners; /* who holds what leaks is asked */
 };
 
 enum ht_sink_type { HT_SINK_JOURNAL, HT_SINK_COMMAND, HT_SINK_ALERTMANAGER };

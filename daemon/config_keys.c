@@ -87,6 +87,8 @@ static const struct ht_key act_keys[] = {
 	{"trim", HT_KEY_TEXT, T(trim), 0, 0, NULL,
 	 "when its processes are made to call malloc_trim(0): 'when trimmable "
 	 "> 512M for 10m, at most every 1h, hold 50ms'"},
+	{"owners", HT_KEY_BOOL, T(owners), 0, 0, NULL,
+	 "ask who holds the chunks of a leak, of a copy of the process"},
 };
 
 static const struct ht_key defaults_keys[] = {

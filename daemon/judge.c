@@ -107,6 +107,8 @@ static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t due_ns,
 	struct ht_situation s = {
 		.now_ns = now_ns,
 		.verdict = judged ? &p->verdict : NULL,
+		.held_by =
+			judged ? ht_holding_of(&p->holding, &p->verdict) : NULL,
 		.series = &recent,
 		.failures = p->schedule.failures,
 		.inconsistent = ht_watched_inconsistent(p),
@@ -125,6 +127,9 @@ static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t due_ns,
 	    err.code != HT_NODATA)
 		ht_ingest_trouble(&d->ingest, "read samples", &err);
 	ht_alerts_ask(&d->alerts, p, &s);
+	if (p->holding.news)
+		ht_alerts_record(&d->alerts);
+	p->holding.news = false;
 }
 
 static void judge(struct ht_judge *j, struct ht_watched *p)

@@ -13,6 +13,7 @@
 
 #include "analysis/verdict.h"
 #include "daemon/config.h"
+#include "daemon/holding.h"
 #include "daemon/schedule.h"
 #include "link/client.h"
 #include "schema/metrics.h"
@@ -84,6 +85,7 @@ struct ht_watched {
 	int64_t store_id;	  /* the process row, 0: none yet */
 	struct ht_verdict verdict;
 	struct ht_trimming trimming;
+	struct ht_holding holding;
 };
 
 void ht_pauses_count(struct ht_pauses *h, uint64_t pause_us);

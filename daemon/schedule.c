@@ -69,6 +69,27 @@ static int64_t backoff_ns(const struct ht_target_config *t, uint32_t failures)
 	return wait_ns;
 }
 
+/* What it took is charged to both caps. */
+static void charge(struct ht_schedule *s, const struct ht_target_config *t,
+		   int64_t now_ns, int64_t pause_ns, int64_t cpu_ns)
+{
+	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+
+	s->ended_ns = now_ns;
+	s->waited_ns = 0;
+	s->rest_ns =
+		s->begun_ns + (int64_t)((double)cpu_ns / t->cpu_cap / cpus);
+	s->free_ns = now_ns + (int64_t)((double)pause_ns / t->stop_cap);
+	count(s, now_ns, (double)pause_ns / 1e9);
+}
+
+void ht_schedule_again(struct ht_schedule *s, const struct ht_target_config *t,
+		       int64_t now_ns, int64_t cpu_ns)
+{
+	charge(s, t, now_ns, t->max_pause_ns, cpu_ns);
+	s->due_ns = now_ns > capped_until_ns(s) ? now_ns : capped_until_ns(s);
+}
+
 void ht_schedule_end(struct ht_schedule *s, const struct ht_target_config *t,
 		     int64_t now_ns, enum ht_code code, uint64_t pause_us,
 		     int64_t cpu_ns, double chance)
@@ -78,16 +99,10 @@ void ht_schedule_end(struct ht_schedule *s, const struct ht_target_config *t,
 			? (t->mode == HT_MODE_NONE ? 0 : t->max_pause_ns)
 			: (int64_t)pause_us * HT_NS_PER_US;
 	double factor = 1 + t->jitter * (2 * chance - 1);
-	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
 	int64_t wait_ns = t->interval_ns;
 
-	s->ended_ns = now_ns;
-	s->rest_ns =
-		s->begun_ns + (int64_t)((double)cpu_ns / t->cpu_cap / cpus);
-	s->free_ns = now_ns + (int64_t)((double)pause_ns / t->stop_cap);
-	count(s, now_ns, (double)pause_ns / 1e9);
+	charge(s, t, now_ns, pause_ns, cpu_ns);
 	s->failures = code == HT_OK ? 0 : s->failures + 1;
-	s->waited_ns = 0;
 	s->state = HT_SCHEDULE_OK;
 	if (hopeless(code)) {
 		s->state = HT_SCHEDULE_REFUSED;

@@ -44,6 +44,10 @@ void ht_schedule_begin(struct ht_schedule *s, int64_t now_ns);
 void ht_schedule_end(struct ht_schedule *s, const struct ht_target_config *t,
 		     int64_t now_ns, enum ht_code code, uint64_t pause_us,
 		     int64_t cpu_ns, double chance);
+/* What ended was no sample, and did not fail as one: the next comes as soon as
+ * the caps allow. */
+void ht_schedule_again(struct ht_schedule *s, const struct ht_target_config *t,
+		       int64_t now_ns, int64_t cpu_ns);
 /* As soon as the cap allows; for a sample that somebody asked for. */
 void ht_schedule_hurry(struct ht_schedule *s, int64_t now_ns);
 /* Stopped time / wall time, lately. */

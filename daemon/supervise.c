@@ -85,6 +85,7 @@ static void take_sample(struct ht_watched *p)
 		p->store_id = 0;
 		p->judged = false;
 		p->trimming = (struct ht_trimming){0};
+		p->holding = (struct ht_holding){0};
 	}
 	p->exe_dev = h->exe_dev;
 	p->exe_inode = h->exe_inode;
@@ -102,6 +103,7 @@ static void take_sample(struct ht_watched *p)
 		snprintf(p->exe, sizeof(p->exe), "%s", h->exe);
 	ht_ingest_sample(&p->daemon->ingest, p);
 	ht_trims_take(p, p->measured_ns);
+	ht_holding_take(p);
 }
 
 static void take_failure(struct ht_watched *p, enum ht_code code,
@@ -142,6 +144,27 @@ static int64_t sample_cpu_ns(const struct ht_watched *p)
 	return now_ns - p->begun_cpu_ns;
 }
 
+/* More than a sample was asked for. Who waits for one gets the next. */
+static void finish_without_holders(struct ht_watched *p,
+				   const struct ht_err *err)
+{
+	ht_schedule_again(&p->schedule, p->config, ht_mono_ns(),
+			  sample_cpu_ns(p));
+	ht_holding_refused(p, err);
+}
+
+static void finish_sample(struct ht_watched *p, enum ht_code code,
+			  const struct ht_err *err)
+{
+	ht_schedule_end(&p->schedule, p->config, ht_mono_ns(), code,
+			code == HT_OK ? p->snapshot.stop.pause_us : HT_UNKNOWN,
+			sample_cpu_ns(p), chance());
+	if (code == HT_OK)
+		take_sample(p);
+	else
+		take_failure(p, code, err);
+}
+
 static void finish(struct ht_watched *p, enum ht_code code,
 		   const struct ht_err *err)
 {
@@ -150,16 +173,14 @@ static void finish(struct ht_watched *p, enum ht_code code,
 	d->supervisor.measuring--;
 	p->measuring = false;
 	p->deadline = sd_event_source_disable_unref(p->deadline);
-	ht_schedule_end(&p->schedule, p->config, ht_mono_ns(), code,
-			code == HT_OK ? p->snapshot.stop.pause_us : HT_UNKNOWN,
-			sample_cpu_ns(p), chance());
-	if (code == HT_OK)
-		take_sample(p);
-	else
-		take_failure(p, code, err);
+	if (code != HT_OK && p->holding.asking) {
+		finish_without_holders(p, err);
+	} else {
+		finish_sample(p, code, err);
+		ht_control_sampled(&d->control, p, code, err);
+	}
 	if (code != HT_OK || d->config.daemon.agent_life == HT_AGENT_SAMPLE)
 		let_go(p);
-	ht_control_sampled(&d->control, p, code, err);
 	ht_supervisor_pump(&d->supervisor);
 }
 
@@ -284,7 +305,8 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 	p->measuring = true;
 	s->measuring++;
 	/* An agent of its own: it leaves a freezer before it is confined. */
-	if (ht_trims_ask(p, &r, now_ns) && p->client_lives)
+	if ((ht_trims_ask(p, &r, now_ns) || ht_holding_ask(p, &r, now_ns)) &&
+	    p->client_lives)
 		let_go(p);
 	p->begun_cpu_ns = agent_cpu_ns(p);
 	ht_schedule_begin(&p->schedule, now_ns);

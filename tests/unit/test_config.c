@@ -355,6 +355,26 @@ static void processor_time_is_paid_for_but_not_by_who_asks(void **state)
 	assert_int_equal(s.due_ns - now_ns, t.interval_ns);
 }
 
+static void what_was_no_sample_is_no_failure_and_is_paid_for(void **state)
+{
+	struct ht_target_config t = target("interval", "1s");
+	int64_t cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t now_ns = 1000 * HT_NS_PER_S;
+	struct ht_schedule s;
+
+	(void)state;
+	t.cpu_cap = 0.05;
+	t.stop_cap = 0.1;
+	ht_schedule_init(&s, now_ns);
+	s.failures = 2; /* of samples before */
+	ht_schedule_begin(&s, now_ns);
+	ht_schedule_again(&s, &t, now_ns, 0);
+	assert_int_equal(s.failures, 2);
+	assert_int_equal(s.due_ns, now_ns + 10 * t.max_pause_ns);
+	ht_schedule_again(&s, &t, now_ns, cpus * HT_NS_PER_S);
+	assert_int_equal(s.due_ns, s.begun_ns + 20 * HT_NS_PER_S);
+}
+
 static void what_a_cap_forbids_is_no_gap(void **state)
 {
 	struct ht_target_config t = target("interval", "500ms");
@@ -479,6 +499,8 @@ int main(void)
 		cmocka_unit_test(a_pause_is_paid_for_before_the_next),
 		cmocka_unit_test(
 			processor_time_is_paid_for_but_not_by_who_asks),
+		cmocka_unit_test(
+			what_was_no_sample_is_no_failure_and_is_paid_for),
 		cmocka_unit_test(what_a_cap_forbids_is_no_gap),
 		cmocka_unit_test(what_waits_for_its_turn_is_no_gap),
 		cmocka_unit_test(nothing_queues_up_behind_a_slow_sample),

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "cli/demangle.h"
 #include "common/chunk_text.h"
+#include "common/demangle.h"
 
 static void is(const char *mangled, const char *wanted)
 {

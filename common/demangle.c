@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/demangle.h"
+#include "common/demangle.h"
 
 #include <ctype.h>
 #include <stdbool.h>

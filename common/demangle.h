@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Demangle: the name of a C++ type as a type_info has it ("N3foo3BarE"), in the
  * words of its source ("foo::Bar"). */
-#ifndef HT_CLI_DEMANGLE_H
-#define HT_CLI_DEMANGLE_H
+#ifndef HT_COMMON_DEMANGLE_H
+#define HT_COMMON_DEMANGLE_H
 
 #include <stddef.h>
 

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/graph_text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/chunk_text.h"
+#include "common/demangle.h"
+
+const char *ht_graph_chunks(const struct ht_snapshot *s, const char *type,
+			    uint64_t max_size, char out[HT_GRAPH_NAME])
+{
+	char size[HT_CHUNK_TEXT], name[HT_GRAPH_NAME - HT_CHUNK_TEXT - 8];
+
+	ht_chunk_text(max_size, s->head.arch, size);
+	if (*type)
+		snprintf(out, HT_GRAPH_NAME, "%s, %s",
+			 ht_demangle(type, name, sizeof(name)), size);
+	else
+		snprintf(out, HT_GRAPH_NAME, "%s", size);
+	return out;
+}
+
+static void name_static(const struct ht_holder *h, char out[HT_GRAPH_NAME])
+{
+	const char *module = *h->module ? h->module : "?";
+	char name[HT_GRAPH_NAME], more[24] = "";
+
+	if (!*h->symbol) {
+		snprintf(out, HT_GRAPH_NAME, "0x%" PRIx64 " (static, %.100s)",
+			 h->offset, module);
+		return;
+	}
+	if (h->offset && h->offset != HT_UNKNOWN)
+		snprintf(more, sizeof(more), "+%" PRIu64, h->offset);
+	snprintf(out, HT_GRAPH_NAME, "%.180s%s (static, %.100s)",
+		 ht_demangle(h->symbol, name, sizeof(name)), more, module);
+}
+
+const char *ht_graph_holder(const struct ht_holder *h, char out[HT_GRAPH_NAME])
+{
+	switch (h->kind) {
+	case HT_HOLDER_STATIC:
+		name_static(h, out);
+		break;
+	case HT_HOLDER_STACK:
+		snprintf(out, HT_GRAPH_NAME, "the stack of thread %" PRIu64,
+			 h->thread);
+		break;
+	case HT_HOLDER_TLS:
+		snprintf(out, HT_GRAPH_NAME,
+			 "thread-local variables of thread %" PRIu64,
+			 h->thread);
+		break;
+	case HT_HOLDER_TABLE:
+		snprintf(out, HT_GRAPH_NAME,
+			 "chunks whose own holder is not sure");
+		break;
+	default:
+		snprintf(out, HT_GRAPH_NAME, "not sure");
+	}
+	return out;
+}
+
+bool ht_graph_is_lost(const struct ht_holder *h)
+{
+	return h->kind == HT_HOLDER_NOBODY &&
+	       strcmp(h->shape, HT_SHAPE_UNREACHED) == 0;
+}
+
+const struct ht_owned *ht_graph_owned(const struct ht_snapshot *s,
+				      const struct ht_holder *h)
+{
+	return h->owned < s->owneds.n ? &s->owneds.v[h->owned] : NULL;
+}
+
+void ht_graph_sentence(const struct ht_snapshot *s, const struct ht_holder *h,
+		       const char *bytes, char out[HT_GRAPH_SENTENCE])
+{
+	const struct ht_owned *o = ht_graph_owned(s, h);
+	char what[HT_GRAPH_NAME], name[HT_GRAPH_NAME];
+	bool lost = ht_graph_is_lost(h);
+
+	snprintf(out, HT_GRAPH_SENTENCE, "%.0f %% of %s in %s: %s%s%s",
+		 100 * h->share, bytes,
+		 ht_graph_chunks(s, o->type, o->max_size, what), h->shape,
+		 lost ? "" : ", by ", lost ? "" : ht_graph_holder(h, name));
+}

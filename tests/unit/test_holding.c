@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When a daemon asks what holds the chunks of a leak, and of what it then
+ * speaks. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "daemon/holding.h"
+
+#define NOW  (INT64_C(5) * HOUR)
+#define HOUR (3600 * HT_NS_PER_S)
+
+static const struct ht_verdict leak = {
+	.label = HT_LABEL_LEAK, .confidence = 0.6, .culprit_class = 224};
+
+static void it_is_asked_of_a_leak_that_is_sure_and_of_nothing_else(void **state)
+{
+	const struct ht_holding never = {0};
+	struct ht_verdict v = leak;
+
+	(void)state;
+	assert_true(ht_holding_due(&never, &v, NOW));
+	v.confidence = 0.59;
+	assert_false(ht_holding_due(&never, &v, NOW));
+	v = leak;
+	v.label = HT_LABEL_POOL_GROWTH;
+	assert_false(ht_holding_due(&never, &v, NOW));
+}
+
+static void about_one_class_once_a_day_and_once_an_hour_in_all(void **state)
+{
+	const struct ht_holding asked = {.asked_ns = NOW, .max_size = 224};
+	struct ht_verdict other = leak;
+
+	(void)state;
+	other.culprit_class = 48;
+	assert_false(ht_holding_due(&asked, &leak, NOW + 24 * HOUR - 1));
+	assert_true(ht_holding_due(&asked, &leak, NOW + 24 * HOUR));
+	assert_false(ht_holding_due(&asked, &other, NOW + HOUR - 1));
+	assert_true(ht_holding_due(&asked, &other, NOW + HOUR));
+}
+
+static void what_was_found_is_said_of_its_own_class_alone(void **state)
+{
+	const struct ht_holding unknown = {.asked_ns = NOW, .max_size = 224};
+	const struct ht_holding known = {
+		.asked_ns = NOW, .max_size = 224, .text = "by registry"};
+	const struct ht_holding largest = {.asked_ns = NOW,
+					   .text = "by registry"};
+	struct ht_verdict v = leak;
+
+	(void)state;
+	assert_string_equal(ht_holding_of(&known, &v), "by registry");
+	assert_null(ht_holding_of(&unknown, &v));
+	assert_null(ht_holding_of(&largest, &v));
+	v.culprit_class = HT_UNKNOWN; /* the largest ones were asked about */
+	assert_string_equal(ht_holding_of(&largest, &v), "by registry");
+	v.label = HT_LABEL_STABLE;
+	assert_null(ht_holding_of(&largest, &v));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			it_is_asked_of_a_leak_that_is_sure_and_of_nothing_else),
+		cmocka_unit_test(
+			about_one_class_once_a_day_and_once_an_hour_in_all),
+		cmocka_unit_test(what_was_found_is_said_of_its_own_class_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
