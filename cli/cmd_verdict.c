@@ -3,14 +3,14 @@
  * can check by hand. */
 #include "analysis/verdict_json.h"
 #include "cli/gate.h"
-#include "cli/held.h"
+#include "cli/held_by.h"
 #include "cli/json.h"
 #include "cli/pin.h"
 #include "cli/verdict_rows.h"
 #include "common/clock.h"
 
 static void print_text(const struct ht_cli *cli, const struct ht_judged *j,
-		       const char *pin, const struct ht_held *held)
+		       const char *pin, const struct ht_held_by *held)
 {
 	const struct ht_next_ask ask = {.verdict = &j->verdict,
 					.pid = j->process.pid,
@@ -30,12 +30,13 @@ static void print_text(const struct ht_cli *cli, const struct ht_judged *j,
 }
 
 static enum ht_code print_json(const struct ht_judged *j,
-			       const struct ht_held *held, struct ht_err *err)
+			       const struct ht_held_by *held,
+			       struct ht_err *err)
 {
 	json_t *v =
 		ht_verdict_json(&j->verdict, ht_judged_name(j), j->process.pid);
 
-	if (v && json_object_set_new(v, "held_by", ht_held_json(held)) < 0) {
+	if (v && json_object_set_new(v, "held_by", ht_held_by_json(held)) < 0) {
 		json_decref(v);
 		v = NULL;
 	}
@@ -46,7 +47,7 @@ enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_JUDGED struct ht_judged j;
 	struct ht_gate gate;
-	struct ht_held held;
+	struct ht_held_by held;
 	char pin[HT_PIN_TEXT];
 	enum ht_code code;
 
@@ -56,7 +57,7 @@ enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 		code = ht_judge(cli, cli->opt.args[0], &j, err);
 	if (code != HT_OK)
 		return code;
-	code = ht_held_read(cli, j.process.id, &held, err);
+	code = ht_held_by_read(cli, j.process.id, &held, err);
 	if (code == HT_OK && cli->opt.json)
 		code = print_json(&j, &held, err);
 	else if (code == HT_OK)
