@@ -103,7 +103,8 @@ static void name_mapping(const struct told *t,
 	if (s->kind == HT_MAPPING_ENDED_STACK)
 		name_ended(t, s, to, size);
 	else
-		ht_mapping_words(s->kind, s->name, to, size);
+		ht_mapping_words((enum ht_mapping_kind)s->kind, s->name, to,
+				 size);
 }
 
 /* The mapping that gained most. */
