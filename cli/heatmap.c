@@ -69,8 +69,19 @@ static size_t cell_of(const struct map *m, size_t at)
 	return (size_t)((double)(t[at] - t[0]) / span * m->cells);
 }
 
-/* A cell without a row in its span repeats the one before when rows are wider
- * apart than cells; before the first it is unknown. */
+/* Nobody looked between this row and the one before: three times as long as
+ * usual. */
+static bool is_gap(const struct map *m, size_t at)
+{
+	const int64_t *t = m->h->time_ns;
+	size_t n = m->h->times;
+
+	if (at == 0 || at == n)
+		return true;
+	return t[at] - t[at - 1] > 3 * ((t[n - 1] - t[0]) / (int64_t)(n - 1));
+}
+
+/* A cell between two rows repeats the one before; in a gap it is unknown. */
 static void fill_cells(const struct map *m, const double *value)
 {
 	size_t next = 0;
@@ -84,7 +95,7 @@ static void fill_cells(const struct map *m, const double *value)
 			v = fmax(v, value[next]);
 			any = true;
 		}
-		held = any ? v : m->h->times < (size_t)m->cells ? held : NAN;
+		held = any ? v : is_gap(m, next) ? NAN : held;
 		m->cell[c] = held;
 	}
 }

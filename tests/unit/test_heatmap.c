@@ -81,11 +81,59 @@ static void a_plot_looks_as_it_did_at_each_width(void **state)
 	golden_hold("tests/golden/plot.txt", print_plot);
 }
 
+/* Signs for "unknown" in the line of n values from `first` on, at 80 columns.
+ */
+static int unknown_cells(size_t first, size_t n)
+{
+	const struct ht_heat_row row = {"x", grows + first};
+	const struct ht_term term = {.width = 80};
+	const struct ht_heatmap map = {&row, 1,	      times + first,
+				       n,    "bytes", false};
+	struct ht_err err;
+	enum ht_code code;
+	int seen = 0;
+	char *text;
+
+	capture_begin();
+	code = ht_heatmap_print(&term, &map, &err);
+	text = capture_end();
+	assert_int_equal(code, HT_OK);
+	for (const char *c = strchr(text, '|'); *c && *c != '\n'; c++)
+		seen += *c == '?';
+	free(text);
+	return seen;
+}
+
+/* Intervals that differ leave a cell without a row now and then. */
+static void a_cell_between_two_samples_is_not_unknown(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ROWS; i++)
+		times[i] =
+			T0 + (i * 900 + (i % 5 == 2 ? 700 : 0)) * HT_NS_PER_S;
+	for (size_t n = 40; n <= ROWS; n++)
+		assert_int_equal(unknown_cells(0, n), 0);
+	make(NULL);
+}
+
+static void a_time_in_which_nobody_looked_is_unknown(void **state)
+{
+	(void)state;
+	for (int i = 0; i < ROWS; i++)
+		times[i] += (i < 48 ? 0 : 96) * 900 * HT_NS_PER_S;
+	/* half of the cells; and of few rows, which lie far apart, as many */
+	assert_in_range(unknown_cells(0, ROWS), 30, 36);
+	assert_in_range(unknown_cells(38, 20), 45, 60);
+	make(NULL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_heat_map_looks_as_it_did_at_each_width),
 		cmocka_unit_test(a_plot_looks_as_it_did_at_each_width),
+		cmocka_unit_test(a_cell_between_two_samples_is_not_unknown),
+		cmocka_unit_test(a_time_in_which_nobody_looked_is_unknown),
 	};
 
 	return cmocka_run_group_tests_name("screens", tests, make, NULL);
