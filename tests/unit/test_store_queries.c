@@ -25,9 +25,10 @@ static struct ht_store *st;
 #define HOUR (3600 * HT_NS_PER_S)
 static const struct fake small = {
 	7, 3, 4, 8, 4096, FAKE_T0 - FAKE_T0 % HOUR, 60 * HT_NS_PER_S};
-enum { SAMPLES = 200, PINNED_FROM = 50 };
+enum { SAMPLES = 200, PINNED_FROM = 50, RESTS_FROM = 63, RESTS_TO = 127 };
 
-/* From the 50th sample on, the same chunk holds 55 MiB and then more. */
+/* From the 50th sample on, the same chunk holds 55 MiB and then more; for an
+ * hour another arena has one that holds the same all the time. */
 static void pin(struct ht_snapshot *s, uint64_t n)
 {
 	for (size_t i = 0; i < s->arenas.n; i++) {
@@ -38,6 +39,11 @@ static void pin(struct ht_snapshot *s, uint64_t n)
 			a->pin_address = 0x7f0004123450;
 			a->pin_size = 32;
 			a->pin_holds = (55 << 20) + n;
+		}
+		if (a->index == 2 && n >= RESTS_FROM && n < RESTS_TO) {
+			a->pin_address = 0x7f0008123450;
+			a->pin_size = 48;
+			a->pin_holds = 1 << 20;
 		}
 	}
 }
@@ -146,7 +152,7 @@ static void views_say_what_the_samples_said(void **state)
 static void a_pin_has_its_chunk_its_time_and_what_it_held(void **state)
 {
 	(void)state;
-	assert_int_equal(rows_of("SELECT 1 FROM pins"), 1);
+	assert_int_equal(rows_of("SELECT 1 FROM pins"), 2);
 	assert_int_equal(
 		rows_of("SELECT 1 FROM pins WHERE address = '0x7f0004123450' "
 			"AND size = 32 AND samples = 150"),
@@ -156,6 +162,16 @@ static void a_pin_has_its_chunk_its_time_and_what_it_held(void **state)
 	assert_true(one("SELECT holds_max FROM pins") ==
 		    (55 << 20) + SAMPLES - 1);
 	assert_true(one("SELECT hours FROM pins") == 2.48); /* 149 minutes */
+}
+
+static void a_pin_that_rests_was_seen_in_each_sample(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		rows_of("SELECT 1 FROM pins WHERE address = '0x7f0008123450' "
+			"AND size = 48 AND samples = 64 AND holds_min = "
+			"holds_max AND hours = 1.05"), /* 63 minutes */
+		1);
 }
 
 static void since_when_a_pin_holds_is_known(void **state)
@@ -187,6 +203,7 @@ int main(void)
 			every_query_of_the_manual_runs_and_finds_something),
 		cmocka_unit_test(views_say_what_the_samples_said),
 		cmocka_unit_test(a_pin_has_its_chunk_its_time_and_what_it_held),
+		cmocka_unit_test(a_pin_that_rests_was_seen_in_each_sample),
 		cmocka_unit_test(since_when_a_pin_holds_is_known),
 	};
 
