@@ -39,7 +39,7 @@ static const char *time_of(const char *what, int64_t at_ns, char out[64])
 	*out = '\0';
 	if (!at_ns)
 		return out;
-	ht_time_text(at_ns, time);
+	ht_time_here_text(at_ns, time);
 	snprintf(out, 64, ", %s %s", what, time);
 	return out;
 }
@@ -165,7 +165,7 @@ static void tell_change(void *ctx, enum ht_alert_change change,
 				  "summary", ht_text_json(a->summary)));
 		return;
 	}
-	ht_time_text(a->seen_ns, time);
+	ht_time_here_text(a->seen_ns, time);
 	ht_paragraph(&t->cli->term, "", "%s  %-9s %s", time, words[change],
 		     a->summary);
 }

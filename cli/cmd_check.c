@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "cli/gate_files.h"
 #include "cli/json.h"
@@ -12,6 +13,7 @@
 #include "cli/scratch.h"
 #include "common/clock.h"
 
+#define GRACE_NS    (10 * HT_NS_PER_S)
 #define INTERVAL_NS (200 * HT_NS_PER_MS) /* tests are short */
 
 /* --- one check ----------------------------------------------------------- */
@@ -44,13 +46,40 @@ static enum ht_code judge(struct check *c, pid_t pid, struct ht_err *err)
 	return HT_OK;
 }
 
-/* The time was up: what was checked is told to end, as a build expects. */
-static void end_command(pid_t pid)
+/* Waits for what was told to end; what does not within a while is killed. */
+static int wait_or_kill(struct check *c, pid_t pid)
 {
-	if (pid <= 0 || waitpid(pid, NULL, WNOHANG) != 0)
-		return;
-	kill(pid, SIGTERM);
-	ht_launch_wait(pid);
+	const struct timespec pause = {.tv_nsec = 20 * HT_NS_PER_MS};
+	int64_t until = ht_mono_ns() + GRACE_NS;
+	siginfo_t ended = {.si_pid = 0};
+
+	while (ht_mono_ns() < until &&
+	       waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) ==
+		       0 &&
+	       ended.si_pid == 0)
+		nanosleep(&pause, NULL);
+	if (ended.si_pid == 0 && kill(pid, SIGKILL) == 0)
+		ht_tell(&c->cli->term,
+			"%s went on for %lld s after SIGTERM and was killed",
+			c->is.command, (long long)(GRACE_NS / HT_NS_PER_S));
+	return ht_launch_wait(pid);
+}
+
+/* The time was up: what was checked is told to end, as a build expects. What it
+ * then ends with is its own status; that our signal ended it is none. */
+static void end_command(struct check *c, pid_t pid)
+{
+	siginfo_t ended = {.si_pid = 0};
+	int status;
+
+	if (pid <= 0 ||
+	    waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return; /* its status is known */
+	if (ended.si_pid == 0)
+		kill(pid, SIGTERM);
+	status = wait_or_kill(c, pid);
+	if (ended.si_pid || (status != 128 + SIGTERM))
+		c->cli->exit_status = status;
 }
 
 /* The command's end is known in both cases; without a sample nothing else is.
@@ -64,7 +93,7 @@ static enum ht_code run(struct check *c, struct ht_err *err)
 	c->is.from_ns = ht_wall_ns();
 	code = ht_recording(c->cli, NULL, &recorded, err);
 	pid = recorded.pid;
-	end_command(pid);
+	end_command(c, pid);
 	c->is.to_ns = ht_wall_ns();
 	c->is.pid = pid > 0 ? (uint64_t)pid : HT_UNKNOWN;
 	c->is.status = c->cli->exit_status;

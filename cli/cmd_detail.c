@@ -64,9 +64,7 @@ static enum ht_code pick_arena(struct ht_snapshot *s, uint64_t wanted,
 			       struct ht_err *err)
 {
 	if (wanted >= s->arenas.n)
-		return ht_fail(err, HT_USAGE,
-			       "there is no arena %" PRIu64 ": 0 to %zu are",
-			       wanted, s->arenas.n - 1);
+		return ht_no_arena(wanted, s->arenas.n, err);
 	keep_arena(s, HT_RECORD_bin, wanted);
 	keep_arena(s, HT_RECORD_heap, wanted);
 	keep_arena(s, HT_RECORD_thread, wanted);
@@ -152,7 +150,7 @@ static void print_head(const struct ht_cli *cli, const struct ht_snapshot *s)
 {
 	char time[HT_TIME_TEXT];
 
-	ht_time_text(s->head.taken_at, time);
+	ht_time_here_text(s->head.taken_at, time);
 	ht_paragraph(&cli->term, "", "%s%s, pid %" PRIu64 ", at %s%s",
 		     ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
 		     time, ht_style_off(&cli->term));

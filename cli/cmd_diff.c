@@ -286,8 +286,8 @@ static void tell_same(struct ht_cli *cli, const struct ht_store_process *p)
 {
 	char first[HT_TIME_TEXT], last[HT_TIME_TEXT];
 
-	ht_time_text(p->first_ns, first);
-	ht_time_text(p->last_ns, last);
+	ht_time_here_text(p->first_ns, first);
+	ht_time_here_text(p->last_ns, last);
 	ht_tell(&cli->term,
 		"both times mean one sample: the record goes from %s to %s",
 		first, last);
@@ -325,8 +325,8 @@ enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 	ht_snapshot_init(&s[1]);
 	code = load(cli, &process, s, err);
 	if (code == HT_OK && !cli->opt.json) {
-		ht_time_text(s[0].head.taken_at, from);
-		ht_time_text(s[1].head.taken_at, to);
+		ht_time_here_text(s[0].head.taken_at, from);
+		ht_time_here_text(s[1].head.taken_at, to);
 		ht_paragraph(&cli->term, "",
 			     "%s%s, pid %" PRIu64 ": %s -> %s%s",
 			     ht_style(&cli->term, HT_BOLD), s[1].head.comm,

@@ -197,7 +197,7 @@ static void print_look(const struct ht_cli *cli, const struct ht_snapshot *s)
 	span_text(stop->pause_us, pause);
 	span_text(stop->walk_us, walk);
 	span_text(stop->gap_us, gap);
-	ht_time_text(s->head.taken_at, time);
+	ht_time_here_text(s->head.taken_at, time);
 	if (stop->pause_us == 0)
 		snprintf(how, sizeof(how), "no thread had to be stopped%s%s",
 			 gap_known ? ", none waited for more than " : "",

@@ -173,8 +173,8 @@ static enum ht_code print_plots(const struct ht_cli *cli,
 	char from[HT_TIME_TEXT], to[HT_TIME_TEXT];
 	enum ht_code code = HT_OK;
 
-	ht_time_text(s->time_ns[0], from);
-	ht_time_text(s->time_ns[s->rows - 1], to);
+	ht_time_here_text(s->time_ns[0], from);
+	ht_time_here_text(s->time_ns[s->rows - 1], to);
 	ht_paragraph(&cli->term, "",
 		     "%s%s, pid %" PRIu64 ": %zu rows from %s to %s%s",
 		     ht_style(&cli->term, HT_BOLD),

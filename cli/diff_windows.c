@@ -118,8 +118,8 @@ static enum ht_code empty(const struct sides *w, int side, struct ht_err *err)
 	const struct ht_store_process *p = &w->p[side];
 	char first[HT_TIME_TEXT], last[HT_TIME_TEXT];
 
-	ht_time_text(p->first_ns, first);
-	ht_time_text(p->last_ns, last);
+	ht_time_here_text(p->first_ns, first);
+	ht_time_here_text(p->last_ns, last);
 	return ht_fail_hint(err, HT_NODATA, HT_HINT_TIME,
 			    "no sample of %s, pid %" PRIu64
 			    ", in %.60s: its record goes from %s to %s",
@@ -366,8 +366,8 @@ static void print_head(const struct ht_cli *cli, const struct sides *w)
 		const struct ht_series *s = &w->s[i];
 		char from[HT_TIME_TEXT], to[HT_TIME_TEXT], rows[64];
 
-		ht_time_text(s->time_ns[0], from);
-		ht_time_text(s->time_ns[s->rows - 1], to);
+		ht_time_here_text(s->time_ns[0], from);
+		ht_time_here_text(s->time_ns[s->rows - 1], to);
 		ht_paragraph(&cli->term, "",
 			     "%s%s: %s, pid %" PRIu64 ", %s .. %s, %s%s",
 			     ht_style(&cli->term, HT_BOLD), w->label[i],

@@ -37,6 +37,62 @@ static _Noreturn void become(char *const *argv, int tell)
 	_exit(127);
 }
 
+/* The file that execvp(3) found for a command; false: none. */
+static bool find_file(const char *command, char path[4096])
+{
+	const char *dirs = getenv("PATH");
+
+	if (strchr(command, '/')) {
+		snprintf(path, 4096, "%s", command);
+		return access(path, F_OK) == 0;
+	}
+	while (dirs && *dirs) {
+		int n = (int)strcspn(dirs, ":");
+
+		snprintf(path, 4096, "%.*s/%s", n ? n : 1, n ? dirs : ".",
+			 command);
+		if (access(path, X_OK) == 0)
+			return true;
+		dirs += n + (dirs[n] == ':');
+	}
+	return false;
+}
+
+/* What runs a file, by its first line; "" for a program, whose loader is meant.
+ */
+static void interpreter_of(const char *path, char out[256])
+{
+	HT_AUTO_FILE FILE *f = fopen(path, "re");
+	char line[256] = "";
+
+	*out = '\0';
+	if (!f || !fgets(line, sizeof(line), f) || strncmp(line, "#!", 2) != 0)
+		return;
+	sscanf(line + 2, " %255s", out);
+}
+
+/* exec says ENOENT for a file that is there when what runs it is not. The
+ * status is what bash ends with. */
+static enum ht_code fail_run(const char *command, int number, int *ret_status,
+			     struct ht_err *err)
+{
+	char path[4096], interpreter[256];
+
+	*ret_status = 126;
+	if (number == ENOENT && find_file(command, path)) {
+		interpreter_of(path, interpreter);
+		return ht_fail_hint(
+			err, HT_SYS, HT_HINT_INTERPRETER,
+			"run %s: what runs it is not there: %s", command,
+			*interpreter ? interpreter : "its dynamic loader");
+	}
+	if (number == ENOENT)
+		*ret_status = 127;
+	ht_err_put(err, HT_SYS, 0, number, "run %s", command);
+	ht_err_advise(err, HT_HINT_COMMAND);
+	return HT_SYS;
+}
+
 enum ht_code ht_launch(char *const *argv, pid_t *ret, int *ret_status,
 		       struct ht_err *err)
 {
@@ -62,10 +118,7 @@ enum ht_code ht_launch(char *const *argv, pid_t *ret, int *ret_status,
 	} while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)sizeof(number)) {
 		waitpid(pid, NULL, 0);
-		*ret_status = number == ENOENT ? 127 : 126;
-		ht_err_put(err, HT_SYS, 0, number, "run %s", argv[0]);
-		ht_err_advise(err, HT_HINT_COMMAND);
-		return HT_SYS;
+		return fail_run(argv[0], number, ret_status, err);
 	}
 	*ret = pid;
 	return HT_OK;

@@ -43,8 +43,8 @@ static enum ht_code missing(int64_t life, const struct ht_store_process *newest,
 {
 	char since[2][HT_TIME_TEXT];
 
-	ht_time_text(newest->first_ns, since[0]);
-	ht_time_text(oldest->first_ns, since[1]);
+	ht_time_here_text(newest->first_ns, since[0]);
+	ht_time_here_text(oldest->first_ns, since[1]);
 	if (last == 0)
 		return ht_fail_hint(err, HT_NODATA, HT_HINT_RECORDED,
 				    "there is no life %" PRId64

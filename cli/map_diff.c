@@ -63,8 +63,8 @@ static void tell_same(struct ht_cli *cli, const struct map_diff *d)
 
 	if (d->s[0].head.taken_at != d->s[1].head.taken_at)
 		return;
-	ht_time_text(d->process.first_ns, first);
-	ht_time_text(d->process.last_ns, last);
+	ht_time_here_text(d->process.first_ns, first);
+	ht_time_here_text(d->process.last_ns, last);
 	ht_tell(&cli->term,
 		"both times mean one sample: the record goes from %s to %s",
 		first, last);
@@ -79,7 +79,7 @@ static void tell_unmeasured(struct ht_cli *cli, const struct map_diff *d,
 	for (int i = 0; i < 2; i++) {
 		if (c->measured[i])
 			continue;
-		ht_time_text(d->s[i].head.taken_at, at);
+		ht_time_here_text(d->s[i].head.taken_at, at);
 		ht_tell(&cli->term,
 			"no %s are recorded as of %s: they cannot be compared",
 			part_names[part], at);
@@ -423,8 +423,8 @@ static enum ht_code print_text(const struct ht_cli *cli,
 	char from[HT_TIME_TEXT], to[HT_TIME_TEXT];
 	enum ht_code code = HT_OK;
 
-	ht_time_text(d->s[0].head.taken_at, from);
-	ht_time_text(d->s[1].head.taken_at, to);
+	ht_time_here_text(d->s[0].head.taken_at, from);
+	ht_time_here_text(d->s[1].head.taken_at, to);
 	ht_paragraph(&cli->term, "", "%s%s, pid %" PRIu64 ": %s -> %s%s",
 		     ht_style(&cli->term, HT_BOLD), d->process.comm,
 		     d->process.pid, from, to, ht_style_off(&cli->term));

@@ -100,7 +100,7 @@ static void draw(const struct ht_cli *cli, const struct ht_board *b,
 	int x = NAME_WIDTH + 9, families;
 
 	erase();
-	ht_time_text(ht_wall_ns(), now);
+	ht_time_here_text(ht_wall_ns(), now);
 	mvprintw(0, 0, "heaptide  %s  %zu targets  %s", now, b->n, trouble);
 	mvprintw(1, 0,
 		 "sort by: r RSS, u in use, k kept free, t trimmable, "

@@ -34,6 +34,23 @@ const struct ht_track_kind ht_track_kinds[HT_TRACK_LISTS] = {
 			      2},
 };
 
+enum ht_code ht_no_arena(uint64_t index, size_t n, struct ht_err *err)
+{
+	if (n == 0)
+		return ht_fail(err, HT_NODATA,
+			       "there is no arena %" PRIu64
+			       ": none was measured",
+			       index);
+	if (n == 1)
+		return ht_fail(err, HT_USAGE,
+			       "there is no arena %" PRIu64
+			       ": 0 is the only one",
+			       index);
+	return ht_fail(err, HT_USAGE,
+		       "there is no arena %" PRIu64 ": 0 to %zu are", index,
+		       n - 1);
+}
+
 void ht_tracks_fini(struct ht_tracks *t)
 {
 	ht_series_fini(&t->series);
@@ -147,9 +164,7 @@ static enum ht_code name_arenas(struct ht_cli *cli, struct ht_tracks *t,
 	}
 	if (code == HT_OK && cli->opt.arena != HT_UNKNOWN &&
 	    c->arena == HT_UNKNOWN)
-		code = ht_fail(err, HT_USAGE,
-			       "there is no arena %" PRIu64 ": 0 to %zu are",
-			       cli->opt.arena, now.arenas.n - 1);
+		return ht_no_arena(cli->opt.arena, now.arenas.n, err);
 	return code;
 }
 

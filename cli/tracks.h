@@ -66,4 +66,8 @@ enum ht_code ht_tracks_print(const struct ht_cli *cli,
 enum ht_code ht_tracks_run(struct ht_cli *cli, enum ht_track_list list,
 			   struct ht_err *err) HT_MUST_CHECK;
 
+/* There are n arenas, and this is none of them: says so. */
+enum ht_code ht_no_arena(uint64_t index, size_t n,
+			 struct ht_err *err) HT_MUST_CHECK;
+
 #endif

@@ -19,8 +19,8 @@ static void print_head(const struct ht_cli *cli, const struct ht_tracks *t)
 	const struct ht_series *s = &t->series;
 	char from[HT_TIME_TEXT], to[HT_TIME_TEXT];
 
-	ht_time_text(s->time_ns[0], from);
-	ht_time_text(s->time_ns[s->rows - 1], to);
+	ht_time_here_text(s->time_ns[0], from);
+	ht_time_here_text(s->time_ns[s->rows - 1], to);
 	ht_paragraph(&cli->term, "",
 		     "%s%s, pid %" PRIu64 ": %s from %s to %s%s",
 		     ht_style(&cli->term, HT_BOLD),
@@ -140,7 +140,7 @@ static int tell_event(void *ctx, const struct ht_store_event_row *e)
 		return 0;
 	if (told->n++ == 0)
 		putchar('\n');
-	ht_time_text(e->at_ns, time);
+	ht_time_here_text(e->at_ns, time);
 	ht_paragraph(&told->cli->term, "", "%s  %s", time, e->text);
 	return told->n == EVENTS_SHOWN;
 }

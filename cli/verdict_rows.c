@@ -89,7 +89,7 @@ static void add_eta(const struct ht_cli *cli, const struct ht_verdict *v,
 
 	if (!v->eta_at_ns)
 		return;
-	ht_time_text(v->eta_at_ns, at);
+	ht_time_here_text(v->eta_at_ns, at);
 	ht_duration_text(v->eta_low_ns - v->to_ns, low, sizeof(low));
 	snprintf(high, sizeof(high), "perhaps never");
 	if (v->eta_high_ns > v->to_ns) {
@@ -132,7 +132,7 @@ void ht_verdict_rows(const struct ht_cli *cli, const struct ht_judged *j,
 	ht_sheet_add(sheet, 3, "culprit", "%s", v->culprit);
 	ht_sheet_add(sheet, 6, "pin", "%s", pin);
 	if (v->since_ns) {
-		ht_time_text(v->since_ns, since);
+		ht_time_here_text(v->since_ns, since);
 		ht_sheet_add(sheet, 8, "since", "%s", since);
 	}
 	add_slope(cli, v, sheet);

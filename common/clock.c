@@ -3,24 +3,49 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-void ht_time_text(int64_t wall_ns, char out[HT_TIME_TEXT])
+/* Up to the milliseconds; what follows them is the zone. */
+static char *put_time(int64_t wall_ns,
+		      struct tm *split(const time_t *s, struct tm *tm),
+		      struct tm *tm, char out[HT_TIME_TEXT])
 {
 	int64_t ms = wall_ns / HT_NS_PER_MS;
 	time_t s = (time_t)(ms / 1000);
 	int rest = (int)(ms % 1000);
-	struct tm tm;
 	size_t used;
 
 	if (rest < 0) {
 		rest += 1000;
 		s--;
 	}
-	if (!gmtime_r(&s, &tm))
-		memset(&tm, 0, sizeof(tm));
-	used = strftime(out, HT_TIME_TEXT, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + used, HT_TIME_TEXT - used, ".%03dZ", rest);
+	if (!split(&s, tm))
+		memset(tm, 0, sizeof(*tm));
+	used = strftime(out, HT_TIME_TEXT, "%Y-%m-%dT%H:%M:%S", tm);
+	snprintf(out + used, HT_TIME_TEXT - used, ".%03d", rest);
+	return out + strlen(out);
+}
+
+void ht_time_text(int64_t wall_ns, char out[HT_TIME_TEXT])
+{
+	struct tm tm;
+
+	strcpy(put_time(wall_ns, gmtime_r, &tm, out), "Z");
+}
+
+void ht_time_here_text(int64_t wall_ns, char out[HT_TIME_TEXT])
+{
+	struct tm tm;
+	char *zone = put_time(wall_ns, localtime_r, &tm, out);
+	long minutes = labs(tm.tm_gmtoff) / 60;
+
+	if (minutes == 0)
+		strcpy(zone, "Z");
+	else
+		snprintf(zone, (size_t)(out + HT_TIME_TEXT - zone),
+			 "%c%02ld:%02ld", tm.tm_gmtoff < 0 ? '-' : '+',
+			 minutes / 60, minutes % 60);
 }
 
 /* Rounded to three digits, as %.3g prints it. */

@@ -34,6 +34,11 @@ static inline int64_t ht_wall_ns(void)
 /* RFC 3339, UTC, milliseconds: "2026-01-31T12:00:00.123Z". */
 void ht_time_text(int64_t wall_ns, char out[HT_TIME_TEXT]);
 
+/* The same in local time, which ht_time_parse() takes as well:
+ * "2026-01-31T13:00:00.123+01:00"; "...Z" where that is UTC. For people; what
+ * programs read is UTC. */
+void ht_time_here_text(int64_t wall_ns, char out[HT_TIME_TEXT]);
+
 /* What people write for a time: clock_parse.c. */
 
 /* "250ms", "1s", "90m", "24h", "7d", plain seconds, or several parts from the

@@ -34,6 +34,12 @@ static bool is_http_url(const char *text)
 enum ht_code ht_sink_config_check(const struct ht_sink_config *s,
 				  struct ht_err *err)
 {
+	if (s->command[0] && s->type != HT_SINK_COMMAND)
+		return ht_fail(err, HT_CONFIG,
+			       "command goes with type = command");
+	if (s->url[0] && s->type != HT_SINK_ALERTMANAGER)
+		return ht_fail(err, HT_CONFIG,
+			       "url goes with type = alertmanager");
 	if (s->type == HT_SINK_COMMAND && s->command[0] != '/')
 		return ht_fail(err, HT_CONFIG,
 			       "a command sink needs command = /PATH/PROGRAM");

@@ -269,6 +269,14 @@ enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 	return HT_OK;
 }
 
+bool ht_procfs_stopped(pid_t pid)
+{
+	char text[TEXT_MAX];
+
+	return read_proc(ht_live_task(pid), "status", text) &&
+	       strstr(text, "\nState:\tT ");
+}
+
 /* --- limits -------------------------------------------------------------- */
 
 /* The soft limit in a line of /proc/PID/limits, which all may read: prlimit(2)

@@ -34,6 +34,8 @@ enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
 /* PSS and USS, from smaps_rollup: see ht_rollup_us (schema/snapshot.h) first.
  */
 void ht_procfs_rollup(pid_t pid, struct ht_process *ret);
+/* Does a stop signal hold it: SIGSTOP, or job control? Not known: false. */
+bool ht_procfs_stopped(pid_t pid);
 
 /* No limit has no number, either: what of the limits could not be read. */
 struct ht_limits_unread {

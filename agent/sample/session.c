@@ -96,6 +96,17 @@ static void warn_refusing(const struct ht_session *s)
 			s->refusing);
 }
 
+/* What stands still looks calm. */
+static void warn_stopped(const struct ht_session *s)
+{
+	if (s->stopped)
+		ht_snapshot_warn(s->snapshot,
+				 "the process is stopped (by SIGSTOP or job "
+				 "control): nothing of it runs, or changes, "
+				 "until kill -CONT %d",
+				 (int)s->target->pid);
+}
+
 /* The process as a whole, before any stop. */
 static enum ht_code describe_process(struct ht_session *s, struct ht_err *err)
 {
@@ -114,6 +125,7 @@ static enum ht_code describe_process(struct ht_session *s, struct ht_err *err)
 		code = ht_procfs_process(t->pid, &maps, &snap->process, err);
 	if (code == HT_OK)
 		note_refusing(s, &maps);
+	s->stopped = code == HT_OK && ht_procfs_stopped(t->pid);
 	ht_pace();
 	if (code == HT_OK && ht_session_may_roll_up(s))
 		ht_procfs_rollup(t->pid, &snap->process);
@@ -165,5 +177,6 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	ht_unknown_note(s);
 	warn_touched(s);
 	warn_refusing(s);
+	warn_stopped(s);
 	return HT_OK;
 }

@@ -23,6 +23,7 @@ struct ht_session {
 	 * known where they are. */
 	uint64_t refusing;
 	bool refusing_known;
+	bool stopped; /* a stop signal held it before any stop of ours */
 	struct ht_limits_unread unread;
 	bool must_end; /* set: a thread could not be let go, or privileges are
 			  gone: the process has to end after the answer */

@@ -94,3 +94,19 @@ check() {
 	[ -z "$(ls -A tmp)" ]
 	fails 11 "write /nowhere/j.xml" "$heaptide" check --junit /nowhere/j.xml -- "$rounds" over 0
 }
+
+@test "a command that is told to end and has a word on it ends the check with that" {
+	status=0
+	"$heaptide" check -d 1s -- bash -c 'trap "exit 7" TERM; while :; do sleep 0.05; done' 2>err || status=$?
+	cat err
+	[ "$status" -eq 7 ]
+	"$heaptide" check -d 1s -- sleep 1000
+}
+
+@test "a script whose interpreter is missing is told as that, not as missing" {
+	printf '#!/no/such/shell -e\n' >ill_script
+	chmod +x ill_script
+	fails 126 "/no/such/shell" "$heaptide" check -- ./ill_script
+	PATH=$PWD:$PATH fails 126 "/no/such/shell" "$heaptide" record -o s.db -- ill_script
+	fails 127 "No such file" "$heaptide" check -- ./no_script
+}

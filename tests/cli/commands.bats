@@ -180,6 +180,40 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	fails 2 "there is no arena 7" "$heaptide" bins "$pid" --arena 7
 }
 
+@test "a process without an arena has none to choose from" {
+	program musl musl-gcc <<-'C'
+	#include <unistd.h>
+	int main(void) { for (;;) pause(); }
+	C
+	start ./musl
+	"$heaptide" record "$pid" -o m.db -i 200ms -d 1s
+	fails 15 "there is no arena 0: none was measured" \
+		"$heaptide" arenas "$pid" --db m.db --since 1h --arena 0
+}
+
+@test "a process that a signal holds is told as stopped, and as moving when it is" {
+	start "$HT_BUILD/targets/keeper" small
+	poll 10 grep -q ready out
+	kill -STOP "$pid"
+	poll 10 in_state "$pid" T
+	for mode in none exact; do
+		"$heaptide" explain "$pid" --mode $mode --json | jq -e '[.warnings[] | select(test("is stopped .by SIGSTOP"))] | length == 1'
+	done
+	in_state "$pid" T
+	kill -CONT "$pid"
+	poll 10 in_state "$pid" S
+	"$heaptide" explain "$pid" --json | jq -e '[.warnings[] | select(test("is stopped"))] == []'
+}
+
+@test "times stand in one zone, the reader's, and are read back" {
+	TZ=America/New_York "$heaptide" trend "$pid" --db "$db" -m rss >text
+	at=$(sed -n '1s/.* to \(20[^ ]*-0[45]:00\)$/\1/p' text)
+	[ -n "$at" ] || { cat text; false; }
+	"$heaptide" arenas "$pid" --db "$db" --at "$at" --json >there
+	[ "$(date -d "$(jq -r .taken_at there)" +%s)" -eq "$(date -d "$at" +%s)" ]
+	[ "$(TZ=America/New_York "$heaptide" arenas "$pid" --db "$db" --at "$at" | sed -n '1s/.* at //p')" = "$at" ]
+}
+
 @test "CSV has a header and a value for each column" {
 	"$heaptide" arenas "$pid" --csv >out
 	head -n 1 out | grep -q "^index,kind,address,system"

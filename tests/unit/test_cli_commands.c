@@ -212,6 +212,33 @@ static void metric_lists_name_the_word_that_is_none(void **state)
 	ht_measures_fini(&list);
 }
 
+/* What is printed for people can be typed. */
+static void a_time_as_it_is_printed_here_means_the_same_time(void **state)
+{
+	static const char *const zones[] = {"UTC", "America/New_York",
+					    "Asia/Kolkata", "XYZ-9:30"};
+	static const int64_t times[] = {INT64_C(1750032000123000000),
+					INT64_C(1769904000999000000), 5000000};
+
+	(void)state;
+	for (size_t z = 0; z < 4; z++) {
+		setenv("TZ", zones[z], 1);
+		tzset();
+		for (size_t i = 0; i < 3; i++) {
+			char text[HT_TIME_TEXT];
+			int64_t back;
+
+			ht_time_here_text(times[i], text);
+			if (ht_time_parse(text, times[0], &back))
+				fail_msg("%s: '%s' is no time", zones[z], text);
+			assert_int_equal(back, times[i]);
+			assert_int_equal(text[strlen(text) - 1] == 'Z', z == 0);
+		}
+	}
+	unsetenv("TZ");
+	tzset();
+}
+
 static void commas_in_brackets_part_no_list(void **state)
 {
 	struct ht_measures list = {0};
@@ -247,6 +274,8 @@ int main(void)
 		cmocka_unit_test(a_command_to_run_keeps_its_own_options),
 		cmocka_unit_test(moments_are_durations_ago_or_times),
 		cmocka_unit_test(metric_lists_name_the_word_that_is_none),
+		cmocka_unit_test(
+			a_time_as_it_is_printed_here_means_the_same_time),
 		cmocka_unit_test(commas_in_brackets_part_no_list),
 	};
 

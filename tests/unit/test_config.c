@@ -111,6 +111,8 @@ static void a_mistyped_word_is_told_once_and_guessed(void **state)
 			      "[sink c]\n"
 			      "type = alertmanager\n"
 			      "url = foo\n"
+			      "[sink d]\n"
+			      "command = /bin/true\n"
 			      "[target2 x]\n"
 			      "name = x\n"
 			      "[daemon]\n"
@@ -124,10 +126,11 @@ static void a_mistyped_word_is_told_once_and_guessed(void **state)
 	assert_true(told(&c, 10, "did you mean 'LEAK'"));
 	assert_true(told(&c, 12, "did you mean 'command'"));
 	assert_true(told(&c, 13, "url 'foo'"));
-	assert_true(told(&c, 16, "did you mean 'target'"));
-	assert_true(told(&c, 18, "is there twice"));
-	assert_true(told(&c, 19, "is there twice"));
-	assert_int_equal(c.problems_n, 10); /* and nothing follows from them */
+	assert_true(told(&c, 16, "command goes with type = command"));
+	assert_true(told(&c, 18, "did you mean 'target'"));
+	assert_true(told(&c, 20, "is there twice"));
+	assert_true(told(&c, 21, "is there twice"));
+	assert_int_equal(c.problems_n, 11); /* and nothing follows from them */
 	ht_config_fini(&c);
 }
 
