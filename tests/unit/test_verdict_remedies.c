@@ -281,9 +281,10 @@ static void make_shifting(struct ht_series *s, double noise)
 		x[i] = 50e6 + noise * ht_made_normal();
 	ht_series_init(s);
 	ht_made_in_use(s, x, 60, 0);
+	for (size_t c = 0; c < 4; c++) /* a new one moves those before */
+		assert_non_null(ht_series_class(s, sizes[c]));
 	for (size_t c = 0; c < 4; c++) {
 		of[c] = ht_series_class(s, sizes[c]);
-		assert_non_null(of[c]);
 		for (size_t i = 0; i < 60; i++)
 			for (size_t k = 0; k < HT_STAT_COUNT; k++)
 				of[c]->bytes[k][i] = 2e6;
