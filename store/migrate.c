@@ -6,6 +6,7 @@
  */
 #include "store/store_int.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/cleanup.h"
@@ -275,10 +276,10 @@ static int tell(void *ctx)
 		return 0;
 	t->told_ns = now_ns;
 	snprintf(text, sizeof(text),
-		 "brings the history up to date: step %lld of %lld, %lld s",
-		 (long long)(t->step - t->from + 1),
-		 (long long)(VERSION - t->from),
-		 (long long)((now_ns - t->begin_ns) / HT_NS_PER_S));
+		 "brings the history up to date: step %" PRId64 " of %" PRId64
+		 ", %" PRId64 " s",
+		 t->step - t->from + 1, VERSION - t->from,
+		 (now_ns - t->begin_ns) / HT_NS_PER_S);
 	t->st->tell(t->st->tell_ctx, text);
 	return 0;
 }
