@@ -37,7 +37,7 @@ struct ht_word {
 };
 struct ht_word ht_bytes(double bytes);	/* "1.5 MiB"; NaN: "?" */
 struct ht_word ht_change(double bytes); /* "+1.5 MiB" */
-struct ht_word ht_span(double seconds); /* "12 s", "3.5 min", "4.0 days" */
+struct ht_word ht_span(double seconds); /* as ht_duration_text */
 
 /* The growth that a verdict's label is about. */
 const struct ht_growth *ht_growth_of(const struct ht_measure *m,

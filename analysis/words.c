@@ -5,7 +5,10 @@
 #include <stdarg.h>
 
 #include "analysis/thresholds.h"
+#include "common/clock.h"
 #include "common/size.h"
+
+#define SPAN_MAX_S 9e9 /* as nanoseconds an int64_t */
 
 void ht_say(struct ht_verdict *v, const char *fmt, ...)
 {
@@ -48,26 +51,11 @@ struct ht_word ht_change(double bytes)
 
 struct ht_word ht_span(double seconds)
 {
-	static const struct {
-		double from, unit;
-		const char *name;
-	} units[] = {
-		{2 * 86400.0, 86400, "days"},
-		{2 * 3600.0, 3600, "h"},
-		{120, 60, "min"},
-		{0, 1, "s"},
-	};
 	struct ht_word w = {"?"};
 
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		double n = seconds / units[i].unit;
-
-		if (!(seconds >= units[i].from))
-			continue;
-		snprintf(w.text, sizeof(w.text), n < 10 ? "%.1f %s" : "%.0f %s",
-			 n, units[i].name);
-		break;
-	}
+	if (seconds >= 0 && seconds < SPAN_MAX_S)
+		ht_duration_text(llround(seconds * HT_NS_PER_S), w.text,
+				 sizeof(w.text));
 	return w;
 }
 
