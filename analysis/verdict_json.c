@@ -39,8 +39,16 @@ static json_t *rise_json(const struct ht_rise *r)
 			 whole(r->shared));
 }
 
+static json_t *held_by_json(const struct ht_held_by *h)
+{
+	return h && h->at_ns
+		       ? json_pack("{s:o, s:o}", "time", ht_time_json(h->at_ns),
+				   "text", ht_text_json(h->text))
+		       : json_null();
+}
+
 json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
-			uint64_t pid)
+			uint64_t pid, const struct ht_held_by *held_by)
 {
 	json_t *o = json_object();
 	const struct {
@@ -61,6 +69,7 @@ json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
 		{"evidence", evidence_json(v)},
 		{"culprit", ht_optional_text_json(v->culprit)},
 		{"culprit_class", ht_u64_json(v->culprit_class)},
+		{"held_by", held_by_json(held_by)},
 		{"remedy", ht_optional_text_json(v->remedy)},
 		{"remedy_bytes", ht_u64_json(v->remedy_bytes)},
 		{"idle_floor", ht_u64_json(v->idle_floor)},

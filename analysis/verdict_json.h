@@ -10,8 +10,16 @@
 
 #define HT_VERDICT_SCHEMA "heaptide.verdict/1"
 
-/* New reference; NULL when out of memory. pid: HT_UNKNOWN is null. */
+#define HT_HELD_BY_TEXT 540 /* a paragraph of a terminal */
+/* What a daemon found to hold the chunks of a leak (owners = yes). */
+struct ht_held_by {
+	int64_t at_ns; /* wall clock; 0: it is not known */
+	char text[HT_HELD_BY_TEXT];
+};
+
+/* New reference; NULL when out of memory. pid: HT_UNKNOWN is null. held_by: or
+ * NULL, which is null, too. */
 json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
-			uint64_t pid);
+			uint64_t pid, const struct ht_held_by *held_by);
 
 #endif

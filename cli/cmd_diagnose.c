@@ -337,7 +337,7 @@ static json_t *diagnosis_json(const struct diagnosis *d)
 
 	ht_json_add(&o, "record", record_json(d));
 	ht_json_add(&o, "verdict",
-		    ht_verdict_json(&j->verdict, name, j->process.pid));
+		    ht_verdict_json(&j->verdict, name, j->process.pid, NULL));
 	ht_json_add(&o, "look", ht_snapshot_json(&j->latest));
 	ht_json_add(&o, "owners",
 		    d->owners_known ? ht_owners_json(&d->owners) : json_null());

@@ -29,20 +29,6 @@ static void print_text(const struct ht_cli *cli, const struct ht_judged *j,
 	ht_sheet_print(&sheet, &cli->term);
 }
 
-static enum ht_code print_json(const struct ht_judged *j,
-			       const struct ht_held_by *held,
-			       struct ht_err *err)
-{
-	json_t *v =
-		ht_verdict_json(&j->verdict, ht_judged_name(j), j->process.pid);
-
-	if (v && json_object_set_new(v, "held_by", ht_held_by_json(held)) < 0) {
-		json_decref(v);
-		v = NULL;
-	}
-	return ht_json_print(v, err);
-}
-
 enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_JUDGED struct ht_judged j;
@@ -59,7 +45,10 @@ enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 		return code;
 	code = ht_held_by_read(cli, j.process.id, &held, err);
 	if (code == HT_OK && cli->opt.json)
-		code = print_json(&j, &held, err);
+		code = ht_json_print(ht_verdict_json(&j.verdict,
+						     ht_judged_name(&j),
+						     j.process.pid, &held),
+				     err);
 	else if (code == HT_OK)
 		code = ht_pin_text(cli, j.process.id, pin, err);
 	if (code == HT_OK && !cli->opt.json)

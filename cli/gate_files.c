@@ -33,8 +33,9 @@ json_t *ht_check_json(const struct ht_checked *c)
 		"from", ht_time_json(c->from_ns), "to", ht_time_json(c->to_ns),
 		"command", c->command, "status", c->status, "seconds",
 		seconds_of(c), "outcomes", outcomes, "verdict",
-		c->verdict ? ht_verdict_json(c->verdict, c->command, c->pid)
-			   : json_null());
+		c->verdict
+			? ht_verdict_json(c->verdict, c->command, c->pid, NULL)
+			: json_null());
 }
 
 /* --- JUnit --------------------------------------------------------------- */

@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "schema/snapshot_json.h"
-
 static int take(void *ctx, const struct ht_store_event_row *e)
 {
 	struct ht_held_by *h = ctx;
@@ -28,12 +26,4 @@ enum ht_code ht_held_by_read(const struct ht_cli *cli, int64_t process_id,
 	return code == HT_OK ? ht_store_events(store, process_id, 0, until,
 					       take, ret, err)
 			     : code;
-}
-
-json_t *ht_held_by_json(const struct ht_held_by *h)
-{
-	return h->at_ns
-		       ? json_pack("{s:o, s:o}", "time", ht_time_json(h->at_ns),
-				   "text", ht_text_json(h->text))
-		       : json_null();
 }

@@ -33,9 +33,9 @@ bool ht_holding_due(const struct ht_holding *h, const struct ht_verdict *v,
 const char *ht_holding_of(const struct ht_holding *h,
 			  const struct ht_verdict *v)
 {
-	return v->label == HT_LABEL_LEAK && *h->text &&
+	return v->label == HT_LABEL_LEAK && h->found.at_ns &&
 			       class_of(v) == h->max_size
-		       ? h->text
+		       ? h->found.text
 		       : NULL;
 }
 
@@ -49,7 +49,7 @@ bool ht_holding_ask(struct ht_watched *p, struct ht_request *r, int64_t now_ns)
 		return false;
 	h->asked_ns = now_ns;
 	h->max_size = class_of(&p->verdict);
-	h->text[0] = '\0';
+	h->found.at_ns = 0;
 	r->mode = HT_MODE_SNAPSHOT;
 	r->flags |= HT_WANT_OWNERS;
 	r->size = h->max_size;
@@ -65,7 +65,7 @@ static void tell(struct ht_watched *p, const char *kind, const char *text)
 }
 
 /* The holders of a tenth and more, as one line. */
-static void put_text(const struct ht_snapshot *s, char out[HT_HOLDING_TEXT])
+static void put_text(const struct ht_snapshot *s, char out[HT_HELD_BY_TEXT])
 {
 	char sentence[HT_GRAPH_SENTENCE], bytes[32];
 	size_t told = 0, used = 0;
@@ -78,13 +78,13 @@ static void put_text(const struct ht_snapshot *s, char out[HT_HOLDING_TEXT])
 			continue;
 		ht_size_text(o->bytes, bytes, sizeof(bytes));
 		ht_graph_sentence(s, h, bytes, sentence);
-		if (used < HT_HOLDING_TEXT)
+		if (used < HT_HELD_BY_TEXT)
 			used += (size_t)snprintf(out + used,
-						 HT_HOLDING_TEXT - used, "%s%s",
+						 HT_HELD_BY_TEXT - used, "%s%s",
 						 told++ ? "; " : "", sentence);
 	}
 	if (!told)
-		snprintf(out, HT_HOLDING_TEXT,
+		snprintf(out, HT_HELD_BY_TEXT,
 			 "not sure: no holder has a tenth of them");
 }
 
@@ -96,8 +96,9 @@ void ht_holding_take(struct ht_watched *p)
 		return;
 	h->asking = false;
 	h->news = true;
-	put_text(&p->snapshot, h->text);
-	tell(p, "owners", h->text);
+	h->found.at_ns = ht_wall_ns();
+	put_text(&p->snapshot, h->found.text);
+	tell(p, "owners", h->found.text);
 }
 
 void ht_holding_refused(struct ht_watched *p, const struct ht_err *err)

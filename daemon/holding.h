@@ -12,20 +12,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "analysis/verdict.h"
+#include "analysis/verdict_json.h"
 #include "link/request.h"
-
-#define HT_HOLDING_TEXT 540 /* a paragraph of a terminal */
 
 struct ht_watched;
 
 struct ht_holding {
-	uint64_t max_size; /* the class that was asked about last; 0: the
-			      largest ones */
-	int64_t asked_ns;  /* monotonic; 0: never */
-	bool asking;	   /* with the sample that runs */
-	bool news;	   /* what was found is in no alert yet */
-	char text[HT_HOLDING_TEXT]; /* "": not known */
+	uint64_t max_size;	 /* the class that was asked about last; 0: the
+				    largest ones */
+	int64_t asked_ns;	 /* monotonic; 0: never */
+	bool asking;		 /* with the sample that runs */
+	bool news;		 /* what was found is in no alert yet */
+	struct ht_held_by found; /* about that class */
 };
 
 /* Whether it is to be asked with the next sample: a sure LEAK, and nothing

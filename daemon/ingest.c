@@ -215,7 +215,8 @@ void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
 
 	if (!p->store_id || !begin(i))
 		return;
-	json = ht_verdict_json(&p->verdict, p->target, (uint64_t)p->pid);
+	json = ht_verdict_json(&p->verdict, p->target, (uint64_t)p->pid,
+			       &p->holding.found);
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (text && ht_store_add_verdict(
 			    i->store, p->store_id, now_ns, p->verdict.since_ns,

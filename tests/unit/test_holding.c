@@ -48,10 +48,11 @@ static void about_one_class_once_a_day_and_once_an_hour_in_all(void **state)
 static void what_was_found_is_said_of_its_own_class_alone(void **state)
 {
 	const struct ht_holding unknown = {.asked_ns = NOW, .max_size = 224};
-	const struct ht_holding known = {
-		.asked_ns = NOW, .max_size = 224, .text = "by registry"};
+	const struct ht_holding known = {.asked_ns = NOW,
+					 .max_size = 224,
+					 .found = {NOW, "by registry"}};
 	const struct ht_holding largest = {.asked_ns = NOW,
-					   .text = "by registry"};
+					   .found = {NOW, "by registry"}};
 	struct ht_verdict v = leak;
 
 	(void)state;
