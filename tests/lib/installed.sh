@@ -60,10 +60,10 @@ figures() {
 }
 
 # What a scrape has of a target but no snapshot tells: the daemon's own affairs, and
-# what differs from look to look.
+# what differs from look to look (PSS: by who else maps the same libraries).
 published() { # TARGET SCRAPE
 	grep "^heaptide_.*{target=\"$1\"," "$2" |
-		grep -Ev '^heaptide_(process_info|samples_total|last_sample_|consecutive_failures|interval_|stop_ratio|pause_|gap_|verdict_|alert_|idle_|cpu_|limit_)' |
+		grep -Ev '^heaptide_(process_info|samples_total|last_sample_|consecutive_failures|interval_|stop_ratio|pause_|gap_|verdict_|alert_|idle_|cpu_|limit_|pss_)' |
 		sed 's/{target="[^"]*",pid="[0-9]*",\{0,1\}/{/; s/{}//' | sort
 }
 
@@ -79,6 +79,7 @@ expected() { # SNAPSHOT
 			+ ($t | {in_use_chunks, mmapped_chunks, arenas, arenas_holding,
 				mmapped_bytes: .mmapped, system_bytes: .system, overhead_bytes: .overhead,
 				retained_bytes: .retained, trimmable_bytes: .trimmable, pinned_bytes: .pinned,
+				trimmable_private_bytes: .trimmable_private,
 				used_pages_resident_bytes: .used_pages_resident, resident_free_bytes: .resident_free})
 			+ ($f | {external_ratio: .external, retained_ratio: .retained_ratio,
 				page_utilisation_ratio: .page_utilisation, stuck_ratio: .stuck_ratio,
