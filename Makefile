@@ -38,6 +38,7 @@ ANALYSIS := $(call lib_src,analysis/*.c)
 AGENT    := $(call lib_src,agent/*.c agent/*/*.c)
 DAEMON   := $(call lib_src,daemon/*.c)
 CLI      := $(call lib_src,cli/*.c)
+PROBE    := $(call lib_src,probe/*.c)
 
 objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIBS_OF   = $(addprefix $(BUILD)/lib,$(addsuffix .a,$(1)))
@@ -48,9 +49,11 @@ STORE_LIBS  := -lsqlite3
 DAEMON_LIBS := $(STORE_LIBS) -lsystemd -lmicrohttpd -linih -ljansson -lcurl -lpcre2-8 -lm
 CLI_LIBS    := $(STORE_LIBS) -lsmartcols -lncursesw -ltinfo -ljansson -lm
 
-PROGRAMS := $(BUILD)/heaptide $(BUILD)/heaptided $(BUILD)/heaptide-agent
+PROBE_LIBS  := -lseccomp -lcap-ng
 
-all: $(PROGRAMS) ## build the three programs
+PROGRAMS := $(BUILD)/heaptide $(BUILD)/heaptided $(BUILD)/heaptide-agent $(BUILD)/heaptide-probe
+
+all: $(PROGRAMS) ## build the four programs
 
 $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
@@ -69,9 +72,13 @@ $(eval $(call archive,analysis,$(ANALYSIS)))
 $(eval $(call archive,agent,$(AGENT)))
 $(eval $(call archive,daemon,$(DAEMON)))
 $(eval $(call archive,cli,$(CLI)))
+$(eval $(call archive,probe,$(PROBE)))
 
 $(BUILD)/heaptide-agent: $(BUILD)/obj/agent/main.o $(call LIBS_OF,agent link schema common)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(AGENT_LIBS)
+
+$(BUILD)/heaptide-probe: $(BUILD)/obj/probe/main.o $(call LIBS_OF,probe agent common)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(PROBE_LIBS)
 
 $(BUILD)/heaptide: $(BUILD)/obj/cli/main.o $(call LIBS_OF,cli analysis store link schema common)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(CLI_LIBS)
@@ -84,7 +91,7 @@ $(BUILD)/heaptided: $(BUILD)/obj/daemon/main.o $(call LIBS_OF,daemon analysis st
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 TEST_LIB := $(call objects,$(sort $(wildcard tests/lib/*.c)))
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store link schema common)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIB) $(call LIBS_OF,agent probe daemon cli analysis store link schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $(call flags_in,LDFLAGS,tests/unit/$*.c) -o $@ $^ \
 		-Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
@@ -101,7 +108,7 @@ $(BUILD)/targets/%: tests/targets/%.c
 # Fuzz harnesses: tests/fuzz/fuzz_X.c, linked with every room. Meant for
 # `make fuzz`, which builds them apart, with clang and the sanitizers.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store link schema common)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_LIB) $(call LIBS_OF,agent probe daemon cli analysis store link schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ \
 		-Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
@@ -130,7 +137,7 @@ tools: $(TOOLS)
 
 # Measuring programs, and what they measure (heapgen); linked with every room.
 BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/*.c)))
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(TEST_LIB) $(call LIBS_OF,agent daemon cli analysis store link schema common)
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(TEST_LIB) $(call LIBS_OF,agent probe daemon cli analysis store link schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
 bench-programs: $(BENCH)
@@ -142,7 +149,7 @@ $(BUILD)/obj/store/migrate.o: $(wildcard store/sql/*.sql)
 # build it at the same time would run each other's half-written programs.
 unit: $(UNIT) $(TARGETS) $(PROGRAMS) $(TOOLS) $(BUILD)/tools/matrix_check
 # Sources compiled and nothing linked, the programs' or all: what a compiler says.
-compile-programs: $(call objects,$(COMMON) $(SCHEMA) $(LINK) $(STORE) $(ANALYSIS) $(AGENT) $(DAEMON) $(CLI) \
+compile-programs: $(call objects,$(COMMON) $(SCHEMA) $(LINK) $(STORE) $(ANALYSIS) $(AGENT) $(PROBE) $(DAEMON) $(CLI) \
 	$(wildcard */main.c))
 compile: compile-programs $(call objects,$(wildcard tests/unit/*.c tests/lib/*.c tests/fuzz/*.c tests/montecarlo/*.c bench/*.c) \
 	tests/matrix/check.c)
@@ -249,7 +256,7 @@ coverage: ## line and branch coverage of the unit tests
 analyze: ## every static check of check-all
 	@tests/run -j $(TESTS_AT_A_TIME) -o $(BUILD)/results/static tests/layers.sh $(sort $(wildcard tests/static/*.sh))
 
-SOURCES_C = $(sort $(wildcard $(addsuffix /*.[ch],agent agent/* daemon cli schema link store \
+SOURCES_C = $(sort $(wildcard $(addsuffix /*.[ch],agent agent/* probe daemon cli schema link store \
 	analysis common tests/unit tests/lib tests/targets tests/fuzz bench samples)))
 format: ## clang-format every C file
 	clang-format -i $(SOURCES_C)

@@ -23,6 +23,7 @@
 #include "agent/self/pace.h"
 #include "agent/self/privilege.h"
 #include "agent/self/sandbox.h"
+#include "agent/who/who.h"
 #include "common/clock.h"
 #include "link/wire.h"
 
@@ -156,15 +157,18 @@ static enum ht_code open_and_locate(const struct options *o,
 /* Opened and located by the first request, kept for all later ones. From then
  * on the sandbox holds. */
 static enum ht_code ready(const struct options *o, const struct ht_request *r,
-			  struct ht_target *t, struct ht_err *err)
+			  struct ht_target *t, struct ht_who *who,
+			  struct ht_err *err)
 {
 	enum ht_code code;
 
 	if (t->have_located)
 		return HT_OK;
 	code = open_and_locate(o, r, t, err);
-	if (code == HT_OK && r->flags & HT_WANT_GRAPH)
+	if (code == HT_OK && r->flags & (HT_WANT_GRAPH | HT_WHO))
 		code = ht_target_open_modules(t, err);
+	if (code == HT_OK && r->flags & HT_WHO)
+		code = ht_who_begin(who, t, r, err);
 	if (code != HT_OK)
 		return code;
 	ht_frames_prepare();
@@ -194,9 +198,24 @@ static void tell_progress(void *ctx, uint64_t done, uint64_t total)
 		p->last_ns = INT64_MAX / 2;
 }
 
+/* What the request wants, into the snapshot. */
+static enum ht_code sample(struct ht_session *s, struct ht_who *who,
+			   struct ht_trim *trimmed, struct ht_err *err)
+{
+	if (s->request->flags & (HT_TRIM | HT_TRIM_NOW))
+		return ht_session_trim(s, trimmed, err);
+	if (!(s->request->flags & HT_WHO))
+		return ht_session_sample(s, err);
+	if (!who->begun)
+		return ht_fail(err, HT_PROTOCOL,
+			       "who allocates is told by an agent that was "
+			       "asked for it first");
+	return ht_who_sample(who, s, err);
+}
+
 /* Answers one request. Returns whether another may follow. */
 static bool answer(const struct options *o, const struct ht_request *r,
-		   struct ht_target *t)
+		   struct ht_target *t, struct ht_who *who)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot snapshot;
 	struct progress progress = {.last_ns = ht_mono_ns()};
@@ -216,10 +235,10 @@ static bool answer(const struct options *o, const struct ht_request *r,
 	if (!o->core)
 		ht_pace_begin();
 	ht_guard_alarm(r->timeout_ms);
-	code = ready(o, r, t, &why);
+	code = ready(o, r, t, who, &why);
+	session.must_end = code != HT_OK; /* the sandbox may not hold */
 	if (code == HT_OK)
-		code = trim ? ht_session_trim(&session, &trimmed, &why)
-			    : ht_session_sample(&session, &why);
+		code = sample(&session, who, &trimmed, &why);
 	if (code == HT_OK && trim)
 		code = ht_wire_send_trim(PARENT_FD, &trimmed, NULL);
 	if (code == HT_OK)
@@ -249,6 +268,7 @@ static int dump_layout(const struct options *o)
 int main(int argc, char **argv)
 {
 	struct ht_target target = HT_TARGET_NONE;
+	struct ht_who who = HT_WHO_NONE;
 	struct ht_request request;
 	struct options o;
 
@@ -274,8 +294,9 @@ int main(int argc, char **argv)
 	if (ht_guard_arrive(NULL) != HT_OK)
 		return ht_code_exit_status(HT_GONE);
 	while (ht_wire_receive_request(PARENT_FD, &request, NULL) == HT_OK)
-		if (!answer(&o, &request, &target))
+		if (!answer(&o, &request, &target, &who))
 			break;
+	ht_who_end(&who);
 	ht_target_close(&target);
 	return 0;
 }

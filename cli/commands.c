@@ -181,6 +181,21 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide leaks 4242\n"
 	 "  heaptide leaks --core core.4242 --exe /usr/sbin/nginx",
 	 ht_cmd_leaks},
+	{"who", "PID", 1, 1,
+	 T(JSON) | T(COLLAPSED) | T(OF_SIZE) | T(DURATION) | T(TIMEOUT) |
+		 T(NO_DEBUG_INFO) | T(BYTES),
+	 "the call stacks that allocate what stays",
+	 "Looks at calls of malloc in short windows, follows the chunks that "
+	 "they gave out, and tells which call stacks make the heap grow: whose "
+	 "chunks stay while chunks of their sizes become more."
+	 "\vIt goes on for a minute, or -d; Ctrl-C: what is known. No thread "
+	 "is stopped and free is not looked at. While a window is open the "
+	 "kernel keeps breakpoints on malloc and its kin in the process; at "
+	 "most some 200 calls a second pay for that. Wants Linux 6.6 or newer "
+	 "and root, or an installed heaptide-probe.\n\n"
+	 "  heaptide who 4242 --size 224\n"
+	 "  heaptide who nginx -d 5m --collapsed | flamegraph.pl >who.svg",
+	 ht_cmd_who},
 	{"ls", "", 0, 0, T(JSON) | T(DB) | T(SORT) | DRAWN,
 	 "the processes in the database, with sparklines",
 	 "Lists every process that the database holds, newest first, or with "

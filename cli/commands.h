@@ -57,6 +57,7 @@ HT_COMMAND(diff);
 HT_COMMAND(leaks);
 HT_COMMAND(owners);
 HT_COMMAND(types);
+HT_COMMAND(who);
 HT_COMMAND(ls);
 HT_COMMAND(trim);
 HT_COMMAND(report);

@@ -116,8 +116,8 @@ static void show_progress(void *ctx, uint64_t done, uint64_t total)
 		    total ? 100 * (double)done / (double)total : 0);
 }
 
-static enum ht_code start_agent(const struct ht_options *o, pid_t pid,
-				struct ht_client *ret, struct ht_err *err)
+enum ht_code ht_target_start(const struct ht_options *o, pid_t pid,
+			     struct ht_client *ret, struct ht_err *err)
 {
 	char agent[4096];
 	enum ht_code code = ht_client_find_agent(agent, sizeof(agent), err);
@@ -145,7 +145,7 @@ enum ht_code ht_target_measure(struct ht_cli *cli, pid_t pid, uint64_t flags,
 			       struct ht_snapshot *ret, struct ht_err *err)
 {
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
-	enum ht_code code = start_agent(&cli->opt, pid, &client, err);
+	enum ht_code code = ht_target_start(&cli->opt, pid, &client, err);
 
 	if (code != HT_OK)
 		return code;
@@ -169,7 +169,7 @@ enum ht_code ht_target_trim(struct ht_cli *cli, pid_t pid, bool now,
 {
 	const uint64_t want = HT_TRIM | HT_WANT_BINS | HT_WANT_HEAPS;
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
-	enum ht_code code = start_agent(&cli->opt, pid, &client, err);
+	enum ht_code code = ht_target_start(&cli->opt, pid, &client, err);
 
 	if (code == HT_OK)
 		code = ask(cli, &client, want | (now ? 0 : HT_LAST_REQUEST),

@@ -18,6 +18,11 @@ enum ht_code ht_target_pid(const char *word, pid_t *ret,
 /* The request that the options ask for; flags as in link/request.h. */
 struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags);
 
+/* Starts an agent for it, which is then asked. */
+enum ht_code ht_target_start(const struct ht_options *o, pid_t pid,
+			     struct ht_client *ret,
+			     struct ht_err *err) HT_MUST_CHECK;
+
 /* Starts an agent, takes one snapshot, ends the agent. pid 0: the core file of
  * the options. Draws a progress line when it takes long. ret: initialised. */
 enum ht_code ht_target_measure(struct ht_cli *cli, pid_t pid, uint64_t flags,

@@ -321,3 +321,29 @@ const char *ht_demangle(const char *mangled, char *out, size_t size)
 	snprintf(out, size, "%s", r.bad || *r.at ? mangled : text.v);
 	return out;
 }
+
+const char *ht_demangle_function(const char *symbol, char *out, size_t size)
+{
+	static const struct {
+		const char *symbol, *text;
+	} operators[] = {{"_Znwm", "operator new"},
+			 {"_Znam", "operator new[]"},
+			 {"_ZnwmSt11align_val_t", "operator new"},
+			 {"_ZnamSt11align_val_t", "operator new[]"}};
+	struct reading r = {.at = symbol};
+	struct text text = {0};
+
+	for (size_t i = 0; i < sizeof(operators) / sizeof(*operators); i++)
+		if (strcmp(symbol, operators[i].symbol) == 0) {
+			snprintf(out, size, "%s", operators[i].text);
+			return out;
+		}
+	r.bad = !take(&r, "_Z");
+	take(&r, "L"); /* static */
+	if (!isdigit((unsigned char)*r.at) && *r.at != 'N')
+		r.bad = true;
+	if (!r.bad)
+		read_type(&r, &text);
+	snprintf(out, size, "%s", r.bad ? symbol : text.v);
+	return out;
+}

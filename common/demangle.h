@@ -11,5 +11,8 @@
  * become "vtable for ...". What is beyond that, or no mangled name, is copied
  * as it is: never a wrong name. Returns out. */
 const char *ht_demangle(const char *mangled, char *out, size_t size);
+/* A function's symbol: its name without its parameters ("Session::open"). As
+ * it is where that cannot be told. Returns out. */
+const char *ht_demangle_function(const char *symbol, char *out, size_t size);
 
 #endif

@@ -31,6 +31,10 @@ enum ht_request_flag {
 	HT_TRIM = 1 << 12,     /* and a forecast of malloc_trim(0): trim.h */
 	HT_TRIM_NOW = 1 << 13, /* HT_TRIM, and have it called: the snapshot
 				  is of after */
+	/* Who allocates: what is known by now of the sites that were seen.
+	 * Asked for again and again of one agent, which keeps the samples. */
+	HT_WHO = 1 << 14,
+	HT_WHO_WINDOW = 1 << 15, /* HT_WHO, and look at calls first */
 };
 
 struct ht_request {
@@ -39,15 +43,17 @@ struct ht_request {
 	uint64_t timeout_ms;   /* whole measurement; the agent's own alarm */
 	uint64_t flags;	       /* enum ht_request_flag */
 	uint64_t attempts; /* stops before giving up on a thread in malloc */
-	uint64_t size;	   /* HT_WANT_OWNERS: of chunks of this size; 0: of the
-			    * largest classes */
+	uint64_t size;	   /* HT_WANT_OWNERS, HT_WHO: of chunks of this size; 0:
+			    * of the largest classes, of all */
 	uint64_t memory_max;  /* HT_WANT_GRAPH: bytes the agent may take; 0: 256
 			       * MiB */
 	uint64_t max_hold_us; /* HT_TRIM_NOW: no arena locked for longer */
+	uint64_t window_us;   /* HT_WHO_WINDOW: for so long at most */
+	uint64_t window_hits; /* ... and for so many calls */
 };
 
 #define HT_REQUEST_DEFAULT                                                     \
 	((struct ht_request){HT_MODE_NONE, 2000, 30000, HT_WANT_ALL, 20, 0, 0, \
-			     100000})
+			     100000, 250000, 200})
 
 #endif

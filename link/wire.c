@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "link/probe.h"
+
 /* --- fields to bytes and back -------------------------------------------- */
 
 /* A bounded cursor; `bad` sticks. */
@@ -181,6 +183,8 @@ enum ht_code ht_wire_send_request(int fd, const struct ht_request *r,
 	put_u64(&f.c, r->size);
 	put_u64(&f.c, r->memory_max);
 	put_u64(&f.c, r->max_hold_us);
+	put_u64(&f.c, r->window_us);
+	put_u64(&f.c, r->window_hits);
 	return frame_send(&f, fd, err);
 }
 
@@ -518,7 +522,7 @@ static enum ht_code receive_all(int fd, void *bytes, size_t n,
 	return HT_OK;
 }
 
-#define REQUEST_FIELDS 8
+#define REQUEST_FIELDS 10
 
 enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 				     struct ht_err *err)
@@ -549,9 +553,13 @@ enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 	ret->size = get_u64(&c);
 	ret->memory_max = get_u64(&c);
 	ret->max_hold_us = get_u64(&c);
+	ret->window_us = get_u64(&c);
+	ret->window_hits = get_u64(&c);
 	if (ret->mode >= HT_MODE_COUNT || ret->max_pause_us > 60000000 ||
 	    ret->timeout_ms > 3600000 || ret->attempts > 100000 ||
-	    ret->max_hold_us > 3600000000u)
+	    ret->max_hold_us > 3600000000u ||
+	    ret->window_us > HT_PROBE_WINDOW_MAX_US ||
+	    ret->window_hits > HT_PROBE_HITS_MAX)
 		return ht_fail(err, HT_PROTOCOL, "a request out of range");
 	return HT_OK;
 }

@@ -13,6 +13,7 @@ const char *const ht_mapping_kind_names[] = {HT_MAPPING_KIND_NAMES(NAME_ITEM)};
 const char *const ht_why_names[] = {HT_WHY_NAMES(NAME_ITEM)};
 const char *const ht_type_kind_names[] = {HT_TYPE_KIND_NAMES(NAME_ITEM)};
 const char *const ht_holder_kind_names[] = {HT_HOLDER_KIND_NAMES(NAME_ITEM)};
+const char *const ht_way_names[] = {HT_WAY_NAMES(NAME_ITEM)};
 
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 #define NAMES_U64(arg)	NULL, 0
@@ -64,6 +65,10 @@ const char *const ht_holder_kind_names[] = {HT_HOLDER_KIND_NAMES(NAME_ITEM)};
 #define F_owned(...)	     FIELD_IN(owned, __VA_ARGS__)
 #define F_holder(...)	     FIELD_IN(holder, __VA_ARGS__)
 #define F_link(...)	     FIELD_IN(link, __VA_ARGS__)
+#define F_windows(...)	     FIELD_IN(windows, __VA_ARGS__)
+#define F_site(...)	     FIELD_IN(site, __VA_ARGS__)
+#define F_stack_frame(...)   FIELD_IN(stack_frame, __VA_ARGS__)
+#define F_site_size(...)     FIELD_IN(site_size, __VA_ARGS__)
 
 #define FIELD_TABLE(record, FIELDS)                                            \
 	static const struct ht_field record##_fields[] = {FIELDS(F_##record)};

@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "schema/records_who.h"
+
 #define HT_UNKNOWN UINT64_MAX
 
 /* Tables of names: X(CONSTANT, "json name"). */
@@ -113,6 +115,7 @@
 #define HT_ENUM_ITEM_ht_why(c, s)	   HT_WHY_##c,
 #define HT_ENUM_ITEM_ht_type_kind(c, s)	   HT_TYPE_##c,
 #define HT_ENUM_ITEM_ht_holder_kind(c, s)  HT_HOLDER_##c,
+#define HT_ENUM_ITEM_ht_way(c, s)	   HT_WAY_##c,
 HT_DECLARE_ENUM(ht_mode, HT_MODE_NAMES, HT_MODE_COUNT);
 HT_DECLARE_ENUM(ht_arena_kind, HT_ARENA_KIND_NAMES, HT_ARENA_KIND_COUNT);
 HT_DECLARE_ENUM(ht_bin_kind, HT_BIN_KIND_NAMES, HT_BIN_KIND_COUNT);
@@ -121,6 +124,7 @@ HT_DECLARE_ENUM(ht_mapping_kind, HT_MAPPING_KIND_NAMES, HT_MAPPING_KIND_COUNT);
 HT_DECLARE_ENUM(ht_why, HT_WHY_NAMES, HT_WHY_COUNT);
 HT_DECLARE_ENUM(ht_type_kind, HT_TYPE_KIND_NAMES, HT_TYPE_KIND_COUNT);
 HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
+HT_DECLARE_ENUM(ht_way, HT_WAY_NAMES, HT_WAY_COUNT);
 
 /* --- the one process that was looked at ---------------------------------- */
 
@@ -481,7 +485,9 @@ HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 	R(unknown, HT_UNKNOWN_FIELDS) R(graph, HT_GRAPH_FIELDS)         \
 	R(leak, HT_LEAK_FIELDS) R(chunk_type, HT_CHUNK_TYPE_FIELDS)     \
 	R(owned, HT_OWNED_FIELDS) R(holder, HT_HOLDER_FIELDS)           \
-	R(link, HT_LINK_FIELDS)
+	R(link, HT_LINK_FIELDS) R(windows, HT_WINDOWS_FIELDS)           \
+	R(site, HT_SITE_FIELDS) R(stack_frame, HT_STACK_FRAME_FIELDS)   \
+	R(site_size, HT_SITE_SIZE_FIELDS)
 /* clang-format on */
 
 #define HT_MEMBER(type, name, arg, doc) HT_MEMBER_##type(name, arg)
@@ -544,6 +550,7 @@ extern const char *const ht_mapping_kind_names[HT_MAPPING_KIND_COUNT];
 extern const char *const ht_why_names[HT_WHY_COUNT];
 extern const char *const ht_type_kind_names[HT_TYPE_KIND_COUNT];
 extern const char *const ht_holder_kind_names[HT_HOLDER_KIND_COUNT];
+extern const char *const ht_way_names[HT_WAY_COUNT];
 
 /* Sets every field of one record to unknown (text: empty, TIME: 0). */
 void ht_record_clear(enum ht_record_id id, void *record);

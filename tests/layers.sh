@@ -11,6 +11,7 @@ rooms='
 cli: analysis store link schema common
 daemon: analysis store link schema common
 agent: link schema common
+agent/who: agent/sample agent/graph agent/walk/sizes.h agent/libc agent/memory link schema common
 agent/sample: agent/graph agent/walk agent/stop agent/libc agent/memory agent/self link schema common
 agent/graph: agent/walk agent/libc agent/memory agent/self link/request.h schema common
 agent/walk: agent/libc agent/memory agent/self link/request.h schema common
@@ -18,6 +19,7 @@ agent/stop: agent/memory agent/self schema common
 agent/libc: agent/memory agent/self schema common
 agent/memory: agent/self schema common
 agent/self: schema common
+probe: agent/self link/probe.h common
 analysis: schema common
 store: schema common
 link: schema common
@@ -124,9 +126,10 @@ wrong() { (cd "$HT_TMP" && only_from agent/memory agent/memory agent/self schema
 refuse "memory that included the walk would be found" wrong
 ok "docs/architecture.md draws the rooms as they are (tests/layers.sh draw)" drawn
 ok "only the agent knows ptrace" \
-	no_match '#include <sys/(ptrace|uio|user)\.h>' daemon cli analysis store link schema common
+	no_match '#include <sys/(ptrace|uio|user)\.h>' probe daemon cli analysis store link schema common
+ok "only the probe knows bpf" no_match 'SYS_bpf|<linux/bpf\.h>' agent daemon cli analysis store link schema common
 ok "only the store knows SQLite" \
-	no_match '#include <sqlite3\.h>' agent analysis cli daemon link schema common
+	no_match '#include <sqlite3\.h>' agent probe analysis cli daemon link schema common
 
 # Rules are asked of what the daemon loads for them; all else of a series is read
 # for a verdict, of which both programs load the same: see analysis/needs.h.
@@ -138,7 +141,7 @@ ok "a verdict reads a series by analysis/needs.h alone" reads_by_need
 
 # A name has one meaning, for tests link all rooms into one program.
 one_meaning() {
-	sources agent daemon cli analysis store link schema common |
+	sources agent probe daemon cli analysis store link schema common |
 		xargs grep -hoE '^struct ht_[a-z0-9_]+ \{' | sort | uniq -d | grep . && return 1
 	return 0
 }
@@ -149,6 +152,8 @@ ok "heaptide imports no call that touches a target" \
 	imports_none_of "$HT_BUILD/heaptide" "$touch_target"
 ok "heaptided imports no call that touches a target" \
 	imports_none_of "$HT_BUILD/heaptided" "$touch_target"
+ok "heaptide-probe imports no call that touches a target, reads a file or opens a network" \
+	imports_none_of "$HT_BUILD/heaptide-probe" "$touch_target|^(fopen|connect|bind|listen|getaddrinfo)(64)?\$"
 ok "heaptide-agent links no SQLite" imports_none_of "$HT_BUILD/heaptide-agent" '^sqlite3_'
 ok "heaptide-agent reads no configuration and opens no network" \
 	imports_none_of "$HT_BUILD/heaptide-agent" '^(ini_parse|connect|bind|listen|getaddrinfo|curl_|MHD_)'

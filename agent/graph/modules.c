@@ -154,15 +154,19 @@ uint32_t ht_modules_at(const struct ht_modules *m, uint64_t address,
 size_t ht_modules_read(const struct ht_modules *m, struct ht_reader *r,
 		       uint64_t address, void *buf, size_t len)
 {
-	const struct ht_module_load *l;
 	size_t got = ht_reader_some(r, address, buf, len);
-	uint32_t module;
+
+	return got > 0 ? got : ht_modules_file(m, address, buf, len);
+}
+
+size_t ht_modules_file(const struct ht_modules *m, uint64_t address, void *buf,
+		       size_t len)
+{
+	const struct ht_module_load *l;
+	uint32_t module = ht_modules_at(m, address, &l);
 	ssize_t more;
 	uint64_t in;
 
-	if (got > 0)
-		return got;
-	module = ht_modules_at(m, address, &l);
 	if (module == HT_MODULE_NONE || m->v[module].fd < 0 || l->write)
 		return 0;
 	in = address - l->start;
@@ -183,6 +187,8 @@ struct naming {
 	void (*take)(struct naming *s, const Elf64_Sym *sym);
 	struct ht_ranges *objects; /* of take_object */
 	bool ok;
+	const char *const *wanted; /* of take_function */
+	uint64_t *found;
 	struct ht_name *names; /* those of this module, sorted by offset */
 	size_t n;
 	uint64_t strings, strings_size; /* in the file */
@@ -245,6 +251,23 @@ static void take_object(struct naming *s, const Elf64_Sym *sym)
 	    s->objects->n == OBJECTS_MAX || start + sym->st_size < start)
 		return;
 	s->ok = s->ok && ht_ranges_add(s->objects, start, start + sym->st_size);
+}
+
+static void take_function(struct naming *s, const Elf64_Sym *sym)
+{
+	char text[32];
+	ssize_t got;
+
+	if (sym->st_shndx == SHN_UNDEF || sym->st_value == 0 ||
+	    ELF64_ST_TYPE(sym->st_info) != STT_FUNC ||
+	    sym->st_name >= s->strings_size)
+		return;
+	got = pread(s->m->fd, text, sizeof(text) - 1,
+		    (off_t)(s->strings + sym->st_name));
+	text[got > 0 ? got : 0] = '\0';
+	for (size_t i = 0; i < s->n; i++)
+		if (strcmp(text, s->wanted[i]) == 0)
+			s->found[i] = s->m->bias + sym->st_value;
 }
 
 static void take_table(struct naming *s, const Elf64_Shdr *table,
@@ -329,6 +352,19 @@ void ht_modules_name(const struct ht_modules *m, struct ht_name *names,
 		s.n = end - i;
 		read_tables(&s);
 	}
+}
+
+void ht_modules_functions(const struct ht_modules *m, uint32_t module,
+			  const char *const *names, size_t n, uint64_t *ret)
+{
+	struct naming s = {.m = &m->v[module],
+			   .take = take_function,
+			   .wanted = names,
+			   .found = ret,
+			   .n = n};
+
+	memset(ret, 0, n * sizeof(*ret));
+	read_tables(&s);
 }
 
 bool ht_modules_objects(const struct ht_modules *m, struct ht_ranges *ret)

@@ -65,6 +65,15 @@ struct ht_name {
 void ht_modules_name(const struct ht_modules *m, struct ht_name *names,
 		     size_t n);
 
+/* Addresses of functions of a module by their names, n of them; 0 where it
+ * defines none of that name. */
+void ht_modules_functions(const struct ht_modules *m, uint32_t module,
+			  const char *const *names, size_t n, uint64_t *ret);
+/* Bytes of a module's file, where it can be read and is not meant to be
+ * written; 0: none. */
+size_t ht_modules_file(const struct ht_modules *m, uint64_t address, void *buf,
+		       size_t len);
+
 /* Where the variables of all modules lie, as far as symbols tell: sorted,
  * disjoint. false: no memory. */
 bool ht_modules_objects(const struct ht_modules *m, struct ht_ranges *ret);

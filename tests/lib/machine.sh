@@ -30,6 +30,7 @@ declare -A facts=(
 	[containers]="runc starts no container here"
 	[memory_cgroup]="no memory control group can be made here"
 	[cgroups]="not all control groups above this process are seen (a cgroup namespace, nothing mounted)"
+	[uprobes]="the kernel lets no calls be seen by links of uprobes (Linux 6.6, CAP_BPF, CAP_PERFMON)"
 	[ksm]="the kernel merges no equal pages of a process that asks for it (Linux 6.4)"
 )
 
@@ -213,6 +214,46 @@ probe_containers() {
 		| .linux.namespaces = [{type: "mount"}, {type: "uts"}]
 		| .mounts = [{destination: "/proc", type: "proc", source: "proc"}]' config.json >spec &&
 		mv spec config.json && runc --root "$scratch/state" run "heaptide-probe-$$" </dev/null
+}
+
+# A program that does nothing, and a link of it on a file that is none: a kernel that
+# has such links looks for the file, and says so.
+probe_uprobes() {
+	compiled <<-'C'
+		#define _GNU_SOURCE
+		#include <errno.h>
+		#include <stdint.h>
+		#include <sys/syscall.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			static const uint64_t insns[] = {0xb7, 0x95}; /* r0 = 0; exit */
+			static const uint64_t offset;
+			struct {
+				uint32_t type, n;
+				uint64_t insns, license;
+				uint32_t level, size;
+				uint64_t log;
+				uint32_t version, flags;
+				char name[16];
+				uint32_t ifindex, attach;
+			} load = {2, 2, (uintptr_t)insns, (uintptr_t)"GPL", .attach = 48};
+			struct {
+				uint32_t program, target, attach, flags;
+				uint64_t path, offsets, counters, cookies;
+				uint32_t n, multi, pid;
+			} link = {.attach = 48, .path = (uintptr_t)"/proc/self/exe/none",
+				  .offsets = (uintptr_t)&offset, .n = 1};
+			int fd = syscall(SYS_bpf, 5, &load, sizeof(load));
+
+			if (fd < 0)
+				return 1;
+			link.program = fd;
+			return !(syscall(SYS_bpf, 28, &link, 60) < 0 &&
+				 (errno == ENOENT || errno == ENOTDIR));
+		}
+	C
+	./probe
 }
 
 probe_ksm() {

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/who/follow.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOTS	   (4 * HT_FOLLOWED_MAX) /* a power of two */
+#define PREV_INUSE 1u
+#define IS_MMAPPED 2u
+#define SIZE_MASK  (~UINT64_C(7))
+#define HEADER	   8u /* bytes of the word before what malloc returned */
+#define AT_ONCE	   128u
+#define WORD	   8u
+#define COMPARED   64u
+
+/* By realloc, between two looks; what is more is no chunk's header. */
+#define GROWS_BY 16u
+
+enum ht_code ht_follow_begin(struct ht_following *ret, struct ht_err *err)
+{
+	*ret = (struct ht_following){0};
+	ret->v = calloc(HT_FOLLOWED_MAX, sizeof(*ret->v));
+	ret->slot = calloc(SLOTS, sizeof(*ret->slot));
+	if (ret->v && ret->slot)
+		return HT_OK;
+	ht_follow_fini(ret);
+	return ht_fail(err, HT_NOMEM, "no memory to follow chunks");
+}
+
+void ht_follow_fini(struct ht_following *f)
+{
+	free(f->v);
+	free(f->slot);
+	*f = (struct ht_following){0};
+}
+
+/* There are four slots for each that can be: one is always free. */
+static uint32_t *slot_of(const struct ht_following *f, uint64_t address)
+{
+	uint64_t at = (address >> 4) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+
+	for (;; at++) {
+		uint32_t *s = &f->slot[at % SLOTS];
+
+		if (*s == 0 || f->v[*s - 1].address == address)
+			return s;
+	}
+}
+
+static bool is_over(const struct ht_followed *c)
+{
+	return c->fate == HT_FATE_FREED || c->fate == HT_FATE_MOVED;
+}
+
+static void end(struct ht_followed *c)
+{
+	c->fate = c->grows ? HT_FATE_MOVED : HT_FATE_FREED;
+}
+
+struct ht_followed *ht_follow_at(struct ht_following *f, uint64_t address)
+{
+	uint32_t i = *slot_of(f, address);
+
+	return i && !is_over(&f->v[i - 1]) ? &f->v[i - 1] : NULL;
+}
+
+void ht_follow_print(struct ht_followed *c, struct ht_reader *r)
+{
+	uint64_t words = ((c->header & SIZE_MASK) - HEADER) / WORD;
+
+	c->words = words < HT_PRINT_WORDS ? (uint32_t)words : HT_PRINT_WORDS;
+	ht_reader_some(r, c->address, c->word, c->words * WORD);
+}
+
+bool ht_follow_add(struct ht_following *f, const struct ht_followed *chunk)
+{
+	struct ht_followed *before = ht_follow_at(f, chunk->address);
+	struct ht_followed *c;
+
+	if (before)
+		end(before);
+	if (f->n == HT_FOLLOWED_MAX)
+		return false;
+	c = &f->v[f->n++];
+	*c = *chunk;
+	c->fate = HT_FATE_NEW;
+	*slot_of(f, c->address) = f->n;
+	return true;
+}
+
+/* A link that a bin left behind: the same before and after, whoever has the
+ * chunk. */
+static bool is_bins(const struct ht_located *l, uint64_t word)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (word >= l->malloc[i].image_start &&
+		    word < l->malloc[i].image_end)
+			return true;
+	return false;
+}
+
+/* Whether all words from the third on are as before; has: any is not 0. */
+static bool rest_is_same(const struct ht_followed *c, const uint64_t *word,
+			 bool *has)
+{
+	*has = false;
+	for (uint32_t i = 2; i < c->words; i++) {
+		if (c->word[i] != word[i])
+			return false;
+		*has |= word[i] != 0;
+	}
+	return true;
+}
+
+enum ht_fate ht_follow_judge(const struct ht_followed *c, uint64_t header,
+			     const uint64_t word[HT_PRINT_WORDS], uint64_t next,
+			     const struct ht_located *l)
+{
+	bool has, rest = rest_is_same(c, word, &has);
+	bool first, second;
+
+	if ((header & SIZE_MASK) < (c->header & SIZE_MASK) ||
+	    (header & IS_MMAPPED) != (c->header & IS_MMAPPED))
+		return HT_FATE_FREED;
+	if (!(header & IS_MMAPPED) &&
+	    (header & SIZE_MASK) == (c->header & SIZE_MASK) &&
+	    !(next & PREV_INUSE))
+		return HT_FATE_FREED;
+	first = word[0] == c->word[0] && !is_bins(l, word[0]);
+	second = word[1] == c->word[1] && !is_bins(l, word[1]);
+	/* One that realloc let grow where it is has all that it had. */
+	if ((header & SIZE_MASK) != (c->header & SIZE_MASK))
+		return first && second && rest &&
+				       (header & SIZE_MASK) <=
+					       GROWS_BY *
+						       (c->header & SIZE_MASK)
+			       ? HT_FATE_ALIVE
+			       : HT_FATE_FREED;
+	if ((first && c->own[0]) || (second && c->own[1]) ||
+	    (first && second && rest))
+		return HT_FATE_ALIVE;
+	if (first || second || (rest && has))
+		return HT_FATE_UNKNOWN;
+	return HT_FATE_FREED;
+}
+
+/* Among the latest of its site. */
+static bool is_own(const struct ht_following *f, const struct ht_followed *c,
+		   unsigned word)
+{
+	unsigned compared = 0;
+
+	if (c->word[word] == 0)
+		return false;
+	for (uint32_t i = f->n; i-- > 0 && compared < COMPARED;) {
+		const struct ht_followed *other = &f->v[i];
+
+		if (other == c || other->site != c->site ||
+		    other->fate == HT_FATE_NEW)
+			continue;
+		if (other->word[word] == c->word[word])
+			return false;
+		compared++;
+	}
+	return compared > 0;
+}
+
+/* A chunk, as it is read: its header and words, and the next one's header. */
+struct look {
+	struct ht_followed *chunk;
+	uint64_t now[1 + HT_PRINT_WORDS];
+	uint64_t next;
+};
+
+static void see(const struct ht_following *f, const struct look *k,
+		const struct ht_piece *own, const struct ht_piece *next,
+		const struct ht_located *l)
+{
+	struct ht_followed *c = k->chunk;
+	bool mmapped = c->header & IS_MMAPPED;
+
+	if (!own->ok) { /* swapped out it is still there */
+		c->fate = own->swapped ? HT_FATE_UNKNOWN : HT_FATE_FREED;
+		return;
+	}
+	if (c->fate != HT_FATE_NEW) {
+		c->fate = ht_follow_judge(
+			c, k->now[0], k->now + 1,
+			mmapped || !next->ok ? PREV_INUSE : k->next, l);
+		if (c->fate != HT_FATE_FREED) /* realloc let it grow */
+			c->header = k->now[0];
+		if (c->shaky && c->fate == HT_FATE_ALIVE)
+			c->fate = HT_FATE_UNKNOWN;
+		return;
+	}
+	c->shaky = c->word[0] != k->now[1] && c->word[1] != k->now[2];
+	memcpy(c->word, k->now + 1, sizeof(c->word));
+	for (unsigned i = 0; i < 2; i++)
+		c->own[i] = is_own(f, c, i);
+	c->fate = (k->now[0] & SIZE_MASK) >= (c->header & SIZE_MASK) &&
+				  (mmapped || !next->ok || k->next & PREV_INUSE)
+			  ? HT_FATE_ALIVE
+			  : HT_FATE_FREED;
+}
+
+static void settle(const struct ht_following *f, const struct look *k,
+		   const struct ht_piece *own, const struct ht_piece *next,
+		   const struct ht_located *l)
+{
+	see(f, k, own, next, l);
+	if (k->chunk->fate == HT_FATE_FREED)
+		end(k->chunk);
+}
+
+static void look_at(const struct ht_following *f, struct look *looks, size_t n,
+		    struct ht_reader *r, const struct ht_located *l)
+{
+	struct ht_piece pieces[2 * AT_ONCE];
+
+	for (size_t i = 0; i < n; i++) {
+		const struct ht_followed *c = looks[i].chunk;
+		uint64_t size = c->header & SIZE_MASK;
+
+		memset(looks[i].now, 0, sizeof(looks[i].now));
+		pieces[2 * i] =
+			(struct ht_piece){.addr = c->address - HEADER,
+					  .buf = looks[i].now,
+					  .len = HEADER + c->words * WORD};
+		pieces[2 * i + 1] =
+			(struct ht_piece){.addr = c->address - HEADER + size,
+					  .buf = &looks[i].next,
+					  .len = WORD};
+		/* Behind an mapping of its own there is nothing of malloc's. */
+		if (c->header & IS_MMAPPED)
+			pieces[2 * i + 1].addr = c->address - HEADER;
+	}
+	ht_reader_batch(r, pieces, 2 * n);
+	for (size_t i = 0; i < n; i++)
+		settle(f, &looks[i], &pieces[2 * i], &pieces[2 * i + 1], l);
+}
+
+void ht_follow_look(struct ht_following *f, struct ht_reader *r,
+		    const struct ht_located *l)
+{
+	struct look looks[AT_ONCE];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < f->n; i++) {
+		if (is_over(&f->v[i]))
+			continue;
+		looks[n++].chunk = &f->v[i];
+		if (n == AT_ONCE) {
+			look_at(f, looks, n, r, l);
+			n = 0;
+		}
+	}
+	if (n > 0)
+		look_at(f, looks, n, r, l);
+}

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "agent/who/who.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/walk/sizes.h"
+#include "agent/who/points.h"
+#include "agent/who/trial.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+
+#define SIZE_MASK  (~UINT64_C(7))
+#define IS_MMAPPED 2u
+#define CHUNK_MIN  32u
+#define HEADER	   8u
+#define ALIGNMENT  16u
+
+/* Of one window: some more than it is asked for, by calls that come while it
+ * is being closed. */
+#define PENDING_MAX 2048
+
+struct ht_who_pending {
+	struct ht_probe_sample sample;
+	struct ht_followed chunk;
+};
+
+/* --- beginning ----------------------------------------------------------- */
+
+/* Beside this program. */
+static enum ht_code find_probe(char *path, size_t size, struct ht_err *err)
+{
+	char self[3500];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *slash = n > 0 ? memrchr(self, '/', (size_t)n) : NULL;
+
+	if (!slash)
+		return ht_fail_sys(err, HT_SYS, errno, "/proc/self/exe");
+	snprintf(path, size, "%.*s/heaptide-probe", (int)(slash - self), self);
+	return HT_OK;
+}
+
+/* The chunk sizes of the class that a size is of; 0: all. */
+static void choose_sizes(struct ht_who *w, uint64_t size)
+{
+	unsigned class = ht_class_of(size);
+
+	w->min_size = 0;
+	w->max_size = UINT64_MAX;
+	if (size == 0)
+		return;
+	w->max_size = ht_class_max(class);
+	w->min_size = class > 0 ? ht_class_max(class - 1) + 1 : 0;
+}
+
+enum ht_code ht_who_begin(struct ht_who *w, const struct ht_target *t,
+			  const struct ht_request *r, struct ht_err *err)
+{
+	int fds[HT_PROBE_FILES];
+	struct ht_probe_open open;
+	char path[4096];
+	enum ht_code code;
+
+	*w = HT_WHO_NONE;
+	w->located = &t->located;
+	choose_sizes(w, r->size);
+	ht_record_clear(HT_RECORD_windows, &w->sum);
+	code = ht_points_find(t, &open, fds, err);
+	if (code == HT_OK)
+		code = find_probe(path, sizeof(path), err);
+	if (code == HT_OK && ht_trial_is_due(t->pid))
+		code = ht_trial(path, NULL, err);
+	if (code == HT_OK)
+		code = ht_stacks_begin(&t->modules, t->reader, &w->stacks, err);
+	if (code == HT_OK)
+		code = ht_follow_begin(&w->follow, err);
+	w->reader = t->reader;
+	w->pending = calloc(PENDING_MAX, sizeof(*w->pending));
+	if (code == HT_OK && !w->pending)
+		code = ht_fail(err, HT_NOMEM, "no memory for samples");
+	if (code == HT_OK)
+		code = ht_prober_start(path, &open, fds, &w->prober, err);
+	if (code != HT_OK) {
+		ht_who_end(w);
+		return code;
+	}
+	w->sum = (struct ht_windows){.way = w->prober.way};
+	w->begun = true;
+	return HT_OK;
+}
+
+void ht_who_end(struct ht_who *w)
+{
+	ht_prober_stop(&w->prober);
+	ht_stacks_fini(&w->stacks);
+	ht_follow_fini(&w->follow);
+	ht_maps_fini(&w->maps);
+	free(w->pending);
+	*w = HT_WHO_NONE;
+}
+
+/* --- a window ------------------------------------------------------------ */
+
+static bool in_malloc(const struct ht_who *w, uint64_t pc)
+{
+	for (size_t i = 0; i < w->located->n; i++)
+		if (pc >= w->located->malloc[i].image_start &&
+		    pc < w->located->malloc[i].image_end)
+			return true;
+	return false;
+}
+
+/* realloc(NULL) calls malloc, and goes on from a chunk that it moves: what was
+ * followed there is the same memory still, and now this one's. */
+static void take_over(struct ht_who *w, const struct ht_probe_sample *s,
+		      struct ht_followed *c)
+{
+	struct ht_followed *before;
+
+	if (s->kind != HT_PROBE_REALLOC)
+		return;
+	before = ht_follow_at(&w->follow,
+			      s->old_address ? s->old_address : s->address);
+	if (!before)
+		return;
+	if (s->old == 0) {
+		if (before->site != HT_SITE_NONE &&
+		    in_malloc(w, w->stacks.v[before->site].pc[0]))
+			before->site = HT_SITE_NONE;
+		return;
+	}
+	if (before->site == c->site) {
+		c->bytes += before->bytes;
+		before->site = HT_SITE_NONE;
+	}
+	before->fate = HT_FATE_FREED;
+}
+
+/* While a window is open there is time for this alone: what the chunk holds,
+ * before it can be another's. */
+static void take_sample(void *ctx, const struct ht_probe_sample *s)
+{
+	struct ht_who *w = ctx;
+	uint64_t size = s->header & SIZE_MASK;
+	struct ht_who_pending *p;
+
+	if (size < CHUNK_MIN || s->address % ALIGNMENT || size < w->min_size ||
+	    size > w->max_size)
+		return;
+	if (w->pending_n == PENDING_MAX) {
+		w->sum.lost++;
+		return;
+	}
+	p = &w->pending[w->pending_n++];
+	p->sample = *s;
+	p->chunk = (struct ht_followed){.address = s->address,
+					.header = s->header,
+					.taken_ns = (int64_t)s->time_ns};
+	ht_follow_print(&p->chunk, w->reader);
+}
+
+/* When it is closed: whose it is. */
+static void follow_sample(struct ht_who *w, const struct ht_probe_sample *s,
+			  struct ht_followed *c)
+{
+	uint64_t size = s->header & SIZE_MASK;
+	uint64_t old = s->old == UINT64_MAX ? 0 : s->old & SIZE_MASK;
+
+	c->site = ht_stacks_site(&w->stacks, &w->maps, s);
+	c->bytes = size > old ? size - old : 0;
+	c->grows = s->kind == HT_PROBE_REALLOC && s->old != 0;
+	w->sum.samples++;
+	if (c->site == HT_SITE_NONE)
+		w->sum.more_sites++;
+	else if (!w->stacks.v[c->site].whole)
+		w->sum.cut++;
+	take_over(w, s, c);
+	if (!ht_follow_add(&w->follow, c))
+		w->sum.lost++;
+}
+
+/* What is asked for where a chunk of min to max bytes comes of it. */
+static void fill_window(const struct ht_who *w, const struct ht_request *r,
+			struct ht_probe_window *q)
+{
+	*q = (struct ht_probe_window){
+		.magic = HT_PROBE_MAGIC,
+		.max_size = w->max_size,
+		.max_hits = r->window_hits,
+		.max_us = r->window_us,
+	};
+	if (w->min_size > CHUNK_MIN)
+		q->min_size = w->min_size - HEADER - ALIGNMENT;
+}
+
+static enum ht_code open_window(struct ht_who *w, const struct ht_target *t,
+				const struct ht_request *r, struct ht_err *err)
+{
+	struct ht_probe_done done = {0};
+	struct ht_probe_window q;
+	enum ht_code code;
+
+	ht_maps_fini(&w->maps);
+	code = ht_maps_source_read(&t->maps, &w->maps, err);
+	if (code != HT_OK)
+		return code;
+	if (w->sum.windows == 0)
+		w->first_ns = ht_mono_ns();
+	fill_window(w, r, &q);
+	w->pending_n = 0;
+	code = ht_prober_window(&w->prober, &q, take_sample, w, &done, err);
+	for (size_t i = 0; i < w->pending_n; i++)
+		follow_sample(w, &w->pending[i].sample, &w->pending[i].chunk);
+	if (code != HT_OK)
+		return code;
+	w->sum.windows++;
+	w->sum.hits += done.hits;
+	w->sum.lost += done.lost;
+	w->sum.armed_us += done.armed_us;
+	return HT_OK;
+}
+
+/* --- the answer ---------------------------------------------------------- */
+
+static uint64_t class_of(const struct ht_followed *c)
+{
+	return c->header & IS_MMAPPED
+		       ? 0
+		       : ht_class_max(ht_class_of(c->header & SIZE_MASK));
+}
+
+static void count_chunk(struct ht_site *s, const struct ht_followed *c,
+			bool old)
+{
+	uint64_t class = class_of(c);
+	bool alive = c->fate == HT_FATE_ALIVE || c->fate == HT_FATE_NEW;
+	bool freed = c->fate == HT_FATE_FREED;
+
+	if (s->samples++ == 0)
+		s->min_size = s->max_size = class;
+	else if (class == 0 || s->max_size == 0)
+		s->max_size = 0;
+	else if (class > s->max_size)
+		s->max_size = class;
+	if (class && (s->min_size == 0 || class < s->min_size))
+		s->min_size = class;
+	s->alive += alive;
+	s->freed += freed;
+	s->unknown += !alive && !freed;
+	s->moved += c->fate == HT_FATE_MOVED;
+	s->bytes += c->bytes;
+	s->alive_bytes += alive ? c->bytes : 0;
+	s->old_samples += old;
+	s->old_alive += old && alive;
+	s->old_freed += old && freed;
+}
+
+/* Most bytes alive first, then most samples. */
+static int by_weight(const void *x, const void *y)
+{
+	const struct ht_site *a = *(const struct ht_site *const *)x;
+	const struct ht_site *b = *(const struct ht_site *const *)y;
+
+	if (a->alive_bytes != b->alive_bytes)
+		return a->alive_bytes < b->alive_bytes ? 1 : -1;
+	if (a->samples != b->samples)
+		return a->samples < b->samples ? 1 : -1;
+	return (a > b) - (a < b);
+}
+
+static bool add_frames(struct ht_snapshot *to, const struct ht_stacks *stacks,
+		       uint32_t site, uint64_t row)
+{
+	const struct ht_site_stack *s = &stacks->v[site];
+
+	for (unsigned i = 0; i < s->n; i++) {
+		struct ht_stack_frame *f = ht_snapshot_add_stack_frame(to);
+		const struct ht_name *name = s->name ? &s->name[i] : NULL;
+
+		if (!f)
+			return false;
+		f->site = row;
+		f->offset = s->pc[i] - 1;
+		if (!name || name->address == 0 ||
+		    name->module == HT_MODULE_NONE)
+			continue;
+		f->offset = name->offset;
+		snprintf(f->module, sizeof(f->module), "%s",
+			 stacks->modules->v[name->module].name);
+		snprintf(f->function, sizeof(f->function), "%s", name->symbol);
+		if (name->symbol[0])
+			f->within = name->within;
+	}
+	return true;
+}
+
+/* A sample of a site that has a row. */
+struct sized {
+	uint64_t row, class;
+	const struct ht_followed *chunk;
+};
+
+static int by_row_and_class(const void *x, const void *y)
+{
+	const struct sized *a = x, *b = y;
+
+	if (a->row != b->row)
+		return a->row < b->row ? -1 : 1;
+	return (a->class > b->class) - (a->class < b->class);
+}
+
+/* row: of each site. */
+static bool add_sizes(struct ht_snapshot *to, const struct ht_following *f,
+		      const uint64_t *row, int64_t middle)
+{
+	HT_AUTO_FREE struct sized *v = calloc(f->n + 1, sizeof(*v));
+	struct ht_site_size *s = NULL;
+	size_t n = 0;
+
+	if (!v)
+		return false;
+	for (uint32_t i = 0; i < f->n; i++)
+		if (f->v[i].site != HT_SITE_NONE)
+			v[n++] = (struct sized){row[f->v[i].site],
+						class_of(&f->v[i]), &f->v[i]};
+	if (n)
+		qsort(v, n, sizeof(*v), by_row_and_class);
+	for (size_t i = 0; i < n; i++) {
+		const struct ht_followed *c = v[i].chunk;
+		bool old = c->taken_ns <= middle;
+
+		if (!s || s->site != v[i].row || s->max_size != v[i].class) {
+			s = ht_snapshot_add_site_size(to);
+			if (!s)
+				return false;
+			*s = (struct ht_site_size){.site = v[i].row,
+						   .max_size = v[i].class};
+		}
+		s->bytes += c->bytes;
+		s->old_samples += old;
+		s->old_alive += old && (c->fate == HT_FATE_ALIVE ||
+					c->fate == HT_FATE_NEW);
+		s->old_freed += old && c->fate == HT_FATE_FREED;
+	}
+	return true;
+}
+
+/* ret_row: of each site, where it stands. */
+static bool add_sites(struct ht_snapshot *to, const struct ht_stacks *stacks,
+		      struct ht_site *sites, uint64_t *ret_row)
+{
+	HT_AUTO_FREE struct ht_site **order =
+		calloc(stacks->n + 1, sizeof(*order));
+	size_t n = 0;
+
+	if (!order)
+		return false;
+	for (uint32_t i = 0; i < stacks->n; i++)
+		if (sites[i].samples > 0)
+			order[n++] = &sites[i];
+	if (n)
+		qsort(order, n, sizeof(*order), by_weight);
+	for (size_t i = 0; i < n; i++) {
+		struct ht_site *s = ht_snapshot_add_site(to);
+
+		if (!s ||
+		    !add_frames(to, stacks, (uint32_t)(order[i] - sites), i))
+			return false;
+		*s = *order[i];
+		ret_row[order[i] - sites] = i;
+	}
+	return true;
+}
+
+static enum ht_code tell(struct ht_who *w, struct ht_snapshot *to,
+			 struct ht_err *err)
+{
+	int64_t middle = w->first_ns + (w->last_ns - w->first_ns) / 2;
+	HT_AUTO_FREE struct ht_site *sites =
+		calloc(w->stacks.n + 1, sizeof(*sites));
+	HT_AUTO_FREE uint64_t *row = calloc(w->stacks.n + 1, sizeof(*row));
+	struct ht_windows *sum = ht_snapshot_add_windows(to);
+
+	if (!sites || !row || !sum)
+		return ht_fail(err, HT_NOMEM, "no memory for the sites");
+	for (uint32_t i = 0; i < w->stacks.n; i++)
+		sites[i].whole = w->stacks.v[i].whole;
+	for (uint32_t i = 0; i < w->follow.n; i++) {
+		const struct ht_followed *c = &w->follow.v[i];
+
+		if (c->site != HT_SITE_NONE)
+			count_chunk(&sites[c->site], c, c->taken_ns <= middle);
+	}
+	w->sum.followed_us =
+		(uint64_t)((w->last_ns - w->first_ns) / HT_NS_PER_US);
+	*sum = w->sum;
+	ht_stacks_name(&w->stacks);
+	return add_sites(to, &w->stacks, sites, row) &&
+			       add_sizes(to, &w->follow, row, middle)
+		       ? HT_OK
+		       : ht_fail(err, HT_NOMEM, "no memory for the sites");
+}
+
+static void warn(const struct ht_who *w, struct ht_snapshot *to)
+{
+	if (w->sum.lost)
+		ht_snapshot_warn(to,
+				 "%" PRIu64
+				 " calls were seen and not followed: "
+				 "there was no room for them",
+				 w->sum.lost);
+	if (w->sum.more_sites)
+		ht_snapshot_warn(to,
+				 "%" PRIu64
+				 " samples are of call stacks beyond "
+				 "the first %u, and are in none of the sites",
+				 w->sum.more_sites, HT_SITES_MAX);
+	if (w->sum.cut)
+		ht_snapshot_warn(
+			to,
+			"%" PRIu64 " of %" PRIu64 " stacks were not unwound to "
+			"their outermost frame: deeper than %u KiB, or through "
+			"code that nothing describes",
+			w->sum.cut, w->sum.samples, HT_PROBE_STACK / 1024);
+}
+
+enum ht_code ht_who_sample(struct ht_who *w, struct ht_session *s,
+			   struct ht_err *err)
+{
+	struct ht_target *t = s->target;
+	enum ht_code code = ht_target_same(t, err);
+
+	if (code == HT_OK)
+		code = ht_procfs_head(t->pid, &s->snapshot->head, err);
+	if (code != HT_OK)
+		return code;
+	snprintf(s->snapshot->head.arch, sizeof(s->snapshot->head.arch),
+		 "x86_64");
+	s->snapshot->libc = t->located.libc;
+	s->snapshot->stop.mode = HT_MODE_NONE;
+	s->snapshot->head.taken_at = ht_wall_ns();
+	if (s->request->flags & HT_WHO_WINDOW)
+		code = open_window(w, t, s->request, err);
+	if (code != HT_OK)
+		return code;
+	ht_follow_look(&w->follow, t->reader, &t->located);
+	w->last_ns = ht_mono_ns();
+	warn(w, s->snapshot);
+	return tell(w, s->snapshot, err);
+}

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "analysis/who.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#define Z	  1.96 /* 95 % */
+#define ALIVE_MIN 3    /* fewer are no lead */
+#define FREED_FEW .1
+#define STAYS_MIN .2  /* lower end of the survival of what stays */
+#define SHARE_MIN .05 /* of the growth of its sizes */
+/* ... of a site most of whose chunks are freed, and how surely some are not:
+ * of some that are freed, too, it is not seen. */
+#define MIXED_MIN  .5
+#define MIXED_STAY .02
+/* Calls are slower while they are looked at, so windows see too few, never too
+ * many: that so much more seems to stay than grows says that it does not. */
+#define TOO_MUCH 4.
+
+void ht_wilson(double k, double n, double *ret_low, double *ret_high)
+{
+	double p = k / n, zz = Z * Z;
+	double centre = (p + zz / (2 * n)) / (1 + zz / n);
+	double half =
+		Z / (1 + zz / n) * sqrt(p * (1 - p) / n + zz / (4 * n * n));
+
+	*ret_low = fmax(0, centre - half);
+	*ret_high = fmin(1, centre + half);
+}
+
+/* --- sites -----------------------------------------------------------------
+ */
+
+static bool few_freed(const struct ht_site *s)
+{
+	return (double)s->old_freed <= FREED_FEW * (double)s->old_samples;
+}
+
+/* Old chunks that stay. Where next to none was freed, those that are not known
+ * were written late, and stay with the others. */
+static double staying(const struct ht_site *s)
+{
+	return few_freed(s) ? (double)(s->old_samples - s->old_freed)
+			    : (double)s->old_alive;
+}
+
+/* Whether what it takes stays as a rule. */
+static bool stays(const struct ht_site *s)
+{
+	double low = 0, high;
+
+	if (s->old_samples && staying(s) >= ALIVE_MIN)
+		ht_wilson(staying(s), (double)s->old_samples, &low, &high);
+	return low >= STAYS_MIN;
+}
+
+static void survive(const struct ht_site *s, struct ht_who_site *w)
+{
+	double n = (double)s->old_samples, unused;
+
+	w->survival = w->low = w->high = NAN;
+	if (s->old_samples == 0)
+		return;
+	ht_wilson(staying(s), n, &w->low, &unused);
+	ht_wilson(n - (double)s->old_freed, n, &unused, &w->high);
+	w->survival = staying(s) / n;
+}
+
+static void say(struct ht_who_site *w, enum ht_leaking leaking, const char *why)
+{
+	w->leaking = leaking;
+	w->why = why;
+}
+
+/* --- sizes -----------------------------------------------------------------
+ */
+
+/* A size class: what it grew by, and what was seen in windows to stay in it. */
+struct size {
+	uint64_t max_size;
+	double growth;	  /* bytes a second */
+	double all, sure; /* sampled bytes that stay; of sites that keep what
+			     they take */
+};
+
+struct sizes {
+	struct size *v;
+	size_t n;
+	bool known; /* there were two walks */
+	double growth;
+};
+
+static void sizes_fini(struct sizes *s)
+{
+	free(s->v);
+}
+
+static struct size *size_at(struct sizes *s, uint64_t max_size)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->v[i].max_size == max_size)
+			return &s->v[i];
+	s->v[s->n].max_size = max_size;
+	return &s->v[s->n++];
+}
+
+static void add_walk(struct sizes *s, const struct ht_snapshot *walk,
+		     double factor)
+{
+	for (size_t i = 0; i < walk->size_classs.n; i++) {
+		const struct ht_size_class *c = &walk->size_classs.v[i];
+
+		if (c->in_use_bytes == HT_UNKNOWN)
+			continue;
+		size_at(s, c->max_size)->growth +=
+			factor * (double)c->in_use_bytes;
+		s->growth += factor * (double)c->in_use_bytes;
+	}
+}
+
+/* Sampled bytes that stay, of one size of a site. */
+static double weight(const struct ht_site *site, const struct ht_site_size *s)
+{
+	double kept = few_freed(site) ? (double)(s->old_samples - s->old_freed)
+				      : (double)s->old_alive;
+
+	return s->old_samples ? (double)s->bytes * kept / (double)s->old_samples
+			      : 0;
+}
+
+static bool sizes_make(const struct ht_who_in *in, struct sizes *ret)
+{
+	const struct ht_site_size_list *l = &in->seen->site_sizes;
+	size_t most = l->n + (in->before ? in->before->size_classs.n : 0) +
+		      (in->after ? in->after->size_classs.n : 0);
+
+	*ret = (struct sizes){.growth = NAN};
+	ret->v = calloc(most + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return false;
+	ret->known = in->before && in->after && in->seconds > 0 &&
+		     in->before->size_classs.n > 0 &&
+		     in->after->size_classs.n > 0;
+	if (ret->known) {
+		ret->growth = 0;
+		add_walk(ret, in->before, -1 / in->seconds);
+		add_walk(ret, in->after, 1 / in->seconds);
+	}
+	for (size_t i = 0; i < l->n; i++) {
+		const struct ht_site *site = &in->seen->sites.v[l->v[i].site];
+		struct size *s = size_at(ret, l->v[i].max_size);
+
+		s->all += weight(site, &l->v[i]);
+		s->sure += stays(site) ? weight(site, &l->v[i]) : 0;
+	}
+	return true;
+}
+
+/* What a site has of the sizes that it takes. */
+struct company {
+	double growth; /* its part of what they grew by, bytes a second; NaN */
+	double kept;   /* that windows saw it keep, bytes a second */
+	double share;  /* of all that stays in those sizes */
+};
+
+static void judge(const struct ht_site *s, const struct company *c,
+		  struct ht_who_site *w)
+{
+	bool mixed = w->low >= MIXED_STAY && c->share >= MIXED_MIN;
+
+	w->confidence = NAN;
+	if (s->old_samples == 0)
+		say(w, HT_LEAKING_UNKNOWN, "seen too late to tell");
+	else if (2 * s->moved > s->samples)
+		say(w, HT_LEAKING_UNKNOWN,
+		    "it lets chunks grow by realloc, which moves them: whether "
+		    "they stay cannot be told");
+	else if (staying(s) < ALIVE_MIN && w->high < .5)
+		say(w, HT_LEAKING_NO, "what it takes is given back");
+	else if (staying(s) < ALIVE_MIN)
+		say(w, HT_LEAKING_UNKNOWN, "too few were seen to tell");
+	else if (!stays(s) && !mixed)
+		say(w, HT_LEAKING_NO, "most of what it takes is given back");
+	else if (isnan(c->growth))
+		say(w, HT_LEAKING_UNKNOWN,
+		    "it stays; whether its sizes grow is not known");
+	else if (c->growth <= 0 || c->kept > TOO_MUCH * c->growth)
+		say(w, HT_LEAKING_NO,
+		    "it stays, but its sizes do not grow by as much: others "
+		    "of them are given back (a cache, a queue)");
+	else if (c->share < SHARE_MIN)
+		say(w, HT_LEAKING_NO, "it stays, and is next to nothing");
+	else
+		say(w, HT_LEAKING_YES, "it stays, and its sizes grow");
+	if (w->leaking == HT_LEAKING_YES)
+		w->confidence = stays(s) ? w->low : (1 + w->low) / 4;
+}
+
+static int by_guilt(const void *x, const void *y)
+{
+	const struct ht_who_site *a = x, *b = y;
+	double ga = isnan(a->bytes_per_s) ? 0 : a->bytes_per_s;
+	double gb = isnan(b->bytes_per_s) ? 0 : b->bytes_per_s;
+
+	if ((a->leaking == HT_LEAKING_YES) != (b->leaking == HT_LEAKING_YES))
+		return a->leaking == HT_LEAKING_YES ? -1 : 1;
+	if (ga != gb)
+		return ga < gb ? 1 : -1;
+	return (a->site > b->site) - (a->site < b->site);
+}
+
+/* Where some site is seen to keep what it takes, others of its sizes of which a
+ * little seems to stay are not held for it: in their chunks may be its own. */
+static struct company company_of(const struct ht_who_in *in, size_t site,
+				 struct sizes *sizes)
+{
+	const struct ht_site_size_list *l = &in->seen->site_sizes;
+	const struct ht_site *s = &in->seen->sites.v[site];
+	const struct ht_windows *w = in->seen->windowss.v;
+	double seconds = in->seen->windowss.n && w->armed_us != HT_UNKNOWN
+				 ? (double)w->armed_us / 1e6
+				 : 0;
+	struct company c = {.growth = sizes->known ? 0 : NAN};
+	double own = 0, all = 0;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct size *size;
+		double mine, here;
+
+		if (l->v[i].site != site)
+			continue;
+		size = size_at(sizes, l->v[i].max_size);
+		here = size->sure > 0 ? size->sure : size->all;
+		mine = size->sure > 0 && !stays(s) ? 0 : weight(s, &l->v[i]);
+		own += mine;
+		all += here;
+		if (here > 0)
+			c.growth += mine / here * size->growth;
+	}
+	c.kept = seconds > 0 ? own / seconds : 0;
+	c.share = all > 0 ? own / all : 0;
+	if (c.growth > sizes->growth && sizes->growth > 0)
+		c.growth = sizes->growth;
+	return c;
+}
+
+static void weigh(const struct ht_who_in *in, size_t site, struct sizes *sizes,
+		  struct ht_who_site *w)
+{
+	const struct ht_site *s = &in->seen->sites.v[site];
+	struct company c = company_of(in, site, sizes);
+
+	w->site = site;
+	survive(s, w);
+	w->bytes_per_s = isnan(c.growth) ? NAN : fmax(c.growth, 0);
+	w->share_of_growth = sizes->growth > 0
+				     ? fmin(1, w->bytes_per_s / sizes->growth)
+				     : NAN;
+	judge(s, &c, w);
+}
+
+static bool is_sound(const struct ht_snapshot *s)
+{
+	for (size_t i = 0; i < s->site_sizes.n; i++)
+		if (s->site_sizes.v[i].site >= s->sites.n)
+			return false;
+	return true;
+}
+
+enum ht_code ht_who_judge(const struct ht_who_in *in, struct ht_who_judged *ret,
+			  struct ht_err *err)
+{
+	HT_CLEANUP(sizes_fini) struct sizes sizes = {0};
+	size_t n = in->seen->sites.n;
+
+	*ret = (struct ht_who_judged){.growth = NAN};
+	if (!is_sound(in->seen))
+		return ht_fail(err, HT_PROTOCOL,
+			       "sizes of a site that is none");
+	ret->v = calloc(n + 1, sizeof(*ret->v));
+	if (!ret->v || !sizes_make(in, &sizes))
+		return ht_fail(err, HT_NOMEM, "no memory for %zu sites", n);
+	ret->n = n;
+	ret->growth = in->size && sizes.known
+			      ? size_at(&sizes, in->size)->growth
+			      : sizes.growth;
+	for (size_t i = 0; i < n; i++)
+		weigh(in, i, &sizes, &ret->v[i]);
+	if (n)
+		qsort(ret->v, n, sizeof(*ret->v), by_guilt);
+	return HT_OK;
+}
+
+void ht_who_judged_fini(struct ht_who_judged *j)
+{
+	free(j->v);
+	*j = (struct ht_who_judged){0};
+}

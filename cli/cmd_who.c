@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `heaptide who`: who allocates what stays. Short windows on malloc, one after
+ * the other, and looks at what became of the chunks that were seen in them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+
+#include "cli/json.h"
+#include "cli/show.h"
+#include "cli/target.h"
+#include "cli/who.h"
+#include "common/cleanup.h"
+#include "common/clock.h"
+
+#define DURATION_NS   (60 * HT_NS_PER_S)
+#define PERIOD_NS     HT_NS_PER_S
+#define PERIOD_MIN_NS (200 * HT_NS_PER_MS)
+#define PERIODS	      60
+#define HITS_PER_S    200 /* calls that pay for being seen */
+#define WINDOW_SHARE  4	  /* a window is at most 1 / 4 of the period */
+/* Of the time, in which windows are opened; then chunks are followed only. */
+#define WINDOWS_SHARE .6
+#define WALKS	      3 /* tries of the last one */
+
+/* A window opens while the program rests, as a rule, and sees the begin of what
+ * it does then: so some are long, and the rest after each is as long as the
+ * calls that it saw may take. */
+static const uint64_t hits_of[] = {300, 900, 100};
+#define LENGTHS (sizeof(hits_of) / sizeof(hits_of[0]))
+
+struct asking {
+	struct ht_cli *cli;
+	struct ht_client client;
+	struct ht_snapshot seen, before, after;
+	int64_t begin_ns, before_ns, after_ns;
+	int64_t duration_ns, period_ns;
+	int64_t next_window_ns;
+	uint64_t hits; /* of all windows so far */
+	size_t windows;
+	unsigned seed;
+	int signal_fd;
+	char ended[sizeof(((struct ht_err *)0)->msg)];
+};
+
+static void asking_fini(struct asking *a)
+{
+	ht_client_stop(&a->client);
+	ht_snapshot_fini(&a->seen);
+	ht_snapshot_fini(&a->before);
+	ht_snapshot_fini(&a->after);
+	if (a->signal_fd >= 0)
+		close(a->signal_fd);
+}
+
+/* Ctrl-C ends it with what is known. */
+static enum ht_code watch_signals(struct asking *a, struct ht_err *err)
+{
+	sigset_t ending;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGHUP);
+	sigprocmask(SIG_BLOCK, &ending, NULL);
+	a->signal_fd = signalfd(-1, &ending, SFD_CLOEXEC);
+	return a->signal_fd < 0
+		       ? ht_fail_sys(err, HT_SYS, errno, "watch for signals")
+		       : HT_OK;
+}
+
+/* true: somebody ended it meanwhile. */
+static bool wait_until(const struct asking *a, int64_t until_ns)
+{
+	struct pollfd p = {.fd = a->signal_fd, .events = POLLIN};
+	int64_t left = (until_ns - ht_mono_ns()) / HT_NS_PER_MS;
+
+	return poll(&p, 1, left > 0 ? (int)left : 0) > 0;
+}
+
+/* One request; `into` keeps what it had where that fails. */
+static enum ht_code ask(struct asking *a, uint64_t flags,
+			struct ht_snapshot *into, struct ht_err *err)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	struct ht_request r = ht_target_request(&a->cli->opt, flags);
+	struct ht_snapshot old;
+	enum ht_code code;
+
+	r.mode = HT_MODE_NONE;
+	r.window_us = (uint64_t)(a->period_ns / WINDOW_SHARE / HT_NS_PER_US);
+	r.window_hits = hits_of[a->windows % LENGTHS];
+	ht_snapshot_init(&s);
+	code = ht_client_sample(&a->client, &r, &s, NULL, NULL, err);
+	if (code != HT_OK)
+		return code;
+	old = *into;
+	*into = s;
+	s = old;
+	return HT_OK;
+}
+
+static void show(struct asking *a)
+{
+	const struct ht_windows *w = &a->seen.windowss.v[0];
+	const struct ht_site *top = a->seen.sites.n ? a->seen.sites.v : NULL;
+
+	ht_progress(&a->cli->term,
+		    "%2.0f s of %.0f: %" PRIu64 " windows, %" PRIu64
+		    " chunks followed, %zu sites; most stays of one: %" PRIu64
+		    " of %" PRIu64 " (Ctrl-C: what is known)",
+		    (double)(ht_mono_ns() - a->begin_ns) / 1e9,
+		    (double)a->duration_ns / 1e9, w->windows, w->samples,
+		    a->seen.sites.n, top ? top->alive : 0,
+		    top ? top->samples : 0);
+}
+
+/* A look at the chunks, and a window first where it is time for one. */
+static enum ht_code look_again(struct asking *a, struct ht_err *err)
+{
+	bool window = ht_mono_ns() >= a->next_window_ns;
+	enum ht_code code =
+		ask(a, HT_WHO | (window ? HT_WHO_WINDOW : 0), &a->seen, err);
+	uint64_t hits;
+
+	if (code != HT_OK || !window)
+		return code;
+	if (a->seen.windowss.n != 1)
+		return ht_fail(err, HT_PROTOCOL,
+			       "the agent did not answer about malloc's calls");
+	hits = a->seen.windowss.v[0].hits;
+	a->next_window_ns = ht_mono_ns() + (int64_t)(hits - a->hits) *
+						   HT_NS_PER_S / HITS_PER_S;
+	a->hits = hits;
+	a->windows++;
+	return code;
+}
+
+/* A walk for the sizes; one that does not come off (the heap moved too much) is
+ * tried again the next time. */
+static void walk(struct asking *a, struct ht_snapshot *into, int64_t *at_ns)
+{
+	if (into->size_classs.n > 0)
+		return;
+	if (ask(a, HT_WANT_CLASSES, into, NULL) == HT_OK)
+		*at_ns = ht_mono_ns();
+}
+
+/* Somewhere between a half and one and a half of the period: a program that
+ * does something at even times of its own is then seen to. */
+static int64_t next_look(struct asking *a)
+{
+	int64_t half = a->period_ns / 2;
+
+	return ht_mono_ns() + half +
+	       (int64_t)((double)rand_r(&a->seed) / RAND_MAX *
+			 (double)a->period_ns);
+}
+
+/* Looks again and again, until the time is up or somebody ends it. */
+static enum ht_code follow(struct asking *a, struct ht_err *err)
+{
+	int64_t until = a->begin_ns + a->duration_ns;
+	int64_t windows_until =
+		a->begin_ns + (int64_t)(WINDOWS_SHARE * (double)a->duration_ns);
+	enum ht_code code = HT_OK;
+
+	while (code == HT_OK && ht_mono_ns() < until) {
+		int64_t next = next_look(a);
+
+		if (ht_mono_ns() >= windows_until)
+			a->next_window_ns = INT64_MAX;
+		code = look_again(a, err);
+		if (code != HT_OK)
+			break;
+		show(a);
+		walk(a, &a->before, &a->before_ns);
+		if (wait_until(a, next < until ? next : until)) {
+			snprintf(a->ended, sizeof(a->ended),
+				 "it was interrupted");
+			break;
+		}
+	}
+	return code;
+}
+
+/* The first window, then a walk; in the end a walk again. What was seen stands,
+ * whatever fails behind the first window. */
+static enum ht_code look(struct asking *a, struct ht_err *err)
+{
+	struct ht_err why = {0};
+	enum ht_code code;
+
+	a->begin_ns = ht_mono_ns();
+	a->seed = (unsigned)a->begin_ns;
+	code = look_again(a, err);
+	if (code != HT_OK)
+		return code;
+	walk(a, &a->before, &a->before_ns);
+	code = follow(a, &why);
+	for (int i = 0; code == HT_OK && i < WALKS; i++)
+		walk(a, &a->after, &a->after_ns);
+	if (code == HT_OK)
+		code = ask(a, HT_WHO, &a->seen, &why);
+	if (code != HT_OK)
+		snprintf(a->ended, sizeof(a->ended), "%s", why.msg);
+	return HT_OK;
+}
+
+static enum ht_code tell(struct asking *a, struct ht_err *err)
+{
+	HT_AUTO_WHO struct ht_who_judged judged = {0};
+	bool walked = a->before.size_classs.n > 0 && a->after.size_classs.n > 0;
+	const struct ht_who_in in = {
+		.seen = &a->seen,
+		.before = walked ? &a->before : NULL,
+		.after = walked ? &a->after : NULL,
+		.seconds = (double)(a->after_ns - a->before_ns) / 1e9,
+		.size = a->cli->opt.size,
+	};
+	const struct ht_who_told told = {&a->seen, &judged, a->ended};
+	enum ht_code code = ht_who_judge(&in, &judged, err);
+
+	if (code != HT_OK)
+		return code;
+	if (a->cli->opt.json)
+		return ht_json_print(ht_who_json(&told), err);
+	if (a->cli->opt.collapsed)
+		ht_who_collapsed(&told);
+	else
+		ht_who_print(a->cli, &told);
+	return HT_OK;
+}
+
+enum ht_code ht_cmd_who(struct ht_cli *cli, struct ht_err *err)
+{
+	HT_CLEANUP(asking_fini)
+	struct asking a = {.cli = cli,
+			   .client = HT_CLIENT_NONE,
+			   .signal_fd = -1,
+			   .duration_ns = cli->opt.duration_ns ?: DURATION_NS};
+	enum ht_code code;
+	pid_t pid;
+
+	ht_snapshot_init(&a.seen);
+	ht_snapshot_init(&a.before);
+	ht_snapshot_init(&a.after);
+	a.period_ns = a.duration_ns / PERIODS;
+	if (a.period_ns > PERIOD_NS)
+		a.period_ns = PERIOD_NS;
+	if (a.period_ns < PERIOD_MIN_NS)
+		a.period_ns = PERIOD_MIN_NS;
+	code = ht_target_pid(cli->opt.args[0], &pid, err);
+	if (code == HT_OK)
+		code = watch_signals(&a, err);
+	if (code == HT_OK)
+		code = ht_target_start(&cli->opt, pid, &a.client, err);
+	if (code == HT_OK)
+		code = look(&a, err);
+	ht_progress_end(&cli->term);
+	return code == HT_OK ? tell(&a, err) : code;
+}

@@ -1,0 +1,207 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 120 s
+# Who allocates what stays: of programs that allocate in known places the right one
+# is named, of those that keep nothing none is; and what cannot be looked at says why.
+# shellcheck disable=SC2016,SC2034 # eval expands what is quoted here
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+export HEAPTIDE_AGENT=$HT_BUILD/heaptide-agent
+heaptide=$HT_BUILD/heaptide
+makers=$HT_BUILD/targets/makers
+cd "$HT_TMP" || exit 1
+needs uprobes
+
+# --- refusals ---------------------------------------------------------------------------
+
+says() { # TEXT COMMAND...: it fails, and says so
+	local text=$1
+	shift
+	! "$@" >out 2>&1 && grep -q "$text" out
+}
+if can run32 "a 32-bit program is refused, with the reason"; then
+	gcc -m32 -O1 -o small -x c - <<<'#include <unistd.h>
+		#include <stdlib.h>
+		int main(void) { free(malloc(9)); pause(); return 0; }'
+	start ./small
+	ok "a 32-bit program is refused, with the reason" \
+		poll 10 says "32-bit program" "$heaptide" who "$started"
+fi
+gcc -O1 -static -s -o static_stripped -x c - <<<'#include <unistd.h>
+	#include <stdlib.h>
+	int main(void) { free(malloc(9)); pause(); return 0; }'
+start ./static_stripped
+ok "so is a static program that was stripped" \
+	poll 10 says "stripped" "$heaptide" who "$started"
+start env "LD_PRELOAD=$(ldconfig -p | sed -n 's/.*libjemalloc\.so.* => //p' | head -n 1)" sleep 300
+ok "and one with another allocator, by its name" \
+	poll 10 says "jemalloc" "$heaptide" who "$started"
+ok "a process that is none is told" says "no process" "$heaptide" who 4194303
+
+# Without the rights of the probe, in a place where the user may run it.
+mkdir public && chmod 755 public . &&
+	install -m 755 "$heaptide" "$HT_BUILD/heaptide-agent" "$HT_BUILD/heaptide-probe" "$makers" public
+nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all)
+if [ "$(id -u)" -eq 0 ]; then
+	start "${nobody[@]}" public/makers leak >said
+	ready 20 grep -q ready said
+	ok "without CAP_BPF and CAP_PERFMON it is refused, and says what is needed" \
+		says "CAP_BPF and CAP_PERFMON" "${nobody[@]}" env -u HEAPTIDE_AGENT public/heaptide who "$started"
+	ok "with what can be done without" grep -q "heaptide owners" out
+	ok "the process runs on" kill -0 "$started"
+fi
+
+# As it is installed: rights from the files alone, for a member of the group.
+if [ "$(id -u)" -eq 0 ]; then
+	# shellcheck source=tests/lib/installed.sh
+	. "$HT_TOP/tests/lib/installed.sh"
+	installed
+	as_user "$heaptide_id"
+	# shellcheck disable=SC2054 # the commas are setpriv's
+	as+=(--bounding-set=-all,+sys_ptrace,+dac_read_search,+perfmon,+bpf)
+	ok "installed, for a member of the group: another user's process is looked at" \
+		eval 'env -u HEAPTIDE_AGENT "${as[@]}" "$there/heaptide" who "$started" -d 3s --json | jq -e ".samples > 0"'
+fi
+stop_started
+rm public/heaptide-probe
+start "$makers" leak
+ok "a probe that is not there is told" \
+	says "no heaptide-probe" env -u HEAPTIDE_AGENT public/heaptide who "$started"
+stop_started
+
+# --- places -----------------------------------------------------------------------------
+
+cat >server.cc <<'EOC'
+#include <cstdio>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <unistd.h>
+#include <vector>
+struct Base {
+	virtual ~Base() {}
+};
+struct Session : Base {
+	char name[150];
+	int id;
+	Session(int i) : id(i) { snprintf(name, sizeof(name), "s%d", i); }
+};
+static std::vector<Session *> lost;
+struct Server {
+	__attribute__((noinline)) void open(int i) { lost.push_back(new Session(i)); }
+	__attribute__((noinline)) void accept_loop()
+	{
+		std::map<std::string, std::unique_ptr<Session>> cache;
+		std::deque<std::string> queue;
+		for (int i = 0;; i++) {
+			for (int k = 0; k < 30; k++) {
+				cache["client-" + std::to_string(rand() % 500)] =
+					std::make_unique<Session>(i);
+				queue.push_back("a message that is long, " + std::to_string(i));
+				if (queue.size() > 500)
+					queue.pop_front();
+			}
+			open(i);
+			usleep(2000);
+		}
+	}
+};
+int main()
+{
+	Server().accept_loop();
+}
+EOC
+g++ -O2 -fomit-frame-pointer -o server server.cc
+cp server server_stripped && strip server_stripped
+
+kinds='leak wrapper growing cleared aligned slow forking threads steady queue server stripped'
+declare -A pids
+for kind in $kinds; do
+	case $kind in
+	server) start ./server ;;
+	stripped) start ./server_stripped ;;
+	threads) start "$makers" leak 4 ;;
+	*) start "$makers" "$kind" ;;
+	esac >/dev/null
+	pids[$kind]=$started
+done
+asked=()
+for kind in $kinds; do
+	"$heaptide" who "${pids[$kind]}" -d 16s --json >"$kind.json" 2>"$kind.err" &
+	asked+=($!)
+done
+wait "${asked[@]}"
+
+# First the site that leaks, and all that are said to.
+first='[.sites[0].frames[].function // "?"] | join("<")'
+blamed='[.sites[] | select(.leaking) | [.frames[].function // "?"] | join("<")]'
+for kind in leak wrapper cleared aligned slow forking threads; do
+	ok "$kind: the first site is the culprit's" \
+		eval 'jq -r "$first" "$kind.json" | grep -q "culprit<handle<serve" || { cat "$kind.err"; jq -c "del(.sites)" "$kind.json"; jq -c ".sites[]" "$kind.json" | cut -c1-900; false; }'
+	ok "$kind: it leaks, and nobody else does" \
+		eval 'jq -e "$blamed | length > 0 and all(contains(\"culprit<\"))" "$kind.json" || { jq -c ".sites[] | del(.frames)" "$kind.json"; false; }'
+	is "$kind: stacks are unwound to their outermost frame" "$(jq '.cut_share' "$kind.json")" 0
+done
+is "growing: what realloc moves is not said to be freed" \
+	"$(jq '[.sites[] | select(.frames[0].function == "culprit") | .freed] | add' growing.json)" 0
+ok "growing: its site is not sure, and says why" \
+	eval 'jq -e "[.sites[] | select(.frames[0].function == \"culprit\")] | .[0] | .leaking == null and (.why | test(\"realloc\"))" growing.json || { jq -c ".sites[] | del(.frames)" growing.json; false; }'
+is "growing: nobody else leaks" "$(jq -c "$blamed" growing.json)" '[]'
+is "wrapper: the frame above the culprit's chunk is the wrapper" \
+	"$(jq -r '.sites[0].frames[0].function' wrapper.json)" xmalloc
+for kind in steady queue; do
+	is "$kind: nobody leaks" "$(jq -c "$blamed" "$kind.json")" '[]'
+	ok "$kind: calls were seen" jq -e '.samples > 100' "$kind.json"
+done
+is "C++: the first site is the one that keeps sessions" \
+	"$(jq -r '[.sites[0].frames[].function] | .[0:3] | join("<")' server.json)" \
+	"operator new<Server::open<Server::accept_loop"
+is "it alone leaks" "$(jq -c "$blamed | map(split(\"<\")[1])" server.json)" '["Server::open"]'
+is "C++, stripped: the same by its addresses" \
+	"$(jq -c '[.sites[0].frames[1, 2].offset]' stripped.json)" \
+	"$(jq -c '[.sites[0].frames[1, 2].offset]' server.json)"
+is "with what the file is called" "$(jq -r '.sites[0].frames[1].module' stripped.json)" server_stripped
+
+is "the schema is named" "$(jq -r .schema leak.json)" heaptide.who/1
+ok "so is the way" jq -e '.way == "session" or .way == "uprobe_multi"' leak.json
+ok "it is as its schema says" python3 "$HT_TOP/tests/lib/schema.py" "$HT_TOP/docs/schema" leak.json server.json
+is "samples are alive, freed or unknown" \
+	"$(jq '[.sites[] | .samples - .alive - .freed - .unknown] | add' leak.json)" 0
+is "they are those of the sites" \
+	"$(jq '(.samples - ([.sites[].samples] | add)) | . >= 0' leak.json)" true
+
+# --- forms ------------------------------------------------------------------------------
+
+"$heaptide" who "${pids[leak]}" --size 224 -d 6s --json >sized.json
+ok "--size: chunks of that class alone are followed" \
+	jq -e '.samples > 0 and ([.sites[].min_size] | unique == [224])' sized.json
+"$heaptide" who "${pids[slow]}" -d 6s --collapsed >collapsed
+ok "--collapsed: outermost first, then the bytes" \
+	eval 'grep -qE "^_start;(.*;)?main;serve;handle;culprit [0-9]+\$" collapsed || { cat collapsed; false; }'
+ok "and nothing else" eval '! grep -vE "^[^ ].* [0-9]+$" collapsed'
+
+start "$heaptide" who "${pids[slow]}" -d 600s >interrupted
+one=$started
+ok "calls are seen" poll 20 eval '[ "$(pgrep -c -x heaptide-probe)" -gt 0 ]'
+sleep 1
+kill -INT "$one"
+wait "$one"
+is "Ctrl-C: it ends well" $? 0
+ok "with what is known" grep -q "It ended early: it was interrupted" interrupted
+ok "the sites among it" grep -q culprit interrupted
+
+start "$makers" slow
+short=$started
+start "$heaptide" who "$short" -d 600s >gone
+one=$started
+ok "a probe looks at another" poll 20 eval '[ "$(pgrep -c -x heaptide-probe)" -gt 0 ]'
+sleep 1
+kill -KILL "$short"
+wait "$one"
+is "a process that ends meanwhile: what is known" $? 0
+ok "and that it ended" grep -q "It ended early: .*ended" gone
+for kind in $kinds; do
+	ok "$kind runs on" kill -0 "${pids[$kind]}"
+done
+plan

@@ -1,0 +1,545 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who allocates what stays: what becomes of a chunk is told by what it holds,
+ * a site is blamed where its chunks stay and their sizes grow, and nowhere
+ * else.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "agent/memory/reader_image.h"
+#include "agent/who/follow.h"
+#include "agent/who/trial.h"
+#include "analysis/who.h"
+#include "common/demangle.h"
+#include "probe/program.h"
+
+/* --- fates --------------------------------------------------------------- */
+
+#define HELD 1u /* PREV_INUSE, in the next chunk's header */
+
+static const struct ht_located nowhere;
+
+static struct ht_followed chunk(uint64_t first, uint64_t second, uint64_t third)
+{
+	return (struct ht_followed){.address = 0x1000,
+				    .header = 0x31,
+				    .words = 5,
+				    .word = {first, second, third}};
+}
+
+static enum ht_fate now(const struct ht_followed *c, uint64_t first,
+			uint64_t second, uint64_t third)
+{
+	const uint64_t word[HT_PRINT_WORDS] = {first, second, third};
+
+	return ht_follow_judge(c, 0x31, word, HELD, &nowhere);
+}
+
+static void a_chunk_that_is_as_it_was_is_alive(void **state)
+{
+	struct ht_followed c = chunk(7, 8, 9);
+
+	(void)state;
+	assert_int_equal(now(&c, 7, 8, 9), HT_FATE_ALIVE);
+}
+
+static void
+a_word_of_its_own_in_place_proves_that_it_was_not_freed(void **state)
+{
+	struct ht_followed c = chunk(7, 8, 9);
+
+	(void)state;
+	c.own[0] = true;
+	assert_int_equal(now(&c, 7, 1, 2), HT_FATE_ALIVE);
+	assert_int_equal(now(&c, 1, 8, 9), HT_FATE_UNKNOWN);
+	c.own[1] = true;
+	assert_int_equal(now(&c, 1, 8, 2), HT_FATE_ALIVE);
+}
+
+/* As free() does, and malloc after it. */
+static void a_word_that_all_have_proves_nothing(void **state)
+{
+	struct ht_followed c = chunk(0x7700, 8, 9); /* a vtable */
+
+	(void)state;
+	assert_int_equal(now(&c, 0x7700, 5, 9), HT_FATE_UNKNOWN);
+	assert_int_equal(now(&c, 1, 0, 2), HT_FATE_FREED);
+	assert_int_equal(now(&c, 1, 0, 9), HT_FATE_UNKNOWN);
+}
+
+static void a_link_that_a_bin_left_proves_nothing(void **state)
+{
+	struct ht_located l = {.n = 1};
+	struct ht_followed c = chunk(0x5000, 0x5000, 0);
+	const uint64_t word[HT_PRINT_WORDS] = {0x5000, 0x5000, 0};
+
+	(void)state;
+	l.malloc[0].image_start = 0x5000;
+	l.malloc[0].image_end = 0x6000;
+	c.own[0] = c.own[1] = true;
+	assert_int_equal(ht_follow_judge(&c, 0x31, word, HELD, &l),
+			 HT_FATE_FREED);
+}
+
+static void a_chunk_that_is_free_or_smaller_was_freed(void **state)
+{
+	struct ht_followed c = chunk(7, 8, 9);
+	const uint64_t word[HT_PRINT_WORDS] = {7, 8, 9};
+
+	(void)state;
+	assert_int_equal(ht_follow_judge(&c, 0x31, word, 0, &nowhere),
+			 HT_FATE_FREED);
+	assert_int_equal(ht_follow_judge(&c, 0x21, word, HELD, &nowhere),
+			 HT_FATE_FREED);
+	/* realloc let it grow where it was: what follows it is another's. */
+	assert_int_equal(ht_follow_judge(&c, 0x51, word, 0, &nowhere),
+			 HT_FATE_ALIVE);
+	/* and one that was mapped by itself is none of those in an arena */
+	assert_int_equal(ht_follow_judge(&c, 0x1002, word, 0, &nowhere),
+			 HT_FATE_FREED);
+}
+
+/* Two chunks of 32 bytes one behind the other, as words from 0x1000 on. */
+static uint64_t heap[12];
+
+static void look(struct ht_following *f)
+{
+	const struct ht_image_part part = {0x1000, heap, sizeof(heap)};
+	struct ht_image image = {&part, 1};
+	struct ht_reader r;
+
+	ht_reader_open_image(&image, 8, UINT64_MAX, &r);
+	ht_follow_look(f, &r, &nowhere);
+	ht_reader_close(&r);
+}
+
+static struct ht_followed given(uint64_t address)
+{
+	const struct ht_image_part part = {0x1000, heap, sizeof(heap)};
+	struct ht_image image = {&part, 1};
+	struct ht_followed c = {.address = address, .header = 0x21};
+	struct ht_reader r;
+
+	ht_reader_open_image(&image, 8, UINT64_MAX, &r);
+	ht_follow_print(&c, &r);
+	ht_reader_close(&r);
+	return c;
+}
+
+static void heap_of_two(void)
+{
+	static const uint64_t words[] = {0,  0x21, 70, 71,   72, 0x21,
+					 80, 81,   82, 0x21, 0,	 0};
+
+	memcpy(heap, words, sizeof(heap));
+}
+
+static void chunks_are_followed_until_they_are_freed(void **state)
+{
+	struct ht_following f;
+	struct ht_followed c;
+
+	(void)state;
+	heap_of_two();
+	assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
+	c = given(0x1010);
+	assert_int_equal(c.words, 3);
+	assert_true(ht_follow_add(&f, &c));
+	c = given(0x1030);
+	assert_true(ht_follow_add(&f, &c));
+	look(&f);
+	look(&f);
+	assert_int_equal(f.v[0].fate, HT_FATE_ALIVE);
+	assert_int_equal(f.v[1].fate, HT_FATE_ALIVE);
+	heap[2] = 1; /* as free() does */
+	heap[3] = 0;
+	heap[4] = 2;
+	look(&f);
+	assert_int_equal(f.v[0].fate, HT_FATE_FREED);
+	assert_int_equal(f.v[1].fate, HT_FATE_ALIVE);
+	heap_of_two(); /* what was freed is not alive again */
+	look(&f);
+	assert_int_equal(f.v[0].fate, HT_FATE_FREED);
+	assert_null(ht_follow_at(&f, 0x1010));
+	ht_follow_fini(&f);
+}
+
+static void whoever_gets_an_address_ends_the_one_before(void **state)
+{
+	struct ht_following f;
+	struct ht_followed c;
+
+	(void)state;
+	heap_of_two();
+	assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
+	c = given(0x1010);
+	assert_true(ht_follow_add(&f, &c));
+	c.site = 1;
+	assert_true(ht_follow_add(&f, &c));
+	look(&f);
+	assert_int_equal(f.v[0].fate, HT_FATE_FREED);
+	assert_int_equal(f.v[1].fate, HT_FATE_ALIVE);
+	assert_ptr_equal(ht_follow_at(&f, 0x1010), &f.v[1]);
+	ht_follow_fini(&f);
+}
+
+static void what_changed_right_after_the_call_is_never_sure(void **state)
+{
+	struct ht_following f;
+	struct ht_followed c;
+
+	(void)state;
+	heap_of_two();
+	assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
+	c = given(0x1010);
+	assert_true(ht_follow_add(&f, &c));
+	heap[2] = 5;
+	heap[3] = 6;
+	look(&f);
+	look(&f);
+	assert_int_equal(f.v[0].fate, HT_FATE_UNKNOWN);
+	ht_follow_fini(&f);
+}
+
+static void what_realloc_may_have_moved_is_not_called_freed(void **state)
+{
+	struct ht_following f;
+	struct ht_followed c;
+
+	(void)state;
+	heap_of_two();
+	assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
+	c = given(0x1010);
+	c.grows = true;
+	assert_true(ht_follow_add(&f, &c));
+	look(&f);
+	heap[2] = 1;
+	heap[3] = 0;
+	heap[4] = 2;
+	look(&f);
+	assert_int_equal(f.v[0].fate, HT_FATE_MOVED);
+	assert_null(ht_follow_at(&f, 0x1010));
+	ht_follow_fini(&f);
+}
+
+static void there_is_a_last_chunk_that_can_be_followed(void **state)
+{
+	struct ht_following f;
+	struct ht_followed c = {.header = 0x21, .words = 3};
+
+	(void)state;
+	assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
+	for (uint64_t i = 0; i < HT_FOLLOWED_MAX; i++) {
+		c.address = 0x10000 + 32 * i;
+		assert_true(ht_follow_add(&f, &c));
+	}
+	c.address = 0x20;
+	assert_false(ht_follow_add(&f, &c));
+	assert_non_null(ht_follow_at(&f, 0x10000));
+	ht_follow_fini(&f);
+}
+
+/* --- sites --------------------------------------------------------------- */
+
+static struct ht_snapshot seen, before, after;
+
+static void begin(void)
+{
+	struct ht_windows *w;
+
+	ht_snapshot_init(&seen);
+	ht_snapshot_init(&before);
+	ht_snapshot_init(&after);
+	w = ht_snapshot_add_windows(&seen);
+	w->armed_us = 1000000;
+}
+
+static void end(void)
+{
+	ht_snapshot_fini(&seen);
+	ht_snapshot_fini(&before);
+	ht_snapshot_fini(&after);
+}
+
+static void add_site(uint64_t old, uint64_t alive, uint64_t freed,
+		     uint64_t size)
+{
+	struct ht_site *s = ht_snapshot_add_site(&seen);
+	struct ht_site_size *z;
+
+	s->samples = s->old_samples = old;
+	s->alive = s->old_alive = alive;
+	s->freed = s->old_freed = freed;
+	s->moved = 0;
+	s->bytes = old * size;
+	s->min_size = s->max_size = size;
+	z = ht_snapshot_add_site_size(&seen);
+	*z = (struct ht_site_size){.site = seen.sites.n - 1,
+				   .max_size = size,
+				   .bytes = s->bytes,
+				   .old_samples = old,
+				   .old_alive = alive,
+				   .old_freed = freed};
+}
+
+static void add_class(uint64_t size, uint64_t was, uint64_t is)
+{
+	struct ht_size_class *c = ht_snapshot_add_size_class(&before);
+
+	c->max_size = size;
+	c->in_use_bytes = was;
+	c = ht_snapshot_add_size_class(&after);
+	c->max_size = size;
+	c->in_use_bytes = is;
+}
+
+static struct ht_who_judged judge(bool walked)
+{
+	const struct ht_who_in in = {.seen = &seen,
+				     .before = walked ? &before : NULL,
+				     .after = walked ? &after : NULL,
+				     .seconds = 10};
+	struct ht_who_judged j;
+
+	assert_int_equal(ht_who_judge(&in, &j, NULL), HT_OK);
+	return j;
+}
+
+static void wilsons_interval_is_as_published(void **state)
+{
+	double low, high;
+
+	(void)state;
+	ht_wilson(10, 10, &low, &high);
+	assert_true(fabs(low - .7225) < .001 && fabs(high - 1) < 1e-9);
+	ht_wilson(0, 10, &low, &high);
+	assert_true(low < 1e-9 && fabs(high - .2775) < .001);
+	ht_wilson(50, 100, &low, &high);
+	assert_true(fabs(low - .4038) < .001 && fabs(high - .5962) < .001);
+}
+
+static void what_stays_in_sizes_that_grow_leaks(void **state)
+{
+	struct ht_who_judged j;
+
+	(void)state;
+	begin();
+	add_site(1000, 3, 990, 224);
+	add_site(20, 20, 0, 224);
+	add_class(224, 100000, 200000);
+	j = judge(true);
+	assert_int_equal(j.v[0].site, 1);
+	assert_int_equal(j.v[0].leaking, HT_LEAKING_YES);
+	assert_true(fabs(j.v[0].bytes_per_s - 10000) < 1);
+	assert_true(fabs(j.v[0].share_of_growth - 1) < 1e-9);
+	assert_true(j.v[0].confidence > .8);
+	assert_int_equal(j.v[1].leaking, HT_LEAKING_NO);
+	ht_who_judged_fini(&j);
+	end();
+}
+
+static void what_stays_in_sizes_that_do_not_grow_is_a_cache(void **state)
+{
+	struct ht_who_judged j;
+
+	(void)state;
+	begin();
+	add_site(500, 500, 0, 224);
+	add_class(224, 100000, 100500);
+	j = judge(true);
+	assert_int_equal(j.v[0].leaking, HT_LEAKING_NO);
+	ht_who_judged_fini(&j);
+	end();
+}
+
+static void without_two_walks_nothing_is_said_of_leaking(void **state)
+{
+	struct ht_who_judged j;
+
+	(void)state;
+	begin();
+	add_site(20, 20, 0, 224);
+	j = judge(false);
+	assert_int_equal(j.v[0].leaking, HT_LEAKING_UNKNOWN);
+	assert_true(isnan(j.v[0].bytes_per_s) && isnan(j.growth));
+	ht_who_judged_fini(&j);
+	end();
+}
+
+static void two_chunks_are_no_lead(void **state)
+{
+	struct ht_who_judged j;
+
+	(void)state;
+	begin();
+	add_site(2, 2, 0, 224);
+	add_site(0, 0, 0, 224);
+	add_class(224, 100000, 200000);
+	j = judge(true);
+	assert_int_equal(j.v[0].leaking, HT_LEAKING_UNKNOWN);
+	assert_int_equal(j.v[1].leaking, HT_LEAKING_UNKNOWN);
+	ht_who_judged_fini(&j);
+	end();
+}
+
+/* What a site of another size grows by is not its. */
+static void the_growth_of_other_sizes_is_not_blamed(void **state)
+{
+	struct ht_who_judged j;
+	struct ht_site_size *z;
+
+	(void)state;
+	begin();
+	add_site(400, 220, 180, 512); /* a pool: half live long */
+	add_site(30, 30, 0, 224);
+	z = ht_snapshot_add_site_size(&seen);
+	*z = (struct ht_site_size){.site = 0,
+				   .max_size = 2048,
+				   .bytes = 90000,
+				   .old_samples = 40,
+				   .old_alive = 20,
+				   .old_freed = 20};
+	seen.sites.v[0].max_size = 2048;
+	seen.sites.v[0].min_size = 112;
+	add_class(224, 100000, 200000);
+	add_class(512, 500000, 501000);
+	add_class(2048, 500000, 499000);
+	j = judge(true);
+	assert_int_equal(j.v[0].site, 1);
+	assert_int_equal(j.v[0].leaking, HT_LEAKING_YES);
+	assert_int_equal(j.v[1].leaking, HT_LEAKING_NO);
+	ht_who_judged_fini(&j);
+	end();
+}
+
+/* Some chunks of a busy site always seem to stay. */
+static void a_little_that_seems_to_stay_is_no_leak(void **state)
+{
+	struct ht_who_judged j;
+
+	(void)state;
+	begin();
+	add_site(3000, 15, 2900, 224);
+	add_class(224, 100000, 200000);
+	j = judge(true);
+	assert_int_equal(j.v[0].leaking, HT_LEAKING_NO);
+	ht_who_judged_fini(&j);
+	end();
+}
+
+/* --- names, the program in the kernel, the trial ------------------------- */
+
+static void functions_are_named_without_their_parameters(void **state)
+{
+	static const char *const names[][2] = {
+		{"_ZN7Session4openEi", "Session::open"},
+		{"_Z9leak_sitei", "leak_site"},
+		{"_ZL9leak_sitei", "leak_site"},
+		{"_Znwm", "operator new"},
+		{"_ZN6Server11accept_loopEPKc", "Server::accept_loop"},
+		{"leak_site", "leak_site"},
+		{"Network", "Network"},
+		{"_Z", "_Z"},
+		{"_ZN7SessionC1Ev", "_ZN7SessionC1Ev"},
+		{"", ""},
+	};
+	char out[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		assert_string_equal(
+			ht_demangle_function(names[i][0], out, sizeof(out)),
+			names[i][1]);
+}
+
+/* Each jump leads to an instruction of the program, and forward: it ends. */
+static void the_program_in_the_kernel_has_no_loop(void **state)
+{
+	const struct ht_program_maps maps = {3, 4, 5};
+	struct bpf_insn insn[HT_PROGRAM_MAX];
+
+	(void)state;
+	for (int way = 0; way < HT_PROBE_WAYS; way++) {
+		size_t n = ht_program_make((enum ht_probe_way)way, &maps, insn);
+
+		assert_in_range(n, 50, HT_PROGRAM_MAX);
+		for (size_t i = 0; i < n; i++) {
+			unsigned class = BPF_CLASS(insn[i].code);
+			unsigned op = BPF_OP(insn[i].code);
+
+			if (class != BPF_JMP || op == BPF_CALL ||
+			    op == BPF_EXIT)
+				continue;
+			assert_in_range(insn[i].off, 0, n - i - 2);
+		}
+		assert_int_equal(insn[n - 1].code, BPF_JMP | BPF_EXIT);
+	}
+}
+
+static bool die(void)
+{
+	raise(SIGKILL);
+	return true;
+}
+
+static void
+where_our_own_child_dies_no_filtered_process_is_looked_at(void **state)
+{
+	struct ht_err err = {0};
+
+	(void)state;
+	assert_int_equal(ht_trial("/nonexistent/heaptide-probe", die, &err),
+			 HT_REFUSED);
+	assert_non_null(strstr(err.msg, "seccomp"));
+}
+
+static void a_process_without_a_filter_needs_no_trial(void **state)
+{
+	(void)state;
+	assert_false(ht_trial_is_due(getpid()));
+	assert_true(ht_trial_is_due(0)); /* not known */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_chunk_that_is_as_it_was_is_alive),
+		cmocka_unit_test(
+			a_word_of_its_own_in_place_proves_that_it_was_not_freed),
+		cmocka_unit_test(a_word_that_all_have_proves_nothing),
+		cmocka_unit_test(a_link_that_a_bin_left_proves_nothing),
+		cmocka_unit_test(a_chunk_that_is_free_or_smaller_was_freed),
+		cmocka_unit_test(chunks_are_followed_until_they_are_freed),
+		cmocka_unit_test(whoever_gets_an_address_ends_the_one_before),
+		cmocka_unit_test(
+			what_changed_right_after_the_call_is_never_sure),
+		cmocka_unit_test(
+			what_realloc_may_have_moved_is_not_called_freed),
+		cmocka_unit_test(there_is_a_last_chunk_that_can_be_followed),
+		cmocka_unit_test(wilsons_interval_is_as_published),
+		cmocka_unit_test(what_stays_in_sizes_that_grow_leaks),
+		cmocka_unit_test(
+			what_stays_in_sizes_that_do_not_grow_is_a_cache),
+		cmocka_unit_test(without_two_walks_nothing_is_said_of_leaking),
+		cmocka_unit_test(two_chunks_are_no_lead),
+		cmocka_unit_test(the_growth_of_other_sizes_is_not_blamed),
+		cmocka_unit_test(a_little_that_seems_to_stay_is_no_leak),
+		cmocka_unit_test(functions_are_named_without_their_parameters),
+		cmocka_unit_test(the_program_in_the_kernel_has_no_loop),
+		cmocka_unit_test(
+			where_our_own_child_dies_no_filtered_process_is_looked_at),
+		cmocka_unit_test(a_process_without_a_filter_needs_no_trial),
+	};
+
+	return cmocka_run_group_tests_name("who", tests, NULL, NULL);
+}
