@@ -110,8 +110,8 @@ static bool answer(struct ht_kernel_window *w, const struct ht_probe_window *q)
 static int serve(void)
 {
 	struct ht_probe_done ready = {.magic = HT_PROBE_MAGIC};
-	struct ht_probe_window q;
-	struct ht_probe_open o;
+	struct ht_probe_window q = {0};
+	struct ht_probe_open o = {0};
 	struct ht_kernel_window window;
 	int fds[HT_PROBE_FILES] = {-1, -1, -1, -1};
 	size_t n;
