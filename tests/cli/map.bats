@@ -110,7 +110,7 @@ agrees() {
 	"$heaptide" map "$pid" --db "$db" --at "$3" --json >second
 	jq -n --slurpfile f first --slurpfile s second '
 		def keyed: map({key: .address, value: {size, resident}}) | from_entries;
-		($f[0] | keyed) as $x | ($s[0] | keyed) as $y |
+		($f[0].heaps | keyed) as $x | ($s[0].heaps | keyed) as $y |
 		[($x + $y | keys[]) as $k | {address: $k, from: $x[$k], to: $y[$k]}] |
 		{changed: map(select(.from != .to)) | sort_by(.address),
 		 same: map(select(.from == .to)) | length,

@@ -32,7 +32,7 @@ kernel() { # FIELD: sum of both, bytes
 	awk -v field="$1:" '$1 == field { sum += $2 } END { print sum * 1024 }' \
 		"/proc/$parent/smaps_rollup" "/proc/$child/smaps_rollup"
 }
-of_family() { "$heaptide" ls --db "$db" --json | jq ".[] | select(.pid == $parent) | .family$1"; }
+of_family() { "$heaptide" ls --db "$db" --json | jq ".processes[] | select(.pid == $parent) | .family$1"; }
 known() { [ "$(of_family .pss_known)" = 2 ]; }
 
 ok "the PSS of the parent is in /metrics" poll 20 each "$parent"
@@ -62,8 +62,8 @@ done
 "$heaptide" record "$child" -o "$HT_TMP/one.db" -i 100ms -d 1s >/dev/null 2>&1
 "$heaptide" ls --db "$HT_TMP/one.db" --json >"$HT_TMP/one"
 is "of a process that would wait longer PSS is not read" \
-	"$(jq -c "[.[] | select(.pid == $parent) | .pss, .family.pss, .family.pss_known]" "$HT_TMP/one")" "[null,null,1]"
-ok "of the other it is" test "$(jq ".[] | select(.pid == $child) | .pss" "$HT_TMP/one")" -gt 1000000
+	"$(jq -c "[.processes[] | select(.pid == $parent) | .pss, .family.pss, .family.pss_known]" "$HT_TMP/one")" "[null,null,1]"
+ok "of the other it is" test "$(jq ".processes[] | select(.pid == $child) | .pss" "$HT_TMP/one")" -gt 1000000
 "$heaptide" ls --db "$HT_TMP/one.db" | tr '\n' ' ' >"$HT_TMP/text"
 ok "and it is said that the sum is unknown, and why" grep -qE 'unknown: the PSS of 1 +was +not +read' "$HT_TMP/text"
 plan
