@@ -12,7 +12,7 @@
 #include "common/size.h"
 #include "schema/records.h"
 
-enum { FLAG, TEXT, SPAN, TIME, COUNT, SIZE, SHARE, LIFE, MODE };
+enum { FLAG, TEXT, SPAN, TIME, UPTO, COUNT, SIZE, SHARE, LIFE, MODE };
 
 const struct ht_option_info ht_option_infos[HT_OPT_COUNT] = {
 #define HT_OPTION(id, name, key, arg, type, member, help)                      \
@@ -32,6 +32,17 @@ int ht_moment_parse(const char *text, int64_t now_ns, int64_t *ret_ns)
 		return 0;
 	}
 	return ht_time_parse(text, now_ns, ret_ns);
+}
+
+/* Times are printed to the millisecond: the last that is named by it, so that
+ * what is printed of a sample is at or after it. */
+static int upto_parse(const char *text, int64_t *ret_ns)
+{
+	if (ht_moment_parse(text, ht_wall_ns(), ret_ns))
+		return -1;
+	if (*ret_ns < INT64_MAX - HT_NS_PER_MS)
+		*ret_ns += HT_NS_PER_MS - 1 - *ret_ns % HT_NS_PER_MS;
+	return 0;
 }
 
 /* What the agent takes: link/wire.c. */
@@ -117,6 +128,8 @@ static int set_value(const struct ht_option_info *info, const char *arg,
 		return ht_duration_parse(arg, at);
 	case TIME:
 		return ht_moment_parse(arg, ht_wall_ns(), at);
+	case UPTO:
+		return upto_parse(arg, at);
 	case COUNT:
 		return parse_count(arg, at);
 	case SIZE:

@@ -210,7 +210,7 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	at=$(sed -n '1s/.* to \(20[^ ]*-0[45]:00\)$/\1/p' text)
 	[ -n "$at" ] || { cat text; false; }
 	"$heaptide" arenas "$pid" --db "$db" --at "$at" --json >there
-	[ "$(date -d "$(jq -r .taken_at there)" +%s)" -eq "$(date -d "$at" +%s)" ]
+	[ "$(date -d "$(jq -r .taken_at there)" +%s%3N)" -eq "$(date -d "$at" +%s%3N)" ]
 	printed=$(TZ=America/New_York "$heaptide" arenas "$pid" --db "$db" --at "$at" | sed -n '1s/.* at //p')
 	[[ $printed == *-0[45]:00 ]]
 	[ "$(date -d "$printed" +%s%3N)" -eq "$(date -d "$(jq -r .taken_at there)" +%s%3N)" ]

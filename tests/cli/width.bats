@@ -76,6 +76,7 @@ setup() {
 
 teardown() {
 	[ -z "${terminal:-}" ] || tmux -S "$terminal" kill-server 2>/dev/null || true
+	end_started || true
 }
 
 # Each command that prints text for people, with what it needs to be run.
@@ -114,11 +115,21 @@ fits() {
 	done
 }
 
+@test "nor does who, which asks the kernel" {
+	needs uprobes
+	start "$HT_BUILD/sample-service" 3000
+	poll 10 grep -q sample-service "/proc/$pid/comm"
+	locale=C.UTF-8
+	for width in 60 80 200; do
+		fits "$width" who "$pid" -d 3s
+	done
+}
+
 @test "every command of the program is among those, or prints no text for people" {
 	"$heaptide" --help | sed -n 's/^  \([a-z][a-z]*\) .*/\1/p' | sort -u >there
-	# These ask a daemon (tests/integration), write a file or a stream, or end with
-	# a command's own output.
-	printf '%s\n' record check report export silence silences unsilence status watch \
+	# These ask a daemon (tests/integration) or the kernel (above), write a file or
+	# a stream, or end with a command's own output.
+	printf '%s\n' who record check report export silence silences unsilence status watch \
 		unwatch sample completion >others
 	commands | cut -d' ' -f1 | cat - others | sort -u >known
 	comm -23 there known >missing

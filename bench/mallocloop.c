@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * mallocloop WORK: allocates and frees for ever, of each operation so many
+ * words of other work, and answers each line of its standard input with two
+ * numbers: operations so far, and its processor time in nanoseconds.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SLOTS 1024u
+
+static _Atomic uint64_t operations;
+static uint64_t words[4096];
+
+static void *answer(void *arg)
+{
+	char line[64];
+
+	while (fgets(line, sizeof(line), stdin)) {
+		struct timespec t;
+
+		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+		printf("%" PRIu64 " %" PRIu64 "\n", operations,
+		       (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);
+		fflush(stdout);
+	}
+	exit(0);
+	return arg;
+}
+
+int main(int argc, char **argv)
+{
+	size_t work = argc > 1 ? strtoul(argv[1], NULL, 0) : 0;
+	static void *slot[SLOTS];
+	uint32_t chance = 1;
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, answer, NULL) != 0)
+		return 1;
+	for (;;) {
+		void **s;
+
+		chance = chance * 1664525u + 1013904223u;
+		s = &slot[chance >> 16 & (SLOTS - 1)];
+		free(*s);
+		*s = malloc(16 + (chance >> 8 & 1023));
+		if (!*s)
+			return 1;
+		memset(*s, 1, 16);
+		for (size_t i = 0; i < work; i++)
+			words[i & 4095] += words[(i * 7) & 4095] + 1;
+		atomic_fetch_add_explicit(&operations, 1, memory_order_relaxed);
+	}
+}
