@@ -192,7 +192,7 @@ const struct ht_command ht_commands[] = {
 	 "is stopped and free is not looked at. While a window is open the "
 	 "kernel keeps breakpoints on malloc and its kin in the process; at "
 	 "most some 200 calls a second pay for that. Wants Linux 6.6 or newer "
-	 "and root, or an installed heaptide-probe.\n\n"
+	 "and root.\n\n"
 	 "  heaptide who 4242 --size 224\n"
 	 "  heaptide who nginx -d 5m --collapsed | flamegraph.pl >who.svg",
 	 ht_cmd_who},

@@ -16,8 +16,6 @@
 there=$HT_TMP/installed
 heaptide_id=65532 # no user of this machine
 # shellcheck disable=SC2034 # for those who source this
-probe_capabilities=$(sed -n 's/^probe_capabilities=//p' "$HT_TOP/packaging/install")
-# shellcheck disable=SC2034
 capabilities=$(sed -n 's/^capabilities=//p' "$HT_TOP/packaging/install")
 # shellcheck disable=SC2034
 bounding=$(sed -n 's/^CapabilityBoundingSet=//p' "$HT_TOP/packaging/systemd/heaptided.service" |
@@ -29,8 +27,7 @@ installed() {
 	install -m 755 "$HT_BUILD/heaptide" "$HT_BUILD/heaptided" "$there"
 	install -m 750 -g "$heaptide_id" "$HT_BUILD/heaptide-agent" "$there"
 	setcap "$capabilities" "$there/heaptide-agent"
-	install -m 750 -g "$heaptide_id" "$HT_BUILD/heaptide-probe" "$there"
-	setcap "$probe_capabilities" "$there/heaptide-probe" || true
+	install -m 755 "$HT_BUILD/heaptide-probe" "$there"
 }
 
 # The daemon of daemon.sh as installed, with its database where it may write; who is

@@ -43,13 +43,10 @@ ok "an overlay over this machine mounts" overlay
 . "$HT_TOP/tests/lib/installed.sh"
 ok "the package is in it" mount --bind "$HT_TOP/build-deb" "$root/mnt"
 ok "it installs" inside dpkg -i "/mnt/$package"
-is "the agent and the probe alone have capabilities, and only these" \
+is "the agent alone has capabilities, and only these" \
 	"$(inside getcap -r /usr/bin /usr/sbin /usr/libexec/heaptide | grep heaptide | sort)" \
-	"$agent cap_dac_read_search,cap_sys_ptrace=p
-${agent%agent}probe cap_perfmon,cap_bpf=p"
-for program in agent probe; do
-	is "the $program is for the group" "$(inside stat -c '%a %U:%G' "${agent%agent}$program")" "750 root:heaptide"
-done
+	"$agent cap_dac_read_search,cap_sys_ptrace=p"
+is "the agent is for the group" "$(inside stat -c '%a %U:%G' "$agent")" "750 root:heaptide"
 ok "its manual is there" inside test -s /usr/share/man/man1/heaptide.1.gz
 ok "its configuration passes its own check" inside /usr/sbin/heaptided --check
 
