@@ -157,6 +157,27 @@ static enum ht_code run_some(struct ht_store *st, sqlite3 *db, const char *sql,
 
 /* --- columns ------------------------------------------------------------- */
 
+/* One statement, and nothing behind it: what a file's schema has there SQLite
+ * itself never runs. */
+static enum ht_code make_table(const struct ht_store *st, sqlite3 *memory,
+			       const char *sql, struct ht_err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	const char *rest = "";
+	int result = sqlite3_prepare_v2(memory, sql, -1, &stmt, &rest);
+
+	if (result == SQLITE_OK && *next_statement(rest))
+		result = SQLITE_CORRUPT;
+	else if (result == SQLITE_OK)
+		result = sqlite3_step(stmt);
+	sqlite3_finalize(stmt);
+	return result == SQLITE_DONE
+		       ? HT_OK
+		       : ht_fail(err, HT_STORE,
+				 "%s: its schema has a table of no sound text",
+				 st->path);
+}
+
 /*
  * SQLite reads a STRICT or checked table from end to end for each column that
  * ALTER TABLE adds, to prove what holds for any column that may be NULL: a
@@ -177,11 +198,9 @@ static enum ht_code step_columns(struct ht_store *st, sqlite3 *memory,
 
 	while (code == HT_OK &&
 	       (code = ht_store_step(st, table, &row, err)) == HT_OK && row)
-		if (sqlite3_exec(memory,
-				 (const char *)sqlite3_column_text(table, 0),
-				 NULL, NULL, NULL) != SQLITE_OK)
-			code = ht_fail(err, HT_STORE, "%s: schema: %s",
-				       st->path, sqlite3_errmsg(memory));
+		code = make_table(st, memory,
+				  (const char *)sqlite3_column_text(table, 0),
+				  err);
 	if (row)
 		sqlite3_reset(table);
 	return code == HT_OK ? run_some(st, memory, sql, true, err) : code;

@@ -279,6 +279,29 @@ static void an_old_database_gets_the_schema_of_a_new_one(void **state)
 }
 
 /* A reader that was there before sees the new columns, too. */
+static void what_stands_behind_a_table_s_text_is_never_run(void **state)
+{
+	char other[100], hide[400];
+	struct ht_store *st = NULL;
+	sqlite3 *db;
+
+	(void)state;
+	make_version_4();
+	snprintf(other, sizeof(other), "%s/other", dir);
+	snprintf(hide, sizeof(hide),
+		 "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = "
+		 "sql || '; ATTACH ''%s'' AS o; CREATE TABLE o.t (x)' WHERE "
+		 "name = 'process'",
+		 other);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	run(db, hide);
+	sqlite3_close(db);
+	assert_int_equal(ht_store_open(path, HT_STORE_WRITE, &st, &err),
+			 HT_STORE);
+	assert_non_null(strstr(err.msg, "no sound text"));
+	assert_int_equal(access(other, F_OK), -1);
+}
+
 static void who_reads_meanwhile_reads_on(void **state)
 {
 	struct ht_store *st = NULL;
@@ -420,6 +443,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_old_database_is_brought_up_to_date_and_loses_no_row),
 		TEST(an_old_database_gets_the_schema_of_a_new_one),
+		TEST(what_stands_behind_a_table_s_text_is_never_run),
 		TEST(who_reads_meanwhile_reads_on),
 		TEST(what_takes_longer_than_a_second_is_told),
 		TEST(a_migration_that_is_killed_at_any_write_is_done_anew),
