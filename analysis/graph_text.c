@@ -76,9 +76,9 @@ const struct ht_owned *ht_graph_owned(const struct ht_snapshot *s,
 }
 
 void ht_graph_sentence(const struct ht_snapshot *s, const struct ht_holder *h,
-		       const char *bytes, char out[HT_GRAPH_SENTENCE])
+		       const struct ht_owned *o, const char *bytes,
+		       char out[HT_GRAPH_SENTENCE])
 {
-	const struct ht_owned *o = ht_graph_owned(s, h);
 	char what[HT_GRAPH_NAME], name[HT_GRAPH_NAME];
 	bool lost = ht_graph_is_lost(h);
 

@@ -20,8 +20,9 @@ bool ht_graph_is_lost(const struct ht_holder *h);
 const struct ht_owned *ht_graph_owned(const struct ht_snapshot *s,
 				      const struct ht_holder *h);
 /* "100 % of 9.0 MiB in 224 B chunks (malloc of 201 to 216 bytes): list, by log
- * (static, web)". bytes: the text of ht_graph_owned()'s, which is not NULL. */
+ * (static, web)". o: ht_graph_owned() of h; bytes: as many as it has. */
 void ht_graph_sentence(const struct ht_snapshot *s, const struct ht_holder *h,
-		       const char *bytes, char out[HT_GRAPH_SENTENCE]);
+		       const struct ht_owned *o, const char *bytes,
+		       char out[HT_GRAPH_SENTENCE]);
 
 #endif

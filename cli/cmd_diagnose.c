@@ -220,8 +220,8 @@ static void add_owners(const struct diagnosis *d, struct ht_sheet *sheet)
 
 		if (h->share < OWNERS_SHARE || !o)
 			continue;
-		ht_graph_sentence(s, h, ht_show_bytes(d->cli, o->bytes, bytes),
-				  text);
+		ht_graph_sentence(s, h, o,
+				  ht_show_bytes(d->cli, o->bytes, bytes), text);
 		ht_sheet_add(sheet, told ? 3 : 0, "who", "%s", text);
 		told++;
 	}

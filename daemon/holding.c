@@ -77,7 +77,7 @@ static void put_text(const struct ht_snapshot *s, char out[HT_HELD_BY_TEXT])
 		if (!o || h->share < TOLD_SHARE)
 			continue;
 		ht_size_text(o->bytes, bytes, sizeof(bytes));
-		ht_graph_sentence(s, h, bytes, sentence);
+		ht_graph_sentence(s, h, o, bytes, sentence);
 		if (used < HT_HELD_BY_TEXT)
 			used += (size_t)snprintf(out + used,
 						 HT_HELD_BY_TEXT - used, "%s%s",
