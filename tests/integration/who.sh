@@ -135,6 +135,11 @@ for kind in $kinds; do
 	asked+=($!)
 done
 wait "${asked[@]}"
+# Beside eleven others a walk may not come off, which is told: those are asked again.
+for kind in $kinds; do
+	[ "$(jq .growth_bytes_per_s "$kind.json")" != null ] ||
+		"$heaptide" who "${pids[$kind]}" -d 16s --json >"$kind.json" 2>"$kind.err"
+done
 
 # First the site that leaks, and all that are said to.
 first='[.sites[0].frames[].function // "?"] | join("<")'
