@@ -147,7 +147,7 @@ $(BUILD)/obj/store/migrate.o: $(wildcard store/sql/*.sql)
 
 # Whatever tests want is built before the first of them runs: two of them that
 # build it at the same time would run each other's half-written programs.
-unit: $(UNIT) $(TARGETS) $(PROGRAMS) $(TOOLS) $(BUILD)/tools/matrix_check
+unit: $(UNIT) $(TARGETS) $(PROGRAMS) $(TOOLS) $(BUILD)/sample-service $(BUILD)/tools/matrix_check
 # Sources compiled and nothing linked, the programs' or all: what a compiler says.
 compile-programs: $(call objects,$(COMMON) $(SCHEMA) $(LINK) $(STORE) $(ANALYSIS) $(AGENT) $(PROBE) $(DAEMON) $(CLI) \
 	$(wildcard */main.c))
