@@ -92,8 +92,11 @@ teardown() {
 
 @test "a command that leaves nothing behind is not said to" {
 	for _ in 1 2 3; do
-		start "$heaptide" record -i 100ms -o c.db -- sh -c 'sleep 1; exit 0'
+		rm -f c.db* over
+		start "$heaptide" record -i 100ms -o c.db -- sh -c 'until [ -e over ]; do sleep 0.05; done'
 		recorder=$pid
+		poll 20 has_samples c.db 2
+		touch over
 		ended
 		[ "$status" -eq 0 ]
 		grep -q "the process ended; .* samples of sh, pid" out
