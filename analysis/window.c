@@ -12,21 +12,6 @@ static double seconds(int64_t ns)
 	return (double)ns / (double)HT_NS_PER_S;
 }
 
-static size_t first_row_at(const struct ht_series *s, int64_t t)
-{
-	size_t low = 0, high = s->rows;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->time_ns[mid] < t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 /* What was looked at only after it had run for a while does not start. */
 static bool ran_before(const struct ht_series *s, double skip)
 {
@@ -42,7 +27,7 @@ static size_t after_startup(const struct ht_series *s, size_t first,
 
 	if (first > 0 || ran_before(s, skip))
 		return first;
-	return first_row_at(s, s->time_ns[0] + 1 + (int64_t)skip);
+	return ht_series_row_at(s, s->time_ns[0] + 1 + (int64_t)skip);
 }
 
 static void as_they_are(struct ht_window *w, size_t first, size_t end)
@@ -134,11 +119,11 @@ static bool uneven(const struct ht_window *w, size_t first, size_t end)
 void ht_window_open(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 		    struct ht_window *ret)
 {
-	size_t first = first_row_at(s, from_ns), end;
+	size_t first = ht_series_row_at(s, from_ns), end;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->s = s;
-	end = to_ns == INT64_MAX ? s->rows : first_row_at(s, to_ns + 1);
+	end = to_ns == INT64_MAX ? s->rows : ht_series_row_at(s, to_ns + 1);
 	if (first < end)
 		first = after_startup(s, first, end - 1);
 	ret->lacks = "too few samples";

@@ -243,29 +243,13 @@ static enum ht_code make_bucket(const struct ht_series *s,
 	return code;
 }
 
-/* First row that is not before time_ns. */
-static size_t lower_bound(const struct ht_series *s, int64_t time_ns)
-{
-	size_t low = 0, high = s->rows;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (s->time_ns[middle] < time_ns)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static void take_rows(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 		      struct ht_series_bucket *ret)
 {
 	*ret = (struct ht_series_bucket){
-		.from = lower_bound(s, from_ns),
+		.from = ht_series_row_at(s, from_ns),
 		.end = to_ns == INT64_MAX ? s->rows
-					  : lower_bound(s, to_ns + 1)};
+					  : ht_series_row_at(s, to_ns + 1)};
 	if (ret->end < ret->from)
 		ret->end = ret->from;
 }

@@ -175,6 +175,21 @@ enum ht_code ht_series_reserve(struct ht_series *s, size_t rows,
 	return HT_OK;
 }
 
+size_t ht_series_row_at(const struct ht_series *s, int64_t time_ns)
+{
+	size_t low = 0, high = s->rows;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (s->time_ns[middle] < time_ns)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
 enum ht_code ht_series_add_row(struct ht_series *s, int64_t time_ns,
 			       struct ht_err *err)
 {

@@ -73,6 +73,9 @@ void ht_series_share(struct ht_series *s);
 /* Room for `rows` rows in all, so that adding them copies nothing. */
 enum ht_code ht_series_reserve(struct ht_series *s, size_t rows,
 			       struct ht_err *err) HT_MUST_CHECK;
+/* The first row that is not before a time; the number of rows: there is none.
+ */
+size_t ht_series_row_at(const struct ht_series *s, int64_t time_ns);
 /* Appends one row with all metrics unknown; HT_NOMEM. A time that is not later
  * than the last row's means that the wall clock stepped back: the rows before
  * are moved back by as much (and one usual interval), so that distances stay

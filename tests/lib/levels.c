@@ -52,21 +52,6 @@ void ht_levels_fini(struct ht_levels *l)
 		ht_series_fini(&l->rolled[i]);
 }
 
-static size_t row_at(const struct ht_series *s, int64_t t)
-{
-	size_t low = 0, high = s->rows;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (s->time_ns[mid] < t)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 /* Rows [first, end) of `from` behind those of `to`. */
 static void append(const struct ht_series *from, size_t first, size_t end,
 		   struct ht_series *to)
@@ -113,9 +98,10 @@ void ht_levels_mixed(const struct ht_levels *l, int64_t from_ns, int64_t to_ns,
 		end -= end % (3600 * HT_NS_PER_S);
 		if (end - 1 < from_ns)
 			continue;
-		append(s, row_at(s, from_ns + half), row_at(s, end + half),
-		       ret);
+		append(s, ht_series_row_at(s, from_ns + half),
+		       ht_series_row_at(s, end + half), ret);
 		from_ns = end;
 	}
-	append(l->raw, row_at(l->raw, from_ns), row_at(l->raw, to_ns + 1), ret);
+	append(l->raw, ht_series_row_at(l->raw, from_ns),
+	       ht_series_row_at(l->raw, to_ns + 1), ret);
 }
