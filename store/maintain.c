@@ -49,6 +49,24 @@ struct sample {
 	int64_t id, process_id, at_ns;
 };
 
+/* Of a statement of their three columns, whose third parameter says how many:
+ * at most SLICE_SAMPLES. */
+static enum ht_code take_samples(struct ht_store *st, sqlite3_stmt *stmt,
+				 struct sample *ret, size_t *ret_n,
+				 struct ht_err *err)
+{
+	enum ht_code code;
+	bool row;
+
+	sqlite3_bind_int64(stmt, 3, SLICE_SAMPLES);
+	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row)
+		ret[(*ret_n)++] =
+			(struct sample){sqlite3_column_int64(stmt, 0),
+					sqlite3_column_int64(stmt, 1),
+					sqlite3_column_int64(stmt, 2)};
+	return code;
+}
+
 /* The oldest samples with this detail that are over an age and rolled up. */
 static enum ht_code oldest(struct ht_store *st, enum ht_detail detail,
 			   int64_t before_ns, struct sample *ret, size_t *ret_n,
@@ -56,7 +74,6 @@ static enum ht_code oldest(struct ht_store *st, enum ht_detail detail,
 {
 	sqlite3_stmt *stmt;
 	enum ht_code code;
-	bool row;
 
 	*ret_n = 0;
 	code = ht_store_sql(
@@ -71,13 +88,7 @@ static enum ht_code oldest(struct ht_store *st, enum ht_detail detail,
 		return code;
 	sqlite3_bind_int64(stmt, 1, detail);
 	sqlite3_bind_int64(stmt, 2, before_ns);
-	sqlite3_bind_int64(stmt, 3, SLICE_SAMPLES);
-	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row)
-		ret[(*ret_n)++] =
-			(struct sample){sqlite3_column_int64(stmt, 0),
-					sqlite3_column_int64(stmt, 1),
-					sqlite3_column_int64(stmt, 2)};
-	return code;
+	return take_samples(st, stmt, ret, ret_n, err);
 }
 
 static enum ht_code set_detail(struct ht_store *st, int64_t sample_id,
@@ -265,7 +276,6 @@ static enum ht_code oldest_raw(struct ht_store *st, int64_t process_id,
 {
 	sqlite3_stmt *stmt;
 	enum ht_code code;
-	bool row;
 
 	*ret_n = 0;
 	code = ht_store_sql(
@@ -280,13 +290,7 @@ static enum ht_code oldest_raw(struct ht_store *st, int64_t process_id,
 		return code;
 	sqlite3_bind_int64(stmt, 1, process_id);
 	sqlite3_bind_int64(stmt, 2, before_ns);
-	sqlite3_bind_int64(stmt, 3, SLICE_SAMPLES);
-	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row)
-		ret[(*ret_n)++] =
-			(struct sample){sqlite3_column_int64(stmt, 0),
-					sqlite3_column_int64(stmt, 1),
-					sqlite3_column_int64(stmt, 2)};
-	return code;
+	return take_samples(st, stmt, ret, ret_n, err);
 }
 
 static enum ht_code drop_raw(struct ht_store *st, const struct work *w,
