@@ -22,4 +22,16 @@ static int close_clean(void **state)
 	return clean(state);
 }
 
+/* All that upkeep has to do at that time. */
+static inline void maintain(const struct ht_store_policy *policy,
+			    int64_t now_ns)
+{
+	bool done = false;
+
+	for (int i = 0; i < 100000 && !done; i++)
+		assert_ok(ht_store_maintain(st, policy, now_ns,
+					    10 * HT_NS_PER_MS, &done, &err));
+	assert_true(done);
+}
+
 #endif

@@ -270,20 +270,26 @@ static void full_thread_caches_call_for_a_smaller_tcache(void **state)
 	assert_false(has(&s, "fragmented"));
 }
 
+/* A top of 30 MiB in a process of 72, and nothing that keeps it but a rule. */
+static void large_top(struct ht_snapshot *s)
+{
+	sound(s);
+	s->process.rss_anon = MIB(72);
+	s->totals.retained = s->totals.trimmable = MIB(30);
+	s->arenas.v[0].top = s->arenas.v[0].retained = MIB(30);
+	s->arenas.v[0].pinned = s->arenas.v[0].tcache = 0;
+}
+
 static void a_raised_threshold_is_named_with_the_top_it_keeps(void **state)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 	const struct ht_advice *a;
 
 	(void)state;
-	sound(&s);
-	s.process.rss_anon = MIB(72);
-	s.totals.retained = s.totals.trimmable = MIB(30);
+	large_top(&s);
 	s.params.trim_threshold = MIB(40);
 	s.params.mmap_threshold = MIB(20);
 	s.params.top_pad = 131072;
-	s.arenas.v[0].top = s.arenas.v[0].retained = MIB(30);
-	s.arenas.v[0].pinned = s.arenas.v[0].tcache = 0;
 	add_class(&s, MIB(2), 4, 5);
 	advise(&s);
 	a = find(&s, "trim_threshold");
@@ -308,11 +314,7 @@ static void what_keeps_a_top_is_undone_where_it_was_set(void **state)
 	const struct ht_advice *a;
 
 	(void)state;
-	sound(&s);
-	s.process.rss_anon = MIB(72);
-	s.totals.retained = s.totals.trimmable = MIB(30);
-	s.arenas.v[0].top = s.arenas.v[0].retained = MIB(30);
-	s.arenas.v[0].pinned = s.arenas.v[0].tcache = 0;
+	large_top(&s);
 	s.params.no_dyn_threshold = 1;
 	s.params.trim_threshold = HT_PARAM_OFF;
 	s.params.top_pad = 131072;

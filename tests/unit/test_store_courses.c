@@ -104,16 +104,6 @@ static void add(uint64_t from, uint64_t to)
 	assert_ok(ht_store_commit(st, &err));
 }
 
-static void maintain(const struct ht_store_policy *policy, int64_t now_ns)
-{
-	bool done = false;
-
-	for (int i = 0; i < 100000 && !done; i++)
-		assert_ok(ht_store_maintain(st, policy, now_ns, S / 100, &done,
-					    &err));
-	assert_true(done);
-}
-
 /* All that happens to it; at its end all hours are rolled up. */
 static void live(void)
 {

@@ -38,16 +38,6 @@ static void add(uint64_t from, uint64_t to)
 	assert_ok(ht_store_commit(st, &err));
 }
 
-static void maintain(const struct ht_store_policy *policy, int64_t now_ns)
-{
-	bool done = false;
-
-	for (int i = 0; i < 100000 && !done; i++)
-		assert_ok(ht_store_maintain(st, policy, now_ns, S / 100, &done,
-					    &err));
-	assert_true(done);
-}
-
 static int64_t at(uint64_t n)
 {
 	return small.start_ns + (int64_t)n * small.step_ns;

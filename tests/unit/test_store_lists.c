@@ -84,16 +84,6 @@ static void add(uint64_t from, uint64_t to)
 	assert_ok(ht_store_commit(st, &err));
 }
 
-static void maintain(const struct ht_store_policy *policy, int64_t now_ns)
-{
-	bool done = false;
-
-	for (int i = 0; i < 100000 && !done; i++)
-		assert_ok(ht_store_maintain(st, policy, now_ns, S / 100, &done,
-					    &err));
-	assert_true(done);
-}
-
 static void read_list(enum ht_lines list, uint64_t from, uint64_t to,
 		      size_t max_rows, struct ht_series *s)
 {

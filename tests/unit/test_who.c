@@ -253,22 +253,29 @@ static void there_is_a_last_chunk_that_can_be_followed(void **state)
 
 static struct ht_snapshot seen, before, after;
 
-static void begin(void)
+static struct ht_who_judged j;
+
+static int begin(void **state)
 {
 	struct ht_windows *w;
 
+	(void)state;
 	ht_snapshot_init(&seen);
 	ht_snapshot_init(&before);
 	ht_snapshot_init(&after);
 	w = ht_snapshot_add_windows(&seen);
 	w->armed_us = 1000000;
+	return 0;
 }
 
-static void end(void)
+static int end(void **state)
 {
+	(void)state;
+	ht_who_judged_fini(&j);
 	ht_snapshot_fini(&seen);
 	ht_snapshot_fini(&before);
 	ht_snapshot_fini(&after);
+	return 0;
 }
 
 static void add_site(uint64_t old, uint64_t alive, uint64_t freed,
@@ -303,16 +310,14 @@ static void add_class(uint64_t size, uint64_t was, uint64_t is)
 	c->in_use_bytes = is;
 }
 
-static struct ht_who_judged judge(bool walked)
+static void judge(bool walked)
 {
 	const struct ht_who_in in = {.seen = &seen,
 				     .before = walked ? &before : NULL,
 				     .after = walked ? &after : NULL,
 				     .seconds = 10};
-	struct ht_who_judged j;
 
 	assert_int_equal(ht_who_judge(&in, &j, NULL), HT_OK);
-	return j;
 }
 
 static void wilsons_interval_is_as_published(void **state)
@@ -330,76 +335,54 @@ static void wilsons_interval_is_as_published(void **state)
 
 static void what_stays_in_sizes_that_grow_leaks(void **state)
 {
-	struct ht_who_judged j;
-
 	(void)state;
-	begin();
 	add_site(1000, 3, 990, 224);
 	add_site(20, 20, 0, 224);
 	add_class(224, 100000, 200000);
-	j = judge(true);
+	judge(true);
 	assert_int_equal(j.v[0].site, 1);
 	assert_int_equal(j.v[0].leaking, HT_LEAKING_YES);
 	assert_true(fabs(j.v[0].bytes_per_s - 10000) < 1);
 	assert_true(fabs(j.v[0].share_of_growth - 1) < 1e-9);
 	assert_true(j.v[0].confidence > .8);
 	assert_int_equal(j.v[1].leaking, HT_LEAKING_NO);
-	ht_who_judged_fini(&j);
-	end();
 }
 
 static void what_stays_in_sizes_that_do_not_grow_is_a_cache(void **state)
 {
-	struct ht_who_judged j;
-
 	(void)state;
-	begin();
 	add_site(500, 500, 0, 224);
 	add_class(224, 100000, 100500);
-	j = judge(true);
+	judge(true);
 	assert_int_equal(j.v[0].leaking, HT_LEAKING_NO);
-	ht_who_judged_fini(&j);
-	end();
 }
 
 static void without_two_walks_nothing_is_said_of_leaking(void **state)
 {
-	struct ht_who_judged j;
-
 	(void)state;
-	begin();
 	add_site(20, 20, 0, 224);
-	j = judge(false);
+	judge(false);
 	assert_int_equal(j.v[0].leaking, HT_LEAKING_UNKNOWN);
 	assert_true(isnan(j.v[0].bytes_per_s) && isnan(j.growth));
-	ht_who_judged_fini(&j);
-	end();
 }
 
 static void two_chunks_are_no_lead(void **state)
 {
-	struct ht_who_judged j;
-
 	(void)state;
-	begin();
 	add_site(2, 2, 0, 224);
 	add_site(0, 0, 0, 224);
 	add_class(224, 100000, 200000);
-	j = judge(true);
+	judge(true);
 	assert_int_equal(j.v[0].leaking, HT_LEAKING_UNKNOWN);
 	assert_int_equal(j.v[1].leaking, HT_LEAKING_UNKNOWN);
-	ht_who_judged_fini(&j);
-	end();
 }
 
 /* What a site of another size grows by is not its. */
 static void the_growth_of_other_sizes_is_not_blamed(void **state)
 {
-	struct ht_who_judged j;
 	struct ht_site_size *z;
 
 	(void)state;
-	begin();
 	add_site(400, 220, 180, 512); /* a pool: half live long */
 	add_site(30, 30, 0, 224);
 	z = ht_snapshot_add_site_size(&seen);
@@ -414,27 +397,20 @@ static void the_growth_of_other_sizes_is_not_blamed(void **state)
 	add_class(224, 100000, 200000);
 	add_class(512, 500000, 501000);
 	add_class(2048, 500000, 499000);
-	j = judge(true);
+	judge(true);
 	assert_int_equal(j.v[0].site, 1);
 	assert_int_equal(j.v[0].leaking, HT_LEAKING_YES);
 	assert_int_equal(j.v[1].leaking, HT_LEAKING_NO);
-	ht_who_judged_fini(&j);
-	end();
 }
 
 /* Some chunks of a busy site always seem to stay. */
 static void a_little_that_seems_to_stay_is_no_leak(void **state)
 {
-	struct ht_who_judged j;
-
 	(void)state;
-	begin();
 	add_site(3000, 15, 2900, 224);
 	add_class(224, 100000, 200000);
-	j = judge(true);
+	judge(true);
 	assert_int_equal(j.v[0].leaking, HT_LEAKING_NO);
-	ht_who_judged_fini(&j);
-	end();
 }
 
 /* --- names, the program in the kernel, the trial ------------------------- */
@@ -527,13 +503,20 @@ int main(void)
 			what_realloc_may_have_moved_is_not_called_freed),
 		cmocka_unit_test(there_is_a_last_chunk_that_can_be_followed),
 		cmocka_unit_test(wilsons_interval_is_as_published),
-		cmocka_unit_test(what_stays_in_sizes_that_grow_leaks),
-		cmocka_unit_test(
-			what_stays_in_sizes_that_do_not_grow_is_a_cache),
-		cmocka_unit_test(without_two_walks_nothing_is_said_of_leaking),
-		cmocka_unit_test(two_chunks_are_no_lead),
-		cmocka_unit_test(the_growth_of_other_sizes_is_not_blamed),
-		cmocka_unit_test(a_little_that_seems_to_stay_is_no_leak),
+		cmocka_unit_test_setup_teardown(
+			what_stays_in_sizes_that_grow_leaks, begin, end),
+		cmocka_unit_test_setup_teardown(
+			what_stays_in_sizes_that_do_not_grow_is_a_cache, begin,
+			end),
+		cmocka_unit_test_setup_teardown(
+			without_two_walks_nothing_is_said_of_leaking, begin,
+			end),
+		cmocka_unit_test_setup_teardown(two_chunks_are_no_lead, begin,
+						end),
+		cmocka_unit_test_setup_teardown(
+			the_growth_of_other_sizes_is_not_blamed, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_little_that_seems_to_stay_is_no_leak, begin, end),
 		cmocka_unit_test(functions_are_named_without_their_parameters),
 		cmocka_unit_test(the_program_in_the_kernel_has_no_loop),
 		cmocka_unit_test(
