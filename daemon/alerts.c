@@ -8,7 +8,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/daemon.h"
 
 #define LOAD_WAIT_NS (30 * HT_NS_PER_S)
 #define SWEEP_NS     HT_NS_PER_S
@@ -18,7 +17,7 @@
 static const struct ht_rule *rule_of(const struct ht_alerts *a,
 				     const char *name)
 {
-	const struct ht_config *c = &a->daemon->config;
+	const struct ht_config *c = a->config;
 
 	for (size_t i = 0; i < c->rules_n; i++) {
 		if (c->rules[i].enabled && strcmp(c->rules[i].name, name) == 0)
@@ -60,13 +59,13 @@ static int on_silence(void *ctx, const struct ht_silence *s)
 enum ht_code ht_alerts_silence(struct ht_alerts *a, struct ht_silence *s,
 			       struct ht_err *err)
 {
-	struct ht_store *st = ht_ingest_store(&a->daemon->ingest);
+	struct ht_store *st = ht_ingest_store(a->ingest);
 	enum ht_code code;
 
 	if (!st)
 		return ht_fail(err, HT_STORE, "the store is in trouble: %.180s",
-			       a->daemon->ingest.trouble);
-	ht_ingest_flush(&a->daemon->ingest);
+			       a->ingest->trouble);
+	ht_ingest_flush(a->ingest);
 	code = ht_store_silence_add(st, s, err);
 	if (code == HT_OK && on_silence(a, s) < 0)
 		return ht_fail(err, HT_NOMEM, "no memory for a silence");
@@ -76,13 +75,13 @@ enum ht_code ht_alerts_silence(struct ht_alerts *a, struct ht_silence *s,
 enum ht_code ht_alerts_unsilence(struct ht_alerts *a, int64_t id,
 				 struct ht_err *err)
 {
-	struct ht_store *st = ht_ingest_store(&a->daemon->ingest);
+	struct ht_store *st = ht_ingest_store(a->ingest);
 	enum ht_code code;
 
 	if (!st)
 		return ht_fail(err, HT_STORE, "the store is in trouble: %.180s",
-			       a->daemon->ingest.trouble);
-	ht_ingest_flush(&a->daemon->ingest);
+			       a->ingest->trouble);
+	ht_ingest_flush(a->ingest);
 	code = ht_store_silence_end(st, id, ht_wall_ns(), err);
 	for (size_t i = 0; i < a->silences_n && code == HT_OK; i++) {
 		if (a->silences[i].id == id)
@@ -122,13 +121,13 @@ static void tell_firing(struct ht_alerts *a, struct ht_alert_entry *e)
 	if (e->notified || ht_alerts_silenced(a, &e->alert))
 		return;
 	e->notified = true;
-	ht_sinks_notify(&a->daemon->sinks, &e->alert);
+	ht_sinks_notify(a->sinks, &e->alert);
 }
 
 static void settle(struct ht_alerts *a, struct ht_alert_entry *e,
 		   enum ht_alert_change change)
 {
-	struct ht_ingest *i = &a->daemon->ingest;
+	struct ht_ingest *i = a->ingest;
 
 	switch (change) {
 	case HT_CHANGE_NONE:
@@ -149,7 +148,7 @@ static void settle(struct ht_alerts *a, struct ht_alert_entry *e,
 		a->resolved++;
 		ht_ingest_alert(i, &e->alert);
 		if (e->notified)
-			ht_sinks_notify(&a->daemon->sinks, &e->alert);
+			ht_sinks_notify(a->sinks, &e->alert);
 		discard(a, e);
 		break;
 	}
@@ -184,11 +183,11 @@ static void ask(struct ht_alerts *a, struct ht_watched *p,
 void ht_alerts_ask(struct ht_alerts *a, struct ht_watched *p,
 		   const struct ht_situation *s)
 {
-	const struct ht_config *c = &a->daemon->config;
+	const struct ht_config *c = a->config;
 
 	/* What fires may be in a store that somebody holds for a moment: asked
 	 * now, it would begin again under another id. */
-	if (!a->loaded && ht_mono_ns() - a->daemon->begun_ns < LOAD_WAIT_NS)
+	if (!a->loaded && ht_mono_ns() - a->begun_ns < LOAD_WAIT_NS)
 		return;
 	for (size_t i = 0; i < c->rules_n; i++) {
 		if (ht_rule_concerns(&c->rules[i], p->target))
@@ -218,7 +217,7 @@ void ht_alerts_process_ended(struct ht_alerts *a, const struct ht_watched *p)
 
 static bool process_is_watched(const struct ht_alerts *a, const char *key)
 {
-	HT_EACH_PROCESS (&a->daemon->registry, p) {
+	HT_EACH_PROCESS (a->registry, p) {
 		if (strcmp(p->key, key) == 0)
 			return true;
 	}
@@ -228,7 +227,7 @@ static bool process_is_watched(const struct ht_alerts *a, const char *key)
 void ht_alerts_sweep(struct ht_alerts *a)
 {
 	int64_t now_ns = ht_mono_ns();
-	bool searched = now_ns - a->daemon->begun_ns > FOUND_AGAIN_NS;
+	bool searched = now_ns - a->begun_ns > FOUND_AGAIN_NS;
 	struct ht_alert_entry *e, *next;
 
 	if (now_ns - a->swept_ns < SWEEP_NS)
@@ -276,7 +275,7 @@ void ht_alerts_record(struct ht_alerts *a)
 	struct ht_alert_entry *e;
 
 	DL_FOREACH (a->list, e)
-		ht_ingest_alert(&a->daemon->ingest, &e->alert);
+		ht_ingest_alert(a->ingest, &e->alert);
 }
 
 /* --- reading back -------------------------------------------------------- */
@@ -325,23 +324,26 @@ static enum ht_code load(struct ht_alerts *a, struct ht_store *st,
 
 void ht_alerts_load(struct ht_alerts *a)
 {
-	struct ht_store *st = ht_ingest_store(&a->daemon->ingest);
+	struct ht_store *st = ht_ingest_store(a->ingest);
 	struct ht_err err;
 
 	if (a->loaded || !st)
 		return;
 	a->loaded = load(a, st, &err) == HT_OK;
 	if (!a->loaded)
-		ht_ingest_trouble(&a->daemon->ingest, "read alerts", &err);
+		ht_ingest_trouble(a->ingest, "read alerts", &err);
 }
 
-enum ht_code ht_alerts_init(struct ht_alerts *a, struct ht_daemon *d,
-			    struct ht_err *err)
+void ht_alerts_init(struct ht_alerts *a, const struct ht_config *config,
+		    const struct ht_registry *registry,
+		    struct ht_ingest *ingest, struct ht_sinks *sinks)
 {
-	(void)err;
-	*a = (struct ht_alerts){.daemon = d};
+	*a = (struct ht_alerts){.config = config,
+				.registry = registry,
+				.ingest = ingest,
+				.sinks = sinks,
+				.begun_ns = ht_mono_ns()};
 	ht_alerts_load(a);
-	return HT_OK;
 }
 
 void ht_alerts_fini(struct ht_alerts *a)

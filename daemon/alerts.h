@@ -10,7 +10,8 @@
 #define HT_DAEMON_ALERTS_H
 
 #include "analysis/rules.h"
-#include "daemon/process.h"
+#include "daemon/registry.h"
+#include "daemon/sinks.h"
 #include "store/alert.h"
 
 struct ht_alert_entry {
@@ -21,7 +22,11 @@ struct ht_alert_entry {
 };
 
 struct ht_alerts {
-	struct ht_daemon *daemon;
+	const struct ht_config *config;
+	const struct ht_registry *registry;
+	struct ht_ingest *ingest;
+	struct ht_sinks *sinks;
+	int64_t begun_ns; /* monotonic */
 	struct ht_alert_entry *list;
 	struct ht_silence *silences;
 	size_t silences_n;
@@ -30,8 +35,9 @@ struct ht_alerts {
 	bool loaded;	  /* what the store has was read back */
 };
 
-enum ht_code ht_alerts_init(struct ht_alerts *a, struct ht_daemon *d,
-			    struct ht_err *err) HT_MUST_CHECK;
+void ht_alerts_init(struct ht_alerts *a, const struct ht_config *config,
+		    const struct ht_registry *registry,
+		    struct ht_ingest *ingest, struct ht_sinks *sinks);
 void ht_alerts_fini(struct ht_alerts *a);
 /* Asks every rule that concerns the process. */
 void ht_alerts_ask(struct ht_alerts *a, struct ht_watched *p,

@@ -6,7 +6,6 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/daemon.h"
 
 #define LOOK_MAX_NS (HT_NS_PER_S / 10)
 
@@ -29,7 +28,12 @@ struct ht_clock_jump ht_clocks_compare(struct ht_clocks *c, int64_t mono_ns,
 	return jump;
 }
 
-static void tell(struct ht_daemon *d, const char *kind, const char *what,
+struct hearers {
+	struct ht_registry *registry;
+	struct ht_ingest *ingest;
+};
+
+static void tell(struct hearers to, const char *kind, const char *what,
 		 int64_t by_ns)
 {
 	char by[32], text[96];
@@ -39,12 +43,14 @@ static void tell(struct ht_daemon *d, const char *kind, const char *what,
 	ht_log(LOG_NOTICE, "%s", text);
 	if (!kind)
 		return;
-	HT_EACH_PROCESS (&d->registry, p)
-		ht_ingest_event(&d->ingest, p, kind, text);
+	HT_EACH_PROCESS (to.registry, p)
+		ht_ingest_event(to.ingest, p, kind, text);
 }
 
-void ht_clocks_look(struct ht_clocks *c, struct ht_daemon *d)
+void ht_clocks_look(struct ht_clocks *c, struct ht_registry *r,
+		    struct ht_ingest *i)
 {
+	const struct hearers to = {r, i};
 	struct ht_clock_jump jump;
 	int64_t mono_ns = ht_mono_ns();
 	int64_t boot_ns = ht_clock_ns(CLOCK_BOOTTIME);
@@ -56,12 +62,12 @@ void ht_clocks_look(struct ht_clocks *c, struct ht_daemon *d)
 		return;
 	jump = ht_clocks_compare(c, mono_ns, boot_ns, wall_ns);
 	if (jump.slept_ns)
-		tell(d, "suspend", "the machine was suspended for",
+		tell(to, "suspend", "the machine was suspended for",
 		     jump.slept_ns);
 	if (jump.set_ns > 0)
-		tell(d, "clock", "the wall clock was set forward by",
+		tell(to, "clock", "the wall clock was set forward by",
 		     jump.set_ns);
 	/* the store tells each process whose samples it sees go back */
 	if (jump.set_ns < 0)
-		tell(d, NULL, "the wall clock was set back by", jump.set_ns);
+		tell(to, NULL, "the wall clock was set back by", jump.set_ns);
 }

@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct ht_daemon;
+#include "daemon/ingest.h"
+#include "daemon/registry.h"
 
 /* How far the clocks are apart. */
 struct ht_clocks {
@@ -31,6 +32,7 @@ struct ht_clock_jump ht_clocks_compare(struct ht_clocks *c, int64_t mono_ns,
 
 /* Looks, and writes an event of kind "suspend" or "clock" into the history of
  * every process: what a verdict knows as a cut. Once a second. */
-void ht_clocks_look(struct ht_clocks *c, struct ht_daemon *d);
+void ht_clocks_look(struct ht_clocks *c, struct ht_registry *r,
+		    struct ht_ingest *i);
 
 #endif

@@ -32,7 +32,7 @@ static enum ht_code need_text(const json_t *arguments, const char *key,
 
 /* --- looking ------------------------------------------------------------- */
 
-static json_t *sinks_json(struct ht_daemon *d)
+static json_t *sinks_json(struct ht_parts *d)
 {
 	json_t *all = json_array();
 	const struct ht_sink *s;
@@ -52,7 +52,7 @@ static json_t *sinks_json(struct ht_daemon *d)
 }
 
 /* A row for each process and reason: what is not known of it. */
-static json_t *unknown_json(struct ht_daemon *d)
+static json_t *unknown_json(struct ht_parts *d)
 {
 	json_t *all = json_array();
 
@@ -79,7 +79,7 @@ static json_t *unknown_json(struct ht_daemon *d)
 
 /* Processes that have waited for their turn for longer than their interval:
  * agents_max is too small for so many, or their interval too short. */
-static size_t late_processes(struct ht_daemon *d)
+static size_t late_processes(struct ht_parts *d)
 {
 	int64_t now_ns = ht_mono_ns();
 	size_t n = 0;
@@ -93,7 +93,7 @@ static size_t late_processes(struct ht_daemon *d)
 static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 			      json_t **ret, struct ht_err *err)
 {
-	struct ht_daemon *d = peer->control->daemon;
+	struct ht_parts *d = peer->control->parts;
 
 	(void)arguments;
 	(void)err;
@@ -145,7 +145,7 @@ static uint64_t failures_of(const struct ht_watched *p)
 	return n;
 }
 
-static json_t *row_json(struct ht_daemon *d, const struct ht_watched *p)
+static json_t *row_json(struct ht_parts *d, const struct ht_watched *p)
 {
 	int64_t now_ns = ht_mono_ns();
 	json_t *row = json_pack(
@@ -190,7 +190,7 @@ static json_t *row_json(struct ht_daemon *d, const struct ht_watched *p)
 static enum ht_code do_ls(struct ht_peer *peer, json_t *arguments, json_t **ret,
 			  struct ht_err *err)
 {
-	struct ht_daemon *d = peer->control->daemon;
+	struct ht_parts *d = peer->control->parts;
 	const char *only = text_of(arguments, "target");
 	json_t *rows = json_array();
 
@@ -206,7 +206,7 @@ static enum ht_code do_ls(struct ht_peer *peer, json_t *arguments, json_t **ret,
 static enum ht_code do_alerts(struct ht_peer *peer, json_t *arguments,
 			      json_t **ret, struct ht_err *err)
 {
-	struct ht_daemon *d = peer->control->daemon;
+	struct ht_parts *d = peer->control->parts;
 	json_t *all = json_array();
 	const struct ht_alert_entry *e;
 
@@ -233,7 +233,7 @@ static enum ht_code do_alerts(struct ht_peer *peer, json_t *arguments,
 static enum ht_code do_watch(struct ht_peer *peer, json_t *arguments,
 			     json_t **ret, struct ht_err *err)
 {
-	struct ht_daemon *d = peer->control->daemon;
+	struct ht_parts *d = peer->control->parts;
 	struct ht_target_config t;
 	const char *target;
 	enum ht_code code = need_text(arguments, "target", &target, err);
@@ -242,7 +242,7 @@ static enum ht_code do_watch(struct ht_peer *peer, json_t *arguments,
 	if (code == HT_OK)
 		code = ht_watch_parse(&d->config, target, arguments, &t, err);
 	if (code == HT_OK)
-		code = ht_watch_add(d, &t, err);
+		code = ht_watch_add(&d->registry, &t, err);
 	if (code != HT_OK)
 		return code;
 	HT_EACH_PROCESS (&d->registry, p)
@@ -256,12 +256,12 @@ static enum ht_code do_watch(struct ht_peer *peer, json_t *arguments,
 static enum ht_code do_unwatch(struct ht_peer *peer, json_t *arguments,
 			       json_t **ret, struct ht_err *err)
 {
-	struct ht_daemon *d = peer->control->daemon;
+	struct ht_parts *d = peer->control->parts;
 	const char *target;
 	enum ht_code code = need_text(arguments, "target", &target, err);
 
 	if (code == HT_OK)
-		code = ht_watch_remove(d, target, err);
+		code = ht_watch_remove(&d->registry, target, err);
 	if (code != HT_OK)
 		return code;
 	ht_log(LOG_INFO, "watch removed by %s target=%s", peer->user, target);
@@ -272,7 +272,7 @@ static enum ht_code do_unwatch(struct ht_peer *peer, json_t *arguments,
 static enum ht_code do_sample(struct ht_peer *peer, json_t *arguments,
 			      struct ht_err *err)
 {
-	struct ht_daemon *d = peer->control->daemon;
+	struct ht_parts *d = peer->control->parts;
 	const char *word;
 	struct ht_watched *p;
 	enum ht_code code = need_text(arguments, "target", &word, err);
@@ -366,7 +366,7 @@ static enum ht_code check_silenced(const struct ht_config *c, const char *rule,
 static enum ht_code do_silence(struct ht_peer *peer, json_t *arguments,
 			       json_t **ret, struct ht_err *err)
 {
-	struct ht_daemon *d = peer->control->daemon;
+	struct ht_parts *d = peer->control->parts;
 	const char *until, *rule = text_of(arguments, "rule") ?: "*";
 	const char *target = text_of(arguments, "target") ?: "*";
 	const char *comment = text_of(arguments, "comment");
@@ -392,7 +392,7 @@ static enum ht_code do_silence(struct ht_peer *peer, json_t *arguments,
 static enum ht_code do_silences(struct ht_peer *peer, json_t *arguments,
 				json_t **ret, struct ht_err *err)
 {
-	const struct ht_alerts *a = &peer->control->daemon->alerts;
+	const struct ht_alerts *a = &peer->control->parts->alerts;
 	json_t *all = json_array();
 	int64_t now_ns = ht_wall_ns();
 
@@ -416,7 +416,7 @@ static enum ht_code do_unsilence(struct ht_peer *peer, json_t *arguments,
 	if (!json_is_integer(id))
 		return ht_fail(err, HT_USAGE,
 			       "the request has no number \"id\"");
-	code = ht_alerts_unsilence(&peer->control->daemon->alerts,
+	code = ht_alerts_unsilence(&peer->control->parts->alerts,
 				   json_integer_value(id), err);
 	if (code == HT_OK)
 		*ret = json_pack("{s:I}", "id", json_integer_value(id));
@@ -426,8 +426,8 @@ static enum ht_code do_unsilence(struct ht_peer *peer, json_t *arguments,
 static enum ht_code do_reload(struct ht_peer *peer, json_t *arguments,
 			      json_t **ret, struct ht_err *err)
 {
-	struct ht_daemon *d = peer->control->daemon;
-	enum ht_code code = ht_daemon_reload(d, err);
+	struct ht_parts *d = peer->control->parts;
+	enum ht_code code = d->reload(d->ctx, err);
 
 	(void)arguments;
 	if (code == HT_OK)

@@ -14,7 +14,7 @@
 
 #include "analysis/rules.h"
 #include "daemon/pattern.h"
-#include "daemon/trimming.h"
+#include "daemon/trim_rule.h"
 #include "link/request.h"
 
 #define HT_CONFIG_PATH "/etc/heaptide/heaptided.conf"

@@ -15,6 +15,7 @@
 #include "common/log.h"
 #include "daemon/control_int.h"
 #include "daemon/listen.h"
+#include "daemon/timer.h"
 
 #define PEERS_MAX  32
 #define IDLE_NS	   (30 * HT_NS_PER_S)
@@ -45,7 +46,7 @@ static void set_idle(struct ht_peer *p, int64_t wait_ns)
 {
 	struct ht_err err;
 
-	if (ht_timer_set(p->control->daemon->event, &p->idle,
+	if (ht_timer_set(p->control->parts->event, &p->idle,
 			 ht_mono_ns() + wait_ns, on_idle, p, &err) != HT_OK)
 		ht_log_err(LOG_ERR, "control timer", &err);
 }
@@ -103,7 +104,7 @@ void ht_control_sampled(struct ht_control *c, struct ht_watched *process,
 			continue;
 		p->awaits = NULL;
 		if (first)
-			ht_ingest_flush(&c->daemon->ingest);
+			ht_ingest_flush(&c->parts->ingest);
 		first = false;
 		answer(p, code,
 		       code == HT_OK ? ht_command_sampled(process) : NULL, err);
@@ -218,7 +219,7 @@ static bool may_speak(struct ht_control *c, int fd, char user[32])
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
 		return false;
 	if (peer.uid != 0 && peer.uid != geteuid() &&
-	    !in_group(fd, &peer, c->daemon->config.daemon.control_group)) {
+	    !in_group(fd, &peer, c->parts->config.daemon.control_group)) {
 		c->refused++;
 		ht_log(LOG_NOTICE, "control: refused uid %u pid %d",
 		       (unsigned)peer.uid, (int)peer.pid);
@@ -250,8 +251,8 @@ static int on_listener(sd_event_source *source, int fd, uint32_t events,
 	if (!p)
 		return 0;
 	p->in = malloc(HT_CONTROL_REQUEST_MAX);
-	if (!p->in || sd_event_add_io(c->daemon->event, &p->io, peer_fd,
-				      EPOLLIN, on_peer, p) < 0) {
+	if (!p->in || sd_event_add_io(c->parts->event, &p->io, peer_fd, EPOLLIN,
+				      on_peer, p) < 0) {
 		free(p->in);
 		free(p);
 		return 0;
@@ -265,19 +266,19 @@ static int on_listener(sd_event_source *source, int fd, uint32_t events,
 	return 0;
 }
 
-enum ht_code ht_control_init(struct ht_control *c, struct ht_daemon *d,
+enum ht_code ht_control_init(struct ht_control *c, struct ht_parts *parts,
 			     struct ht_err *err)
 {
-	const struct ht_daemon_config *config = &d->config.daemon;
+	const struct ht_daemon_config *config = &parts->config.daemon;
 	enum ht_code code;
 
-	*c = (struct ht_control){.daemon = d, .fd = -1};
+	*c = (struct ht_control){.parts = parts, .fd = -1};
 	code = ht_listen_unix(config->control, 0660, config->control_group,
 			      &c->fd, err);
 	if (code != HT_OK)
 		return code;
-	if (sd_event_add_io(d->event, &c->io, c->fd, EPOLLIN, on_listener, c) <
-	    0)
+	if (sd_event_add_io(parts->event, &c->io, c->fd, EPOLLIN, on_listener,
+			    c) < 0)
 		return ht_fail(err, HT_SYS, "cannot watch %s", config->control);
 	return HT_OK;
 }
@@ -291,7 +292,7 @@ void ht_control_fini(struct ht_control *c)
 	c->io = sd_event_source_disable_unref(c->io);
 	if (c->fd >= 0) {
 		close(c->fd);
-		ht_listen_end(c->daemon->config.daemon.control);
+		ht_listen_end(c->parts->config.daemon.control);
 	}
 	c->fd = -1;
 }

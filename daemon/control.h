@@ -10,13 +10,12 @@
 
 #include <systemd/sd-event.h>
 
-#include "daemon/process.h"
+#include "daemon/parts.h"
 
-struct ht_daemon;
 struct ht_peer;
 
 struct ht_control {
-	struct ht_daemon *daemon;
+	struct ht_parts *parts;
 	int fd;
 	sd_event_source *io;
 	struct ht_peer *peers; /* utlist */
@@ -24,7 +23,7 @@ struct ht_control {
 	uint64_t requests, refused;
 };
 
-enum ht_code ht_control_init(struct ht_control *c, struct ht_daemon *d,
+enum ht_code ht_control_init(struct ht_control *c, struct ht_parts *parts,
 			     struct ht_err *err) HT_MUST_CHECK;
 void ht_control_fini(struct ht_control *c);
 /* A sample of p ended: answers those who asked for it. */

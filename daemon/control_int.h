@@ -4,7 +4,7 @@
 #ifndef HT_DAEMON_CONTROL_INT_H
 #define HT_DAEMON_CONTROL_INT_H
 
-#include "daemon/daemon.h"
+#include "daemon/control.h"
 #include "link/control.h"
 
 struct ht_peer {

@@ -9,7 +9,7 @@
 #include <utlist.h>
 
 #include "common/clock.h"
-#include "daemon/daemon.h"
+#include "daemon/timer.h"
 
 struct ht_curl_post {
 	struct ht_curl_post *next, *prev;

@@ -7,7 +7,12 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "daemon/metrics.h"
+#include <stddef.h>
+
+enum ht_exposition {
+	HT_EXPOSITION_TEXT,	   /* Prometheus text format 0.0.4 */
+	HT_EXPOSITION_OPENMETRICS, /* OpenMetrics 1.0.0 */
+};
 
 struct ht_text {
 	FILE *out;

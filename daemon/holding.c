@@ -1,22 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/holding.h"
 
-#include <stdio.h>
-
-#include "analysis/graph_text.h"
 #include "common/clock.h"
-#include "common/log.h"
-#include "common/size.h"
-#include "daemon/daemon.h"
 
 #define SURE	      0.6 /* as sure as seconds of growth can make a verdict */
 #define SAME_AGAIN_NS (INT64_C(86400) * HT_NS_PER_S)
 #define AGAIN_NS      (INT64_C(3600) * HT_NS_PER_S)
-#define MEMORY_MAX    (UINT64_C(128) << 20) /* of the agent, for the graph */
-#define TOLD	      3
-#define TOLD_SHARE    0.1
 
-static uint64_t class_of(const struct ht_verdict *v)
+uint64_t ht_holding_class(const struct ht_verdict *v)
 {
 	return v->culprit_class == HT_UNKNOWN ? 0 : v->culprit_class;
 }
@@ -24,7 +15,8 @@ static uint64_t class_of(const struct ht_verdict *v)
 bool ht_holding_due(const struct ht_holding *h, const struct ht_verdict *v,
 		    int64_t now_ns)
 {
-	int64_t wait_ns = class_of(v) == h->max_size ? SAME_AGAIN_NS : AGAIN_NS;
+	int64_t wait_ns =
+		ht_holding_class(v) == h->max_size ? SAME_AGAIN_NS : AGAIN_NS;
 
 	return v->label == HT_LABEL_LEAK && v->confidence >= SURE &&
 	       (h->asked_ns == 0 || now_ns - h->asked_ns >= wait_ns);
@@ -34,75 +26,7 @@ const char *ht_holding_of(const struct ht_holding *h,
 			  const struct ht_verdict *v)
 {
 	return v->label == HT_LABEL_LEAK && h->found.at_ns &&
-			       class_of(v) == h->max_size
+			       ht_holding_class(v) == h->max_size
 		       ? h->found.text
 		       : NULL;
-}
-
-bool ht_holding_ask(struct ht_watched *p, struct ht_request *r, int64_t now_ns)
-{
-	struct ht_holding *h = &p->holding;
-
-	h->asking = p->config->owners && p->judged &&
-		    ht_holding_due(h, &p->verdict, now_ns);
-	if (!h->asking)
-		return false;
-	h->asked_ns = now_ns;
-	h->max_size = class_of(&p->verdict);
-	h->found.at_ns = 0;
-	r->mode = HT_MODE_SNAPSHOT;
-	r->flags |= HT_WANT_OWNERS;
-	r->size = h->max_size;
-	r->memory_max = MEMORY_MAX;
-	return true;
-}
-
-static void tell(struct ht_watched *p, const char *kind, const char *text)
-{
-	ht_log(LOG_NOTICE, "pid %d: %s: %s target=%s", (int)p->pid, kind, text,
-	       p->target);
-	ht_ingest_event(&p->daemon->ingest, p, kind, text);
-}
-
-/* The holders of a tenth and more, as one line. */
-static void put_text(const struct ht_snapshot *s, char out[HT_HELD_BY_TEXT])
-{
-	char sentence[HT_GRAPH_SENTENCE], bytes[32];
-	size_t told = 0, used = 0;
-
-	for (size_t i = 0; i < s->holders.n && told < TOLD; i++) {
-		const struct ht_holder *h = &s->holders.v[i];
-		const struct ht_owned *o = ht_graph_owned(s, h);
-
-		if (!o || h->share < TOLD_SHARE)
-			continue;
-		ht_size_text(o->bytes, bytes, sizeof(bytes));
-		ht_graph_sentence(s, h, o, bytes, sentence);
-		if (used < HT_HELD_BY_TEXT)
-			used += (size_t)snprintf(out + used,
-						 HT_HELD_BY_TEXT - used, "%s%s",
-						 told++ ? "; " : "", sentence);
-	}
-	if (!told)
-		snprintf(out, HT_HELD_BY_TEXT,
-			 "not sure: no holder has a tenth of them");
-}
-
-void ht_holding_take(struct ht_watched *p)
-{
-	struct ht_holding *h = &p->holding;
-
-	if (!h->asking)
-		return;
-	h->asking = false;
-	h->news = true;
-	h->found.at_ns = ht_wall_ns();
-	put_text(&p->snapshot, h->found.text);
-	tell(p, "owners", h->found.text);
-}
-
-void ht_holding_refused(struct ht_watched *p, const struct ht_err *err)
-{
-	p->holding.asking = false;
-	tell(p, "owners_refused", err->msg);
 }

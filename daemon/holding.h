@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Holding: what holds the chunks that a leak is made of, asked by the daemon
- * itself where a target's configuration says so (owners = on). With one sample
- * of a process with a verdict LEAK the agent takes a copy (mode snapshot) and
- * looks who leads to the chunks of the class in question; the answer is an
- * event of the store, a line of the journal, and evidence of the alerts.
+ * Holding: what holds the chunks that a leak is made of, as far as it was asked
+ * (owners.h). Pure: no clock, no I/O; times are monotonic.
  */
 #ifndef HT_DAEMON_HOLDING_H
 #define HT_DAEMON_HOLDING_H
@@ -13,9 +10,6 @@
 #include <stdint.h>
 
 #include "analysis/verdict_json.h"
-#include "link/request.h"
-
-struct ht_watched;
 
 struct ht_holding {
 	uint64_t max_size;	 /* the class that was asked about last; 0: the
@@ -26,6 +20,8 @@ struct ht_holding {
 	struct ht_held_by found; /* about that class */
 };
 
+/* The class of chunks that the verdict is about; 0: the largest ones. */
+uint64_t ht_holding_class(const struct ht_verdict *v);
 /* Whether it is to be asked with the next sample: a sure LEAK, and nothing
  * asked about its class for a day, about any for an hour. Pure. */
 bool ht_holding_due(const struct ht_holding *h, const struct ht_verdict *v,
@@ -33,13 +29,5 @@ bool ht_holding_due(const struct ht_holding *h, const struct ht_verdict *v,
 /* What is known of what this verdict speaks of, or NULL. Pure. */
 const char *ht_holding_of(const struct ht_holding *h,
 			  const struct ht_verdict *v);
-
-/* Adds the question to a request, where it is due. True: it was added; an agent
- * that lives is to be replaced by a new one. */
-bool ht_holding_ask(struct ht_watched *p, struct ht_request *r, int64_t now_ns);
-/* The sample that it was asked with is there. */
-void ht_holding_take(struct ht_watched *p);
-/* ... or could not be taken: that is no failure to measure. */
-void ht_holding_refused(struct ht_watched *p, const struct ht_err *err);
 
 #endif

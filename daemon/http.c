@@ -10,8 +10,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/daemon.h"
 #include "daemon/listen.h"
+#include "daemon/timer.h"
 
 #define CONNECTIONS_MAX	 64
 #define CONNECTIONS_SHED 48 /* from here on the oldest goes */
@@ -106,6 +106,9 @@ static struct MHD_Response *metrics_response(struct ht_http *h,
 	static const char *const types[] = {
 		"text/plain; version=0.0.4; charset=utf-8",
 		"application/openmetrics-text; version=1.0.0; charset=utf-8"};
+	const struct ht_exposed exposed = {.parts = h->parts,
+					   .connections = h->connections_n,
+					   .shed = h->shed};
 	int64_t now_ns = ht_mono_ns();
 	struct MHD_Response *made;
 	char *text;
@@ -114,7 +117,7 @@ static struct MHD_Response *metrics_response(struct ht_http *h,
 	if (h->cache[format].response &&
 	    now_ns - h->cache[format].made_ns < FRESH_NS)
 		return h->cache[format].response;
-	if (ht_metrics_text(h->daemon, format, &text, &len, NULL) != HT_OK)
+	if (ht_metrics_text(&exposed, format, &text, &len, NULL) != HT_OK)
 		return NULL;
 	made = MHD_create_response_from_buffer(len, text,
 					       MHD_RESPMEM_MUST_FREE);
@@ -221,7 +224,7 @@ static void run(struct ht_http *h)
 		wait_ns = (int64_t)timeout_ms * HT_NS_PER_MS;
 	if (!h->connections_n)
 		h->timer = sd_event_source_disable_unref(h->timer);
-	else if (ht_timer_set(h->daemon->event, &h->timer,
+	else if (ht_timer_set(h->parts->event, &h->timer,
 			      ht_mono_ns() + wait_ns, on_timer, h,
 			      &err) != HT_OK)
 		ht_log_err(LOG_ERR, "http timer", &err);
@@ -235,15 +238,15 @@ static enum ht_code open_listener(const char *where, int *ret,
 	return ht_listen_tcp(where, ret, err);
 }
 
-enum ht_code ht_http_init(struct ht_http *h, struct ht_daemon *d,
+enum ht_code ht_http_init(struct ht_http *h, const struct ht_parts *parts,
 			  struct ht_err *err)
 {
-	const char *where = d->config.daemon.metrics;
+	const char *where = parts->config.daemon.metrics;
 	const union MHD_DaemonInfo *info;
 	int fd;
 	enum ht_code code;
 
-	*h = (struct ht_http){.daemon = d};
+	*h = (struct ht_http){.parts = parts};
 	if (strcmp(where, "none") == 0)
 		return HT_OK;
 	code = open_listener(where, &fd, err);
@@ -260,8 +263,8 @@ enum ht_code ht_http_init(struct ht_http *h, struct ht_daemon *d,
 		return ht_fail(err, HT_SYS, "libmicrohttpd does not start");
 	}
 	info = MHD_get_daemon_info(h->mhd, MHD_DAEMON_INFO_EPOLL_FD);
-	if (!info || sd_event_add_io(d->event, &h->io, info->epoll_fd, EPOLLIN,
-				     on_io, h) < 0)
+	if (!info || sd_event_add_io(parts->event, &h->io, info->epoll_fd,
+				     EPOLLIN, on_io, h) < 0)
 		return ht_fail(err, HT_SYS, "cannot watch libmicrohttpd");
 	return HT_OK;
 }
@@ -278,6 +281,6 @@ void ht_http_fini(struct ht_http *h)
 			MHD_destroy_response(h->cache[i].response);
 		h->cache[i].response = NULL;
 	}
-	if (strncmp(h->daemon->config.daemon.metrics, "unix:", 5) == 0)
-		ht_listen_end(h->daemon->config.daemon.metrics + 5);
+	if (strncmp(h->parts->config.daemon.metrics, "unix:", 5) == 0)
+		ht_listen_end(h->parts->config.daemon.metrics + 5);
 }

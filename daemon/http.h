@@ -13,13 +13,12 @@
 #include "common/err.h"
 #include "daemon/metrics.h"
 
-struct ht_daemon;
 struct MHD_Daemon;
 struct MHD_Response;
 struct ht_http_connection;
 
 struct ht_http {
-	struct ht_daemon *daemon;
+	const struct ht_parts *parts;
 	struct MHD_Daemon *mhd; /* NULL: metrics = none */
 	sd_event_source *io, *timer;
 	struct ht_http_connection *connections; /* utlist, oldest first */
@@ -32,7 +31,7 @@ struct ht_http {
 };
 
 /* Listens at config.daemon.metrics. */
-enum ht_code ht_http_init(struct ht_http *h, struct ht_daemon *d,
+enum ht_code ht_http_init(struct ht_http *h, const struct ht_parts *parts,
 			  struct ht_err *err) HT_MUST_CHECK;
 void ht_http_fini(struct ht_http *h);
 

@@ -9,7 +9,7 @@
 #include "analysis/verdict_json.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/daemon.h"
+#include "daemon/timer.h"
 
 #define RETRY_FIRST_NS	  (2 * HT_NS_PER_S)
 #define RETRY_LAST_NS	  (60 * HT_NS_PER_S)
@@ -26,10 +26,8 @@ static int on_retry(sd_event_source *source, uint64_t now_us, void *ctx)
 	(void)source;
 	(void)now_us;
 	open_store(i);
-	ht_alerts_load(&i->daemon->alerts);
-	/* notices refer to them, and this file may be a new one */
-	ht_alerts_record(&i->daemon->alerts);
-	ht_sinks_load(&i->daemon->sinks);
+	if (i->store)
+		i->events.opened(i->events.ctx);
 	return 0;
 }
 
@@ -38,15 +36,15 @@ static void set_timer(struct ht_ingest *i, sd_event_source **timer,
 {
 	struct ht_err err;
 
-	if (ht_timer_set(i->daemon->event, timer, ht_mono_ns() + wait_ns,
-			 on_time, i, &err) != HT_OK)
+	if (ht_timer_set(i->event, timer, ht_mono_ns() + wait_ns, on_time, i,
+			 &err) != HT_OK)
 		ht_log_err(LOG_ERR, "store timer", &err);
 }
 
 /* After closing, which may write to it. */
 static void note_damaged(struct ht_ingest *i)
 {
-	if (stat(i->daemon->config.daemon.store, &i->damaged) < 0)
+	if (stat(i->config->store, &i->damaged) < 0)
 		i->damaged.st_ino = 0;
 }
 
@@ -57,7 +55,7 @@ static bool still_damaged(const struct ht_ingest *i)
 	const struct stat *old = &i->damaged;
 	struct stat now;
 
-	return old->st_ino && stat(i->daemon->config.daemon.store, &now) == 0 &&
+	return old->st_ino && stat(i->config->store, &now) == 0 &&
 	       now.st_ino == old->st_ino && now.st_dev == old->st_dev &&
 	       now.st_size == old->st_size &&
 	       now.st_mtim.tv_sec == old->st_mtim.tv_sec &&
@@ -116,9 +114,8 @@ static void open_store(struct ht_ingest *i)
 		return;
 	}
 	i->damaged.st_ino = 0;
-	if (ht_store_open_telling(i->daemon->config.daemon.store,
-				  HT_STORE_WRITE, tell, i, &i->store,
-				  &err) != HT_OK) {
+	if (ht_store_open_telling(i->config->store, HT_STORE_WRITE, tell, i,
+				  &i->store, &err) != HT_OK) {
 		i->store = NULL;
 		ht_ingest_trouble(i, "open", &err);
 	}
@@ -204,6 +201,14 @@ void ht_ingest_event(struct ht_ingest *i, const struct ht_watched *p,
 	    ht_store_event(i->store, p->store_id, ht_wall_ns(), kind, text,
 			   &err) != HT_OK)
 		ht_ingest_trouble(i, "add an event", &err);
+}
+
+void ht_ingest_tell(struct ht_ingest *i, const struct ht_watched *p,
+		    const char *kind, const char *text)
+{
+	ht_log(LOG_NOTICE, "pid %d: %s: %s target=%s", (int)p->pid, kind, text,
+	       p->target);
+	ht_ingest_event(i, p, kind, text);
 }
 
 void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
@@ -306,7 +311,7 @@ static struct ht_store_policy policy_of(const struct ht_daemon_config *c)
 static enum ht_code maintain(struct ht_ingest *i, bool *ret_done,
 			     struct ht_err *err)
 {
-	struct ht_store_policy policy = policy_of(&i->daemon->config.daemon);
+	struct ht_store_policy policy = policy_of(i->config);
 	int64_t bytes;
 	enum ht_code code = ht_store_in_place(i->store, err);
 
@@ -336,12 +341,17 @@ static int on_maintain(sd_event_source *source, uint64_t now_us, void *ctx)
 	return 0;
 }
 
-enum ht_code ht_ingest_init(struct ht_ingest *i, struct ht_daemon *d,
+enum ht_code ht_ingest_init(struct ht_ingest *i, sd_event *event,
+			    const struct ht_daemon_config *config,
+			    const struct ht_ingest_events *events,
 			    struct ht_err *err)
 {
-	*i = (struct ht_ingest){.daemon = d, .retry_wait_ns = RETRY_FIRST_NS};
+	*i = (struct ht_ingest){.event = event,
+				.config = config,
+				.events = *events,
+				.retry_wait_ns = RETRY_FIRST_NS};
 	open_store(i);
-	return ht_timer_set(d->event, &i->maintain_timer,
+	return ht_timer_set(event, &i->maintain_timer,
 			    ht_mono_ns() + MAINTAIN_EVERY_NS, on_maintain, i,
 			    err);
 }

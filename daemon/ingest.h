@@ -16,8 +16,17 @@
 #include "daemon/process.h"
 #include "store/alert.h"
 
+struct ht_ingest_events {
+	/* The store opened at last, after a trouble: what is known only in
+	 * memory is to be recorded, what only the store knew can be read. */
+	void (*opened)(void *ctx);
+	void *ctx;
+};
+
 struct ht_ingest {
-	struct ht_daemon *daemon;
+	sd_event *event;
+	const struct ht_daemon_config *config;
+	struct ht_ingest_events events;
 	struct ht_store *store; /* NULL: in trouble */
 	bool begun;		/* a transaction is open */
 	sd_event_source *commit_timer, *retry_timer, *maintain_timer;
@@ -32,13 +41,18 @@ struct ht_ingest {
 };
 
 /* Never fails for the store's sake. */
-enum ht_code ht_ingest_init(struct ht_ingest *i, struct ht_daemon *d,
+enum ht_code ht_ingest_init(struct ht_ingest *i, sd_event *event,
+			    const struct ht_daemon_config *config,
+			    const struct ht_ingest_events *events,
 			    struct ht_err *err) HT_MUST_CHECK;
 void ht_ingest_fini(struct ht_ingest *i);
 /* p->snapshot; sets p->store_id. */
 void ht_ingest_sample(struct ht_ingest *i, struct ht_watched *p);
 void ht_ingest_event(struct ht_ingest *i, const struct ht_watched *p,
 		     const char *kind, const char *text);
+/* The same, and the journal has a line of it. */
+void ht_ingest_tell(struct ht_ingest *i, const struct ht_watched *p,
+		    const char *kind, const char *text);
 /* p->verdict, judged at now. */
 void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
 		       int64_t now_ns);

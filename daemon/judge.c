@@ -6,7 +6,7 @@
 #include "analysis/needs.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/daemon.h"
+#include "daemon/timer.h"
 
 #define HISTORY_NS    (INT64_C(7) * 86400 * HT_NS_PER_S)
 #define TICK_NS	      (100 * HT_NS_PER_MS)
@@ -41,10 +41,10 @@ int64_t ht_judge_wait_ns(int64_t evaluate_ns, int64_t cost_ns,
 }
 
 /* True: p->verdict is of its history, made now or not long ago. */
-static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
+static bool judge_history(struct ht_judge *j, struct ht_watched *p,
 			  int64_t now_ns)
 {
-	struct ht_store *st = ht_ingest_store(&d->ingest);
+	struct ht_store *st = ht_ingest_store(j->ingest);
 	int64_t begun_ns = ht_mono_ns();
 	int64_t cpu_ns = ht_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	HT_AUTO_SERIES struct ht_series history;
@@ -61,20 +61,20 @@ static bool judge_history(struct ht_daemon *d, struct ht_watched *p,
 				  HT_SERIES_CLASSES | HT_SERIES_MAPPINGS,
 				  metrics, &history, &err) != HT_OK) {
 		if (err.code != HT_NODATA)
-			ht_ingest_trouble(&d->ingest, "read history", &err);
+			ht_ingest_trouble(j->ingest, "read history", &err);
 		return false;
 	}
 	ht_verdict(&history, now_ns, &p->snapshot, &p->verdict);
 	p->judged = true;
-	ht_ingest_verdict(&d->ingest, p, now_ns);
-	d->judge.judged++;
+	ht_ingest_verdict(j->ingest, p, now_ns);
+	j->judged++;
 	/* a little sooner: its turn comes every `evaluate`, not a tick after */
 	p->verdict_ns =
 		begun_ns - TICK_NS / 4 +
-		ht_judge_wait_ns(d->config.daemon.evaluate_ns,
+		ht_judge_wait_ns(j->config->daemon.evaluate_ns,
 				 ht_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns,
 				 history.rows ? now_ns - history.time_ns[0] : 0,
-				 ht_registry_count(&d->registry));
+				 ht_registry_count(j->registry));
 	return true;
 }
 
@@ -96,10 +96,10 @@ static double gap_intervals(const struct ht_watched *p, int64_t due_ns)
 	return ht_schedule_gap(&p->schedule, p->config, p->measured_ns, due_ns);
 }
 
-static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t due_ns,
+static void ask_rules(struct ht_judge *j, struct ht_watched *p, int64_t due_ns,
 		      int64_t now_ns, bool judged)
 {
-	struct ht_store *st = ht_ingest_store(&d->ingest);
+	struct ht_store *st = ht_ingest_store(j->ingest);
 	HT_AUTO_SERIES struct ht_series recent;
 	bool metrics[HT_METRIC_COUNT] = {
 		[HT_M_rss_anon] = true, [HT_M_swap] = true}; /* minimum */
@@ -118,17 +118,17 @@ static void ask_rules(struct ht_daemon *d, struct ht_watched *p, int64_t due_ns,
 	};
 
 	ht_series_init(&recent);
-	flag_metrics(&d->config, metrics);
+	flag_metrics(j->config, metrics);
 	if (st && p->store_id &&
 	    ht_store_series_of(st, p->store_id,
-			       now_ns - longest_window_ns(&d->config), now_ns,
-			       0, HT_SERIES_METRICS, metrics, &recent,
+			       now_ns - longest_window_ns(j->config), now_ns, 0,
+			       HT_SERIES_METRICS, metrics, &recent,
 			       &err) != HT_OK &&
 	    err.code != HT_NODATA)
-		ht_ingest_trouble(&d->ingest, "read samples", &err);
-	ht_alerts_ask(&d->alerts, p, &s);
+		ht_ingest_trouble(j->ingest, "read samples", &err);
+	ht_alerts_ask(j->alerts, p, &s);
 	if (p->holding.news)
-		ht_alerts_record(&d->alerts);
+		ht_alerts_record(j->alerts);
 	p->holding.news = false;
 }
 
@@ -138,17 +138,17 @@ static void judge(struct ht_judge *j, struct ht_watched *p)
 	int64_t due_ns = p->judge_ns;
 	bool judged;
 
-	p->judge_ns = begun_ns + j->daemon->config.daemon.evaluate_ns;
+	p->judge_ns = begun_ns + j->config->daemon.evaluate_ns;
 	if (p->measuring) /* its newest snapshot is being replaced */
 		p->judge_ns = begun_ns + TICK_NS;
 	if (p->measuring || (p->samples == 0 && p->schedule.failures == 0))
 		return;
-	judged = p->samples && judge_history(j->daemon, p, now_ns);
-	ask_rules(j->daemon, p, due_ns, now_ns, judged);
+	judged = p->samples && judge_history(j, p, now_ns);
+	ask_rules(j, p, due_ns, now_ns, judged);
 	j->cost_ns = ht_mono_ns() - begun_ns;
 }
 
-static struct ht_watched *first_due(struct ht_registry *r)
+static struct ht_watched *first_due(const struct ht_registry *r)
 {
 	struct ht_watched *due = NULL;
 
@@ -160,10 +160,10 @@ static struct ht_watched *first_due(struct ht_registry *r)
 }
 
 /* A process that comes meanwhile is not due before evaluate / 16 is over. */
-static int64_t next_tick_ns(const struct ht_daemon *d,
+static int64_t next_tick_ns(const struct ht_judge *j,
 			    const struct ht_watched *due, int64_t now_ns)
 {
-	int64_t rest_ns = d->config.daemon.evaluate_ns / 16;
+	int64_t rest_ns = j->config->daemon.evaluate_ns / 16;
 	int64_t next_ns;
 
 	if (rest_ns > HT_NS_PER_S)
@@ -177,30 +177,36 @@ static int64_t next_tick_ns(const struct ht_daemon *d,
 static int on_tick(sd_event_source *source, uint64_t now_us, void *ctx)
 {
 	struct ht_judge *j = ctx;
-	struct ht_daemon *d = j->daemon;
 	int64_t now_ns = ht_mono_ns();
-	struct ht_watched *due = first_due(&d->registry);
+	struct ht_watched *due = first_due(j->registry);
 	struct ht_err err;
 
 	(void)source;
 	(void)now_us;
 	if (due && due->judge_ns <= now_ns) {
 		judge(j, due);
-		due = first_due(&d->registry);
+		due = first_due(j->registry);
 	}
-	ht_alerts_sweep(&d->alerts);
-	if (ht_timer_set(d->event, &j->timer, next_tick_ns(d, due, now_ns),
+	ht_alerts_sweep(j->alerts);
+	if (ht_timer_set(j->event, &j->timer, next_tick_ns(j, due, now_ns),
 			 on_tick, j, &err) != HT_OK)
 		ht_log_err(LOG_ERR, "judge timer", &err);
 	return 0;
 }
 
-enum ht_code ht_judge_init(struct ht_judge *j, struct ht_daemon *d,
+enum ht_code ht_judge_init(struct ht_judge *j, sd_event *event,
+			   const struct ht_config *config,
+			   const struct ht_registry *registry,
+			   struct ht_ingest *ingest, struct ht_alerts *alerts,
 			   struct ht_err *err)
 {
-	*j = (struct ht_judge){.daemon = d};
-	return ht_timer_set(d->event, &j->timer, ht_mono_ns() + TICK_NS,
-			    on_tick, j, err);
+	*j = (struct ht_judge){.event = event,
+			       .config = config,
+			       .registry = registry,
+			       .ingest = ingest,
+			       .alerts = alerts};
+	return ht_timer_set(event, &j->timer, ht_mono_ns() + TICK_NS, on_tick,
+			    j, err);
 }
 
 void ht_judge_fini(struct ht_judge *j)

@@ -7,10 +7,14 @@
 #ifndef HT_DAEMON_JUDGE_H
 #define HT_DAEMON_JUDGE_H
 
-#include "daemon/process.h"
+#include "daemon/alerts.h"
 
 struct ht_judge {
-	struct ht_daemon *daemon;
+	sd_event *event;
+	const struct ht_config *config;
+	const struct ht_registry *registry;
+	struct ht_ingest *ingest;
+	struct ht_alerts *alerts;
 	sd_event_source *timer;
 	uint64_t judged;
 	int64_t cost_ns; /* of the last one */
@@ -23,7 +27,10 @@ struct ht_judge {
 int64_t ht_judge_wait_ns(int64_t evaluate_ns, int64_t cost_ns,
 			 int64_t history_ns, size_t processes);
 
-enum ht_code ht_judge_init(struct ht_judge *j, struct ht_daemon *d,
+enum ht_code ht_judge_init(struct ht_judge *j, sd_event *event,
+			   const struct ht_config *config,
+			   const struct ht_registry *registry,
+			   struct ht_ingest *ingest, struct ht_alerts *alerts,
 			   struct ht_err *err) HT_MUST_CHECK;
 void ht_judge_fini(struct ht_judge *j);
 

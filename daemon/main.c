@@ -107,9 +107,9 @@ static enum ht_code configure(struct ht_daemon *d, const char *path,
 			      struct ht_err *err)
 {
 	if (!path && access(HT_CONFIG_PATH, F_OK) < 0)
-		return ht_config_init(&d->config, err);
-	d->config_path = path ? path : HT_CONFIG_PATH;
-	return ht_config_load(d->config_path, &d->config, err);
+		return ht_config_init(&d->parts.config, err);
+	d->parts.config_path = path ? path : HT_CONFIG_PATH;
+	return ht_config_load(d->parts.config_path, &d->parts.config, err);
 }
 
 int main(int argc, char **argv)
@@ -131,7 +131,7 @@ int main(int argc, char **argv)
 	if (configure(&d, a.config, &err) != HT_OK)
 		return fail(&err);
 	ht_log_init("heaptided",
-		    a.verbose ? LOG_DEBUG : levels[d.config.daemon.log]);
+		    a.verbose ? LOG_DEBUG : levels[d.parts.config.daemon.log]);
 	code = ht_daemon_init(&d, &err);
 	if (code == HT_OK)
 		code = ht_daemon_run(&d, &err);

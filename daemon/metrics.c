@@ -7,8 +7,6 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
-#include "daemon/daemon.h"
-#include "daemon/exposition.h"
 #include "daemon/metrics_int.h"
 
 /* --- one number a process ------------------------------------------------ */
@@ -450,7 +448,7 @@ static void write_info(struct ht_text *t, const struct ht_shown *shown)
 
 /* --- everything ---------------------------------------------------------- */
 
-static enum ht_code choose(struct ht_daemon *d, struct ht_shown *ret,
+static enum ht_code choose(const struct ht_parts *d, struct ht_shown *ret,
 			   struct ht_err *err)
 {
 	size_t n = ht_registry_count(&d->registry);
@@ -478,14 +476,15 @@ static enum ht_code choose(struct ht_daemon *d, struct ht_shown *ret,
 	return HT_OK;
 }
 
-enum ht_code ht_metrics_text(struct ht_daemon *d, enum ht_exposition format,
-			     char **ret, size_t *ret_len, struct ht_err *err)
+enum ht_code ht_metrics_text(const struct ht_exposed *e,
+			     enum ht_exposition format, char **ret,
+			     size_t *ret_len, struct ht_err *err)
 {
 	char *text = NULL;
 	size_t len = 0;
 	struct ht_shown shown;
 	struct ht_text t = {.format = format};
-	enum ht_code code = choose(d, &shown, err);
+	enum ht_code code = choose(e->parts, &shown, err);
 
 	if (code != HT_OK)
 		return code;
@@ -499,14 +498,14 @@ enum ht_code ht_metrics_text(struct ht_daemon *d, enum ht_exposition format,
 	write_split(&t, &shown);
 	write_causes(&t, &shown);
 	write_arenas(&t, &shown);
-	if (d->config.daemon.metrics_bins)
+	if (e->parts->config.daemon.metrics_bins)
 		write_bins(&t, &shown);
 	write_derived(&t, &shown);
 	write_verdicts(&t, &shown);
 	write_pauses(&t, &shown);
 	write_failures(&t, &shown);
 	write_unknown(&t, &shown);
-	ht_metrics_of_daemon(&t, d);
+	ht_metrics_of_daemon(&t, e);
 	ht_text_end(&t);
 	free(shown.v);
 	if (fclose(t.out) != 0) {

@@ -7,24 +7,21 @@
 #ifndef HT_DAEMON_METRICS_H
 #define HT_DAEMON_METRICS_H
 
-#include <stddef.h>
+#include "daemon/exposition.h"
+#include "daemon/parts.h"
 
-#include "common/err.h"
-#include "schema/metrics.h"
-
-struct ht_daemon;
-
-enum ht_exposition {
-	HT_EXPOSITION_TEXT,	   /* Prometheus text format 0.0.4 */
-	HT_EXPOSITION_OPENMETRICS, /* OpenMetrics 1.0.0 */
+/* All that is shown. */
+struct ht_exposed {
+	const struct ht_parts *parts;
+	uint64_t connections, shed; /* of HTTP itself */
 };
 
 /* The family on /metrics that shows this metric by itself; NULL: none does. */
 const char *ht_metrics_family(enum ht_metric m);
 
 /* *ret: to be freed. */
-enum ht_code ht_metrics_text(struct ht_daemon *d, enum ht_exposition format,
-			     char **ret, size_t *ret_len,
-			     struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_metrics_text(const struct ht_exposed *e,
+			     enum ht_exposition format, char **ret,
+			     size_t *ret_len, struct ht_err *err) HT_MUST_CHECK;
 
 #endif

@@ -4,8 +4,7 @@
 #ifndef HT_DAEMON_METRICS_INT_H
 #define HT_DAEMON_METRICS_INT_H
 
-#include "daemon/exposition.h"
-#include "daemon/process.h"
+#include "daemon/metrics.h"
 
 struct ht_shown_process {
 	const struct ht_watched *process;
@@ -16,6 +15,6 @@ struct ht_shown {
 	size_t n;
 };
 
-void ht_metrics_of_daemon(struct ht_text *t, struct ht_daemon *d);
+void ht_metrics_of_daemon(struct ht_text *t, const struct ht_exposed *e);
 
 #endif

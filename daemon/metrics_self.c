@@ -4,7 +4,6 @@
 #include <utlist.h>
 
 #include "common/clock.h"
-#include "daemon/daemon.h"
 #include "daemon/metrics_int.h"
 #include "schema/alert_json.h"
 
@@ -13,21 +12,21 @@ static double seconds(struct timeval t)
 	return (double)t.tv_sec + (double)t.tv_usec / 1e6;
 }
 
-static double cpu_seconds(struct ht_daemon *d)
+static double cpu_seconds(const struct ht_exposed *e)
 {
 	struct rusage use;
 
-	(void)d;
+	(void)e;
 	getrusage(RUSAGE_SELF, &use);
 	return seconds(use.ru_utime) + seconds(use.ru_stime);
 }
 
-static double resident_bytes(struct ht_daemon *d)
+static double resident_bytes(const struct ht_exposed *e)
 {
 	FILE *f = fopen("/proc/self/statm", "re");
 	unsigned long pages = 0;
 
-	(void)d;
+	(void)e;
 	if (!f)
 		return 0;
 	if (fscanf(f, "%*u %lu", &pages) != 1)
@@ -36,105 +35,105 @@ static double resident_bytes(struct ht_daemon *d)
 	return (double)pages * (double)sysconf(_SC_PAGESIZE);
 }
 
-static double started(struct ht_daemon *d)
+static double started(const struct ht_exposed *e)
 {
-	return (double)d->started_ns / 1e9;
+	return (double)e->parts->started_ns / 1e9;
 }
 
-static double targets(struct ht_daemon *d)
+static double targets(const struct ht_exposed *e)
 {
-	return (double)d->config.targets_n;
+	return (double)e->parts->config.targets_n;
 }
 
-static double processes(struct ht_daemon *d)
+static double processes(const struct ht_exposed *e)
 {
-	return (double)ht_registry_count(&d->registry);
+	return (double)ht_registry_count(&e->parts->registry);
 }
 
-static double measuring(struct ht_daemon *d)
+static double measuring(const struct ht_exposed *e)
 {
-	return (double)d->supervisor.measuring;
+	return (double)e->parts->supervisor.measuring;
 }
 
-static double agents_started(struct ht_daemon *d)
+static double agents_started(const struct ht_exposed *e)
 {
-	return (double)d->supervisor.started;
+	return (double)e->parts->supervisor.started;
 }
 
-static double agents_killed(struct ht_daemon *d)
+static double agents_killed(const struct ht_exposed *e)
 {
-	return (double)d->supervisor.killed;
+	return (double)e->parts->supervisor.killed;
 }
 
-static double scan_s(struct ht_daemon *d)
+static double scan_s(const struct ht_exposed *e)
 {
-	return (double)d->registry.scan_cost_ns / 1e9;
+	return (double)e->parts->registry.scan_cost_ns / 1e9;
 }
 
-static double judge_s(struct ht_daemon *d)
+static double judge_s(const struct ht_exposed *e)
 {
-	return (double)d->judge.cost_ns / 1e9;
+	return (double)e->parts->judge.cost_ns / 1e9;
 }
 
-static double judged(struct ht_daemon *d)
+static double judged(const struct ht_exposed *e)
 {
-	return (double)d->judge.judged;
+	return (double)e->parts->judge.judged;
 }
 
-static double store_up(struct ht_daemon *d)
+static double store_up(const struct ht_exposed *e)
 {
-	return d->ingest.trouble[0] ? 0 : 1;
+	return e->parts->ingest.trouble[0] ? 0 : 1;
 }
 
-static double store_bytes(struct ht_daemon *d)
+static double store_bytes(const struct ht_exposed *e)
 {
-	return (double)d->ingest.size_bytes;
+	return (double)e->parts->ingest.size_bytes;
 }
 
-static double stored(struct ht_daemon *d)
+static double stored(const struct ht_exposed *e)
 {
-	return (double)d->ingest.stored;
+	return (double)e->parts->ingest.stored;
 }
 
-static double lost(struct ht_daemon *d)
+static double lost(const struct ht_exposed *e)
 {
-	return (double)d->ingest.lost;
+	return (double)e->parts->ingest.lost;
 }
 
-static double commits(struct ht_daemon *d)
+static double commits(const struct ht_exposed *e)
 {
-	return (double)d->ingest.commits;
+	return (double)e->parts->ingest.commits;
 }
 
-static double lag_s(struct ht_daemon *d)
+static double lag_s(const struct ht_exposed *e)
 {
-	return (double)d->lag.last_ns / 1e9;
+	return (double)e->parts->lag.last_ns / 1e9;
 }
 
-static double lag_max_s(struct ht_daemon *d)
+static double lag_max_s(const struct ht_exposed *e)
 {
-	return (double)d->lag.max_ns / 1e9;
+	return (double)e->parts->lag.max_ns / 1e9;
 }
 
-static double connections(struct ht_daemon *d)
+static double connections(const struct ht_exposed *e)
 {
-	return (double)d->http.connections_n;
+	return (double)e->connections;
 }
 
-static double shed(struct ht_daemon *d)
+static double shed(const struct ht_exposed *e)
 {
-	return (double)d->http.shed;
+	return (double)e->shed;
 }
 
-static double reload_ok(struct ht_daemon *d)
+static double reload_ok(const struct ht_exposed *e)
 {
-	return d->reload_ok ? 1 : 0;
+	return e->parts->reload_ok ? 1 : 0;
 }
 
 static const struct {
 	const char *name;
 	enum ht_family_type type;
-	double (*value)(struct ht_daemon *d);
+	double (*value)(const struct ht_exposed *e);
 	const char *help;
 } families[] = {
 	{"heaptide_start_time_seconds", HT_GAUGE, started,
@@ -176,13 +175,13 @@ static const struct {
 	 "the daemon's own processor time"},
 };
 
-static void write_alerts(struct ht_text *t, struct ht_daemon *d)
+static void write_alerts(struct ht_text *t, const struct ht_parts *p)
 {
 	const struct ht_alert_entry *e;
 
 	ht_text_family(t, "heaptide_alert_firing", HT_GAUGE,
 		       "1 while the alert fires, 0 while it is pending");
-	DL_FOREACH (d->alerts.list, e) {
+	DL_FOREACH (p->alerts.list, e) {
 		char labels[400] = "", pid[24];
 
 		snprintf(pid, sizeof(pid), "%ld", ht_alert_pid(&e->alert));
@@ -208,7 +207,7 @@ static const struct {
 	{"heaptide_sink_dropped", HT_COUNTER, "notices given up: queue full"},
 };
 
-static void write_sinks(struct ht_text *t, struct ht_daemon *d)
+static void write_sinks(struct ht_text *t, const struct ht_parts *p)
 {
 	for (size_t i = 0; i < sizeof(sink_families) / sizeof(*sink_families);
 	     i++) {
@@ -216,7 +215,7 @@ static void write_sinks(struct ht_text *t, struct ht_daemon *d)
 
 		ht_text_family(t, sink_families[i].name, sink_families[i].type,
 			       sink_families[i].help);
-		LL_FOREACH (d->sinks.list, s) {
+		LL_FOREACH (p->sinks.list, s) {
 			const uint64_t values[] = {s->last_error[0] == '\0',
 						   s->queued, s->delivered,
 						   s->failed, s->dropped};
@@ -229,7 +228,7 @@ static void write_sinks(struct ht_text *t, struct ht_daemon *d)
 	}
 }
 
-void ht_metrics_of_daemon(struct ht_text *t, struct ht_daemon *d)
+void ht_metrics_of_daemon(struct ht_text *t, const struct ht_exposed *e)
 {
 	ht_text_family(t, "heaptide_build_info", HT_GAUGE,
 		       "version of the daemon; always 1");
@@ -237,8 +236,8 @@ void ht_metrics_of_daemon(struct ht_text *t, struct ht_daemon *d)
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
 		ht_text_family(t, families[i].name, families[i].type,
 			       families[i].help);
-		ht_text_f64(t, "", families[i].value(d));
+		ht_text_f64(t, "", families[i].value(e));
 	}
-	write_alerts(t, d);
-	write_sinks(t, d);
+	write_alerts(t, e->parts);
+	write_sinks(t, e->parts);
 }

@@ -15,10 +15,12 @@
 #include "daemon/config.h"
 #include "daemon/holding.h"
 #include "daemon/schedule.h"
+#include "daemon/trimming.h"
 #include "link/client.h"
 #include "schema/metrics.h"
 
-struct ht_daemon;
+struct ht_registry;
+struct ht_supervisor;
 
 /* The last sample's figures, kept small: what /metrics and `ls` show. */
 struct ht_latest_arena {
@@ -62,7 +64,8 @@ struct ht_watched {
 	int64_t verdict_ns; /* before this the last verdict holds */
 	struct ht_schedule schedule;
 
-	struct ht_daemon *daemon;
+	struct ht_registry *registry;	  /* that follows it */
+	struct ht_supervisor *supervisor; /* that had it measured last */
 	char target[128]; /* name; the configuration is looked up by it */
 	char key[96];	  /* boot id:pid:start ticks */
 	char comm[64], exe[256];

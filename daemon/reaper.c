@@ -6,7 +6,7 @@
 #include <sys/epoll.h>
 
 #include "common/clock.h"
-#include "daemon/daemon.h"
+#include "daemon/timer.h"
 
 struct departed {
 	struct ht_client client;

@@ -11,8 +11,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/system.h"
-#include "daemon/daemon.h"
 #include "daemon/targets.h"
+#include "daemon/timer.h"
 
 static void free_process(struct ht_watched *p)
 {
@@ -26,11 +26,9 @@ static void free_process(struct ht_watched *p)
 
 static void leave(struct ht_registry *r, struct ht_watched *p)
 {
-	ht_control_forget(&r->daemon->control, p);
-	ht_supervisor_release(&r->daemon->supervisor, p);
 	HASH_DEL(r->processes, p);
+	r->events.left(r->events.ctx, p);
 	free_process(p);
-	ht_supervisor_pump(&r->daemon->supervisor);
 }
 
 void ht_registry_drop(struct ht_registry *r, struct ht_watched *p,
@@ -38,21 +36,21 @@ void ht_registry_drop(struct ht_registry *r, struct ht_watched *p,
 {
 	ht_log(LOG_INFO, "no longer watching pid %d: %s target=%s", (int)p->pid,
 	       why, p->target);
-	ht_alerts_process_ended(&r->daemon->alerts, p);
+	r->events.ended(r->events.ctx, p);
 	leave(r, p);
 }
 
 static int on_ended(sd_event_source *source, int fd, uint32_t events, void *ctx)
 {
 	struct ht_watched *p = ctx;
-	struct ht_registry *r = &p->daemon->registry;
+	struct ht_registry *r = p->registry;
 
 	(void)source;
 	(void)fd;
 	(void)events;
 	ht_log(LOG_INFO, "pid %d ended target=%s", (int)p->pid, p->target);
-	ht_ingest_event(&p->daemon->ingest, p, "ended", "");
-	ht_alerts_process_ended(&p->daemon->alerts, p);
+	ht_ingest_event(r->ingest, p, "ended", "");
+	r->events.ended(r->events.ctx, p);
 	leave(r, p);
 	return 0;
 }
@@ -99,7 +97,7 @@ static enum ht_code make_process(struct ht_registry *r,
 
 	if (!p)
 		return ht_fail(err, HT_NOMEM, "no memory for a process");
-	p->daemon = r->daemon;
+	p->registry = r;
 	p->config = t;
 	p->pid = proc->pid;
 	p->start_ticks = proc->start_ticks;
@@ -117,12 +115,11 @@ static enum ht_code make_process(struct ht_registry *r,
 	ht_schedule_init(&p->schedule, now_ns);
 	/* spread over the period, by a number that differs from one to the next
 	 */
-	p->judge_ns = now_ns + r->daemon->config.daemon.evaluate_ns / 16 *
+	p->judge_ns = now_ns + r->config->daemon.evaluate_ns / 16 *
 				       (int64_t)(1 + p->id % 16);
 	code = open_pidfd(proc, &p->pidfd, err);
-	if (code == HT_OK &&
-	    sd_event_add_io(r->daemon->event, &p->ended, p->pidfd, EPOLLIN,
-			    on_ended, p) < 0)
+	if (code == HT_OK && sd_event_add_io(r->event, &p->ended, p->pidfd,
+					     EPOLLIN, on_ended, p) < 0)
 		code = ht_fail(err, HT_SYS, "cannot follow process %d",
 			       (int)proc->pid);
 	if (code != HT_OK) {
@@ -154,7 +151,7 @@ static void adopt(struct ht_registry *r, struct ht_target_config *t,
 	HASH_ADD(hh, r->processes, id, sizeof(p->id), p);
 	ht_log(LOG_INFO, "watching pid %d (%s) target=%s", (int)p->pid, p->comm,
 	       p->target);
-	ht_supervisor_pump(&r->daemon->supervisor);
+	r->events.arrived(r->events.ctx, p);
 }
 
 static struct ht_watched *watched(struct ht_registry *r, pid_t pid,
@@ -170,7 +167,7 @@ static struct ht_watched *watched(struct ht_registry *r, pid_t pid,
 static struct ht_target_config *
 first_match(struct ht_registry *r, struct ht_proc *proc, enum ht_match *ret)
 {
-	struct ht_config *c = &r->daemon->config;
+	struct ht_config *c = r->config;
 
 	for (size_t i = 0; i < c->targets_n; i++) {
 		*ret = ht_target_match(&c->targets[i], proc);
@@ -192,7 +189,7 @@ static void on_seen(void *ctx, struct ht_proc *proc, bool changed)
 		return;
 	t = first_match(r, proc, &match);
 	if (p && (!t || strcmp(t->name, p->target) != 0)) {
-		ht_ingest_event(&r->daemon->ingest, p, "exec", proc->comm);
+		ht_ingest_event(r->ingest, p, "exec", proc->comm);
 		ht_registry_drop(r, p, "it became another program");
 		p = NULL;
 	}
@@ -220,10 +217,10 @@ static int on_scan_timer(sd_event_source *source, uint64_t now_us, void *ctx)
 
 	(void)source;
 	(void)now_us;
-	if (r->daemon->config.targets_n)
+	if (r->config->targets_n)
 		ht_registry_scan(r, false);
-	if (ht_timer_set(r->daemon->event, &r->scan_timer,
-			 ht_mono_ns() + r->daemon->config.daemon.scan_ns,
+	if (ht_timer_set(r->event, &r->scan_timer,
+			 ht_mono_ns() + r->config->daemon.scan_ns,
 			 on_scan_timer, r, &err) != HT_OK)
 		ht_log_err(LOG_ERR, "scan timer", &err);
 	return 0;
@@ -243,7 +240,7 @@ void ht_registry_rebind(struct ht_registry *r)
 {
 	/* all first: dropping one may start a sample of another */
 	HT_EACH_PROCESS (r, p)
-		p->config = named(&r->daemon->config, p->target);
+		p->config = named(r->config, p->target);
 	HT_EACH_PROCESS (r, p) {
 		struct ht_proc proc;
 
@@ -283,17 +280,23 @@ static void read_boot_id(char out[40])
 		strcpy(out, "unknown");
 }
 
-enum ht_code ht_registry_init(struct ht_registry *r, struct ht_daemon *d,
+enum ht_code ht_registry_init(struct ht_registry *r, sd_event *event,
+			      struct ht_config *config,
+			      struct ht_ingest *ingest,
+			      const struct ht_registry_events *events,
 			      struct ht_err *err)
 {
-	const struct ht_procs_events events = {.seen = on_seen, .ctx = r};
+	const struct ht_procs_events seen = {.seen = on_seen, .ctx = r};
 	enum ht_code code;
 
-	*r = (struct ht_registry){.daemon = d};
+	*r = (struct ht_registry){.event = event,
+				  .config = config,
+				  .ingest = ingest,
+				  .events = *events};
 	read_boot_id(r->boot_id);
-	code = ht_procs_new(&events, &r->procs, err);
+	code = ht_procs_new(&seen, &r->procs, err);
 	if (code == HT_OK)
-		code = ht_timer_set(d->event, &r->scan_timer, ht_mono_ns(),
+		code = ht_timer_set(event, &r->scan_timer, ht_mono_ns(),
 				    on_scan_timer, r, err);
 	return code;
 }

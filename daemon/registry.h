@@ -8,11 +8,23 @@
 #ifndef HT_DAEMON_REGISTRY_H
 #define HT_DAEMON_REGISTRY_H
 
-#include "daemon/process.h"
+#include "daemon/ingest.h"
 #include "daemon/procs.h"
 
+struct ht_registry_events {
+	void (*arrived)(void *ctx, struct ht_watched *p);
+	/* It ended, or is watched no more: so do its alerts. */
+	void (*ended)(void *ctx, struct ht_watched *p);
+	/* It is no longer among those watched, and will be freed. */
+	void (*left)(void *ctx, struct ht_watched *p);
+	void *ctx;
+};
+
 struct ht_registry {
-	struct ht_daemon *daemon;
+	sd_event *event;
+	struct ht_config *config; /* its targets learn which life is meant */
+	struct ht_ingest *ingest;
+	struct ht_registry_events events;
 	struct ht_procs *procs;
 	struct ht_watched *processes; /* uthash by id, in order of arrival */
 	uint64_t next_id;
@@ -23,7 +35,10 @@ struct ht_registry {
 	uint64_t too_many; /* matched, but over max_processes */
 };
 
-enum ht_code ht_registry_init(struct ht_registry *r, struct ht_daemon *d,
+enum ht_code ht_registry_init(struct ht_registry *r, sd_event *event,
+			      struct ht_config *config,
+			      struct ht_ingest *ingest,
+			      const struct ht_registry_events *events,
 			      struct ht_err *err) HT_MUST_CHECK;
 void ht_registry_fini(struct ht_registry *r);
 /* Scans now; full: all processes are matched again. */

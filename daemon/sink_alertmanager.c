@@ -14,7 +14,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/curl.h"
-#include "daemon/daemon.h"
+#include "daemon/sinks.h"
+#include "daemon/timer.h"
 #include "schema/alert_json.h"
 #include "schema/snapshot_json.h"
 
@@ -81,8 +82,8 @@ static enum ht_code post(struct ht_sink *s, json_t *alerts,
 	while (n > 0 && s->config.url[n - 1] == '/')
 		n--;
 	snprintf(url, sizeof(url), "%.*s/api/v2/alerts", (int)n, s->config.url);
-	return ht_curl_post(s->daemon->sinks.curl, url, body,
-			    s->config.timeout_ns, done, s, ret, err);
+	return ht_curl_post(s->sinks->curl, url, body, s->config.timeout_ns,
+			    done, s, ret, err);
 }
 
 /* --- telling again what fires -------------------------------------------- */
@@ -94,7 +95,7 @@ static void set_repeat(struct ht_sink *s)
 	struct sender *to = s->state;
 	struct ht_err err;
 
-	if (ht_timer_set(s->daemon->event, &to->timer,
+	if (ht_timer_set(s->sinks->event, &to->timer,
 			 ht_mono_ns() + s->config.repeat_ns, on_repeat, s,
 			 &err) != HT_OK)
 		ht_log_err(LOG_ERR, s->config.name, &err);
@@ -135,8 +136,8 @@ static int on_repeat(sd_event_source *source, uint64_t now_us, void *ctx)
 	(void)source;
 	(void)now_us;
 	set_repeat(s);
-	ht_alerts_each_notified(&s->daemon->alerts, s->config.min_severity,
-				add_firing, &all);
+	s->sinks->firing.of(s->sinks->firing.ctx, s->config.min_severity,
+			    add_firing, &all);
 	if (json_array_size(alerts) == 0 || to->repeat)
 		return 0;
 	if (post(s, alerts, repeated, &to->repeat, &err) != HT_OK)

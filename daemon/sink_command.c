@@ -20,7 +20,7 @@
 #include "analysis/rules.h"
 #include "common/cleanup.h"
 #include "common/system.h"
-#include "daemon/daemon.h"
+#include "daemon/sinks.h"
 #include "schema/alert_json.h"
 
 #define ARGUMENTS_MAX 32
@@ -165,7 +165,7 @@ static void deliver(struct ht_sink *s, const struct ht_notice *n)
 	s->state = r;
 	r->pidfd = ht_pidfd_open(r->pid);
 	if (r->pidfd < 0 ||
-	    sd_event_add_io(s->daemon->event, &r->ended, r->pidfd, EPOLLIN,
+	    sd_event_add_io(s->sinks->event, &r->ended, r->pidfd, EPOLLIN,
 			    on_ended, s) < 0) {
 		cancel(s);
 		ht_sink_done(s, "cannot follow the command");

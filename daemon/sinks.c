@@ -9,7 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/curl.h"
-#include "daemon/daemon.h"
+#include "daemon/timer.h"
 #include "store/alert.h"
 
 /* A sink that is down for long keeps the newest; what was dropped is counted,
@@ -71,7 +71,7 @@ static void fly(struct ht_sink *s)
 		DL_DELETE(s->queue, s->flying);
 		s->queued--;
 		s->flying->attempts++;
-		if (ht_timer_set(s->daemon->event, &s->limit,
+		if (ht_timer_set(s->sinks->event, &s->limit,
 				 ht_mono_ns() + s->config.timeout_ns, on_limit,
 				 s, &err) != HT_OK)
 			ht_log_err(LOG_ERR, s->config.name, &err);
@@ -103,7 +103,7 @@ static void again_later(struct ht_sink *s, struct ht_notice *n,
 	snprintf(s->last_error, sizeof(s->last_error), "%s", error);
 	DL_PREPEND(s->queue, n);
 	s->queued++;
-	if (ht_timer_set(s->daemon->event, &s->retry,
+	if (ht_timer_set(s->sinks->event, &s->retry,
 			 ht_mono_ns() + retry_wait_ns(s), on_retry, s,
 			 &err) != HT_OK)
 		ht_log_err(LOG_ERR, s->config.name, &err);
@@ -118,7 +118,7 @@ void ht_sink_done(struct ht_sink *s, const char *error)
 	s->flying = NULL;
 	s->limit = sd_event_source_disable_unref(s->limit);
 	if (n->recorded)
-		ht_ingest_settle(&s->daemon->ingest, &n->alert, s->config.name,
+		ht_ingest_settle(s->sinks->ingest, &n->alert, s->config.name,
 				 error);
 	if (error) {
 		again_later(s, n, error);
@@ -163,11 +163,10 @@ void ht_sinks_notify(struct ht_sinks *s, const struct ht_alert *a)
 		if (ht_severity_rank(a->severity) < sink->config.min_severity)
 			continue;
 		enqueue(sink, a,
-			ht_ingest_delivery(&s->daemon->ingest, a,
-					   sink->config.name));
+			ht_ingest_delivery(s->ingest, a, sink->config.name));
 	}
 	/* durable before it is sent: see store/alert.h */
-	ht_ingest_flush(&s->daemon->ingest);
+	ht_ingest_flush(s->ingest);
 	LL_FOREACH (s->list, sink)
 		fly(sink);
 }
@@ -192,9 +191,9 @@ void ht_sinks_load(struct ht_sinks *s)
 {
 	struct ht_sink *sink;
 
-	if (s->loaded || !ht_ingest_store(&s->daemon->ingest))
+	if (s->loaded || !ht_ingest_store(s->ingest))
 		return;
-	s->loaded = ht_ingest_deliveries(&s->daemon->ingest, on_delivery, s);
+	s->loaded = ht_ingest_deliveries(s->ingest, on_delivery, s);
 	LL_FOREACH (s->list, sink)
 		fly(sink);
 }
@@ -207,25 +206,26 @@ static enum ht_code open_sink(struct ht_sinks *s,
 
 	if (!sink)
 		return ht_fail(err, HT_NOMEM, "no memory for sink %s", c->name);
-	sink->daemon = s->daemon;
+	sink->sinks = s;
 	sink->config = *c;
 	sink->ops = ops_of[c->type];
 	LL_APPEND(s->list, sink);
 	return sink->ops->open ? sink->ops->open(sink, err) : HT_OK;
 }
 
-enum ht_code ht_sinks_init(struct ht_sinks *s, struct ht_daemon *d,
-			   struct ht_err *err)
+enum ht_code ht_sinks_init(struct ht_sinks *s, sd_event *event,
+			   const struct ht_config *c, struct ht_ingest *ingest,
+			   const struct ht_firing *firing, struct ht_err *err)
 {
-	const struct ht_config *c = &d->config;
 	enum ht_code code = HT_OK;
 
-	*s = (struct ht_sinks){.daemon = d};
+	*s = (struct ht_sinks){
+		.event = event, .ingest = ingest, .firing = *firing};
 	for (size_t i = 0; i < c->sinks_n && code == HT_OK; i++) {
 		code = open_sink(s, &c->sinks[i], err);
 		if (code == HT_OK && !s->curl &&
 		    c->sinks[i].type == HT_SINK_ALERTMANAGER)
-			code = ht_curl_new(d->event, &s->curl, err);
+			code = ht_curl_new(event, &s->curl, err);
 	}
 	if (code != HT_OK)
 		return code;

@@ -10,11 +10,11 @@
 
 #include <systemd/sd-event.h>
 
-#include "daemon/config.h"
+#include "daemon/ingest.h"
 #include "schema/alert.h"
 
-struct ht_daemon;
 struct ht_sink;
+struct ht_sinks;
 
 struct ht_notice {
 	struct ht_notice *next, *prev; /* utlist */
@@ -35,7 +35,7 @@ struct ht_sink_ops {
 
 struct ht_sink {
 	struct ht_sink *next;
-	struct ht_daemon *daemon;
+	struct ht_sinks *sinks;
 	struct ht_sink_config config;
 	const struct ht_sink_ops *ops;
 	void *state; /* of the kind of sink */
@@ -47,14 +47,28 @@ struct ht_sink {
 	char last_error[200]; /* empty: the last one went well */
 };
 
+/* Calls each for every alert that fires now, from this severity on. */
+struct ht_firing {
+	void (*of)(void *ctx, size_t min_severity,
+		   void (*each)(void *each_ctx, const struct ht_alert *a),
+		   void *each_ctx);
+	void *ctx;
+};
+
 struct ht_sinks {
-	struct ht_daemon *daemon;
+	sd_event *event;
+	struct ht_ingest *ingest;
+	struct ht_firing firing;
 	struct ht_sink *list; /* utlist, singly linked */
 	bool loaded;	      /* what the store has was queued */
 	struct ht_curl *curl; /* shared by sinks that speak HTTP; NULL: none */
 };
 
-enum ht_code ht_sinks_init(struct ht_sinks *s, struct ht_daemon *d,
+/* Opens those of the configuration. */
+enum ht_code ht_sinks_init(struct ht_sinks *s, sd_event *event,
+			   const struct ht_config *config,
+			   struct ht_ingest *ingest,
+			   const struct ht_firing *firing,
 			   struct ht_err *err) HT_MUST_CHECK;
 void ht_sinks_fini(struct ht_sinks *s);
 /* Queues what was not delivered before we ended, once: at the start, or when

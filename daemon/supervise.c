@@ -11,9 +11,10 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/daemon.h"
+#include "daemon/owners.h"
 #include "daemon/reaper.h"
 #include "daemon/targets.h"
+#include "daemon/timer.h"
 #include "daemon/trims.h"
 
 /* The agent's own alarm comes first; ours is for one that ignores it. */
@@ -31,11 +32,11 @@ static void stop_watching(struct ht_watched *p)
 }
 
 /* The agent goes its own way: the reaper sees to its end without waiting. */
-static void let_go(struct ht_watched *p)
+static void let_go(struct ht_supervisor *s, struct ht_watched *p)
 {
 	stop_watching(p);
 	if (p->client_lives)
-		ht_reap(p->daemon->event, &p->client);
+		ht_reap(s->event, &p->client);
 	p->client = HT_CLIENT_NONE;
 	p->client_lives = false;
 }
@@ -45,7 +46,7 @@ void ht_supervisor_release(struct ht_supervisor *s, struct ht_watched *p)
 	if (p->measuring)
 		s->measuring--;
 	p->measuring = false;
-	let_go(p);
+	let_go(s, p);
 }
 
 /* --- the end of a sample ------------------------------------------------- */
@@ -75,13 +76,13 @@ static bool is_other_program(const struct ht_watched *p, uint64_t dev,
 	       (h->exe_dev != dev || h->exe_inode != inode);
 }
 
-static void take_sample(struct ht_watched *p)
+static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 {
 	const struct ht_head *h = &p->snapshot.head;
 
 	if (is_other_program(p, p->exe_dev, p->exe_inode)) {
-		ht_ingest_event(&p->daemon->ingest, p, "exec", h->comm);
-		ht_alerts_process_ended(&p->daemon->alerts, p);
+		ht_ingest_event(s->ingest, p, "exec", h->comm);
+		s->events.replaced(s->events.ctx, p);
 		p->store_id = 0;
 		p->judged = false;
 		p->trimming = (struct ht_trimming){0};
@@ -96,27 +97,26 @@ static void take_sample(struct ht_watched *p)
 	ht_pauses_count(&p->pauses, p->snapshot.stop.pause_us);
 	ht_pauses_count(&p->gaps, p->snapshot.stop.gap_us);
 	p->measured_ns = ht_mono_ns();
-	ht_latest_take(&p->latest, &p->snapshot,
-		       p->daemon->config.daemon.metrics_arenas,
-		       p->daemon->config.daemon.metrics_bins);
+	ht_latest_take(&p->latest, &p->snapshot, s->config->metrics_arenas,
+		       s->config->metrics_bins);
 	if (h->exe[0])
 		snprintf(p->exe, sizeof(p->exe), "%s", h->exe);
-	ht_ingest_sample(&p->daemon->ingest, p);
-	ht_trims_take(p, p->measured_ns);
-	ht_holding_take(p);
+	ht_ingest_sample(s->ingest, p);
+	ht_trims_take(s->ingest, p, p->measured_ns);
+	ht_owners_take(s->ingest, p);
 }
 
-static void take_failure(struct ht_watched *p, enum ht_code code,
-			 const struct ht_err *err)
+static void take_failure(struct ht_supervisor *s, struct ht_watched *p,
+			 enum ht_code code, const struct ht_err *err)
 {
 	p->failures[code]++;
-	p->daemon->supervisor.failures[code]++;
+	s->failures[code]++;
 	p->last_error = *err;
 	if (p->schedule.failures == 1)
 		ht_log(LOG_WARNING,
 		       "pid %d not measured: %s reason=%s target=%s",
 		       (int)p->pid, err->msg, ht_code_label(code), p->target);
-	ht_ingest_event(&p->daemon->ingest, p, "failed", err->msg);
+	ht_ingest_event(s->ingest, p, "failed", err->msg);
 }
 
 /* Processor time of the agent so far; 0: it is gone, or none. */
@@ -134,9 +134,10 @@ static int64_t agent_cpu_ns(const struct ht_watched *p)
 
 /* Of the sample that ends. An agent that stays finds malloc once, with its
  * first sample: that is not counted. */
-static int64_t sample_cpu_ns(const struct ht_watched *p)
+static int64_t sample_cpu_ns(const struct ht_supervisor *s,
+			     const struct ht_watched *p)
 {
-	bool stays = p->daemon->config.daemon.agent_life != HT_AGENT_SAMPLE;
+	bool stays = s->config->agent_life != HT_AGENT_SAMPLE;
 	int64_t now_ns = agent_cpu_ns(p);
 
 	if ((stays && p->begun_cpu_ns == 0) || now_ns < p->begun_cpu_ns)
@@ -145,43 +146,44 @@ static int64_t sample_cpu_ns(const struct ht_watched *p)
 }
 
 /* More than a sample was asked for. Who waits for one gets the next. */
-static void finish_without_holders(struct ht_watched *p,
+static void finish_without_holders(struct ht_supervisor *s,
+				   struct ht_watched *p,
 				   const struct ht_err *err)
 {
 	ht_schedule_again(&p->schedule, p->config, ht_mono_ns(),
-			  sample_cpu_ns(p));
-	ht_holding_refused(p, err);
+			  sample_cpu_ns(s, p));
+	ht_owners_refused(s->ingest, p, err);
 }
 
-static void finish_sample(struct ht_watched *p, enum ht_code code,
-			  const struct ht_err *err)
+static void finish_sample(struct ht_supervisor *s, struct ht_watched *p,
+			  enum ht_code code, const struct ht_err *err)
 {
 	ht_schedule_end(&p->schedule, p->config, ht_mono_ns(), code,
 			code == HT_OK ? p->snapshot.stop.pause_us : HT_UNKNOWN,
-			sample_cpu_ns(p), chance());
+			sample_cpu_ns(s, p), chance());
 	if (code == HT_OK)
-		take_sample(p);
+		take_sample(s, p);
 	else
-		take_failure(p, code, err);
+		take_failure(s, p, code, err);
 }
 
 static void finish(struct ht_watched *p, enum ht_code code,
 		   const struct ht_err *err)
 {
-	struct ht_daemon *d = p->daemon;
+	struct ht_supervisor *s = p->supervisor;
 
-	d->supervisor.measuring--;
+	s->measuring--;
 	p->measuring = false;
 	p->deadline = sd_event_source_disable_unref(p->deadline);
 	if (code != HT_OK && p->holding.asking) {
-		finish_without_holders(p, err);
+		finish_without_holders(s, p, err);
 	} else {
-		finish_sample(p, code, err);
-		ht_control_sampled(&d->control, p, code, err);
+		finish_sample(s, p, code, err);
+		s->events.sampled(s->events.ctx, p, code, err);
 	}
-	if (code != HT_OK || d->config.daemon.agent_life == HT_AGENT_SAMPLE)
-		let_go(p);
-	ht_supervisor_pump(&d->supervisor);
+	if (code != HT_OK || s->config->agent_life == HT_AGENT_SAMPLE)
+		let_go(s, p);
+	ht_supervisor_pump(s);
 }
 
 /* The answer is whole; was it about the process that was meant? */
@@ -192,8 +194,7 @@ static void finish_ok(struct ht_watched *p)
 	if (is_meant(p)) {
 		finish(p, HT_OK, NULL);
 	} else if (p->maybe) {
-		ht_registry_drop(&p->daemon->registry, p,
-				 "its executable is another one");
+		p->supervisor->events.mistaken(p->supervisor->events.ctx, p);
 	} else {
 		ht_err_put(&err, HT_PROTOCOL, 0, 0,
 			   "the agent measured another process");
@@ -214,7 +215,7 @@ static int on_socket(sd_event_source *source, int fd, uint32_t events,
 	(void)fd;
 	(void)events;
 	if (!p->measuring) { /* an idle agent that ended or speaks unasked */
-		let_go(p);
+		let_go(p->supervisor, p);
 		return 0;
 	}
 	code = ht_client_receive(&p->client, &err);
@@ -233,7 +234,7 @@ static int on_deadline(sd_event_source *source, uint64_t now_us, void *ctx)
 	(void)source;
 	(void)now_us;
 	ht_client_kill(&p->client);
-	p->daemon->supervisor.killed++;
+	p->supervisor->killed++;
 	ht_err_put(&err, HT_TIMEOUT, 0, 0,
 		   "no answer from the agent in %.1f s; it was ended",
 		   (double)p->config->timeout_ns / 1e9);
@@ -251,8 +252,8 @@ static enum ht_code start_agent(struct ht_supervisor *s, struct ht_watched *p,
 		return code;
 	p->client_lives = true;
 	s->started++;
-	if (sd_event_add_io(s->daemon->event, &p->socket_source,
-			    p->client.socket, EPOLLIN, on_socket, p) < 0)
+	if (sd_event_add_io(s->event, &p->socket_source, p->client.socket,
+			    EPOLLIN, on_socket, p) < 0)
 		return ht_fail(err, HT_SYS, "cannot watch the agent's socket");
 	return HT_OK;
 }
@@ -269,10 +270,11 @@ static bool may_ask_pss(struct ht_watched *p, const struct ht_request *r)
 	return may;
 }
 
-static struct ht_request request_of(struct ht_watched *p, int64_t now_ns)
+static struct ht_request request_of(const struct ht_supervisor *s,
+				    struct ht_watched *p, int64_t now_ns)
 {
 	const struct ht_target_config *t = p->config;
-	const struct ht_daemon_config *d = &p->daemon->config.daemon;
+	const struct ht_daemon_config *d = s->config;
 	struct ht_request r = {
 		.mode = t->mode,
 		.max_pause_us = (uint64_t)(t->max_pause_ns / HT_NS_PER_US),
@@ -298,16 +300,17 @@ static struct ht_request request_of(struct ht_watched *p, int64_t now_ns)
 static void measure(struct ht_supervisor *s, struct ht_watched *p)
 {
 	int64_t now_ns = ht_mono_ns();
-	struct ht_request r = request_of(p, now_ns);
+	struct ht_request r = request_of(s, p, now_ns);
 	struct ht_err err;
 	enum ht_code code = HT_OK;
 
+	p->supervisor = s;
 	p->measuring = true;
 	s->measuring++;
 	/* An agent of its own: it leaves a freezer before it is confined. */
-	if ((ht_trims_ask(p, &r, now_ns) || ht_holding_ask(p, &r, now_ns)) &&
+	if ((ht_trims_ask(p, &r, now_ns) || ht_owners_ask(p, &r, now_ns)) &&
 	    p->client_lives)
-		let_go(p);
+		let_go(s, p);
 	p->begun_cpu_ns = agent_cpu_ns(p);
 	ht_schedule_begin(&p->schedule, now_ns);
 	if (!p->client_lives)
@@ -315,7 +318,7 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 	if (code == HT_OK)
 		code = ht_client_ask(&p->client, &r, &p->snapshot, &err);
 	if (code == HT_OK)
-		code = ht_timer_set(s->daemon->event, &p->deadline,
+		code = ht_timer_set(s->event, &p->deadline,
 				    now_ns + p->config->timeout_ns + GRACE_NS,
 				    on_deadline, p, &err);
 	if (code != HT_OK)
@@ -328,7 +331,7 @@ static struct ht_watched *nearest(struct ht_supervisor *s)
 {
 	struct ht_watched *best = NULL;
 
-	HT_EACH_PROCESS (&s->daemon->registry, p) {
+	HT_EACH_PROCESS (s->registry, p) {
 		if (!p->measuring && p->config &&
 		    (!best || p->schedule.due_ns < best->schedule.due_ns))
 			best = p;
@@ -352,10 +355,10 @@ void ht_supervisor_pump(struct ht_supervisor *s)
 	if (s->pumping) /* measure() failed at once and came back here */
 		return;
 	s->pumping = true;
-	while (s->measuring < s->daemon->config.daemon.agents_max &&
+	while (s->measuring < s->config->agents_max &&
 	       (p = nearest(s)) != NULL) {
 		if (p->schedule.due_ns > ht_mono_ns()) {
-			if (ht_timer_set(s->daemon->event, &s->timer,
+			if (ht_timer_set(s->event, &s->timer,
 					 p->schedule.due_ns, on_due, s,
 					 &err) != HT_OK)
 				ht_log_err(LOG_ERR, "sample timer", &err);
@@ -366,14 +369,21 @@ void ht_supervisor_pump(struct ht_supervisor *s)
 	s->pumping = false;
 }
 
-enum ht_code ht_supervisor_init(struct ht_supervisor *s, struct ht_daemon *d,
+enum ht_code ht_supervisor_init(struct ht_supervisor *s, sd_event *event,
+				const struct ht_daemon_config *config,
+				const struct ht_registry *registry,
+				struct ht_ingest *ingest,
+				const struct ht_supervisor_events *events,
 				struct ht_err *err)
 {
-	*s = (struct ht_supervisor){.daemon = d};
+	*s = (struct ht_supervisor){.event = event,
+				    .config = config,
+				    .registry = registry,
+				    .ingest = ingest,
+				    .events = *events};
 	srand48((long)(ht_mono_ns() ^ getpid()));
-	if (d->config.daemon.agent[0]) {
-		snprintf(s->agent, sizeof(s->agent), "%s",
-			 d->config.daemon.agent);
+	if (config->agent[0]) {
+		snprintf(s->agent, sizeof(s->agent), "%s", config->agent);
 		if (access(s->agent, X_OK) < 0)
 			return ht_fail_sys(err, HT_CONFIG, errno, "agent %s",
 					   s->agent);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Trimming: when a watched process is to give memory back by itself, and
- * whether it was worth it. A rule is asked for by name, target by target:
- *
- *   trim = when trimmable > 512MiB for 10m, at most every 1h, hold 50ms
+ * whether it was worth it, by the rule that its target has for it.
  *
  * After each time what comes back within ten minutes is held against what went:
  * more than half of it, and the process is left alone for a day. Pure: no
@@ -15,17 +13,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/err.h"
-
-struct ht_trim_rule {
-	uint64_t above; /* bytes; 0: there is no rule */
-	int64_t for_ns, every_ns, hold_ns;
-};
-
-/* HT_CONFIG says what was expected. What is not said: for 10m, at most every
- * 1h, hold 50ms. */
-enum ht_code ht_trim_rule_parse(const char *text, struct ht_trim_rule *ret,
-				struct ht_err *err) HT_MUST_CHECK;
+#include "daemon/trim_rule.h"
 
 struct ht_trimming {
 	int64_t above_since_ns; /* 0: it is not above */

@@ -4,9 +4,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "common/size.h"
-#include "daemon/daemon.h"
 
 #define TEXT 300
 
@@ -22,15 +20,8 @@ bool ht_trims_ask(const struct ht_watched *p, struct ht_request *r,
 	return true;
 }
 
-static void tell(struct ht_watched *p, const char *kind, const char *text)
-{
-	ht_log(LOG_NOTICE, "pid %d: %s: %s target=%s", (int)p->pid, kind, text,
-	       p->target);
-	ht_ingest_event(&p->daemon->ingest, p, kind, text);
-}
-
-static void take_call(struct ht_watched *p, const struct ht_trim *a,
-		      int64_t now_ns)
+static void take_call(struct ht_ingest *i, struct ht_watched *p,
+		      const struct ht_trim *a, int64_t now_ns)
 {
 	uint64_t went = 0;
 	char text[TEXT], size[32], forecast[32];
@@ -52,11 +43,12 @@ static void take_call(struct ht_watched *p, const struct ht_trim *a,
 			 "for %.1f ms",
 			 size, forecast, (double)a->took_us / 1e3,
 			 (double)a->stopped_us / 1e3);
-	tell(p, "trim", text);
+	ht_ingest_tell(i, p, "trim", text);
 }
 
 /* Ten minutes later. */
-static void tell_judgement(struct ht_watched *p, int64_t now_ns)
+static void tell_judgement(struct ht_ingest *i, const struct ht_watched *p,
+			   int64_t now_ns)
 {
 	const struct ht_trimming *t = &p->trimming;
 	char text[TEXT], went[32], back[32];
@@ -67,21 +59,21 @@ static void tell_judgement(struct ht_watched *p, int64_t now_ns)
 		 "returned %s, %s faulted back within 10 min: %s", went, back,
 		 t->paused_until_ns > now_ns ? "not worth it, paused for a day"
 					     : "it lasts");
-	tell(p, "trim_judged", text);
+	ht_ingest_tell(i, p, "trim_judged", text);
 }
 
-void ht_trims_take(struct ht_watched *p, int64_t now_ns)
+void ht_trims_take(struct ht_ingest *i, struct ht_watched *p, int64_t now_ns)
 {
 	const struct ht_wire_in *in = &p->client.in;
 	const struct ht_totals *totals = &p->snapshot.totals;
 
 	if (in->has_trim && in->trim.done == 1) {
-		take_call(p, &in->trim, now_ns);
+		take_call(i, p, &in->trim, now_ns);
 	} else if (in->has_trim) {
 		ht_trimming_refused(&p->trimming, now_ns);
-		tell(p, "trim_refused", in->trim.why);
+		ht_ingest_tell(i, p, "trim_refused", in->trim.why);
 	}
 	if (ht_trimming_sample(&p->config->trim_rule, &p->trimming, now_ns,
 			       totals->trimmable, totals->heap_resident))
-		tell_judgement(p, now_ns);
+		tell_judgement(i, p, now_ns);
 }

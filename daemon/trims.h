@@ -3,7 +3,7 @@
 #ifndef HT_DAEMON_TRIMS_H
 #define HT_DAEMON_TRIMS_H
 
-#include "daemon/process.h"
+#include "daemon/ingest.h"
 
 /* Adds to a request that memory be given back, where the target's rule says so
  * now. True: it was added; an agent that lives is to be replaced by a new one.
@@ -11,6 +11,6 @@
 bool ht_trims_ask(const struct ht_watched *p, struct ht_request *r,
 		  int64_t now_ns);
 /* What the answer, a sample, says of it: event, journal, counters. */
-void ht_trims_take(struct ht_watched *p, int64_t now_ns);
+void ht_trims_take(struct ht_ingest *i, struct ht_watched *p, int64_t now_ns);
 
 #endif

@@ -13,7 +13,6 @@
 #include "common/log.h"
 #include "common/near.h"
 #include "common/system.h"
-#include "daemon/daemon.h"
 
 static enum ht_code set_argument(struct ht_target_config *t, const char *key,
 				 const json_t *value, struct ht_err *err)
@@ -90,9 +89,8 @@ static void write_target(FILE *f, const struct ht_target_config *t)
 }
 
 /* A new file, then renamed: a crash leaves the old or the new one. */
-static void save(struct ht_daemon *d)
+static void save(const struct ht_config *c)
 {
-	const struct ht_config *c = &d->config;
 	char path[sizeof(c->daemon.watches) + 8];
 	FILE *f;
 	int fd;
@@ -146,21 +144,21 @@ static enum ht_code append(struct ht_config *c, struct ht_target_config *t,
 	return HT_OK;
 }
 
-enum ht_code ht_watch_add(struct ht_daemon *d, struct ht_target_config *t,
+enum ht_code ht_watch_add(struct ht_registry *r, struct ht_target_config *t,
 			  struct ht_err *err)
 {
 	enum ht_code code;
 
-	if (find(&d->config, t->name)) {
+	if (find(r->config, t->name)) {
 		code = ht_fail_hint(err, HT_REFUSED, HT_HINT_TARGET_NAME,
 				    "there is a target '%s' already", t->name);
 		ht_target_config_fini(t);
 		return code;
 	}
-	code = append(&d->config, t, err);
-	ht_registry_rebind(&d->registry);
+	code = append(r->config, t, err);
+	ht_registry_rebind(r);
 	if (code == HT_OK)
-		save(d);
+		save(r->config);
 	return code;
 }
 
@@ -177,10 +175,10 @@ static const char *near_target(const struct ht_config *c, const char *name,
 	return ht_near_text(ht_near(name, target_at, c), out);
 }
 
-enum ht_code ht_watch_remove(struct ht_daemon *d, const char *name,
+enum ht_code ht_watch_remove(struct ht_registry *r, const char *name,
 			     struct ht_err *err)
 {
-	struct ht_config *c = &d->config;
+	struct ht_config *c = r->config;
 	struct ht_target_config *t = find(c, name);
 	char near[HT_NEAR_TEXT];
 
@@ -196,8 +194,8 @@ enum ht_code ht_watch_remove(struct ht_daemon *d, const char *name,
 	memmove(t, t + 1,
 		(size_t)(c->targets + c->targets_n - (t + 1)) * sizeof(*t));
 	c->targets_n--;
-	ht_registry_rebind(&d->registry);
-	save(d);
+	ht_registry_rebind(r);
+	save(r->config);
 	return HT_OK;
 }
 

@@ -7,19 +7,18 @@
 
 #include <jansson.h>
 
-#include "daemon/config.h"
-
-struct ht_daemon;
+#include "daemon/registry.h"
 
 /* A target from a request's arguments. */
 enum ht_code ht_watch_parse(const struct ht_config *c, const char *name,
 			    json_t *arguments, struct ht_target_config *ret,
 			    struct ht_err *err) HT_MUST_CHECK;
-/* Takes *t, whether it succeeds or not. */
-enum ht_code ht_watch_add(struct ht_daemon *d, struct ht_target_config *t,
+/* To the configuration that the registry goes by, and to the file. Takes *t,
+ * whether it succeeds or not. */
+enum ht_code ht_watch_add(struct ht_registry *r, struct ht_target_config *t,
 			  struct ht_err *err) HT_MUST_CHECK;
 /* HT_REFUSED for targets of the configuration file. */
-enum ht_code ht_watch_remove(struct ht_daemon *d, const char *name,
+enum ht_code ht_watch_remove(struct ht_registry *r, const char *name,
 			     struct ht_err *err) HT_MUST_CHECK;
 /* Adds those of the file to a configuration that was just read. */
 void ht_watches_load(struct ht_config *c);

@@ -62,6 +62,18 @@ all_rooms() {
 	return 0
 }
 
+# circles ROOM: files of ROOM that include each other in a circle. A noun is its
+# .c and its .h; what only its own files include (noun_int.h) is part of it.
+circles() {
+	local file noun
+	sources "$1" | while read -r file; do
+		noun=${file%.[ch]}
+		sed -n 's/^#include "\('"$1"'\/.*\)\.h"/\1/p' "$file" | sed 's/_int$//' |
+			grep -vx "${noun%_int}" | sed "s|^|${noun%_int} |"
+	done | sort -u | tsort 2>&1 >"$HT_TMP/sorted" | grep .
+}
+no_circle() { ! circles "$1"; }
+
 # draw: the rooms as the code has them: whom each one really includes.
 draw() {
 	local room names=()
@@ -124,6 +136,13 @@ mkdir -p "$HT_TMP/agent/memory"
 echo '#include "agent/walk/walk.h"' >"$HT_TMP/agent/memory/wrong.c"
 wrong() { (cd "$HT_TMP" && only_from agent/memory agent/memory agent/self schema common); }
 refuse "memory that included the walk would be found" wrong
+# The daemon is a conductor and its parts: a part knows those below it.
+ok "no circle in daemon" no_circle daemon
+mkdir -p "$HT_TMP/daemon"
+cp -r daemon "$HT_TMP"
+echo '#include "daemon/alerts.h"' >>"$HT_TMP/daemon/ingest.c"
+knows_its_readers() { (cd "$HT_TMP" && no_circle daemon); }
+refuse "a writer of the store that knew its readers would be found" knows_its_readers
 ok "docs/architecture.md draws the rooms as they are (tests/layers.sh draw)" drawn
 ok "only the agent knows ptrace" \
 	no_match '#include <sys/(ptrace|uio|user)\.h>' probe daemon cli analysis store link schema common
