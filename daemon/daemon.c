@@ -8,7 +8,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/watches.h"
+#include "daemon/control/watches.h"
 
 /* --- what the parts report ----------------------------------------------- */
 

@@ -7,9 +7,9 @@
 #ifndef HT_DAEMON_DAEMON_H
 #define HT_DAEMON_DAEMON_H
 
-#include "daemon/control.h"
-#include "daemon/http.h"
-#include "daemon/parts.h"
+#include "daemon/control/control.h"
+#include "daemon/http/http.h"
+#include "daemon/parts/parts.h"
 
 struct ht_daemon {
 	struct ht_parts parts;

@@ -10,6 +10,17 @@
 rooms='
 cli: analysis store link schema common
 daemon: analysis store link schema common
+daemon/control: daemon/parts daemon/alerts daemon/agents daemon/sinks daemon/registry daemon/ingest daemon/process daemon/config daemon/loop analysis store link schema common
+daemon/http: daemon/parts daemon/alerts daemon/agents daemon/sinks daemon/registry daemon/ingest daemon/process daemon/config daemon/loop analysis store link schema common
+daemon/parts: daemon/alerts daemon/agents daemon/sinks daemon/registry daemon/ingest daemon/process daemon/config daemon/loop schema common
+daemon/alerts: daemon/sinks daemon/registry daemon/ingest daemon/process daemon/config daemon/loop analysis store schema common
+daemon/agents: daemon/registry daemon/ingest daemon/process daemon/config daemon/loop analysis link schema common
+daemon/sinks: daemon/ingest daemon/config daemon/loop analysis store schema common
+daemon/registry: daemon/ingest daemon/process daemon/config daemon/loop schema common
+daemon/ingest: daemon/process daemon/config daemon/loop analysis store schema common
+daemon/process: daemon/config analysis link schema common
+daemon/config: daemon/loop analysis link schema common
+daemon/loop: common
 agent: link schema common
 agent/who: agent/sample agent/graph agent/walk/sizes.h agent/libc agent/memory link schema common
 agent/sample: agent/graph agent/walk agent/stop agent/libc agent/memory agent/self link schema common
@@ -81,14 +92,14 @@ draw() {
 	for room in "${names[@]}"; do
 		find "$room" -name '*.[ch]' -printf '%h/%f\n' | grep "^$room/[^/]*$" |
 			xargs sed -n 's|^#include "\(.*\)/[^/]*"|\1|p' | sort -u |
-			grep -vx "$room" | awk -v room="$room" -v names="${names[*]}" '
+			grep -vx "$room" | awk -v room="$room" -v part="${room%%/*}/" -v names="${names[*]}" '
 				{ has[$0] = 1 }
 				END {
-					line = sprintf("%-13s▸", room)
+					line = sprintf("%-16s▸", room)
 					n = split(names, order, " ")
 					for (i = 1; i <= n; i++)
 						if (order[i] in has) {
-							sub("agent/", "", order[i])
+							sub("^" part, "", order[i])
 							line = line " " order[i]
 						}
 					print line
@@ -140,7 +151,7 @@ refuse "memory that included the walk would be found" wrong
 ok "no circle in daemon" no_circle daemon
 mkdir -p "$HT_TMP/daemon"
 cp -r daemon "$HT_TMP"
-echo '#include "daemon/alerts.h"' >>"$HT_TMP/daemon/ingest.c"
+echo '#include "daemon/alerts/alerts.h"' >>"$HT_TMP/daemon/ingest/ingest.c"
 knows_its_readers() { (cd "$HT_TMP" && no_circle daemon); }
 refuse "a writer of the store that knew its readers would be found" knows_its_readers
 ok "docs/architecture.md draws the rooms as they are (tests/layers.sh draw)" drawn

@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemon/config.h"
-#include "daemon/targets.h"
+#include "daemon/config/config.h"
+#include "daemon/registry/targets.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

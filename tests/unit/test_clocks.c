@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "daemon/clocks.h"
+#include "daemon/parts/clocks.h"
 
 #define S    HT_NS_PER_S
 #define WALL (INT64_C(1750000000) * S)

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "daemon/schedule.h"
-#include "daemon/targets.h"
+#include "daemon/process/schedule.h"
+#include "daemon/registry/targets.h"
 
 static enum ht_code load(const char *text, struct ht_config *c,
 			 struct ht_err *err)

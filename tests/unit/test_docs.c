@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/cleanup.h"
-#include "daemon/metrics.h"
+#include "daemon/http/metrics.h"
 #include "schema/metrics.h"
 #include "schema/snapshot.h"
 

@@ -22,8 +22,8 @@
 #include "common/line.h"
 #include "common/log.h"
 #include "common/near.h"
-#include "daemon/config.h"
-#include "daemon/listen.h"
+#include "daemon/config/config.h"
+#include "daemon/loop/listen.h"
 #include "store/store.h"
 
 /* --- times --------------------------------------------------------------- */

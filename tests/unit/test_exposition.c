@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/exposition.h"
+#include "daemon/http/exposition.h"
 #include "link/control.h"
 
 static void labels_are_escaped_and_never_cut_in_half(void **state)

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "daemon/holding.h"
+#include "daemon/process/holding.h"
 
 #define NOW  (INT64_C(5) * HOUR)
 #define HOUR (3600 * HT_NS_PER_S)

@@ -13,7 +13,7 @@
 
 #include "analysis/needs.h"
 #include "common/clock.h"
-#include "daemon/judge.h"
+#include "daemon/alerts/judge.h"
 #include "tests/lib/fake.h"
 #include "tests/lib/made.h"
 #include "tests/lib/trace.h"

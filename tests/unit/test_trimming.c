@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "daemon/trimming.h"
+#include "daemon/process/trimming.h"
 #include "schema/records.h"
 
 #define MIB (UINT64_C(1) << 20)

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon/agents/supervise.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/agents/owners.h"
+#include "daemon/agents/reaper.h"
+#include "daemon/agents/trims.h"
+#include "daemon/loop/timer.h"
+#include "daemon/registry/targets.h"
+
+/* The agent's own alarm comes first; ours is for one that ignores it. */
+#define GRACE_NS (250 * HT_NS_PER_MS)
+
+static double chance(void)
+{
+	return drand48();
+}
+
+static void stop_watching(struct ht_watched *p)
+{
+	p->socket_source = sd_event_source_disable_unref(p->socket_source);
+	p->deadline = sd_event_source_disable_unref(p->deadline);
+}
+
+/* The agent goes its own way: the reaper sees to its end without waiting. */
+static void let_go(struct ht_supervisor *s, struct ht_watched *p)
+{
+	stop_watching(p);
+	if (p->client_lives)
+		ht_reap(s->event, &p->client);
+	p->client = HT_CLIENT_NONE;
+	p->client_lives = false;
+}
+
+void ht_supervisor_release(struct ht_supervisor *s, struct ht_watched *p)
+{
+	if (p->measuring)
+		s->measuring--;
+	p->measuring = false;
+	let_go(s, p);
+}
+
+/* --- the end of a sample ------------------------------------------------- */
+
+/* False: the snapshot is of another process or program than was meant. */
+static bool is_meant(struct ht_watched *p)
+{
+	const struct ht_head *h = &p->snapshot.head;
+
+	if (h->pid != HT_UNKNOWN && h->pid != (uint64_t)p->pid)
+		return false;
+	if (h->start_ticks != HT_UNKNOWN && h->start_ticks != p->start_ticks)
+		return false;
+	if (p->maybe && !ht_target_match_exe(p->config, h->exe))
+		return false;
+	p->maybe = false;
+	return true;
+}
+
+/* The file under a pid changed: another program, so another life. */
+static bool is_other_program(const struct ht_watched *p, uint64_t dev,
+			     uint64_t inode)
+{
+	const struct ht_head *h = &p->snapshot.head;
+
+	return dev != HT_UNKNOWN && h->exe_dev != HT_UNKNOWN &&
+	       (h->exe_dev != dev || h->exe_inode != inode);
+}
+
+static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
+{
+	const struct ht_head *h = &p->snapshot.head;
+
+	if (is_other_program(p, p->exe_dev, p->exe_inode)) {
+		ht_ingest_event(s->ingest, p, "exec", h->comm);
+		s->events.replaced(s->events.ctx, p);
+		p->store_id = 0;
+		p->judged = false;
+		p->trimming = (struct ht_trimming){0};
+		p->holding = (struct ht_holding){0};
+	}
+	p->exe_dev = h->exe_dev;
+	p->exe_inode = h->exe_inode;
+	p->samples++;
+	p->last_error = (struct ht_err){0};
+	p->inconsistent =
+		(uint8_t)(p->inconsistent << 1 | (p->snapshot.findings.n > 0));
+	ht_pauses_count(&p->pauses, p->snapshot.stop.pause_us);
+	ht_pauses_count(&p->gaps, p->snapshot.stop.gap_us);
+	p->measured_ns = ht_mono_ns();
+	ht_latest_take(&p->latest, &p->snapshot, s->config->metrics_arenas,
+		       s->config->metrics_bins);
+	if (h->exe[0])
+		snprintf(p->exe, sizeof(p->exe), "%s", h->exe);
+	ht_ingest_sample(s->ingest, p);
+	ht_trims_take(s->ingest, p, p->measured_ns);
+	ht_owners_take(s->ingest, p);
+}
+
+static void take_failure(struct ht_supervisor *s, struct ht_watched *p,
+			 enum ht_code code, const struct ht_err *err)
+{
+	p->failures[code]++;
+	s->failures[code]++;
+	p->last_error = *err;
+	if (p->schedule.failures == 1)
+		ht_log(LOG_WARNING,
+		       "pid %d not measured: %s reason=%s target=%s",
+		       (int)p->pid, err->msg, ht_code_label(code), p->target);
+	ht_ingest_event(s->ingest, p, "failed", err->msg);
+}
+
+/* Processor time of the agent so far; 0: it is gone, or none. */
+static int64_t agent_cpu_ns(const struct ht_watched *p)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (!p->client_lives ||
+	    clock_getcpuclockid(p->client.agent_pid, &clock) != 0 ||
+	    clock_gettime(clock, &t) < 0)
+		return 0;
+	return (int64_t)t.tv_sec * HT_NS_PER_S + t.tv_nsec;
+}
+
+/* Of the sample that ends. An agent that stays finds malloc once, with its
+ * first sample: that is not counted. */
+static int64_t sample_cpu_ns(const struct ht_supervisor *s,
+			     const struct ht_watched *p)
+{
+	bool stays = s->config->agent_life != HT_AGENT_SAMPLE;
+	int64_t now_ns = agent_cpu_ns(p);
+
+	if ((stays && p->begun_cpu_ns == 0) || now_ns < p->begun_cpu_ns)
+		return 0;
+	return now_ns - p->begun_cpu_ns;
+}
+
+/* More than a sample was asked for. Who waits for one gets the next. */
+static void finish_without_holders(struct ht_supervisor *s,
+				   struct ht_watched *p,
+				   const struct ht_err *err)
+{
+	ht_schedule_again(&p->schedule, p->config, ht_mono_ns(),
+			  sample_cpu_ns(s, p));
+	ht_owners_refused(s->ingest, p, err);
+}
+
+static void finish_sample(struct ht_supervisor *s, struct ht_watched *p,
+			  enum ht_code code, const struct ht_err *err)
+{
+	ht_schedule_end(&p->schedule, p->config, ht_mono_ns(), code,
+			code == HT_OK ? p->snapshot.stop.pause_us : HT_UNKNOWN,
+			sample_cpu_ns(s, p), chance());
+	if (code == HT_OK)
+		take_sample(s, p);
+	else
+		take_failure(s, p, code, err);
+}
+
+static void finish(struct ht_watched *p, enum ht_code code,
+		   const struct ht_err *err)
+{
+	struct ht_supervisor *s = p->supervisor;
+
+	s->measuring--;
+	p->measuring = false;
+	p->deadline = sd_event_source_disable_unref(p->deadline);
+	if (code != HT_OK && p->holding.asking) {
+		finish_without_holders(s, p, err);
+	} else {
+		finish_sample(s, p, code, err);
+		s->events.sampled(s->events.ctx, p, code, err);
+	}
+	if (code != HT_OK || s->config->agent_life == HT_AGENT_SAMPLE)
+		let_go(s, p);
+	ht_supervisor_pump(s);
+}
+
+/* The answer is whole; was it about the process that was meant? */
+static void finish_ok(struct ht_watched *p)
+{
+	struct ht_err err;
+
+	if (is_meant(p)) {
+		finish(p, HT_OK, NULL);
+	} else if (p->maybe) {
+		p->supervisor->events.mistaken(p->supervisor->events.ctx, p);
+	} else {
+		ht_err_put(&err, HT_PROTOCOL, 0, 0,
+			   "the agent measured another process");
+		finish(p, HT_PROTOCOL, &err);
+	}
+}
+
+/* --- while it is measured ------------------------------------------------ */
+
+static int on_socket(sd_event_source *source, int fd, uint32_t events,
+		     void *ctx)
+{
+	struct ht_watched *p = ctx;
+	struct ht_err err;
+	enum ht_code code;
+
+	(void)source;
+	(void)fd;
+	(void)events;
+	if (!p->measuring) { /* an idle agent that ended or speaks unasked */
+		let_go(p->supervisor, p);
+		return 0;
+	}
+	code = ht_client_receive(&p->client, &err);
+	if (code != HT_OK)
+		finish(p, code, &err);
+	else if (p->client.in.state != HT_WIRE_OPEN)
+		finish_ok(p);
+	return 0;
+}
+
+static int on_deadline(sd_event_source *source, uint64_t now_us, void *ctx)
+{
+	struct ht_watched *p = ctx;
+	struct ht_err err;
+
+	(void)source;
+	(void)now_us;
+	ht_client_kill(&p->client);
+	p->supervisor->killed++;
+	ht_err_put(&err, HT_TIMEOUT, 0, 0,
+		   "no answer from the agent in %.1f s; it was ended",
+		   (double)p->config->timeout_ns / 1e9);
+	finish(p, HT_TIMEOUT, &err);
+	return 0;
+}
+
+static enum ht_code start_agent(struct ht_supervisor *s, struct ht_watched *p,
+				struct ht_err *err)
+{
+	enum ht_code code =
+		ht_client_start(s->agent, p->pid, NULL, NULL, &p->client, err);
+
+	if (code != HT_OK)
+		return code;
+	p->client_lives = true;
+	s->started++;
+	if (sd_event_add_io(s->event, &p->socket_source, p->client.socket,
+			    EPOLLIN, on_socket, p) < 0)
+		return ht_fail(err, HT_SYS, "cannot watch the agent's socket");
+	return HT_OK;
+}
+
+/* Only where the process hardly waits for it, by what it had before; what was
+ * known of one that grew is known no more. */
+static bool may_ask_pss(struct ht_watched *p, const struct ht_request *r)
+{
+	double rss = p->latest.values[HT_M_rss];
+	bool may = rss >= 0 && ht_rollup_us((uint64_t)rss) <= r->max_pause_us;
+
+	if (!may)
+		p->latest.values[HT_M_pss] = NAN;
+	return may;
+}
+
+static struct ht_request request_of(const struct ht_supervisor *s,
+				    struct ht_watched *p, int64_t now_ns)
+{
+	const struct ht_target_config *t = p->config;
+	const struct ht_daemon_config *d = s->config;
+	struct ht_request r = {
+		.mode = t->mode,
+		.max_pause_us = (uint64_t)(t->max_pause_ns / HT_NS_PER_US),
+		.timeout_ms = (uint64_t)(t->timeout_ns / HT_NS_PER_MS),
+		.flags = HT_WANT_CLASSES | HT_WANT_MAPPINGS,
+		.attempts = t->attempts,
+	};
+
+	if (p->detail_ns == 0 || now_ns - p->detail_ns >= d->detail_ns) {
+		r.flags |= HT_WANT_BINS | HT_WANT_THREADS | HT_WANT_HEAPS;
+		p->detail_ns = now_ns;
+	}
+	if (p->latest.taken_ns && now_ns - p->pss_ns >= d->detail_ns &&
+	    may_ask_pss(p, &r)) {
+		r.flags |= HT_WANT_PSS;
+		p->pss_ns = now_ns;
+	}
+	if (d->agent_life == HT_AGENT_SAMPLE)
+		r.flags |= HT_LAST_REQUEST;
+	return r;
+}
+
+static void measure(struct ht_supervisor *s, struct ht_watched *p)
+{
+	int64_t now_ns = ht_mono_ns();
+	struct ht_request r = request_of(s, p, now_ns);
+	struct ht_err err;
+	enum ht_code code = HT_OK;
+
+	p->supervisor = s;
+	p->measuring = true;
+	s->measuring++;
+	/* An agent of its own: it leaves a freezer before it is confined. */
+	if ((ht_trims_ask(p, &r, now_ns) || ht_owners_ask(p, &r, now_ns)) &&
+	    p->client_lives)
+		let_go(s, p);
+	p->begun_cpu_ns = agent_cpu_ns(p);
+	ht_schedule_begin(&p->schedule, now_ns);
+	if (!p->client_lives)
+		code = start_agent(s, p, &err);
+	if (code == HT_OK)
+		code = ht_client_ask(&p->client, &r, &p->snapshot, &err);
+	if (code == HT_OK)
+		code = ht_timer_set(s->event, &p->deadline,
+				    now_ns + p->config->timeout_ns + GRACE_NS,
+				    on_deadline, p, &err);
+	if (code != HT_OK)
+		finish(p, code, &err);
+}
+
+/* --- who is next --------------------------------------------------------- */
+
+static struct ht_watched *nearest(struct ht_supervisor *s)
+{
+	struct ht_watched *best = NULL;
+
+	HT_EACH_PROCESS (s->registry, p) {
+		if (!p->measuring && p->config &&
+		    (!best || p->schedule.due_ns < best->schedule.due_ns))
+			best = p;
+	}
+	return best;
+}
+
+static int on_due(sd_event_source *source, uint64_t now_us, void *ctx)
+{
+	(void)source;
+	(void)now_us;
+	ht_supervisor_pump(ctx);
+	return 0;
+}
+
+void ht_supervisor_pump(struct ht_supervisor *s)
+{
+	struct ht_err err;
+	struct ht_watched *p;
+
+	if (s->pumping) /* measure() failed at once and came back here */
+		return;
+	s->pumping = true;
+	while (s->measuring < s->config->agents_max &&
+	       (p = nearest(s)) != NULL) {
+		if (p->schedule.due_ns > ht_mono_ns()) {
+			if (ht_timer_set(s->event, &s->timer,
+					 p->schedule.due_ns, on_due, s,
+					 &err) != HT_OK)
+				ht_log_err(LOG_ERR, "sample timer", &err);
+			break;
+		}
+		measure(s, p);
+	}
+	s->pumping = false;
+}
+
+enum ht_code ht_supervisor_init(struct ht_supervisor *s, sd_event *event,
+				const struct ht_daemon_config *config,
+				const struct ht_registry *registry,
+				struct ht_ingest *ingest,
+				const struct ht_supervisor_events *events,
+				struct ht_err *err)
+{
+	*s = (struct ht_supervisor){.event = event,
+				    .config = config,
+				    .registry = registry,
+				    .ingest = ingest,
+				    .events = *events};
+	srand48((long)(ht_mono_ns() ^ getpid()));
+	if (config->agent[0]) {
+		snprintf(s->agent, sizeof(s->agent), "%s", config->agent);
+		if (access(s->agent, X_OK) < 0)
+			return ht_fail_sys(err, HT_CONFIG, errno, "agent %s",
+					   s->agent);
+		return HT_OK;
+	}
+	return ht_client_find_agent(s->agent, sizeof(s->agent), err);
+}
+
+void ht_supervisor_fini(struct ht_supervisor *s)
+{
+	s->pumping = true; /* nothing begins any more */
+	s->timer = sd_event_source_disable_unref(s->timer);
+}
