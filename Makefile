@@ -263,6 +263,12 @@ format: ## clang-format every C file
 format-check:
 	clang-format --dry-run -Werror $(SOURCES_C)
 
+same: ## what users see of BEFORE=COMMIT and of this: tests/same.sh
+	@rm -rf $(BUILD)/before && git worktree prune && git worktree add -q --detach $(abspath $(BUILD))/before $(BEFORE)
+	@$(MAKE) -s -j$(JOBS) -C $(BUILD)/before BUILD=build all build/tools/rates build/targets/planted build/targets/grower
+	@$(MAKE) -s -j$(JOBS) all $(BUILD)/tools/rates
+	@tests/same.sh $(BUILD)/before/build $(BUILD); status=$$?; git worktree remove --force $(BUILD)/before; exit $$status
+
 compile_commands: ## compile_commands.json, for clangd and other tools
 	@{ echo '['; $(MAKE) -s -Bn all | sed -n 's/[\\"]/\\&/g; s|^.* -c -o [^ ]* \([^ ]*\.c\)$$|{"directory": "$(CURDIR)", "file": "\1", "command": "&"},|p' | \
 		sed '$$s/,$$//'; echo ']'; } >compile_commands.json
@@ -291,5 +297,5 @@ help: ## this list
 
 .PHONY: all unit compile compile-programs tools bench-programs workloads fuzzers run check check-all check-without check-fresh test bench asan asan-build fuzz \
 	fuzz-build coverage \
-	analyze format format-check compile_commands install uninstall deb dist version clean help
+	analyze format format-check same compile_commands install uninstall deb dist version clean help
 .SECONDARY:
