@@ -54,11 +54,18 @@ static double state_confidence(const struct ht_measure *m,
 	return fmin(kept, cause);
 }
 
-/* Nothing is wrong: the surer the less in use rose. */
+static double share_of(double rise, double of)
+{
+	return of > 0 ? fmax(0, rise) / of : 0;
+}
+
+/* Nothing is wrong: the surer the less rose, in use and of all that is no
+ * file's. */
 static double calm_confidence(const struct ht_measure *m)
 {
-	double level = ht_median(m->in_use.x, m->in_use.n);
-	double moved = level > 0 ? fmax(0, m->in_use_rise) / level : 0;
+	double moved = fmax(
+		share_of(m->in_use_rise, ht_median(m->in_use.x, m->in_use.n)),
+		share_of(m->outside_rise, m->anon_now));
 
 	return 0.9 - 0.4 * fmin(1, moved / ht_t.warm_share) +
 	       (m->w.n >= 48 ? 0.05 : 0) -

@@ -60,7 +60,7 @@ void ht_tell_warmup(const struct told *t)
 		return;
 	}
 	ht_say(t->v, "in use %s -> %s, 80 %% of the way in %s, level now",
-	       B(ht_first_level(&t->m->in_use)),
+	       B(ht_points_begin(&t->m->in_use)),
 	       B(ht_last_level(&t->m->in_use)),
 	       ht_span(t->m->warm_seconds).text);
 	ht_remedy(t, NAN, "nothing to do: it filled and is level");
@@ -115,7 +115,7 @@ void ht_tell_stable(const struct told *t)
 		ht_say(t->v,
 		       "one step: in use %s -> %s within %s at %s, flat "
 		       "before and after",
-		       B(ht_first_level(&m->in_use)),
+		       B(ht_points_begin(&m->in_use)),
 		       B(ht_last_level(&m->in_use)),
 		       ht_span(m->warm_seconds).text, when);
 	else

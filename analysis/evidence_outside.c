@@ -134,8 +134,9 @@ static void bound_line(const struct told *t)
 /* What to do about the mapping that gained most. */
 static const char *remedy_for(const struct ht_mapping_series *s)
 {
-	const char *own =
-		s->kind == HT_MAPPING_ANON ? ht_runtime_advice(s->name) : NULL;
+	bool known =
+		s->kind == HT_MAPPING_ANON || s->kind == HT_MAPPING_BRK_OTHER;
+	const char *own = known ? ht_runtime_advice(s->name) : NULL;
 
 	return own ? own : kinds[s->kind].remedy;
 }

@@ -180,20 +180,26 @@ static void quiet(struct ht_measure *m)
 
 /* --- the whole ----------------------------------------------------------- */
 
+/* The first and the last level, and where a share of the way between is met. */
+static double level_at(const struct ht_points *p, double share)
+{
+	size_t k = p->n / 8 ? p->n / 8 : 1;
+	double first = ht_points_begin(p);
+
+	return first + share * (ht_median(p->x + p->n - k, k) - first);
+}
+
 /* Time between 10 % and 90 % of the way from the first to the last level. */
 static double time_of_rise(const struct ht_points *p)
 {
-	double first, rise, from = NAN, to = NAN;
-	size_t k = p->n / 8 ? p->n / 8 : 1;
+	double from = NAN, to = NAN;
 
 	if (p->n < 2)
 		return NAN;
-	first = ht_median(p->x, k);
-	rise = ht_points_rise(p);
 	for (size_t i = 0; i < p->n; i++) {
-		if (p->x[i] < first + 0.1 * rise)
+		if (p->x[i] < level_at(p, 0.1))
 			from = p->t[i];
-		if (isnan(to) && p->x[i] >= first + 0.9 * rise)
+		if (isnan(to) && p->x[i] >= level_at(p, 0.9))
 			to = p->t[i];
 	}
 	return isnan(from) ? to - p->t[0] : fmax(0, to - from);
@@ -201,11 +207,8 @@ static double time_of_rise(const struct ht_points *p)
 
 static double half_way(const struct ht_points *p)
 {
-	size_t k = p->n / 8 ? p->n / 8 : 1;
-	double half = ht_median(p->x, k) + ht_points_rise(p) / 2;
-
 	for (size_t i = 0; i < p->n; i++)
-		if (p->x[i] >= half)
+		if (p->x[i] >= level_at(p, 0.5))
 			return p->t[i];
 	return NAN;
 }

@@ -242,6 +242,14 @@ double ht_points_last(const struct ht_points *p)
 	return p->n ? p->x[p->n - 1] : NAN;
 }
 
+double ht_points_begin(const struct ht_points *p)
+{
+	size_t k = p->n / 8 ? p->n / 8 : 1, head = k / 4 ? k / 4 : 1;
+	double first = ht_median(p->x, k), begin = ht_median(p->x, head);
+
+	return first - begin >= 0.25 * ht_points_rise(p) ? begin : first;
+}
+
 double ht_points_rise(const struct ht_points *p)
 {
 	size_t k = p->n / 8 ? p->n / 8 : 1;

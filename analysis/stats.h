@@ -60,6 +60,9 @@ double ht_points_span(const struct ht_points *p);
 double ht_points_last(const struct ht_points *p);
 /* Median of the last eighth less median of the first eighth. */
 double ht_points_rise(const struct ht_points *p);
+/* Median of the first eighth; of its first quarter where a quarter of the rise
+ * lies within it already: what rises from the beginning has no level there. */
+double ht_points_begin(const struct ht_points *p);
 
 /* Where a flat stretch turns into a slope (least squares over all hinges):
  * index of the point from which it rises; 0: from the beginning. */

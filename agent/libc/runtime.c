@@ -20,6 +20,7 @@ static const struct sign {
 	{"JNI_CreateJavaVM", HT_RUNTIME_JVM},
 	{"coreclr_initialize", HT_RUNTIME_DOTNET},
 	{"zend_startup", HT_RUNTIME_PHP},
+	{"zend_startup_module", HT_RUNTIME_PHP}, /* what 8.2 exports */
 	{"mallctlbymib", HT_RUNTIME_JEMALLOC},
 	{"je_mallctlbymib", HT_RUNTIME_JEMALLOC},
 	{"_rjem_mallctlbymib", HT_RUNTIME_JEMALLOC}, /* Rust's binding */

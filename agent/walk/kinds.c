@@ -151,7 +151,7 @@ static enum ht_mapping_kind kind_of(struct ht_kinds *k, size_t i,
 		return HT_MAPPING_SPECIAL;
 	if (v->flags & HT_VMA_SHARED)
 		return HT_MAPPING_SHMEM;
-	if (holds_thread(k, v))
+	if (holds_thread(k, v) && !ht_runtimes_place(&k->runtimes, v))
 		return HT_MAPPING_THREAD_STACK;
 	if (is_bss(k, i, before))
 		return HT_MAPPING_BSS;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The shapes: Go reserves its heap from 0xc000000000 on (malloc.go,
- * arenaHints); V8's pages are 256 KiB, aligned; Zend's chunks 2 MiB, aligned;
- * Ruby's heap pages 64 KiB, aligned; CPython's arenas 256 KiB, 1 MiB from 3.10
- * on; mimalloc's segments and jemalloc's extents are aligned to their slices
- * and to huge pages; tcmalloc takes at least 1 MiB at a time.
+ * arenaHints), and goroutines have their stacks there; V8's pages are 256 KiB,
+ * aligned; Zend's chunks 2 MiB, aligned, its huge blocks begin so; Ruby's heap
+ * pages 64 KiB, aligned, 16 KiB before 3.2; CPython's arenas 256 KiB, 1 MiB
+ * from 3.10 on; mimalloc's segments and jemalloc's extents are aligned to their
+ * slices and to huge pages; tcmalloc takes at least 1 MiB at a time.
  */
 #include "agent/walk/runtimes.h"
 
@@ -24,19 +25,41 @@ static const struct shape {
 	[HT_RUNTIME_JVM] = {1, 1, 64 * KIB, 0, 0},
 	[HT_RUNTIME_V8] = {256 * KIB, 1, 4 * KIB, 0, 0},
 	[HT_RUNTIME_DOTNET] = {4 * KIB, 1, 64 * KIB, 0, 0},
-	[HT_RUNTIME_PHP] = {2 * MIB, 2 * MIB, 2 * MIB, 0, 0},
-	[HT_RUNTIME_RUBY] = {64 * KIB, 64 * KIB, 64 * KIB, 0, 0},
+	[HT_RUNTIME_PHP] = {2 * MIB, 1, 2 * MIB, 0, 0},
+	[HT_RUNTIME_RUBY] = {16 * KIB, 16 * KIB, 16 * KIB, 0, 0},
 	[HT_RUNTIME_CPYTHON] = {1, 256 * KIB, 256 * KIB, 0, 0},
 	[HT_RUNTIME_MIMALLOC] = {64 * KIB, 1, 64 * KIB, 0, 0},
 	[HT_RUNTIME_JEMALLOC] = {1, 1, 512 * KIB, 0, 0},
 	[HT_RUNTIME_TCMALLOC] = {1, 1, 1 * MIB, 0, 0},
 };
 
+static bool in_range(const struct shape *s, const struct ht_vma *v)
+{
+	return s->to == 0 || (v->start >= s->from && v->end <= s->to);
+}
+
+/* The kernel joins neighbours: what is malloc's and was taken off may have lain
+ * before the rest, and then the rest's end is its own. */
+static bool aligned(const struct shape *s, const struct ht_vma *v,
+		    uint64_t size)
+{
+	return v->start % s->aligned == 0 ||
+	       (size != v->end - v->start && v->end % s->aligned == 0);
+}
+
 static bool fits(const struct shape *s, const struct ht_vma *v, uint64_t size)
 {
-	return v->start % s->aligned == 0 && size % s->multiple == 0 &&
-	       size >= s->least &&
-	       (s->to == 0 || (v->start >= s->from && v->end <= s->to));
+	return aligned(s, v, size) && size % s->multiple == 0 &&
+	       size >= s->least && in_range(s, v);
+}
+
+bool ht_runtimes_place(const struct ht_runtimes *r, const struct ht_vma *v)
+{
+	for (unsigned i = 0; i < HT_RUNTIME_COUNT; i++)
+		if (r->present >> i & 1 && shapes[i].to &&
+		    in_range(&shapes[i], v))
+			return true;
+	return false;
 }
 
 void ht_runtimes_find(const struct ht_walk_in *in, struct ht_runtimes *ret)

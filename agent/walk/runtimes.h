@@ -14,6 +14,10 @@ struct ht_runtimes {
 
 /* Those that locate found, and those whose files are mapped now. */
 void ht_runtimes_find(const struct ht_walk_in *in, struct ht_runtimes *ret);
+/* The mapping lies where a runtime that is there keeps its heap and nothing
+ * else: a thread whose stack pointer is in it runs on the runtime's own stacks.
+ */
+bool ht_runtimes_place(const struct ht_runtimes *r, const struct ht_vma *v);
 /* What to call an anonymous mapping: by the kernel's name for it ("[anon:...]",
  * PR_SET_VMA_ANON_NAME), else by its owner; "": nobody known. size: without
  * what glibc's malloc has in it, bytes. Static, or borrowed from maps. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A program of glibc's malloc that has another allocator beside it, loaded at
- * run time: beside mimalloc | tcmalloc | own. It holds 64 MiB of the
- * other's in blocks of 100 to 1,000 bytes, then prints "ready". */
+ * run time: beside mimalloc | tcmalloc | own [grow]. It holds 64 MiB of the
+ * other's in blocks of 100 to 1,000 bytes, then prints "ready", and takes some
+ * 2.5 MiB a second more when it is to grow. */
 #include <dlfcn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,12 +54,27 @@ static void *function_of(const char *name)
 	return NULL;
 }
 
+static bool take(void *(*get)(size_t), size_t bytes)
+{
+	static unsigned seed = 1;
+
+	for (size_t all = 0; all < bytes;) {
+		size_t size = 100 + (size_t)rand_r(&seed) % 900;
+		void *p = get(size);
+
+		if (!p)
+			return false;
+		memset(p, 1, size);
+		all += size;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 	void *(*get)(size_t) = own;
 	void *found = function_of(name), *mine = malloc(1000);
-	unsigned seed = 1;
 
 	if (strcmp(name, "own") != 0) {
 		if (!found) {
@@ -66,17 +83,15 @@ int main(int argc, char **argv)
 		}
 		memcpy(&get, &found, sizeof(get));
 	}
-	for (size_t all = 0; all < ALL;) {
-		size_t size = 100 + (size_t)rand_r(&seed) % 900;
-		void *p = get(size);
-
-		if (!p)
-			return 1;
-		memset(p, 1, size);
-		all += size;
-	}
+	if (!take(get, ALL))
+		return 1;
 	puts("ready");
 	fflush(stdout);
+	while (argc > 2) {
+		if (!take(get, 50000))
+			return 1;
+		usleep(20000);
+	}
 	for (;;)
 		pause();
 	return mine ? 0 : 1;

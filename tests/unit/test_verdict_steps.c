@@ -131,6 +131,63 @@ static void a_table_that_was_asked_for_once_and_fills_is_no_leak(void **state)
 	}
 }
 
+/* A cache that is full before an eighth of the window is over has no level in
+ * that eighth: it is called neither level before nor a step. */
+static void what_fills_from_the_beginning_was_not_flat_before(void **state)
+{
+	double x[ROWS];
+
+	(void)state;
+	for (size_t full = 8; full <= ROWS / 3; full++) {
+		HT_AUTO_SERIES struct ht_series s;
+		struct ht_verdict v;
+
+		ht_made_seed(full);
+		ht_series_init(&s);
+		for (size_t i = 0; i < ROWS; i++)
+			x[i] = LEVEL / 14 +
+			       LEVEL * fmin(1, (double)i / (double)full) +
+			       1e4 * ht_made_normal();
+		ht_made_in_use(&s, x, ROWS, 0.1);
+		judge(&s, ROWS, &v);
+		assert_true(v.label == HT_LABEL_CACHE_WARMUP ||
+			    v.label == HT_LABEL_STABLE);
+		for (size_t i = 0; i < v.evidence_n; i++)
+			assert_null(strstr(v.evidence[i], "flat before"));
+	}
+}
+
+/* That nothing is wrong is not sure where memory outside malloc rose by half.
+ */
+static void calm_is_less_sure_the_more_rose_outside_malloc(void **state)
+{
+	double x[ROWS], sure = 1;
+
+	(void)state;
+	for (size_t i = 0; i < ROWS; i++)
+		x[i] = LEVEL;
+	for (int rose = 0; rose <= 4; rose += 2) {
+		HT_AUTO_SERIES struct ht_series s;
+		struct ht_verdict v;
+
+		make(&s, x, x);
+		for (size_t i = 0; i < ROWS; i++)
+			for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+				double outside =
+					LEVEL + (i < 30 ? 0 : rose * LEVEL / 4);
+
+				s.metric[HT_M_non_malloc_anon][k][i] = outside;
+				s.metric[HT_M_rss_anon][k][i] = LEVEL + outside;
+				s.metric[HT_M_rss_shmem][k][i] = 0;
+			}
+		judge(&s, ROWS, &v);
+		assert_int_equal(v.label, HT_LABEL_STABLE);
+		assert_true(rose ? v.confidence <= 0.65 : v.confidence >= 0.9);
+		assert_true(v.confidence <= sure);
+		sure = v.confidence;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +195,10 @@ int main(void)
 		cmocka_unit_test(a_vector_that_doubles_and_is_filled_leaks),
 		cmocka_unit_test(
 			a_table_that_was_asked_for_once_and_fills_is_no_leak),
+		cmocka_unit_test(
+			what_fills_from_the_beginning_was_not_flat_before),
+		cmocka_unit_test(
+			calm_is_less_sure_the_more_rose_outside_malloc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
