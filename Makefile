@@ -35,6 +35,7 @@ SCHEMA   := $(call lib_src,schema/*.c)
 LINK     := $(call lib_src,link/*.c)
 STORE    := $(call lib_src,store/*.c)
 ANALYSIS := $(call lib_src,analysis/*.c)
+PAGE     := $(call lib_src,page/*.c)
 AGENT    := $(call lib_src,agent/*.c agent/*/*.c)
 DAEMON   := $(call lib_src,daemon/*.c daemon/*/*.c)
 CLI      := $(call lib_src,cli/*.c)
@@ -69,6 +70,7 @@ $(eval $(call archive,schema,$(SCHEMA)))
 $(eval $(call archive,link,$(LINK)))
 $(eval $(call archive,store,$(STORE)))
 $(eval $(call archive,analysis,$(ANALYSIS)))
+$(eval $(call archive,page,$(PAGE)))
 $(eval $(call archive,agent,$(AGENT)))
 $(eval $(call archive,daemon,$(DAEMON)))
 $(eval $(call archive,cli,$(CLI)))
@@ -80,10 +82,10 @@ $(BUILD)/heaptide-agent: $(BUILD)/obj/agent/main.o $(call LIBS_OF,agent link sch
 $(BUILD)/heaptide-probe: $(BUILD)/obj/probe/main.o $(call LIBS_OF,probe agent common)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(PROBE_LIBS)
 
-$(BUILD)/heaptide: $(BUILD)/obj/cli/main.o $(call LIBS_OF,cli analysis store link schema common)
+$(BUILD)/heaptide: $(BUILD)/obj/cli/main.o $(call LIBS_OF,cli page analysis store link schema common)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(CLI_LIBS)
 
-$(BUILD)/heaptided: $(BUILD)/obj/daemon/main.o $(call LIBS_OF,daemon analysis store link schema common)
+$(BUILD)/heaptided: $(BUILD)/obj/daemon/main.o $(call LIBS_OF,daemon page analysis store link schema common)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(DAEMON_LIBS)
 
 # Unit tests: each tests/unit/test_X.c is one program, linked with every room.
@@ -91,7 +93,7 @@ $(BUILD)/heaptided: $(BUILD)/obj/daemon/main.o $(call LIBS_OF,daemon analysis st
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 TEST_LIB := $(call objects,$(sort $(wildcard tests/lib/*.c)))
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIB) $(call LIBS_OF,agent probe daemon cli analysis store link schema common)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/unit/%.o $(TEST_LIB) $(call LIBS_OF,agent probe daemon cli page analysis store link schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) $(call flags_in,LDFLAGS,tests/unit/$*.c) -o $@ $^ \
 		-Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
@@ -108,7 +110,7 @@ $(BUILD)/targets/%: tests/targets/%.c
 # Fuzz harnesses: tests/fuzz/fuzz_X.c, linked with every room. Meant for
 # `make fuzz`, which builds them apart, with clang and the sanitizers.
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
-$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_LIB) $(call LIBS_OF,agent probe daemon cli analysis store link schema common)
+$(BUILD)/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(TEST_LIB) $(call LIBS_OF,agent probe daemon cli page analysis store link schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $^ \
 		-Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
@@ -137,7 +139,7 @@ tools: $(TOOLS)
 
 # Measuring programs, and what they measure (heapgen); linked with every room.
 BENCH := $(patsubst bench/%.c,$(BUILD)/bench/%,$(sort $(wildcard bench/*.c)))
-$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(TEST_LIB) $(call LIBS_OF,agent probe daemon cli analysis store link schema common)
+$(BUILD)/bench/%: $(BUILD)/obj/bench/%.o $(TEST_LIB) $(call LIBS_OF,agent probe daemon cli page analysis store link schema common)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(AGENT_LIBS) $(DAEMON_LIBS) $(CLI_LIBS) -lcmocka -lpthread
 bench-programs: $(BENCH)
@@ -145,11 +147,20 @@ bench-programs: $(BENCH)
 # The SQL is embedded in this object.
 $(BUILD)/obj/store/migrate.o: $(wildcard store/sql/*.sql)
 
+# The page's style and script are embedded in this one. UPLOT=FOLDER: uPlot's, else npm
+# fetches it; without either the page's charts stand still (page/compose says so).
+UPLOT ?=
+PAGE_MADE := $(addprefix $(BUILD)/page/,style.css script.js style.hash script.hash)
+$(PAGE_MADE) &: page/compose $(wildcard page/*.js page/*.css page/*.json)
+	@UPLOT='$(abspath $(UPLOT))' page/compose $(abspath $(BUILD))/page
+$(BUILD)/obj/page/write.o: $(PAGE_MADE)
+$(BUILD)/obj/page/write.o: CFLAGS_ALL += -DHT_PAGE_MADE='"$(BUILD)/page"'
+
 # Whatever tests want is built before the first of them runs: two of them that
 # build it at the same time would run each other's half-written programs.
 unit: $(UNIT) $(TARGETS) $(PROGRAMS) $(TOOLS) $(BUILD)/sample-service $(BUILD)/tools/matrix_check
 # Sources compiled and nothing linked, the programs' or all: what a compiler says.
-compile-programs: $(call objects,$(COMMON) $(SCHEMA) $(LINK) $(STORE) $(ANALYSIS) $(AGENT) $(PROBE) $(DAEMON) $(CLI) \
+compile-programs: $(call objects,$(COMMON) $(SCHEMA) $(LINK) $(STORE) $(ANALYSIS) $(PAGE) $(AGENT) $(PROBE) $(DAEMON) $(CLI) \
 	$(wildcard */main.c))
 compile: compile-programs $(call objects,$(wildcard tests/unit/*.c tests/lib/*.c tests/fuzz/*.c tests/montecarlo/*.c bench/*.c) \
 	tests/matrix/check.c)
@@ -256,7 +267,7 @@ coverage: ## line and branch coverage of the unit tests
 analyze: ## every static check of check-all
 	@tests/run -j $(TESTS_AT_A_TIME) -o $(BUILD)/results/static tests/layers.sh $(sort $(wildcard tests/static/*.sh))
 
-SOURCES_C = $(sort $(wildcard $(addsuffix /*.[ch],agent agent/* probe daemon daemon/* cli schema link store \
+SOURCES_C = $(sort $(wildcard $(addsuffix /*.[ch],agent agent/* probe daemon daemon/* cli page schema link store \
 	analysis common tests/unit tests/lib tests/targets tests/fuzz bench samples)))
 format: ## clang-format every C file
 	clang-format -i $(SOURCES_C)

@@ -15,7 +15,6 @@
 #include "cli/graph.h"
 #include "cli/json.h"
 #include "cli/owners.h"
-#include "cli/pin.h"
 #include "cli/recording.h"
 #include "cli/scratch.h"
 #include "cli/show.h"
@@ -166,7 +165,8 @@ static enum ht_code conclude(struct diagnosis *d, struct ht_err *err)
 	if (code == HT_OK)
 		code = ht_advise(&j->latest, err);
 	if (code == HT_OK)
-		code = ht_pin_text(d->cli, j->process.id, d->pin, err);
+		code = ht_judge_beside(d->cli, j->process.id, d->pin, NULL,
+				       err);
 	if (code != HT_OK)
 		return code;
 	if (d->cli->opt.who) {

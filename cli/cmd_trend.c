@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "cli/json.h"
+#include "cli/judge.h"
 #include "cli/metrics.h"
-#include "cli/pin.h"
 #include "cli/plot.h"
 #include "cli/show.h"
 #include "cli/table.h"
@@ -229,7 +229,7 @@ enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 	if (!o->csv) {
 		code = print_plots(cli, &process, &series, &metrics, err);
 		if (code == HT_OK)
-			code = ht_pin_text(cli, process.id, pin, err);
+			code = ht_judge_beside(cli, process.id, pin, NULL, err);
 		if (code == HT_OK && *pin) {
 			putchar('\n');
 			ht_paragraph(&cli->term, "pin: ", "%s", pin);

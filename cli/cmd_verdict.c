@@ -3,9 +3,7 @@
  * can check by hand. */
 #include "analysis/verdict_json.h"
 #include "cli/gate.h"
-#include "cli/held_by.h"
 #include "cli/json.h"
-#include "cli/pin.h"
 #include "cli/verdict_rows.h"
 #include "common/clock.h"
 
@@ -43,15 +41,13 @@ enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 		code = ht_judge(cli, cli->opt.args[0], &j, err);
 	if (code != HT_OK)
 		return code;
-	code = ht_held_by_read(cli, j.process.id, &held, err);
+	code = ht_judge_beside(cli, j.process.id, pin, &held, err);
 	if (code == HT_OK && cli->opt.json)
 		code = ht_json_print(ht_verdict_json(&j.verdict,
 						     ht_judged_name(&j),
 						     j.process.pid, &held),
 				     err);
 	else if (code == HT_OK)
-		code = ht_pin_text(cli, j.process.id, pin, err);
-	if (code == HT_OK && !cli->opt.json)
 		print_text(cli, &j, pin, &held);
 	ht_gate_judge(&gate, &j);
 	return code == HT_OK ? ht_gate_result(&gate, err) : code;

@@ -219,11 +219,15 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide trim 4242\n"
 	 "  heaptide trim 4242 --yes --max-hold 20ms",
 	 ht_cmd_trim},
-	{"report", "TARGET", 1, 1, T(OUTPUT) | T(METRIC) | WINDOW,
-	 "one self-contained HTML page with the plots and the verdict",
-	 "Writes one HTML page that needs nothing else: verdict, evidence, RSS "
-	 "by cause, in use against retained, fragmentation, arenas, chunk "
-	 "sizes, and a chart of each --metric.",
+	{"report", "[TARGET]", 0, 1,
+	 T(OUTPUT) | T(METRIC) | T(ALL) | T(JSON) | WINDOW,
+	 "one self-contained HTML page with the charts and the verdict",
+	 "Writes one HTML page that loads nothing from elsewhere: the verdict "
+	 "with its evidence, charts with values and zoom, heaps, bins, arenas, "
+	 "threads' caches and chunk sizes, and a chart of each --metric. --all "
+	 "makes an index of all targets, --json prints what the page shows."
+	 "\v  heaptide report web --since 7d -m 'retained / heap_resident'\n"
+	 "  heaptide report --all -o - >index.html",
 	 ht_cmd_report},
 	{"export", "TARGET", 1, 1, T(FORMAT) | T(METRIC) | WINDOW,
 	 "history as a stream for other tools",

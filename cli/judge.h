@@ -4,23 +4,18 @@
 #ifndef HT_CLI_JUDGE_H
 #define HT_CLI_JUDGE_H
 
-#include "analysis/verdict.h"
 #include "cli/target.h"
-
-struct ht_judged {
-	struct ht_store_process process;
-	struct ht_series series; /* at least one row */
-	struct ht_snapshot
-		latest; /* the newest in the window, or all unknown */
-	struct ht_verdict verdict;
-};
-
-void ht_judged_init(struct ht_judged *j);
-void ht_judged_fini(struct ht_judged *j);
-#define HT_AUTO_JUDGED HT_CLEANUP(ht_judged_fini)
+#include "page/held_by.h"
+#include "page/judged.h"
+#include "page/pin.h"
 
 /* Judges TARGET in the window of the options. ret: initialised. */
 enum ht_code ht_judge(struct ht_cli *cli, const char *word,
 		      struct ht_judged *ret, struct ht_err *err) HT_MUST_CHECK;
+
+/* What the history says beside a verdict, as of --until. held: may be NULL. */
+enum ht_code ht_judge_beside(const struct ht_cli *cli, int64_t process_id,
+			     char pin[HT_PIN_TEXT], struct ht_held_by *held,
+			     struct ht_err *err) HT_MUST_CHECK;
 
 #endif

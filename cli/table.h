@@ -13,6 +13,7 @@
 #include "cli/term.h"
 #include "common/cleanup.h"
 #include "common/err.h"
+#include "schema/figure_text.h"
 
 struct ht_column {
 	const char *title;
@@ -56,18 +57,5 @@ void ht_table_share(struct ht_table *t, uint64_t part, uint64_t whole);
 
 enum ht_code ht_table_print(struct ht_table *t,
 			    struct ht_err *err) HT_MUST_CHECK;
-
-#define HT_NUMBER_TEXT 32
-/* A size as the person asked for it: "1.5 MiB", or digits. Returns out. */
-const char *ht_bytes_text(uint64_t bytes, bool exact, char out[HT_NUMBER_TEXT]);
-/* "1,234,567"; "?" when unknown. Returns out. */
-const char *ht_count_text(uint64_t n, char out[HT_NUMBER_TEXT]);
-/* A figure in a unit of schema/metrics.def, for people: a size for bytes,
- * percent for ratios, else digits; "?" when not finite. Returns out. */
-const char *ht_value_text(const char *unit, double v, bool exact,
-			  char out[HT_NUMBER_TEXT]);
-/* The same for programs: the fewest digits that read back as v. NULL when not
- * finite. Returns out. */
-const char *ht_digits_text(double v, char out[HT_NUMBER_TEXT]);
 
 #endif

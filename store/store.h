@@ -98,6 +98,12 @@ enum ht_code ht_store_add_verdict(struct ht_store *st, int64_t process_id,
 				  const char *json,
 				  struct ht_err *err) HT_MUST_CHECK;
 
+/* The newest one; *ret_json is freed by the caller. HT_NODATA: none was
+ * recorded. */
+enum ht_code ht_store_last_verdict(struct ht_store *st, int64_t process_id,
+				   int64_t *ret_at_ns, char **ret_json,
+				   struct ht_err *err) HT_MUST_CHECK;
+
 /* Which process or target a word means: "#ID" (table process), a pid, a
  * target's name, a comm, the last part of an executable's path, an ID. The
  * newest life when several match; earlier ones by "#ID". HT_NODATA. */

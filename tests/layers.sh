@@ -8,10 +8,10 @@
 # Rooms, and whose headers each may include beside its own. From the top down:
 # what stands in a row knows nothing of what stands above it.
 rooms='
-cli: analysis store link schema common
-daemon: analysis store link schema common
+cli: page analysis store link schema common
+daemon: page analysis store link schema common
 daemon/control: daemon/parts daemon/alerts daemon/agents daemon/sinks daemon/registry daemon/ingest daemon/process daemon/config daemon/loop analysis store link schema common
-daemon/http: daemon/parts daemon/alerts daemon/agents daemon/sinks daemon/registry daemon/ingest daemon/process daemon/config daemon/loop analysis store link schema common
+daemon/http: daemon/parts daemon/alerts daemon/agents daemon/sinks daemon/registry daemon/ingest daemon/process daemon/config daemon/loop page analysis store link schema common
 daemon/parts: daemon/alerts daemon/agents daemon/sinks daemon/registry daemon/ingest daemon/process daemon/config daemon/loop schema common
 daemon/alerts: daemon/sinks daemon/registry daemon/ingest daemon/process daemon/config daemon/loop analysis store schema common
 daemon/agents: daemon/registry daemon/ingest daemon/process daemon/config daemon/loop analysis link schema common
@@ -31,6 +31,7 @@ agent/libc: agent/memory agent/self schema common
 agent/memory: agent/self schema common
 agent/self: schema common
 probe: agent/self link/probe.h common
+page: analysis store schema common
 analysis: schema common
 store: schema common
 link: schema common
@@ -156,10 +157,10 @@ knows_its_readers() { (cd "$HT_TMP" && no_circle daemon); }
 refuse "a writer of the store that knew its readers would be found" knows_its_readers
 ok "docs/architecture.md draws the rooms as they are (tests/layers.sh draw)" drawn
 ok "only the agent knows ptrace" \
-	no_match '#include <sys/(ptrace|uio|user)\.h>' probe daemon cli analysis store link schema common
-ok "only the probe knows bpf" no_match 'SYS_bpf|<linux/bpf\.h>' agent daemon cli analysis store link schema common
+	no_match '#include <sys/(ptrace|uio|user)\.h>' probe daemon cli page analysis store link schema common
+ok "only the probe knows bpf" no_match 'SYS_bpf|<linux/bpf\.h>' agent daemon cli page analysis store link schema common
 ok "only the store knows SQLite" \
-	no_match '#include <sqlite3\.h>' agent probe analysis cli daemon link schema common
+	no_match '#include <sqlite3\.h>' agent probe analysis page cli daemon link schema common
 
 # Rules are asked of what the daemon loads for them; all else of a series is read
 # for a verdict, of which both programs load the same: see analysis/needs.h.
@@ -171,7 +172,7 @@ ok "a verdict reads a series by analysis/needs.h alone" reads_by_need
 
 # A name has one meaning, for tests link all rooms into one program.
 one_meaning() {
-	sources agent probe daemon cli analysis store link schema common |
+	sources agent probe daemon cli page analysis store link schema common |
 		xargs grep -hoE '^struct ht_[a-z0-9_]+ \{' | sort | uniq -d | grep . && return 1
 	return 0
 }

@@ -100,6 +100,9 @@ holds() {
 	doctor $pid --json
 	diagnose $pid --json -d 1s -o again.db
 	diagnose $pid --json -d 1s -o again.db --who
+	report $pid --json
+	report $pid --json -m rss/in_use --since 1h
+	report --all --json
 	check --json -d 1s -o checked.db -- sleep 20
 	check --json -o checked2.db -- true
 	END

@@ -5,7 +5,7 @@
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 
-rooms=(common schema link store analysis agent probe daemon cli)
+rooms=(common schema link store analysis page agent probe daemon cli)
 sources() { git ls-files -- "${rooms[@]/%//*.c}"; }
 mapfile -t files < <(sources)
 flags=(-std=gnu17 -D_GNU_SOURCE -I. '-DHT_VERSION="0"' '-DHT_LIBEXECDIR="/"')

@@ -20,7 +20,7 @@ analyze() { # FILE...
 	return "$status"
 }
 
-for room in common schema link store analysis agent probe daemon cli; do
+for room in common schema link store analysis page agent probe daemon cli; do
 	mapfile -t files < <(git ls-files -- "$room/*.c")
 	ok "gcc -fanalyzer finds nothing in $room" analyze "${files[@]}"
 done

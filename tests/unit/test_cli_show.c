@@ -11,12 +11,12 @@
 
 #include <cmocka.h>
 
-#include "cli/chart.h"
 #include "cli/plot.h"
 #include "cli/show.h"
 #include "cli/table.h"
 #include "common/clock.h"
 #include "common/size.h"
+#include "page/chart.h"
 #include "tests/lib/capture.h"
 
 static const struct ht_term plain = {.width = 80};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chart: series as inline SVG for the report, stacked areas or lines. No
  * script, no file beside the page. */
-#ifndef HT_CLI_CHART_H
-#define HT_CLI_CHART_H
+#ifndef HT_PAGE_CHART_H
+#define HT_PAGE_CHART_H
 
 #include <stdbool.h>
 #include <stddef.h>

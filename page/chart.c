@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "cli/chart.h"
+#include "page/chart.h"
 
 #include <math.h>
 #include <time.h>
 
-#include "cli/table.h"
 #include "common/clock.h"
+#include "schema/figure_text.h"
 
 /* The drawing's box in the SVG's own units. */
 enum { WIDTH = 960, HEIGHT = 260, LEFT = 80, BOTTOM = 24, TOP = 8, RIGHT = 8 };
@@ -138,7 +138,7 @@ static void print_time_axis(FILE *to, const struct ht_chart *c)
 		size_t row = (c->rows - 1) * (size_t)i / 2;
 		char text[HT_TIME_TEXT];
 
-		ht_time_text(c->time_ns[row], text);
+		ht_time_here_text(c->time_ns[row], text);
 		fprintf(to,
 			"<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">"
 			"%.10s %.8s</text>\n",
@@ -154,13 +154,20 @@ void ht_chart_print(FILE *to, const struct ht_chart *c)
 	ht_html_text(to, c->title);
 	fputs("</figcaption>\n<p class=\"legend\">", to);
 	for (size_t b = c->bands_n; b-- > 0;) {
-		fprintf(to, "<span><i style=\"background:%s\"></i>",
+		fprintf(to,
+			"<span><svg class=\"swatch\" viewBox=\"0 0 1 1\" "
+			"aria-hidden=\"true\"><rect width=\"1\" height=\"1\" "
+			"fill=\"%s\"/></svg>",
 			c->bands[b].color);
 		ht_html_text(to, c->bands[b].name);
 		fputs("</span> ", to);
 	}
-	fprintf(to, "</p>\n<svg viewBox=\"0 0 %d %d\" role=\"img\">\n", WIDTH,
-		HEIGHT);
+	fprintf(to,
+		"</p>\n<svg class=\"chart\" viewBox=\"0 0 %d %d\" role=\"img\" "
+		"aria-label=\"",
+		WIDTH, HEIGHT);
+	ht_html_text(to, c->title);
+	fputs("\">\n", to);
 	print_value_axis(to, c->unit, high);
 	for (size_t b = 0; b < c->bands_n; b++) {
 		if (c->stacked)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "page/held_by.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int take(void *ctx, const struct ht_store_event_row *e)
+{
+	struct ht_held_by *h = ctx;
+
+	if (strcmp(e->kind, "owners") == 0) {
+		h->at_ns = e->at_ns;
+		snprintf(h->text, sizeof(h->text), "%s", e->text);
+	}
+	return 0;
+}
+
+enum ht_code ht_held_by_read(struct ht_store *store, int64_t process_id,
+			     int64_t at_ns, struct ht_held_by *ret,
+			     struct ht_err *err)
+{
+	*ret = (struct ht_held_by){0};
+	return ht_store_events(store, process_id, 0, at_ns ? at_ns : INT64_MAX,
+			       take, ret, err);
+}
