@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/libc/layout_role.h"
+#include "agent/libc/lines_role.h"
 #include "agent/sample/frames.h"
 #include "agent/sample/session.h"
 #include "agent/sample/trim.h"
@@ -274,6 +275,8 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], "--role=layout") == 0)
 		return ht_layout_role_main();
+	if (argc == 2 && strcmp(argv[1], "--role=lines") == 0)
+		return ht_lines_role_main();
 	o = parse(argc, argv);
 	if (o.done)
 		return o.status;

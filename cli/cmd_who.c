@@ -42,6 +42,8 @@ struct asking {
 	uint64_t hits; /* of all windows so far */
 	size_t windows;
 	unsigned seed;
+	bool placed; /* files and lines are known: from then on there are no
+			more stacks, and the process may end at any time */
 	int signal_fd;
 	char ended[sizeof(((struct ht_err *)0)->msg)];
 };
@@ -122,10 +124,14 @@ static void show(struct asking *a)
 static enum ht_code look_again(struct asking *a, struct ht_err *err)
 {
 	bool window = ht_mono_ns() >= a->next_window_ns;
-	enum ht_code code =
-		ask(a, HT_WHO | (window ? HT_WHO_WINDOW : 0), &a->seen, err);
+	bool lines = a->next_window_ns == INT64_MAX && !a->placed;
+	enum ht_code code = ask(a,
+				HT_WHO | (window ? HT_WHO_WINDOW : 0) |
+					(lines ? HT_WHO_LINES : 0),
+				&a->seen, err);
 	uint64_t hits;
 
+	a->placed |= lines;
 	if (code != HT_OK || !window)
 		return code;
 	if (a->seen.windowss.n != 1)
@@ -204,7 +210,7 @@ static enum ht_code look(struct asking *a, struct ht_err *err)
 	for (int i = 0; code == HT_OK && i < WALKS; i++)
 		walk(a, &a->after, &a->after_ns);
 	if (code == HT_OK)
-		code = ask(a, HT_WHO, &a->seen, &why);
+		code = ask(a, HT_WHO | HT_WHO_LINES, &a->seen, &why);
 	if (code != HT_OK)
 		snprintf(a->ended, sizeof(a->ended), "%s", why.msg);
 	return HT_OK;

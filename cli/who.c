@@ -23,17 +23,26 @@ static const struct ht_windows *windows_of(const struct ht_who_told *w)
 
 /* --- JSON ---------------------------------------------------------------- */
 
+/* Where nothing tells of lines, nothing tells of what was inlined. */
+static json_t *inlined_json(const struct ht_stack_frame *f)
+{
+	return f->inlined == HT_UNKNOWN ? json_null()
+					: json_boolean(f->inlined != 0);
+}
+
 static json_t *frame_json(const struct ht_stack_frame *f)
 {
 	char name[FRAME_TEXT];
 
 	return json_pack(
-		"{s:o, s:o, s:o, s:o}", "function",
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "function",
 		*f->function ? ht_text_json(ht_demangle_function(
 				       f->function, name, sizeof(name)))
 			     : json_null(),
 		"module", ht_optional_text_json(f->module), "offset",
-		ht_u64_json(f->offset), "within", ht_u64_json(f->within));
+		ht_u64_json(f->offset), "within", ht_u64_json(f->within),
+		"file", ht_optional_text_json(f->file), "line",
+		ht_u64_json(f->line), "inlined", inlined_json(f));
 }
 
 static json_t *frames_json(const struct ht_snapshot *s, size_t site)
@@ -111,21 +120,38 @@ json_t *ht_who_json(const struct ht_who_told *w)
 
 /* --- frames -------------------------------------------------------------- */
 
-static const char *frame_text(const struct ht_stack_frame *f, bool place,
+/* The function; module and offset where none is known. */
+static const char *frame_name(const struct ht_stack_frame *f,
 			      char out[FRAME_TEXT])
 {
 	char name[200] = "";
-	const char *module = *f->module ? f->module : "?";
 
 	if (*f->function)
 		ht_demangle_function(f->function, name, sizeof(name));
-	if (!*name)
-		snprintf(out, FRAME_TEXT, "%s+0x%" PRIx64, module, f->offset);
-	else if (place)
-		snprintf(out, FRAME_TEXT, "%-32s %s+0x%" PRIx64, name, module,
-			 f->offset);
-	else
+	if (*name)
 		snprintf(out, FRAME_TEXT, "%s", name);
+	else
+		snprintf(out, FRAME_TEXT, "%s+0x%" PRIx64,
+			 *f->module ? f->module : "?", f->offset);
+	return out;
+}
+
+/* ... and where that is: the source's line, else module and offset. */
+static const char *frame_text(const struct ht_stack_frame *f,
+			      char out[FRAME_TEXT])
+{
+	const char *slash = strrchr(f->file, '/');
+	char name[FRAME_TEXT], place[FRAME_TEXT] = "";
+
+	frame_name(f, name);
+	if (*f->file && f->line != HT_UNKNOWN)
+		snprintf(place, sizeof(place), "%s:%" PRIu64 "%s",
+			 slash ? slash + 1 : f->file, f->line,
+			 f->inlined == 1 ? " (inlined)" : "");
+	else if (*f->function)
+		snprintf(place, sizeof(place), "%s+0x%" PRIx64, f->module,
+			 f->offset);
+	snprintf(out, FRAME_TEXT, *place ? "%-32s %s" : "%s", name, place);
 	return out;
 }
 
@@ -165,7 +191,7 @@ static void print_stack(const struct ht_cli *cli, const struct ht_snapshot *s,
 		if (shown < FRAMES_SHOWN) {
 			fputs("    ", stdout);
 			ht_wrap(&cli->term, 8,
-				frame_text(&s->stack_frames.v[i], true, text));
+				frame_text(&s->stack_frames.v[i], text));
 			shown++;
 		}
 	}
@@ -267,8 +293,7 @@ void ht_who_collapsed(const struct ht_who_told *w)
 				continue;
 			if (!first)
 				putchar(';');
-			put_frame(
-				frame_text(&s->stack_frames.v[i], false, text));
+			put_frame(frame_name(&s->stack_frames.v[i], text));
 			first = false;
 		}
 		printf(" %" PRIu64 "\n", s->sites.v[k].alive_bytes);

@@ -35,6 +35,8 @@ enum ht_request_flag {
 	 * Asked for again and again of one agent, which keeps the samples. */
 	HT_WHO = 1 << 14,
 	HT_WHO_WINDOW = 1 << 15, /* HT_WHO, and look at calls first */
+	HT_WHO_LINES = 1 << 16,	 /* HT_WHO, with files, lines and what was
+				    inlined: takes a while */
 };
 
 struct ht_request {

@@ -53,12 +53,16 @@
 	F(U64, old_alive, 0, "of them, those alive")                           \
 	F(U64, old_freed, 0, "of them, those freed")
 
-/* A frame of a site, innermost first. */
+/* A frame of a site, innermost first. Functions that were inlined at the place
+ * of a call have frames of their own, of the same module and offset. */
 #define HT_STACK_FRAME_FIELDS(F)                                               \
 	F(U64, site, 0, "row of the list of sites")                            \
 	F(TEXT, function, 160, "mangled on the wire; empty: it has no name")   \
 	F(TEXT, module, 128, "the file it is in; empty: in none")              \
 	F(U64, offset, 0, "of the call, an address in the file")               \
-	F(U64, within, 0, "bytes from the function's start")
+	F(U64, within, 0, "bytes from the function's start")                   \
+	F(TEXT, file, 256, "of the source; empty: nothing tells")              \
+	F(U64, line, 0, "of the source")                                       \
+	F(BOOL, inlined, 0, "it was inlined into the next frame's function")
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dwarf: offsets of struct members and the code range of malloc.o, from a file
- * with debug information (DWARF 4 and 5, compressed or not). The only file that
- * knows libdwarf, whose interface changed between versions.
+ * with debug information (DWARF 4 and 5, compressed or not), by libdw.
  */
 #ifndef HT_AGENT_LIBC_DWARF_H
 #define HT_AGENT_LIBC_DWARF_H

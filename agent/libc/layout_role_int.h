@@ -5,12 +5,11 @@
 #define HT_AGENT_LIBC_LAYOUT_ROLE_INT_H
 
 #include "agent/libc/facts.h"
+#include "agent/self/role.h"
 
-#define HT_ROLE_SOCKET 3
-
+/* 1 or 2 descriptors come along: file, debug file. */
 struct ht_role_request {
 	uint32_t want; /* enum ht_facts_want */
-	uint32_t fds;  /* 1 or 2 descriptors come along: file, debug file */
 };
 
 struct ht_role_answer {

@@ -22,6 +22,8 @@
  * is being closed. */
 #define PENDING_MAX 2048
 
+#define LINES_NS (10 * HT_NS_PER_S)
+
 struct ht_who_pending {
 	struct ht_probe_sample sample;
 	struct ht_followed chunk;
@@ -74,6 +76,8 @@ enum ht_code ht_who_begin(struct ht_who *w, const struct ht_target *t,
 		code = ht_trial(path, NULL, err);
 	if (code == HT_OK)
 		code = ht_stacks_begin(&t->modules, t->reader, &w->stacks, err);
+	if (code == HT_OK && !(r->flags & HT_NO_DEBUG_INFO))
+		code = ht_places_begin(&w->places, t, err);
 	if (code == HT_OK)
 		code = ht_follow_begin(&w->follow, err);
 	w->reader = t->reader;
@@ -95,6 +99,7 @@ void ht_who_end(struct ht_who *w)
 {
 	ht_prober_stop(&w->prober);
 	ht_stacks_fini(&w->stacks);
+	ht_places_fini(&w->places);
 	ht_follow_fini(&w->follow);
 	ht_maps_fini(&w->maps);
 	free(w->pending);
@@ -270,29 +275,62 @@ static int by_weight(const void *x, const void *y)
 	return (a > b) - (a < b);
 }
 
-static bool add_frames(struct ht_snapshot *to, const struct ht_stacks *stacks,
-		       uint32_t site, uint64_t row)
+/* A frame as symbol tables have it. */
+static void fill_frame(struct ht_stack_frame *f, const struct ht_stacks *s,
+		       const struct ht_name *name, uint64_t pc)
 {
-	const struct ht_site_stack *s = &stacks->v[site];
+	f->offset = pc - 1;
+	if (!name || name->address == 0 || name->module == HT_MODULE_NONE)
+		return;
+	f->offset = name->offset;
+	snprintf(f->module, sizeof(f->module), "%s",
+		 s->modules->v[name->module].name);
+	snprintf(f->function, sizeof(f->function), "%s", name->symbol);
+	if (name->symbol[0])
+		f->within = name->within;
+}
 
-	for (unsigned i = 0; i < s->n; i++) {
+/* ... with what debug information adds: all names of what was inlined, and
+ * where no symbol covers it. */
+static void place_frame(struct ht_stack_frame *f, const struct ht_line *l)
+{
+	if (l->inlined || !f->function[0]) {
+		snprintf(f->function, sizeof(f->function), "%s", l->function);
+		f->within = HT_UNKNOWN;
+	}
+	snprintf(f->file, sizeof(f->file), "%s", l->file);
+	f->line = l->line;
+	f->inlined = l->inlined;
+}
+
+static bool add_frame(struct ht_snapshot *to, const struct ht_who *w,
+		      const struct ht_site_stack *s, unsigned i, uint64_t row)
+{
+	const struct ht_line *line = NULL;
+	size_t n = ht_places_at(&w->places, s->pc[i], &line);
+
+	for (size_t k = 0; k < (n ? n : 1); k++) {
 		struct ht_stack_frame *f = ht_snapshot_add_stack_frame(to);
-		const struct ht_name *name = s->name ? &s->name[i] : NULL;
 
 		if (!f)
 			return false;
 		f->site = row;
-		f->offset = s->pc[i] - 1;
-		if (!name || name->address == 0 ||
-		    name->module == HT_MODULE_NONE)
-			continue;
-		f->offset = name->offset;
-		snprintf(f->module, sizeof(f->module), "%s",
-			 stacks->modules->v[name->module].name);
-		snprintf(f->function, sizeof(f->function), "%s", name->symbol);
-		if (name->symbol[0])
-			f->within = name->within;
+		fill_frame(f, &w->stacks, s->name ? &s->name[i] : NULL,
+			   s->pc[i]);
+		if (n)
+			place_frame(f, &line[k]);
 	}
+	return true;
+}
+
+static bool add_frames(struct ht_snapshot *to, const struct ht_who *w,
+		       uint32_t site, uint64_t row)
+{
+	const struct ht_site_stack *s = &w->stacks.v[site];
+
+	for (unsigned i = 0; i < s->n; i++)
+		if (!add_frame(to, w, s, i, row))
+			return false;
 	return true;
 }
 
@@ -348,9 +386,10 @@ static bool add_sizes(struct ht_snapshot *to, const struct ht_following *f,
 }
 
 /* ret_row: of each site, where it stands. */
-static bool add_sites(struct ht_snapshot *to, const struct ht_stacks *stacks,
+static bool add_sites(struct ht_snapshot *to, const struct ht_who *w,
 		      struct ht_site *sites, uint64_t *ret_row)
 {
+	const struct ht_stacks *stacks = &w->stacks;
 	HT_AUTO_FREE struct ht_site **order =
 		calloc(stacks->n + 1, sizeof(*order));
 	size_t n = 0;
@@ -365,8 +404,7 @@ static bool add_sites(struct ht_snapshot *to, const struct ht_stacks *stacks,
 	for (size_t i = 0; i < n; i++) {
 		struct ht_site *s = ht_snapshot_add_site(to);
 
-		if (!s ||
-		    !add_frames(to, stacks, (uint32_t)(order[i] - sites), i))
+		if (!s || !add_frames(to, w, (uint32_t)(order[i] - sites), i))
 			return false;
 		*s = *order[i];
 		ret_row[order[i] - sites] = i;
@@ -397,7 +435,7 @@ static enum ht_code tell(struct ht_who *w, struct ht_snapshot *to,
 		(uint64_t)((w->last_ns - w->first_ns) / HT_NS_PER_US);
 	*sum = w->sum;
 	ht_stacks_name(&w->stacks);
-	return add_sites(to, &w->stacks, sites, row) &&
+	return add_sites(to, w, sites, row) &&
 			       add_sizes(to, &w->follow, row, middle)
 		       ? HT_OK
 		       : ht_fail(err, HT_NOMEM, "no memory for the sites");
@@ -424,6 +462,17 @@ static void warn(const struct ht_who *w, struct ht_snapshot *to)
 			"their outermost frame: deeper than %u KiB, or through "
 			"code that nothing describes",
 			w->sum.cut, w->sum.samples, HT_PROBE_STACK / 1024);
+	if (w->places.trouble[0])
+		ht_snapshot_warn(to, "files and lines are missing: %s",
+				 w->places.trouble);
+}
+
+/* Of the request's own time, after which there is no answer at all. */
+static int64_t lines_ns(const struct ht_request *r)
+{
+	int64_t third = (int64_t)r->timeout_ms * HT_NS_PER_MS / 3;
+
+	return third < LINES_NS ? third : LINES_NS;
 }
 
 enum ht_code ht_who_sample(struct ht_who *w, struct ht_session *s,
@@ -447,6 +496,9 @@ enum ht_code ht_who_sample(struct ht_who *w, struct ht_session *s,
 		return code;
 	ht_follow_look(&w->follow, t->reader, &t->located);
 	w->last_ns = ht_mono_ns();
+	if (s->request->flags & HT_WHO_LINES)
+		ht_places_find(&w->places, &w->stacks,
+			       w->last_ns + lines_ns(s->request));
 	warn(w, s->snapshot);
 	return tell(w, s->snapshot, err);
 }

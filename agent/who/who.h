@@ -9,6 +9,7 @@
 #include "agent/memory/maps.h"
 #include "agent/sample/session.h"
 #include "agent/who/follow.h"
+#include "agent/who/places.h"
 #include "agent/who/prober.h"
 #include "agent/who/stacks.h"
 
@@ -18,6 +19,7 @@ struct ht_who {
 	bool begun;
 	struct ht_prober prober;
 	struct ht_stacks stacks;
+	struct ht_places places;
 	struct ht_following follow;
 	int64_t first_ns, last_ns; /* first window, last look */
 	struct ht_windows sum;
@@ -28,7 +30,9 @@ struct ht_who {
 	const struct ht_located *located;
 	uint64_t min_size, max_size; /* chunk sizes that are asked for */
 };
-#define HT_WHO_NONE ((struct ht_who){.prober = {.socket = -1}})
+#define HT_WHO_NONE                                                            \
+	((struct ht_who){.prober = {.socket = -1},                             \
+			 .places = {.role = {.socket = -1}}})
 
 /* Starts the probe; before the sandbox, of a target that is located and whose
  * modules are open. HT_UNSUPPORTED, HT_DENIED: with the reason. */

@@ -91,8 +91,11 @@ struct Session : Base {
 	Session(int i) : id(i) { snprintf(name, sizeof(name), "s%d", i); }
 };
 static std::vector<Session *> lost;
+#ifndef OPEN
+#define OPEN __attribute__((noinline))
+#endif
 struct Server {
-	__attribute__((noinline)) void open(int i) { lost.push_back(new Session(i)); }
+	OPEN void open(int i) { lost.push_back(new Session(i)); } // the culprit
 	__attribute__((noinline)) void accept_loop()
 	{
 		std::map<std::string, std::unique_ptr<Session>> cache;
@@ -117,13 +120,19 @@ int main()
 EOC
 g++ -O2 -fomit-frame-pointer -o server server.cc
 cp server server_stripped && strip server_stripped
+# All inlined, and stripped: its debug information lies beside it, compressed.
+g++ -O2 -g -gz -fomit-frame-pointer '-DOPEN=__attribute__((always_inline))' -o inlined server.cc
+objcopy --only-keep-debug inlined inlined.debug
+strip inlined && objcopy --add-gnu-debuglink=inlined.debug inlined
+culprit_line=$(grep -n 'the culprit' server.cc | cut -d: -f1)
 
-kinds='leak wrapper growing cleared aligned slow forking threads steady queue server stripped'
+kinds='leak wrapper growing cleared aligned slow forking threads steady queue server stripped inlined'
 declare -A pids
 for kind in $kinds; do
 	case $kind in
 	server) start ./server ;;
 	stripped) start ./server_stripped ;;
+	inlined) start ./inlined ;;
 	threads) start "$makers" leak 4 ;;
 	*) start "$makers" "$kind" ;;
 	esac >/dev/null
@@ -175,6 +184,13 @@ is "C++, stripped: the same by its addresses" \
 	"$(jq -c '[.sites[0].frames[1, 2].offset]' stripped.json)" \
 	"$(jq -c '[.sites[0].frames[1, 2].offset]' server.json)"
 is "with what the file is called" "$(jq -r '.sites[0].frames[1].module' stripped.json)" server_stripped
+
+is "with debug information beside it: files and lines, and what was inlined" \
+	"$(jq -c '[.sites[0].frames[1, 2] | [.function, (.file | split("/") | last), .line, .inlined]] | .[0] + .[1][0:2] + .[1][3:]' inlined.json)" \
+	"[\"Server::open\",\"server.cc\",$culprit_line,true,\"Server::accept_loop\",\"server.cc\",false]"
+is "it alone leaks there, too" "$(jq -c "$blamed | map(split(\"<\")[1]) | unique" inlined.json)" '["Server::open"]'
+is "where nothing tells of lines they are null" \
+	"$(jq -c '.sites[0].frames[1] | [.file, .line, .inlined]' stripped.json)" '[null,null,null]'
 
 is "the schema is named" "$(jq -r .schema leak.json)" heaptide.who/1
 ok "so is the way" jq -e '.way == "session" or .way == "uprobe_multi"' leak.json

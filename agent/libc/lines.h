@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Lines: which function, file and line an instruction was made of, and which
+ * functions were inlined there, by a file's debug information (DWARF 2 to 5,
+ * compressed or not, shared by dwz or not), by libdw.
+ *
+ * The files are hostile: they are parsed in a process of its own
+ * (lines_role.h).
+ */
+#ifndef HT_AGENT_LIBC_LINES_H
+#define HT_AGENT_LIBC_LINES_H
+
+#include "agent/libc/facts.h"
+#include "schema/records.h"
+
+#define HT_LINES_INLINED_MAX                                                   \
+	16		     /* functions at one instruction, the one that     \
+				holds them all among them */
+#define HT_LINES_AT_ONCE 512 /* addresses */
+
+struct ht_line {
+	uint32_t index;	    /* of the address that was asked for */
+	uint32_t inlined;   /* 1: no function of its own there */
+	uint64_t line;	    /* HT_UNKNOWN */
+	char function[160]; /* as the linker calls it, else the source; "" */
+	char file[256];	    /* "": not known */
+};
+
+/* What a file is, for whoever looks for its debug information. */
+struct ht_lines_build {
+	uint32_t described; /* has debug information itself */
+	uint32_t id_len, alt_id_len;
+	uint8_t id[HT_BUILD_ID_MAX], alt_id[HT_BUILD_ID_MAX];
+	char debuglink[64]; /* "": none */
+	char alt[200];	    /* the file that dwz shared; "": none */
+};
+
+void ht_lines_look(int fd, struct ht_lines_build *ret);
+
+/* Calls fn for each function at each of n addresses of the file (no load
+ * bias), the innermost first; nothing for those that nothing describes. alt_fd:
+ * the shared file, or -1. HT_UNSUPPORTED: no debug information. */
+typedef bool (*ht_lines_fn)(void *ctx, const struct ht_line *line);
+enum ht_code ht_lines_find(int fd, int alt_fd, const uint64_t *address,
+			   uint32_t n, ht_lines_fn fn, void *ctx,
+			   struct ht_err *err) HT_MUST_CHECK;
+
+#endif
