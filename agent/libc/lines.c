@@ -226,7 +226,7 @@ static const char *text_of(Dwarf_Die *die, unsigned name)
 	return dwarf_formstring(dwarf_attr_integrate(die, name, &a));
 }
 
-static void name(struct ht_line *l, Dwarf_Die *die)
+static void name(struct ht_source *l, Dwarf_Die *die)
 {
 	const char *text = text_of(die, DW_AT_linkage_name);
 
@@ -238,7 +238,7 @@ static void name(struct ht_line *l, Dwarf_Die *die)
 }
 
 /* The end of a long path says more. */
-static void place(struct ht_line *l, const char *file, int line)
+static void place(struct ht_source *l, const char *file, int line)
 {
 	size_t len = file ? strlen(file) : 0;
 
@@ -248,7 +248,7 @@ static void place(struct ht_line *l, const char *file, int line)
 	l->line = line > 0 && len ? (uint64_t)line : HT_UNKNOWN;
 }
 
-static void place_of_address(struct ht_line *l, Dwarf_Die *unit,
+static void place_of_address(struct ht_source *l, Dwarf_Die *unit,
 			     uint64_t address)
 {
 	Dwarf_Line *line = dwarf_getsrc_die(unit, address);
@@ -259,7 +259,7 @@ static void place_of_address(struct ht_line *l, Dwarf_Die *unit,
 }
 
 /* From where what is inlined is called. */
-static void place_of_call(struct ht_line *l, Dwarf_Die *unit,
+static void place_of_call(struct ht_source *l, Dwarf_Die *unit,
 			  Dwarf_Die *inlined)
 {
 	Dwarf_Word file = 0, line = 0;
@@ -282,7 +282,7 @@ static void place_of_call(struct ht_line *l, Dwarf_Die *unit,
 static bool tell(struct unit *u, uint32_t index, uint64_t address,
 		 ht_lines_fn fn, void *ctx)
 {
-	struct ht_line l = {.index = index};
+	struct ht_source l = {.index = index};
 	Dwarf_Die chain[HT_LINES_INLINED_MAX];
 	unsigned n = 1;
 

@@ -18,7 +18,7 @@
 				holds them all among them */
 #define HT_LINES_AT_ONCE 512 /* addresses */
 
-struct ht_line {
+struct ht_source {
 	uint32_t index;	    /* of the address that was asked for */
 	uint32_t inlined;   /* 1: no function of its own there */
 	uint64_t line;	    /* HT_UNKNOWN */
@@ -40,7 +40,7 @@ void ht_lines_look(int fd, struct ht_lines_build *ret);
 /* Calls fn for each function at each of n addresses of the file (no load
  * bias), the innermost first; nothing for those that nothing describes. alt_fd:
  * the shared file, or -1. HT_UNSUPPORTED: no debug information. */
-typedef bool (*ht_lines_fn)(void *ctx, const struct ht_line *line);
+typedef bool (*ht_lines_fn)(void *ctx, const struct ht_source *line);
 enum ht_code ht_lines_find(int fd, int alt_fd, const uint64_t *address,
 			   uint32_t n, ht_lines_fn fn, void *ctx,
 			   struct ht_err *err) HT_MUST_CHECK;

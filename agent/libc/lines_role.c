@@ -40,7 +40,7 @@ static enum ht_code has_ended(struct ht_lines_role *role, bool late,
 }
 
 union message {
-	struct ht_line line;
+	struct ht_source line;
 	struct ht_lines_build build;
 	struct ht_lines_end end;
 };
@@ -78,7 +78,7 @@ static enum ht_code take_end(const struct ht_lines_end *end, struct ht_err *err)
 		       : ht_fail(err, HT_UNSUPPORTED, "it cannot be parsed");
 }
 
-static bool is_sound_line(const struct ht_line *l, uint32_t n)
+static bool is_sound_line(const struct ht_source *l, uint32_t n)
 {
 	return l->index < n && l->inlined <= 1 &&
 	       memchr(l->function, 0, sizeof(l->function)) &&

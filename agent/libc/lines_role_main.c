@@ -24,7 +24,7 @@ static const struct ht_role_bounds of_child = {
 	.processor_s = 8,
 };
 
-static bool tell(void *ctx, const struct ht_line *line)
+static bool tell(void *ctx, const struct ht_source *line)
 {
 	(void)ctx;
 	return send(HT_ROLE_SOCKET, line, sizeof(*line), MSG_NOSIGNAL) ==

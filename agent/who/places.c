@@ -206,12 +206,12 @@ struct asked {
 	struct ht_place_at *at; /* one for each address */
 };
 
-static bool take_line(void *ctx, const struct ht_line *l)
+static bool take_line(void *ctx, const struct ht_source *l)
 {
 	struct asked *a = ctx;
 	struct ht_places *p = a->p;
 	struct ht_place_at *at = &a->at[l->index];
-	struct ht_line *more;
+	struct ht_source *more;
 
 	if (p->line_n == LINES_MAX || (at->n && at->first + at->n != p->line_n))
 		return false;
@@ -287,7 +287,7 @@ void ht_places_find(struct ht_places *p, const struct ht_stacks *s,
 }
 
 size_t ht_places_at(const struct ht_places *p, uint64_t pc,
-		    const struct ht_line **ret)
+		    const struct ht_source **ret)
 {
 	const struct ht_place_at *at = look_up(p, pc - 1);
 

@@ -20,7 +20,7 @@ struct ht_places {
 	struct ht_place_of *of;
 	struct ht_place_at *at; /* sorted by address */
 	size_t at_n;
-	struct ht_line *line;
+	struct ht_source *line;
 	size_t line_n, line_room;
 	uint32_t sites;	   /* of the stacks, those that are done */
 	char trouble[300]; /* what could not be read, and why; "" */
@@ -38,6 +38,6 @@ void ht_places_find(struct ht_places *p, const struct ht_stacks *s,
 /* The functions at the call before a return address, innermost first; 0: none
  * is known. */
 size_t ht_places_at(const struct ht_places *p, uint64_t pc,
-		    const struct ht_line **ret);
+		    const struct ht_source **ret);
 
 #endif

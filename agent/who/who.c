@@ -292,7 +292,7 @@ static void fill_frame(struct ht_stack_frame *f, const struct ht_stacks *s,
 
 /* ... with what debug information adds: all names of what was inlined, and
  * where no symbol covers it. */
-static void place_frame(struct ht_stack_frame *f, const struct ht_line *l)
+static void place_frame(struct ht_stack_frame *f, const struct ht_source *l)
 {
 	if (l->inlined || !f->function[0]) {
 		snprintf(f->function, sizeof(f->function), "%s", l->function);
@@ -306,7 +306,7 @@ static void place_frame(struct ht_stack_frame *f, const struct ht_line *l)
 static bool add_frame(struct ht_snapshot *to, const struct ht_who *w,
 		      const struct ht_site_stack *s, unsigned i, uint64_t row)
 {
-	const struct ht_line *line = NULL;
+	const struct ht_source *line = NULL;
 	size_t n = ht_places_at(&w->places, s->pc[i], &line);
 
 	for (size_t k = 0; k < (n ? n : 1); k++) {

@@ -26,10 +26,10 @@
 
 #define PATIENCE_NS (60 * HT_NS_PER_S)
 
-static struct ht_line told[64];
+static struct ht_source told[64];
 static size_t told_n;
 
-static bool take(void *ctx, const struct ht_line *l)
+static bool take(void *ctx, const struct ht_source *l)
 {
 	(void)ctx;
 	assert_true(told_n < sizeof(told) / sizeof(*told));
