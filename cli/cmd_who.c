@@ -10,11 +10,13 @@
 #include <sys/signalfd.h>
 
 #include "cli/json.h"
+#include "cli/pprof.h"
 #include "cli/show.h"
 #include "cli/target.h"
 #include "cli/who.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/file.h"
 
 #define DURATION_NS   (60 * HT_NS_PER_S)
 #define PERIOD_NS     HT_NS_PER_S
@@ -233,12 +235,14 @@ static enum ht_code tell(struct asking *a, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	if (a->cli->opt.json)
-		return ht_json_print(ht_who_json(&told), err);
-	if (a->cli->opt.collapsed)
+		code = ht_json_print(ht_who_json(&told), err);
+	else if (a->cli->opt.collapsed)
 		ht_who_collapsed(&told);
 	else
 		ht_who_print(a->cli, &told);
-	return HT_OK;
+	if (code == HT_OK && a->cli->opt.pprof)
+		code = ht_pprof_write(&told, a->cli->opt.pprof, err);
+	return code;
 }
 
 enum ht_code ht_cmd_who(struct ht_cli *cli, struct ht_err *err)
@@ -260,6 +264,8 @@ enum ht_code ht_cmd_who(struct ht_cli *cli, struct ht_err *err)
 	if (a.period_ns < PERIOD_MIN_NS)
 		a.period_ns = PERIOD_MIN_NS;
 	code = ht_target_pid(cli->opt.args[0], &pid, err);
+	if (code == HT_OK && cli->opt.pprof) /* not after a minute */
+		code = ht_file_check(cli->opt.pprof, HT_USAGE, err);
 	if (code == HT_OK)
 		code = watch_signals(&a, err);
 	if (code == HT_OK)

@@ -182,8 +182,8 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide leaks --core core.4242 --exe /usr/sbin/nginx",
 	 ht_cmd_leaks},
 	{"who", "PID", 1, 1,
-	 T(JSON) | T(COLLAPSED) | T(OF_SIZE) | T(DURATION) | T(TIMEOUT) |
-		 T(NO_DEBUG_INFO) | T(BYTES),
+	 T(JSON) | T(COLLAPSED) | T(PPROF) | T(OF_SIZE) | T(DURATION) |
+		 T(TIMEOUT) | T(NO_DEBUG_INFO) | T(BYTES),
 	 "the call stacks that allocate what stays",
 	 "Looks at calls of malloc in short windows, follows the chunks that "
 	 "they gave out, and tells which call stacks make the heap grow: whose "
@@ -194,7 +194,8 @@ const struct ht_command ht_commands[] = {
 	 "most some 200 calls a second pay for that. Wants Linux 6.6 or newer "
 	 "and root.\n\n"
 	 "  heaptide who 4242 --size 224\n"
-	 "  heaptide who nginx -d 5m --collapsed | flamegraph.pl >who.svg",
+	 "  heaptide who nginx -d 5m --collapsed | flamegraph.pl >who.svg\n"
+	 "  heaptide who nginx --pprof who.pb.gz && pprof -http : who.pb.gz",
 	 ht_cmd_who},
 	{"ls", "", 0, 0, T(JSON) | T(DB) | T(SORT) | DRAWN,
 	 "the processes in the database, with sparklines",

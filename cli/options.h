@@ -29,7 +29,7 @@ struct ht_options {
 	bool json, full, csv, bytes, ascii, no_debug_info, pss, dump_layout,
 		yes, who, collapsed, all;
 	const char *db, *metric, *core, *exe, *output, *name, *format, *socket,
-		*test, *sort, *bin, *fail_on, *junit, *sarif, *with;
+		*test, *sort, *bin, *fail_on, *junit, *sarif, *with, *pprof;
 	struct ht_lives lives;
 	int64_t at_ns, against_ns, since_ns, until_ns;
 	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns;

@@ -14,7 +14,6 @@
 
 #define FRAMES_SHOWN 12
 #define SITES_SHOWN  8
-#define FRAME_TEXT   360
 
 static const struct ht_windows *windows_of(const struct ht_who_told *w)
 {
@@ -32,7 +31,7 @@ static json_t *inlined_json(const struct ht_stack_frame *f)
 
 static json_t *frame_json(const struct ht_stack_frame *f)
 {
-	char name[FRAME_TEXT];
+	char name[HT_FRAME_TEXT];
 
 	return json_pack(
 		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "function",
@@ -120,30 +119,29 @@ json_t *ht_who_json(const struct ht_who_told *w)
 
 /* --- frames -------------------------------------------------------------- */
 
-/* The function; module and offset where none is known. */
-static const char *frame_name(const struct ht_stack_frame *f,
-			      char out[FRAME_TEXT])
+const char *ht_frame_name(const struct ht_stack_frame *f,
+			  char out[HT_FRAME_TEXT])
 {
-	char name[200] = "";
+	char name[HT_FRAME_TEXT] = "";
 
 	if (*f->function)
 		ht_demangle_function(f->function, name, sizeof(name));
 	if (*name)
-		snprintf(out, FRAME_TEXT, "%s", name);
+		snprintf(out, HT_FRAME_TEXT, "%s", name);
 	else
-		snprintf(out, FRAME_TEXT, "%s+0x%" PRIx64,
+		snprintf(out, HT_FRAME_TEXT, "%s+0x%" PRIx64,
 			 *f->module ? f->module : "?", f->offset);
 	return out;
 }
 
 /* ... and where that is: the source's line, else module and offset. */
 static const char *frame_text(const struct ht_stack_frame *f,
-			      char out[FRAME_TEXT])
+			      char out[HT_FRAME_TEXT])
 {
 	const char *slash = strrchr(f->file, '/');
-	char name[FRAME_TEXT], place[FRAME_TEXT] = "";
+	char name[HT_FRAME_TEXT], place[HT_FRAME_TEXT] = "";
 
-	frame_name(f, name);
+	ht_frame_name(f, name);
 	if (*f->file && f->line != HT_UNKNOWN)
 		snprintf(place, sizeof(place), "%s:%" PRIu64 "%s",
 			 slash ? slash + 1 : f->file, f->line,
@@ -151,7 +149,7 @@ static const char *frame_text(const struct ht_stack_frame *f,
 	else if (*f->function)
 		snprintf(place, sizeof(place), "%s+0x%" PRIx64, f->module,
 			 f->offset);
-	snprintf(out, FRAME_TEXT, *place ? "%-32s %s" : "%s", name, place);
+	snprintf(out, HT_FRAME_TEXT, *place ? "%-32s %s" : "%s", name, place);
 	return out;
 }
 
@@ -181,7 +179,7 @@ static void print_head(const struct ht_cli *cli, const struct ht_who_told *w)
 static void print_stack(const struct ht_cli *cli, const struct ht_snapshot *s,
 			size_t site)
 {
-	char text[FRAME_TEXT];
+	char text[HT_FRAME_TEXT];
 	size_t shown = 0, n = 0;
 
 	for (size_t i = 0; i < s->stack_frames.n; i++) {
@@ -281,7 +279,7 @@ static void put_frame(const char *text)
 void ht_who_collapsed(const struct ht_who_told *w)
 {
 	const struct ht_snapshot *s = w->seen;
-	char text[FRAME_TEXT];
+	char text[HT_FRAME_TEXT];
 
 	for (size_t k = 0; k < s->sites.n; k++) {
 		bool first = true;
@@ -293,7 +291,7 @@ void ht_who_collapsed(const struct ht_who_told *w)
 				continue;
 			if (!first)
 				putchar(';');
-			put_frame(frame_name(&s->stack_frames.v[i], text));
+			put_frame(ht_frame_name(&s->stack_frames.v[i], text));
 			first = false;
 		}
 		printf(" %" PRIu64 "\n", s->sites.v[k].alive_bytes);

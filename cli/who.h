@@ -15,6 +15,12 @@ struct ht_who_told {
 	const char *ended; /* why it ended before its time; "" */
 };
 
+#define HT_FRAME_TEXT 360
+/* A frame's function, demangled; module and offset where none is known. Returns
+ * out. */
+const char *ht_frame_name(const struct ht_stack_frame *f,
+			  char out[HT_FRAME_TEXT]);
+
 void ht_who_print(const struct ht_cli *cli, const struct ht_who_told *w);
 /* heaptide.who/1; NULL: no memory. */
 json_t *ht_who_json(const struct ht_who_told *w);

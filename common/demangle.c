@@ -119,20 +119,33 @@ static void read_literal(struct reading *r, struct text *to)
 	r->bad |= !take(r, "E");
 }
 
-static void read_arguments(struct reading *r, struct text *to)
+/* Up to its E; a pack (J ... E) is more of the same. */
+static void read_list(struct reading *r, struct text *to, bool *first)
 {
-	bool first = true;
-
-	puts_to(r, to, "<");
+	if (++r->depth > DEPTH_MAX)
+		r->bad = true;
 	while (!r->bad && !take(r, "E")) {
-		if (!first)
+		if (take(r, "J")) {
+			read_list(r, to, first);
+			continue;
+		}
+		if (!*first)
 			puts_to(r, to, ", ");
-		first = false;
+		*first = false;
 		if (take(r, "L"))
 			read_literal(r, to);
 		else
 			read_type(r, to);
 	}
+	r->depth--;
+}
+
+static void read_arguments(struct reading *r, struct text *to)
+{
+	bool first = true;
+
+	puts_to(r, to, "<");
+	read_list(r, to, &first);
 	if (to->n && to->v[to->n - 1] == '>')
 		puts_to(r, to, " ");
 	puts_to(r, to, ">");
@@ -201,6 +214,71 @@ static bool read_abbreviation(struct reading *r, struct text *to)
 	return false;
 }
 
+static const struct {
+	const char *mangled, *text;
+} operators[] = {
+	{"nw", " new"},	     {"na", " new[]"}, {"dl", " delete"},
+	{"da", " delete[]"}, {"pl", "+"},      {"mi", "-"},
+	{"ml", "*"},	     {"dv", "/"},      {"pL", "+="},
+	{"mI", "-="},	     {"aS", "="},      {"eq", "=="},
+	{"ne", "!="},	     {"lt", "<"},      {"gt", ">"},
+	{"le", "<="},	     {"ge", ">="},     {"ls", "<<"},
+	{"rs", ">>"},	     {"pp", "++"},     {"mm", "--"},
+	{"cl", "()"},	     {"ix", "[]"},     {"pt", "->"},
+	{"de", "*"},	     {"ad", "&"},      {"nt", "!"},
+	{"aN", "&="},	     {"oR", "|="},
+};
+
+/* "operator+"; false: none of these stands there. */
+static bool read_operator(struct reading *r, struct text *to)
+{
+	for (size_t i = 0; i < sizeof(operators) / sizeof(*operators); i++)
+		if (take(r, operators[i].mangled)) {
+			puts_to(r, to, "operator");
+			puts_to(r, to, operators[i].text);
+			return true;
+		}
+	return false;
+}
+
+/* What is in no other: after N and ::, or St. */
+static void read_unqualified(struct reading *r, struct text *to)
+{
+	if (isdigit((unsigned char)*r->at) || !read_operator(r, to))
+		read_source_name(r, to);
+}
+
+/* C1, D2: named as the class is, whose name ends what was read so far. */
+static bool read_structor(struct reading *r, struct text *name)
+{
+	char which = *r->at;
+	size_t start = 0, end = 0;
+	int depth = 0;
+
+	if ((which != 'C' && which != 'D') || r->at[1] < '0' || r->at[1] > '3')
+		return false;
+	r->at += 2;
+	for (size_t i = 0; i < name->n; i++) {
+		depth += name->v[i] == '<';
+		depth -= name->v[i] == '>';
+		if (depth == 0 && name->v[i] == ':')
+			start = i + 1;
+		if (depth == 0 && name->v[i] == ':')
+			end = 0;
+		if (depth == 1 && name->v[i] == '<' && end == 0)
+			end = i;
+	}
+	if (end <= start)
+		end = name->n;
+	if (start >= end || name->n + (end - start) + 4 > TEXT_MAX) {
+		r->bad = true;
+		return true;
+	}
+	puts_to(r, name, which == 'D' ? "::~" : "::");
+	put(r, name, name->v + start, end - start);
+	return true;
+}
+
 /* N ... E: each prefix may be referred to again, the whole is the type. */
 static void read_nested(struct reading *r, struct text *to)
 {
@@ -224,14 +302,14 @@ static void read_nested(struct reading *r, struct text *to)
 			first = false;
 			continue;
 		}
-		if (!isdigit((unsigned char)*r->at)) {
-			r->bad = true;
-			return;
+		if (!first && read_structor(r, &name)) {
+			remember(r, &name);
+			continue;
 		}
 		if (!first)
 			puts_to(r, &name, "::");
 		first = false;
-		read_source_name(r, &name);
+		read_unqualified(r, &name);
 		remember(r, &name);
 	}
 	put(r, to, name.v, name.n);
@@ -249,7 +327,7 @@ static void read_class(struct reading *r, struct text *to)
 	}
 	if (take(r, "St")) {
 		puts_to(r, &name, "std::");
-		read_source_name(r, &name);
+		read_unqualified(r, &name);
 	} else if (*r->at == 'S') {
 		known = true;
 		if (!read_abbreviation(r, &name)) {
@@ -326,21 +404,22 @@ const char *ht_demangle_function(const char *symbol, char *out, size_t size)
 {
 	static const struct {
 		const char *symbol, *text;
-	} operators[] = {{"_Znwm", "operator new"},
-			 {"_Znam", "operator new[]"},
-			 {"_ZnwmSt11align_val_t", "operator new"},
-			 {"_ZnamSt11align_val_t", "operator new[]"}};
+	} whole[] = {{"_Znwm", "operator new"},
+		     {"_Znam", "operator new[]"},
+		     {"_ZnwmSt11align_val_t", "operator new"},
+		     {"_ZnamSt11align_val_t", "operator new[]"}};
 	struct reading r = {.at = symbol};
 	struct text text = {0};
 
-	for (size_t i = 0; i < sizeof(operators) / sizeof(*operators); i++)
-		if (strcmp(symbol, operators[i].symbol) == 0) {
-			snprintf(out, size, "%s", operators[i].text);
+	for (size_t i = 0; i < sizeof(whole) / sizeof(*whole); i++)
+		if (strcmp(symbol, whole[i].symbol) == 0) {
+			snprintf(out, size, "%s", whole[i].text);
 			return out;
 		}
 	r.bad = !take(&r, "_Z");
 	take(&r, "L"); /* static */
-	if (!isdigit((unsigned char)*r.at) && *r.at != 'N')
+	if (!isdigit((unsigned char)*r.at) && *r.at != 'N' &&
+	    strncmp(r.at, "St", 2) != 0)
 		r.bad = true;
 	if (!r.bad)
 		read_type(&r, &text);

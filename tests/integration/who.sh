@@ -140,7 +140,7 @@ for kind in $kinds; do
 done
 asked=()
 for kind in $kinds; do
-	"$heaptide" who "${pids[$kind]}" -d 16s --json >"$kind.json" 2>"$kind.err" &
+	"$heaptide" who "${pids[$kind]}" -d 16s --json --pprof "$kind.pb.gz" >"$kind.json" 2>"$kind.err" &
 	asked+=($!)
 done
 wait "${asked[@]}"
@@ -154,7 +154,7 @@ for kind in $kinds; do
 	case $kind in growing | steady | queue) continue ;; esac
 	[ "$(jq "$blamed | length" "$kind.json")" = 0 ] || continue
 	note "$kind: nobody is blamed after 16 s"
-	"$heaptide" who "${pids[$kind]}" -d 50s --json >"$kind.json" 2>"$kind.err" &
+	"$heaptide" who "${pids[$kind]}" -d 50s --json --pprof "$kind.pb.gz" >"$kind.json" 2>"$kind.err" &
 	asked+=($!)
 done
 [ ${#asked[@]} -eq 0 ] || wait "${asked[@]}"
@@ -209,6 +209,27 @@ ok "--size: chunks of that class alone are followed" \
 ok "--collapsed: outermost first, then the bytes" \
 	eval 'grep -qE "^_start;(.*;)?main;serve;handle;culprit [0-9]+\$" collapsed || { cat collapsed; false; }'
 ok "and nothing else" eval '! grep -vE "^[^ ].* [0-9]+$" collapsed'
+
+if can protobuf "--pprof: protobuf's own reader takes it"; then
+	reader=python3
+	python3 -c "import google.protobuf" 2>/dev/null || reader=/usr/bin/python3
+	for kind in server inlined; do
+		ok "--pprof: $kind: protobuf's own reader takes it" \
+			eval '"$reader" "$HT_TOP/tests/lib/pprof.py" "$kind.pb.gz" >"$kind.profile"'
+		is "$kind: it has the samples and bytes of all sites" \
+			"$(jq -c '[.samples[].values] | transpose | map(add)' "$kind.profile")" \
+			"$(jq -c '[.sites[] | [.samples, .bytes, .alive, .alive_bytes]] | transpose | map(add)' "$kind.json")"
+		is "$kind: and their frames, in their order" \
+			"$(jq -c '[.samples[].frames | map([.[0] | sub("[+]0x.*"; "+0x")] + [.[2], .[4]])]' "$kind.profile")" \
+			"$(jq -c '[.sites[].frames | map([(.function // "\(.module)+0x"), (.line // 0), .offset])]' "$kind.json")"
+		is "$kind: and which of them leak" \
+			"$(jq -c '[.samples[].labels.leaking]' "$kind.profile")" \
+			"$(jq -c '[.sites[].leaking | if . == null then "unknown" elif . then "yes" else "no" end]' "$kind.json")"
+	done
+	is "what it shows first is what stays" "$(jq -r .default server.profile)" inuse_space
+fi
+ok "a profile that cannot be written is told, behind the answer" \
+	eval '! "$heaptide" who "${pids[slow]}" -d 1s --pprof /nowhere/w.pb.gz >out 2>err && grep -q "windows on malloc" out && grep -q "write /nowhere" err'
 
 start "$heaptide" who "${pids[slow]}" -d 600s >interrupted
 one=$started

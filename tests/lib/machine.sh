@@ -31,6 +31,7 @@ declare -A facts=(
 	[memory_cgroup]="no memory control group can be made here"
 	[cgroups]="not all control groups above this process are seen (a cgroup namespace, nothing mounted)"
 	[uprobes]="the kernel lets no calls be seen by links of uprobes (Linux 6.6, CAP_BPF, CAP_PERFMON)"
+	[protobuf]="no python3 here has protobuf (python3-protobuf)"
 	[ksm]="the kernel merges no equal pages of a process that asks for it (Linux 6.4)"
 )
 
@@ -42,6 +43,14 @@ trap tidy EXIT
 # compiled FLAG...: the C program on standard input as ./probe
 compiled() {
 	gcc -x c -O1 -w -o probe "$@" - || exit 3
+}
+
+probe_protobuf() {
+	local python
+	for python in python3 /usr/bin/python3; do
+		"$python" -c "import google.protobuf" 2>/dev/null && return
+	done
+	return 1
 }
 
 probe_root() { [ "$(id -u)" -eq 0 ]; }

@@ -421,12 +421,22 @@ static void functions_are_named_without_their_parameters(void **state)
 		{"_ZN7Session4openEi", "Session::open"},
 		{"_Z9leak_sitei", "leak_site"},
 		{"_ZL9leak_sitei", "leak_site"},
+		{"_ZSt11make_uniqueI7SessionJRiEENSt8__detail9_MakeUniqIT_E15__"
+		 "single_objectEDpOT0_",
+		 "std::make_unique<Session, int&>"},
+		{"_ZN2ns7SessionD2Ev", "ns::Session::~Session"},
+		{"_ZNSt6vectorIPiSaIS0_EEC2Ev",
+		 "std::vector<int*, std::allocator<int*> >::vector"},
+		{"_ZN3NumplERKS_", "Num::operator+"},
+		{"_ZStplIcESsS_", "std::operator+<char>"},
+		{"_ZN1AC9Ev", "_ZN1AC9Ev"},
+		{"_ZN1AzzEv", "_ZN1AzzEv"},
 		{"_Znwm", "operator new"},
 		{"_ZN6Server11accept_loopEPKc", "Server::accept_loop"},
 		{"leak_site", "leak_site"},
 		{"Network", "Network"},
 		{"_Z", "_Z"},
-		{"_ZN7SessionC1Ev", "_ZN7SessionC1Ev"},
+		{"_ZN7SessionC1Ev", "Session::Session"},
 		{"", ""},
 	};
 	char out[200];
