@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/self/pace.h"
+
 #define PERCENT 60 /* of the members: what is regular */
 /* A tree's nodes have a child in half of the cases, those of a hash table's
  * lists a next one in fewer. */
@@ -240,6 +242,7 @@ static bool holds_root(const struct ht_graph_all *g,
 static void seed(struct ht_asking *a, const struct ht_candidate *c)
 {
 	const struct ht_graph_all *g = a->g;
+	unsigned steps = 0;
 
 	if (c->kind != HT_HOLDER_TABLE) {
 		for (size_t i = 0; i < g->roots; i++)
@@ -248,13 +251,16 @@ static void seed(struct ht_asking *a, const struct ht_candidate *c)
 				ht_reach_add(&a->reach, g->root[i].to);
 		return;
 	}
-	for (uint32_t i = 0; i < g->nodes.count; i++) {
-		if (g->groups.of[i] != c->from)
-			continue;
+	for (uint32_t m = a->members.first[c->from];
+	     m < a->members.first[c->from + 1]; m++) {
+		uint32_t i = a->members.node[m];
+
 		for (uint32_t k = g->refs.first[i]; k < g->refs.first[i + 1];
-		     k++)
+		     k++) {
+			ht_pace_step(&steps);
 			if (a->in[g->groups.of[g->refs.to[k]]])
 				ht_reach_add(&a->reach, g->refs.to[k]);
+		}
 	}
 }
 
@@ -273,9 +279,11 @@ static void spread(struct ht_asking *a, struct ht_candidate *c)
 {
 	const struct ht_graph_all *g = a->g;
 	struct ht_reach *r = &a->reach;
+	unsigned steps = 0;
 
 	c->held = c->bytes = 0;
 	while (r->head < r->tail && a->budget > 0) {
+		ht_pace_step(&steps);
 		uint32_t id = r->queue[r->head++];
 		uint16_t from = g->groups.of[id];
 

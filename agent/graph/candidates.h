@@ -18,6 +18,7 @@
 
 struct ht_asking {
 	struct ht_graph_all *g;
+	struct ht_members members;
 	bool *in;	/* of each group: in the cluster */
 	bool *was;	/* of each group: in a cluster before */
 	uint16_t group; /* asked for */

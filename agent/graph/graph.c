@@ -4,7 +4,14 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "agent/self/helper.h"
 #include "link/request.h"
+
+/* What a chunk is, its own words tell. */
+static bool asks_who_holds(const struct ht_graph_in *in)
+{
+	return in->want & (HT_WANT_LEAKS | HT_WANT_OWNERS);
+}
 
 /* --- what is whose ------------------------------------------------------- */
 
@@ -46,13 +53,18 @@ static enum ht_code find_anchors(struct ht_graph_all *g, struct ht_err *err)
 
 /* --- nodes and references ------------------------------------------------ */
 
+/* What the nodes of one thread are. */
+struct meeting {
+	struct ht_groups *groups;
+	struct ht_types *types;
+};
+
 static void meet(void *ctx, const struct ht_node *node, const uint64_t *words,
 		 size_t n)
 {
-	struct ht_graph_all *g = ctx;
+	struct meeting *m = ctx;
 
-	ht_groups_add(&g->groups, node,
-		      ht_types_meet(&g->types, node, words, n));
+	ht_groups_add(m->groups, node, ht_types_meet(m->types, node, words, n));
 }
 
 /* What is left for the references when all else has its share. */
@@ -67,7 +79,41 @@ static size_t refs_max(const struct ht_graph_all *g)
 					 : 0;
 }
 
-static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
+/* The second thread's tables, and its reader. */
+struct beside {
+	struct ht_groups groups;
+	struct ht_types types;
+	struct ht_reader reader;
+	struct meeting meeting;
+};
+
+static enum ht_code begin_beside(struct ht_graph_all *g, struct beside *b,
+				 struct ht_err *err)
+{
+	enum ht_code code;
+
+	b->reader = ht_reader_twin(g->in->reader);
+	b->reader.beat = NULL; /* the first thread's */
+	b->meeting = (struct meeting){&b->groups, &b->types};
+	code = ht_groups_beside(&g->groups, &b->groups, err);
+	if (code == HT_OK)
+		code = ht_types_beside(&g->types, &b->reader, &b->types, err);
+	return code;
+}
+
+static enum ht_code join(struct ht_graph_all *g, const struct beside *b,
+			 struct ht_err *err)
+{
+	uint16_t *type = ht_types_join(&g->types, &b->types);
+	bool ok = type && ht_groups_join(&g->groups, &b->groups, type,
+					 g->refs.second, g->nodes.count);
+
+	free(type);
+	ht_reader_add(g->in->reader, &b->reader);
+	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for types");
+}
+
+static enum ht_code begin_meeting(struct ht_graph_all *g, struct ht_err *err)
 {
 	enum ht_code code = ht_groups_begin(g->nodes.count, &g->groups, err);
 
@@ -75,26 +121,48 @@ static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
 				     .reader = g->in->reader,
 				     .located = g->in->located,
 				     .nodes = &g->nodes};
+	if (code == HT_OK)
+		code = ht_types_begin(&g->types, g->in->want & HT_WANT_TYPES,
+				      err);
+	return code;
+}
+
+static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
+{
+	struct meeting meeting = {&g->groups, &g->types};
+	struct beside second = {0};
+	enum ht_code code = begin_meeting(g, err);
+
 	g->scan = (struct ht_refs_in){.nodes = &g->nodes,
 				      .reader = g->in->reader,
 				      .bytes_max = refs_max(g),
 				      .window = malloc(HT_REFS_WINDOW),
 				      .each = meet,
-				      .each_ctx = g,
+				      .each_ctx = &meeting,
+				      .second_ctx = &second.meeting,
 				      .progress = g->in->progress,
 				      .progress_ctx = g->in->progress_ctx};
 	if (code == HT_OK && !g->scan.window)
 		code = ht_fail(err, HT_NOMEM, "no memory for a window");
 	if (code == HT_OK)
-		code = ht_types_begin(&g->types, g->in->want & HT_WANT_TYPES,
-				      err);
+		code = begin_beside(g, &second, err);
 	if (code == HT_OK)
 		code = ht_refs_make(&g->scan, &g->refs, err);
 	if (code == HT_OK)
-		code = ht_names_of_types(g, err);
+		code = join(g, &second, err);
 	if (code == HT_OK)
-		code = ht_fields_make(&g->nodes, &g->refs, &g->groups,
-				      &g->fields, err);
+		code = ht_names_of_types(g, err);
+	g->scan.each = NULL; /* all are met */
+	ht_groups_fini(&second.groups);
+	ht_types_fini(&second.types);
+	return code;
+}
+
+static enum ht_code make_fields(struct ht_graph_all *g, struct ht_err *err)
+{
+	enum ht_code code = ht_fields_make(&g->nodes, &g->refs, &g->groups,
+					   &g->fields, err);
+
 	if (code == HT_OK)
 		ht_types_settle(&g->types, &g->refs, &g->groups);
 	return code;
@@ -159,23 +227,57 @@ static enum ht_code root_all(struct ht_graph_all *g, struct ht_err *err)
 	return HT_OK;
 }
 
-static enum ht_code reach_all(struct ht_graph_all *g, struct ht_err *err)
+static void reach_by_any(void *ctx)
 {
-	struct ht_reach_in in = {
+	struct ht_graph_all *g = ctx;
+	const struct ht_reach_in in = {
 		.nodes = &g->nodes, .refs = &g->refs, .scan = &g->scan};
-	enum ht_code code = ht_reach_begin(g->nodes.count, &g->reach, err);
 
+	ht_reach_run(&in, &g->reach);
+}
+
+static void reach_by_regular(struct ht_graph_all *g)
+{
+	const struct ht_reach_in in = {.nodes = &g->nodes,
+				       .refs = &g->refs,
+				       .scan = &g->scan,
+				       .groups = &g->groups,
+				       .fields = &g->fields};
+
+	ht_reach_run(&in, &g->sure);
+}
+
+static enum ht_code begin_reach(struct ht_graph_all *g, struct ht_err *err)
+{
+	enum ht_code code = find_anchors(g, err);
+
+	if (code == HT_OK)
+		code = ht_reach_begin(g->nodes.count, &g->reach, err);
 	if (code == HT_OK)
 		code = ht_reach_begin(g->nodes.count, &g->sure, err);
 	if (code == HT_OK)
 		code = root_all(g, err);
+	return code;
+}
+
+/* By any word the helper goes through the graph, while the fields are made. It
+ * reads nothing: where references found no room one thread does all. */
+static enum ht_code reach_and_fields(struct ht_graph_all *g, struct ht_err *err)
+{
+	enum ht_code code = begin_reach(g, err);
+	bool helped;
+
 	if (code != HT_OK)
 		return code;
-	ht_reach_run(&in, &g->reach);
-	in.groups = &g->groups;
-	in.fields = &g->fields;
-	ht_reach_run(&in, &g->sure);
-	return HT_OK;
+	helped = g->refs.kept == UINT32_MAX && ht_helper_run(reach_by_any, g);
+	if (!helped)
+		reach_by_any(g);
+	code = make_fields(g, err);
+	if (code == HT_OK && g->in->want & HT_WANT_LEAKS)
+		reach_by_regular(g);
+	if (helped)
+		ht_helper_wait();
+	return code;
 }
 
 /* --- what is said of it -------------------------------------------------- */
@@ -235,7 +337,8 @@ static enum ht_code describe(struct ht_graph_all *g, struct ht_err *err)
 	row->chunks = g->nodes.count;
 	row->bytes = bytes;
 	row->references = g->refs.n;
-	row->root_references = g->all_roots;
+	if (asks_who_holds(g->in))
+		row->root_references = g->all_roots;
 	row->unread_bytes = g->refs.unread;
 	g->unread += g->refs.unread;
 	hold_to_walk(g, row->chunks, bytes);
@@ -297,9 +400,8 @@ enum ht_code ht_graph_measure(const struct ht_graph_in *in,
 	if (code == HT_OK)
 		code = make_refs(g, err);
 	if (code == HT_OK)
-		code = find_anchors(g, err);
-	if (code == HT_OK)
-		code = reach_all(g, err);
+		code = asks_who_holds(in) ? reach_and_fields(g, err)
+					  : make_fields(g, err);
 	if (code == HT_OK)
 		code = report(g, err);
 	if (code == HT_OK)

@@ -34,8 +34,9 @@ struct ht_graph_all {
 	struct ht_root_ref *root; /* the first HT_ROOTS_MAX of them */
 	size_t roots;
 	uint64_t all_roots;
-	struct ht_reach reach,
-		sure; /* by any word; by none that may be stale */
+	/* By any word; by none that may be stale. Once both are done the
+	 * second's queue is room for what owners list. */
+	struct ht_reach reach, sure;
 	uint64_t unread;
 	struct ht_ranges objects; /* variables of modules; for owners */
 };

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "agent/self/pace.h"
 #include "agent/walk/sizes.h"
 
 #define SLOTS	    (1u << 17)
@@ -22,6 +23,14 @@ static uint32_t mix(uint64_t key)
 
 /* --- groups -------------------------------------------------------------- */
 
+static bool make_tables(struct ht_groups *g)
+{
+	g->v = calloc(HT_GROUPS_MAX, sizeof(*g->v));
+	g->slot = calloc(SLOTS, sizeof(*g->slot));
+	g->n = 1;
+	return g->v && g->slot;
+}
+
 enum ht_code ht_groups_begin(uint32_t nodes, struct ht_groups *ret,
 			     struct ht_err *err)
 {
@@ -32,10 +41,17 @@ enum ht_code ht_groups_begin(uint32_t nodes, struct ht_groups *ret,
 	of = mmap(NULL, ret->of_bytes, PROT_READ | PROT_WRITE,
 		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ret->of = of == MAP_FAILED ? NULL : of;
-	ret->v = calloc(HT_GROUPS_MAX, sizeof(*ret->v));
-	ret->slot = calloc(SLOTS, sizeof(*ret->slot));
-	ret->n = 1;
-	if (ret->of && ret->v && ret->slot)
+	if (make_tables(ret) && ret->of)
+		return HT_OK;
+	ht_groups_fini(ret);
+	return ht_fail(err, HT_NOMEM, "no memory for groups");
+}
+
+enum ht_code ht_groups_beside(const struct ht_groups *g, struct ht_groups *ret,
+			      struct ht_err *err)
+{
+	*ret = (struct ht_groups){.of = g->of, .beside = true};
+	if (make_tables(ret))
 		return HT_OK;
 	ht_groups_fini(ret);
 	return ht_fail(err, HT_NOMEM, "no memory for groups");
@@ -43,7 +59,7 @@ enum ht_code ht_groups_begin(uint32_t nodes, struct ht_groups *ret,
 
 void ht_groups_fini(struct ht_groups *g)
 {
-	if (g->of)
+	if (g->of && !g->beside)
 		munmap(g->of, g->of_bytes);
 	free(g->v);
 	free(g->slot);
@@ -79,6 +95,64 @@ void ht_groups_add(struct ht_groups *g, const struct ht_node *node,
 	g->of[node->id] = group;
 	g->v[group].chunks++;
 	g->v[group].bytes += node->size;
+}
+
+bool ht_groups_join(struct ht_groups *g, const struct ht_groups *second,
+		    const uint16_t *type, uint32_t from, uint32_t to)
+{
+	uint16_t *name = calloc(second->n, sizeof(*name));
+	unsigned steps = 0;
+
+	if (!name)
+		return false;
+	for (size_t i = 0; i < second->n; i++) {
+		const struct ht_group *v = &second->v[i];
+
+		if (i != HT_GROUP_REST)
+			name[i] = find(g, v->class, type[v->type]);
+		g->v[name[i]].chunks += v->chunks;
+		g->v[name[i]].bytes += v->bytes;
+	}
+	for (uint32_t i = from; i < to; i++) {
+		ht_pace_step(&steps);
+		g->of[i] = name[g->of[i]];
+	}
+	free(name);
+	return true;
+}
+
+/* By counting: a pass over all nodes, which are in order already. */
+bool ht_members_list(const struct ht_groups *g, uint32_t nodes, uint32_t *node,
+		     struct ht_members *ret)
+{
+	uint32_t *at = calloc(g->n + 1, sizeof(*at));
+	uint32_t sum = 0;
+	unsigned steps = 0;
+
+	*ret = (struct ht_members){
+		.first = calloc(g->n + 1, sizeof(*ret->first)), .node = node};
+	if (!at || !ret->first) {
+		free(at);
+		ht_members_fini(ret);
+		return false;
+	}
+	for (size_t i = 0; i < g->n; i++) {
+		at[i] = ret->first[i] = sum;
+		sum += (uint32_t)g->v[i].chunks;
+	}
+	ret->first[g->n] = sum;
+	for (uint32_t i = 0; i < nodes; i++) {
+		ht_pace_step(&steps);
+		node[at[g->of[i]]++] = i;
+	}
+	free(at);
+	return true;
+}
+
+void ht_members_fini(struct ht_members *m)
+{
+	free(m->first);
+	*m = (struct ht_members){0};
 }
 
 /* --- fields -------------------------------------------------------------- */
@@ -140,6 +214,7 @@ enum ht_code ht_fields_make(const struct ht_nodes *n, const struct ht_refs *r,
 			    const struct ht_groups *g, struct ht_fields *ret,
 			    struct ht_err *err)
 {
+	unsigned steps = 0;
 	void *table =
 		mmap(NULL, FIELDS * sizeof(*ret->v), PROT_READ | PROT_WRITE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -147,14 +222,16 @@ enum ht_code ht_fields_make(const struct ht_nodes *n, const struct ht_refs *r,
 	if (table == MAP_FAILED)
 		return ht_fail(err, HT_NOMEM, "no memory for fields");
 	*ret = (struct ht_fields){.v = table};
-	for (uint32_t i = 0; i < n->count; i++)
+	for (uint32_t i = 0; i < n->count; i++) {
 		for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++) {
+			ht_pace_step(&steps);
 			if (k + AHEAD < r->n)
 				__builtin_prefetch(&g->of[r->to[k + AHEAD]]);
 			count(ret, g->of[i],
 			      ht_field_place(&g->v[g->of[i]], r->at[k]),
 			      g->of[r->to[k]]);
 		}
+	}
 	return list_all(ret) ? HT_OK
 			     : ht_fail(err, HT_NOMEM, "no memory for fields");
 }

@@ -30,10 +30,18 @@ struct ht_groups {
 	uint16_t *of;	/* of each node */
 	uint32_t *slot; /* hash table of numbers */
 	size_t of_bytes;
+	bool beside; /* of is another's */
 };
 
 enum ht_code ht_groups_begin(uint32_t nodes, struct ht_groups *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
+/* Groups of its own for a second thread, which has nodes of its own. */
+enum ht_code ht_groups_beside(const struct ht_groups *g, struct ht_groups *ret,
+			      struct ht_err *err) HT_MUST_CHECK;
+/* The second thread's become g's. type: what its types are called in g's.
+ * Nodes from `from` to `to` are its. false: no memory. */
+bool ht_groups_join(struct ht_groups *g, const struct ht_groups *second,
+		    const uint16_t *type, uint32_t from, uint32_t to);
 void ht_groups_add(struct ht_groups *g, const struct ht_node *node,
 		   uint32_t type);
 void ht_groups_fini(struct ht_groups *g);
@@ -49,6 +57,17 @@ struct ht_fields {
 	struct ht_field_count *all; /* the same, one after the other */
 	uint64_t lost;		    /* references that found no room */
 };
+
+/* Which nodes each group has: those of group i are node[first[i]] to
+ * node[first[i + 1] - 1], in order of their numbers. */
+struct ht_members {
+	uint32_t *first; /* groups + 1 of them */
+	uint32_t *node;	 /* borrowed */
+};
+/* node: room for all nodes. false: no memory. */
+bool ht_members_list(const struct ht_groups *g, uint32_t nodes, uint32_t *node,
+		     struct ht_members *ret);
+void ht_members_fini(struct ht_members *m);
 
 /* HT_NOMEM. */
 enum ht_code ht_fields_make(const struct ht_nodes *n, const struct ht_refs *r,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "agent/graph/graph_int.h"
+#include "agent/self/pace.h"
 
 #define ROWS_MAX 100
 /* Callee-saved registers: what may hold a pointer while a thread sleeps. */
@@ -231,6 +232,7 @@ static bool find_leaked(struct leaks *l, struct ht_graph *row)
 	struct ht_node_walk walk = {.nodes = &l->g->nodes};
 	struct ht_node node;
 	size_t capacity = 0;
+	unsigned steps = 0;
 
 	row->uncertain_chunks = row->uncertain_bytes = 0;
 	row->leaked_chunks = row->leaked_bytes = 0;
@@ -238,6 +240,7 @@ static bool find_leaked(struct leaks *l, struct ht_graph *row)
 		bool reached = ht_reach_has(&l->g->reach, node.id);
 		void *grown = l->v;
 
+		ht_pace_step(&steps);
 		if (reached && !ht_reach_has(&l->g->sure, node.id)) {
 			row->uncertain_chunks++;
 			row->uncertain_bytes += node.size;

@@ -9,6 +9,17 @@
 #define BEFORE_UNITS 4096u
 #define NONE	     UINT32_MAX
 
+/* Without an instruction for it the compiler would call a function for each
+ * word. Sums of 2, 4, 8 bits side by side, then of all by one product. */
+static inline uint32_t ones(uint64_t x)
+{
+	x -= x >> 1 & UINT64_C(0x5555555555555555);
+	x = (x & UINT64_C(0x3333333333333333)) +
+	    (x >> 2 & UINT64_C(0x3333333333333333));
+	x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (uint32_t)(x * UINT64_C(0x0101010101010101) >> 56);
+}
+
 /* --- making -------------------------------------------------------------- */
 
 static void index_units(struct ht_node_span *s, uint32_t *count)
@@ -21,7 +32,7 @@ static void index_units(struct ht_node_span *s, uint32_t *count)
 			s->rank[w * 64 / RANK_UNITS] = inside;
 		if (w * 64 % BEFORE_UNITS == 0)
 			s->before[w * 64 / BEFORE_UNITS] = last;
-		inside += (uint32_t)__builtin_popcountll(m->used[w]);
+		inside += ones(m->used[w]);
 		if (m->bound[w])
 			last = (uint32_t)(w * 64) + 63 -
 			       (uint32_t)__builtin_clzll(m->bound[w]);
@@ -73,8 +84,7 @@ static void number(struct ht_nodes *n)
 			inside = s->rank[last];
 			for (uint64_t w = last * (RANK_UNITS / 64);
 			     w * 64 < s->marked->units; w++)
-				inside += (uint32_t)__builtin_popcountll(
-					s->marked->used[w]);
+				inside += ones(s->marked->used[w]);
 		}
 		s->first = id;
 		id += inside;
@@ -171,9 +181,8 @@ static uint32_t rank_of(const struct ht_node_span *s, uint64_t unit)
 	uint32_t n = s->rank[unit / RANK_UNITS];
 
 	for (; w < unit / 64; w++)
-		n += (uint32_t)__builtin_popcountll(used[w]);
-	return n + (uint32_t)__builtin_popcountll(
-			   used[w] & ((UINT64_C(1) << unit % 64) - 1));
+		n += ones(used[w]);
+	return n + ones(used[w] & ((UINT64_C(1) << unit % 64) - 1));
 }
 
 static bool is_used(const struct ht_marked *m, uint64_t unit)
@@ -258,18 +267,17 @@ static uint64_t select_unit(const struct ht_node_span *s, uint32_t k)
 			high = mid;
 	}
 	k -= s->rank[low];
-	for (w = low * (RANK_UNITS / 64);
-	     k >= (uint32_t)__builtin_popcountll(m->used[w]); w++)
-		k -= (uint32_t)__builtin_popcountll(m->used[w]);
+	for (w = low * (RANK_UNITS / 64); k >= ones(m->used[w]); w++)
+		k -= ones(m->used[w]);
 	for (bits = m->used[w]; k > 0; k--)
 		bits &= bits - 1;
 	return w * 64 + (uint64_t)__builtin_ctzll(bits);
 }
 
-struct ht_node ht_nodes_get(const struct ht_nodes *n, uint32_t id)
+/* Segments without a node share their number with the next one. */
+static size_t span_of(const struct ht_nodes *n, uint32_t id)
 {
 	size_t low = 0, high = n->n;
-	struct ht_node node = {0};
 
 	while (high - low > 1) {
 		size_t mid = low + (high - low) / 2;
@@ -279,12 +287,20 @@ struct ht_node ht_nodes_get(const struct ht_nodes *n, uint32_t id)
 		else
 			high = mid;
 	}
-	/* Segments without a node share their number with the next one. */
-	describe(n, &n->span[low],
-		 n->span[low].marked
-			 ? select_unit(&n->span[low], id - n->span[low].first)
-			 : 0,
-		 id, &node);
+	return low;
+}
+
+static uint64_t unit_of(const struct ht_node_span *s, uint32_t id)
+{
+	return s->marked ? select_unit(s, id - s->first) : 0;
+}
+
+struct ht_node ht_nodes_get(const struct ht_nodes *n, uint32_t id)
+{
+	const struct ht_node_span *s = &n->span[span_of(n, id)];
+	struct ht_node node = {0};
+
+	describe(n, s, unit_of(s, id), id, &node);
 	return node;
 }
 
@@ -320,4 +336,41 @@ bool ht_nodes_next(struct ht_node_walk *w, struct ht_node *ret)
 		 ret);
 	w->bits &= w->bits - 1;
 	return true;
+}
+
+struct ht_node_walk ht_nodes_from(const struct ht_nodes *n, uint32_t id)
+{
+	struct ht_node_walk w = {.nodes = n, .begun = true, .id = id};
+	uint64_t unit;
+
+	if (id >= n->count) {
+		w.span = n->n;
+		return w;
+	}
+	w.span = span_of(n, id);
+	unit = unit_of(&n->span[w.span], id);
+	w.word = (size_t)(unit / 64);
+	w.bits = word_of(&n->span[w.span], w.word) & UINT64_MAX << unit % 64;
+	return w;
+}
+
+uint32_t ht_nodes_half(const struct ht_nodes *n)
+{
+	uint64_t all = 0, before = 0;
+	size_t i = 0;
+
+	for (size_t k = 0; k < n->n; k++)
+		all += n->span[k].end - n->span[k].start;
+	while (i < n->n &&
+	       before + (n->span[i].end - n->span[i].start) <= all / 2) {
+		before += n->span[i].end - n->span[i].start;
+		i++;
+	}
+	if (i == n->n)
+		return n->count;
+	if (!n->span[i].marked)
+		return n->span[i].first;
+	return n->span[i].first +
+	       rank_of(&n->span[i],
+		       (all / 2 - before) >> n->span[i].marked->shift);
 }

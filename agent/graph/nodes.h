@@ -72,5 +72,10 @@ struct ht_node_walk {
 	uint32_t id;
 };
 bool ht_nodes_next(struct ht_node_walk *w, struct ht_node *ret);
+/* All from the one with this number on. */
+struct ht_node_walk ht_nodes_from(const struct ht_nodes *n, uint32_t id);
+/* The first node behind the middle of their addresses: two that share the work
+ * have as much memory each. */
+uint32_t ht_nodes_half(const struct ht_nodes *n);
 
 #endif

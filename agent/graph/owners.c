@@ -23,9 +23,10 @@ static bool goes_back(const struct ht_asking *a)
 	const struct ht_graph_all *g = a->g;
 	size_t asked = 0, back = 0;
 
-	for (uint32_t i = 0; i < g->nodes.count && asked < 1000; i++) {
-		if (g->groups.of[i] != a->group)
-			continue;
+	for (uint32_t m = a->members.first[a->group];
+	     m < a->members.first[a->group + 1] && asked < 1000; m++) {
+		uint32_t i = a->members.node[m];
+
 		for (uint32_t k = g->refs.first[i]; k < g->refs.first[i + 1];
 		     k++) {
 			uint32_t to = g->refs.to[k];
@@ -193,9 +194,9 @@ static bool tell_lost(struct ht_asking *a, uint64_t owned, size_t *rows)
 	uint64_t members = ht_chunks_of(a, a->group), lost = 0;
 	struct ht_holder *h;
 
-	for (uint32_t i = 0; i < g->nodes.count; i++)
-		lost += g->groups.of[i] == a->group &&
-			!ht_reach_has(&g->reach, i);
+	for (uint32_t m = a->members.first[a->group];
+	     m < a->members.first[a->group + 1]; m++)
+		lost += !ht_reach_has(&g->reach, a->members.node[m]);
 	if (lost * 100 < members * HT_HELD_ENOUGH || lost == 0)
 		return true;
 	h = ht_snapshot_add_holder(a->g->out);
@@ -292,7 +293,9 @@ enum ht_code ht_owners_report(struct ht_graph_all *g, struct ht_err *err)
 			      .budget = BUDGET};
 	bool *told = calloc(g->groups.n, sizeof(bool));
 	bool ok = a.in && a.was && told &&
-		  ht_modules_objects(g->in->modules, &g->objects);
+		  ht_modules_objects(g->in->modules, &g->objects) &&
+		  ht_members_list(&g->groups, g->nodes.count, g->sure.queue,
+				  &a.members);
 	enum ht_code code = ht_reach_begin(g->nodes.count, &a.reach, err);
 
 	for (int i = 0; code == HT_OK && ok && i < HT_OWNED_MAX; i++) {
@@ -307,6 +310,7 @@ enum ht_code ht_owners_report(struct ht_graph_all *g, struct ht_err *err)
 		ht_reach_fini(&a.reach);
 	free(a.in);
 	free(a.was);
+	ht_members_fini(&a.members);
 	free(told);
 	if (code == HT_OK && !ok)
 		code = ht_fail(err, HT_NOMEM, "no memory for owners");

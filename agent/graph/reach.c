@@ -3,6 +3,8 @@
 
 #include <sys/mman.h>
 
+#include "agent/self/pace.h"
+
 /* What a node leads to lies anywhere: each table is asked for a while before
  * the one that it leads to. */
 #define FAR  24
@@ -73,7 +75,10 @@ static void read_again(const struct ht_reach_in *in, struct ht_reach *r,
 	ht_refs_scan(in->scan, node.user, node.end, take_found, r, &r->unread);
 }
 
-static void fetch(const struct ht_reach_in *in, const struct ht_reach *r)
+/* Inlined by force: a function that only asks for memory has no effect that
+ * the compiler would keep it for. */
+static inline __attribute__((always_inline)) void
+fetch(const struct ht_reach_in *in, const struct ht_reach *r)
 {
 	const struct ht_refs *refs = in->refs;
 
@@ -87,6 +92,7 @@ static void fetch(const struct ht_reach_in *in, const struct ht_reach *r)
 void ht_reach_run(const struct ht_reach_in *in, struct ht_reach *r)
 {
 	const struct ht_refs *refs = in->refs;
+	unsigned steps = 0;
 
 	while (r->head < r->tail) {
 		uint32_t id = r->queue[r->head];
@@ -98,9 +104,12 @@ void ht_reach_run(const struct ht_reach_in *in, struct ht_reach *r)
 				read_again(in, r, id);
 			continue;
 		}
-		for (uint32_t k = refs->first[id]; k < refs->first[id + 1]; k++)
+		for (uint32_t k = refs->first[id]; k < refs->first[id + 1];
+		     k++) {
+			ht_pace_step(&steps);
 			if (!ht_reach_has(r, refs->to[k]) &&
 			    may_follow(in, id, refs->at[k], refs->to[k]))
 				ht_reach_add(r, refs->to[k]);
+		}
 	}
 }

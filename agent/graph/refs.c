@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/graph/refs.h"
 
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "agent/memory/page.h"
+#include "agent/self/helper.h"
+#include "agent/self/pace.h"
 
 #define STAGED 128 /* candidates looked up together */
 
@@ -27,6 +31,7 @@ static size_t words_at(struct window *w, uint64_t address, uint64_t end,
 
 		if (w->exact && end - address < want)
 			want = (size_t)(end - address);
+		ht_pace();
 		w->start = address;
 		w->end = address +
 			 ht_reader_some(w->reader, address, w->buf, want);
@@ -212,45 +217,174 @@ static void add(void *ctx, uint64_t place, uint32_t to,
 			   how[where]);
 }
 
-static void make_rows(const struct ht_refs_in *in, struct ht_refs *r)
+/* Rows of the nodes in [from, to), whose numbers in `first` count from r's own
+ * begin. */
+static void make_rows(const struct ht_refs_in *in, uint32_t from, uint32_t to,
+		      struct ht_refs *r)
 {
-	struct ht_node_walk walk = {.nodes = in->nodes};
+	struct ht_node_walk walk = ht_nodes_from(in->nodes, from);
 	struct row row = {.refs = r};
 	struct scan s = {.fn = add, .ctx = &row};
 	struct ht_node node;
 
 	begin(&s, in);
-	while (ht_nodes_next(&walk, &node)) {
+	for (uint32_t i = from; i < to && ht_nodes_next(&walk, &node); i++) {
 		const uint64_t *words;
 		size_t n = words_at(&s.window, node.user, node.end, &words);
 
-		row.from = node.id;
-		r->first[node.id] = (uint32_t)r->n;
+		row.from = i;
+		r->first[i] = (uint32_t)r->n;
 		if (in->each)
 			in->each(in->each_ctx, &node, words, n);
 		if (r->kept == UINT32_MAX) {
 			r->unread += scan_range(&s, node.user, node.end);
 			flush(&s);
 		}
-		if (in->progress && node.id % 65536 == 0)
-			in->progress(in->progress_ctx, node.id,
-				     in->nodes->count);
+		if (in->progress && (i - from) % 65536 == 0)
+			in->progress(in->progress_ctx, i - from, to - from);
 	}
+}
+
+static void end_rows(const struct ht_refs_in *in, struct ht_refs *r)
+{
 	for (uint32_t i = in->nodes->count; i <= in->nodes->count + 1; i++)
 		r->first[i] = (uint32_t)r->n;
+}
+
+/* --- two at a time ------------------------------------------------------- */
+
+#define TOGETHER_FROM 4096u		/* nodes; fewer are done at once */
+#define MOVED	      ((size_t)1 << 20) /* references moved at a time */
+
+/* What the helper does: the nodes from `from` on, into tables of its own. */
+struct second {
+	struct ht_refs_in in;
+	struct ht_reader reader;
+	struct ht_refs refs;
+	uint32_t from;
+};
+
+static void second_free(struct second *s)
+{
+	if (!s)
+		return;
+	unreserve(s->refs.to, s->refs.to_bytes);
+	unreserve(s->refs.at, s->refs.at_bytes);
+	free(s->in.window);
+	free(s);
+}
+
+static void run_second(void *ctx)
+{
+	struct second *s = ctx;
+
+	make_rows(&s->in, s->from, s->in.nodes->count, &s->refs);
+}
+
+/* Half of what r may keep is the second's. NULL: there is none. */
+static struct second *begin_second(const struct ht_refs_in *in,
+				   struct ht_refs *r)
+{
+	struct second *s = in->second_ctx && in->nodes->count >= TOGETHER_FROM
+				   ? calloc(1, sizeof(*s))
+				   : NULL;
+
+	if (!s)
+		return NULL;
+	s->from = ht_nodes_half(in->nodes);
+	s->reader = ht_reader_twin(in->reader);
+	s->reader.beat = NULL; /* the first thread's */
+	s->in = *in;
+	s->in.reader = &s->reader;
+	s->in.window = malloc(HT_REFS_WINDOW);
+	s->in.each_ctx = in->second_ctx;
+	s->in.progress = NULL;
+	s->refs = *r;
+	s->refs.max = r->max / 2;
+	s->refs.to = reserve(s->refs.to_bytes);
+	s->refs.at = reserve(s->refs.at_bytes);
+	if (s->in.window && s->refs.to && s->refs.at &&
+	    ht_helper_run(run_second, s))
+		return s;
+	second_free(s);
+	return NULL;
+}
+
+/* Piece by piece, so that the same is never resident twice. */
+static void move(void *to, void *from, size_t bytes)
+{
+	for (size_t done = 0; done < bytes; done += MOVED) {
+		size_t some = bytes - done < MOVED ? bytes - done : MOVED;
+
+		memcpy((char *)to + done, (char *)from + done, some);
+		madvise((char *)from + done, some, MADV_DONTNEED);
+		ht_pace();
+	}
+}
+
+static void append(struct ht_refs *r, struct second *s, uint32_t nodes)
+{
+	move(r->to + r->n, s->refs.to, s->refs.n * sizeof(*r->to));
+	move(r->at + r->n, s->refs.at, s->refs.n * sizeof(*r->at));
+	for (uint32_t i = s->from; i < nodes; i++)
+		r->first[i] += (uint32_t)r->n;
+	r->n += s->refs.n;
+	r->kept = s->refs.kept;
+}
+
+/* Both halves. false: the first half found no room where the second left some:
+ * references, and they alone, are to be made once more. */
+static bool make_halves(const struct ht_refs_in *in, struct second *s,
+			struct ht_refs *r)
+{
+	const size_t max = r->max;
+	bool good;
+
+	r->max = max / 2;
+	make_rows(in, 0, s->from, r);
+	ht_helper_wait();
+	ht_reader_add(in->reader, &s->reader);
+	r->max = max;
+	r->second = s->from;
+	good = r->kept == UINT32_MAX || s->refs.kept != UINT32_MAX;
+	r->unread += s->refs.unread;
+	if (r->kept == UINT32_MAX)
+		append(r, s, in->nodes->count);
+	else
+		for (uint32_t i = s->from; i < in->nodes->count; i++)
+			r->first[i] = (uint32_t)r->n;
+	return good;
+}
+
+static void make_again(const struct ht_refs_in *in, struct ht_refs *r)
+{
+	struct ht_refs_in again = *in;
+
+	again.each = NULL;
+	r->n = 0;
+	r->unread = 0;
+	r->kept = UINT32_MAX;
+	make_rows(&again, 0, in->nodes->count, r);
 }
 
 enum ht_code ht_refs_make(const struct ht_refs_in *in, struct ht_refs *ret,
 			  struct ht_err *err)
 {
-	struct ht_refs r = {.kept = UINT32_MAX};
+	struct ht_refs r = {.kept = UINT32_MAX, .second = in->nodes->count};
 	enum ht_code code = reserve_all(&r, in, err);
+	struct second *s;
 
 	if (code != HT_OK) {
 		ht_refs_fini(&r);
 		return code;
 	}
-	make_rows(in, &r);
+	s = begin_second(in, &r);
+	if (!s)
+		make_rows(in, 0, in->nodes->count, &r);
+	else if (!make_halves(in, s, &r))
+		make_again(in, &r);
+	end_rows(in, &r);
+	second_free(s);
 	*ret = r;
 	return HT_OK;
 }

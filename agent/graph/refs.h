@@ -26,6 +26,8 @@ struct ht_refs {
 	uint16_t *at;
 	size_t n, max;
 	uint32_t kept;	 /* of this node and those behind nothing is kept */
+	uint32_t second; /* from this node on `each` was called with second_ctx
+			  */
 	uint64_t unread; /* bytes of nodes that could not be read */
 	/* address space of the three tables */
 	size_t first_bytes, to_bytes, at_bytes;
@@ -46,6 +48,9 @@ struct ht_refs_in {
 	uint64_t *window; /* HT_REFS_WINDOW bytes of scratch, the caller's */
 	ht_node_fn *each; /* or NULL */
 	void *each_ctx;
+	/* The helper does the second half of the nodes at the same time, and
+	 * calls `each` with this; NULL: one thread does all. */
+	void *second_ctx;
 	void (*progress)(void *ctx, uint64_t done,
 			 uint64_t total); /* or NULL */
 	void *progress_ctx;

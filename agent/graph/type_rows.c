@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/graph/graph_int.h"
+#include "agent/self/pace.h"
 
 #define ROWS_MAX 1000
 
@@ -53,8 +54,10 @@ static void count(const struct ht_graph_all *g, struct sum *of_type,
 {
 	struct ht_node_walk walk = {.nodes = &g->nodes};
 	struct ht_node node;
+	unsigned steps = 0;
 
 	while (ht_nodes_next(&walk, &node)) {
+		ht_pace_step(&steps);
 		uint32_t type = g->groups.v[g->groups.of[node.id]].type;
 		struct sum *s = type && ht_type_is_sure(&g->types.v[type])
 					? &of_type[type]

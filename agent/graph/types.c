@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "agent/self/pace.h"
+
 #define SLOTS	     (1u << 16)
 #define SLOTS_MAX    (SLOTS / 4 * 3)
 #define UNKNOWN	     UINT16_MAX /* memo: asked for, and it is none */
@@ -15,23 +17,40 @@
 #define LOOKED_AT    32	       /* words of a chunk that are looked at */
 #define STRING_LEAST 16 /* libstdc++ keeps up to 15 bytes in the object */
 
-enum ht_code ht_types_begin(struct ht_types *t, bool likes, struct ht_err *err)
+static bool make_tables(struct ht_types *t)
 {
-	void *like = NULL;
-
 	t->v = calloc(HT_TYPES_MAX, sizeof(*t->v));
 	t->key = calloc(SLOTS, sizeof(*t->key));
 	t->of = calloc(SLOTS, sizeof(*t->of));
 	t->n = 1;
+	return t->v && t->key && t->of;
+}
+
+enum ht_code ht_types_begin(struct ht_types *t, bool likes, struct ht_err *err)
+{
+	void *like = NULL;
+
 	if (likes) {
 		t->like_bytes = (size_t)t->nodes->count + 1;
 		like = mmap(NULL, t->like_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		t->like = like == MAP_FAILED ? NULL : like;
 	}
-	if (t->v && t->key && t->of && (t->like || !likes))
+	if (make_tables(t) && (t->like || !likes))
 		return HT_OK;
 	ht_types_fini(t);
+	return ht_fail(err, HT_NOMEM, "no memory for types");
+}
+
+enum ht_code ht_types_beside(const struct ht_types *t, struct ht_reader *reader,
+			     struct ht_types *ret, struct ht_err *err)
+{
+	*ret = *t;
+	ret->reader = reader;
+	ret->beside = true;
+	if (make_tables(ret))
+		return HT_OK;
+	ht_types_fini(ret);
 	return ht_fail(err, HT_NOMEM, "no memory for types");
 }
 
@@ -40,7 +59,7 @@ void ht_types_fini(struct ht_types *t)
 	free(t->v);
 	free(t->key);
 	free(t->of);
-	if (t->like)
+	if (t->like && !t->beside)
 		munmap(t->like, t->like_bytes);
 	*t = (struct ht_types){0};
 }
@@ -162,27 +181,61 @@ static uint32_t classify(struct ht_types *t, uint64_t value, unsigned word)
 			   : HT_TYPE_NONE;
 }
 
-/* What the same word was before. */
-static uint32_t recall(struct ht_types *t, uint64_t value, unsigned word)
+/* Where the memo has a word, or has room for it; NULL: it is full there. */
+static uint16_t *memo(struct ht_types *t, uint64_t value, unsigned word)
 {
 	uint64_t key = value << 2 | word;
 	uint32_t i =
 		(uint32_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 40) % SLOTS;
 
 	for (unsigned tries = 0; tries < 64; tries++, i = (i + 1) % SLOTS) {
-		uint32_t type;
-
-		if (t->key[i] == key)
-			return t->of[i] == UNKNOWN ? HT_TYPE_NONE : t->of[i];
-		if (t->key[i])
+		if (t->key[i] && t->key[i] != key)
 			continue;
-		type = classify(t, value, word);
 		t->key[i] = key;
-		t->of[i] = type ? (uint16_t)type : UNKNOWN;
-		return type;
+		return &t->of[i];
 	}
-	return HT_TYPE_NONE; /* the memo is full there: not worth another look
-			      */
+	return NULL;
+}
+
+/* What the same word was before. */
+static uint32_t recall(struct ht_types *t, uint64_t value, unsigned word)
+{
+	uint16_t *known = memo(t, value, word);
+
+	if (!known) /* not worth another look */
+		return HT_TYPE_NONE;
+	if (!*known) {
+		uint32_t type = classify(t, value, word);
+
+		*known = type ? (uint16_t)type : UNKNOWN;
+	}
+	return *known == UNKNOWN ? HT_TYPE_NONE : *known;
+}
+
+static uint32_t join(struct ht_types *t, const struct ht_type_info *from)
+{
+	uint16_t *known = memo(t, from->address, from->word);
+	uint32_t type;
+
+	if (!known || *known == UNKNOWN)
+		return HT_TYPE_NONE;
+	type = *known ? *known
+		      : new_type(t, from->kind, from->word, from->address);
+	*known = type ? (uint16_t)type : UNKNOWN;
+	if (!type)
+		return HT_TYPE_NONE;
+	t->v[type].chunks += from->chunks;
+	memcpy(t->v[type].name, from->name, sizeof(from->name));
+	return type;
+}
+
+uint16_t *ht_types_join(struct ht_types *t, const struct ht_types *second)
+{
+	uint16_t *name = calloc(second->n, sizeof(*name));
+
+	for (size_t i = 1; name && i < second->n; i++)
+		name[i] = (uint16_t)join(t, &second->v[i]);
+	return name;
 }
 
 static bool may_be_module(const struct ht_types *t, uint64_t value)
@@ -244,14 +297,29 @@ static bool is_text(const uint64_t *words, size_t n)
 	return i >= 8; /* more than a pointer has bytes */
 }
 
+/* Both threads say something of any node: what is said of one is a least
+ * number and a bit, and so the same in whatever order. */
+static void say(struct ht_types *t, uint32_t node, enum ht_look_like like,
+		unsigned said)
+{
+	uint8_t old = __atomic_load_n(&t->like[node], __ATOMIC_RELAXED), new;
+
+	do {
+		unsigned was = old & ~SAID_STRING;
+
+		new = (uint8_t)(old | said);
+		if (like != HT_LIKE_NOTHING &&
+		    (was == HT_LIKE_NOTHING || was > like))
+			new = (uint8_t)(like | (new &SAID_STRING));
+	} while (new != old && !__atomic_compare_exchange_n(
+				       &t->like[node], &old, new, true,
+				       __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
 /* The first in the list is the surest. */
 static void note(struct ht_types *t, uint32_t node, enum ht_look_like like)
 {
-	unsigned said = t->like[node] & SAID_STRING;
-	unsigned was = t->like[node] & ~SAID_STRING;
-
-	if (was == HT_LIKE_NOTHING || was > like)
-		t->like[node] = (uint8_t)(like | said);
+	say(t, node, like, 0);
 }
 
 /* Two numbers behind a pointer may fit by chance: what is called a string must
@@ -294,7 +362,7 @@ static void note_buffer(struct ht_types *t, const uint64_t w[3])
 		return;
 	/* A remainder too small to be a chunk stays with it. */
 	if (string && node.size - chunk_for(w[2] + 1) <= 16)
-		t->like[to] |= SAID_STRING;
+		say(t, to, HT_LIKE_NOTHING, SAID_STRING);
 	else if (vector && node.size - chunk_for(w[2] - w[0]) <= 16)
 		note(t, to, HT_LIKE_VECTOR);
 }
@@ -380,18 +448,28 @@ static bool is_named(const struct ht_types *t, const struct ht_groups *g,
 	return type && ht_type_is_sure(&t->v[type]);
 }
 
+static void hold(struct ht_types *t, const struct ht_refs *r, uint32_t i)
+{
+	for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++)
+		if (!(r->at[k] & HT_REF_INSIDE))
+			note(t, r->to[k], HT_LIKE_HELD);
+}
+
 void ht_types_settle(struct ht_types *t, const struct ht_refs *r,
 		     const struct ht_groups *g)
 {
-	for (uint32_t i = 0; t->like && i < t->nodes->count; i++)
+	unsigned steps = 0;
+
+	for (uint32_t i = 0; t->like && i < t->nodes->count; i++) {
+		ht_pace_step(&steps);
 		settle_string(t, i);
+	}
 	for (uint32_t i = 0; t->like && i < t->nodes->count; i++) {
 		enum ht_look_like like;
 
+		ht_pace_step(&steps);
 		if (is_named(t, g, i)) {
-			for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++)
-				if (!(r->at[k] & HT_REF_INSIDE))
-					note(t, r->to[k], HT_LIKE_HELD);
+			hold(t, r, i);
 			continue;
 		}
 		like = node_like(r, i);

@@ -57,10 +57,18 @@ struct ht_types {
 	uint16_t *of;
 	uint8_t *like; /* of each node; or NULL: not wanted */
 	size_t like_bytes;
+	bool beside; /* like is another's */
 };
 
 enum ht_code ht_types_begin(struct ht_types *t, bool likes,
 			    struct ht_err *err) HT_MUST_CHECK;
+/* Types of its own for a second thread, which reads by a reader of its own. */
+enum ht_code ht_types_beside(const struct ht_types *t, struct ht_reader *reader,
+			     struct ht_types *ret,
+			     struct ht_err *err) HT_MUST_CHECK;
+/* The second thread's become t's. What each of them is called there, to be
+ * freed by the caller; NULL: no memory. */
+uint16_t *ht_types_join(struct ht_types *t, const struct ht_types *second);
 void ht_types_fini(struct ht_types *t);
 /* The number of its type by its first words; HT_TYPE_NONE. Notes what it looks
  * like, and what its words say of others. */

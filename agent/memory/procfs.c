@@ -398,11 +398,46 @@ static bool read_cgroup(pid_t pid, char text[TEXT_MAX], char *why, size_t size)
 	return false;
 }
 
+static void limit_memory(const char *cgroup, struct ht_limits *ret, char *why,
+			 size_t size)
+{
+	struct ht_cgroup_limit memory;
+	enum ht_cgroup_found found = ht_cgroup_memory(cgroup, MOUNTS, &memory);
+
+	if (found == HT_CGROUP_UNREAD) {
+		snprintf(why, size, "%s", memory.why);
+	} else if (found == HT_CGROUP_LIMIT) {
+		ret->cgroup_max = memory.max;
+		ret->cgroup_used = memory.used;
+		snprintf(ret->cgroup_path, sizeof(ret->cgroup_path), "%s",
+			 memory.path);
+	}
+}
+
+static void read_machine_memory(struct ht_limits *ret)
+{
+	char text[TEXT_MAX];
+
+	if (!read_text("/proc/meminfo", text))
+		return;
+	ret->mem_total = kib_line(text, "MemTotal");
+	ret->mem_available = kib_line(text, "MemAvailable");
+	ret->swap_free = kib_line(text, "SwapFree");
+}
+
+void ht_procfs_memory_limits(pid_t pid, struct ht_limits *ret)
+{
+	char text[TEXT_MAX], why[8];
+
+	read_machine_memory(ret);
+	if (read_cgroup(pid, text, why, sizeof(why)))
+		limit_memory(text, ret, why, sizeof(why));
+}
+
 static void limit_by_groups(pid_t pid, struct ht_cgroup_limit *pids,
 			    struct ht_limits *ret,
 			    struct ht_limits_unread *unread)
 {
-	struct ht_cgroup_limit memory;
 	enum ht_cgroup_found found;
 	char text[TEXT_MAX];
 
@@ -412,16 +447,7 @@ static void limit_by_groups(pid_t pid, struct ht_cgroup_limit *pids,
 			 unread->memory);
 		return;
 	}
-	found = ht_cgroup_memory(text, MOUNTS, &memory);
-	if (found == HT_CGROUP_UNREAD) {
-		snprintf(unread->memory, sizeof(unread->memory), "%s",
-			 memory.why);
-	} else if (found == HT_CGROUP_LIMIT) {
-		ret->cgroup_max = memory.max;
-		ret->cgroup_used = memory.used;
-		snprintf(ret->cgroup_path, sizeof(ret->cgroup_path), "%s",
-			 memory.path);
-	}
+	limit_memory(text, ret, unread->memory, sizeof(unread->memory));
 	found = ht_cgroup_pids(text, MOUNTS, pids);
 	if (found == HT_CGROUP_UNREAD)
 		snprintf(unread->pids, sizeof(unread->pids), "%s", pids->why);
@@ -434,14 +460,9 @@ void ht_procfs_limits(pid_t pid, struct ht_limits *ret,
 {
 	struct ht_cgroup_limit pids = {0};
 	uint64_t nproc = HT_UNKNOWN;
-	char text[TEXT_MAX];
 
 	*unread = (struct ht_limits_unread){0};
-	if (read_text("/proc/meminfo", text)) {
-		ret->mem_total = kib_line(text, "MemTotal");
-		ret->mem_available = kib_line(text, "MemAvailable");
-		ret->swap_free = kib_line(text, "SwapFree");
-	}
+	read_machine_memory(ret);
 	ret->cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	if (!number_in("/proc/sys/vm/max_map_count", &ret->max_map_count))
 		ret->max_map_count = HT_UNKNOWN;

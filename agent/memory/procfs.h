@@ -51,5 +51,8 @@ struct ht_limits_unread {
  * does where one of the limits that it is the nearest of is. */
 void ht_procfs_limits(pid_t pid, struct ht_limits *ret,
 		      struct ht_limits_unread *unread);
+/* Of these the memory of the machine and of the cgroup alone: for whoever asks
+ * again and again how much is left. */
+void ht_procfs_memory_limits(pid_t pid, struct ht_limits *ret);
 
 #endif

@@ -173,7 +173,6 @@ static struct {
 
 static void watch_room(void)
 {
-	struct ht_limits_unread unread;
 	struct ht_limits limits;
 	int64_t now = ht_mono_ns();
 	uint64_t left;
@@ -182,7 +181,7 @@ static void watch_room(void)
 		return;
 	room.looked_ns = now;
 	ht_record_clear(HT_RECORD_limits, &limits);
-	ht_procfs_limits(room.pid, &limits, &unread);
+	ht_procfs_memory_limits(room.pid, &limits);
 	left = room_of(&limits);
 	if (left >= room.least) /* HT_UNKNOWN, too */
 		return;

@@ -12,6 +12,7 @@
  */
 #include <stdlib.h>
 
+#include "agent/self/pace.h"
 #include "agent/walk/links.h"
 
 #define PIECES_FROM 65536 /* free chunks; with fewer all lists are short */
@@ -97,8 +98,10 @@ static void follow_pieces(struct cut *c)
 {
 	struct piece *lane[LANES];
 	size_t lanes = 0, begun = 0;
+	unsigned steps = 0;
 
 	while (begun < c->pieces || lanes > 0) {
+		ht_pace_step(&steps);
 		while (lanes < LANES && begun < c->pieces) {
 			begin(c, begun);
 			lane[lanes++] = &c->piece[begun++];
