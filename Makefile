@@ -148,17 +148,27 @@ bench-programs: $(BENCH)
 $(BUILD)/obj/store/migrate.o: $(wildcard store/sql/*.sql)
 
 # The page's style and script are embedded in this one. UPLOT=FOLDER: uPlot's, else npm
-# fetches it; without either the page's charts stand still (page/compose says so).
+# fetches it; without either, and with UPLOT=none, the page's charts stand still.
 UPLOT ?=
-PAGE_MADE := $(addprefix $(BUILD)/page/,style.css script.js style.hash script.hash)
-$(PAGE_MADE) &: page/compose $(wildcard page/*.js page/*.css page/*.json)
-	@UPLOT='$(abspath $(UPLOT))' page/compose $(abspath $(BUILD))/page
-$(BUILD)/obj/page/write.o: $(PAGE_MADE)
+PAGE_PARTS := style.css script.js style.hash script.hash
+PAGE_FROM  := page/compose $(wildcard page/*.js page/*.css page/*.json)
+$(addprefix $(BUILD)/page/,$(PAGE_PARTS)) &: $(PAGE_FROM)
+	@UPLOT='$(if $(filter none,$(UPLOT)),none,$(abspath $(UPLOT)))' page/compose $(abspath $(BUILD))/page
+$(BUILD)/obj/page/write.o: $(addprefix $(BUILD)/page/,$(PAGE_PARTS))
 $(BUILD)/obj/page/write.o: CFLAGS_ALL += -DHT_PAGE_MADE='"$(BUILD)/page"'
+
+# The same without uPlot, as a machine without npm builds it: for the tests of its page.
+$(addprefix $(BUILD)/still/,$(PAGE_PARTS)) &: $(PAGE_FROM)
+	@UPLOT=none page/compose $(abspath $(BUILD))/still
+$(BUILD)/obj/still/write.o: page/write.c $(addprefix $(BUILD)/still/,$(PAGE_PARTS))
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_ALL) -DHT_PAGE_MADE='"$(BUILD)/still"' -MMD -MP -c -o $@ $<
+$(BUILD)/heaptide-still: $(BUILD)/obj/cli/main.o $(BUILD)/obj/still/write.o $(call LIBS_OF,cli page analysis store link schema common)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ -Wl,--as-needed $(CLI_LIBS)
 
 # Whatever tests want is built before the first of them runs: two of them that
 # build it at the same time would run each other's half-written programs.
-unit: $(UNIT) $(TARGETS) $(PROGRAMS) $(TOOLS) $(BUILD)/sample-service $(BUILD)/tools/matrix_check
+unit: $(UNIT) $(TARGETS) $(PROGRAMS) $(TOOLS) $(BUILD)/sample-service $(BUILD)/heaptide-still $(BUILD)/tools/matrix_check
 # Sources compiled and nothing linked, the programs' or all: what a compiler says.
 compile-programs: $(call objects,$(COMMON) $(SCHEMA) $(LINK) $(STORE) $(ANALYSIS) $(PAGE) $(AGENT) $(PROBE) $(DAEMON) $(CLI) \
 	$(wildcard */main.c))

@@ -12,30 +12,30 @@ const char *const ht_page_band_names[HT_PAGE_BANDS] = {
 	[HT_BAND_KEPT] = "free, kept by glibc",
 	[HT_BAND_TRIMMABLE] = "free, malloc_trim(0) would return it"};
 
-/* 0 for what is unknown: it is then part of what is left of RSS. */
-static double at(const struct ht_series *s, enum ht_metric m, size_t row)
+static double not_below_0(double v)
 {
-	double v = s->metric[m][HT_STAT_MEDIAN][row];
-
-	return isfinite(v) ? v : 0;
+	return v < 0 ? 0 : v; /* NaN stays */
 }
 
+/* What is unknown stays so; it is then part of what is left of RSS. */
 static void split(const struct ht_series *s, size_t row,
 		  double v[HT_PAGE_BANDS])
 {
-	double retained = at(s, HT_M_retained, row);
+	double retained = s->metric[HT_M_retained][HT_STAT_MEDIAN][row];
+	double heap = s->metric[HT_M_heap_resident][HT_STAT_MEDIAN][row];
 	double rest = s->metric[HT_M_rss][HT_STAT_MEDIAN][row];
 
-	v[HT_BAND_FILES] =
-		at(s, HT_M_rss_file, row) + at(s, HT_M_rss_shmem, row);
-	v[HT_BAND_MMAPPED] = at(s, HT_M_mmapped_resident, row);
-	v[HT_BAND_HELD] = fmax(at(s, HT_M_heap_resident, row) - retained, 0);
-	v[HT_BAND_TRIMMABLE] = at(s, HT_M_trimmable, row);
-	v[HT_BAND_KEPT] = fmax(retained - v[HT_BAND_TRIMMABLE], 0);
-	v[HT_BAND_OUTSIDE] = 0;
+	v[HT_BAND_FILES] = s->metric[HT_M_rss_file][HT_STAT_MEDIAN][row] +
+			   s->metric[HT_M_rss_shmem][HT_STAT_MEDIAN][row];
+	v[HT_BAND_MMAPPED] =
+		s->metric[HT_M_mmapped_resident][HT_STAT_MEDIAN][row];
+	v[HT_BAND_HELD] = not_below_0(heap - retained);
+	v[HT_BAND_TRIMMABLE] = s->metric[HT_M_trimmable][HT_STAT_MEDIAN][row];
+	v[HT_BAND_KEPT] = not_below_0(retained - v[HT_BAND_TRIMMABLE]);
+	v[HT_BAND_OUTSIDE] = NAN;
 	for (int b = 0; b < HT_PAGE_BANDS; b++)
-		rest -= v[b];
-	v[HT_BAND_OUTSIDE] = fmax(rest, 0);
+		rest -= isnan(v[b]) ? 0 : v[b];
+	v[HT_BAND_OUTSIDE] = not_below_0(rest);
 	for (int b = 0; isnan(rest) && b < HT_PAGE_BANDS; b++)
 		v[b] = NAN;
 }

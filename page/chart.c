@@ -2,6 +2,7 @@
 #include "page/chart.h"
 
 #include <math.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -38,6 +39,21 @@ static double known(double v)
 	return isfinite(v) && v > 0 ? v : 0;
 }
 
+/* The next step that reads well: a power of two for bytes, else 1, 2, 2.5 or 5
+ * by a power of ten. */
+static double round_step(const char *unit, double least)
+{
+	static const double steps[] = {1, 2, 2.5, 5, 10};
+	double ten = pow(10, floor(log10(least)));
+	size_t i = 0;
+
+	if (strcmp(unit, "bytes") == 0)
+		return exp2(ceil(log2(least)));
+	while (steps[i] * ten < least && steps[i] < 10)
+		i++;
+	return steps[i] * ten;
+}
+
 static double highest(const struct ht_chart *c)
 {
 	double high = 0;
@@ -52,7 +68,7 @@ static double highest(const struct ht_chart *c)
 		}
 		high = fmax(high, sum);
 	}
-	return high > 0 ? high : 1;
+	return high > 0 ? TICKS * round_step(c->unit, high / TICKS) : 1;
 }
 
 static double x_of(const struct ht_chart *c, size_t row)
@@ -141,8 +157,8 @@ static void print_time_axis(FILE *to, const struct ht_chart *c)
 		ht_time_here_text(c->time_ns[row], text);
 		fprintf(to,
 			"<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">"
-			"%.10s %.8s</text>\n",
-			x_of(c, row), HEIGHT - 6, anchors[i], text, text + 11);
+			"%.19s%s</text>\n",
+			x_of(c, row), HEIGHT - 6, anchors[i], text, text + 23);
 	}
 }
 

@@ -67,7 +67,7 @@ function legendOf(state) {
 		far.setAttribute("aria-pressed", String(state.far));
 		plotAnew(state);
 	}}, "up to the limit") : null;
-	return el("div", {class: "legend"}, c.small ? [state.at, state.values, el("span", {class: "about"}, " " + c.gained)] : items, far);
+	return el("div", {class: "legend"}, c.small ? [state.at, ...state.values, el("span", {class: "about"}, " " + c.gained)] : items, far);
 }
 
 // What the legend says: of a row, or (null) of the newest.
@@ -106,11 +106,12 @@ function dataOf(state) {
 	const c = state.c;
 	const columns = c.series.map((s) => c.rows.column(s.values));
 	if (!c.stacked) return [c.rows.x, ...columns];
+	const known = c.rows.x.map((_, row) => columns.some((column) => column[row] !== null));
 	let below = c.rows.x.map(() => 0);
 	const sums = columns.map((column, i) => {
 		if (!state.shown[i]) return column.map(() => null);
-		below = column.map((v, row) => (v === null || below[row] === null ? null : below[row] + v));
-		return below;
+		below = column.map((v, row) => below[row] + v);
+		return below.map((v, row) => (known[row] ? v : null));
 	});
 	return [c.rows.x, ...sums.reverse()];
 }
@@ -138,7 +139,7 @@ function xRange(state) {
 	const c = state.c, x = c.rows.x;
 	if (kept.range && !state.far) return kept.range;
 	const end = state.far && c.limit.at ? c.limit.at : x[x.length - 1];
-	return [x[0], end > x[0] ? end : x[0] + 1];
+	return end > x[0] ? [x[0], end] : [x[0] - 1, x[0] + 1];
 }
 
 function plot(state) {
@@ -164,7 +165,7 @@ function plot(state) {
 			if (scale === "x") onZoom(state, u);
 		}], draw: [(u) => drawMarks(state, u)]}
 	}, data, state.box);
-	if (state.far || kept.range) scaleX(state);
+	if (state.far || kept.range || c.rows.x.length < 2) scaleX(state);
 	state.plot.over.addEventListener("dblclick", () => setRange(null));
 }
 
@@ -179,7 +180,7 @@ const BINARY = Array.from({length: 62}, (_, i) => 2 ** i);
 
 function onZoom(state, u) {
 	const {min, max} = u.scales.x, [low, high] = xRange(state);
-	if (!state.far && (min !== low || max !== high)) setRange([min, max]);
+	if (!state.far && state.c.rows.x.length > 1 && (min !== low || max !== high)) setRange([min, max]);
 }
 
 // range: seconds, or null: all there is.

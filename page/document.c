@@ -58,15 +58,25 @@ static json_t *asked_json(const struct ht_page *p)
 	return list;
 }
 
+/* Where no row knows the heap, what is left of RSS is that, too. */
+static const char *band_name(const struct ht_series *s, size_t b)
+{
+	const double *heap = s->metric[HT_M_heap_resident][HT_STAT_MEDIAN];
+
+	return b == HT_BAND_OUTSIDE && !is_known(heap, s->rows)
+		       ? "anonymous memory, its use not known"
+		       : ht_page_band_names[b];
+}
+
 static json_t *bands_json(const struct ht_series *s)
 {
 	HT_AUTO_FREE double *cells = ht_page_bands(s);
 	json_t *list = json_array();
 
 	for (size_t b = 0; cells && b < HT_PAGE_BANDS; b++)
-		json_array_append_new(
-			list, chart_json(ht_page_band_names[b], "bytes", "",
-					 cells + b * s->rows, s->rows));
+		json_array_append_new(list,
+				      chart_json(band_name(s, b), "bytes", "",
+						 cells + b * s->rows, s->rows));
 	return list;
 }
 

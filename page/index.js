@@ -39,7 +39,7 @@ function indexPage(doc) {
 		{title: "in use", unit: "bytes", value: (t) => t.in_use},
 		{title: "kept free", unit: "bytes", value: (t) => t.retained},
 		{title: "in use over time", text: true, value: (t) => t.in_use, cell: (t) => sparkline(t.in_use_over_time, t.target + ": in use from " + sizeText(t.in_use_over_time.find((v) => v !== null)) + " to " + sizeText(t.in_use))},
-		{title: "seen", value: (t) => (t.ended_at ? Infinity : now - secondsOf(t.last)), cell: (t) => (t.ended_at ? "ended" : durationText(Math.max(0, now - secondsOf(t.last))) + " ago")},
+		{title: "seen", value: (t) => (t.ended_at ? Infinity : now - secondsOf(t.last)), cell: (t) => (t.ended_at ? "ended" : durationText(Math.max(0, Math.floor(now - secondsOf(t.last)))) + " ago")},
 	];
 	const place = el("div", {});
 	const show = () => {
@@ -53,7 +53,7 @@ function indexPage(doc) {
 	}});
 	show();
 	return [
-		el("header", {}, el("h1", {}, "heaptide", el("span", {class: "about"}, " " + countText(list.length) + " processes")),
+		el("header", {}, el("h1", {}, "heaptide", el("span", {class: "about"}, " " + countText(list.length) + (list.length === 1 ? " process" : " processes"))),
 			el("p", {class: "tools"}, counts.map(([label, n]) => el("button", {type: "button", class: "count", click: () => {
 				kept.filter = filter.value = filter.value === label ? "" : label;
 				show();

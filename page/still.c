@@ -12,7 +12,8 @@
 #include "page/chart.h"
 #include "page/page_int.h"
 
-#define TOP_CLASSES 12
+#define TOP_CLASSES   12
+#define EXACT_CLASSES 1040 /* a size each up to here; see schema/records.h */
 
 static enum ht_code print_rss(FILE *to, const struct ht_series *s,
 			      struct ht_err *err)
@@ -207,7 +208,8 @@ static enum ht_code print_classes(FILE *to, const struct ht_snapshot *s,
 		const struct ht_size_class *c = &v[i];
 
 		if (c->max_size)
-			fprintf(to, "<tr><td>up to %" PRIu64 "</td>",
+			fprintf(to, "<tr><td>%s%" PRIu64 "</td>",
+				c->max_size > EXACT_CLASSES ? "up to " : "",
 				c->max_size);
 		else
 			fputs("<tr><td>mmapped</td>", to);

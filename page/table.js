@@ -47,6 +47,6 @@ function table(key, caption, columns, rows, more) {
 		draw();
 	};
 	draw();
-	return el("div", {class: "scroll", tabindex: "0", role: "region", "aria-label": caption},
+	return el("div", {class: more ? "scroll whole" : "scroll", tabindex: "0", role: "region", "aria-label": caption},
 		el("table", {}, el("caption", {class: "hidden"}, caption), el("thead", {}, el("tr", {}, heads)), body));
 }

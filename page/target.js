@@ -85,18 +85,23 @@ function line(name, text) {
 	return text ? el("p", {class: "line"}, el("b", {}, name), " ", text) : null;
 }
 
+function heapUnread(latest) {
+	if (!latest || latest.arenas.length) return "";
+	return "was not measured: malloc is " + (latest.libc.allocator || "not a glibc that is known");
+}
+
 function verdictSection(doc, base) {
 	const v = doc.verdict;
 	const range = culpritClass(doc) && doc.latest ? requestText(v.culprit_class, doc.latest.arch) : "";
 	return el("section", {class: "verdict " + (TONES[v.verdict] || "fair"), "aria-label": "Verdict"},
 		el("p", {class: "said"}, badge(v.verdict), el("strong", {}, WORDS[v.verdict] || ""),
-			el("span", {class: "about"}, "confidence " + v.confidence.toFixed(2) + " (" + confidenceWord(v.confidence) + "), " + countText(v.samples) + " samples in " +
+			el("span", {class: "about"}, "confidence " + v.confidence.toFixed(2) + " (" + confidenceWord(v.confidence) + "), " + plural(v.samples, "sample") + " in " +
 				durationText(secondsOf(v.to) - secondsOf(v.from)))),
 		tiles(doc),
 		el("div", {class: "beside"},
 			el("div", {}, el("h3", {}, "Evidence"), el("ul", {}, v.evidence.map((text) => el("li", {}, text)))),
 			evidenceChart(doc, base)),
-		el("div", {class: "lines"}, line("Culprit", v.culprit && v.culprit + (range ? ", " + range : "")), line("Pin", doc.pin),
+		el("div", {class: "lines"}, line("Heap", heapUnread(doc.latest)), line("Culprit", v.culprit && v.culprit + (range ? ", " + range : "")), line("Pin", doc.pin),
 			v.held_by ? line("Who", v.held_by.text + " (as of " + timeText(secondsOf(v.held_by.time)) + ")") : null,
 			v.also.length ? line("Also", v.also.join(", ")) : null, line("Since", v.since && timeText(secondsOf(v.since))), line("Limit", limitText(v)),
 			line("Remedy", v.remedy)));
@@ -168,21 +173,25 @@ function adviceSection(latest) {
 		a.how ? el("p", {}, el("code", {}, a.how), a.cost ? el("span", {class: "about"}, " costs: " + a.cost) : null) : null))));
 }
 
+function listed(key, name, rows, make) {
+	return rows.length ? details(key, name + " (" + rows.length + ")", make) : null;
+}
+
 function tables(doc) {
 	const s = doc.latest;
 	const size = {title: "chunk size", value: (r) => (r.max_size === 0 ? Infinity : r.max_size), cell: (r) => className(r.max_size)};
 	const range = {title: "asked for", text: true, value: (r) => r.max_size, cell: (r) => requestText(r.max_size, s.arch) || "-"};
 	const heaps = s.arenas.flatMap((a) => (a.heaps || []).map((h) => ({...h, arena: a.index})));
 	return section("Tables of the newest sample", "taken " + timeText(secondsOf(s.taken_at)) + "; a click on a head sorts",
-		details("t/arenas", "Arenas (" + s.arenas.length + ")", () => table("arenas", "Arenas", [{title: "arena", value: (r) => r.index}, {title: "kind", text: true, value: (r) => r.kind}, bytes("system", "system"),
+		listed("t/arenas", "Arenas", s.arenas, () => table("arenas", "Arenas", [{title: "arena", value: (r) => r.index}, {title: "kind", text: true, value: (r) => r.kind}, bytes("system", "system"),
 			bytes("in use", "in_use"), bytes("free", "free"), bytes("top", "top"), bytes("retained", "retained"), bytes("trimmable", "trimmable"), count("threads", "attached_threads")], s.arenas)),
-		details("t/heaps", "Heaps (" + heaps.length + ")", () => table("heaps", "Heaps", [{title: "address", text: true, value: (r) => r.address}, count("arena", "arena"), bytes("size", "size"), bytes("resident", "resident")], heaps)),
-		details("t/classes", "Chunk sizes (" + s.size_classes.length + ")", () => table("classes", "Chunk sizes", [size, range, count("chunks in use", "in_use_chunks"), bytes("in use", "in_use_bytes"),
+		listed("t/heaps", "Heaps", heaps, () => table("heaps", "Heaps", [{title: "address", text: true, value: (r) => r.address}, count("arena", "arena"), bytes("size", "size"), bytes("resident", "resident")], heaps)),
+		listed("t/classes", "Chunk sizes", s.size_classes, () => table("classes", "Chunk sizes", [size, range, count("chunks in use", "in_use_chunks"), bytes("in use", "in_use_bytes"),
 			count("chunks free", "free_chunks"), bytes("free", "free_bytes")], s.size_classes)),
-		details("t/threads", "Threads' caches (" + s.threads.length + ")", () => table("threads-now", "Threads' caches", [{title: "thread", value: (r) => r.tid}, count("arena", "arena"), bytes("in its cache", "tcache_bytes"), count("chunks", "tcache_chunks")], s.threads)),
-		details("t/mappings", "Mappings outside malloc (" + s.mappings.length + ")", () => table("mappings", "Mappings outside malloc", [{title: "kind", text: true, value: (r) => r.kind}, {title: "name", text: true, value: (r) => r.name || "(anonymous)"},
+		listed("t/threads", "Threads' caches", s.threads, () => table("threads-now", "Threads' caches", [{title: "thread", value: (r) => r.tid}, count("arena", "arena"), bytes("in its cache", "tcache_bytes"), count("chunks", "tcache_chunks")], s.threads)),
+		listed("t/mappings", "Mappings outside malloc", s.mappings, () => table("mappings", "Mappings outside malloc", [{title: "kind", text: true, value: (r) => r.kind}, {title: "name", text: true, value: (r) => r.name || "(anonymous)"},
 			count("mappings", "count"), bytes("size", "size"), bytes("resident", "resident"), bytes("anonymous", "anonymous")], s.mappings)),
-		details("t/rss", "RSS by cause (" + s.rss_breakdown.length + ")", () => table("causes", "RSS by cause", [{title: "cause", text: true, value: (r) => r.cause}, bytes("resident", "bytes")], s.rss_breakdown)));
+		listed("t/rss", "RSS by cause", s.rss_breakdown, () => table("causes", "RSS by cause", [{title: "cause", text: true, value: (r) => r.cause}, bytes("resident", "bytes")], s.rss_breakdown)));
 }
 
 function eventsSection(doc) {
@@ -190,7 +199,7 @@ function eventsSection(doc) {
 		.concat(doc.alerts.map((a) => ({time: secondsOf(a.firing || a.pending), kind: "alert, " + a.state, text: a.rule + ": " + a.summary})));
 	if (!list.length) return null;
 	return section("Events and alerts", null, table("events", "Events and alerts", [{title: "time", text: true, value: (r) => r.time, cell: (r) => timeText(r.time)},
-		{title: "what", text: true, value: (r) => r.kind}, {title: "", text: true, value: (r) => r.text}], list.sort((a, b) => b.time - a.time)));
+		{title: "what", text: true, value: (r) => r.kind}, {title: "about it", text: true, value: (r) => r.text}], list.sort((a, b) => b.time - a.time)));
 }
 
 function save(doc, name) {
@@ -209,7 +218,7 @@ function targetPage(doc) {
 	const step = doc.window.step_s;
 	return [
 		el("header", {}, el("h1", {}, doc.target, el("span", {class: "about"}, " pid " + doc.pid + (doc.ended_at ? ", ended " + timeText(secondsOf(doc.ended_at)) : ""))),
-			el("p", {class: "about"}, doc.exe || doc.comm, " · ", span, " · ", countText(doc.times_s.length), step ? " rows of " + durationText(step) + ", medians" : " samples"),
+			el("p", {class: "about"}, doc.exe || doc.comm, " · ", span, " · ", step ? plural(doc.times_s.length, "row") + " of " + durationText(step) + ", medians" : plural(doc.times_s.length, "sample")),
 			el("p", {class: "tools"}, el("button", {type: "button", class: "reset", click: () => setRange(null)}, "show all of the time"), save(doc, "heaptide-" + doc.pid))),
 		verdictSection(doc, base),
 		section("Over time", window.uPlot ? "the pointer shows values, a drag zooms, a click on a name hides it" : "this build draws without values and zoom; the tables have them", overTime(doc, base)),

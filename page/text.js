@@ -19,6 +19,10 @@ function countText(v) {
 	return String(v).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+function plural(n, word) {
+	return countText(n) + " " + word + (n === 1 ? "" : "s");
+}
+
 function valueText(unit, v) {
 	if (v === null || v === undefined || !isFinite(v)) return "?";
 	if (unit === "ratio") return (100 * v).toFixed(1) + " %";
@@ -36,7 +40,7 @@ function exactText(unit, v) {
 
 // Seconds, its two largest parts: 1d3h, 2h10m, 45s.
 function durationText(s) {
-	if (s < 60) return s < 10 ? s.toFixed(1) + "s" : Math.floor(s) + "s";
+	if (s < 60) return (s < 10 && s !== Math.floor(s) ? s.toFixed(1) : Math.floor(s)) + "s";
 	const parts = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
 	const first = parts.findIndex(([, n]) => s >= n);
 	const [a, n] = parts[first], [b, m] = parts[first + 1];
@@ -89,7 +93,7 @@ function timeText(s) {
 function tickText(s, last, step) {
 	const text = clockAt(s).toISOString(), day = text.slice(5, 10);
 	if (step >= 86400) return day;
-	const time = text.slice(11, step < 60 ? 19 : 16);
+	const time = text.slice(11, step < 0.1 ? 23 : step < 1 ? 21 : step < 60 ? 19 : 16);
 	return last === null || clockAt(last).toISOString().slice(5, 10) === day ? time : day;
 }
 

@@ -32,6 +32,8 @@ declare -A facts=(
 	[cgroups]="not all control groups above this process are seen (a cgroup namespace, nothing mounted)"
 	[uprobes]="the kernel lets no calls be seen by links of uprobes (Linux 6.6, CAP_BPF, CAP_PERFMON)"
 	[protobuf]="no python3 here has protobuf (python3-protobuf)"
+	[browser]="there is no Chromium that starts, or no node to drive it"
+	[npm]="npm is not here or fetches no packages"
 	[ksm]="the kernel merges no equal pages of a process that asks for it (Linux 6.4)"
 )
 
@@ -264,6 +266,13 @@ probe_uprobes() {
 	C
 	./probe
 }
+
+probe_browser() {
+	command -v node && timeout 120 chromium --headless --no-sandbox --disable-gpu \
+		--user-data-dir="$scratch/browser" --dump-dom 'data:text/html,<p>seen' | grep -q seen
+}
+
+probe_npm() { timeout 60 npm ping --fetch-retries=1; }
 
 probe_ksm() {
 	[ -w /sys/kernel/mm/ksm/run ] || return 1

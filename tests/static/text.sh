@@ -24,18 +24,18 @@ every_file_has_spdx() {
 			status=1
 		}
 	done < <(
-		tracked '*.c' '*.h' '*.cpp' '*.def' '*.sql' '*.bats' '*.py' Makefile
+		tracked '*.c' '*.h' '*.cpp' '*.def' '*.sql' '*.bats' '*.py' '*.js' '*.cjs' '*.css' Makefile
 		scripts
 	)
 	return "$status"
 }
 
 no_work_left_open() {
-	! git grep -nIE '\b(TO''DO|FIX''ME|XX''X|HA''CK)\b' -- '*.[ch]' '*.sh' '*.bats' Makefile
+	! git grep -nIE '\b(TO''DO|FIX''ME|XX''X|HA''CK)\b' -- '*.[ch]' '*.sh' '*.bats' '*.js' '*.cjs' '*.css' Makefile
 }
 
 no_file_is_too_long() {
-	tracked '*.c' '*.h' | xargs wc -l |
+	tracked '*.c' '*.h' '*.js' '*.cjs' '*.css' | xargs wc -l |
 		awk '$2 != "total" && $1 > 600 { print; bad = 1 } END { exit bad }'
 }
 
@@ -87,7 +87,7 @@ mapfile -t bats < <(tracked '*.bats')
 mapfile -t pages < <(tracked 'docs/man/*.[158]')
 ok "the manual has pages" test ${#pages[@]} -gt 0
 ok "mandoc finds nothing in ${#pages[@]} pages" mandoc -T lint -W warning "${pages[@]}"
-mapfile -t prose < <(tracked '*.[ch]' '*.md' '*.sh' '*.[158]' '*.def' '*.sql' Makefile)
+mapfile -t prose < <(tracked '*.[ch]' '*.md' '*.sh' '*.[158]' '*.def' '*.sql' '*.js' '*.cjs' '*.css' Makefile)
 ok "codespell finds nothing in ${#prose[@]} files" codespell -q 3 \
 	--ignore-words=.codespellignore "${prose[@]}"
 mapfile -t formatted < <(tracked '*.[ch]' | grep -vE '^(tests/workloads|bench)/')
