@@ -36,7 +36,7 @@ LINK     := $(call lib_src,link/*.c)
 STORE    := $(call lib_src,store/*.c)
 ANALYSIS := $(call lib_src,analysis/*.c)
 PAGE     := $(call lib_src,page/*.c)
-AGENT    := $(call lib_src,agent/*.c agent/*/*.c)
+AGENT    := $(call lib_src,agent/*.c agent/*/*.c agent/*/*/*.c)
 DAEMON   := $(call lib_src,daemon/*.c daemon/*/*.c)
 CLI      := $(call lib_src,cli/*.c)
 PROBE    := $(call lib_src,probe/*.c)
@@ -277,7 +277,7 @@ coverage: ## line and branch coverage of the unit tests
 analyze: ## every static check of check-all
 	@tests/run -j $(TESTS_AT_A_TIME) -o $(BUILD)/results/static tests/layers.sh $(sort $(wildcard tests/static/*.sh))
 
-SOURCES_C = $(sort $(wildcard $(addsuffix /*.[ch],agent agent/* probe daemon daemon/* cli page schema link store \
+SOURCES_C = $(sort $(wildcard $(addsuffix /*.[ch],agent agent/* agent/*/* probe daemon daemon/* cli page schema link store \
 	analysis common tests/unit tests/lib tests/targets tests/fuzz bench samples)))
 format: ## clang-format every C file
 	clang-format -i $(SOURCES_C)

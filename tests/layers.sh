@@ -22,14 +22,16 @@ daemon/process: daemon/config analysis link schema common
 daemon/config: daemon/loop analysis link schema common
 daemon/loop: common
 agent: link schema common
-agent/who: agent/sample agent/graph agent/walk/sizes.h agent/libc agent/memory link schema common
-agent/sample: agent/graph agent/walk agent/stop agent/libc agent/memory agent/self link schema common
-agent/graph: agent/walk agent/libc agent/memory agent/self link/request.h schema common
-agent/walk: agent/libc agent/memory agent/self link/request.h schema common
-agent/stop: agent/memory agent/self schema common
-agent/libc: agent/memory agent/self schema common
-agent/memory: agent/self schema common
-agent/self: schema common
+agent/who: agent/sample agent/graph agent/walk/sizes.h agent/libc agent/memory agent/arch/arch.h link schema common
+agent/sample: agent/graph agent/walk agent/stop agent/libc agent/memory agent/self agent/arch/arch.h agent/arch/unwind.h link schema common
+agent/graph: agent/walk agent/libc agent/memory agent/self agent/arch/arch.h link/request.h schema common
+agent/walk: agent/libc agent/memory agent/self agent/arch/arch.h link/request.h schema common
+agent/stop: agent/memory agent/self agent/arch/arch.h schema common
+agent/libc: agent/memory agent/self agent/arch/arch.h schema common
+agent/memory: agent/self agent/arch/arch.h schema common
+agent/self: agent/arch/arch.h schema common
+agent/arch: agent/arch/x86/native.h common
+agent/arch/x86: agent/arch/arch.h common
 probe: agent/self link/probe.h common
 page: analysis store schema common
 analysis: schema common
@@ -89,7 +91,7 @@ no_circle() { ! circles "$1"; }
 # draw: the rooms as the code has them: whom each one really includes.
 draw() {
 	local room names=()
-	mapfile -t names < <(sed -n 's/^\([a-z/]*\):.*/\1/p' <<<"$rooms")
+	mapfile -t names < <(sed -n 's/^\([a-z0-9/]*\):.*/\1/p' <<<"$rooms")
 	for room in "${names[@]}"; do
 		find "$room" -name '*.[ch]' -printf '%h/%f\n' | grep "^$room/[^/]*$" |
 			xargs sed -n 's|^#include "\(.*\)/[^/]*"|\1|p' | sort -u |
@@ -158,6 +160,18 @@ refuse "a writer of the store that knew its readers would be found" knows_its_re
 ok "docs/architecture.md draws the rooms as they are (tests/layers.sh draw)" drawn
 ok "only the agent knows ptrace" \
 	no_match '#include <sys/(ptrace|uio|user)\.h>' probe daemon cli page analysis store link schema common
+# What is of one processor stands behind agent/arch/arch.h. The probe, and who()
+# with it, is made for x86-64 alone: link/probe.h.
+no_register() {
+	sources agent cli daemon analysis store link schema common |
+		grep -v -e ^agent/arch/ -e ^agent/who/ -e ^link/probe.h |
+		xargs grep -nE "$1" && return 1
+	return 0
+}
+ok "only agent/arch names a register, a relocation or a note of a processor" \
+	no_register 'user_regs_struct|orig_rax|[>.]r(ax|ip|sp|bp|di|si|dx)\>|fs_base|gs_base|__x86_64__|__i386__|\<EM_(X86_64|386)\>|\<R_(X86_64|386)_|UNW_X86|\<NT_X86|PTRACE_[GS]ETREGS\>|<sys/user\.h>'
+ok "only agent/arch asks of a target what one processor's calls are" \
+	no_match 'SYS_(open|poll|pause|vfork|fork|clone3|epoll_wait|select|restart_syscall)\>|int \$0x80|asm' agent/stop agent/sample agent/libc agent/memory agent/walk agent/graph
 ok "only the probe knows bpf" no_match 'SYS_bpf|<linux/bpf\.h>' agent daemon cli page analysis store link schema common
 ok "only the store knows SQLite" \
 	no_match '#include <sqlite3\.h>' agent probe analysis page cli daemon link schema common

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 
-#define RED_ZONE 128u /* x86-64: below sp a leaf function keeps its own */
 /* struct pthread and what glibc puts behind it, from the thread pointer on. */
 #define TCB_MAX UINT64_C(4096)
 #define NONE	UINT32_MAX
@@ -92,7 +91,8 @@ static void add_stacks(struct finding *f, const struct ht_vma *v,
 
 	while (thread != NONE) {
 		const struct ht_thread_state *t = &f->in->threads[thread];
-		uint64_t sp = t->sp - from > RED_ZONE ? t->sp - RED_ZONE : from;
+		uint64_t sp =
+			t->sp - from > HT_RED_ZONE ? t->sp - HT_RED_ZONE : from;
 		uint64_t end = thread_end(t, v->end);
 		struct ht_anchor a = {.start = sp & ~UINT64_C(7),
 				      .end = end,

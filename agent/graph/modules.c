@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 
 #define PHDRS_MAX   64
 #define SHDRS_MAX   4096

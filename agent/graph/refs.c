@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 #include "agent/self/helper.h"
 #include "agent/self/pace.h"
 

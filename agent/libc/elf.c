@@ -45,15 +45,12 @@ static enum ht_code read_header(struct ht_elf *e, struct ht_err *err)
 		return ht_fail(err, HT_UNSUPPORTED, "not an ELF file");
 	if (h.e_ident[EI_DATA] != ELFDATA2LSB)
 		return ht_fail(err, HT_UNSUPPORTED, "big-endian ELF file");
-	if (h.e_machine == EM_X86_64 && h.e_ident[EI_CLASS] == ELFCLASS64)
-		e->word = 8;
-	else if (h.e_machine == EM_386 && h.e_ident[EI_CLASS] == ELFCLASS32)
-		e->word = 4;
-	else
+	e->abi = ht_abi_of(h.e_machine, h.e_ident[EI_CLASS]);
+	e->word = ht_abi_word(e->abi);
+	if (e->abi == HT_ABI_NONE)
 		return ht_fail(err, HT_UNSUPPORTED,
-			       "ELF machine %u, class %u: only x86-64 and i386 "
-			       "are known",
-			       h.e_machine, h.e_ident[EI_CLASS]);
+			       "ELF machine %u, class %u: only %s are known",
+			       h.e_machine, h.e_ident[EI_CLASS], ht_abi_names);
 	e->type = h.e_type;
 	if (h.e_type == ET_DYN)
 		e->flags |= HT_FACTS_DYN;

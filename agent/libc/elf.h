@@ -14,7 +14,8 @@ struct ht_elf {
 	Elf *elf;
 	const uint8_t *raw; /* the whole file, mapped by libelf */
 	size_t size;
-	unsigned word;
+	enum ht_abi abi;
+	unsigned word;	/* of it */
 	unsigned type;	/* e_type */
 	unsigned flags; /* HT_FACTS_DYN, HT_FACTS_INTERP */
 	struct ht_facts_load load[HT_FACTS_LOADS];

@@ -409,7 +409,7 @@ bool ht_facts_arena_described(const struct ht_facts *f)
 
 	return sym->known &&
 	       (sym->size == f->dwarf_size[HT_ROW_ARENA] ||
-		ht_layout_row(HT_ROW_ARENA, f->word, (unsigned)sym->size, 0));
+		ht_layout_row(HT_ROW_ARENA, f->abi, (unsigned)sym->size, 0));
 }
 
 static void read_malloc(const struct ht_elf *e, int fd, int debug_fd,
@@ -419,7 +419,7 @@ static void read_malloc(const struct ht_elf *e, int fd, int debug_fd,
 	bool has_debug =
 		debug_fd >= 0 && ht_elf_open(debug_fd, &debug, NULL) == HT_OK;
 
-	if (has_debug && (!same_build(&debug, ret) || debug.word != e->word)) {
+	if (has_debug && (!same_build(&debug, ret) || debug.abi != e->abi)) {
 		ret->flags |= HT_FACTS_DEBUG_MISMATCH;
 		has_debug = false;
 	}
@@ -464,6 +464,7 @@ enum ht_code ht_facts_read(int fd, int debug_fd, unsigned want,
 	memset(ret, 0, sizeof(*ret));
 	ret->magic = HT_FACTS_MAGIC;
 	ret->length = sizeof(*ret);
+	ret->abi = e.abi;
 	ret->word = e.word;
 	ret->flags = e.flags;
 	ret->loads_n = e.loads;
@@ -485,13 +486,13 @@ static bool ended(const char *text, size_t len)
 	return strnlen(text, len) < len;
 }
 
-static bool hits_fit(const struct ht_facts_hit *h, unsigned n, unsigned word,
+static bool hits_fit(const struct ht_facts_hit *h, unsigned n, unsigned abi,
 		     unsigned kind)
 {
 	for (unsigned i = 0; i < n; i++)
 		if (h[i].row >= ht_layout_rows_n ||
 		    ht_layout_rows[h[i].row].kind != kind ||
-		    ht_layout_rows[h[i].row].word != word)
+		    ht_layout_rows[h[i].row].abi != abi)
 			return false;
 	return true;
 }
@@ -499,7 +500,8 @@ static bool hits_fit(const struct ht_facts_hit *h, unsigned n, unsigned word,
 enum ht_code ht_facts_check(const struct ht_facts *f, struct ht_err *err)
 {
 	bool ok = f->magic == HT_FACTS_MAGIC && f->length == sizeof(*f) &&
-		  (f->word == 8 || f->word == 4) &&
+		  f->abi > HT_ABI_NONE && f->abi < HT_ABI_COUNT &&
+		  f->word == ht_abi_word(f->abi) &&
 		  f->allocator < HT_ALLOCATOR_COUNT &&
 		  f->loads_n <= HT_FACTS_LOADS &&
 		  f->arenas_n <= HT_FACTS_HITS && f->pars_n <= HT_FACTS_HITS &&
@@ -511,8 +513,8 @@ enum ht_code ht_facts_check(const struct ht_facts *f, struct ht_err *err)
 		  ended(f->debuglink, sizeof(f->debuglink)) &&
 		  (!(f->flags & HT_FACTS_DWARF) || dwarf_fits(f));
 
-	if (!ok || !hits_fit(f->arena, f->arenas_n, f->word, HT_ROW_ARENA) ||
-	    !hits_fit(f->par, f->pars_n, f->word, HT_ROW_PAR))
+	if (!ok || !hits_fit(f->arena, f->arenas_n, f->abi, HT_ROW_ARENA) ||
+	    !hits_fit(f->par, f->pars_n, f->abi, HT_ROW_PAR))
 		return ht_fail(err, HT_PROTOCOL,
 			       "the layout role's answer makes no sense");
 	return HT_OK;

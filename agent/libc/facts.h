@@ -89,10 +89,11 @@ struct ht_facts_tpoff {
 
 struct ht_facts {
 	uint32_t magic, length; /* of this record */
-	uint32_t word;		/* 8 or 4 */
-	uint32_t flags;		/* enum ht_facts_flag */
-	uint32_t allocator;	/* enum ht_allocator */
-	uint32_t runtimes;	/* 1 << enum ht_runtime, all that are in it */
+	enum ht_abi abi;
+	uint32_t word;	    /* of it: 8 or 4 */
+	uint32_t flags;	    /* enum ht_facts_flag */
+	uint32_t allocator; /* enum ht_allocator */
+	uint32_t runtimes;  /* 1 << enum ht_runtime, all that are in it */
 	uint32_t loads_n, arenas_n, pars_n, tpoffs_n, build_id_len;
 	uint32_t debuglink_crc;
 	uint32_t dwarf_num_slots; /* tcache: num_slots, not counts (2.42+) */

@@ -6,8 +6,8 @@
  */
 #include <string.h>
 
+#include "agent/arch/arch.h"
 #include "agent/libc/facts_scan.h"
-#include "agent/memory/page.h"
 
 #define LAST_FD		  252u /* bin 127 takes no size: always linked to itself */
 #define THREADS_SANE	  (UINT64_C(1) << 22)
@@ -59,7 +59,7 @@ static void consider_arena(const struct ht_elf *e, uint64_t at,
 		const struct ht_layout_row *row = &ht_layout_rows[i];
 		uint64_t arena;
 
-		if (row->kind != HT_ROW_ARENA || row->word != e->word ||
+		if (row->kind != HT_ROW_ARENA || row->abi != e->abi ||
 		    ret->arenas_n == HT_FACTS_HITS)
 			continue;
 		arena = at - row->at[HT_P_ARENA_BINS].offset -
@@ -128,7 +128,7 @@ static unsigned consider_par(const struct ht_elf *e, uint64_t at, bool tcache,
 	for (unsigned i = 0; i < ht_layout_rows_n; i++) {
 		const struct ht_layout_row *row = &ht_layout_rows[i];
 
-		if (row->kind == HT_ROW_PAR && row->word == e->word &&
+		if (row->kind == HT_ROW_PAR && row->abi == e->abi &&
 		    ret->pars_n < HT_FACTS_HITS &&
 		    (tcache || row->from != 26) && is_par(e, at, row, tcache))
 			ret->par[ret->pars_n++] =

@@ -51,7 +51,7 @@ static void consider_arena(const struct ht_elf *e, uint64_t where,
 		struct ht_facts_hit hit = {value, i, 0};
 		bool known = false;
 
-		if (row->kind != HT_ROW_ARENA || row->word != e->word ||
+		if (row->kind != HT_ROW_ARENA || row->abi != e->abi ||
 		    where - value != row->at[HT_P_ARENA_NEXT].offset ||
 		    !is_default_arena(e, value, row))
 			continue;
@@ -95,8 +95,8 @@ static void scan_rela(const struct ht_elf *e, struct ht_facts *ret)
 		GElf_Rela r;
 
 		for (size_t i = 0; i < n && gelf_getrela(d, (int)i, &r); i++)
-			if (GELF_R_TYPE(r.r_info) == R_X86_64_RELATIVE &&
-			    e->word == 8 &&
+			if (ht_abi_is_relative(
+				    e->abi, (unsigned)GELF_R_TYPE(r.r_info)) &&
 			    r.r_offset - (uint64_t)r.r_addend < 4096)
 				consider_arena(e, r.r_offset,
 					       (uint64_t)r.r_addend, ret);
@@ -184,7 +184,7 @@ static unsigned add_pars(const struct ht_elf *e, uint64_t vaddr, bool tcache,
 	for (unsigned i = 0; i < ht_layout_rows_n; i++) {
 		const struct ht_layout_row *row = &ht_layout_rows[i];
 
-		if (row->kind != HT_ROW_PAR || row->word != e->word ||
+		if (row->kind != HT_ROW_PAR || row->abi != e->abi ||
 		    ret->pars_n == HT_FACTS_HITS ||
 		    /* 2.26 without tcache is 2.24: one name is enough. */
 		    (!tcache && row->from == 26) ||
@@ -262,8 +262,8 @@ static void scan_tpoff_section(const struct ht_elf *e, const GElf_Shdr *h,
 			r.r_offset = rel.r_offset;
 			r.r_info = rel.r_info;
 		}
-		if (GELF_R_TYPE(r.r_info) !=
-		    (e->word == 8 ? R_X86_64_TPOFF64 : R_386_TLS_TPOFF))
+		if (!ht_abi_is_tls_offset(e->abi,
+					  (unsigned)GELF_R_TYPE(r.r_info)))
 			continue;
 		if (h->sh_type == SHT_REL) {
 			if (!ht_elf_word(e, r.r_offset, &in_place))

@@ -4,8 +4,8 @@
  * that are mapped with it. What lies behind is not the library's, even when the
  * kernel shows both as one mapping.
  */
+#include "agent/arch/arch.h"
 #include "agent/libc/image.h"
-#include "agent/memory/page.h"
 
 #include <elf.h>
 #include <string.h>

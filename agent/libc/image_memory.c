@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "agent/arch/arch.h"
 #include "agent/libc/image.h"
-#include "agent/memory/page.h"
 #include "common/cleanup.h"
 
 #define COPY_MAX    (UINT64_C(16) << 20) /* libc has 2 MiB */

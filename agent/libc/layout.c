@@ -26,13 +26,14 @@ enum ht_row_kind ht_place_struct(unsigned id)
 	return id < HT_P_TCACHE_COUNTS ? HT_ROW_PAR : HT_ROW_TCACHE;
 }
 
-const struct ht_layout_row *ht_layout_row(enum ht_row_kind kind, unsigned word,
-					  unsigned size, unsigned minor)
+const struct ht_layout_row *ht_layout_row(enum ht_row_kind kind,
+					  enum ht_abi abi, unsigned size,
+					  unsigned minor)
 {
 	for (unsigned i = 0; i < ht_layout_rows_n; i++) {
 		const struct ht_layout_row *r = &ht_layout_rows[i];
 
-		if (r->kind == kind && r->word == word &&
+		if (r->kind == kind && r->abi == abi &&
 		    (!size || r->size == size) &&
 		    (!minor || (r->from <= minor && minor <= r->to)))
 			return r;
@@ -40,10 +41,11 @@ const struct ht_layout_row *ht_layout_row(enum ht_row_kind kind, unsigned word,
 	return NULL;
 }
 
-const struct ht_layout_row *ht_layout_row_named(const char *name, unsigned word)
+const struct ht_layout_row *ht_layout_row_named(const char *name,
+						enum ht_abi abi)
 {
 	for (unsigned i = 0; i < ht_layout_rows_n; i++)
-		if (ht_layout_rows[i].word == word &&
+		if (ht_layout_rows[i].abi == abi &&
 		    strcmp(ht_layout_rows[i].name, name) == 0)
 			return &ht_layout_rows[i];
 	return NULL;
@@ -91,11 +93,13 @@ static void put_releases(struct ht_layout *l, const struct ht_layout_choice *c)
 enum ht_code ht_layout_compose(const struct ht_layout_choice *c,
 			       struct ht_layout *ret, struct ht_err *err)
 {
-	struct ht_layout l = {.word = c->arena->word, .align = c->arena->align};
+	struct ht_layout l = {.abi = c->arena->abi,
+			      .word = c->arena->word,
+			      .align = c->arena->align};
 
-	if (c->heap->word != l.word || c->par->word != l.word ||
-	    (c->tcache && c->tcache->word != l.word))
-		return ht_fail(err, HT_BUG, "layout rows of different words");
+	if (c->heap->abi != l.abi || c->par->abi != l.abi ||
+	    (c->tcache && c->tcache->abi != l.abi))
+		return ht_fail(err, HT_BUG, "layout rows of different ABIs");
 	put_places(&l, c->arena);
 	put_places(&l, c->heap);
 	put_places(&l, c->par);
@@ -110,26 +114,25 @@ enum ht_code ht_layout_compose(const struct ht_layout_choice *c,
 	put_releases(&l, c);
 	snprintf(l.name, sizeof(l.name), "%s %s %s %s %s", c->arena->name,
 		 c->heap->name, c->par->name,
-		 c->tcache ? c->tcache->name : "no-tcache",
-		 l.word == 8 ? "x86_64" : "i386");
+		 c->tcache ? c->tcache->name : "no-tcache", ht_abi_name(l.abi));
 	*ret = l;
 	return HT_OK;
 }
 
-enum ht_code ht_layout_glibc(unsigned minor, unsigned word,
+enum ht_code ht_layout_glibc(unsigned minor, enum ht_abi abi,
 			     struct ht_layout *ret, struct ht_err *err)
 {
 	const struct ht_layout_choice c = {
-		ht_layout_row(HT_ROW_ARENA, word, 0, minor),
-		ht_layout_row(HT_ROW_HEAP, word, 0, minor),
-		ht_layout_row(HT_ROW_PAR, word, 0, minor),
-		ht_layout_row(HT_ROW_TCACHE, word, 0, minor),
+		ht_layout_row(HT_ROW_ARENA, abi, 0, minor),
+		ht_layout_row(HT_ROW_HEAP, abi, 0, minor),
+		ht_layout_row(HT_ROW_PAR, abi, 0, minor),
+		ht_layout_row(HT_ROW_TCACHE, abi, 0, minor),
 	};
 
 	if (minor == 0 || !c.arena || !c.heap || !c.par)
 		return ht_fail(err, HT_UNSUPPORTED,
 			       "no layout for glibc 2.%u with %u-byte words",
-			       minor, word);
+			       minor, ht_abi_word(abi));
 	return ht_layout_compose(&c, ret, err);
 }
 
@@ -148,7 +151,7 @@ static const struct {
 	{"2.29-branch", "ms-2.27", "par-2.26", "tcache-2.30"},
 };
 
-enum ht_code ht_layout_vendor(const char *name, unsigned word,
+enum ht_code ht_layout_vendor(const char *name, enum ht_abi abi,
 			      struct ht_layout *ret, struct ht_err *err)
 {
 	for (unsigned i = 0; i < sizeof(vendors) / sizeof(vendors[0]); i++) {
@@ -156,14 +159,13 @@ enum ht_code ht_layout_vendor(const char *name, unsigned word,
 
 		if (strcmp(vendors[i].name, name) != 0)
 			continue;
-		c.arena = ht_layout_row_named(vendors[i].arena, word);
-		c.par = ht_layout_row_named(vendors[i].par, word);
-		c.tcache =
-			vendors[i].tcache
-				? ht_layout_row_named(vendors[i].tcache, word)
-				: NULL;
+		c.arena = ht_layout_row_named(vendors[i].arena, abi);
+		c.par = ht_layout_row_named(vendors[i].par, abi);
+		c.tcache = vendors[i].tcache
+				   ? ht_layout_row_named(vendors[i].tcache, abi)
+				   : NULL;
 		/* i386 pads heap_info to the alignment. */
-		c.heap = ht_layout_row(HT_ROW_HEAP, word, 0,
+		c.heap = ht_layout_row(HT_ROW_HEAP, abi, 0,
 				       c.arena && c.arena->align == 16 ? 34
 								       : 17);
 		if (c.arena && c.heap && c.par)
@@ -172,10 +174,10 @@ enum ht_code ht_layout_vendor(const char *name, unsigned word,
 	return ht_fail(err, HT_UNSUPPORTED,
 		       "no vendor layout '%s' for %u-byte "
 		       "words",
-		       name, word);
+		       name, ht_abi_word(abi));
 }
 
-const struct ht_layout_row *ht_layout_tcache_in_chunk(unsigned word,
+const struct ht_layout_row *ht_layout_tcache_in_chunk(enum ht_abi abi,
 						      uint64_t chunk_size)
 {
 	for (unsigned i = 0; i < ht_layout_rows_n; i++) {
@@ -183,9 +185,9 @@ const struct ht_layout_row *ht_layout_tcache_in_chunk(unsigned word,
 		/* All struct sizes are 0 modulo 16 but 760 and 456: one word
 		 * of header, rounded to 16. 2.43 may keep a remainder too
 		 * small to split: 16 more. */
-		uint64_t chunk = (r->size + word + 15u) & ~UINT64_C(15);
+		uint64_t chunk = (r->size + r->word + 15u) & ~UINT64_C(15);
 
-		if (r->kind == HT_ROW_TCACHE && r->word == word &&
+		if (r->kind == HT_ROW_TCACHE && r->abi == abi &&
 		    (chunk_size == chunk || (r->tcache == HT_TCACHE_NUM_SLOTS &&
 					     chunk_size == chunk + 16)))
 			return r;
@@ -196,7 +198,7 @@ const struct ht_layout_row *ht_layout_tcache_in_chunk(unsigned word,
 bool ht_layout_fit_tcache(struct ht_layout *l, uint64_t chunk_size)
 {
 	const struct ht_layout_row *row =
-		ht_layout_tcache_in_chunk(l->word, chunk_size);
+		ht_layout_tcache_in_chunk(l->abi, chunk_size);
 	char *name, *end, rest[sizeof(l->name)];
 
 	if (!row || l->tcache == HT_TCACHE_NONE)

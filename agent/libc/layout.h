@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "agent/arch/arch.h"
 #include "common/err.h"
 
 /* X(ID, DWARF struct, member): old member names are handled in locate_dwarf.c.
@@ -78,7 +79,8 @@ enum ht_tcache_kind {
 
 struct ht_layout {
 	char name[48]; /* which rows: "ms-2.27 par-2.35 tcache-2.30 x86_64" */
-	unsigned word; /* SIZE_SZ: 8 or 4 */
+	enum ht_abi abi;
+	unsigned word; /* of it; SIZE_SZ: 8 or 4 */
 	/* Releases 2.from .. 2.to have these structs, the tcache left out, for
 	 * it is settled later. from > to: a vendor's mixture. */
 	unsigned from, to;
@@ -123,7 +125,8 @@ enum ht_row_kind ht_place_struct(unsigned id);
 struct ht_layout_row {
 	const char *name; /* "ms-2.27": struct and first version */
 	uint8_t kind;	  /* enum ht_row_kind */
-	uint8_t word;	  /* 8 or 4 */
+	enum ht_abi abi;
+	uint8_t word;	  /* of it: 8 or 4 */
 	uint8_t from, to; /* glibc 2.from .. 2.to, upstream releases */
 	uint8_t align;	  /* ms only: MALLOC_ALIGNMENT of these versions */
 	uint8_t tcache;	  /* tcache only: enum ht_tcache_kind */
@@ -139,29 +142,30 @@ struct ht_layout_choice {
 	const struct ht_layout_row *arena, *heap, *par, *tcache;
 };
 
-/* First row of a kind and word with this sizeof (0: any) that is of release
+/* First row of a kind and ABI with this sizeof (0: any) that is of release
  * 2.minor (0: any); NULL when there is none. */
-const struct ht_layout_row *ht_layout_row(enum ht_row_kind kind, unsigned word,
-					  unsigned size, unsigned minor);
-/* By name and word, NULL when there is none. */
+const struct ht_layout_row *ht_layout_row(enum ht_row_kind kind,
+					  enum ht_abi abi, unsigned size,
+					  unsigned minor);
+/* By name and ABI, NULL when there is none. */
 const struct ht_layout_row *ht_layout_row_named(const char *name,
-						unsigned word);
-/* The whole layout of one row each. HT_BUG when their words differ. */
+						enum ht_abi abi);
+/* The whole layout of one row each. HT_BUG when their ABIs differ. */
 enum ht_code ht_layout_compose(const struct ht_layout_choice *c,
 			       struct ht_layout *ret,
 			       struct ht_err *err) HT_MUST_CHECK;
 /* What upstream's release 2.minor has. HT_UNSUPPORTED outside 2.17..2.44. */
-enum ht_code ht_layout_glibc(unsigned minor, unsigned word,
+enum ht_code ht_layout_glibc(unsigned minor, enum ht_abi abi,
 			     struct ht_layout *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
 /* What a vendor's backports made of it: "rhel7", "rhel8", "photon3",
  * "2.26-branch" to "2.29-branch". */
-enum ht_code ht_layout_vendor(const char *name, unsigned word,
+enum ht_code ht_layout_vendor(const char *name, enum ht_abi abi,
 			      struct ht_layout *ret,
 			      struct ht_err *err) HT_MUST_CHECK;
 
 /* The tcache row whose struct lives in a chunk of this size; NULL: none. */
-const struct ht_layout_row *ht_layout_tcache_in_chunk(unsigned word,
+const struct ht_layout_row *ht_layout_tcache_in_chunk(enum ht_abi abi,
 						      uint64_t chunk_size);
 /* Puts the tcache row that this chunk size proves into l. False when the size
  * is no tcache's: l is unchanged. */

@@ -9,9 +9,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "agent/arch/arch.h"
 #include "agent/libc/debugfile.h"
 #include "agent/libc/locate_int.h"
-#include "agent/memory/page.h"
 #include "common/cleanup.h"
 
 struct survey {

@@ -49,7 +49,7 @@ choose_heap(const struct ht_locate_in *in, const struct ht_found *f,
 {
 	unsigned size = heap_info_size(in, arena_at, arena);
 	const struct ht_layout_row *by_size =
-		size ? ht_layout_row(HT_ROW_HEAP, arena->word, size, 0) : NULL;
+		size ? ht_layout_row(HT_ROW_HEAP, arena->abi, size, 0) : NULL;
 	/* pagesize came together with thp_pagesize and hp_pagesize, but stays
 	 * where a build without tunables (2.35 to 2.37) has not those. */
 	bool has_pagesize = par->at[HT_P_PAR_HP_PAGESIZE].size ||
@@ -58,8 +58,8 @@ choose_heap(const struct ht_locate_in *in, const struct ht_found *f,
 	if (by_size && arena->word == 8) /* i386 pads both to one size */
 		return by_size;
 	if (has_pagesize)
-		return ht_layout_row(HT_ROW_HEAP, arena->word, 0, 35);
-	return ht_layout_row(HT_ROW_HEAP, arena->word, 0,
+		return ht_layout_row(HT_ROW_HEAP, arena->abi, 0, 35);
+	return ht_layout_row(HT_ROW_HEAP, arena->abi, 0,
 			     arena->align == 16 ? 34 : 17);
 }
 
@@ -73,11 +73,11 @@ static const struct ht_layout_row *guess_tcache(const struct ht_facts *f,
 	if (!par->tcache)
 		return NULL;
 	if (f->dwarf_size[HT_ROW_TCACHE])
-		return ht_layout_row(HT_ROW_TCACHE, f->word,
+		return ht_layout_row(HT_ROW_TCACHE, f->abi,
 				     (unsigned)f->dwarf_size[HT_ROW_TCACHE], 0);
 	if (minor < row->from || minor > row->to)
 		minor = row->from == 26 ? 30 : row->from;
-	return ht_layout_row(HT_ROW_TCACHE, f->word, 0, minor);
+	return ht_layout_row(HT_ROW_TCACHE, f->abi, 0, minor);
 }
 
 /* sbrk_base lies at different places in 2.17..2.23 and 2.24; in a file both are
@@ -140,7 +140,7 @@ static bool symbol_is_arena(const struct ht_facts *x, uint64_t *vaddr,
 	if (!sym->known)
 		return false;
 	*vaddr = sym->value;
-	*row = ht_layout_row(HT_ROW_ARENA, x->word, (unsigned)sym->size, 0);
+	*row = ht_layout_row(HT_ROW_ARENA, x->abi, (unsigned)sym->size, 0);
 	return *row != NULL;
 }
 
@@ -156,7 +156,8 @@ static const struct ht_facts_hit *choose_by_ring(const struct ht_locate_in *in,
 	for (unsigned i = 0; i < x->arenas_n; i++) {
 		const struct ht_layout_row *row =
 			&ht_layout_rows[x->arena[i].row];
-		struct ht_malloc m = {.layout.word = x->word,
+		struct ht_malloc m = {.layout.abi = x->abi,
+				      .layout.word = x->word,
 				      .main_arena =
 					      f->bias + x->arena[i].vaddr};
 		HT_AUTO_FREE uint64_t *ring = NULL;

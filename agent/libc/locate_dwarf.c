@@ -44,14 +44,15 @@ static enum ht_code check_needed(const struct ht_found *f, struct ht_err *err)
 	return HT_OK;
 }
 
-static const struct ht_layout_row *newest(enum ht_row_kind kind, unsigned word)
+static const struct ht_layout_row *newest(enum ht_row_kind kind,
+					  enum ht_abi abi)
 {
 	const struct ht_layout_row *found = NULL;
 
 	for (unsigned i = 0; i < ht_layout_rows_n; i++) {
 		const struct ht_layout_row *row = &ht_layout_rows[i];
 
-		if (row->kind == kind && row->word == word &&
+		if (row->kind == kind && row->abi == abi &&
 		    (!found || row->from > found->from))
 			found = row;
 	}
@@ -88,7 +89,7 @@ static void take_places(const struct ht_facts *x, struct ht_layout *l)
 	l->from = 1; /* of no release that is known */
 	l->to = 0;
 	snprintf(l->name, sizeof(l->name), "debug-information %s",
-		 l->word == 8 ? "x86_64" : "i386");
+		 ht_abi_name(l->abi));
 }
 
 enum ht_code ht_choose_by_dwarf(const struct ht_found *f, struct ht_malloc *ret,
@@ -96,8 +97,8 @@ enum ht_code ht_choose_by_dwarf(const struct ht_found *f, struct ht_malloc *ret,
 {
 	const struct ht_facts *x = f->facts;
 	const struct ht_layout_choice c = {
-		newest(HT_ROW_ARENA, x->word), newest(HT_ROW_HEAP, x->word),
-		newest(HT_ROW_PAR, x->word), newest(HT_ROW_TCACHE, x->word)};
+		newest(HT_ROW_ARENA, x->abi), newest(HT_ROW_HEAP, x->abi),
+		newest(HT_ROW_PAR, x->abi), newest(HT_ROW_TCACHE, x->abi)};
 	enum ht_code code = check_needed(f, err);
 
 	if (code == HT_OK)

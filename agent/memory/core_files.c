@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/arch/arch.h"
 #include "common/cleanup.h"
 
-#define PAGE	    UINT64_C(4096)
 #define HEADERS_MAX 64
 #define PARTS_MAX   16
 #define IMAGES_MAX  1024
@@ -76,10 +76,10 @@ static void add_part(struct image *image, uint64_t bias, const Elf64_Phdr *p)
 	if (image->n == PARTS_MAX || p->p_filesz == 0)
 		return;
 	image->part[image->n++] = (struct ht_core_part){
-		.start = (bias + p->p_vaddr) & ~(PAGE - 1),
-		.end = (bias + p->p_vaddr + p->p_filesz + PAGE - 1) &
-		       ~(PAGE - 1),
-		.offset = p->p_offset & ~(PAGE - 1)};
+		.start = (bias + p->p_vaddr) & ~(HT_PAGE_SIZE - 1),
+		.end = (bias + p->p_vaddr + p->p_filesz + HT_PAGE_SIZE - 1) &
+		       ~(HT_PAGE_SIZE - 1),
+		.offset = p->p_offset & ~(HT_PAGE_SIZE - 1)};
 }
 
 /* DT_DEBUG: the loader puts the address of its struct r_debug there, in the
@@ -116,8 +116,9 @@ static bool read_image(struct ht_reader *r, uint64_t start, struct image *ret)
 	for (size_t i = 0; i < n; i++) {
 		const Elf64_Phdr p = wide_header(bytes + i * each, wide);
 
-		if (p.p_type == PT_LOAD && !placed && p.p_offset / PAGE == 0) {
-			bias = start - (p.p_vaddr & ~(PAGE - 1));
+		if (p.p_type == PT_LOAD && !placed &&
+		    p.p_offset / HT_PAGE_SIZE == 0) {
+			bias = start - (p.p_vaddr & ~(HT_PAGE_SIZE - 1));
 			placed = true;
 		}
 		if (p.p_type == PT_LOAD && placed)

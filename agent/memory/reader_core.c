@@ -12,9 +12,7 @@
 #include "agent/memory/core_threads.h"
 #include "common/cleanup.h"
 
-/* NT_386_TLS is not in every elf.h. */
-#define NOTE_386_TLS 0x200
-#define FILES_MAX    1000000u
+#define FILES_MAX 1000000u
 
 struct segment {
 	uint64_t start, memory_end; /* [start, memory_end): mapped */
@@ -274,20 +272,10 @@ static uint64_t word_at(const struct opening *o, const uint8_t *at)
 	return narrow;
 }
 
-/* struct elf_prstatus: where the kernel puts pid and registers, by word size.
- * Register numbers are those of struct user_regs_struct. */
-static const struct prstatus_layout {
-	size_t size_min, pid, regs;
-	unsigned pc, sp, base; /* base: fs_base, or the gs selector (i386) */
-} prstatus_of[2] = {
-	{144, 24, 72, 12, 15, 10},  /* i386 */
-	{336, 32, 112, 16, 19, 21}, /* x86-64 */
-};
-
 static enum ht_code take_prstatus(struct opening *o, const uint8_t *at,
 				  size_t n, struct ht_err *err)
 {
-	const struct prstatus_layout *l = &prstatus_of[o->word == 8];
+	const struct ht_core_notes *l = ht_core_notes(o->word);
 	struct ht_core *core = o->core;
 	struct ht_thread_state *t;
 	int32_t tid;
@@ -307,45 +295,33 @@ static enum ht_code take_prstatus(struct opening *o, const uint8_t *at,
 		.sp = word_at(o, at + l->regs + l->sp * o->word),
 		.thread_pointer = word_at(o, at + l->regs + l->base * o->word),
 		.registers = true,
-		.whole = o->word == 8};
+		.whole = l->general};
 	for (size_t i = 0; t->whole && i < HT_GENERAL_REGISTERS; i++)
 		t->general[i] = word_at(o, at + l->regs + i * o->word);
 	return HT_OK;
 }
 
-/* i386: descriptors of four words (entry number, base, limit, flags); gs names
- * one. The note follows its thread's NT_PRSTATUS. */
+/* The note follows its thread's NT_PRSTATUS. */
 static void take_tls(struct opening *o, const uint8_t *at, size_t n)
 {
 	struct ht_core *core = o->core;
-	struct ht_thread_state *t;
 
-	if (o->word != 4 || core->threads_n == 0)
+	if (core->threads_n == 0)
 		return;
 	o->tls = true;
-	t = &core->threads[core->threads_n - 1];
-	for (size_t i = 0; i + 16 <= n; i += 16) {
-		uint32_t entry[2];
-
-		memcpy(entry, at + i, sizeof(entry));
-		if (entry[0] == (t->thread_pointer & 0xffff) >> 3) {
-			t->thread_pointer = entry[1];
-			return;
-		}
-	}
+	ht_core_tls(at, n, &core->threads[core->threads_n - 1].thread_pointer);
 }
 
 static void take_prpsinfo(struct opening *o, const uint8_t *at, size_t n)
 {
-	const size_t pid = o->word == 8 ? 24 : 12,
-		     name = o->word == 8 ? 40 : 28;
+	const struct ht_core_notes *l = ht_core_notes(o->word);
 	int32_t value;
 
-	if (n < name + 16)
+	if (n < l->ps_name + 16)
 		return;
-	memcpy(&value, at + pid, sizeof(value));
+	memcpy(&value, at + l->ps_pid, sizeof(value));
 	o->core->pid = (uint64_t)(uint32_t)value;
-	memcpy(o->core->comm, at + name, 16);
+	memcpy(o->core->comm, at + l->ps_name, 16);
 }
 
 /* NT_FILE: count and page size; count times start, end, page offset; names. */
@@ -412,10 +388,9 @@ static enum ht_code take_note(struct opening *o, uint32_t type,
 	case NT_AUXV:
 		take_auxv(o, at, n);
 		return HT_OK;
-	case NOTE_386_TLS:
-		take_tls(o, at, n);
-		return HT_OK;
 	default:
+		if (type == ht_core_tls_note(o->word))
+			take_tls(o, at, n);
 		return HT_OK;
 	}
 }
@@ -479,12 +454,12 @@ static enum ht_code take_elf(struct opening *o, struct ht_err *err)
 	if (!o->elf || elf_kind(o->elf) != ELF_K_ELF ||
 	    !gelf_getehdr(o->elf, &header) || header.e_type != ET_CORE)
 		return ht_fail(err, HT_UNSUPPORTED, "not an ELF core file");
-	if (header.e_machine != EM_X86_64 && header.e_machine != EM_386)
-		return ht_fail(
-			err, HT_UNSUPPORTED,
-			"a core of machine type %u; x86-64 and i386 are known",
-			header.e_machine);
-	o->word = header.e_machine == EM_X86_64 ? 8 : 4;
+	o->word = ht_abi_word(
+		ht_abi_of(header.e_machine, header.e_ident[EI_CLASS]));
+	if (!o->word)
+		return ht_fail(err, HT_UNSUPPORTED,
+			       "a core of machine type %u; %s are known",
+			       header.e_machine, ht_abi_names);
 	if (elf_getphdrnum(o->elf, &n) < 0 || n == 0)
 		return ht_fail(err, HT_CORRUPT, "no program headers");
 	o->ctx->segments = reallocarray(NULL, n, sizeof(*o->ctx->segments));

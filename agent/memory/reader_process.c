@@ -15,7 +15,7 @@
  * memory private. So it comes first only for blocks of pages that nobody
  * shares.
  */
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 #include "agent/memory/reader.h"
 
 #include <errno.h>

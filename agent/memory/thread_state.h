@@ -7,16 +7,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* r15 to rdi of struct user_regs_struct: those that may hold a pointer. */
-#define HT_GENERAL_REGISTERS 15
+#include "agent/arch/arch.h"
 
 struct ht_thread_state {
 	int tid;
-	uint64_t thread_pointer; /* fs_base or gs base */
+	uint64_t thread_pointer;
 	uint64_t pc, sp;
-	uint64_t frame; /* rbp or ebp; 0: unknown */
+	uint64_t frame; /* pointer; 0: unknown */
 	bool registers; /* false: the four above are unknown */
-	/* The rest, x86-64: only of a thread that was held, or from a core. */
+	/* The rest, of 64-bit threads: only of a thread that was held, or from
+	 * a core. */
 	bool whole;
 	uint64_t general[HT_GENERAL_REGISTERS];
 };

@@ -24,10 +24,6 @@
 #define TRIES_MAX  64
 #define TRIES_EACH 3
 
-/* The kernel's "restart with what is left of its time". */
-#define KERNEL_ERESTART_RESTARTBLOCK (-516)
-#define KERNEL_ERESTARTNOHAND	     (-514)
-
 struct sleeper {
 	pid_t tid;
 	uint64_t runs; /* at the last look */
@@ -83,19 +79,20 @@ static void release(struct search *s, struct ht_held *h)
 /* Stopped where it slept, and in the same call. */
 static bool is_where_it_slept(const struct ht_held *h, const struct ht_nap *nap)
 {
-	const long long rax = (long long)h->regs.rax;
+	const int64_t result = ht_regs_result(&h->regs);
 
 	return h->state == HT_HELD_STOPPED && h->signal == 0 &&
-	       h->regs.cs == 0x33 && (long)h->regs.orig_rax == nap->nr &&
-	       h->regs.rsp == nap->sp && rax <= -512 && rax >= -516 &&
-	       rax != -515;
+	       ht_regs_word(&h->regs) == 8 &&
+	       ht_regs_call(&h->regs) == nap->nr &&
+	       ht_regs_sp(&h->regs) == nap->sp && result <= -HT_ERESTARTSYS &&
+	       result >= -HT_ERESTART_RESTARTBLOCK && result != -515;
 }
 
 /* Entered anew like all others: see leave.h. */
 static void forget_restart_block(struct ht_held *h)
 {
-	if ((long long)h->regs.rax == KERNEL_ERESTART_RESTARTBLOCK)
-		h->regs.rax = (unsigned long long)KERNEL_ERESTARTNOHAND;
+	if (ht_regs_result(&h->regs) == -HT_ERESTART_RESTARTBLOCK)
+		ht_regs_set_result(&h->regs, -HT_ERESTARTNOHAND);
 }
 
 /* True: it is in the function. Else it is let go, as it was. */
@@ -105,7 +102,8 @@ static bool take_stopped(struct search *s, const struct sleeper *k,
 	struct ht_held *h = &s->ret->held;
 	const struct ht_call_what what = {
 		.function = s->in->function,
-		.errno_at = h->regs.fs_base + (uint64_t)s->in->tls_errno,
+		.errno_at = ht_regs_thread_pointer(&h->regs, 8) +
+			    (uint64_t)s->in->tls_errno,
 	};
 	enum ht_trim_refusal refusal;
 	struct ht_err err;
@@ -189,8 +187,7 @@ static struct sleeper *known(struct search *s, pid_t tid)
 /* A parent in vfork: its child uses the same memory. */
 static bool lends_memory(const struct ht_nap *nap)
 {
-	return nap->nr == SYS_vfork || nap->nr == SYS_clone ||
-	       nap->nr == SYS_clone3;
+	return ht_vfork_call(nap->nr, 8) != HT_VFORK_NOT;
 }
 
 static void look_at(struct search *s, pid_t tid, bool in_time)

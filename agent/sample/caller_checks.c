@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 #include "agent/sample/caller.h"
 #include "agent/sample/frames.h"
 #include "agent/stop/thread_pointer.h"
@@ -88,7 +88,7 @@ static bool has_shadow_stack(DIR *tasks, pid_t tid)
 	if (n <= 0)
 		return true; /* nobody knows */
 	buf[n] = '\0';
-	line = strstr(buf, "\nx86_Thread_features:");
+	line = strstr(buf, "\n" HT_SHADOW_STACK_LINE);
 	end = line ? strchr(line + 1, '\n') : NULL;
 	line = line ? strstr(line, "shstk") : NULL;
 	return line && (!end || line < end);

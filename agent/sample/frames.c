@@ -2,11 +2,11 @@
 #include "agent/sample/frames.h"
 
 #include <elf.h>
-#include <libunwind-x86_64.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
+#include "agent/arch/unwind.h"
 #include "common/cleanup.h"
 
 #define PROGRAM_HEADERS_MAX 64
@@ -172,11 +172,11 @@ static int access_reg(unw_addr_space_t as, unw_regnum_t reg, unw_word_t *value,
 	(void)as;
 	if (write)
 		return -UNW_EREADONLYREG;
-	if (reg == UNW_X86_64_RIP)
+	if (reg == HT_UNWIND_PC)
 		*value = f->thread->pc;
-	else if (reg == UNW_X86_64_RSP)
+	else if (reg == HT_UNWIND_SP)
 		*value = f->thread->sp;
-	else if (reg == UNW_X86_64_RBP)
+	else if (reg == HT_UNWIND_FRAME)
 		*value = f->thread->frame;
 	else
 		*value = 0;

@@ -164,7 +164,7 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	snprintf(s->snapshot->head.arch, sizeof(s->snapshot->head.arch), "%s",
-		 t->reader->word == 4 ? "i386" : "x86_64");
+		 ht_abi_name(ht_abi_with_word(t->reader->word)));
 	ht_session_clean(s);
 	code = core ? ht_session_core(s, err) : modes[s->request->mode](s, err);
 	if (ht_target_was_replaced(t))

@@ -102,12 +102,8 @@ static enum ht_code word_of(pid_t pid, unsigned *ret, struct ht_err *err)
 		return ht_fail(err, HT_UNSUPPORTED,
 			       "process %d: its executable is no ELF file",
 			       (int)pid);
-	if (ehdr.e_ident[EI_CLASS] == ELFCLASS64 && ehdr.e_machine == EM_X86_64)
-		*ret = 8;
-	else if (ehdr.e_ident[EI_CLASS] == ELFCLASS32 &&
-		 ehdr.e_machine == EM_386)
-		*ret = 4;
-	else
+	*ret = ht_abi_word(ht_abi_of(ehdr.e_machine, ehdr.e_ident[EI_CLASS]));
+	if (!*ret)
 		return ht_fail(
 			err, HT_UNSUPPORTED,
 			"process %d: neither x86-64 nor i386 (ELF class %d, "

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 #include "agent/sample/caller.h"
 #include "agent/self/freezer.h"
 #include "agent/self/guard.h"

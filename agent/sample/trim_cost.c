@@ -2,7 +2,7 @@
 /* What a call of malloc_trim costs on this machine. */
 #include <sys/mman.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 #include "agent/sample/trim.h"
 #include "common/clock.h"
 

@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "agent/arch/arch.h"
 #include "common/system.h"
 
 /* Allowed with any argument. */
@@ -96,12 +97,12 @@ static const int calls[] = {
 /* Requests of ptrace that hold, look and let go; what snapshot mode adds is the
  * copy's birth: registers, and the events of its forks. */
 static const int ptrace_requests[] = {
-	PTRACE_SEIZE,	   PTRACE_INTERRUPT,  PTRACE_DETACH,
-	PTRACE_LISTEN,	   PTRACE_GETREGS,    PTRACE_SETREGS,
-	PTRACE_GETSIGINFO, PTRACE_PEEKDATA,   PTRACE_PEEKTEXT,
-	PTRACE_SETOPTIONS, PTRACE_CONT,	      PTRACE_GETEVENTMSG,
-	PTRACE_GETSIGMASK, PTRACE_SETSIGMASK, PTRACE_GETREGSET,
-	PTRACE_SETREGSET,  PTRACE_KILL,
+	PTRACE_SEIZE,	   PTRACE_INTERRUPT,	PTRACE_DETACH,
+	PTRACE_LISTEN,	   HT_PTRACE_REGISTERS, PTRACE_GETSIGINFO,
+	PTRACE_PEEKDATA,   PTRACE_PEEKTEXT,	PTRACE_SETOPTIONS,
+	PTRACE_CONT,	   PTRACE_GETEVENTMSG,	PTRACE_GETSIGMASK,
+	PTRACE_SETSIGMASK, PTRACE_GETREGSET,	PTRACE_SETREGSET,
+	PTRACE_KILL,
 };
 
 /* prctl: capability bounding set and the flags that only take away. */
@@ -161,15 +162,15 @@ static int fill(scmp_filter_ctx f)
 	return r == 0 ? allow_masked(f) : r;
 }
 
-/* A 32-bit call of ours (get_robust_list for i386 targets) comes through
- * int 0x80: that architecture gets this one call. */
-static int add_i386(scmp_filter_ctx f)
+/* A 32-bit call of ours (get_robust_list for 32-bit targets) comes through a
+ * gate of its own, which gets this one call. */
+static int add_second(scmp_filter_ctx f)
 {
 	scmp_filter_ctx g = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int r = g ? seccomp_arch_remove(g, SCMP_ARCH_NATIVE) : -ENOMEM;
 
 	if (r == 0)
-		r = seccomp_arch_add(g, SCMP_ARCH_X86);
+		r = seccomp_arch_add(g, HT_SECCOMP_SECOND);
 	if (r == 0)
 		r = seccomp_rule_add(g, SCMP_ACT_ALLOW,
 				     SCMP_SYS(get_robust_list), 0);
@@ -186,7 +187,7 @@ enum ht_code ht_sandbox_enter(struct ht_err *err)
 {
 	(void)err;
 	(void)fill;
-	(void)add_i386;
+	(void)add_second;
 	return HT_OK;
 }
 
@@ -202,7 +203,7 @@ enum ht_code ht_sandbox_enter(struct ht_err *err)
 	int r = f ? fill(f) : -ENOMEM;
 
 	if (r == 0)
-		r = add_i386(f);
+		r = add_second(f);
 	if (r == 0) /* the helper's thread too */
 		r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
 	if (r == 0)
@@ -227,8 +228,10 @@ enum ht_code ht_sandbox_close(struct ht_err *err)
 		LOAD_MEMBER(nr),
 		IF_NOT(SYS_openat, 1),
 		REFUSE,
+#ifdef SYS_open /* where there still is one */
 		IF_NOT(SYS_open, 1),
 		REFUSE,
+#endif
 		IF_NOT(SYS_ptrace, 3),
 		LOAD_MEMBER(args[0]),
 		IF_NOT(PTRACE_SEIZE, 1),

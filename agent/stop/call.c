@@ -17,28 +17,27 @@
 
 /* Without us it comes home by itself after that time, in milliseconds. */
 #define PARK_MS 100
-#define PAGE	4096u
 
 /* All that is written below the stack, lowest address first. A function is
- * entered with sp on its return address and sp % 16 == 8: where the link lies
- * that it returns to. */
+ * entered with sp on its return address and sp % 16 == HT_ENTRY_SP: where the
+ * link lies that it returns to. */
 struct path {
-	struct link to_function;
-	struct link to_errno;
-	struct link to_park;
-	struct link to_home;
+	struct ht_sigframe to_function;
+	struct ht_sigframe to_errno;
+	struct ht_sigframe to_park;
+	struct ht_sigframe to_home;
 	uint64_t nobody; /* a futex that nobody waits for */
 	uint64_t padding[7];
-	uint8_t xstate[XSTATE_MAX + 4];
+	uint8_t vector[HT_VECTOR_MAX + 4];
 };
 #define ON_PATH(member) offsetof(struct path, member)
 
 struct ht_call {
 	pid_t tid;
-	const struct user_regs_struct *regs;
+	const struct ht_regs *regs;
 	uint64_t at; /* where the path lies in the target */
 	uint64_t sigmask;
-	size_t xstate_size;
+	size_t vector_size;
 	DIR *tasks;
 	bool gone;
 	struct path path;
@@ -46,12 +45,12 @@ struct ht_call {
 
 size_t ht_call_room(void)
 {
-	return RED_ZONE + sizeof(struct path) + 64 + HT_CALL_FUNCTION_ROOM;
+	return HT_RED_ZONE + sizeof(struct path) + 64 + HT_CALL_FUNCTION_ROOM;
 }
 
 static size_t path_size(const struct ht_call *c)
 {
-	return ON_PATH(xstate) + c->xstate_size;
+	return ON_PATH(vector) + c->vector_size;
 }
 
 /* --- building ------------------------------------------------------------ */
@@ -62,7 +61,6 @@ static enum ht_code put_errno(struct ht_call *c, uint64_t at,
 			      const struct ht_inject_code *code,
 			      struct ht_reader *reader, struct ht_err *err)
 {
-	struct frame *f = &c->path.to_errno.f;
 	uint32_t word = 0;
 	enum ht_code made = ht_reader_u32(reader, at, &word, err);
 
@@ -70,13 +68,16 @@ static enum ht_code put_errno(struct ht_call *c, uint64_t at,
 		return ht_fail(err, HT_REFUSED,
 			       "thread %d: its errno could not be put back",
 			       (int)c->tid);
-	ht_link_enter(&c->path.to_errno, c->regs, code->restorer,
-		      code->syscall_ret, c->at + ON_PATH(to_park));
-	f->rax = SYS_futex;
-	f->rdi = c->at + ON_PATH(nobody);
-	f->rsi = FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG;
-	f->r8 = at;
-	f->r9 = (uint32_t)FUTEX_OP_SET << 28 | (word & 0xfffu) << 12;
+	ht_sigframe_enter(&c->path.to_errno, c->regs, code->restorer,
+			  code->syscall_ret, c->at + ON_PATH(to_park));
+	ht_sigframe_call(&c->path.to_errno, SYS_futex,
+			 (uint64_t[6]){
+				 c->at + ON_PATH(nobody),
+				 FUTEX_WAKE_OP | FUTEX_PRIVATE_FLAG,
+				 [4] = at,
+				 [5] = (uint32_t)FUTEX_OP_SET << 28 |
+				       (word & 0xfffu) << 12,
+			 });
 	return HT_OK;
 }
 
@@ -84,8 +85,8 @@ static enum ht_code build(struct ht_call *c, const struct ht_call_what *what,
 			  const struct ht_inject_code *code,
 			  struct ht_reader *reader, struct ht_err *err)
 {
-	enum ht_code made =
-		ht_link_xstate(c->tid, c->path.xstate, &c->xstate_size, err);
+	enum ht_code made = ht_sigframe_vector(c->tid, c->path.vector,
+					       &c->vector_size, err);
 
 	if (made != HT_OK)
 		return made;
@@ -93,22 +94,22 @@ static enum ht_code build(struct ht_call *c, const struct ht_call_what *what,
 		return ht_fail_sys(err, HT_REFUSED, errno,
 				   "thread %d: signal mask", (int)c->tid);
 	/* The vector state must lie on a multiple of 64. */
-	c->at = (c->regs->rsp - RED_ZONE - path_size(c) + ON_PATH(xstate)) &
+	c->at = (ht_regs_sp(c->regs) - HT_RED_ZONE - path_size(c) +
+		 ON_PATH(vector)) &
 		~UINT64_C(63);
-	c->at -= ON_PATH(xstate);
-	ht_link_enter(&c->path.to_function, c->regs, code->restorer,
-		      what->function, c->at + ON_PATH(to_errno));
-	ht_link_enter(&c->path.to_park, c->regs, code->restorer,
-		      code->syscall_ret, c->at + ON_PATH(to_home));
-	c->path.to_park.f.rax = SYS_poll; /* of nothing */
-	c->path.to_park.f.rdx = PARK_MS;
-	ht_link_home(&c->path.to_home, c->regs, code->restorer,
-		     c->at + ON_PATH(xstate), c->sigmask);
+	c->at -= ON_PATH(vector);
+	ht_sigframe_enter(&c->path.to_function, c->regs, code->restorer,
+			  what->function, c->at + ON_PATH(to_errno));
+	ht_sigframe_enter(&c->path.to_park, c->regs, code->restorer,
+			  code->syscall_ret, c->at + ON_PATH(to_home));
+	ht_sigframe_sleep(&c->path.to_park, PARK_MS);
+	ht_sigframe_home(&c->path.to_home, c->regs, code->restorer,
+			 c->at + ON_PATH(vector), c->sigmask);
 	return put_errno(c, what->errno_at, code, reader, err);
 }
 
-_Static_assert((ON_PATH(xstate) - ON_PATH(to_errno)) % 16 == 8,
-	       "a function is entered with sp % 16 == 8");
+_Static_assert((ON_PATH(vector) - ON_PATH(to_errno)) % 16 == HT_ENTRY_SP,
+	       "a function is entered with another sp");
 
 /* Whether the function has its stack: a guard page, or the end of the mapping,
  * cannot be read. */
@@ -117,9 +118,9 @@ static bool has_room(const struct ht_call *c, struct ht_reader *reader)
 	const uint64_t lowest = c->at - HT_CALL_FUNCTION_ROOM;
 	char byte;
 
-	if (c->regs->rsp < 2 * ht_call_room())
+	if (ht_regs_sp(c->regs) < 2 * ht_call_room())
 		return false;
-	for (uint64_t at = lowest; at < c->at; at += PAGE)
+	for (uint64_t at = lowest; at < c->at; at += HT_PAGE_SIZE)
 		if (ht_reader_some(reader, at, &byte, 1) != 1)
 			return false;
 	return true;
@@ -149,14 +150,12 @@ static enum ht_code start(const struct ht_call *c,
 			  const struct ht_inject_code *code, struct ht_err *err)
 {
 	const uint64_t all = ~UINT64_C(0);
-	struct user_regs_struct r = *c->regs;
+	struct ht_regs r = *c->regs;
 
-	r.rax = 0;
-	r.orig_rax = (unsigned long long)-1;
-	r.rip = code->restorer;
 	/* As after the return into the restorer. */
-	r.rsp = c->at + ON_PATH(to_function) + sizeof(uint64_t);
-	if (ptrace(PTRACE_SETREGS, c->tid, NULL, &r) < 0)
+	ht_regs_return_into(&r, code->restorer,
+			    c->at + ON_PATH(to_function) + sizeof(uint64_t));
+	if (!ht_regs_write(c->tid, &r))
 		return ht_fail_sys(err, errno == ESRCH ? HT_GONE : HT_REFUSED,
 				   errno, "thread %d: registers", (int)c->tid);
 	ptrace(PTRACE_SETSIGMASK, c->tid, (void *)8, &all);
@@ -186,7 +185,7 @@ static enum ht_code begin(struct ht_call *c, const struct ht_call_what *what,
 	return made == HT_OK ? start(c, code, err) : made;
 }
 
-enum ht_code ht_call_begin(pid_t tid, const struct user_regs_struct *regs,
+enum ht_code ht_call_begin(pid_t tid, const struct ht_regs *regs,
 			   const struct ht_call_what *what,
 			   const struct ht_inject_code *code,
 			   struct ht_reader *reader, struct ht_call **ret,
@@ -229,8 +228,8 @@ bool ht_call_returned(struct ht_call *c)
 	if (!ht_task_asleep(c->tasks, c->tid, &nap))
 		return false;
 	/* Parked; or, if we were late, asleep where it was before. */
-	return (nap.nr == SYS_poll && on_path(c, nap.sp)) ||
-	       nap.sp >= c->regs->rsp;
+	return (ht_call_is_sleep(nap.nr) && on_path(c, nap.sp)) ||
+	       nap.sp >= ht_regs_sp(c->regs);
 }
 
 bool ht_call_alive(const struct ht_call *c)
@@ -241,10 +240,10 @@ bool ht_call_alive(const struct ht_call *c)
 /* Stopped, and not inside the function: whether it is parked, or home. */
 static bool is_parked(const struct ht_call *c)
 {
-	struct user_regs_struct r;
+	struct ht_regs r;
 
-	return ptrace(PTRACE_GETREGS, c->tid, NULL, &r) == 0 &&
-	       r.rsp == c->at + ON_PATH(to_home);
+	return ht_regs_read(c->tid, &r) &&
+	       ht_regs_sp(&r) == c->at + ON_PATH(to_home);
 }
 
 static enum ht_code let_go(struct ht_call *c, int64_t deadline_ns,
@@ -263,8 +262,8 @@ static enum ht_code let_go(struct ht_call *c, int64_t deadline_ns,
 		return ht_fail(err, HT_GONE, "thread %d ended", (int)c->tid);
 	ours = is_parked(c);
 	if (ours)
-		ht_link_put_back(c->tid, c->regs, c->path.xstate,
-				 c->xstate_size, &c->sigmask);
+		ht_sigframe_put_back(c->tid, c->regs, c->path.vector,
+				     c->vector_size, &c->sigmask);
 	if (ptrace(PTRACE_DETACH, c->tid, NULL, ht_inject_signal_of(status)) <
 	    0)
 		return ht_fail(err, HT_GONE, "thread %d ended", (int)c->tid);

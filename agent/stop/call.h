@@ -14,8 +14,6 @@
 #ifndef HT_AGENT_STOP_CALL_H
 #define HT_AGENT_STOP_CALL_H
 
-#include <sys/user.h>
-
 #include "agent/memory/reader.h"
 #include "agent/stop/inject.h"
 
@@ -34,7 +32,7 @@ struct ht_call_what {
 /* Starts the call in the held thread tid, which then runs, still traced.
  * regs: as it was stopped (borrowed until the end). SIGCHLD is blocked.
  * HT_REFUSED: nothing was changed, it is still held. HT_GONE: it ended. */
-enum ht_code ht_call_begin(pid_t tid, const struct user_regs_struct *regs,
+enum ht_code ht_call_begin(pid_t tid, const struct ht_regs *regs,
 			   const struct ht_call_what *what,
 			   const struct ht_inject_code *code,
 			   struct ht_reader *reader, struct ht_call **ret,

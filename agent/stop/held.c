@@ -110,14 +110,13 @@ struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word)
 	struct ht_thread_state t = {.tid = h->tid};
 
 	if (h->state == HT_HELD_STOPPED) {
-		t.thread_pointer =
-			word == 4 ? h->regs.gs_base : h->regs.fs_base;
-		t.pc = h->regs.rip;
-		t.sp = h->regs.rsp;
-		t.frame = h->regs.rbp;
+		t.thread_pointer = ht_regs_thread_pointer(&h->regs, word);
+		t.pc = ht_regs_pc(&h->regs);
+		t.sp = ht_regs_sp(&h->regs);
+		t.frame = ht_regs_frame(&h->regs);
 		t.registers = true;
 		t.whole = true;
-		memcpy(t.general, &h->regs, sizeof(t.general));
+		ht_regs_general(&h->regs, t.general);
 	} else if (h->state == HT_HELD_WATCHED) {
 		t.thread_pointer = h->thread_pointer;
 		t.pc = h->nap.pc;
@@ -154,12 +153,12 @@ static void note_stop(struct ht_held *h, int status)
 	h->state = HT_HELD_STOPPED;
 	/* Without an event it is a signal on its way to the program. */
 	h->signal = event == 0 ? status & 0x7f : 0;
-	if (ptrace(PTRACE_GETREGS, h->tid, NULL, &h->regs) < 0) {
+	if (!ht_regs_read(h->tid, &h->regs)) {
 		h->state = HT_HELD_SEIZED; /* killed meanwhile: it will end */
 		return;
 	}
 	if (ht_restart_mend(&h->regs))
-		ptrace(PTRACE_SETREGS, h->tid, NULL, &h->regs);
+		ht_regs_write(h->tid, &h->regs);
 }
 
 bool ht_held_collect(struct ht_held *h)

@@ -3,8 +3,7 @@
 #ifndef HT_AGENT_STOP_HELD_H
 #define HT_AGENT_STOP_HELD_H
 
-#include <sys/user.h>
-
+#include "agent/arch/arch.h"
 #include "agent/memory/reader.h"
 #include "agent/memory/thread_state.h"
 #include "agent/stop/tasks.h"
@@ -30,9 +29,9 @@ struct ht_held {
 	bool mend;     /* it sleeps where an interrupt must be mended at once */
 	int signal;    /* STOPPED: to be delivered when it goes on; or 0 */
 	uint64_t runs; /* WATCHED: its run counter before we looked */
-	struct user_regs_struct regs; /* STOPPED */
-	struct ht_nap nap;	      /* WATCHED */
-	uint64_t thread_pointer;      /* WATCHED; 0: unknown */
+	struct ht_regs regs;	 /* STOPPED */
+	struct ht_nap nap;	 /* WATCHED */
+	uint64_t thread_pointer; /* WATCHED; 0: unknown */
 };
 
 /* Looks at the thread and either watches or seizes it (without stopping it).

@@ -28,7 +28,7 @@
 
 struct injection {
 	pid_t tid;
-	const struct user_regs_struct *regs;
+	const struct ht_regs *regs;
 	struct ht_reader *reader;
 	const struct ht_inject_code *code;
 	const struct ht_inject_limits *limits;
@@ -38,48 +38,46 @@ struct injection {
 	bool late;   /* the others have been let go: no fork any more */
 	bool lost;   /* something on the chain did not stop at all */
 	struct chain chain;
-	size_t xstate_size;
+	size_t vector_size;
 };
 
-bool ht_inject_usable(const struct user_regs_struct *regs)
+bool ht_inject_usable(const struct ht_regs *regs)
 {
-	const long long rax = (long long)regs->rax;
+	const int64_t result = ht_regs_result(regs);
 
 	/* About to go on with a sleep that an earlier stop broke off: how much
 	 * of it is left is forgotten by any return from a signal frame. */
-	if (regs->cs != 0x33 || rax == SYS_restart_syscall)
+	if (ht_regs_word(regs) != 8 || ht_regs_resumes_sleep(regs))
 		return false;
-	if ((long long)regs->orig_rax < 0)
+	if (ht_regs_call(regs) < 0)
 		return true;
 	/* ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND; any other result is one.
 	 */
-	return (rax <= -512 && rax >= -514) || rax < -4095 || rax >= 0;
+	return (result <= -HT_ERESTARTSYS && result >= -HT_ERESTARTNOHAND) ||
+	       result < -4095 || result >= 0;
 }
 
 /* --- the chain ----------------------------------------------------------- */
 
-static struct link *link_at(struct injection *j, size_t offset)
+static struct ht_sigframe *link_at(struct injection *j, size_t offset)
 {
-	return (struct link *)(void *)((char *)&j->chain + offset);
+	return (struct ht_sigframe *)(void *)((char *)&j->chain + offset);
 }
 
-/* A frame that makes one system call and returns into the link at `next`. */
-static void put_call(struct injection *j, size_t offset, long nr, uint64_t a,
-		     uint64_t b, uint64_t c, size_t next)
+/* A frame that makes one system call, and returns into the link at `next`. */
+static struct ht_sigframe *put_call(struct injection *j, size_t offset,
+				    size_t next)
 {
-	struct link *l = link_at(j, offset);
+	struct ht_sigframe *l = link_at(j, offset);
 
-	ht_link_enter(l, j->regs, j->code->restorer, j->code->syscall_ret,
-		      j->at + next);
-	l->f.rax = (uint64_t)nr;
-	l->f.rdi = a;
-	l->f.rsi = b;
-	l->f.rdx = c;
+	ht_sigframe_enter(l, j->regs, j->code->restorer, j->code->syscall_ret,
+			  j->at + next);
+	return l;
 }
 
 static size_t chain_size(const struct injection *j)
 {
-	return AT(xstate) + j->xstate_size;
+	return AT(vector) + j->vector_size;
 }
 
 /* A thread that is in real time already needs no haste. */
@@ -105,20 +103,20 @@ static void build_copy(struct injection *j)
 	snprintf(j->chain.adjust_path, sizeof(j->chain.adjust_path),
 		 "/proc/self/oom_score_adj");
 	memcpy(j->chain.adjust, "1000", 4);
-	put_call(j, AT(to_adjust), SYS_open, j->at + AT(adjust_path), O_WRONLY,
-		 0, AT(to_write));
+	ht_sigframe_open(put_call(j, AT(to_adjust), AT(to_write)),
+			 j->at + AT(adjust_path), O_WRONLY);
 	/* 0: all others are closed. Where there is no such file, nothing. */
-	put_call(j, AT(to_write), SYS_write, 0, j->at + AT(adjust), 4,
-		 AT(to_stay));
-	put_call(j, AT(to_stay), SYS_pause, 0, 0, 0, AT(to_copy_exit));
-	put_call(j, AT(to_copy_exit), SYS_exit_group, 0, 0, 0,
-		 AT(to_copy_exit));
+	ht_sigframe_call(put_call(j, AT(to_write), AT(to_stay)), SYS_write,
+			 (uint64_t[6]){0, j->at + AT(adjust), 4});
+	ht_sigframe_pause(put_call(j, AT(to_stay), AT(to_copy_exit)));
+	ht_sigframe_call(put_call(j, AT(to_copy_exit), AT(to_copy_exit)),
+			 SYS_exit_group, (uint64_t[6]){0});
 }
 
 static enum ht_code build(struct injection *j, struct ht_err *err)
 {
-	enum ht_code code =
-		ht_link_xstate(j->tid, j->chain.xstate, &j->xstate_size, err);
+	enum ht_code code = ht_sigframe_vector(j->tid, j->chain.vector,
+					       &j->vector_size, err);
 
 	if (code != HT_OK)
 		return code;
@@ -127,19 +125,22 @@ static enum ht_code build(struct injection *j, struct ht_err *err)
 		return ht_fail_sys(err, HT_REFUSED, errno,
 				   "thread %d: signal mask", (int)j->tid);
 	/* The vector state must lie on a multiple of 64. */
-	j->at = (j->regs->rsp - RED_ZONE - chain_size(j) + AT(xstate)) &
+	j->at = (ht_regs_sp(j->regs) - HT_RED_ZONE - chain_size(j) +
+		 AT(vector)) &
 		~UINT64_C(63);
-	j->at -= AT(xstate);
+	j->at -= AT(vector);
 	build_copy(j);
-	put_call(j, AT(to_fork), SYS_clone, CLONE_FILES | CLONE_FS, 0, 0,
-		 AT(to_copy_exit));
-	put_call(j, AT(to_wait), SYS_wait4, (uint64_t)-1, 0,
-		 __WCLONE | __WNOTHREAD, way_home(j));
-	put_call(j, AT(to_calm), SYS_sched_setattr, 0, j->at + AT(usual), 0,
-		 AT(to_park));
-	put_call(j, AT(to_park), SYS_poll, 0, 0, PARK_MS, AT(to_home));
-	ht_link_home(&j->chain.to_home, j->regs, j->code->restorer,
-		     j->at + AT(xstate), j->sigmask);
+	ht_sigframe_call(put_call(j, AT(to_fork), AT(to_copy_exit)), SYS_clone,
+			 (uint64_t[6]){CLONE_FILES | CLONE_FS});
+	ht_sigframe_call(
+		put_call(j, AT(to_wait), way_home(j)), SYS_wait4,
+		(uint64_t[6]){(uint64_t)-1, 0, __WCLONE | __WNOTHREAD});
+	ht_sigframe_call(put_call(j, AT(to_calm), AT(to_park)),
+			 SYS_sched_setattr,
+			 (uint64_t[6]){0, j->at + AT(usual)});
+	ht_sigframe_sleep(put_call(j, AT(to_park), AT(to_home)), PARK_MS);
+	ht_sigframe_home(&j->chain.to_home, j->regs, j->code->restorer,
+			 j->at + AT(vector), j->sigmask);
 	return HT_OK;
 }
 
@@ -153,7 +154,7 @@ static enum ht_code write_chain(const struct injection *j, struct ht_err *err)
 	if (process_vm_writev(j->tid, &ours, 1, &theirs, 1, 0) != (ssize_t)n)
 		return ht_fail(err, HT_REFUSED,
 			       "thread %d has no %zu bytes of stack left",
-			       (int)j->tid, n + RED_ZONE);
+			       (int)j->tid, n + HT_RED_ZONE);
 	return HT_OK;
 }
 
@@ -163,10 +164,10 @@ static enum ht_code write_chain(const struct injection *j, struct ht_err *err)
  * refused the first fork, the thread has come home already. */
 static bool on_chain(const struct injection *j, pid_t pid)
 {
-	struct user_regs_struct r;
+	struct ht_regs r;
 
-	return ptrace(PTRACE_GETREGS, pid, NULL, &r) == 0 && r.rsp >= j->at &&
-	       r.rsp < j->at + chain_size(j);
+	return ht_regs_read(pid, &r) && ht_regs_sp(&r) >= j->at &&
+	       ht_regs_sp(&r) < j->at + chain_size(j);
 }
 
 /* The others have stood still for long enough. */
@@ -201,16 +202,11 @@ static int stop_on_chain(struct injection *j, pid_t pid)
 static bool set_call(const struct injection *j, pid_t pid, long nr, uint64_t a,
 		     uint64_t b, size_t next)
 {
-	struct user_regs_struct r = *j->regs;
+	struct ht_regs r = *j->regs;
 
-	r.rax = (uint64_t)nr;
-	r.orig_rax = (unsigned long long)-1;
-	r.rdi = a;
-	r.rsi = b;
-	r.rdx = r.r10 = r.r8 = 0;
-	r.rip = j->code->syscall_ret;
-	r.rsp = j->at + next;
-	return ptrace(PTRACE_SETREGS, pid, NULL, &r) == 0;
+	ht_regs_make_call(&r, j->code->syscall_ret, j->at + next, nr,
+			  (uint64_t[3]){a, b});
+	return ht_regs_write(pid, &r);
 }
 
 /* Lets pid run until it stops for this event. The event's message is the new
@@ -286,10 +282,10 @@ static enum ht_code explain(const struct injection *j, struct ht_err *err)
 
 static bool is_parked(const struct injection *j)
 {
-	struct user_regs_struct r;
+	struct ht_regs r;
 
-	return ptrace(PTRACE_GETREGS, j->tid, NULL, &r) == 0 &&
-	       r.rsp == j->at + AT(to_home);
+	return ht_regs_read(j->tid, &r) &&
+	       ht_regs_sp(&r) == j->at + AT(to_home);
 }
 
 /* The chain's last link enters an interrupted call anew, and would hide from it
@@ -298,8 +294,8 @@ static bool is_parked(const struct injection *j)
  * EINTR. Its registers last: until then it comes home by itself. */
 static void put_back(struct injection *j)
 {
-	ht_link_put_back(j->tid, j->regs, j->chain.xstate, j->xstate_size,
-			 &j->sigmask);
+	ht_sigframe_put_back(j->tid, j->regs, j->chain.vector, j->vector_size,
+			     &j->sigmask);
 }
 
 /* Leaves the thread stopped where it was before, and returns the status of that
@@ -359,7 +355,7 @@ static enum ht_code fork_it(struct injection *j, pid_t *ret_copy,
 	return HT_OK;
 }
 
-enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
+enum ht_code ht_inject_fork(pid_t tid, const struct ht_regs *regs,
 			    const struct ht_inject_code *found,
 			    const struct ht_inject_limits *limits,
 			    struct ht_reader *reader, pid_t *ret_copy,

@@ -20,8 +20,7 @@
 #ifndef HT_AGENT_STOP_INJECT_H
 #define HT_AGENT_STOP_INJECT_H
 
-#include <sys/user.h>
-
+#include "agent/arch/arch.h"
 #include "agent/memory/maps.h"
 #include "agent/memory/reader.h"
 
@@ -45,7 +44,7 @@ enum ht_code ht_inject_check(const struct ht_inject_code *code,
 
 /* Whether a thread stopped with these registers can be used: it is in no system
  * call, or in one that restarts without memory of when it began. */
-bool ht_inject_usable(const struct user_regs_struct *regs);
+bool ht_inject_usable(const struct ht_regs *regs);
 
 /* CLOCK_MONOTONIC. A thread that finds no processor to fork on must not hold
  * up all others: these are let go then, the fork is called off. */
@@ -64,7 +63,7 @@ struct ht_inject_limits {
  * Otherwise the thread is where it was or on its way back, and has been asked
  * to stop; HT_BUSY: it was late, HT_SYS: the kernel would not fork; HT_TIMEOUT:
  * it did not stop within the deadline, only our end lets it go. */
-enum ht_code ht_inject_fork(pid_t tid, const struct user_regs_struct *regs,
+enum ht_code ht_inject_fork(pid_t tid, const struct ht_regs *regs,
 			    const struct ht_inject_code *code,
 			    const struct ht_inject_limits *limits,
 			    struct ht_reader *reader, pid_t *ret_copy,

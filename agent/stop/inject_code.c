@@ -5,18 +5,19 @@
 #include "agent/stop/inject.h"
 
 static uint64_t find_in(struct ht_reader *reader, const struct ht_vma *v,
-			const uint8_t *what, size_t len)
+			const struct ht_code_bytes *what)
 {
 	uint8_t buf[65536];
 	uint64_t found = 0;
 
 	for (uint64_t at = v->start; at < v->end && !found;
-	     at += sizeof(buf) - len) {
+	     at += sizeof(buf) - what->n) {
 		/* Never beyond the end: what lies there is not code. */
 		size_t want = v->end - at < sizeof(buf) ? (size_t)(v->end - at)
 							: sizeof(buf);
 		size_t n = ht_reader_some(reader, at, buf, want);
-		const uint8_t *hit = n ? memmem(buf, n, what, len) : NULL;
+		const uint8_t *hit =
+			n ? memmem(buf, n, what->v, what->n) : NULL;
 
 		if (n == 0)
 			break;
@@ -27,7 +28,7 @@ static uint64_t find_in(struct ht_reader *reader, const struct ht_vma *v,
 }
 
 static uint64_t find_code(struct ht_reader *reader, const struct ht_maps *maps,
-			  const uint8_t *what, size_t len)
+			  const struct ht_code_bytes *what)
 {
 	for (size_t i = 0; i < maps->n; i++) {
 		const struct ht_vma *v = &maps->v[i];
@@ -36,24 +37,19 @@ static uint64_t find_code(struct ht_reader *reader, const struct ht_maps *maps,
 
 		if ((v->flags & rx) != rx || v->inode == 0)
 			continue;
-		at = find_in(reader, v, what, len);
+		at = find_in(reader, v, what);
 		if (at)
 			return at;
 	}
 	return 0;
 }
 
-static const uint8_t syscall_ret[] = {0x0f, 0x05, 0xc3};
-static const uint8_t restorer[] = {0x48, 0xc7, 0xc0, 0x0f, 0x00,
-				   0x00, 0x00, 0x0f, 0x05};
-
 enum ht_code ht_inject_find(const struct ht_maps *maps,
 			    struct ht_reader *reader,
 			    struct ht_inject_code *ret, struct ht_err *err)
 {
-	ret->syscall_ret =
-		find_code(reader, maps, syscall_ret, sizeof(syscall_ret));
-	ret->restorer = find_code(reader, maps, restorer, sizeof(restorer));
+	ret->syscall_ret = find_code(reader, maps, &ht_syscall_ret);
+	ret->restorer = find_code(reader, maps, &ht_restorer);
 	if (!ret->syscall_ret || !ret->restorer)
 		return ht_fail(err, HT_REFUSED,
 			       "the process has no code to fork with (x86-64 "
@@ -62,20 +58,19 @@ enum ht_code ht_inject_find(const struct ht_maps *maps,
 }
 
 static bool still_there(struct ht_reader *reader, uint64_t at,
-			const uint8_t *what, size_t len)
+			const struct ht_code_bytes *what)
 {
 	uint8_t buf[16];
 
-	return ht_reader_read(reader, at, buf, len, NULL) == HT_OK &&
-	       memcmp(buf, what, len) == 0;
+	return ht_reader_read(reader, at, buf, what->n, NULL) == HT_OK &&
+	       memcmp(buf, what->v, what->n) == 0;
 }
 
 enum ht_code ht_inject_check(const struct ht_inject_code *code,
 			     struct ht_reader *reader, struct ht_err *err)
 {
-	if (!still_there(reader, code->syscall_ret, syscall_ret,
-			 sizeof(syscall_ret)) ||
-	    !still_there(reader, code->restorer, restorer, sizeof(restorer)))
+	if (!still_there(reader, code->syscall_ret, &ht_syscall_ret) ||
+	    !still_there(reader, code->restorer, &ht_restorer))
 		return ht_fail(err, HT_REFUSED,
 			       "the code to fork with is gone");
 	return HT_OK;

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
-#include <sys/user.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,30 +63,25 @@ void ht_inject_ask_to_stop(pid_t pid, struct timespec *moment)
  * to close. Then the links of build_copy(). */
 static bool send_copy_off(pid_t copy)
 {
-	struct user_regs_struct r;
+	struct ht_regs r;
 
-	if (ptrace(PTRACE_GETREGS, copy, NULL, &r) < 0)
+	if (!ht_regs_read(copy, &r))
 		return false;
-	r.rsp += AT(to_adjust) - AT(to_copy_exit);
-	r.rip -= 2; /* the system call that it was born in */
-	r.rax = SYS_close_range;
-	r.orig_rax = (unsigned long long)-1;
-	r.rdi = 0;
-	r.rsi = UINT32_MAX;
-	r.rdx = CLOSE_RANGE_UNSHARE;
-	return ptrace(PTRACE_SETREGS, copy, NULL, &r) == 0;
+	/* at the system call that it was born in */
+	ht_regs_call_anew(&r, AT(to_adjust) - AT(to_copy_exit), SYS_close_range,
+			  (uint64_t[3]){0, UINT32_MAX, CLOSE_RANGE_UNSHARE});
+	return ht_regs_write(copy, &r);
 }
 
 /* Its next step is then its exit, not the same sleep again. */
 static bool stays(pid_t copy)
 {
-	struct user_regs_struct r;
+	struct ht_regs r;
 
-	if (ptrace(PTRACE_GETREGS, copy, NULL, &r) < 0 ||
-	    r.orig_rax != SYS_pause)
+	if (!ht_regs_read(copy, &r) || !ht_call_is_pause(ht_regs_call(&r)))
 		return false;
-	r.orig_rax = (unsigned long long)-1;
-	return ptrace(PTRACE_SETREGS, copy, NULL, &r) == 0;
+	ht_regs_leave_call(&r);
+	return ht_regs_write(copy, &r);
 }
 
 /* Until it stands where it stays. */

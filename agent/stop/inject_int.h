@@ -8,61 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <sys/user.h>
 #include <time.h>
 
+#include "agent/arch/arch.h"
 #include "common/clock.h"
 #include "common/err.h"
-
-#define RED_ZONE   128
-#define XSTATE_MAX 16384
-/* Where the kernel's own frames say what they hold: <asm/sigcontext.h>. */
-#define FP_SW_OFFSET 464
-#define FP_MAGIC1    0x46505853u
-#define FP_MAGIC2    0x46505845u
-/* Flags that sigaltstack refuses, which rt_sigreturn does not mind. */
-#define NO_ALTSTACK_CHANGE   7
-#define UC_FP_XSTATE	     1
-#define UC_SIGCONTEXT_SS     2
-#define UC_STRICT_RESTORE_SS 4
-
-/* The part of a signal frame that rt_sigreturn reads. */
-struct frame {
-	uint64_t flags, link;
-	uint64_t stack[3];
-	uint64_t r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx,
-		rax, rcx, rsp, rip, eflags;
-	uint16_t cs, gs, fs, ss;
-	uint64_t err, trapno, oldmask, cr2, fpstate, reserved[8];
-	uint64_t sigmask;
-};
-_Static_assert(sizeof(struct frame) == 304, "struct ucontext of the kernel");
-
-/* "return to rt_sigreturn", then the frame. */
-struct link {
-	uint64_t restorer;
-	struct frame f;
-};
-
-/* --- inject_frame.c ------------------------------------------------------ */
-
-/* A frame that goes on at pc with this stack, all signals blocked and all other
- * registers 0; the caller sets those that matter. */
-void ht_link_enter(struct link *l, const struct user_regs_struct *regs,
-		   uint64_t restorer, uint64_t pc, uint64_t sp);
-/* Whether a system call was interrupted and is to be entered anew. */
-bool ht_link_restarts(const struct user_regs_struct *regs);
-/* The thread's own registers. An interrupted call is entered anew. */
-void ht_link_home(struct link *l, const struct user_regs_struct *regs,
-		  uint64_t restorer, uint64_t xstate_at, uint64_t sigmask);
-/* The vector registers (at most XSTATE_MAX + 4 bytes), marked as the kernel
- * marks them in its own frames. */
-enum ht_code ht_link_xstate(pid_t tid, uint8_t *xstate, size_t *ret_size,
-			    struct ht_err *err) HT_MUST_CHECK;
-/* All that a stopped thread had, its registers last: until then it comes home
- * along its chain. */
-void ht_link_put_back(pid_t tid, const struct user_regs_struct *regs,
-		      uint8_t *xstate, size_t xstate_size, uint64_t *sigmask);
 
 /* --- stops --------------------------------------------------------------- */
 
@@ -81,17 +31,19 @@ _Static_assert(sizeof(struct scheduling) == 56, "struct sched_attr, version 1");
 /* All that is written below the stack, lowest address first: a signal handler
  * that ran on the thread would push its frame below the thread's own links. */
 struct chain {
-	struct link to_wait; /* the thread's first */
-	struct link to_calm;
-	struct link to_park; /* a moment in which we fetch it home */
-	struct link to_home;
-	struct link to_fork;	  /* the helper's first */
-	struct link to_copy_exit; /* the helper's second, the copy's first */
-	struct link to_adjust, to_write, to_stay; /* the copy's, if we live */
-	struct scheduling usual;		  /* the thread's own */
+	struct ht_sigframe to_wait; /* the thread's first */
+	struct ht_sigframe to_calm;
+	struct ht_sigframe to_park; /* a moment in which we fetch it home */
+	struct ht_sigframe to_home;
+	struct ht_sigframe to_fork; /* the helper's first */
+	struct ht_sigframe
+		to_copy_exit; /* the helper's second, the copy's first */
+	struct ht_sigframe to_adjust, to_write,
+		to_stay;	 /* the copy's, if we live */
+	struct scheduling usual; /* the thread's own */
 	char adjust_path[32], adjust[8];
 	uint64_t padding;
-	uint8_t xstate[XSTATE_MAX + 4];
+	uint8_t vector[HT_VECTOR_MAX + 4];
 };
 
 #define AT(member) offsetof(struct chain, member)

@@ -18,8 +18,8 @@
 #define HT_AGENT_STOP_RESTART_H
 
 #include <stdbool.h>
-#include <sys/user.h>
 
+#include "agent/arch/arch.h"
 #include "agent/stop/tasks.h"
 
 /* Whether a thread sleeping there can be interrupted without its program
@@ -37,6 +37,6 @@ bool ht_restart_brief(const struct ht_nap *nap, unsigned word);
 
 /* Turns an EINTR that only our interrupt can have caused into a restart. True
  * when regs were changed and must be written back. */
-bool ht_restart_mend(struct user_regs_struct *regs);
+bool ht_restart_mend(struct ht_regs *regs);
 
 #endif

@@ -328,17 +328,18 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
  * memory that they share. */
 static bool in_vfork(const struct ht_stopped *s, const struct ht_held *h)
 {
+	enum ht_vfork which = ht_vfork_call(h->nap.nr, 8);
 	uint64_t flags = 0;
 
 	if (h->state != HT_HELD_WATCHED)
 		return false;
-	if (h->nap.nr == SYS_clone)
+	if (which == HT_VFORK_CLONE)
 		flags = h->nap.arg[0];
-	else if (h->nap.nr == SYS_clone3 &&
+	else if (which == HT_VFORK_CLONE3 &&
 		 ht_reader_read(s->reader, h->nap.arg[0], &flags, sizeof(flags),
 				NULL) != HT_OK)
 		return true;
-	return h->nap.nr == SYS_vfork || flags & CLONE_VFORK;
+	return which == HT_VFORK || flags & CLONE_VFORK;
 }
 
 /* Only the fork itself must see every thread at rest: those that ran before and
@@ -413,7 +414,7 @@ static enum ht_code fork_by_any(struct ht_stopped *s,
 {
 	for (size_t k = 0; k < 2 * s->n; k++) {
 		struct ht_held *h = &s->held[k % s->n];
-		bool slept = (long long)h->regs.orig_rax >= 0;
+		bool slept = ht_regs_call(&h->regs) >= 0;
 		enum ht_code code;
 
 		if (h->state != HT_HELD_STOPPED || h->signal != 0 ||

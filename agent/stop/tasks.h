@@ -17,7 +17,7 @@
 
 /* Where a sleeping thread is. nr: system call, or none: a page fault, or it is
  * stopped. */
-#define HT_NAP_NO_CALL (-1)
+#define HT_NAP_NO_CALL HT_NO_CALL
 struct ht_nap {
 	long nr;
 	uint64_t arg[6];

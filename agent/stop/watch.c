@@ -35,12 +35,7 @@ static bool grow(struct ht_watch *w)
  * memory, has let go of it. */
 static bool lends_memory(const struct ht_nap *nap, unsigned word)
 {
-	static const long calls_64[] = {SYS_vfork, SYS_clone, SYS_clone3};
-	static const long calls_32[] = {190, 120, 435};
-	const long *calls = word == 4 ? calls_32 : calls_64;
-
-	return nap->nr == calls[0] || nap->nr == calls[1] ||
-	       nap->nr == calls[2];
+	return ht_vfork_call(nap->nr, word) != HT_VFORK_NOT;
 }
 
 /* A main thread that ended before the others stays listed. */

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 #include "agent/walk/census_int.h"
 #include "agent/walk/chunk.h"
 #include "agent/walk/met.h"

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 #include "agent/walk/chunk.h"
 #include "agent/walk/met.h"
 

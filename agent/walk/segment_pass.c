@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 #include "agent/walk/arena.h"
 #include "agent/walk/chunk.h"
 

@@ -15,7 +15,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 #include "agent/self/pace.h"
 #include "agent/walk/sweep.h"
 

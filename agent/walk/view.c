@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/memory/page.h"
+#include "agent/arch/arch.h"
 
 /* After a jump the next chunk may be far away again: start small. */
 #define BLOCK_MIN ((size_t)HT_PAGE_SIZE)

@@ -432,7 +432,7 @@ enum ht_code fake_build(struct fake *k, unsigned minor, unsigned word,
 	*k = (struct fake){
 		.minor = minor, .word = word, .safe_linking = minor >= 32};
 	k->f = fake_family(minor, word);
-	code = ht_layout_glibc(minor, word, &k->layout, err);
+	code = ht_layout_glibc(minor, ht_abi_with_word(word), &k->layout, err);
 	return code == HT_OK ? build(k, err) : code;
 }
 
@@ -440,7 +440,8 @@ enum ht_code fake_build_vendor(struct fake *k, const char *name, unsigned word,
 			       bool safe_linking, struct ht_err *err)
 {
 	const struct vendor *all = word == 8 ? vendors_64 : vendors_32;
-	enum ht_code code = ht_layout_vendor(name, word, &k->layout, err);
+	enum ht_code code =
+		ht_layout_vendor(name, ht_abi_with_word(word), &k->layout, err);
 	struct ht_layout layout = k->layout;
 
 	if (code != HT_OK)
@@ -466,6 +467,7 @@ enum ht_code fake_build_next(struct fake *k, unsigned word,
 	code = build(k, err);
 	*facts = (struct ht_facts){.magic = HT_FACTS_MAGIC,
 				   .length = sizeof(*facts),
+				   .abi = ht_abi_with_word(word),
 				   .word = word,
 				   .flags = HT_FACTS_DYN | HT_FACTS_GLIBC |
 					    HT_FACTS_MALLOC | HT_FACTS_SYMTAB |

@@ -239,7 +239,9 @@ static void every_release_has_the_layout_of_its_structs(void **state)
 			unsigned kinds = 0;
 			struct ht_layout l;
 
-			assert_int_equal(ht_layout_glibc(minor, word, &l, NULL),
+			assert_int_equal(ht_layout_glibc(minor,
+							 ht_abi_with_word(word),
+							 &l, NULL),
 					 HT_OK);
 			for (size_t i = 0; i < WANTED; i++)
 				if (wanted[i].word == word &&
@@ -275,9 +277,11 @@ static void constants_follow_the_release(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct ht_layout l;
 
-		assert_int_equal(ht_layout_glibc(cases[i].minor, cases[i].word,
-						 &l, NULL),
-				 HT_OK);
+		assert_int_equal(
+			ht_layout_glibc(cases[i].minor,
+					ht_abi_with_word(cases[i].word), &l,
+					NULL),
+			HT_OK);
 		assert_int_equal(l.align, cases[i].align);
 		assert_int_equal(l.fastbins, cases[i].fastbins);
 		assert_int_equal(l.tcache, cases[i].tcache);
@@ -297,10 +301,12 @@ static void an_unknown_release_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++)
-		assert_int_equal(ht_layout_glibc(unknown[i], 8, &l, NULL),
-				 HT_UNSUPPORTED);
-	assert_int_equal(ht_layout_glibc(36, 2, &l, NULL), HT_UNSUPPORTED);
-	assert_int_equal(ht_layout_vendor("nobody", 8, &l, NULL),
+		assert_int_equal(
+			ht_layout_glibc(unknown[i], HT_ABI_X86_64, &l, NULL),
+			HT_UNSUPPORTED);
+	assert_int_equal(ht_layout_glibc(36, HT_ABI_NONE, &l, NULL),
+			 HT_UNSUPPORTED);
+	assert_int_equal(ht_layout_vendor("nobody", HT_ABI_X86_64, &l, NULL),
 			 HT_UNSUPPORTED);
 }
 
@@ -323,9 +329,11 @@ static void vendors_mix_rows_as_their_backports_do(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		assert_int_equal(ht_layout_vendor(cases[i].name, cases[i].word,
-						  &l, NULL),
-				 HT_OK);
+		assert_int_equal(
+			ht_layout_vendor(cases[i].name,
+					 ht_abi_with_word(cases[i].word), &l,
+					 NULL),
+			HT_OK);
 		assert_int_equal(l.sizeof_arena, cases[i].arena);
 		assert_int_equal(l.sizeof_par, cases[i].par);
 		assert_int_equal(l.sizeof_tcache, cases[i].tcache);
@@ -355,22 +363,23 @@ static void the_size_of_its_chunk_tells_the_tcache(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const struct ht_layout_row *row = ht_layout_tcache_in_chunk(
-			cases[i].word, cases[i].chunk);
+			ht_abi_with_word(cases[i].word), cases[i].chunk);
 
 		assert_non_null(row);
 		assert_int_equal(row->tcache, cases[i].kind);
 	}
-	assert_null(ht_layout_tcache_in_chunk(8, 0x280));
-	assert_null(ht_layout_tcache_in_chunk(8, 0));
+	assert_null(ht_layout_tcache_in_chunk(HT_ABI_X86_64, 0x280));
+	assert_null(ht_layout_tcache_in_chunk(HT_ABI_X86_64, 0));
 	/* 2.28 as released, then what its branch made of it. */
-	assert_int_equal(ht_layout_glibc(28, 8, &l, NULL), HT_OK);
+	assert_int_equal(ht_layout_glibc(28, HT_ABI_X86_64, &l, NULL), HT_OK);
 	assert_false(ht_layout_fit_tcache(&l, 0x123450));
 	assert_true(ht_layout_fit_tcache(&l, 0x290));
 	assert_int_equal(l.tcache, HT_TCACHE_COUNTS_16);
 	assert_int_equal(l.sizeof_tcache, 640);
 	assert_non_null(strstr(l.name, " tcache-2.30 x86_64"));
 	/* No cache is made where there is none. */
-	assert_int_equal(ht_layout_vendor("photon3", 8, &l, NULL), HT_OK);
+	assert_int_equal(ht_layout_vendor("photon3", HT_ABI_X86_64, &l, NULL),
+			 HT_OK);
 	assert_false(ht_layout_fit_tcache(&l, 0x290));
 }
 

@@ -92,7 +92,8 @@ static int make_arena(void **state)
 	struct arena *a = calloc(1, sizeof(*a));
 
 	assert_non_null(a);
-	assert_int_equal(ht_layout_glibc(36, 8, &a->layout, NULL), HT_OK);
+	assert_int_equal(ht_layout_glibc(36, HT_ABI_X86_64, &a->layout, NULL),
+			 HT_OK);
 	a->segment = (struct ht_segment){
 		.start = HEAP, .end = HEAP + CHUNKS * EACH * 16, .first = HEAP};
 	a->order = shuffled();

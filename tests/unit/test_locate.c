@@ -223,7 +223,9 @@ static void every_release_is_told_by_its_content(void **state)
 		for (unsigned word = 4; word <= 8; word += 4) {
 			struct ht_layout l;
 
-			assert_int_equal(ht_layout_glibc(minor, word, &l, NULL),
+			assert_int_equal(ht_layout_glibc(minor,
+							 ht_abi_with_word(word),
+							 &l, NULL),
 					 HT_OK);
 			find(&l, minor, true);
 		}
@@ -248,9 +250,11 @@ static void a_backport_is_told_by_its_content(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct ht_layout l;
 
-		assert_int_equal(ht_layout_vendor(cases[i].vendor,
-						  cases[i].word, &l, NULL),
-				 HT_OK);
+		assert_int_equal(
+			ht_layout_vendor(cases[i].vendor,
+					 ht_abi_with_word(cases[i].word), &l,
+					 NULL),
+			HT_OK);
 		find(&l, cases[i].minor, cases[i].same_tcache);
 	}
 }
@@ -263,7 +267,7 @@ static enum ht_code locate_damaged(void (*damage)(struct made *,
 	struct ht_layout l;
 	struct made m;
 
-	assert_int_equal(ht_layout_glibc(36, 8, &l, NULL), HT_OK);
+	assert_int_equal(ht_layout_glibc(36, HT_ABI_X86_64, &l, NULL), HT_OK);
 	make(&m, &l, 36);
 	damage(&m, &l);
 	write_file(&m);
@@ -379,9 +383,9 @@ static void debug_information_agrees_with_the_table(void **state)
 	read_with_debug_file(&f);
 	assert_true(f.flags & HT_FACTS_DWARF);
 	assert_true(f.flags & HT_FACTS_SYMTAB);
-	assert_int_equal(
-		ht_layout_glibc((unsigned)atoi(f.banner + 2), 8, &l, NULL),
-		HT_OK);
+	assert_int_equal(ht_layout_glibc((unsigned)atoi(f.banner + 2),
+					 HT_ABI_X86_64, &l, NULL),
+			 HT_OK);
 	for (unsigned i = 0; i < HT_PLACE_COUNT; i++) {
 		assert_int_equal(f.dwarf[i].offset, l.at[i].offset);
 		assert_int_equal(f.dwarf[i].size, l.at[i].size);

@@ -167,14 +167,14 @@ static void calls_of_a_held_target_keep_result_and_deadline(void **state)
 /* rt_sigreturn turns restart_syscall into EINTR. */
 static void a_sleep_about_to_go_on_is_not_used_to_fork(void **state)
 {
-	struct user_regs_struct regs = {.cs = 0x33,
-					.orig_rax = SYS_clock_nanosleep};
+	struct ht_regs regs = {
+		.user = {.cs = 0x33, .orig_rax = SYS_clock_nanosleep}};
 
 	(void)state;
 	assert_true(ht_inject_usable(&regs));
-	regs.rax = SYS_restart_syscall;
+	regs.user.rax = SYS_restart_syscall;
 	assert_false(ht_inject_usable(&regs));
-	regs.orig_rax = (unsigned long long)-1;
+	regs.user.orig_rax = (unsigned long long)-1;
 	assert_false(ht_inject_usable(&regs));
 }
 

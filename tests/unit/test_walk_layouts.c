@@ -108,10 +108,11 @@ static void a_backported_cache_is_known_by_its_own_chunk(void **state)
 			build_vendor(&k, i, word);
 			m = &k.located.malloc[0];
 			if (m->layout.tcache != HT_TCACHE_NONE)
-				assert_int_equal(ht_layout_glibc(k.minor, word,
-								 &m->layout,
-								 NULL),
-						 HT_OK);
+				assert_int_equal(
+					ht_layout_glibc(k.minor,
+							ht_abi_with_word(word),
+							&m->layout, NULL),
+					HT_OK);
 			m->layout.sizeof_arena = k.layout.sizeof_arena;
 			for (int p = 0; p < HT_P_HEAP_AR_PTR; p++)
 				m->layout.at[p] = k.layout.at[p];

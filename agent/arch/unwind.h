@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unwind: libunwind for the architecture's own ABI, and its names of the three
+ * registers that call frames are found with. */
+#ifndef HT_AGENT_ARCH_UNWIND_H
+#define HT_AGENT_ARCH_UNWIND_H
+
+#if defined(__x86_64__)
+#include <libunwind-x86_64.h>
+#define HT_UNWIND_PC	UNW_X86_64_RIP
+#define HT_UNWIND_SP	UNW_X86_64_RSP
+#define HT_UNWIND_FRAME UNW_X86_64_RBP
+#else
+#error "no libunwind is named for this architecture"
+#endif
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Signal frames that rt_sigreturn loads, and the way back from them. */
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+#include <ucontext.h>
+
+#include "agent/arch/arch.h"
+
+/* Where the kernel's own frames say what they hold: <asm/sigcontext.h>. */
+#define FP_SW_OFFSET 464
+#define FP_MAGIC1    0x46505853u
+#define FP_MAGIC2    0x46505845u
+/* Flags that sigaltstack refuses, which rt_sigreturn does not mind. */
+#define NO_ALTSTACK_CHANGE   7
+#define UC_FP_XSTATE	     1
+#define UC_SIGCONTEXT_SS     2
+#define UC_STRICT_RESTORE_SS 4
+
+/* Direction and trap: no function of a program may be called with them. */
+#define EFLAGS_DF_TF 0x500u
+
+void ht_sigframe_enter(struct ht_sigframe *l, const struct ht_regs *regs,
+		       uint64_t restorer, uint64_t pc, uint64_t sp)
+{
+	l->restorer = restorer;
+	l->f = (struct ht_ucontext){
+		.flags = UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
+		.rip = pc,
+		.rsp = sp,
+		.eflags = regs->user.eflags & ~(uint64_t)EFLAGS_DF_TF,
+		.cs = (uint16_t)regs->user.cs,
+		.ss = (uint16_t)regs->user.ss,
+		.sigmask = ~UINT64_C(0), /* no handler in the midst of it */
+	};
+	l->f.stack[1] = NO_ALTSTACK_CHANGE;
+}
+
+const struct ht_code_bytes ht_syscall_ret = {3, {0x0f, 0x05, 0xc3}};
+/* mov $15, %rax; syscall */
+const struct ht_code_bytes ht_restorer = {
+	9, {0x48, 0xc7, 0xc0, 0x0f, 0x00, 0x00, 0x00, 0x0f, 0x05}};
+
+void ht_sigframe_call(struct ht_sigframe *l, long nr, const uint64_t args[6])
+{
+	l->f.rax = (uint64_t)nr;
+	l->f.rdi = args[0];
+	l->f.rsi = args[1];
+	l->f.rdx = args[2];
+	l->f.r10 = args[3];
+	l->f.r8 = args[4];
+	l->f.r9 = args[5];
+}
+
+/* Whether a system call was interrupted and is to be entered anew. */
+static bool restarts(const struct ht_regs *r)
+{
+	return ht_regs_call(r) >= 0 && ht_regs_result(r) <= -HT_ERESTARTSYS &&
+	       ht_regs_result(r) >= -HT_ERESTARTNOHAND;
+}
+
+void ht_sigframe_home(struct ht_sigframe *l, const struct ht_regs *regs,
+		      uint64_t restorer, uint64_t vector_at, uint64_t sigmask)
+{
+	const struct user_regs_struct *r = &regs->user;
+	bool restart = restarts(regs);
+
+	l->restorer = restorer;
+	l->f = (struct ht_ucontext){
+		.flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS,
+		.r8 = r->r8,
+		.r9 = r->r9,
+		.r10 = r->r10,
+		.r11 = r->r11,
+		.r12 = r->r12,
+		.r13 = r->r13,
+		.r14 = r->r14,
+		.r15 = r->r15,
+		.rdi = r->rdi,
+		.rsi = r->rsi,
+		.rbp = r->rbp,
+		.rbx = r->rbx,
+		.rdx = r->rdx,
+		.rcx = r->rcx,
+		.rsp = r->rsp,
+		.rax = restart ? r->orig_rax : r->rax,
+		.rip = restart ? r->rip - 2 : r->rip,
+		.eflags = r->eflags,
+		.cs = (uint16_t)r->cs,
+		.ss = (uint16_t)r->ss,
+		.fpstate = vector_at,
+		.sigmask = sigmask,
+	};
+	l->f.stack[1] = NO_ALTSTACK_CHANGE;
+}
+
+enum ht_code ht_sigframe_vector(pid_t tid, uint8_t *vector, size_t *ret_size,
+				struct ht_err *err)
+{
+	struct iovec v = {vector, HT_VECTOR_MAX};
+	struct {
+		uint32_t magic1, extended_size;
+		uint64_t xfeatures;
+		uint32_t xstate_size, padding[7];
+	} sw = {.magic1 = FP_MAGIC1};
+	const uint32_t magic2 = FP_MAGIC2;
+
+	if (ptrace(PTRACE_GETREGSET, tid, NT_X86_XSTATE, &v) < 0)
+		return ht_fail_sys(err, HT_REFUSED, errno,
+				   "thread %d: vector registers", (int)tid);
+	memcpy(&sw.xfeatures, vector + FP_SW_OFFSET, 8);
+	sw.xstate_size = (uint32_t)v.iov_len;
+	sw.extended_size = sw.xstate_size + (uint32_t)sizeof(magic2);
+	memcpy(vector + FP_SW_OFFSET, &sw, sizeof(sw));
+	memcpy(vector + v.iov_len, &magic2, sizeof(magic2));
+	*ret_size = v.iov_len + sizeof(magic2);
+	return HT_OK;
+}
+
+void ht_sigframe_put_back(pid_t tid, const struct ht_regs *regs,
+			  uint8_t *vector, size_t vector_size,
+			  uint64_t *sigmask)
+{
+	struct iovec v = {vector, vector_size - sizeof(uint32_t)};
+
+	if (ptrace(PTRACE_SETREGSET, tid, NT_X86_XSTATE, &v) == 0 &&
+	    ptrace(PTRACE_SETSIGMASK, tid, (void *)8, sigmask) == 0)
+		ht_regs_write(tid, regs);
+}

@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 180 s
+# All of the agent above agent/arch/arch.h compiles for a processor that is not
+# there: other registers, pages of 64 KiB, no red zone. What it would mean there is
+# for its folder to say; that nothing above the door knows this one's is said here.
+# agent/who is of the probe, which is made for x86-64 (link/probe.h).
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+
+mkdir -p "$HT_TMP/agent/arch/x86"
+cat >"$HT_TMP/agent/arch/x86/native.h" <<'EOT'
+#include <stdint.h>
+#define HT_PAGE_SIZE	     UINT64_C(65536)
+#define HT_RED_ZONE	     0u
+#define HT_ENTRY_SP	     0
+#define HT_GENERAL_REGISTERS 31
+#define HT_VECTOR_MAX	     8192
+#define HT_PTRACE_REGISTERS  PTRACE_GETREGSET, PTRACE_SETREGSET
+#define HT_SHADOW_STACK_LINE "nobody's:"
+#define HT_SECCOMP_SECOND    SCMP_ARCH_ARM
+struct ht_regs { uint64_t x[31], sp_, pc_, state; };
+struct ht_sigframe { uint64_t record[66]; };
+EOT
+
+mapfile -t above < <(git ls-files 'agent/*.c' | grep -v -e ^agent/arch/ -e ^agent/who/)
+compiles() {
+	printf '%s\0' "${above[@]}" | xargs -0 -n 1 -P 2 gcc -std=gnu17 -D_GNU_SOURCE \
+		-DHT_VERSION='"0"' -fsyntax-only -w -I "$HT_TMP" -I .
+}
+ok "the agent compiles for another processor but for agent/arch (${#above[@]} files)" compiles
+
+echo '#include "agent/arch/arch.h"
+uint64_t ht_wrong(const struct ht_regs *r);
+uint64_t ht_wrong(const struct ht_regs *r) { return r->user.rip; }' >"$HT_TMP/wrong.c"
+above=("$HT_TMP/wrong.c")
+refuse "what named a register of this one would be found" compiles
+plan
