@@ -190,9 +190,11 @@ static void set_row(struct ht_list_line *l, size_t row, double v)
 			l->value[f][b][row] = v;
 }
 
-void ht_series_fill_lines(struct ht_series *s)
+size_t ht_series_fill_some_lines(struct ht_series *s, size_t from, size_t n)
 {
-	for (size_t i = 0; i < s->lines_n; i++) {
+	size_t until = n < s->lines_n - from ? from + n : s->lines_n;
+
+	for (size_t i = from; i < until; i++) {
 		struct ht_list_line *l = &s->lines[i];
 		size_t end = ht_line_kinds[l->list].zero ? born(l, s->rows) : 0;
 
@@ -200,6 +202,12 @@ void ht_series_fill_lines(struct ht_series *s)
 			if (s->listed[l->list][row])
 				set_row(l, row, 0);
 	}
+	return until;
+}
+
+void ht_series_fill_lines(struct ht_series *s)
+{
+	ht_series_fill_some_lines(s, 0, SIZE_MAX);
 }
 
 /* --- from a snapshot ----------------------------------------------------- */

@@ -63,5 +63,7 @@ void ht_series_begin_lines(struct ht_series *s, enum ht_lines list, size_t row);
  * its columns. For who reads them, and before they are reduced: after the last
  * row. */
 void ht_series_fill_lines(struct ht_series *s);
+/* The same of n lines from one on; how many are filled then. */
+size_t ht_series_fill_some_lines(struct ht_series *s, size_t from, size_t n);
 
 #endif

@@ -11,6 +11,7 @@
 #include "store/store_int.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,6 @@
 
 enum {
 	SLICE_SAMPLES = 64,
-	RUN_SAMPLES = 8,   /* between two looks at the clock */
 	BASE_LAG_S = 1200, /* longer than changes lean on their base */
 	DAY_S = 86400,
 	SECONDS_MIN = 7200, /* an hour to be rolled up must still be there */
@@ -28,8 +28,7 @@ enum {
 struct work {
 	const struct ht_store_policy *policy;
 	int64_t now_s;
-	int64_t end_ns; /* monotonic: when the budget is used */
-	bool did;	/* the slice found something to do */
+	bool did; /* the slice found something to do */
 };
 
 /* Whatever is older may go. */
@@ -152,10 +151,10 @@ static int by_number(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Neighbours go together: finding each alone costs more than removing it. Until
- * the time is up; sorts the samples by number. */
+/* Neighbours go together: finding each alone costs more than removing it. As
+ * far as the slice allows; sorts the samples by number. */
 static enum ht_code
-each_run(struct ht_store *st, const struct work *w, struct sample *s, size_t n,
+each_run(struct ht_store *st, struct sample *s, size_t n,
 	 enum ht_code (*drop)(struct ht_store *st, int64_t first_id,
 			      int64_t last_id, struct ht_err *err),
 	 struct ht_err *err)
@@ -164,12 +163,14 @@ each_run(struct ht_store *st, const struct work *w, struct sample *s, size_t n,
 
 	qsort(s, n, sizeof(*s), by_number);
 	for (size_t i = 0, end; i < n && code == HT_OK; i = end) {
+		size_t most = i + ht_slice_rows(st, HT_STEP_DROP);
+
 		end = i + 1;
-		while (end < n && end < i + RUN_SAMPLES &&
-		       s[end].id == s[end - 1].id + 1)
+		while (end < n && end < most && s[end].id == s[end - 1].id + 1)
 			end++;
 		code = drop(st, s[i].id, s[end - 1].id, err);
-		if (ht_mono_ns() >= w->end_ns)
+		ht_slice_step(st, HT_STEP_DROP);
+		if (!ht_slice_fits(st, HT_STEP_DROP))
 			break;
 	}
 	return code;
@@ -186,7 +187,7 @@ static enum ht_code drop_oldest(struct ht_store *st, struct work *w,
 
 	w->did = n > 0;
 	if (code == HT_OK)
-		code = each_run(st, w, s, n, drop_details, err);
+		code = each_run(st, s, n, drop_details, err);
 	return code;
 }
 
@@ -230,7 +231,8 @@ static enum ht_code thin_full(struct ht_store *st, struct work *w,
 		if (code == HT_OK)
 			code = found ? drop_details(st, s[i].id, s[i].id, err)
 				     : set_detail(st, s[i].id, detail + 1, err);
-		if (ht_mono_ns() >= w->end_ns)
+		ht_slice_step(st, HT_STEP_WHOLE);
+		if (!ht_slice_fits(st, HT_STEP_WHOLE))
 			break;
 	}
 	w->did = n > 0;
@@ -303,7 +305,9 @@ static enum ht_code drop_raw(struct ht_store *st, const struct work *w,
 		st, process_id, cutoff_ns(st, w, w->policy->raw_s), s, &n, err);
 
 	for (size_t i = 0, end; i < n && code == HT_OK; i = end) {
-		end = i + RUN_SAMPLES < n ? i + RUN_SAMPLES : n;
+		end = i + ht_slice_rows(st, HT_STEP_DROP);
+		if (end > n)
+			end = n;
 		*ret_more = true;
 		code = ht_store_change(st,
 				       "UPDATE process SET raw_from_ns = "
@@ -312,7 +316,8 @@ static enum ht_code drop_raw(struct ht_store *st, const struct work *w,
 		if (code == HT_OK)
 			code = drop_span(st, process_id, s[i].at_ns,
 					 s[end - 1].at_ns, err);
-		if (ht_mono_ns() >= w->end_ns)
+		ht_slice_step(st, HT_STEP_DROP);
+		if (!ht_slice_fits(st, HT_STEP_DROP))
 			break;
 	}
 	return code;
@@ -326,6 +331,8 @@ static enum ht_code drop_level(struct ht_store *st, const struct work *w,
 			       int64_t age_s, bool *ret_more,
 			       struct ht_err *err)
 {
+	const enum ht_step kind =
+		level_s == 60 ? HT_STEP_MINUTES : HT_STEP_FORGET;
 	int64_t before_s = cutoff_ns(st, w, age_s) / HT_NS_PER_S;
 	int64_t first_s = 0, last_s = 0;
 	bool found;
@@ -348,9 +355,11 @@ static enum ht_code drop_level(struct ht_store *st, const struct work *w,
 		if (code == HT_OK)
 			code = ht_store_forget_rollups(
 				st, process_id, level_s,
-				last_s - (level_s == 60 ? 9 * 60 : 0), last_s,
-				err);
-	} while (code == HT_OK && ht_mono_ns() < w->end_ns);
+				last_s - ((int64_t)ht_slice_rows(st, kind) -
+					  1) * level_s,
+				last_s, err);
+		ht_slice_step(st, kind);
+	} while (code == HT_OK && ht_slice_fits(st, kind));
 	return code;
 }
 
@@ -364,17 +373,26 @@ static enum ht_code drop_told(struct ht_store *st, const struct work *w,
 		int64_t age_s;
 	} told[] = {
 		{"DELETE FROM event WHERE id IN (SELECT id FROM event WHERE "
-		 "process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT 200)",
+		 "process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
 		 w->policy->hour_s},
 		{"DELETE FROM verdict WHERE id IN (SELECT id FROM verdict "
-		 "WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT 200)",
+		 "WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
 		 w->policy->minute_s}};
 	enum ht_code code = HT_OK;
 
 	for (size_t i = 0; i < 2 && code == HT_OK; i++) {
-		code = ht_store_change(st, told[i].sql, process_id,
-				       cutoff_ns(st, w, told[i].age_s), err);
-		*ret_more |= sqlite3_changes(st->db) == 200;
+		int64_t rows = (int64_t)ht_slice_rows(st, HT_STEP_TOLD);
+		sqlite3_stmt *stmt;
+
+		code = ht_store_sql(st, told[i].sql, &stmt, err);
+		if (code != HT_OK)
+			return code;
+		sqlite3_bind_int64(stmt, 1, process_id);
+		sqlite3_bind_int64(stmt, 2, cutoff_ns(st, w, told[i].age_s));
+		sqlite3_bind_int64(stmt, 3, rows);
+		code = ht_store_run(st, stmt, err);
+		*ret_more |= sqlite3_changes(st->db) == rows;
+		ht_slice_step(st, HT_STEP_TOLD);
 	}
 	return code;
 }
@@ -504,18 +522,43 @@ static enum ht_code shrink(struct ht_store *st, void *ctx, struct ht_err *err)
 	struct work *w = ctx;
 	int64_t used = 0, unused = 0, size = 0;
 	enum ht_code code = pages(st, &used, &unused, &size, err);
+	char sql[64];
 
 	if (code != HT_OK || unused < 256 || unused < used / 3)
 		return code;
 	w->did = true;
-	return ht_store_exec(st, "PRAGMA incremental_vacuum(32)", err);
+	snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%zu)",
+		 ht_slice_rows(st, HT_STEP_VACUUM));
+	code = ht_store_exec(st, sql, err);
+	ht_slice_step(st, HT_STEP_VACUUM);
+	return code;
 }
 
 static enum ht_code roll(struct ht_store *st, void *ctx, struct ht_err *err)
 {
 	struct work *w = ctx;
 
-	return ht_store_roll(st, w->now_s, w->end_ns, &w->did, err);
+	return ht_store_roll(st, w->now_s, &w->did, err);
+}
+
+/* --- the journal --------------------------------------------------------- */
+
+bool ht_store_is_due(const struct ht_store *st)
+{
+	return st->journal_pages >= ht_slice_rows(st, HT_STEP_CHECKPOINT);
+}
+
+/* What readers still need of it stays. */
+static enum ht_code checkpoint(struct ht_store *st, struct ht_err *err)
+{
+	int result = sqlite3_wal_checkpoint_v2(
+		st->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+	st->journal_pages = 0;
+	ht_slice_step(st, HT_STEP_CHECKPOINT);
+	if (result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY)
+		return HT_OK;
+	return ht_store_fail(st, "checkpoint", err);
 }
 
 /* --- slices -------------------------------------------------------------- */
@@ -530,15 +573,16 @@ enum ht_code ht_store_maintain(struct ht_store *st,
 			       int64_t now_ns, int64_t budget_ns,
 			       bool *ret_done, struct ht_err *err)
 {
-	struct work w = {.policy = policy,
-			 .now_s = now_ns / HT_NS_PER_S,
-			 .end_ns = ht_mono_ns() + budget_ns};
+	struct work w = {.policy = policy, .now_s = now_ns / HT_NS_PER_S};
 	size_t i = 0;
 
 	*ret_done = false;
 	if (st->begun)
 		return ht_fail(err, HT_BUG, "%s: maintenance inside a begin",
 			       st->path);
+	ht_slice_begin(st, budget_ns);
+	if (ht_store_is_due(st)) /* as dear as a slice: a slice of its own */
+		return checkpoint(st, err);
 	while (i < sizeof(slices) / sizeof(slices[0])) {
 		enum ht_code code;
 
@@ -550,7 +594,7 @@ enum ht_code ht_store_maintain(struct ht_store *st,
 			i++; /* what it looks for is not there */
 		else if (slices[i] == fit)
 			i = 0;
-		if (w.did && ht_mono_ns() >= w.end_ns)
+		if (w.did && !ht_slice_goes_on(st))
 			return HT_OK;
 	}
 	*ret_done = true;

@@ -252,7 +252,7 @@ void ht_store_pass_fini(struct ht_store_pass *p)
 }
 
 enum ht_code ht_store_raw_some(struct ht_store *st,
-			       const struct ht_store_window *w, int64_t end_ns,
+			       const struct ht_store_window *w,
 			       struct ht_store_pass *p, struct ht_series *ret,
 			       struct ht_err *err)
 {
@@ -281,7 +281,8 @@ enum ht_code ht_store_raw_some(struct ht_store *st,
 			p->at_ns = sqlite3_column_int64(stmt, 1);
 			code = put_row(st, stmt, w, &p->carried, ret, err);
 		}
-	} while (code == HT_OK && row && ht_mono_ns() < end_ns);
+		ht_slice_step(st, HT_STEP_READ);
+	} while (code == HT_OK && row && ht_slice_fits(st, HT_STEP_READ));
 	p->done = !row;
 	return code;
 }

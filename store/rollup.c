@@ -16,10 +16,7 @@
 
 static const int64_t levels[] = {60, 600, 3600};
 enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
-enum {
-	LAG_S = 120, /* samples of an hour may be written a little late */
-	SOME = 32,   /* figures reduced, or rows looked at, in one step */
-};
+enum { LAG_S = 120 }; /* samples of an hour may be written a little late */
 #define ALL_LISTS (HT_SERIES_LISTS * ((1 << HT_LINES_COUNT) - 1))
 static const char *const stat_names[HT_STAT_COUNT] = {[HT_STAT_MIN] = "min",
 						      [HT_STAT_P10] = "p10",
@@ -254,7 +251,7 @@ static enum ht_code begin_hour(struct ht_store *st, int64_t process_id,
 }
 
 static enum ht_code read_some(struct ht_store *st, struct ht_store_roll *r,
-			      int64_t end_ns, struct ht_err *err)
+			      struct ht_err *err)
 {
 	const struct ht_store_window w = {
 		.process_id = r->process_id,
@@ -262,19 +259,27 @@ static enum ht_code read_some(struct ht_store *st, struct ht_store_roll *r,
 		.to_ns = (r->hour_s + HT_ROLLUP_SPAN_S) * HT_NS_PER_S - 1,
 		.parts = HT_SERIES_CLASSES | HT_SERIES_MAPPINGS | ALL_LISTS,
 		.by_clock = true};
-	enum ht_code code =
-		ht_store_raw_some(st, &w, end_ns, &r->pass, &r->raw, err);
+	enum ht_code code = ht_store_raw_some(st, &w, &r->pass, &r->raw, err);
 
-	if (code != HT_OK || !r->pass.done)
-		return code;
-	ht_series_fill_lines(&r->raw);
-	r->phase = HT_ROLL_FORGET;
+	if (code == HT_OK && r->pass.done)
+		r->phase = HT_ROLL_FILL;
+	return code;
+}
+
+static enum ht_code fill_some(struct ht_store *st, struct ht_store_roll *r,
+			      struct ht_err *err)
+{
+	(void)err;
+	r->filled = ht_series_fill_some_lines(&r->raw, r->filled,
+					      ht_slice_rows(st, HT_STEP_FILL));
+	if (r->filled == r->raw.lines_n)
+		r->phase = HT_ROLL_FORGET;
 	return HT_OK;
 }
 
 /* One bucket of those that are there. */
 static enum ht_code forget_one(struct ht_store *st, struct ht_store_roll *r,
-			       int64_t end_ns, struct ht_err *err)
+			       struct ht_err *err)
 {
 	int64_t at_s = 0;
 	bool found = false;
@@ -282,7 +287,6 @@ static enum ht_code forget_one(struct ht_store *st, struct ht_store_roll *r,
 		ht_store_newest_bucket(st, r->process_id, levels[r->level],
 				       r->hour_s, &at_s, &found, err);
 
-	(void)end_ns;
 	if (code != HT_OK)
 		return code;
 	if (found)
@@ -308,7 +312,7 @@ static void next_bucket(struct ht_store_roll *r)
 }
 
 static enum ht_code begin_bucket(struct ht_store *st, struct ht_store_roll *r,
-				 int64_t end_ns, struct ht_err *err)
+				 struct ht_err *err)
 {
 	int64_t begin_ns = r->at_s * HT_NS_PER_S;
 	enum ht_code code = ht_series_bucket_begin(
@@ -317,7 +321,6 @@ static enum ht_code begin_bucket(struct ht_store *st, struct ht_store_roll *r,
 		&r->bucket, err);
 
 	(void)st;
-	(void)end_ns;
 	if (code == HT_OK && r->bucket.from == r->bucket.end)
 		next_bucket(r);
 	else
@@ -326,13 +329,12 @@ static enum ht_code begin_bucket(struct ht_store *st, struct ht_store_roll *r,
 }
 
 static enum ht_code reduce_some(struct ht_store *st, struct ht_store_roll *r,
-				int64_t end_ns, struct ht_err *err)
+				struct ht_err *err)
 {
-	enum ht_code code = ht_series_bucket_some(&r->raw, &r->bucket, SOME,
-						  &r->buckets, err);
+	enum ht_code code = ht_series_bucket_some(
+		&r->raw, &r->bucket, ht_slice_rows(st, HT_STEP_REDUCE),
+		&r->buckets, err);
 
-	(void)st;
-	(void)end_ns;
 	if (ht_series_bucket_made(&r->raw, &r->bucket)) {
 		r->phase = HT_ROLL_WRITE;
 		r->written = 0;
@@ -341,7 +343,7 @@ static enum ht_code reduce_some(struct ht_store *st, struct ht_store_roll *r,
 }
 
 static enum ht_code write_some(struct ht_store *st, struct ht_store_roll *r,
-			       int64_t end_ns, struct ht_err *err)
+			       struct ht_err *err)
 {
 	const struct ht_bucket b = {
 		.process_id = r->process_id,
@@ -350,11 +352,10 @@ static enum ht_code write_some(struct ht_store *st, struct ht_store_roll *r,
 		.samples = (int64_t)(r->bucket.end - r->bucket.from),
 		.s = &r->buckets,
 		.first = r->buckets.rows == 1};
-	size_t all = count_rows(b.s);
-	size_t until = all - r->written < SOME ? all : r->written + SOME;
+	size_t all = count_rows(b.s), some = ht_slice_rows(st, HT_STEP_WRITE);
+	size_t until = all - r->written < some ? all : r->written + some;
 	enum ht_code code = HT_OK;
 
-	(void)end_ns;
 	for (; r->written < until && code == HT_OK; r->written++)
 		code = write_one(st, &b, r->written, err);
 	if (r->written == all)
@@ -362,28 +363,50 @@ static enum ht_code write_some(struct ht_store *st, struct ht_store_roll *r,
 	return code;
 }
 
+struct step {
+	enum ht_code (*take)(struct ht_store *st, struct ht_store_roll *r,
+			     struct ht_err *err);
+	enum ht_step kind;
+};
+
+static const struct step steps[] = {
+	[HT_ROLL_READ] = {read_some, HT_STEP_READ},
+	[HT_ROLL_FILL] = {fill_some, HT_STEP_FILL},
+	[HT_ROLL_FORGET] = {forget_one, HT_STEP_FORGET},
+	[HT_ROLL_BEGIN] = {begin_bucket, HT_STEP_BEGIN},
+	[HT_ROLL_REDUCE] = {reduce_some, HT_STEP_REDUCE},
+	[HT_ROLL_WRITE] = {write_some, HT_STEP_WRITE},
+};
+
+/* To the hour's end, or as far as the slice allows. */
+static enum ht_code take_steps(struct ht_store *st, struct ht_store_roll *r,
+			       struct ht_err *err)
+{
+	enum ht_code code;
+
+	do {
+		const struct step *s = &steps[r->phase];
+
+		code = s->take(st, r, err);
+		if (s->kind != HT_STEP_READ) /* which counts them itself */
+			ht_slice_step(st, s->kind);
+	} while (code == HT_OK && r->phase != HT_ROLL_DONE &&
+		 ht_slice_fits(st, steps[r->phase].kind));
+	return code;
+}
+
 static enum ht_code roll_hour(struct ht_store *st, int64_t process_id,
-			      int64_t hour_s, int64_t end_ns, bool *ret_done,
+			      int64_t hour_s, bool *ret_done,
 			      struct ht_err *err)
 {
-	static enum ht_code (*const steps[])(
-		struct ht_store * st, struct ht_store_roll * r, int64_t end_ns,
-		struct ht_err * err) = {
-		[HT_ROLL_READ] = read_some,	[HT_ROLL_FORGET] = forget_one,
-		[HT_ROLL_BEGIN] = begin_bucket, [HT_ROLL_REDUCE] = reduce_some,
-		[HT_ROLL_WRITE] = write_some,
-	};
 	struct ht_store_roll *r = &st->roll;
 	enum ht_code code = HT_OK;
 
 	*ret_done = false;
 	if (r->process_id != process_id || r->hour_s != hour_s)
 		code = begin_hour(st, process_id, hour_s, err);
-	do {
-		if (code == HT_OK)
-			code = steps[r->phase](st, r, end_ns, err);
-	} while (code == HT_OK && r->phase != HT_ROLL_DONE &&
-		 ht_mono_ns() < end_ns);
+	if (code == HT_OK)
+		code = take_steps(st, r, err);
 	if (code == HT_OK && r->phase != HT_ROLL_DONE)
 		return HT_OK;
 	*ret_done = code == HT_OK;
@@ -406,11 +429,10 @@ static enum ht_code rolled(struct ht_store *st, int64_t process_id,
 }
 
 static enum ht_code roll_on(struct ht_store *st, int64_t process_id,
-			    int64_t hour_s, int64_t end_ns, struct ht_err *err)
+			    int64_t hour_s, struct ht_err *err)
 {
 	bool done = false;
-	enum ht_code code =
-		roll_hour(st, process_id, hour_s, end_ns, &done, err);
+	enum ht_code code = roll_hour(st, process_id, hour_s, &done, err);
 
 	if (code != HT_OK || !done)
 		return code;
@@ -442,8 +464,7 @@ static enum ht_code next_unrolled(struct ht_store *st, int64_t now_s,
 }
 
 static enum ht_code roll_next(struct ht_store *st, int64_t process_id,
-			      int64_t hour_s, int64_t end_ns,
-			      struct ht_err *err)
+			      int64_t hour_s, struct ht_err *err)
 {
 	int64_t first_ns = 0, next_s = hour_s + HT_ROLLUP_SPAN_S;
 	bool row = false;
@@ -458,13 +479,13 @@ static enum ht_code roll_next(struct ht_store *st, int64_t process_id,
 	if (!row) /* thinned out meanwhile: nothing is left to roll up */
 		return rolled(st, process_id, next_s, err);
 	if (first_ns / HT_NS_PER_S < next_s)
-		return roll_on(st, process_id, hour_s, end_ns, err);
+		return roll_on(st, process_id, hour_s, err);
 	return rolled(st, process_id, ht_rollup_hour(first_ns / HT_NS_PER_S),
 		      err);
 }
 
-enum ht_code ht_store_roll(struct ht_store *st, int64_t now_s, int64_t end_ns,
-			   bool *ret_did, struct ht_err *err)
+enum ht_code ht_store_roll(struct ht_store *st, int64_t now_s, bool *ret_did,
+			   struct ht_err *err)
 {
 	int64_t process_id = st->roll.process_id, hour_s = st->roll.hour_s;
 	bool found = true;
@@ -472,10 +493,9 @@ enum ht_code ht_store_roll(struct ht_store *st, int64_t now_s, int64_t end_ns,
 
 	*ret_did = true;
 	if (process_id) /* what was begun comes first */
-		return roll_on(st, process_id, hour_s, end_ns, err);
+		return roll_on(st, process_id, hour_s, err);
 	code = next_unrolled(st, now_s, &process_id, &hour_s, &found, err);
 	*ret_did = found;
-	return code == HT_OK && found
-		       ? roll_next(st, process_id, hour_s, end_ns, err)
-		       : code;
+	return code == HT_OK && found ? roll_next(st, process_id, hour_s, err)
+				      : code;
 }

@@ -183,15 +183,17 @@ struct ht_store_policy {
 				  120 * 86400, 400 * 86400, 0})
 
 /* Rolls up and thins out, step by step, until nothing is left to do (*ret_done)
- * or the budget is used; a step touches some hundred rows at most. Call it
- * outside of begin and commit, some times a minute. The usual budget leaves
- * room for the last step and the commit in 5 ms. */
+ * or the budget is used; a step touches some hundred rows at most, fewer where
+ * they are dear. Call it outside of begin and commit, some times a minute. The
+ * usual budget leaves room for the last step and the commit in 5 ms. */
 #define HT_STORE_SLICE_NS (3 * HT_NS_PER_MS / 2)
 enum ht_code ht_store_maintain(struct ht_store *st,
 			       const struct ht_store_policy *policy,
 			       int64_t now_ns, int64_t budget_ns,
 			       bool *ret_done,
 			       struct ht_err *err) HT_MUST_CHECK;
+/* Upkeep should come soon: the journal is long. */
+bool ht_store_is_due(const struct ht_store *st);
 /* Bytes in use in the file, without its empty pages and the journal. */
 enum ht_code ht_store_size(struct ht_store *st, int64_t *ret_bytes,
 			   struct ht_err *err) HT_MUST_CHECK;

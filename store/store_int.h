@@ -54,6 +54,7 @@ struct ht_store_pass {
  * rollup.c. */
 enum ht_roll_phase {
 	HT_ROLL_READ,	/* its samples */
+	HT_ROLL_FILL,	/* lines that came late */
 	HT_ROLL_FORGET, /* what an earlier time made of it */
 	HT_ROLL_BEGIN,	/* a bucket */
 	HT_ROLL_REDUCE, /* its figures */
@@ -69,7 +70,35 @@ struct ht_store_roll {
 	struct ht_series buckets;	/* of that level, so far */
 	struct ht_series_bucket bucket; /* that goes on */
 	int64_t at_s;			/* where it begins */
+	size_t filled;			/* of the lines of raw */
 	size_t written;			/* of its rows: see rollup.c */
+};
+
+/* Kinds of steps that upkeep is made of: see slice.c. */
+enum ht_step {
+	HT_STEP_READ, /* a sample */
+	HT_STEP_FILL,
+	HT_STEP_FORGET,	 /* a bucket */
+	HT_STEP_MINUTES, /* the same, of a minute */
+	HT_STEP_BEGIN,
+	HT_STEP_REDUCE,
+	HT_STEP_WRITE,
+	HT_STEP_DROP,  /* samples, or what changed with them */
+	HT_STEP_WHOLE, /* what is kept with a whole one */
+	HT_STEP_TOLD,  /* events, verdicts */
+	HT_STEP_VACUUM,
+	HT_STEP_CHECKPOINT,
+	HT_STEP_COUNT,
+};
+struct ht_step_pace {
+	size_t rows;	 /* of the next one; 0: as many as may be */
+	int64_t cost_ns; /* processor time, the dearest lately */
+};
+struct ht_slice {
+	int64_t end_ns;	   /* monotonic: when the budget is used */
+	int64_t step_ns;   /* processor time when the step began */
+	enum ht_step kind; /* of the last one, or of one that did not fit */
+	struct ht_step_pace pace[HT_STEP_COUNT];
 };
 
 /* Start of the hour in which the sparse rows of a roll-up begin anew, seconds.
@@ -118,6 +147,8 @@ struct ht_store {
 	struct ht_store_state *states; /* HT_STORE_STATES, NULL: reading */
 	uint64_t tick;
 	struct ht_store_roll roll;
+	struct ht_slice slice;
+	size_t journal_pages; /* that a checkpoint would copy */
 	/* Maintenance: see maintain.c. */
 	double squeeze;	    /* share of the ages that is kept, 0..1 */
 	int64_t round_done; /* hour since 1970 of the last whole round */
@@ -233,6 +264,20 @@ enum ht_code ht_records_rebuild(struct ht_store *st, uint64_t ids,
 				struct ht_snapshot *into,
 				struct ht_err *err) HT_MUST_CHECK;
 
+/* --- slice.c: steps of upkeep -------------------------------------------- */
+
+/* The steps of one slice follow, until the budget is used. */
+void ht_slice_begin(struct ht_store *st, int64_t budget_ns);
+/* Rows that the next step of this kind takes. */
+size_t ht_slice_rows(const struct ht_store *st, enum ht_step kind);
+/* A step of this kind is over: what it cost since the one before, or the
+ * slice's begin, decides on the next. */
+void ht_slice_step(struct ht_store *st, enum ht_step kind);
+/* Whether there is time left for one. A slice has one at least. */
+bool ht_slice_fits(struct ht_store *st, enum ht_step kind);
+/* The same for one as the last, or as the one that did not fit. */
+bool ht_slice_goes_on(struct ht_store *st);
+
 /* --- state.c: what the writer remembers ---------------------------------- */
 
 /* The process's memory, empty when it is new or was forgotten. */
@@ -270,10 +315,10 @@ enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 			  struct ht_series *ret,
 			  struct ht_err *err) HT_MUST_CHECK;
 /* The same some at a time, by the wall clock: goes on behind what the pass
- * read, to the end (p->done) or until the monotonic time end_ns; at least one.
- * A pass begins cleared. */
+ * read, to the end (p->done) or as far as the slice allows; at least one. A
+ * pass begins cleared. */
 enum ht_code ht_store_raw_some(struct ht_store *st,
-			       const struct ht_store_window *w, int64_t end_ns,
+			       const struct ht_store_window *w,
 			       struct ht_store_pass *p, struct ht_series *ret,
 			       struct ht_err *err) HT_MUST_CHECK;
 void ht_store_pass_fini(struct ht_store_pass *p);
@@ -284,12 +329,12 @@ enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 			     struct ht_err *err) HT_MUST_CHECK;
 /* --- rollup.c ------------------------------------------------------------ */
 
-/* Rolls up an hour of a process, if one is due, or a part of it: until the
- * monotonic time end_ns has come, one step at least (some hundred rows at
- * most); the next call goes on. Hours without samples are passed over. Readers
+/* Rolls up an hour of a process, if one is due, or a part of it: as far as the
+ * slice allows, one step at least (some hundred rows at most); the next call
+ * goes on. Hours without samples are passed over. Readers
  * do not look at an hour before process.rolled_s says so. */
-enum ht_code ht_store_roll(struct ht_store *st, int64_t now_s, int64_t end_ns,
-			   bool *ret_did, struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_store_roll(struct ht_store *st, int64_t now_s, bool *ret_did,
+			   struct ht_err *err) HT_MUST_CHECK;
 /* A bucket that is written. */
 struct ht_bucket {
 	int64_t process_id, level_s, at_s;

@@ -149,11 +149,18 @@ void ht_ingest_flush(struct ht_ingest *i)
 	recovered(i);
 }
 
+static int on_maintain(sd_event_source *source, uint64_t now_us, void *ctx);
+
 static int on_commit(sd_event_source *source, uint64_t now_us, void *ctx)
 {
+	struct ht_ingest *i = ctx;
+
 	(void)source;
 	(void)now_us;
-	ht_ingest_flush(ctx);
+	ht_ingest_flush(i);
+	if (i->store && ht_store_is_due(i->store))
+		set_timer(i, &i->maintain_timer, MAINTAIN_AGAIN_NS,
+			  on_maintain);
 	return 0;
 }
 
