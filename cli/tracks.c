@@ -279,6 +279,34 @@ static bool add_classes(struct ht_tracks *t)
 	return true;
 }
 
+static bool is_known(const struct ht_tracks *t, size_t row)
+{
+	for (size_t i = 0; i < t->n; i++)
+		for (size_t f = 0; f < t->kind->figures_n; f++) {
+			const double *v = t->v[i].value[f][HT_MIDDLE];
+
+			if (v && !isnan(v[row]))
+				return true;
+		}
+	return false;
+}
+
+/* Most samples of a daemon leave its lists out: what is not asked for in one
+ * second of sixty is not unknown in the others. The time between two looks
+ * tells a gap. */
+static enum ht_code keep_looks(struct ht_tracks *t, struct ht_err *err)
+{
+	HT_AUTO_FREE bool *keep = calloc(t->series.rows + 1, sizeof(*keep));
+
+	if (!keep)
+		return ht_fail(err, HT_NOMEM, "out of memory for %s",
+			       t->kind->list);
+	for (size_t row = 0; row < t->series.rows; row++)
+		keep[row] = is_known(t, row);
+	ht_series_keep_rows(&t->series, keep);
+	return HT_OK;
+}
+
 static void measure(struct ht_tracks *t, struct ht_track *k)
 {
 	const double *v = k->value[t->figure][HT_MIDDLE];
@@ -374,6 +402,8 @@ enum ht_code ht_tracks_read(struct ht_cli *cli, enum ht_track_list list,
 					 &ret->series, err);
 	if (code == HT_OK)
 		code = gather(cli, ret, &c, err);
+	if (code == HT_OK)
+		code = keep_looks(ret, err);
 	if (code != HT_OK)
 		return code;
 	for (size_t i = 0; i < ret->n; i++)

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/heatmap.h"
@@ -38,6 +39,20 @@ static const char *spaced(const char *name, char out[HT_NUMBER_TEXT])
 	return out;
 }
 
+/* Of what comes and goes: nothing, where others of its list were looked at and
+ * it was not there. NULL when out of memory. */
+static double *where_it_was(const struct ht_tracks *t, const struct ht_track *k)
+{
+	double *v = calloc(t->series.rows + 1, sizeof(*v));
+
+	for (size_t row = 0; v && row < t->series.rows; row++)
+		for (size_t f = 0; f < t->kind->figures_n; f++)
+			if (k->value[f][HT_MIDDLE] &&
+			    !isnan(k->value[f][HT_MIDDLE][row]))
+				v[row] = k->value[t->figure][HT_MIDDLE][row];
+	return v;
+}
+
 static enum ht_code print_map(const struct ht_cli *cli,
 			      const struct ht_tracks *t, struct ht_err *err)
 {
@@ -50,15 +65,24 @@ static enum ht_code print_map(const struct ht_cli *cli,
 				       .times = t->series.rows,
 				       .unit = t->kind->units[t->figure],
 				       .bytes = cli->opt.bytes};
+	double *values[ROWS_SHOWN];
 	enum ht_code code;
+	bool bad = false;
 
 	printf("%s of each %s, what moved most first\n\n",
 	       spaced(t->kind->figures[t->figure], figure), t->kind->one);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		values[i] = where_it_was(t, &t->v[i]);
 		rows[i] = (struct ht_heat_row){
-			ht_track_name(t, &t->v[i], names[i]),
-			t->v[i].value[t->figure][HT_MIDDLE]};
-	code = ht_heatmap_print(&cli->term, &map, err);
+			ht_track_name(t, &t->v[i], names[i]), values[i]};
+		bad |= !values[i];
+	}
+	if (bad)
+		code = ht_fail(err, HT_NOMEM, "out of memory for a heat map");
+	else
+		code = ht_heatmap_print(&cli->term, &map, err);
+	for (size_t i = 0; i < n; i++)
+		free(values[i]);
 	if (code == HT_OK && t->n > n)
 		ht_paragraph(
 			&cli->term, "",

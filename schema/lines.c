@@ -154,6 +154,23 @@ void ht_series_free_lines(struct ht_series *s)
 	free(s->line_slots);
 }
 
+void ht_series_keep_lines(struct ht_series *s, const bool *keep)
+{
+	for (size_t i = 0; i < s->lines_n; i++)
+		for (size_t f = 0;
+		     f < ht_line_kinds[s->lines[i].list].figures_n; f++)
+			ht_series_keep_columns(s->lines[i].value[f], HT_BANDS,
+					       s->rows, keep);
+	for (int list = 0; s->rows && list < HT_LINES_COUNT; list++) {
+		size_t to = 0;
+
+		for (size_t row = 0; row < s->rows; row++)
+			if (keep[row])
+				s->listed[list][to++] = s->listed[list][row];
+		memset(s->listed[list] + to, 0, s->rows - to);
+	}
+}
+
 struct ht_list_line *ht_series_line(struct ht_series *s, enum ht_lines list,
 				    const uint64_t key[HT_LINE_KEYS])
 {

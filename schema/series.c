@@ -156,6 +156,63 @@ static bool is_gap(const struct ht_series *s, int64_t time_ns)
 	return s->rows >= 2 && time_ns - t[-1] > 3 * usual;
 }
 
+/* The kept cells first, then cells that are unknown, for rows to come. */
+static void keep_cells(double *c, size_t rows, const bool *keep)
+{
+	size_t to = 0;
+
+	for (size_t i = 0; i < rows; i++)
+		if (keep[i])
+			c[to++] = c[i];
+	while (to < rows)
+		c[to++] = NAN;
+}
+
+void ht_series_keep_columns(double *const c[], size_t n, size_t rows,
+			    const bool *keep)
+{
+	for (size_t k = 0; k < n; k++)
+		if (k == 0 || c[k] != c[0])
+			keep_cells(c[k], rows, keep);
+}
+
+static void keep_times(struct ht_series *s, const bool *keep)
+{
+	size_t all = s->rows;
+	bool cut = false;
+
+	s->rows = 0;
+	for (size_t i = 0; i < all; i++) {
+		cut |= s->cut[i];
+		if (!keep[i])
+			continue;
+		s->cut[s->rows] = cut || is_gap(s, s->time_ns[i]);
+		s->time_ns[s->rows++] = s->time_ns[i];
+		cut = false;
+	}
+}
+
+void ht_series_keep_rows(struct ht_series *s, const bool *keep)
+{
+	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
+		if (ht_series_has(s, m))
+			ht_series_keep_columns(s->metric[m], HT_STAT_COUNT,
+					       s->rows, keep);
+	for (size_t i = 0; i < s->classes_n; i++) {
+		ht_series_keep_columns(s->classes[i].bytes, HT_STAT_COUNT,
+				       s->rows, keep);
+		keep_cells(s->classes[i].chunks, s->rows, keep);
+	}
+	for (size_t i = 0; i < s->mappings_n; i++) {
+		keep_cells(s->mappings[i].anonymous, s->rows, keep);
+		keep_cells(s->mappings[i].count, s->rows, keep);
+		keep_cells(s->mappings[i].size, s->rows, keep);
+		keep_cells(s->mappings[i].resident, s->rows, keep);
+	}
+	ht_series_keep_lines(s, keep);
+	keep_times(s, keep);
+}
+
 /* The wall clock stepped back to time_ns: see the header. */
 static void move_back(struct ht_series *s, int64_t time_ns)
 {

@@ -83,6 +83,10 @@ size_t ht_series_row_at(const struct ht_series *s, int64_t time_ns);
  * one after a gap (more than three times the interval before). */
 enum ht_code ht_series_add_row(struct ht_series *s, int64_t time_ns,
 			       struct ht_err *err) HT_MUST_CHECK;
+/* All rows that are not flagged go; keep: one flag a row. A row stays marked as
+ * a cut, takes over the mark of those that went before it, and becomes one
+ * where it now comes after a gap. */
+void ht_series_keep_rows(struct ht_series *s, const bool *keep);
 /* The class's or mapping's columns, made when new; NULL when out of memory. */
 struct ht_class_series *ht_series_class(struct ht_series *s, uint64_t max_size);
 struct ht_mapping_series *ht_series_mapping(struct ht_series *s, uint64_t kind,

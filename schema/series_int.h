@@ -23,6 +23,10 @@ int ht_series_grow_all(const struct ht_series *s, double *c[], size_t n,
 bool ht_series_has(const struct ht_series *s, size_t metric);
 int ht_series_grow_lines(struct ht_series *s, size_t capacity);
 void ht_series_free_lines(struct ht_series *s);
+/* The cells of the kept rows move together; those behind become unknown. */
+void ht_series_keep_columns(double *const c[], size_t n, size_t rows,
+			    const bool *keep);
+void ht_series_keep_lines(struct ht_series *s, const bool *keep);
 
 /* The n statistics of the rows into row `row` of `to`: each of the column of
  * its own. Rows that are samples have the same value in all: those are sorted

@@ -124,6 +124,34 @@ static void a_window_has_at_most_the_buckets_asked_for(void **state)
 	}
 }
 
+static void
+rows_that_are_kept_stay_as_they_were_and_tell_their_gaps(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	bool keep[100] = {false};
+
+	(void)state;
+	ht_series_init(&s);
+	for (int i = 0; i < 100; i++)
+		add(&s, i, i);
+	for (int i = 0; i < 100; i += 10)
+		keep[i] = i < 40 || i > 70;
+	s.cut[5] = true;
+	ht_series_keep_rows(&s, keep);
+	assert_int_equal(s.rows, 6);
+	for (size_t i = 0; i < 6; i++) {
+		int was = (int)i * 10 + (i < 4 ? 0 : 40);
+
+		assert_int_equal(s.time_ns[i], was * S);
+		assert_true(s.metric[HT_M_in_use][HT_STAT_MEDIAN][i] == was);
+		/* the mark of a row that went, and 30 s to 80 s */
+		assert_int_equal(s.cut[i], i == 1 || i == 4);
+	}
+	add(&s, 100, 7);
+	assert_true(s.metric[HT_M_in_use][HT_STAT_MAX][6] == 7);
+	assert_true(isnan(s.metric[HT_M_rss][HT_STAT_MAX][6]));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -133,6 +161,8 @@ int main(void)
 		cmocka_unit_test(statistics_are_ranks_that_were_measured),
 		cmocka_unit_test(a_class_that_is_not_listed_held_nothing),
 		cmocka_unit_test(a_window_has_at_most_the_buckets_asked_for),
+		cmocka_unit_test(
+			rows_that_are_kept_stay_as_they_were_and_tell_their_gaps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
