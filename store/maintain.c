@@ -11,7 +11,6 @@
 #include "store/store_int.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -459,36 +458,6 @@ static enum ht_code next_process(struct ht_store *st, void *ctx,
 
 /* --- size ---------------------------------------------------------------- */
 
-static enum ht_code pages(struct ht_store *st, int64_t *ret_used,
-			  int64_t *ret_free, int64_t *ret_size,
-			  struct ht_err *err)
-{
-	int64_t all = 0;
-	bool row;
-	enum ht_code code =
-		ht_store_number(st, "PRAGMA page_count", 0, 0, &all, &row, err);
-
-	if (code == HT_OK)
-		code = ht_store_number(st, "PRAGMA freelist_count", 0, 0,
-				       ret_free, &row, err);
-	if (code == HT_OK)
-		code = ht_store_number(st, "PRAGMA page_size", 0, 0, ret_size,
-				       &row, err);
-	*ret_used = all - *ret_free;
-	return code;
-}
-
-enum ht_code ht_store_size(struct ht_store *st, int64_t *ret_bytes,
-			   struct ht_err *err)
-{
-	int64_t used = 0, unused = 0, size = 0;
-	enum ht_code code = pages(st, &used, &unused, &size, err);
-
-	if (code == HT_OK)
-		*ret_bytes = used * size;
-	return code;
-}
-
 /* Too large: all ages shrink by a tenth, and the round begins again. With room
  * again they come back slowly. */
 static enum ht_code fit(struct ht_store *st, void *ctx, struct ht_err *err)
@@ -516,22 +485,11 @@ static enum ht_code fit(struct ht_store *st, void *ctx, struct ht_err *err)
 	return HT_OK;
 }
 
-/* Gives disk back when more than a quarter of the file is empty. */
 static enum ht_code shrink(struct ht_store *st, void *ctx, struct ht_err *err)
 {
 	struct work *w = ctx;
-	int64_t used = 0, unused = 0, size = 0;
-	enum ht_code code = pages(st, &used, &unused, &size, err);
-	char sql[64];
 
-	if (code != HT_OK || unused < 256 || unused < used / 3)
-		return code;
-	w->did = true;
-	snprintf(sql, sizeof(sql), "PRAGMA incremental_vacuum(%zu)",
-		 ht_slice_rows(st, HT_STEP_VACUUM));
-	code = ht_store_exec(st, sql, err);
-	ht_slice_step(st, HT_STEP_VACUUM);
-	return code;
+	return ht_store_shrink(st, &w->did, err);
 }
 
 static enum ht_code roll(struct ht_store *st, void *ctx, struct ht_err *err)
@@ -539,26 +497,6 @@ static enum ht_code roll(struct ht_store *st, void *ctx, struct ht_err *err)
 	struct work *w = ctx;
 
 	return ht_store_roll(st, w->now_s, &w->did, err);
-}
-
-/* --- the journal --------------------------------------------------------- */
-
-bool ht_store_is_due(const struct ht_store *st)
-{
-	return st->journal_pages >= ht_slice_rows(st, HT_STEP_CHECKPOINT);
-}
-
-/* What readers still need of it stays. */
-static enum ht_code checkpoint(struct ht_store *st, struct ht_err *err)
-{
-	int result = sqlite3_wal_checkpoint_v2(
-		st->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-
-	st->journal_pages = 0;
-	ht_slice_step(st, HT_STEP_CHECKPOINT);
-	if (result == SQLITE_OK || (result & 0xff) == SQLITE_BUSY)
-		return HT_OK;
-	return ht_store_fail(st, "checkpoint", err);
 }
 
 /* --- slices -------------------------------------------------------------- */
@@ -582,7 +520,7 @@ enum ht_code ht_store_maintain(struct ht_store *st,
 			       st->path);
 	ht_slice_begin(st, budget_ns);
 	if (ht_store_is_due(st)) /* as dear as a slice: a slice of its own */
-		return checkpoint(st, err);
+		return ht_store_checkpoint(st, err);
 	while (i < sizeof(slices) / sizeof(slices[0])) {
 		enum ht_code code;
 

@@ -278,6 +278,15 @@ bool ht_slice_fits(struct ht_store *st, enum ht_step kind);
 /* The same for one as the last, or as the one that did not fit. */
 bool ht_slice_goes_on(struct ht_store *st);
 
+/* --- space.c: the file's pages ------------------------------------------- */
+
+/* Gives some disk back when more than a quarter of the file is empty. */
+enum ht_code ht_store_shrink(struct ht_store *st, bool *ret_did,
+			     struct ht_err *err) HT_MUST_CHECK;
+/* Copies the journal into the file; what readers still need of it stays. */
+enum ht_code ht_store_checkpoint(struct ht_store *st,
+				 struct ht_err *err) HT_MUST_CHECK;
+
 /* --- state.c: what the writer remembers ---------------------------------- */
 
 /* The process's memory, empty when it is new or was forgotten. */
