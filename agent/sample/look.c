@@ -415,8 +415,9 @@ enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
 	enum ht_code code;
 
 	/* Two threads of ours would take both of two processors from one that
-	 * runs. */
-	l->in.alone = !l->stop;
+	 * runs. Who holds a chunk is asked for by name, rarely, and takes
+	 * seconds: both go through it, in bursts. */
+	l->in.alone = !l->stop && !graph;
 	if (graph) {
 		l->marks.bytes_max = graph_memory(l) / HT_GRAPH_MARKS_SHARE;
 		l->in.marks = &l->marks;

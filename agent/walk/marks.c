@@ -2,6 +2,7 @@
 #include "agent/walk/marks.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "agent/walk/links.h"
@@ -26,12 +27,12 @@ static void unmap(uint64_t *map, uint64_t units)
 		munmap(map, map_bytes(units));
 }
 
-static bool grow(struct ht_marks *m)
+static bool grow(struct ht_marks *m, size_t more)
 {
-	size_t to = m->capacity * 2 + 16;
+	size_t to = m->capacity * 2 + 16 + more;
 	void *grown;
 
-	if (m->n < m->capacity)
+	if (m->n + more <= m->capacity)
 		return true;
 	grown = reallocarray(m->segment, to, sizeof(*m->segment));
 	if (!grown)
@@ -50,7 +51,7 @@ struct ht_marked *ht_marks_add(struct ht_marks *m, const struct ht_layout *l,
 	size_t bytes = 2 * map_bytes(units);
 	struct ht_marked *k;
 
-	if (m->full || bytes > m->bytes_max - m->bytes || !grow(m)) {
+	if (m->full || bytes > m->bytes_max - m->bytes || !grow(m, 1)) {
 		m->full = true;
 		return NULL;
 	}
@@ -127,4 +128,53 @@ void ht_marks_fini(struct ht_marks *m)
 	free(m->segment);
 	ht_ranges_fini(&m->mmapped);
 	*m = (struct ht_marks){0};
+}
+
+/* --- two writers --------------------------------------------------------- */
+
+static uint64_t word_of(const struct ht_marked *m, uint64_t address)
+{
+	return ((address - m->first) >> m->shift) / 64;
+}
+
+struct ht_marked ht_marked_half(const struct ht_marked *m, uint64_t chunk)
+{
+	struct ht_marked half = *m;
+
+	half.from = word_of(m, chunk) + 1;
+	half.kept_bound = half.kept_used = 0;
+	return half;
+}
+
+void ht_marked_take(struct ht_marked *m, const struct ht_marked *half)
+{
+	m->bound[half->from - 1] |= half->kept_bound;
+	m->used[half->from - 1] |= half->kept_used;
+}
+
+void ht_marked_drop(struct ht_marked *m, const struct ht_marked *half,
+		    uint64_t end)
+{
+	uint64_t last = word_of(m, end);
+	size_t bytes;
+
+	if (last < half->from)
+		return;
+	bytes = (size_t)(last + 1 - half->from) * sizeof(uint64_t);
+	memset(m->bound + half->from, 0, bytes);
+	memset(m->used + half->from, 0, bytes);
+}
+
+bool ht_marks_append(struct ht_marks *m, struct ht_marks *from)
+{
+	if (!grow(m, from->n))
+		return false;
+	if (from->n)
+		memcpy(m->segment + m->n, from->segment,
+		       from->n * sizeof(*from->segment));
+	m->n += from->n;
+	m->bytes += from->bytes;
+	m->full = m->full || from->full;
+	from->n = 0;
+	return true;
 }

@@ -6,7 +6,11 @@
  * Two bits for each unit (MALLOC_ALIGNMENT) of a segment: whether a chunk, or
  * what ends one, begins there; whether a chunk in use does. Chunks in use are
  * those that the walk counts: neither in a bin, nor a fastbin, nor a thread
- * cache. Only for memory at rest, walked alone: there is one writer.
+ * cache. Only for memory at rest.
+ *
+ * Two threads may walk: the second half of a segment has its words to itself
+ * but for the first, whose bits it keeps apart (split.c); rows of arenas are
+ * marked apart as a whole (share.c).
  */
 #ifndef HT_AGENT_WALK_MARKS_H
 #define HT_AGENT_WALK_MARKS_H
@@ -30,6 +34,9 @@ struct ht_marked {
 	unsigned word;	     /* of the chunk headers */
 	uint64_t arena;	     /* its index */
 	uint64_t *bound, *used;
+	/* Of the words before this one the bits are kept here: another thread
+	 * writes the last of them, too. 0: there is none. */
+	uint64_t from, kept_bound, kept_used;
 };
 
 struct ht_marks {
@@ -55,14 +62,24 @@ void ht_marks_drop(struct ht_marks *m, uint64_t chunk);
 bool ht_marks_end(struct ht_marks *m, const struct ht_ranges *mmapped);
 void ht_marks_fini(struct ht_marks *m);
 
+/* The second half of a segment, from a chunk on, for another thread. */
+struct ht_marked ht_marked_half(const struct ht_marked *m, uint64_t chunk);
+/* What that thread kept apart; or nothing of what it marked, up to `end`. */
+void ht_marked_take(struct ht_marked *m, const struct ht_marked *half);
+void ht_marked_drop(struct ht_marked *m, const struct ht_marked *half,
+		    uint64_t end);
+/* All segments of `from`, which has none then. false: no memory. */
+bool ht_marks_append(struct ht_marks *m, struct ht_marks *from);
+
 /* For the pass: a chunk begins here. */
 static inline __attribute__((always_inline)) void
-ht_mark(const struct ht_marked *m, uint64_t chunk, bool used)
+ht_mark(struct ht_marked *m, uint64_t chunk, bool used)
 {
-	uint64_t i = (chunk - m->first) >> m->shift;
+	uint64_t i = (chunk - m->first) >> m->shift, w = i / 64;
+	bool apart = w < m->from;
 
-	m->bound[i / 64] |= UINT64_C(1) << i % 64;
-	m->used[i / 64] |= (uint64_t)used << i % 64;
+	*(apart ? &m->kept_bound : &m->bound[w]) |= UINT64_C(1) << i % 64;
+	*(apart ? &m->kept_used : &m->used[w]) |= (uint64_t)used << i % 64;
 }
 
 #endif

@@ -20,6 +20,7 @@ struct share {
 	struct ht_walk walk;
 	struct ht_walk_in in;
 	struct ht_reader reader;
+	struct ht_marks marks;
 	struct ht_snapshot out;
 	size_t from, to; /* arenas */
 	enum ht_code code;
@@ -43,6 +44,15 @@ static void run(void *ctx)
 	s->code = walk_row(&s->walk, s->from, s->to, &s->err);
 }
 
+/* Marks take two bits for each 16 bytes or less: half of their memory each must
+ * do for all. */
+static bool marks_fit(const struct ht_walk *w)
+{
+	const struct ht_marks *m = w->in->marks;
+
+	return !m || w->total / 32 <= m->bytes_max - m->bytes;
+}
+
 /* The first arena of the second part; 0: not to be shared. */
 static size_t find_cut(const struct ht_walk *w)
 {
@@ -50,7 +60,8 @@ static size_t find_cut(const struct ht_walk *w)
 	uint64_t first = 0, rest = w->total;
 	size_t cut = 0;
 
-	if (w->in->moving || w->in->alone || w->total < SHARE_FROM)
+	if (w->in->moving || w->in->alone || w->total < SHARE_FROM ||
+	    !marks_fit(w))
 		return 0;
 	while (cut < r->arenas && first < rest) {
 		if (r->arena[cut].system > LARGEST)
@@ -71,6 +82,7 @@ static void share_free(struct share *s)
 		return;
 	ht_view_fini(&s->walk.window);
 	ht_ranges_fini(&s->walk.arenas);
+	ht_marks_fini(&s->marks);
 	ht_snapshot_fini(&s->out);
 	free(s);
 }
@@ -86,6 +98,11 @@ static struct share *prepare(const struct ht_walk *w, size_t from)
 	s->in = *w->in;
 	s->in.reader = &s->reader;
 	s->in.progress = NULL;
+	if (s->in.marks) {
+		s->marks.bytes_max =
+			(s->in.marks->bytes_max - s->in.marks->bytes) / 2;
+		s->in.marks = &s->marks;
+	}
 	s->walk.in = &s->in;
 	s->walk.roots = w->roots;
 	s->walk.census = w->census; /* borrowed, only read */
@@ -158,6 +175,8 @@ static enum ht_code take(struct ht_walk *w, struct share *s, struct ht_err *err)
 	w->private_unknown |= from->private_unknown;
 	w->done += from->done;
 	ht_reader_add(w->in->reader, &s->reader);
+	if (w->in->marks && !ht_marks_append(w->in->marks, &s->marks))
+		return ht_fail(err, HT_NOMEM, "no memory for marks");
 	if (add_rows(w->out, &s->out) && add_ranges(&w->arenas, &from->arenas))
 		return HT_OK;
 	return ht_fail(err, HT_NOMEM, "no memory for rows");

@@ -28,6 +28,7 @@ struct ht_split {
 	struct ht_view window;
 	struct ht_links links;
 	struct ht_pass pass;
+	struct ht_marked marked;
 	struct ht_class_count in_use[HT_CLASSES], binned[HT_BINS + 1];
 	uint64_t middle; /* where it began */
 	uint64_t stop;	 /* of the pass as a whole */
@@ -104,6 +105,10 @@ static void begin_pass(struct ht_split *s, const struct ht_arena_walk *aw)
 	s->pass.in_use = s->in_use;
 	s->pass.binned = s->binned;
 	s->pass.at = s->middle;
+	if (s->pass.marked) {
+		s->marked = ht_marked_half(s->pass.marked, s->middle);
+		s->pass.marked = &s->marked;
+	}
 	if (s->pass.cached_n) {
 		s->pass.cached += skipped;
 		s->pass.cached_n -= skipped;
@@ -160,7 +165,7 @@ struct ht_split *ht_split_begin(struct ht_arena_walk *aw, size_t i)
 	return s;
 }
 
-/* What the pass had assigned to cached chunks that may be none. */
+/* What the pass had assigned to cached chunks that may be none, and marked. */
 static void forget(struct ht_split *s, const struct ht_arena_walk *aw)
 {
 	const struct ht_roots *roots = aw->in.walk->roots;
@@ -168,6 +173,8 @@ static void forget(struct ht_split *s, const struct ht_arena_walk *aw)
 
 	for (size_t i = ht_cached_from(roots, s->middle); i < to; i++)
 		roots->cached[i].size = 0;
+	if (aw->met.pass.marked)
+		ht_marked_drop(aw->met.pass.marked, &s->marked, s->pass.stop);
 }
 
 static void take_checkpoints(struct ht_pass *p, const struct ht_pass *from)
@@ -185,6 +192,8 @@ static void take(struct ht_split *s, struct ht_pass *p)
 {
 	const struct ht_pass *from = &s->pass;
 
+	if (p->marked)
+		ht_marked_take(p->marked, &s->marked);
 	ht_classes_add(p->in_use, s->in_use, HT_CLASSES);
 	ht_classes_add(p->binned, s->binned, HT_BINS + 1);
 	take_checkpoints(p, from);

@@ -37,8 +37,8 @@ struct ht_walk_in {
 	bool want_private; /* what of trimmable is this process's alone */
 	uint64_t want;	   /* enum ht_request_flag */
 	size_t tables_max; /* bytes for free chunks; 0: 34 MiB */
-	/* Filled with the chunks themselves, or NULL. Not while the target
-	 * runs, and only `alone`. Owned by the caller (marks.h). */
+	/* Filled with the chunks themselves, or NULL. Not of memory that
+	 * moves. Owned by the caller (marks.h). */
 	struct ht_marks *marks;
 	void (*progress)(void *ctx, uint64_t done,
 			 uint64_t total); /* or NULL */

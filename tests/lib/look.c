@@ -83,6 +83,7 @@ static enum ht_code look(struct look *l, struct ht_snapshot *ret,
 				.maps = &l->maps,
 				.moving = l->how->moving,
 				.alone = l->how->alone,
+				.marks = l->how->marks,
 				.want = HT_WANT_ALL,
 				.tables_max = l->how->tables_max};
 	enum ht_code code = prepare(l, ret, err);

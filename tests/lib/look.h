@@ -9,11 +9,14 @@
 
 #include "schema/snapshot.h"
 
+struct ht_marks;
+
 struct ht_look {
-	bool moving;	   /* walk after the stop, while the target runs */
-	bool no_symbols;   /* locate by structure only */
-	bool alone;	   /* without the helper */
-	size_t tables_max; /* as in ht_walk_in */
+	bool moving;		/* walk after the stop, while the target runs */
+	bool no_symbols;	/* locate by structure only */
+	bool alone;		/* without the helper */
+	size_t tables_max;	/* as in ht_walk_in */
+	struct ht_marks *marks; /* the same; or NULL */
 	uint64_t pause_ns, walk_ns; /* out */
 };
 

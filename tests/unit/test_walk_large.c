@@ -14,12 +14,14 @@
 
 #include <cmocka.h>
 
+#include "agent/walk/marks.h"
 #include "link/request.h"
 #include "tests/lib/look.h"
 #include "tests/lib/target.h"
 
 #define LIMIT_MS     20000
 #define SMALL_TABLES ((size_t)1 << 20)
+#define MARKS_MAX    ((size_t)64 << 20)
 
 static void look(pid_t pid, struct ht_look how, struct ht_snapshot *s)
 {
@@ -82,6 +84,50 @@ static void two_find_what_one_finds(const char *chunks, const char *threads,
 	assert_true(both.totals.binned_chunks > 10000);
 	ht_snapshot_fini(&alone);
 	ht_snapshot_fini(&both);
+}
+
+static void assert_same_marks(const struct ht_marks *a,
+			      const struct ht_marks *b)
+{
+	assert_int_equal(a->n, b->n);
+	assert_int_equal(a->bytes, b->bytes);
+	for (size_t i = 0; i < a->n; i++) {
+		const struct ht_marked *x = &a->segment[i], *y = &b->segment[i];
+		size_t bytes = (size_t)(x->units + 63) / 64 * 8;
+
+		assert_int_equal(x->first, y->first);
+		assert_int_equal(x->arena, y->arena);
+		assert_memory_equal(x->bound, y->bound, bytes);
+		assert_memory_equal(x->used, y->used, bytes);
+	}
+}
+
+static void two_mark_what_one_marks(const char *chunks, const char *threads,
+				    const char *each, const char *foreign)
+{
+	struct program p = start(chunks, threads, each, foreign);
+	struct ht_marks one = {.bytes_max = MARKS_MAX},
+			two = {.bytes_max = MARKS_MAX};
+	struct ht_snapshot alone, both;
+
+	look(p.pid, (struct ht_look){.alone = true, .marks = &one}, &alone);
+	look(p.pid, (struct ht_look){.marks = &two}, &both);
+	program_end(&p);
+	assert_same(&alone, &both);
+	assert_false(one.full || two.full);
+	assert_same_marks(&one, &two);
+	ht_snapshot_fini(&alone);
+	ht_snapshot_fini(&both);
+	ht_marks_fini(&one);
+	ht_marks_fini(&two);
+}
+
+static void each_chunk_is_marked_by_one_of_two(void **state)
+{
+	(void)state;
+	two_mark_what_one_marks("300000", "0", "0", NULL);
+	two_mark_what_one_marks("60000", "5", "100000", NULL);
+	two_mark_what_one_marks("300000", "0", "0", "foreign");
 }
 
 static void halves_of_one_arena_add_up(void **state)
@@ -149,6 +195,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(halves_of_one_arena_add_up),
+		cmocka_unit_test(each_chunk_is_marked_by_one_of_two),
 		cmocka_unit_test(arenas_shared_by_two_add_up),
 		cmocka_unit_test(
 			a_gap_in_the_second_half_is_found_by_the_first_thread),
