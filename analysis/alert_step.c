@@ -131,6 +131,10 @@ static void explain(struct ht_alert *a, const struct ht_rule *r,
 		used = (size_t)snprintf(a->evidence, sizeof(a->evidence),
 					"%s: %.4g against %.4g\n",
 					r->condition.text, a->value, a->level);
+	if (s->made_by && r->labels && used < sizeof(a->evidence))
+		used += (size_t)snprintf(a->evidence + used,
+					 sizeof(a->evidence) - used,
+					 "made by: %s\n", s->made_by);
 	if (s->held_by && r->labels && used < sizeof(a->evidence))
 		used += (size_t)snprintf(a->evidence + used,
 					 sizeof(a->evidence) - used,

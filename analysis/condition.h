@@ -61,6 +61,7 @@ struct ht_situation {
 	const struct ht_series *series;	  /* newest row last */
 	const struct ht_verdict *verdict; /* NULL: not judged */
 	const char *held_by; /* what holds what leaks; NULL: not known */
+	const char *made_by; /* whose call stacks make it; NULL: not known */
 	double failures, inconsistent, gap_intervals, stop_ratio; /* NaN: ? */
 };
 

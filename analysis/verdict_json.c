@@ -48,7 +48,7 @@ static json_t *held_by_json(const struct ht_held_by *h)
 }
 
 json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
-			uint64_t pid, const struct ht_held_by *held_by)
+			uint64_t pid, const struct ht_traced *traced)
 {
 	json_t *o = json_object();
 	const struct {
@@ -69,7 +69,8 @@ json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
 		{"evidence", evidence_json(v)},
 		{"culprit", ht_optional_text_json(v->culprit)},
 		{"culprit_class", ht_u64_json(v->culprit_class)},
-		{"held_by", held_by_json(held_by)},
+		{"held_by", held_by_json(traced ? &traced->held : NULL)},
+		{"made_by", held_by_json(traced ? &traced->made : NULL)},
 		{"remedy", ht_optional_text_json(v->remedy)},
 		{"remedy_bytes", ht_u64_json(v->remedy_bytes)},
 		{"idle_floor", ht_u64_json(v->idle_floor)},

@@ -11,15 +11,20 @@
 #define HT_VERDICT_SCHEMA "heaptide.verdict/1"
 
 #define HT_HELD_BY_TEXT 540 /* a paragraph of a terminal */
-/* What a daemon found to hold the chunks of a leak (owners = yes). */
+/* What a daemon found out about the chunks of a leak. */
 struct ht_held_by {
 	int64_t at_ns; /* wall clock; 0: it is not known */
 	char text[HT_HELD_BY_TEXT];
 };
+/* ... and of whom: who holds them (owners = yes), whose call stacks make them
+ * (who = on-leak). */
+struct ht_traced {
+	struct ht_held_by held, made;
+};
 
-/* New reference; NULL when out of memory. pid: HT_UNKNOWN is null. held_by: or
- * NULL, which is null, too. */
+/* New reference; NULL when out of memory. pid: HT_UNKNOWN is null. traced: or
+ * NULL: nobody was asked. */
 json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
-			uint64_t pid, const struct ht_held_by *held_by);
+			uint64_t pid, const struct ht_traced *traced);
 
 #endif

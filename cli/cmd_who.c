@@ -17,6 +17,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/file.h"
+#include "link/who_pace.h"
 
 #define DURATION_NS   (60 * HT_NS_PER_S)
 #define PERIOD_NS     HT_NS_PER_S
@@ -28,21 +29,13 @@
 #define WINDOWS_SHARE .6
 #define WALKS	      3 /* tries of the last one */
 
-/* A window opens while the program rests, as a rule, and sees the begin of what
- * it does then: so some are long, and the rest after each is as long as the
- * calls that it saw may take. */
-static const uint64_t hits_of[] = {300, 900, 100};
-#define LENGTHS (sizeof(hits_of) / sizeof(hits_of[0]))
-
 struct asking {
 	struct ht_cli *cli;
 	struct ht_client client;
 	struct ht_snapshot seen, before, after;
 	int64_t begin_ns, before_ns, after_ns;
 	int64_t duration_ns, period_ns;
-	int64_t next_window_ns;
-	uint64_t hits; /* of all windows so far */
-	size_t windows;
+	struct ht_who_pace pace;
 	unsigned seed;
 	bool placed; /* files and lines are known: from then on there are no
 			more stacks, and the process may end at any time */
@@ -96,7 +89,7 @@ static enum ht_code ask(struct asking *a, uint64_t flags,
 
 	r.mode = HT_MODE_NONE;
 	r.window_us = (uint64_t)(a->period_ns / WINDOW_SHARE / HT_NS_PER_US);
-	r.window_hits = hits_of[a->windows % LENGTHS];
+	r.window_hits = ht_who_pace_hits(&a->pace);
 	ht_snapshot_init(&s);
 	code = ht_client_sample(&a->client, &r, &s, NULL, NULL, err);
 	if (code != HT_OK)
@@ -125,13 +118,12 @@ static void show(struct asking *a)
 /* A look at the chunks, and a window first where it is time for one. */
 static enum ht_code look_again(struct asking *a, struct ht_err *err)
 {
-	bool window = ht_mono_ns() >= a->next_window_ns;
-	bool lines = a->next_window_ns == INT64_MAX && !a->placed;
+	bool window = ht_mono_ns() >= a->pace.next_ns;
+	bool lines = a->pace.next_ns == INT64_MAX && !a->placed;
 	enum ht_code code = ask(a,
 				HT_WHO | (window ? HT_WHO_WINDOW : 0) |
 					(lines ? HT_WHO_LINES : 0),
 				&a->seen, err);
-	uint64_t hits;
 
 	a->placed |= lines;
 	if (code != HT_OK || !window)
@@ -139,11 +131,7 @@ static enum ht_code look_again(struct asking *a, struct ht_err *err)
 	if (a->seen.windowss.n != 1)
 		return ht_fail(err, HT_PROTOCOL,
 			       "the agent did not answer about malloc's calls");
-	hits = a->seen.windowss.v[0].hits;
-	a->next_window_ns = ht_mono_ns() + (int64_t)(hits - a->hits) *
-						   HT_NS_PER_S / HITS_PER_S;
-	a->hits = hits;
-	a->windows++;
+	ht_who_pace_took(&a->pace, ht_mono_ns(), a->seen.windowss.v[0].hits);
 	return code;
 }
 
@@ -180,7 +168,7 @@ static enum ht_code follow(struct asking *a, struct ht_err *err)
 		int64_t next = next_look(a);
 
 		if (ht_mono_ns() >= windows_until)
-			a->next_window_ns = INT64_MAX;
+			a->pace.next_ns = INT64_MAX;
 		code = look_again(a, err);
 		if (code != HT_OK)
 			break;
@@ -251,6 +239,7 @@ enum ht_code ht_cmd_who(struct ht_cli *cli, struct ht_err *err)
 	struct asking a = {.cli = cli,
 			   .client = HT_CLIENT_NONE,
 			   .signal_fd = -1,
+			   .pace = {.calls_per_s = HITS_PER_S},
 			   .duration_ns = cli->opt.duration_ns ?: DURATION_NS};
 	enum ht_code code;
 	pid_t pid;

@@ -15,7 +15,7 @@ enum ht_code ht_judge(struct ht_cli *cli, const char *word,
 }
 
 enum ht_code ht_judge_beside(const struct ht_cli *cli, int64_t process_id,
-			     char pin[HT_PIN_TEXT], struct ht_held_by *held,
+			     char pin[HT_PIN_TEXT], struct ht_traced *traced,
 			     struct ht_err *err)
 {
 	HT_AUTO_STORE struct ht_store *store = NULL;
@@ -24,8 +24,8 @@ enum ht_code ht_judge_beside(const struct ht_cli *cli, int64_t process_id,
 	if (code == HT_OK)
 		code = ht_pin_text(store, process_id, cli->opt.until_ns,
 				   cli->opt.bytes, pin, err);
-	if (code == HT_OK && held)
+	if (code == HT_OK && traced)
 		code = ht_held_by_read(store, process_id, cli->opt.until_ns,
-				       held, err);
+				       traced, err);
 	return code;
 }

@@ -25,7 +25,11 @@ static void on_store_opened(void *ctx)
 static void on_sampled(void *ctx, struct ht_watched *w, enum ht_code code,
 		       const struct ht_err *err)
 {
-	ht_control_sampled(&((struct ht_daemon *)ctx)->control, w, code, err);
+	struct ht_daemon *d = ctx;
+
+	ht_control_sampled(&d->control, w, code, err);
+	if (code == HT_OK)
+		ht_makers_consider(&d->parts.makers, w);
 }
 
 static void on_mistaken(void *ctx, struct ht_watched *w)
@@ -43,7 +47,10 @@ static void on_arrived(void *ctx, struct ht_watched *w)
 /* A life of it: the process, or the program that ran in it. */
 static void on_ended(void *ctx, struct ht_watched *w)
 {
-	ht_alerts_process_ended(&((struct ht_daemon *)ctx)->parts.alerts, w);
+	struct ht_parts *p = &((struct ht_daemon *)ctx)->parts;
+
+	ht_makers_release(&p->makers, w);
+	ht_alerts_process_ended(&p->alerts, w);
 }
 
 static void on_left(void *ctx, struct ht_watched *w)
@@ -51,6 +58,7 @@ static void on_left(void *ctx, struct ht_watched *w)
 	struct ht_daemon *d = ctx;
 
 	ht_control_forget(&d->control, w);
+	ht_makers_release(&d->parts.makers, w);
 	ht_supervisor_release(&d->parts.supervisor, w);
 	ht_supervisor_pump(&d->parts.supervisor);
 }
@@ -224,6 +232,9 @@ static enum ht_code begin_measuring(struct ht_daemon *d, struct ht_err *err)
 	if (code == HT_OK)
 		code = ht_ingest_init(&p->ingest, p->event, &p->config.daemon,
 				      &stored, err);
+	if (code == HT_OK)
+		ht_makers_init(&p->makers, p->event, p->supervisor.agent,
+			       &p->ingest);
 	return code;
 }
 
@@ -286,6 +297,7 @@ void ht_daemon_fini(struct ht_daemon *d)
 	struct ht_parts *p = &d->parts;
 
 	ht_judge_fini(&p->judge);
+	ht_makers_fini(&p->makers);
 	ht_supervisor_fini(&p->supervisor);
 	ht_registry_fini(&p->registry);
 	ht_control_fini(&d->control);

@@ -86,6 +86,12 @@ static int check(const char *path)
 	printf("%s: configuration OK: %zu target%s, %zu rule%s, %zu sink%s\n",
 	       path, c.targets_n, plural(c.targets_n), c.rules_n,
 	       plural(c.rules_n), c.sinks_n, plural(c.sinks_n));
+	for (size_t i = 0; i < c.targets_n; i++)
+		if (c.targets[i].who == HT_WHO_ON_LEAK)
+			printf("%s:%u: note: who = on-leak wants a daemon with "
+			       "CAP_BPF and CAP_PERFMON, which heaptided.service "
+			       "has not: heaptided.conf(5)\n",
+			       path, c.targets[i].line);
 	return 0;
 }
 

@@ -138,9 +138,9 @@ json_t *ht_page_json(const struct ht_page *p)
 		ht_page_zone(s->time_ns[0], end > j->verdict.eta_at_ns
 						    ? end
 						    : j->verdict.eta_at_ns));
-	ht_page_put(&o, "verdict",
-		    ht_verdict_json(&j->verdict, name, j->process.pid,
-				    &p->held_by));
+	ht_page_put(
+		&o, "verdict",
+		ht_verdict_json(&j->verdict, name, j->process.pid, &p->traced));
 	ht_page_put(&o, "pin", ht_optional_text_json(p->pin));
 	ht_page_put(&o, "times_s", ht_page_times(s->time_ns, s->rows));
 	ht_page_put(&o, "cuts", cuts_json(s));

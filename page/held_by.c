@@ -6,9 +6,12 @@
 
 static int take(void *ctx, const struct ht_store_event_row *e)
 {
-	struct ht_held_by *h = ctx;
+	struct ht_traced *t = ctx;
+	struct ht_held_by *h = strcmp(e->kind, "owners") == 0 ? &t->held
+			       : strcmp(e->kind, "who") == 0  ? &t->made
+							      : NULL;
 
-	if (strcmp(e->kind, "owners") == 0) {
+	if (h) {
 		h->at_ns = e->at_ns;
 		snprintf(h->text, sizeof(h->text), "%s", e->text);
 	}
@@ -16,10 +19,10 @@ static int take(void *ctx, const struct ht_store_event_row *e)
 }
 
 enum ht_code ht_held_by_read(struct ht_store *store, int64_t process_id,
-			     int64_t at_ns, struct ht_held_by *ret,
+			     int64_t at_ns, struct ht_traced *ret,
 			     struct ht_err *err)
 {
-	*ret = (struct ht_held_by){0};
+	*ret = (struct ht_traced){0};
 	return ht_store_events(store, process_id, 0, at_ns ? at_ns : INT64_MAX,
 			       take, ret, err);
 }

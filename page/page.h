@@ -37,7 +37,7 @@ struct ht_page {
 	struct ht_page_ask ask;
 	struct ht_judged judged;
 	struct ht_series series; /* medians, size classes and lists */
-	struct ht_held_by held_by;
+	struct ht_traced traced;
 	char pin[HT_PIN_TEXT];
 	json_t *events, *alerts; /* of the window: arrays */
 	struct ht_page_asked *asked;

@@ -102,7 +102,7 @@ static enum ht_code read_beside(struct ht_store *store, struct ht_page *p,
 		code = ht_store_alerts(store, false, s->time_ns[0], take_alert,
 				       p, err);
 	if (code == HT_OK)
-		code = ht_held_by_read(store, id, until, &p->held_by, err);
+		code = ht_held_by_read(store, id, until, &p->traced, err);
 	if (code == HT_OK)
 		code = ht_pin_text(store, id, until, false, p->pin, err);
 	return code;

@@ -86,7 +86,7 @@ static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 		p->store_id = 0;
 		p->judged = false;
 		p->trimming = (struct ht_trimming){0};
-		p->holding = (struct ht_holding){0};
+		p->holding = p->making = (struct ht_holding){0};
 	}
 	p->exe_dev = h->exe_dev;
 	p->exe_inode = h->exe_inode;

@@ -109,6 +109,8 @@ static void ask_rules(struct ht_judge *j, struct ht_watched *p, int64_t due_ns,
 		.verdict = judged ? &p->verdict : NULL,
 		.held_by =
 			judged ? ht_holding_of(&p->holding, &p->verdict) : NULL,
+		.made_by =
+			judged ? ht_holding_of(&p->making, &p->verdict) : NULL,
 		.series = &recent,
 		.failures = p->schedule.failures,
 		.inconsistent = ht_watched_inconsistent(p),
@@ -127,9 +129,9 @@ static void ask_rules(struct ht_judge *j, struct ht_watched *p, int64_t due_ns,
 	    err.code != HT_NODATA)
 		ht_ingest_trouble(j->ingest, "read samples", &err);
 	ht_alerts_ask(j->alerts, p, &s);
-	if (p->holding.news)
+	if (p->holding.news || p->making.news)
 		ht_alerts_record(j->alerts);
-	p->holding.news = false;
+	p->holding.news = p->making.news = false;
 }
 
 static void judge(struct ht_judge *j, struct ht_watched *p)

@@ -426,6 +426,8 @@ static void init_defaults(struct ht_config *c)
 		.mode = HT_MODE_NONE,
 		.max_processes = 64,
 		.attempts = 20,
+		.who_budget = 0.001,
+		.who_for_ns = 300 * HT_NS_PER_S,
 	};
 }
 

@@ -46,8 +46,13 @@ struct ht_target_config {
 	uint64_t attempts;
 	char trim[160]; /* as written; "": nothing is given back */
 	struct ht_trim_rule trim_rule;
-	bool owners; /* who holds what leaks is asked */
+	bool owners;	    /* who holds what leaks is asked */
+	size_t who;	    /* enum ht_who_when: whose call stacks make it */
+	double who_budget;  /* share of a thread's time that may be lost */
+	int64_t who_for_ns; /* for so long */
 };
+
+enum ht_who_when { HT_WHO_NEVER, HT_WHO_ON_LEAK };
 
 enum ht_sink_type { HT_SINK_JOURNAL, HT_SINK_COMMAND, HT_SINK_ALERTMANAGER };
 struct ht_sink_config {

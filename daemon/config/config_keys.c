@@ -15,6 +15,7 @@ static const char *const modes[] = {"none", "bounded", "exact", "snapshot",
 static const char *const sink_types[] = {"journal", "command", "alertmanager",
 					 NULL};
 static const char *const severities[] = {"info", "warning", "critical", NULL};
+static const char *const whens[] = {"never", "on-leak", NULL};
 static const char *const lives[] = {"sample", "resident", NULL};
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
 
@@ -89,6 +90,13 @@ static const struct ht_key act_keys[] = {
 	 "> 512M for 10m, at most every 1h, hold 50ms'"},
 	{"owners", HT_KEY_BOOL, T(owners), 0, 0, NULL,
 	 "ask who holds the chunks of a leak, of a copy of the process"},
+	{"who", HT_KEY_CHOICE, T(who), 0, 0, whens,
+	 "see which call stacks make a leak, in short windows on malloc; wants "
+	 "CAP_BPF and CAP_PERFMON"},
+	{"who_budget", HT_KEY_RATIO, T(who_budget), 1e-5, 0.05, NULL,
+	 "share of a thread's time that the calls may lose by being seen"},
+	{"who_for", HT_KEY_DURATION, T(who_for_ns), 5, 3600, NULL,
+	 "how long chunks are followed"},
 };
 
 static const struct ht_key defaults_keys[] = {

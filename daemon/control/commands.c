@@ -90,6 +90,16 @@ static size_t late_processes(struct ht_parts *d)
 	return n;
 }
 
+/* lost_share: of a thread's time, by the calls of the newest run, at most. */
+static json_t *who_json(const struct ht_makers *m)
+{
+	return json_pack("{s:I, s:I, s:o, s:o}", "runs", (json_int_t)m->runs,
+			 "refused", (json_int_t)m->refused, "pid",
+			 m->p ? json_integer(m->p->pid) : json_null(),
+			 "lost_share",
+			 m->pace.windows ? json_real(m->lost) : json_null());
+}
+
 static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 			      json_t **ret, struct ht_err *err)
 {
@@ -99,7 +109,7 @@ static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 	(void)err;
 	*ret = json_pack(
 		"{s:s, s:i, s:o, s:s, s:{s:s, s:o, s:I, s:I}, s:I, s:I, s:I, "
-		"s:{s:I, s:I, s:I}, s:f, s:f, s:o, s:o, s:o}",
+		"s:{s:I, s:I, s:I}, s:f, s:f, s:o, s:o, s:o, s:o}",
 		"version", HT_VERSION, "pid", (int)getpid(), "started_at",
 		ht_time_json(d->started_ns), "config",
 		d->config_path ? d->config_path : "", "store", "path",
@@ -119,7 +129,7 @@ static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 		(double)d->lag.max_ns / 1e6, "sinks", sinks_json(d), "trouble",
 		d->ingest.trouble[0] ? ht_text_json(d->ingest.trouble)
 				     : json_null(),
-		"unknown", unknown_json(d));
+		"unknown", unknown_json(d), "who", who_json(&d->makers));
 	return HT_OK;
 }
 

@@ -65,6 +65,21 @@ static double agents_killed(const struct ht_exposed *e)
 	return (double)e->parts->supervisor.killed;
 }
 
+static double who_runs(const struct ht_exposed *e)
+{
+	return (double)e->parts->makers.runs;
+}
+
+static double who_refused(const struct ht_exposed *e)
+{
+	return (double)e->parts->makers.refused;
+}
+
+static double who_lost(const struct ht_exposed *e)
+{
+	return e->parts->makers.lost;
+}
+
 static double scan_s(const struct ht_exposed *e)
 {
 	return (double)e->parts->registry.scan_cost_ns / 1e9;
@@ -148,6 +163,13 @@ static const struct {
 	 "agents started"},
 	{"heaptide_agents_killed", HT_COUNTER, agents_killed,
 	 "agents ended because they were late"},
+	{"heaptide_who_runs", HT_COUNTER, who_runs,
+	 "leaks whose call stacks were looked for (who = on-leak)"},
+	{"heaptide_who_refused", HT_COUNTER, who_refused,
+	 "... which could not be done"},
+	{"heaptide_who_lost_ratio", HT_GAUGE, who_lost,
+	 "share of a thread's time that calls of malloc lost by being seen, of "
+	 "the newest run, at most"},
 	{"heaptide_scan_duration_seconds", HT_GAUGE, scan_s,
 	 "last look for new processes"},
 	{"heaptide_judge_duration_seconds", HT_GAUGE, judge_s,

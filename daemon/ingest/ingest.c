@@ -223,12 +223,13 @@ void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
 {
 	json_auto_t *json = NULL;
 	HT_AUTO_FREE char *text = NULL;
+	const struct ht_traced traced = {p->holding.found, p->making.found};
 	struct ht_err err;
 
 	if (!p->store_id || !begin(i))
 		return;
 	json = ht_verdict_json(&p->verdict, p->target, (uint64_t)p->pid,
-			       &p->holding.found);
+			       &traced);
 	text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	if (text && ht_store_add_verdict(
 			    i->store, p->store_id, now_ns, p->verdict.since_ns,

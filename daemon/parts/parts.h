@@ -8,6 +8,7 @@
 #ifndef HT_DAEMON_PARTS_PARTS_H
 #define HT_DAEMON_PARTS_PARTS_H
 
+#include "daemon/agents/makers.h"
 #include "daemon/agents/supervise.h"
 #include "daemon/alerts/judge.h"
 #include "daemon/parts/lag.h"
@@ -24,6 +25,7 @@ struct ht_parts {
 	struct ht_ingest ingest;
 	struct ht_registry registry;
 	struct ht_supervisor supervisor;
+	struct ht_makers makers;
 	struct ht_sinks sinks;
 	struct ht_alerts alerts;
 	struct ht_judge judge;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Holding: what holds the chunks that a leak is made of, as far as it was asked
- * (owners.h). Pure: no clock, no I/O; times are monotonic.
+ * (owners.h); in the same words, whose call stacks make them (makers.h). Pure:
+ * no clock, no I/O; times are monotonic.
  */
 #ifndef HT_DAEMON_PROCESS_HOLDING_H
 #define HT_DAEMON_PROCESS_HOLDING_H
@@ -15,7 +16,7 @@ struct ht_holding {
 	uint64_t max_size;	 /* the class that was asked about last; 0: the
 				    largest ones */
 	int64_t asked_ns;	 /* monotonic; 0: never */
-	bool asking;		 /* with the sample that runs */
+	bool asking;		 /* with what runs */
 	bool news;		 /* what was found is in no alert yet */
 	struct ht_held_by found; /* about that class */
 };

@@ -88,7 +88,8 @@ struct ht_watched {
 	int64_t store_id;	  /* the process row, 0: none yet */
 	struct ht_verdict verdict;
 	struct ht_trimming trimming;
-	struct ht_holding holding;
+	struct ht_holding holding; /* who holds what leaks */
+	struct ht_holding making;  /* whose call stacks make it */
 };
 
 void ht_pauses_count(struct ht_pauses *h, uint64_t pause_us);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who pace: when a window on malloc opens and after how many calls it ends, so
+ * that no more calls pay for being seen than may. Pure: no clock, no I/O.
+ *
+ * A window opens while the program rests, as a rule, and sees the begin of what
+ * it does then: so some are long, and the rest after each is as long as the
+ * calls that it saw may take.
+ */
+#ifndef HT_LINK_WHO_PACE_H
+#define HT_LINK_WHO_PACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a call that is seen takes longer, at most: 16 us where a trap costs 7,
+ * some 1 on metal (docs/adr/0025). */
+#define HT_WHO_CALL_US 16
+
+struct ht_who_pace {
+	double calls_per_s; /* that may pay */
+	int64_t next_ns;    /* before this no window opens */
+	uint64_t hits;	    /* of all windows so far */
+	size_t windows;
+};
+
+/* share: of a thread's time that may be lost; 0 < share < 1. */
+void ht_who_pace_by_share(struct ht_who_pace *p, double share);
+/* After how many calls the next one ends. */
+uint64_t ht_who_pace_hits(const struct ht_who_pace *p);
+/* A window was closed; hits: of all of them, as the agent tells. */
+void ht_who_pace_took(struct ht_who_pace *p, int64_t now_ns, uint64_t hits);
+/* Share of a thread's time that was lost so far, at most. */
+double ht_who_pace_lost(const struct ht_who_pace *p, int64_t elapsed_ns);
+
+#endif

@@ -1,0 +1,89 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Limit: 120 s
+# heaptided sees which call stacks make a leak where a target's configuration says so,
+# within its budget, tells it wherever the leak is told, and looks at nobody else;
+# where it has no right to that, it says so.
+# shellcheck disable=SC2016,SC2154 # eval expands what is quoted here
+set -u
+# shellcheck source=tests/lib/tap.sh
+. "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/daemon.sh
+. "$HT_TOP/tests/lib/daemon.sh"
+needs uprobes root
+
+daemon_config
+for name in ht-asked ht-left ht-barred; do
+	cp "$HT_BUILD/sample-service" "$HT_TMP/$name"
+	printf '[target %s]\nname = %s\nexe = %s\n' "$name" "$name" "$HT_TMP/$name" >>"$conf"
+done
+sed -i '/^name = ht-[ab]/a who = on-leak\nwho_for = 12s\nwho_budget = 0.5%' "$conf"
+cat >>"$conf" <<-CONF
+	[rule early]
+	verdict = LEAK
+	confidence = 0.5
+	evaluations = 1
+	for = 1s
+	minimum = 1M
+CONF
+for line in 'who = always' 'who_for = 1s' 'who_budget = 50%'; do
+	printf '[target x]\nname = x\n%s\n' "$line" >"$HT_TMP/bad.conf"
+	ok "'$line' is refused" eval \
+		'! "$HT_BUILD/heaptided" --check -c "$HT_TMP/bad.conf" 2>"$HT_TMP/bad" && grep -q "bad.conf:3: .*who" "$HT_TMP/bad"'
+done
+printf '[defaults]\nwho = on-leak\n' >"$HT_TMP/bad.conf"
+ok "it is no default" eval '! "$HT_BUILD/heaptided" --check -c "$HT_TMP/bad.conf" 2>/dev/null'
+
+# Root, in the bounds that heaptided.conf(5) says: four capabilities.
+# shellcheck disable=SC2054 # the commas are setpriv's
+daemon_as=(setpriv --inh-caps=-all --bounding-set=-all,+sys_ptrace,+dac_read_search,+bpf,+perfmon)
+daemon_start
+is "nobody can have it done by the control socket" \
+	"$(field "$(ask watch target '"x"' name '"x"' who '"on-leak"')" ok)" false
+for name in ht-asked ht-left; do
+	start "$HT_TMP/$name" 3000
+	eval "${name#ht-}=$started"
+done
+events() { sql "select count(*) from events where kind = '$1' and pid = $2"; }
+evidence() { sql "select evidence from alert where rule = 'early' and state = 'firing' and target = '$1'"; }
+who() { "$HT_BUILD/heaptide" status --socket "$sock" --json | jq ".who.$1"; }
+
+ok "while it looks, the status says at whom" poll 60 eval '[ "$(who pid)" = "$asked" ]'
+ok "who makes what leaks is an event" poll 60 eval '[ "$(events who "$asked")" = 1 ]'
+text=$(sql "select text from events where kind = 'who' and pid = $asked")
+note "$text"
+ok "in words: the call stack, and what became of its chunks" grep -qE \
+	'^`.*(append_audit|main)`.*, [0-9]+ of [0-9]+ chunks alive after [0-9.]+s, [0-9]+ % of the growth' <<<"$text"
+ok "the journal says so" grep -q "pid $asked: who: .*chunks alive" "$log"
+ok "the alert has it as evidence" poll 30 eval 'evidence ht-asked | grep -q "^made by: .*chunks alive"'
+verdict=$("$HT_BUILD/heaptide" verdict ht-asked --db "$db")
+note "$verdict"
+ok "and the verdict a line" grep -q '^  made by *`' <<<"$verdict"
+"$HT_BUILD/heaptide" verdict ht-asked --db "$db" --json >"$HT_TMP/verdict.json"
+is "also for a program" "$(jq -r .made_by.text "$HT_TMP/verdict.json")" "$text"
+ok "as its schema says" python3 "$HT_TOP/tests/lib/schema.py" "$HT_TOP/docs/schema" "$HT_TMP/verdict.json"
+is "the page has it" "$("$HT_BUILD/heaptide" report ht-asked --db "$db" --json | jq -r .verdict.made_by.text)" "$text"
+is "the status counts it" "$(who runs)" 1
+ok "what it cost is within the budget" jq -e '. > 0 and . <= 0.006' <<<"$(who lost_share)"
+ok "so do the metrics" eval \
+	'curl -s "http://127.0.0.1:$port/metrics" | awk "/^heaptide_who_(runs|lost_ratio)/ { n += \$2 > 0 } END { exit n != 2 }"'
+ok "the other one leaks, too" poll 30 eval 'evidence ht-left | grep -q .'
+is "who makes it is not told there" "$(evidence ht-left | grep -c "^made by: ")" 0
+is "but nobody looked" "$(events who "$left")$(events who_refused "$left")" 00
+is "and no answer is made up" "$("$HT_BUILD/heaptide" verdict ht-left --db "$db" --json | jq .made_by)" null
+for pid in "$asked" "$left"; do
+	ok "it runs on, with malloc as it was" eval 'kill -0 "$pid" && ! pgrep -x heaptide-probe'
+done
+daemon_stop
+
+# With those of the shipped unit.
+# shellcheck disable=SC2054
+daemon_as=(setpriv --inh-caps=-all --bounding-set=-all,+sys_ptrace,+dac_read_search)
+daemon_start
+start "$HT_TMP/ht-barred" 3000
+barred=$started
+ok "without the right to it that is told" poll 60 eval '[ "$(events who_refused "$barred")" = 1 ]'
+ok "with what is needed" grep -q "pid $barred: who_refused: .*CAP_BPF and CAP_PERFMON" "$log"
+is "that is no failure to measure" "$(events failed "$barred")" 0
+ok "the status counts it, too" test "$(who refused)" -ge 1
+plan
