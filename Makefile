@@ -44,7 +44,7 @@ PROBE    := $(call lib_src,probe/*.c)
 objects   = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 LIBS_OF   = $(addprefix $(BUILD)/lib,$(addsuffix .a,$(1)))
 
-AGENT_LIBS  := -lunwind-ptrace -lunwind-x86_64 -lunwind -ldw -lelf \
+AGENT_LIBS  := -lunwind-ptrace -lunwind-x86_64 -lunwind -ldwarf -lelf -lz \
 	-lseccomp -lcap-ng -ljansson -lpthread
 STORE_LIBS  := -lsqlite3
 DAEMON_LIBS := $(STORE_LIBS) -lsystemd -lmicrohttpd -linih -ljansson -lcurl -lpcre2-8 -lm

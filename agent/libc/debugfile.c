@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,18 +12,12 @@
 #include "agent/memory/foreign.h"
 #include "common/cleanup.h"
 
-static void id_text(const uint8_t *id, unsigned len,
-		    char out[2 * HT_BUILD_ID_MAX + 1])
-{
-	out[0] = 0;
-	for (unsigned i = 0; i < len && i < HT_BUILD_ID_MAX; i++)
-		snprintf(out + 2 * i, 3, "%02x", id[i]);
-}
-
 void ht_build_id_text(const struct ht_facts *f,
 		      char out[2 * HT_BUILD_ID_MAX + 1])
 {
-	id_text(f->build_id, f->build_id_len, out);
+	out[0] = 0;
+	for (unsigned i = 0; i < f->build_id_len && i < HT_BUILD_ID_MAX; i++)
+		snprintf(out + 2 * i, 3, "%02x", f->build_id[i]);
 }
 
 /* A path that the target named, below its root (0: ours), or one of ours. */
@@ -94,37 +87,5 @@ int ht_debugfile_open(pid_t pid, const char *path, const struct ht_facts *f)
 		fd = by_debuginfod(id);
 	if (fd < 0 && f->debuglink[0])
 		fd = by_debuglink(pid, path, f->debuglink);
-	return fd;
-}
-
-/* Names are absolute, or begin at the debug file's own folder, which is two
- * below /usr/lib/debug. */
-static int by_name(pid_t pid, const char *name)
-{
-	char path[PATH_MAX];
-	bool absolute = *name == '/';
-
-	while (strncmp(name, "../", 3) == 0)
-		name += 3;
-	snprintf(path, sizeof(path), "%s%s", absolute ? "" : "/usr/lib/debug/",
-		 name);
-	return open_file(pid, path);
-}
-
-int ht_debugfile_open_shared(pid_t pid, const char *name, const uint8_t *id,
-			     unsigned id_len)
-{
-	char text[2 * HT_BUILD_ID_MAX + 1];
-	int fd = -1;
-
-	id_text(id, id_len, text);
-	if (id_len > 1)
-		fd = by_build_id(0, text);
-	if (fd < 0 && id_len > 1 && pid > 0)
-		fd = by_build_id(pid, text);
-	if (fd < 0)
-		fd = by_name(0, name);
-	if (fd < 0 && pid > 0)
-		fd = by_name(pid, name);
 	return fd;
 }

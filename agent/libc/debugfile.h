@@ -13,11 +13,6 @@
  * same build is checked by whoever parses it. */
 int ht_debugfile_open(pid_t pid, const char *path, const struct ht_facts *f);
 
-/* The file that dwz shared between debug files, by its build id in the same
- * places, else by the name they have of it. */
-int ht_debugfile_open_shared(pid_t pid, const char *name, const uint8_t *id,
-			     unsigned id_len);
-
 /* Build id as hex. */
 void ht_build_id_text(const struct ht_facts *f,
 		      char out[2 * HT_BUILD_ID_MAX + 1]);

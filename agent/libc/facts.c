@@ -229,6 +229,12 @@ static void read_debuglink(const struct ht_elf *e, struct ht_facts *ret)
 	memcpy(&ret->debuglink_crc, (const char *)d->d_buf + d->d_size - 4, 4);
 }
 
+void ht_facts_build(const struct ht_elf *e, struct ht_facts *ret)
+{
+	read_build_id(e, ret);
+	read_debuglink(e, ret);
+}
+
 static void read_soname(const struct ht_elf *e, struct ht_facts *ret)
 {
 	GElf_Shdr h;
@@ -472,8 +478,7 @@ enum ht_code ht_facts_read(int fd, int debug_fd, unsigned want,
 	ret->tls_vaddr = e.tls_vaddr;
 	ret->tls_memsz = e.tls_memsz;
 	ret->tls_align = e.tls_align;
-	read_build_id(&e, ret);
-	read_debuglink(&e, ret);
+	ht_facts_build(&e, ret);
 	read_soname(&e, ret);
 	read_malloc(&e, fd, debug_fd, want, ret);
 	return HT_OK;

@@ -1,183 +1,157 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/libc/lines.h"
 
-#include <dwarf.h>
-#include <elfutils/libdw.h>
-#include <elfutils/libdwelf.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/libc/die.h"
 #include "agent/libc/elf.h"
 #include "common/cleanup.h"
 
 #define DEPTH_MAX     24	 /* of entries in entries */
+#define ORIGINS_MAX   8		 /* of entries that are instances of others */
 #define ENTRIES_MAX   (8u << 20) /* of one unit */
 #define FUNCTIONS_MAX (1u << 20)
 
 /* --- what a file is ------------------------------------------------------ */
 
-static bool has_section(Elf *elf, const char *name)
+static bool has_section(const struct ht_elf *e, const char *name)
 {
-	size_t names;
-	Elf_Scn *s = NULL;
+	GElf_Shdr h;
 
-	if (elf_getshdrstrndx(elf, &names) != 0)
-		return false;
-	while ((s = elf_nextscn(elf, s))) {
-		GElf_Shdr h;
-		const char *text;
-
-		if (!gelf_getshdr(s, &h) || h.sh_type == SHT_NOBITS)
-			continue;
-		text = elf_strptr(elf, names, h.sh_name);
-		if (text && strcmp(text, name) == 0)
-			return true;
-	}
-	return false;
-}
-
-static uint32_t take_id(uint8_t to[HT_BUILD_ID_MAX], const void *id, ssize_t n)
-{
-	if (n <= 0 || n > HT_BUILD_ID_MAX)
-		return 0;
-	memcpy(to, id, (size_t)n);
-	return (uint32_t)n;
-}
-
-/* The section's text and the identity behind it: libdw gives it of an open
- * Dwarf alone, for which it unpacks all sections. */
-static void look_at_alt(Elf *elf, struct ht_lines_build *ret)
-{
-	size_t names;
-	Elf_Scn *s = NULL;
-
-	if (elf_getshdrstrndx(elf, &names) != 0)
-		return;
-	while ((s = elf_nextscn(elf, s))) {
-		GElf_Shdr h;
-		const char *text = gelf_getshdr(s, &h)
-					   ? elf_strptr(elf, names, h.sh_name)
-					   : NULL;
-		Elf_Data *d;
-		size_t len;
-
-		if (!text || strcmp(text, ".gnu_debugaltlink") != 0)
-			continue;
-		d = elf_rawdata(s, NULL);
-		len = d && d->d_buf ? strnlen(d->d_buf, d->d_size) : 0;
-		if (!len || len == d->d_size || len >= sizeof(ret->alt))
-			return;
-		memcpy(ret->alt, d->d_buf, len);
-		ret->alt_id_len =
-			take_id(ret->alt_id, (const char *)d->d_buf + len + 1,
-				(ssize_t)(d->d_size - len - 1));
-		return;
-	}
+	return ht_elf_section(e, NULL, SHT_PROGBITS, name, &h) != NULL;
 }
 
 void ht_lines_look(int fd, struct ht_lines_build *ret)
 {
-	const char *link;
-	const void *id;
-	GElf_Word crc;
-	Elf *elf;
+	HT_AUTO_FREE struct ht_facts *f = calloc(1, sizeof(*f));
+	HT_AUTO_ELF struct ht_elf e = {0};
 
 	memset(ret, 0, sizeof(*ret));
-	elf_version(EV_CURRENT);
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	if (!elf)
+	if (!f || ht_elf_open(fd, &e, NULL) != HT_OK)
 		return;
-	if (elf_kind(elf) == ELF_K_ELF) {
-		ssize_t n = dwelf_elf_gnu_build_id(elf, &id);
-
-		ret->id_len = take_id(ret->id, id, n);
-		link = dwelf_elf_gnu_debuglink(elf, &crc);
-		if (link && strlen(link) < sizeof(ret->debuglink))
-			strcpy(ret->debuglink, link);
-		look_at_alt(elf, ret);
-		ret->described = has_section(elf, ".debug_info") ||
-				 has_section(elf, ".zdebug_info");
-	}
-	elf_end(elf);
+	ht_facts_build(&e, f);
+	ret->id_len = f->build_id_len;
+	memcpy(ret->id, f->build_id, f->build_id_len);
+	memcpy(ret->debuglink, f->debuglink, sizeof(ret->debuglink));
+	/* What dwz moved to another file cannot be followed. */
+	ret->described = (has_section(&e, ".debug_info") ||
+			  has_section(&e, ".zdebug_info")) &&
+			 !has_section(&e, ".gnu_debugaltlink");
 }
 
-/* --- a unit's functions -------------------------------------------------- */
+/* --- a unit -------------------------------------------------------------- */
 
 struct function {
 	uint64_t low, high;
-	Dwarf_Die die;
+	uint64_t die; /* its offset */
 };
 
 struct unit {
+	Dwarf_Debug dbg;
 	Dwarf_Die die;
-	bool open;
-	Dwarf_Off at; /* of the unit that `function` is of */
+	uint64_t base;
+	uint64_t adding; /* of add_range: the entry */
 	struct function *function;
 	size_t n, room;
-	unsigned entries; /* seen so far */
+	unsigned entries;	    /* seen so far */
+	Dwarf_Line_Context context; /* NULL: no line table */
+	Dwarf_Line *line;
+	Dwarf_Signed lines;
+	uint64_t line_version;
 };
 
-static void add_ranges(struct unit *u, Dwarf_Die *die)
+static void add_range(void *ctx, uint64_t low, uint64_t high)
 {
-	Dwarf_Addr base, low, high;
-	ptrdiff_t at = 0;
+	struct unit *u = ctx;
+	struct function *more;
 
-	while ((at = dwarf_ranges(die, at, &base, &low, &high)) > 0) {
-		struct function *more;
+	if (low >= high)
+		return;
+	if (u->n == u->room) {
+		size_t room = u->room ? 2 * u->room : 256;
 
-		if (low >= high)
-			continue;
-		if (u->n == u->room) {
-			u->room = u->room ? 2 * u->room : 256;
-			more = u->room <= FUNCTIONS_MAX
-				       ? reallocarray(u->function, u->room,
-						      sizeof(*more))
-				       : NULL;
-			if (!more) {
-				u->room = u->n;
-				return;
-			}
-			u->function = more;
-		}
-		u->function[u->n++] = (struct function){low, high, *die};
+		more = room <= FUNCTIONS_MAX
+			       ? reallocarray(u->function, room, sizeof(*more))
+			       : NULL;
+		if (!more)
+			return;
+		u->function = more;
+		u->room = room;
 	}
+	u->function[u->n++] = (struct function){low, high, u->adding};
 }
 
 /* All that have code, wherever they stand: in namespaces, classes, in one
  * another. */
-static void collect(struct unit *u, Dwarf_Die *of, unsigned depth)
+static void collect(struct unit *u, Dwarf_Die of, unsigned depth)
 {
-	Dwarf_Die die;
-
-	if (depth == DEPTH_MAX || dwarf_child(of, &die) != 0)
+	if (depth == DEPTH_MAX)
 		return;
-	do {
-		if (++u->entries > ENTRIES_MAX)
+	for (Dwarf_Die d = ht_die_child(u->dbg, of); d;
+	     d = ht_die_next(u->dbg, d)) {
+		if (++u->entries > ENTRIES_MAX) {
+			ht_die_free(u->dbg, d);
 			return;
-		if (dwarf_tag(&die) == DW_TAG_subprogram)
-			add_ranges(u, &die);
-		if (dwarf_haschildren(&die) > 0)
-			collect(u, &die, depth + 1);
-	} while (dwarf_siblingof(&die, &die) == 0);
+		}
+		if (ht_die_tag(u->dbg, d) == DW_TAG_subprogram) {
+			u->adding = ht_die_offset(u->dbg, d);
+			ht_die_ranges(u->dbg, d, u->base, add_range, u);
+		}
+		collect(u, d, depth + 1);
+	}
 }
 
-static void open_unit(struct unit *u, const Dwarf_Die *die)
+static void open_lines(struct unit *u)
 {
-	Dwarf_Off at = dwarf_dieoffset((Dwarf_Die *)(uintptr_t)die);
+	Dwarf_Unsigned version;
+	Dwarf_Small tables;
+	Dwarf_Error e = NULL;
 
-	if (u->open && u->at == at)
+	u->context = NULL;
+	u->lines = 0;
+	if (!ht_die_fine(u->dbg,
+			 dwarf_srclines_b(u->die, &version, &tables,
+					  &u->context, &e),
+			 e)) {
+		u->context = NULL;
 		return;
-	*u = (struct unit){.die = *die,
-			   .open = true,
-			   .at = at,
-			   .function = u->function,
-			   .room = u->room};
-	collect(u, &u->die, 0);
+	}
+	u->line_version = version;
+	e = NULL;
+	if (!ht_die_fine(u->dbg,
+			 dwarf_srclines_from_linecontext(u->context, &u->line,
+							 &u->lines, &e),
+			 e))
+		u->lines = 0;
 }
+
+static uint64_t address_of(struct unit *u, Dwarf_Signed i)
+{
+	Dwarf_Addr address = 0;
+	Dwarf_Error e = NULL;
+
+	return ht_die_fine(u->dbg, dwarf_lineaddr(u->line[i], &address, &e), e)
+		       ? address
+		       : 0;
+}
+
+static bool ends_there(struct unit *u, Dwarf_Signed i)
+{
+	Dwarf_Bool ends = 0;
+	Dwarf_Error e = NULL;
+
+	return !ht_die_fine(u->dbg,
+			    dwarf_lineendsequence(u->line[i], &ends, &e), e) ||
+	       ends;
+}
+
+/* --- an address ---------------------------------------------------------- */
 
 /* The smallest that holds the address: one may stand in another. */
-static bool function_at(const struct unit *u, uint64_t address, Dwarf_Die *ret)
+static Dwarf_Die function_at(const struct unit *u, uint64_t address)
 {
 	const struct function *best = NULL;
 
@@ -188,202 +162,298 @@ static bool function_at(const struct unit *u, uint64_t address, Dwarf_Die *ret)
 		    (!best || f->high - f->low < best->high - best->low))
 			best = f;
 	}
-	if (best)
-		*ret = best->die;
-	return best != NULL;
+	return best ? ht_die_at(u->dbg, best->die) : NULL;
 }
 
-/* --- an address ---------------------------------------------------------- */
+struct holding {
+	uint64_t address;
+	bool holds;
+};
+
+static void look_in(void *ctx, uint64_t low, uint64_t high)
+{
+	struct holding *h = ctx;
+
+	h->holds |= h->address >= low && h->address < high;
+}
+
+static bool holds(const struct unit *u, Dwarf_Die die, uint64_t address)
+{
+	struct holding h = {.address = address};
+
+	ht_die_ranges(u->dbg, die, u->base, look_in, &h);
+	return h.holds;
+}
 
 /* What was inlined at an address, in an entry: through blocks. */
-static bool inlined_at(Dwarf_Die *of, uint64_t address, unsigned depth,
-		       Dwarf_Die *ret)
+static Dwarf_Die inlined_at(const struct unit *u, Dwarf_Die of,
+			    uint64_t address, unsigned depth)
 {
-	Dwarf_Die die;
-
-	if (depth == DEPTH_MAX || dwarf_child(of, &die) != 0)
-		return false;
-	do {
-		int tag = dwarf_tag(&die);
+	for (Dwarf_Die d = depth < DEPTH_MAX ? ht_die_child(u->dbg, of) : NULL;
+	     d; d = ht_die_next(u->dbg, d)) {
+		unsigned tag = ht_die_tag(u->dbg, d);
+		Dwarf_Die in;
 
 		if ((tag != DW_TAG_inlined_subroutine &&
 		     tag != DW_TAG_lexical_block && tag != DW_TAG_try_block &&
 		     tag != DW_TAG_catch_block) ||
-		    dwarf_haspc(&die, address) <= 0)
+		    !holds(u, d, address))
 			continue;
-		if (tag != DW_TAG_inlined_subroutine)
-			return inlined_at(&die, address, depth + 1, ret);
-		*ret = die;
-		return true;
-	} while (dwarf_siblingof(&die, &die) == 0);
-	return false;
+		if (tag == DW_TAG_inlined_subroutine)
+			return d;
+		in = inlined_at(u, d, address, depth + 1);
+		ht_die_free(u->dbg, d);
+		return in;
+	}
+	return NULL;
 }
 
-static const char *text_of(Dwarf_Die *die, unsigned name)
+/* In the entry, or in what it is an instance of. false: it is not told. */
+static bool name(struct ht_source *s, Dwarf_Debug dbg, Dwarf_Die die,
+		 unsigned depth)
 {
-	Dwarf_Attribute a;
+	static const unsigned names[] = {DW_AT_linkage_name,
+					 DW_AT_MIPS_linkage_name},
+			      origins[] = {DW_AT_abstract_origin,
+					   DW_AT_specification};
+	const char *text = NULL;
 
-	return dwarf_formstring(dwarf_attr_integrate(die, name, &a));
+	for (size_t i = 0; i < 2 && !text; i++)
+		text = ht_die_text(dbg, die, names[i]);
+	for (size_t i = 0; i < 2 && !text && depth < ORIGINS_MAX; i++) {
+		Dwarf_Die of = ht_die_follow(dbg, die, origins[i]);
+		bool found = of && name(s, dbg, of, depth + 1);
+
+		ht_die_free(dbg, of);
+		if (found)
+			return true;
+	}
+	if (!text)
+		text = ht_die_text(dbg, die, DW_AT_name);
+	snprintf(s->function, sizeof(s->function), "%s", text ? text : "");
+	return text != NULL;
 }
 
-static void name(struct ht_source *l, Dwarf_Die *die)
+/* "" where it is not told. */
+static const char *folder_of(struct unit *u, Dwarf_Unsigned index)
 {
-	const char *text = text_of(die, DW_AT_linkage_name);
+	const char *text = NULL;
+	Dwarf_Error e = NULL;
 
-	if (!text)
-		text = text_of(die, DW_AT_MIPS_linkage_name);
-	if (!text)
-		text = text_of(die, DW_AT_name);
-	snprintf(l->function, sizeof(l->function), "%s", text ? text : "");
+	return index <= INT32_MAX &&
+			       ht_die_fine(u->dbg,
+					   dwarf_srclines_include_dir_data(
+						   u->context,
+						   (Dwarf_Signed)index, &text,
+						   &e),
+					   e) &&
+			       text
+		       ? text
+		       : "";
 }
 
 /* The end of a long path says more. */
-static void place(struct ht_source *l, const char *file, int line)
+static void put_path(struct ht_source *s, const char *folder, const char *file)
 {
-	size_t len = file ? strlen(file) : 0;
+	char path[2 * PATH_MAX];
+	size_t len;
 
-	if (len >= sizeof(l->file))
-		file += len - sizeof(l->file) + 1;
-	snprintf(l->file, sizeof(l->file), "%s", len ? file : "");
-	l->line = line > 0 && len ? (uint64_t)line : HT_UNKNOWN;
+	snprintf(path, sizeof(path), "%s%s%s", *file == '/' ? "" : folder,
+		 *file == '/' || !*folder ? "" : "/", file);
+	len = strlen(path);
+	snprintf(s->file, sizeof(s->file), "%s",
+		 path + (len >= sizeof(s->file) ? len - sizeof(s->file) + 1
+						: 0));
 }
 
-static void place_of_address(struct ht_source *l, Dwarf_Die *unit,
+/* A file by its number in the line table. */
+static void place(struct unit *u, struct ht_source *s, uint64_t file,
+		  uint64_t line)
+{
+	Dwarf_Unsigned folder = 0, time = 0, length = 0;
+	Dwarf_Form_Data16 *md5 = NULL;
+	const char *text = NULL;
+	Dwarf_Error e = NULL;
+
+	s->file[0] = '\0';
+	s->line = HT_UNKNOWN;
+	if (!u->context || line == 0 || file > INT32_MAX ||
+	    !ht_die_fine(u->dbg,
+			 dwarf_srclines_files_data_b(
+				 u->context, (Dwarf_Signed)file, &text, &folder,
+				 &time, &length, &md5, &e),
+			 e) ||
+	    !text || !*text)
+		return;
+	put_path(s, folder_of(u, folder), text);
+	s->line = line;
+}
+
+#ifdef DW_LIBDWARF_VERSION_MAJOR
+static uint64_t true_file(struct unit *u, uint64_t file)
+{
+	(void)u;
+	return file;
+}
+#else
+/* The releases by date begin a line program of DWARF 5 with file 0, where the
+ * standard says 1 (6.2.2): a row that says 0 may mean either. gas sets 0 never,
+ * clang always; of others it is not known. */
+static uint64_t true_file(struct unit *u, uint64_t file)
+{
+	const char *producer;
+
+	if (file != 0 || u->line_version < 5)
+		return file;
+	producer = ht_die_text(u->dbg, u->die, DW_AT_producer);
+	if (producer && strncmp(producer, "GNU ", 4) == 0)
+		return 1;
+	return producer && strstr(producer, "clang") ? 0 : UINT64_MAX;
+}
+#endif
+
+/* The row of the line table that holds an address. */
+static void place_of_address(struct unit *u, struct ht_source *s,
 			     uint64_t address)
 {
-	Dwarf_Line *line = dwarf_getsrc_die(unit, address);
-	int number = 0;
+	Dwarf_Unsigned file = 0, line = 0;
+	Dwarf_Error e = NULL;
 
-	place(l, line ? dwarf_linesrc(line, NULL, NULL) : NULL,
-	      line && dwarf_lineno(line, &number) == 0 ? number : 0);
+	s->line = HT_UNKNOWN;
+	for (Dwarf_Signed i = 0; i + 1 < u->lines; i++) {
+		if (address < address_of(u, i) ||
+		    address >= address_of(u, i + 1) || ends_there(u, i))
+			continue;
+		if (ht_die_fine(u->dbg,
+				dwarf_line_srcfileno(u->line[i], &file, &e),
+				e) &&
+		    ht_die_fine(u->dbg, dwarf_lineno(u->line[i], &line, &e), e))
+			place(u, s, true_file(u, file), line);
+		return;
+	}
 }
 
 /* From where what is inlined is called. */
-static void place_of_call(struct ht_source *l, Dwarf_Die *unit,
-			  Dwarf_Die *inlined)
+static void place_of_call(struct unit *u, struct ht_source *s,
+			  Dwarf_Die inlined)
 {
-	Dwarf_Word file = 0, line = 0;
-	Dwarf_Attribute a;
-	Dwarf_Files *files;
-	const char *text = NULL;
-	size_t n;
+	uint64_t file = 0, line = 0;
 
-	if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_file, &a), &file) ==
-		    0 &&
-	    dwarf_getsrcfiles(unit, &files, &n) == 0)
-		text = dwarf_filesrc(files, file, NULL, NULL);
-	if (dwarf_formudata(dwarf_attr(inlined, DW_AT_call_line, &a), &line) !=
-		    0 ||
-	    line > INT32_MAX)
+	if (!ht_die_number(u->dbg, inlined, DW_AT_call_file, &file) ||
+	    !ht_die_number(u->dbg, inlined, DW_AT_call_line, &line))
 		line = 0;
-	place(l, text, (int)line);
+	place(u, s, file, line);
 }
 
 static bool tell(struct unit *u, uint32_t index, uint64_t address,
 		 ht_lines_fn fn, void *ctx)
 {
-	struct ht_source l = {.index = index};
+	struct ht_source s = {.index = index};
 	Dwarf_Die chain[HT_LINES_INLINED_MAX];
+	bool go_on = true;
 	unsigned n = 1;
 
-	place_of_address(&l, &u->die, address);
-	if (!function_at(u, address, &chain[0]))
-		return l.line == HT_UNKNOWN || fn(ctx, &l);
+	place_of_address(u, &s, address);
+	chain[0] = function_at(u, address);
+	if (!chain[0])
+		return s.line == HT_UNKNOWN || fn(ctx, &s);
 	while (n < HT_LINES_INLINED_MAX &&
-	       inlined_at(&chain[n - 1], address, 0, &chain[n]))
+	       (chain[n] = inlined_at(u, chain[n - 1], address, 0)))
 		n++;
 	while (n-- > 0) {
-		l.inlined = n > 0;
-		name(&l, &chain[n]);
-		if (!fn(ctx, &l))
-			return false;
+		s.inlined = n > 0;
+		name(&s, u->dbg, chain[n], 0);
+		go_on = go_on && fn(ctx, &s);
 		if (n > 0)
-			place_of_call(&l, &u->die, &chain[n]);
+			place_of_call(u, &s, chain[n]);
+		ht_die_free(u->dbg, chain[n]);
 	}
-	return true;
+	return go_on;
 }
 
 /* --- units --------------------------------------------------------------- */
 
-struct wanted {
-	uint64_t address;
-	uint32_t index;
-	bool found;
-	Dwarf_Die unit;
+struct asked {
+	const uint64_t *address;
+	uint32_t n;
+	bool *in; /* of each: the unit at hand has it */
+	bool any;
 };
 
-static int by_unit(const void *x, const void *y)
+static void mark(void *ctx, uint64_t low, uint64_t high)
 {
-	struct wanted a = *(const struct wanted *)x;
-	struct wanted b = *(const struct wanted *)y;
-	Dwarf_Off at = a.found ? dwarf_dieoffset(&a.unit) : 0;
-	Dwarf_Off bt = b.found ? dwarf_dieoffset(&b.unit) : 0;
+	struct asked *a = ctx;
 
-	if (at != bt)
-		return at < bt ? -1 : 1;
-	return (a.index > b.index) - (a.index < b.index);
+	for (uint32_t i = 0; i < a->n; i++)
+		if (a->address[i] >= low && a->address[i] < high)
+			a->any = a->in[i] = true;
 }
 
-/* Not every compiler writes a table of which addresses are whose. */
-static void search_units(Dwarf *dw, struct wanted *w, size_t n)
+static bool tell_unit(struct unit *u, const struct asked *a, ht_lines_fn fn,
+		      void *ctx)
 {
-	Dwarf_Off at = 0, next;
-	size_t header;
+	bool go_on = true;
 
-	while (dwarf_nextcu(dw, at, &next, &header, NULL, NULL, NULL) == 0 &&
-	       next > at) {
-		Dwarf_Die die;
-
-		if (dwarf_offdie(dw, at + header, &die))
-			for (size_t i = 0; i < n; i++)
-				if (!w[i].found &&
-				    dwarf_haspc(&die, w[i].address) > 0) {
-					w[i].found = true;
-					w[i].unit = die;
-				}
-		at = next;
-	}
+	u->n = u->entries = 0;
+	collect(u, u->die, 0);
+	open_lines(u);
+	for (uint32_t i = 0; i < a->n && go_on; i++)
+		if (a->in[i])
+			go_on = tell(u, i, a->address[i], fn, ctx);
+	if (u->context)
+		dwarf_srclines_dealloc_b(u->context);
+	return go_on;
 }
 
-static void find_units(Dwarf *dw, struct wanted *w, size_t n)
+/* The next unit's entry; false: there are no more. */
+static bool next_unit(struct unit *u)
 {
-	size_t missing = 0;
+	Dwarf_Unsigned length, typeoffset, next;
+	Dwarf_Half version, address, offset, extension, type;
+	Dwarf_Off abbreviations;
+	Dwarf_Sig8 signature;
+	Dwarf_Addr low = 0;
+	Dwarf_Error e = NULL;
 
-	for (size_t i = 0; i < n; i++) {
-		w[i].found = dwarf_addrdie(dw, w[i].address, &w[i].unit) &&
-			     dwarf_haspc(&w[i].unit, w[i].address) > 0;
-		missing += !w[i].found;
-	}
-	if (missing)
-		search_units(dw, w, n);
-	qsort(w, n, sizeof(*w), by_unit);
+	if (!ht_die_fine(u->dbg,
+			 dwarf_next_cu_header_d(u->dbg, 1, &length, &version,
+						&abbreviations, &address,
+						&offset, &extension, &signature,
+						&typeoffset, &next, &type, &e),
+			 e))
+		return false;
+	e = NULL;
+	u->die = NULL;
+	if (!ht_die_fine(u->dbg,
+			 dwarf_siblingof_b(u->dbg, NULL, 1, &u->die, &e), e))
+		return false;
+	e = NULL;
+	u->base =
+		ht_die_fine(u->dbg, dwarf_lowpc(u->die, &low, &e), e) ? low : 0;
+	return true;
 }
 
-enum ht_code ht_lines_find(int fd, int alt_fd, const uint64_t *address,
-			   uint32_t n, ht_lines_fn fn, void *ctx,
-			   struct ht_err *err)
+/* All units are looked at: not every compiler writes a table of which addresses
+ * are whose. */
+enum ht_code ht_lines_find(int fd, const uint64_t *address, uint32_t n,
+			   ht_lines_fn fn, void *ctx, struct ht_err *err)
 {
-	HT_AUTO_FREE struct wanted *w = calloc(n ? n : 1, sizeof(*w));
-	Dwarf *dw = dwarf_begin(fd, DWARF_C_READ);
-	Dwarf *alt = alt_fd >= 0 ? dwarf_begin(alt_fd, DWARF_C_READ) : NULL;
-	struct unit unit = {0};
-	bool go_on = dw && w;
+	HT_AUTO_FREE bool *in = calloc(n ? n : 1, sizeof(*in));
+	struct unit u = {.dbg = ht_die_open(fd)};
+	struct asked a = {.address = address, .n = n, .in = in};
+	bool go_on = in != NULL;
 
-	if (alt && dw)
-		dwarf_setalt(dw, alt);
-	for (uint32_t i = 0; go_on && i < n; i++)
-		w[i] = (struct wanted){.address = address[i], .index = i};
-	if (go_on)
-		find_units(dw, w, n);
-	for (uint32_t i = 0; go_on && i < n; i++) {
-		if (!w[i].found)
-			continue;
-		open_unit(&unit, &w[i].unit);
-		go_on = tell(&unit, w[i].index, w[i].address, fn, ctx);
+	if (!u.dbg)
+		return ht_fail(err, HT_UNSUPPORTED, "no debug information");
+	while (go_on && next_unit(&u)) {
+		a.any = false;
+		memset(in, 0, n * sizeof(*in));
+		ht_die_ranges(u.dbg, u.die, u.base, mark, &a);
+		if (a.any)
+			go_on = tell_unit(&u, &a, fn, ctx);
+		ht_die_free(u.dbg, u.die);
 	}
-	free(unit.function);
-	dwarf_end(dw);
-	dwarf_end(alt);
-	return dw && w ? HT_OK
-		       : ht_fail(err, HT_UNSUPPORTED, "no debug information");
+	free(u.function);
+	ht_die_close(u.dbg);
+	return HT_OK;
 }

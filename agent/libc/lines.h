@@ -2,7 +2,8 @@
 /*
  * Lines: which function, file and line an instruction was made of, and which
  * functions were inlined there, by a file's debug information (DWARF 2 to 5,
- * compressed or not, shared by dwz or not), by libdw.
+ * compressed or not), by libdwarf. A file whose names dwz moved to another is
+ * taken for one without.
  *
  * The files are hostile: they are parsed in a process of its own
  * (lines_role.h).
@@ -29,20 +30,19 @@ struct ht_source {
 /* What a file is, for whoever looks for its debug information. */
 struct ht_lines_build {
 	uint32_t described; /* has debug information itself */
-	uint32_t id_len, alt_id_len;
-	uint8_t id[HT_BUILD_ID_MAX], alt_id[HT_BUILD_ID_MAX];
+	uint32_t id_len;
+	uint8_t id[HT_BUILD_ID_MAX];
 	char debuglink[64]; /* "": none */
-	char alt[200];	    /* the file that dwz shared; "": none */
 };
 
 void ht_lines_look(int fd, struct ht_lines_build *ret);
 
 /* Calls fn for each function at each of n addresses of the file (no load
- * bias), the innermost first; nothing for those that nothing describes. alt_fd:
- * the shared file, or -1. HT_UNSUPPORTED: no debug information. */
+ * bias), the innermost first; nothing for those that nothing describes.
+ * HT_UNSUPPORTED: no debug information. fd is borrowed. */
 typedef bool (*ht_lines_fn)(void *ctx, const struct ht_source *line);
-enum ht_code ht_lines_find(int fd, int alt_fd, const uint64_t *address,
-			   uint32_t n, ht_lines_fn fn, void *ctx,
+enum ht_code ht_lines_find(int fd, const uint64_t *address, uint32_t n,
+			   ht_lines_fn fn, void *ctx,
 			   struct ht_err *err) HT_MUST_CHECK;
 
 #endif

@@ -88,13 +88,11 @@ static bool is_sound_line(const struct ht_source *l, uint32_t n)
 static bool is_sound_build(const struct ht_lines_build *b)
 {
 	return b->id_len <= sizeof(b->id) &&
-	       b->alt_id_len <= sizeof(b->alt_id) &&
-	       memchr(b->debuglink, 0, sizeof(b->debuglink)) &&
-	       memchr(b->alt, 0, sizeof(b->alt));
+	       memchr(b->debuglink, 0, sizeof(b->debuglink));
 }
 
-static bool ask(struct ht_lines_role *role, enum ht_lines_kind kind,
-		const int fds[2], const uint64_t *address, uint32_t n)
+static bool ask(struct ht_lines_role *role, enum ht_lines_kind kind, int fd,
+		const uint64_t *address, uint32_t n)
 {
 	HT_AUTO_FREE struct ht_lines_request *q = calloc(1, sizeof(*q));
 
@@ -104,21 +102,19 @@ static bool ask(struct ht_lines_role *role, enum ht_lines_kind kind,
 	q->n = n;
 	if (n)
 		memcpy(q->address, address, n * sizeof(*address));
-	return ht_role_send(role->socket, q, sizeof(*q), fds,
-			    fds[1] >= 0 ? 2 : 1);
+	return ht_role_send(role->socket, q, sizeof(*q), &fd, 1);
 }
 
 enum ht_code ht_lines_role_look(struct ht_lines_role *role, int fd,
 				int64_t until_ns, struct ht_lines_build *ret,
 				struct ht_err *err)
 {
-	const int fds[2] = {fd, -1};
 	enum ht_code code;
 	union message m;
 	size_t size;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!ask(role, HT_LINES_LOOK, fds, NULL, 0))
+	if (!ask(role, HT_LINES_LOOK, fd, NULL, 0))
 		return has_ended(role, false, err);
 	for (;;) {
 		code = receive(role, until_ns, &m, &size, err);
@@ -132,7 +128,7 @@ enum ht_code ht_lines_role_look(struct ht_lines_role *role, int fd,
 	}
 }
 
-enum ht_code ht_lines_role_find(struct ht_lines_role *role, const int fds[2],
+enum ht_code ht_lines_role_find(struct ht_lines_role *role, int fd,
 				const uint64_t *address, uint32_t n,
 				int64_t until_ns, ht_lines_fn fn, void *ctx,
 				struct ht_err *err)
@@ -142,7 +138,7 @@ enum ht_code ht_lines_role_find(struct ht_lines_role *role, const int fds[2],
 	union message m;
 	size_t size;
 
-	if (!ask(role, HT_LINES_FIND, fds, address, n))
+	if (!ask(role, HT_LINES_FIND, fd, address, n))
 		return has_ended(role, false, err);
 	for (;;) {
 		code = receive(role, until_ns, &m, &size, err);

@@ -26,7 +26,7 @@ enum ht_code ht_lines_role_start(const char *exe, struct ht_lines_role *ret,
 enum ht_code ht_lines_role_look(struct ht_lines_role *role, int fd,
 				int64_t until_ns, struct ht_lines_build *ret,
 				struct ht_err *err) HT_MUST_CHECK;
-enum ht_code ht_lines_role_find(struct ht_lines_role *role, const int fds[2],
+enum ht_code ht_lines_role_find(struct ht_lines_role *role, int fd,
 				const uint64_t *address, uint32_t n,
 				int64_t until_ns, ht_lines_fn fn, void *ctx,
 				struct ht_err *err) HT_MUST_CHECK;

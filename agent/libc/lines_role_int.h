@@ -9,7 +9,7 @@
 
 enum ht_lines_kind { HT_LINES_LOOK, HT_LINES_FIND };
 
-/* 1 or 2 descriptors come along: file, shared file. */
+/* The file's descriptor comes along. */
 struct ht_lines_request {
 	uint32_t kind, n;
 	uint64_t address[HT_LINES_AT_ONCE];

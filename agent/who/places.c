@@ -15,10 +15,9 @@
 #define LINES_MAX  (64u << 10)
 
 struct ht_place_of {
-	int file;   /* with debug information: the module's own, or another;
-		       -1: there is none */
-	int shared; /* -1: none */
-	bool own;   /* `file` is ours to close */
+	int file; /* with debug information: the module's own, or another;
+		     -1: there is none */
+	bool own; /* `file` is ours to close */
 };
 
 struct ht_place_at {
@@ -27,27 +26,6 @@ struct ht_place_at {
 };
 
 /* --- opening ------------------------------------------------------------- */
-
-static void open_shared(struct ht_places *p, const struct ht_target *t,
-			const struct ht_lines_build *b, int64_t until_ns,
-			struct ht_place_of *of)
-{
-	struct ht_lines_build shared;
-
-	if (!*b->alt)
-		return;
-	of->shared = ht_debugfile_open_shared(t->pid, b->alt, b->alt_id,
-					      b->alt_id_len);
-	if (of->shared < 0)
-		return;
-	if (ht_lines_role_look(&p->role, of->shared, until_ns, &shared, NULL) ==
-		    HT_OK &&
-	    shared.id_len == b->alt_id_len &&
-	    memcmp(shared.id, b->alt_id, b->alt_id_len) == 0)
-		return;
-	close(of->shared);
-	of->shared = -1;
-}
 
 /* A file of its own for debug information, of the same build. */
 static int open_separate(struct ht_places *p, const struct ht_target *t,
@@ -83,13 +61,10 @@ static void open_one(struct ht_places *p, const struct ht_target *t,
 		return;
 	if (build.described) {
 		of->file = fd;
-		open_shared(p, t, &build, until_ns, of);
 		return;
 	}
 	of->file = open_separate(p, t, path, &build, until_ns, &separate);
 	of->own = of->file >= 0;
-	if (of->own)
-		open_shared(p, t, &separate, until_ns, of);
 }
 
 static void open_all(struct ht_places *p, const struct ht_target *t,
@@ -133,7 +108,7 @@ enum ht_code ht_places_begin(struct ht_places *p, const struct ht_target *t,
 	if (!p->of)
 		return ht_fail(err, HT_NOMEM, "no memory for modules");
 	for (size_t i = 0; i < t->modules.n; i++)
-		p->of[i] = (struct ht_place_of){-1, -1, false};
+		p->of[i] = (struct ht_place_of){-1, false};
 	code = ht_maps_read(t->pid, &maps, err);
 	if (code == HT_OK)
 		code = ht_images_find(&in, &images, err);
@@ -151,8 +126,6 @@ void ht_places_fini(struct ht_places *p)
 	for (size_t i = 0; p->of && i < p->modules->n; i++) {
 		if (p->of[i].own)
 			close(p->of[i].file);
-		if (p->of[i].shared >= 0)
-			close(p->of[i].shared);
 	}
 	free(p->of);
 	free(p->at);
@@ -233,7 +206,6 @@ static bool take_line(void *ctx, const struct ht_source *l)
 static void ask(struct ht_places *p, uint32_t module, struct ht_place_at *at,
 		size_t n, int64_t until_ns)
 {
-	const int fds[2] = {p->of[module].file, p->of[module].shared};
 	uint64_t address[HT_LINES_AT_ONCE];
 	struct asked a = {p, at};
 	struct ht_err why = {0};
@@ -241,8 +213,9 @@ static void ask(struct ht_places *p, uint32_t module, struct ht_place_at *at,
 	for (size_t i = 0; i < n; i++)
 		address[i] = at[i].address - p->modules->v[module].bias;
 	if (p->role.socket < 0 ||
-	    ht_lines_role_find(&p->role, fds, address, (uint32_t)n, until_ns,
-			       take_line, &a, &why) == HT_OK)
+	    ht_lines_role_find(&p->role, p->of[module].file, address,
+			       (uint32_t)n, until_ns, take_line, &a,
+			       &why) == HT_OK)
 		return;
 	snprintf(p->trouble, sizeof(p->trouble), "%.100s: %.180s",
 		 p->modules->v[module].name, why.msg);

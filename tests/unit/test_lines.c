@@ -109,7 +109,7 @@ static void what_was_inlined_is_told_from_the_inside_out(void **state)
 
 	(void)state;
 	told_n = 0;
-	assert_int_equal(ht_lines_find(fd, -1, address, 1, take, NULL, NULL),
+	assert_int_equal(ht_lines_find(fd, address, 1, take, NULL, NULL),
 			 HT_OK);
 	are_all_three();
 	close(fd);
@@ -123,8 +123,7 @@ static void what_nothing_describes_has_no_line(void **state)
 
 	(void)state;
 	told_n = 0;
-	assert_int_equal(ht_lines_find(fd, -1, none, 2, take, NULL, NULL),
-			 HT_OK);
+	assert_int_equal(ht_lines_find(fd, none, 2, take, NULL, NULL), HT_OK);
 	assert_int_equal(told_n, 0);
 	close(fd);
 }
@@ -146,7 +145,6 @@ static void the_role_tells_the_same(void **state)
 	struct ht_lines_build build;
 	uint64_t address[1];
 	int fd = self(address);
-	const int fds[2] = {fd, -1};
 
 	(void)state;
 	start(&role);
@@ -157,7 +155,7 @@ static void the_role_tells_the_same(void **state)
 	assert_true(build.described);
 	assert_true(build.id_len > 0);
 	told_n = 0;
-	assert_int_equal(ht_lines_role_find(&role, fds, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, fd, address, 1,
 					    ht_mono_ns() + PATIENCE_NS, take,
 					    NULL, NULL),
 			 HT_OK);
@@ -173,17 +171,16 @@ static void a_file_that_is_none_is_told_and_the_role_goes_on(void **state)
 	struct ht_err err = {0};
 	uint64_t address[1];
 	int fd = self(address), none = memfd_create("none", MFD_CLOEXEC);
-	const int good[2] = {fd, -1}, bad[2] = {none, -1};
 
 	(void)state;
 	start(&role);
-	assert_int_equal(ht_lines_role_find(&role, bad, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, none, address, 1,
 					    ht_mono_ns() + PATIENCE_NS, take,
 					    NULL, &err),
 			 HT_UNSUPPORTED);
 	assert_non_null(strstr(err.msg, "cannot be parsed"));
 	told_n = 0;
-	assert_int_equal(ht_lines_role_find(&role, good, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, fd, address, 1,
 					    ht_mono_ns() + PATIENCE_NS, take,
 					    NULL, NULL),
 			 HT_OK);
@@ -215,7 +212,6 @@ static void a_broken_file_takes_its_own_answer_and_no_other(void **state)
 	Elf64_Shdr s[32];
 	uint64_t address[1], seed = 12345;
 	int fd = self(address), copy = memfd_create("copy", MFD_CLOEXEC);
-	const int good[2] = {fd, -1}, bad[2] = {copy, -1};
 	struct stat st;
 	uint8_t *file;
 	size_t n, size;
@@ -239,13 +235,13 @@ static void a_broken_file_takes_its_own_answer_and_no_other(void **state)
 				(uint8_t)(seed >> 56);
 		}
 		told_n = 0;
-		(void)!ht_lines_role_find(&role, bad, address, 1,
+		(void)!ht_lines_role_find(&role, copy, address, 1,
 					  ht_mono_ns() + PATIENCE_NS, take,
 					  NULL, NULL);
 		assert_true(role.socket >= 0);
 	}
 	told_n = 0;
-	assert_int_equal(ht_lines_role_find(&role, good, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, fd, address, 1,
 					    ht_mono_ns() + PATIENCE_NS, take,
 					    NULL, NULL),
 			 HT_OK);
@@ -262,19 +258,18 @@ static void a_role_that_was_killed_is_an_error_not_a_hang(void **state)
 	struct ht_err err = {0};
 	uint64_t address[1];
 	int fd = self(address);
-	const int fds[2] = {fd, -1};
 
 	(void)state;
 	start(&role);
 	kill(role.pid, SIGKILL);
-	assert_int_equal(ht_lines_role_find(&role, fds, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, fd, address, 1,
 					    ht_mono_ns() + PATIENCE_NS, take,
 					    NULL, &err),
 			 HT_UNSUPPORTED);
 	assert_int_equal(role.socket, -1);
 	start(&role);
 	kill(role.pid, SIGSTOP);
-	assert_int_equal(ht_lines_role_find(&role, fds, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, fd, address, 1,
 					    ht_mono_ns() + 50 * HT_NS_PER_MS,
 					    take, NULL, &err),
 			 HT_UNSUPPORTED);
