@@ -89,7 +89,8 @@ static int check(const char *path)
 	for (size_t i = 0; i < c.targets_n; i++)
 		if (c.targets[i].who == HT_WHO_ON_LEAK)
 			printf("%s:%u: note: who = on-leak wants a daemon with "
-			       "CAP_BPF and CAP_PERFMON, which heaptided.service "
+			       "CAP_BPF and CAP_PERFMON, which "
+			       "heaptided.service "
 			       "has not: heaptided.conf(5)\n",
 			       path, c.targets[i].line);
 	return 0;

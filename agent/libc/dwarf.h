@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Dwarf: offsets of struct members and the code range of malloc.o, from a file
- * with debug information (DWARF 4 and 5, compressed or not). With die.h the only
- * files that know libdwarf, whose interface changed between versions.
+ * with debug information (DWARF 4 and 5, compressed or not). With die.h the
+ * only files that know libdwarf, whose interface changed between versions.
  */
 #ifndef HT_AGENT_LIBC_DWARF_H
 #define HT_AGENT_LIBC_DWARF_H

@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,9 +19,8 @@
 #include "agent/memory/reader_image.h"
 #include "agent/who/follow.h"
 #include "agent/who/trial.h"
-#include "analysis/who_text.h"
+#include "analysis/who.h"
 #include "common/demangle.h"
-#include "link/who_pace.h"
 #include "probe/program.h"
 
 /* --- fates --------------------------------------------------------------- */
@@ -335,70 +333,6 @@ static void wilsons_interval_is_as_published(void **state)
 	assert_true(fabs(low - .4038) < .001 && fabs(high - .5962) < .001);
 }
 
-static void name_frame(uint64_t site, const char *function, uint64_t line)
-{
-	struct ht_stack_frame *f = ht_snapshot_add_stack_frame(&seen);
-
-	f->site = site;
-	snprintf(f->function, sizeof(f->function), "%s", function);
-	f->line = line;
-	if (line != HT_UNKNOWN)
-		snprintf(f->file, sizeof(f->file), "/src/session.cc");
-}
-
-static void who_leaks_is_told_in_a_line(void **state)
-{
-	char text[HT_HELD_BY_TEXT];
-
-	(void)state;
-	add_site(1000, 3, 990, 224);
-	add_site(23, 23, 0, 224);
-	name_frame(0, "busy", HT_UNKNOWN);
-	name_frame(1, "_Znwm", HT_UNKNOWN);
-	name_frame(1, "_ZN7Session4openEi", 21);
-	name_frame(1, "accept_loop", 40);
-	name_frame(1, "main", 50);
-	name_frame(1, "_start", HT_UNKNOWN);
-	seen.windowss.v[0].followed_us = 300000000;
-	seen.windowss.v[0].samples = 1023;
-	judge(false);
-	ht_who_text(&seen, &j, text);
-	assert_string_equal(text,
-			    "not sure: of 2 call stacks, 1023 chunks in 5m00s, "
-			    "none was seen whose chunks stay while their sizes "
-			    "grow");
-	ht_who_judged_fini(&j);
-	add_class(224, 100000, 200000);
-	judge(true);
-	ht_who_text(&seen, &j, text);
-	assert_string_equal(text, "`Session::open` < `accept_loop` < `main` "
-				  "(session.cc:21), 23 of 23 chunks alive "
-				  "after 5m00s, 100 % of the growth");
-}
-
-/* Whatever a window saw, no other opens before what it cost is within the
- * share. */
-static void no_window_opens_before_the_last_is_paid(void **state)
-{
-	struct ht_who_pace p = {0};
-	int64_t now = 0;
-	uint64_t hits = 0;
-
-	(void)state;
-	ht_who_pace_by_share(&p, .001);
-	for (int i = 0; i < 300; i++) {
-		uint64_t more = ht_who_pace_hits(&p);
-
-		assert_true(more >= 100 && more <= 900);
-		hits += more + (uint64_t)(i % 7) * 20; /* while it closes */
-		now += 10000000;
-		ht_who_pace_took(&p, now, hits);
-		assert_true(ht_who_pace_lost(&p, p.next_ns) <= .001);
-		now = p.next_ns;
-	}
-	assert_true(ht_who_pace_lost(&p, now) > .0009); /* and it is used */
-}
-
 static void what_stays_in_sizes_that_grow_leaks(void **state)
 {
 	(void)state;
@@ -579,9 +513,6 @@ int main(void)
 			what_realloc_may_have_moved_is_not_called_freed),
 		cmocka_unit_test(there_is_a_last_chunk_that_can_be_followed),
 		cmocka_unit_test(wilsons_interval_is_as_published),
-		cmocka_unit_test_setup_teardown(who_leaks_is_told_in_a_line,
-						begin, end),
-		cmocka_unit_test(no_window_opens_before_the_last_is_paid),
 		cmocka_unit_test_setup_teardown(
 			what_stays_in_sizes_that_grow_leaks, begin, end),
 		cmocka_unit_test_setup_teardown(
