@@ -14,27 +14,55 @@ static const double *memory_of(const struct ht_mapping_series *s)
 	return s->kind == HT_MAPPING_SHMEM ? s->resident : s->anonymous;
 }
 
-static double rise_of(const struct ht_window *w, const double *rows,
+/* Samples that list any mapping. */
+struct listed {
+	const struct ht_window *w;
+	bool at[HT_POINTS_MAX];
+};
+
+static void read_listed(const struct ht_window *w, struct listed *ret)
+{
+	double column[HT_POINTS_MAX];
+
+	*ret = (struct listed){.w = w};
+	for (size_t k = 0; k < w->s->mappings_n; k++) {
+		ht_window_rows(w, w->s->mappings[k].size, HT_STAT_MEDIAN,
+			       column);
+		for (size_t i = 0; i < w->n; i++)
+			ret->at[i] |= !isnan(column[i]);
+	}
+}
+
+static void column_of(const struct listed *l, const double *rows,
+		      double *column)
+{
+	ht_window_rows(l->w, rows, HT_STAT_MEDIAN, column);
+	for (size_t i = 0; i < l->w->n; i++)
+		if (l->at[i] && isnan(column[i]))
+			column[i] = 0;
+}
+
+static double rise_of(const struct listed *l, const double *rows,
 		      double *ret_last)
 {
 	double column[HT_POINTS_MAX];
 	struct ht_points p;
 
-	ht_window_rows(w, rows, HT_STAT_MEDIAN, column);
-	ht_window_points(w, column, column, column, &p);
+	column_of(l, rows, column);
+	ht_window_points(l->w, column, column, column, &p);
 	*ret_last = p.n ? p.x[p.n - 1] : NAN;
 	return p.n > 1 ? ht_points_rise(&p) : 0;
 }
 
 /* Neither more mappings nor larger ones in the window's late part. */
-static bool same_late(const struct ht_window *w, const double *rows)
+static bool same_late(const struct listed *l, const double *rows)
 {
 	double column[HT_POINTS_MAX], first = NAN, last = NAN;
-	double from = (1 - ht_t.late_part) * w->t[w->n - 1];
+	double from = (1 - ht_t.late_part) * l->w->t[l->w->n - 1];
 
-	ht_window_rows(w, rows, HT_STAT_MEDIAN, column);
-	for (size_t i = 0; i < w->n; i++) {
-		if (w->t[i] < from || isnan(column[i]))
+	column_of(l, rows, column);
+	for (size_t i = 0; i < l->w->n; i++) {
+		if (l->w->t[i] < from || isnan(column[i]))
 			continue;
 		if (isnan(first))
 			first = column[i];
@@ -48,41 +76,72 @@ static bool ends_itself(uint64_t kind)
 	return kind == HT_MAPPING_SHMEM || kind == HT_MAPPING_FILE_PRIVATE;
 }
 
+/* One more that gained; `kind` are those of one kind. */
+struct kind {
+	size_t n;
+	double gained;
+};
+
+static void take(struct ht_bound *b, struct kind *kind,
+		 const struct ht_mapping_series *s, double rise)
+{
+	kind->n++;
+	kind->gained += rise;
+	if (rise > b->gained) {
+		b->most = s;
+		b->gained = rise;
+	}
+}
+
+static void count_kin(struct ht_bound *b, const struct kind *kind)
+{
+	b->kin_gained = b->gained;
+	if (!b->most || kind->gained < 2 * b->gained)
+		return;
+	b->kin = kind->n - 1;
+	b->kin_gained = kind->gained;
+}
+
 void ht_bound(const struct ht_window *w, struct ht_bound *ret)
 {
+	struct kind kinds[HT_MAPPING_KIND_COUNT] = {0};
 	double all = 0, ends = 0, inside = 0;
+	struct listed l;
 
+	read_listed(w, &l);
 	*ret = (struct ht_bound){.size = NAN, .used = NAN};
 	for (size_t i = 0; i < w->s->mappings_n; i++) {
 		const struct ht_mapping_series *s = &w->s->mappings[i];
-		double used, size, rise = rise_of(w, memory_of(s), &used);
+		double used, size, rise = rise_of(&l, memory_of(s), &used);
 
-		if (!(rise > 0))
+		if (!(rise > 0) || s->kind >= HT_MAPPING_KIND_COUNT)
 			continue;
 		all += rise;
-		rise_of(w, s->size, &size);
-		if (rise > ret->gained) {
-			ret->most = s;
-			ret->gained = rise;
+		rise_of(&l, s->size, &size);
+		take(ret, &kinds[s->kind], s, rise);
+		if (ret->most == s) {
 			ret->size = size;
 			ret->used = used;
 		}
-		if (!same_late(w, s->size) || !same_late(w, s->count))
+		if (!same_late(&l, s->size) || !same_late(&l, s->count))
 			continue;
 		inside += rise;
 		ends += ends_itself(s->kind) ? rise : 0;
 		ret->room += fmax(0, size - used);
 	}
+	if (ret->most)
+		count_kin(ret, &kinds[ret->most->kind]);
 	ret->ends = all > 0 && ends >= 0.9 * all;
 	ret->inside = all > 0 && inside >= 0.9 * all;
 }
 
-const struct ht_mapping_series *ht_bound_file(const struct ht_window *w,
-					      double *ret_gained)
+void ht_bound_file(const struct ht_window *w, struct ht_bound *ret)
 {
-	const struct ht_mapping_series *most = NULL;
+	struct kind files = {0};
+	struct listed l;
 
-	*ret_gained = 0;
+	read_listed(w, &l);
+	*ret = (struct ht_bound){0};
 	for (size_t i = 0; i < w->s->mappings_n; i++) {
 		const struct ht_mapping_series *s = &w->s->mappings[i];
 		double last, rise;
@@ -90,13 +149,11 @@ const struct ht_mapping_series *ht_bound_file(const struct ht_window *w,
 		if (s->kind != HT_MAPPING_FILE_CLEAN &&
 		    s->kind != HT_MAPPING_FILE_PRIVATE)
 			continue;
-		rise = rise_of(w, s->resident, &last);
+		rise = rise_of(&l, s->resident, &last);
 		if (s->kind == HT_MAPPING_FILE_PRIVATE)
-			rise -= fmax(0, rise_of(w, s->anonymous, &last));
-		if (rise > *ret_gained) {
-			*ret_gained = rise;
-			most = s;
-		}
+			rise -= fmax(0, rise_of(&l, s->anonymous, &last));
+		if (rise > 0)
+			take(ret, &files, s, rise);
 	}
-	return most;
+	count_kin(ret, &files);
 }

@@ -13,7 +13,9 @@
 struct ht_bound {
 	/* the kind and name that gained most; NULL: nothing did */
 	const struct ht_mapping_series *most;
-	double gained;	   /* by it, bytes */
+	double gained; /* by it, bytes */
+	size_t kin; /* others of its kind that gained; 0 where less than it */
+	double kin_gained; /* by it and them, bytes */
 	double size, used; /* of it now, bytes; NaN: not recorded */
 	bool ends;   /* all but a tenth is in shared memory or private file
 			mappings that do not grow */
@@ -21,10 +23,11 @@ struct ht_bound {
 	double room; /* bytes that fit into those yet */
 };
 
-/* From the mappings of the window's series. */
+/* From the mappings of the window's series. What a sample does not list, and
+ * lists others, was not there: it counts as 0. */
 void ht_bound(const struct ht_window *w, struct ht_bound *ret);
-/* The file whose clean pages rose most, and by how much; NULL: none did. */
-const struct ht_mapping_series *ht_bound_file(const struct ht_window *w,
-					      double *ret_gained);
+/* The file whose clean pages rose most, and by how much, in `most`, `gained`
+ * and `kin`; most is NULL where none did. */
+void ht_bound_file(const struct ht_window *w, struct ht_bound *ret);
 
 #endif

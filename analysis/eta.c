@@ -155,13 +155,40 @@ static void say_end(const struct ht_measure *m, struct ht_verdict *v)
 	       ht_bytes(m->bound.room).text);
 }
 
-/* The main thread's stack ends at RLIMIT_STACK, long before memory does; what
- * that is no sample has. */
+/* The main thread's stack ends at RLIMIT_STACK, long before memory does. */
 static bool is_stack(const struct ht_measure *m, const struct ht_verdict *v)
 {
 	return v->label == HT_LABEL_NON_MALLOC_GROWTH && m->bound.most &&
 	       m->bound.most->kind == HT_MAPPING_STACK &&
 	       m->bound.gained >= 0.5 * m->outside_rise;
+}
+
+/* The mapping of a stack goes from its lowest page that was ever touched. Where
+ * no sample has the limit, or there is none, no date is told. */
+static void tell_stack(const struct ht_measure *m,
+		       const struct ht_snapshot *latest, struct ht_verdict *v)
+{
+	uint64_t most = latest ? latest->limits.rlimit_stack : HT_UNKNOWN;
+	const struct ht_growth *g = &m->outside_growth;
+	char limit[80];
+	struct date d;
+
+	if (most == HT_UNKNOWN) {
+		ht_say(v, "a stack ends at RLIMIT_STACK (prlimit --stack "
+			  "--pid PID): the program ends there, before memory "
+			  "does, so no date of memory follows from it");
+		return;
+	}
+	d = date_of(fmax(0, (double)most - fmax(m->bound.size, m->bound.used)),
+		    g);
+	widen(&d, g, m->w.t[m->w.n - 1]);
+	take_date(v, &d);
+	v->limit_bytes = most;
+	snprintf(v->limit_name, sizeof(v->limit_name), "RLIMIT_STACK");
+	snprintf(limit, sizeof(limit),
+		 "%s (RLIMIT_STACK; the program ends there)",
+		 ht_bytes((double)most).text);
+	say_date(v, limit, &d);
 }
 
 static void tell_memory(const struct ht_measure *m,
@@ -178,9 +205,7 @@ static void tell_memory(const struct ht_measure *m,
 		return;
 	}
 	if (is_stack(m, v)) {
-		ht_say(v, "a stack ends at RLIMIT_STACK (prlimit --stack "
-			  "--pid PID): the program ends there, before memory "
-			  "does, so no date of memory follows from it");
+		tell_stack(m, latest, v);
 		return;
 	}
 	if (ht_mostly_unwritten(m, v) && !(m->written_growth.slope > 0) &&

@@ -7,6 +7,7 @@
 
 #include "analysis/thresholds.h"
 #include "common/clock.h"
+#include "schema/metrics.h"
 
 /* --- the harmless -------------------------------------------------------- */
 
@@ -66,33 +67,76 @@ void ht_tell_warmup(const struct told *t)
 	ht_remedy(t, NAN, "nothing to do: it filled and is level");
 }
 
-/* RSS rose by clean pages of a file: nobody's memory, and no fault. */
-static bool file_rose(const struct told *t)
+/* What has an inode and no page cache: rings, counters, frames of a device. */
+static bool is_drivers(const char *name)
+{
+	static const char *const begins[] = {"anon_inode:", "/dev/",
+					     "socket:", "/dmabuf", "/drm"};
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(*begins); i++)
+		if (strncmp(name, begins[i], strlen(begins[i])) == 0)
+			return true;
+	return false;
+}
+
+/* RSS rose by pages of a file: mostly nobody's memory, and no fault. NULL: it
+ * did not; else what to do. */
+static const char *file_rose(const struct told *t)
 {
 	const struct ht_rise *r = &t->v->rise;
-	const struct ht_mapping_series *s;
-	double gained;
+	struct ht_bound b;
 
 	if (!(r->files >= ht_t.rise_bytes) || r->files < 0.5 * r->rss)
-		return false;
-	s = ht_bound_file(&t->m->w, &gained);
-	if (!s)
-		return false;
-	snprintf(t->v->culprit, sizeof(t->v->culprit), "the mapped file %.128s",
-		 s->name);
+		return NULL;
+	ht_bound_file(&t->m->w, &b);
+	if (!b.most)
+		return NULL;
+	snprintf(t->v->culprit, sizeof(t->v->culprit), "the mapped file %.110s",
+		 b.most->name);
+	ht_and_kin(t->v, &b);
+	if (is_drivers(b.most->name)) {
+		ht_say(t->v,
+		       "%s gained %s of it, memory of the kernel or of a "
+		       "driver that the process has mapped",
+		       t->v->culprit, B(b.kin_gained));
+		return "that is no page cache: it stays until each is unmapped "
+		       "and its descriptor closed";
+	}
 	ht_say(t->v, "%s gained %s of it, clean pages of the page cache",
-	       t->v->culprit, B(gained));
-	return true;
+	       t->v->culprit, B(b.kin_gained));
+	return "nothing to do: the kernel takes clean pages of files back when "
+	       "it needs memory";
+}
+
+/* What is left below a limit of many processes, and this one maps none of it.
+ */
+static void others_line(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+	double taken = m->room_fell - fmax(0, t->v->rise.shared);
+	double least = fmax(ht_t.retained_bytes,
+			    ht_t.taken_share * (m->limit - m->anon_now));
+	char name[160] = "";
+
+	if (t->latest)
+		ht_limit_name(t->latest, name, sizeof(name));
+	if (!(taken >= least) || !name[0] || strncmp(name, "RLIMIT", 6) == 0)
+		return;
+	ht_say(t->v,
+	       "what is left of %s fell by %s in the same time, and this "
+	       "process has mapped none of it: look at other processes, at "
+	       "files in tmpfs (/dev/shm, a container's /tmp), at sockets",
+	       name, B(taken));
 }
 
 static void stable_remedy(const struct told *t)
 {
 	const struct ht_rise *r = &t->v->rise;
 
-	if (file_rose(t))
-		ht_remedy(t, NAN,
-			  "nothing to do: the kernel takes clean pages of "
-			  "files back when it needs memory");
+	const char *file = file_rose(t);
+
+	if (file)
+		ht_remedy(t, NAN, "%s", file);
 	else if (strcmp(t->v->reason, HT_REASON_LOAD) == 0)
 		ht_remedy(t, NAN, "ask again tomorrow at this hour");
 	else if (r->rss - r->files >=
@@ -143,5 +187,6 @@ void ht_tell_stable(const struct told *t)
 		       "memory)",
 		       B(m->quiet.retained), B(ht_t.retained_bytes),
 		       100 * ht_t.retained_share);
+	others_line(t);
 	stable_remedy(t);
 }

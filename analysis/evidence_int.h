@@ -24,6 +24,9 @@ double ht_span_of(const struct told *t);
 void ht_mapping_words(enum ht_mapping_kind kind, const char *name, char *ret,
 		      size_t size);
 
+/* " and 26 more" behind a culprit that is one of a kind. */
+void ht_and_kin(struct ht_verdict *v, const struct ht_bound *b);
+
 /* Sets the remedy and its figure (NaN or negative: none). */
 void ht_remedy(const struct told *t, double bytes, const char *fmt, ...)
 	HT_PRINTF(3, 4);

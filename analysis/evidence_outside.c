@@ -107,6 +107,15 @@ static void name_mapping(const struct told *t,
 				 size);
 }
 
+void ht_and_kin(struct ht_verdict *v, const struct ht_bound *b)
+{
+	size_t at = strlen(v->culprit);
+
+	if (b->kin)
+		snprintf(v->culprit + at, sizeof(v->culprit) - at,
+			 " and %zu more", b->kin);
+}
+
 /* The mapping that gained most. */
 static void culprit_line(const struct told *t)
 {
@@ -115,7 +124,8 @@ static void culprit_line(const struct told *t)
 	if (!b->most || b->most->kind >= HT_MAPPING_KIND_COUNT)
 		return;
 	name_mapping(t, b->most);
-	ht_say(t->v, "%s gained %s of it", t->v->culprit, B(b->gained));
+	ht_and_kin(t->v, b);
+	ht_say(t->v, "%s gained %s of it", t->v->culprit, B(b->kin_gained));
 }
 
 /* What it fills, and when it is full. */

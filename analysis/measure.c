@@ -223,6 +223,21 @@ static double lowest_retained(const struct ht_window *w)
 	return least;
 }
 
+/* What the limit leaves beyond what the process has: others may take it. */
+static double fall_of_room(const struct ht_window *w)
+{
+	double limit[HT_POINTS_MAX], anon[HT_POINTS_MAX], swap[HT_POINTS_MAX];
+	struct ht_points room;
+
+	ht_window_column(w, HT_NEED_limit, HT_STAT_MEDIAN, limit);
+	ht_window_column(w, HT_NEED_rss_anon, HT_STAT_MEDIAN, anon);
+	ht_window_column(w, HT_NEED_swap, HT_STAT_MEDIAN, swap);
+	for (size_t i = 0; i < w->n; i++)
+		limit[i] -= anon[i] + (isnan(swap[i]) ? 0 : swap[i]);
+	ht_window_points(w, limit, limit, limit, &room);
+	return room.n >= (size_t)ht_t.min_rows ? -ht_points_rise(&room) : NAN;
+}
+
 static void load(struct ht_measure *m)
 {
 	const struct ht_window *w = &m->w;
@@ -246,6 +261,7 @@ static void load(struct ht_measure *m)
 	m->outside_rise = ht_points_rise(&m->outside);
 	m->anon_rise = ht_points_rise(&m->anon);
 	m->idle_floor = lowest_retained(w);
+	m->room_fell = fall_of_room(w);
 }
 
 /* What the process has of its own: anonymous, swapped and shared memory. */

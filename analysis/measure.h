@@ -57,6 +57,8 @@ struct ht_measure {
 	double warm_seconds; /* 10 % to 90 % of in use's rise */
 	double half_way;     /* when half of that rise was done */
 	double limit, anon_now, trimmable_now; /* last row that knows */
+	double room_fell; /* left below the limit, median of the first eighth
+			     less that of the last; NaN: not known */
 	/* growth over hours and days; NULL: judged by shape alone */
 	const struct ht_lasting *lasting;
 	bool guarded;	 /* mostly retained memory grows, not in use */

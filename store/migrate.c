@@ -30,11 +30,12 @@ EMBED(ht_sql_0008, "store/sql/0008_lists.sql");
 EMBED(ht_sql_0009, "store/sql/0009_views.sql");
 EMBED(ht_sql_0010, "store/sql/0010_indexes.sql");
 EMBED(ht_sql_0011, "store/sql/0011_pins.sql");
+EMBED(ht_sql_0012, "store/sql/0012_stack.sql");
 
 static const char *const migrations[] = {ht_sql_0001, ht_sql_0002, ht_sql_0003,
 					 ht_sql_0004, ht_sql_0005, ht_sql_0006,
 					 ht_sql_0007, ht_sql_0008, ht_sql_0009,
-					 ht_sql_0010, ht_sql_0011};
+					 ht_sql_0010, ht_sql_0011, ht_sql_0012};
 enum {
 	VERSION = sizeof(migrations) / sizeof(migrations[0]),
 	TELL_STEPS =
@@ -250,7 +251,7 @@ static enum ht_code add_columns(struct ht_store *st, const char *sql,
 				struct ht_err *err)
 {
 	HT_CLEANUP(close_db) sqlite3 *memory = NULL;
-	char reload[96];
+	char reload[160];
 	int64_t version = 0;
 	enum ht_code code;
 
@@ -266,9 +267,11 @@ static enum ht_code add_columns(struct ht_store *st, const char *sql,
 	if (code != HT_OK)
 		return code;
 	code = take_texts(st, memory, err);
-	/* A new number has every connection read the schema anew. */
+	/* A new number has every connection read the schema anew: this one too,
+	 * when it next looks at a table, which a PRAGMA does not. */
 	snprintf(reload, sizeof(reload),
-		 "PRAGMA writable_schema = OFF; PRAGMA schema_version = %lld",
+		 "PRAGMA writable_schema = OFF; PRAGMA schema_version = %lld; "
+		 "SELECT count(*) FROM sqlite_schema",
 		 (long long)version + 1);
 	ht_store_sql_fini(st);
 	if (code != HT_OK)

@@ -300,6 +300,7 @@ static bool read_rlimits(pid_t pid, uint64_t *threads, struct ht_limits *ret)
 		{"\nMax address space", &ret->rlimit_as},
 		{"\nMax data size", &ret->rlimit_data},
 		{"\nMax open files", &ret->rlimit_nofile},
+		{"\nMax stack size", &ret->rlimit_stack},
 		{"\nMax processes", threads},
 	};
 	char text[TEXT_MAX];

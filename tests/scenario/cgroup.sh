@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Limit: 90 s
+# Limit: 120 s
 # Real control groups: which limit a process meets first, seen from the machine,
 # from within a cgroup namespace, and where no tree is mounted: then it is null,
 # and the reason is told. v1 or v2, whichever has the controllers here.
@@ -10,7 +10,7 @@ set -u
 . "$HT_TOP/tests/lib/tap.sh"
 needs root memory_cgroup
 [ -n "${HT_UNSHARED:-}" ] || HT_UNSHARED=1 exec unshare --mount --propagation private bash "$0"
-make -s "BUILD=$HT_BUILD" "$HT_BUILD/targets/waiting" || exit 1
+make -s "BUILD=$HT_BUILD" "$HT_BUILD/targets/waiting" "$HT_BUILD/targets/grower" || exit 1
 heaptide=$HT_BUILD/heaptide
 
 # tree CONTROLLER: where its groups are made
@@ -88,6 +88,19 @@ is "it has none that is this test's" "$(value '.limits.cgroup_path // "" | start
 is "and nothing of it is unknown" "$(value '.unknown | length')" 0
 ok "a group that says nothing itself: it is measured" explain "$free"
 is "the one above it is told" "$(value .limits.cgroup_path)" "/$name"
+
+# --- what is written to a tmpfs is no memory of the process, and takes the group's
+echo 512M >"$memory/$name/$limit"
+mkdir "$HT_TMP/tmpfs" && mount -t tmpfs tmpfs "$HT_TMP/tmpfs"
+run_in "$name/free" "$HT_BUILD/targets/grower" written "$HT_TMP/tmpfs"
+"$heaptide" record "$started" -o "$HT_TMP/written.db" -i 500ms -d 14s >/dev/null 2>&1
+"$heaptide" verdict "$started" --db "$HT_TMP/written.db" --json >"$HT_TMP/answer"
+kill "$started"
+is "a process that fills a tmpfs is no leak" "$(value .verdict)" STABLE
+ok "but it is told that its group's memory goes, and where to look" grep -qE \
+	"left of cgroup /$name fell by [0-9.]+ MiB .*mapped none of it.*files in tmpfs" <<<"$(value '.evidence[]')"
+poll 10 umount "$HT_TMP/tmpfs"
+echo 128M >"$memory/$name/$limit"
 
 # --- from within a cgroup namespace
 cat >"$HT_TMP/within" <<'WITHIN'

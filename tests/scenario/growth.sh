@@ -30,6 +30,8 @@ grow shared shared
 grow segment segment "$segment"
 grow private private "$HT_TMP/private"
 grow clean clean "$HT_TMP/clean"
+mkdir "$HT_TMP/segments"
+grow segments segments "$HT_TMP/segments"
 rm -f "$segment"
 for name in lengthened static pool unjoined joined threads descriptors opened protected; do
 	grow "$name" "$name"
@@ -68,8 +70,10 @@ for name in lengthened pool; do
 	ok "$name: it is said whose limit that is" test -n "$(of $name .limit_name)"
 done
 
-is "deeper: a stack that grows has no date of memory" "$(of deeper .eta_limit_at)" ""
-ok "deeper: it ends at its own limit" says deeper 'ends at RLIMIT_STACK'
+is "deeper: a stack that grows ends at its own limit" "$(of deeper .limit_name)" RLIMIT_STACK
+is "deeper: which is 100 MiB here" "$(of deeper .limit_bytes)" $((102400 << 10))
+ok "deeper: and it is said that the program ends there" says deeper 'RLIMIT_STACK; the program ends there'
+ok "deeper: there is a date" test -n "$(of deeper .eta_limit_at)"
 
 # Who it is.
 ok "a stack that grows is called so" grep -q "main thread's stack" <<<"$(of deeper .culprit)"
@@ -79,6 +83,10 @@ ok "a file that is written to privately is named" grep -qF "$HT_TMP/private" <<<
 ok "a memfd is named" grep -q 'memfd:lengthened' <<<"$(of lengthened .culprit)"
 is "what is read of a file is no growth" "$(of clean .verdict)" STABLE
 is "but it is named" "$(of clean .culprit)" "the mapped file $HT_TMP/clean"
+is "files that come one by one are no growth" "$(of segments .verdict)" STABLE
+ok "but they are named, all of them" grep -qE "^the mapped file $HT_TMP/segments/grown\.[0-9]+ and [0-9]+ more\$" \
+	<<<"$(of segments .culprit)"
+ok "and what they gained is most of what RSS did" jq -e '.rss_rise.files >= 0.9 * .rss_rise.rss' "$HT_TMP/segments.json"
 ok "stacks of threads that nobody joined are called so" grep -q 'never joined' <<<"$(of unjoined .culprit)"
 refuse "stacks that wait for the next thread are not" grep -q 'never joined' <<<"$(of joined .culprit)$(said joined)"
 

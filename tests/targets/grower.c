@@ -6,6 +6,9 @@
  *   segment F    the same of a file (in /dev/shm)
  *   private F    a private mapping of a file is written to
  *   clean F      a shared mapping of a file is read
+ *   segments D   a file of 2 MiB more in directory D every half second, mapped
+ *                whole
+ *   written D    a file in directory D, by write(), that nobody maps
  *   lengthened   a memfd that is made longer and written to the end
  *   static       a static table is filled
  *   pool         blocks of its own by mmap()
@@ -104,6 +107,49 @@ static void look(size_t i)
 {
 	for (size_t k = i * STEP; k < (i + 1) * STEP && k < size; k += 4096)
 		__asm__ volatile("" ::"r"(at[k]) : "memory");
+}
+
+static const char *directory;
+
+static void begin_in(const char *path)
+{
+	directory = path;
+}
+
+static int new_file(size_t i)
+{
+	char path[4096];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/grown.%zu", directory, i);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0)
+		die(path);
+	return fd;
+}
+
+static void segment(size_t i)
+{
+	int fd;
+
+	if (i % 50)
+		return;
+	fd = new_file(i / 50);
+	if (ftruncate(fd, 2 * MIB) < 0)
+		die("ftruncate");
+	map(2 * MIB, PROT_READ, MAP_SHARED | MAP_POPULATE, fd);
+	close(fd);
+}
+
+static void write_on(size_t i)
+{
+	static const char zeros[STEP];
+	static int fd;
+
+	if (i == 0)
+		fd = new_file(0);
+	if (write(fd, zeros, sizeof(zeros)) < 0)
+		die("write");
 }
 
 static void begin_static(const char *arg)
@@ -307,6 +353,8 @@ static const struct {
 	{"segment", begin_segment, fill},
 	{"private", begin_private, fill},
 	{"clean", begin_clean, look},
+	{"segments", begin_in, segment},
+	{"written", begin_in, write_on},
 	{"lengthened", begin_lengthened, lengthen},
 	{"static", begin_static, fill},
 	{"pool", NULL, pool},

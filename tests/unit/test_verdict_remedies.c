@@ -410,6 +410,83 @@ static void another_allocators_growth_is_told(void **state)
 	assert_int_equal(v.label, HT_LABEL_INSUFFICIENT_DATA);
 }
 
+/* Files that come whole, one by one, each with a name of its own; and what has
+ * an inode and is no page cache. RSS rises by them, nothing else moves. */
+static void read_files(struct ht_series *s, const char *name, size_t files)
+{
+	double x[60];
+
+	for (size_t i = 0; i < 60; i++)
+		x[i] = 20e6;
+	ht_series_init(s);
+	ht_made_in_use(s, x, 60, 0);
+	for (size_t i = 0; i < 60; i++) {
+		char path[64];
+		size_t now = 1 + i * files / 60;
+
+		for (size_t k = 0; k < now; k++) {
+			struct ht_mapping_series *m;
+
+			if (files > 1)
+				snprintf(path, sizeof(path), "%s%zu", name, k);
+			else
+				snprintf(path, sizeof(path), "%s", name);
+			m = ht_series_mapping(s, HT_MAPPING_FILE_CLEAN, path);
+			assert_non_null(m);
+			m->size[i] = m->resident[i] =
+				files > 1 ? 8e6 : 8e6 * (double)(i + 1);
+			m->anonymous[i] = 0;
+			m->count[i] = 1;
+		}
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			double file = files > 1 ? 8e6 * (double)now
+						: 8e6 * (double)(i + 1);
+
+			s->metric[HT_M_rss_file][k][i] = file;
+			s->metric[HT_M_rss_shmem][k][i] = 0;
+			s->metric[HT_M_non_malloc_anon][k][i] = 0;
+			s->metric[HT_M_retained][k][i] = 0;
+			s->metric[HT_M_mmapped_resident][k][i] = 0;
+			s->metric[HT_M_rss][k][i] = 20e6 + file;
+		}
+	}
+}
+
+static bool says(const struct ht_verdict *v, const char *text)
+{
+	for (size_t i = 0; i < v->evidence_n; i++)
+		if (strstr(v->evidence[i], text))
+			return true;
+	return false;
+}
+
+static void files_that_come_one_by_one_are_named(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_verdict v;
+
+	(void)state;
+	read_files(&s, "/srv/seg.", 30);
+	ht_verdict(&s, s.time_ns[59], NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_STABLE);
+	assert_non_null(strstr(v.culprit, "the mapped file /srv/seg."));
+	assert_non_null(strstr(v.culprit, " more"));
+	assert_true(says(&v, "page cache"));
+}
+
+static void what_a_driver_has_is_no_page_cache(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_verdict v;
+
+	(void)state;
+	read_files(&s, "anon_inode:[io_uring]", 1);
+	ht_verdict(&s, s.time_ns[59], NULL, &v);
+	assert_false(says(&v, "page cache"));
+	assert_true(says(&v, "memory of the kernel or of a driver"));
+	assert_null(strstr(v.remedy, "nothing to do"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -425,6 +502,8 @@ int main(void)
 			what_runs_out_first_is_in_the_remedy_of_a_leak),
 		cmocka_unit_test(a_gap_is_not_told_as_too_few_samples),
 		cmocka_unit_test(another_allocators_growth_is_told),
+		cmocka_unit_test(files_that_come_one_by_one_are_named),
+		cmocka_unit_test(what_a_driver_has_is_no_page_cache),
 		cmocka_unit_test(a_runtime_is_asked_with_its_own_tools),
 	};
 
