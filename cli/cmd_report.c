@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `heaptide report`: one self-contained HTML page of a target, or of all. */
 #include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/json.h"
 #include "cli/metrics.h"
@@ -77,43 +80,122 @@ static enum ht_code read_page(struct ht_cli *cli, struct ht_page *page,
 	return code == HT_OK ? add_asked(page, &asked, err) : code;
 }
 
+static enum ht_code write_target(struct ht_page *page, const char *path,
+				 struct ht_err *err)
+{
+	char title[200];
+	struct ht_page_frame frame = {.title = title, .still = page};
+	json_t *document = ht_page_json(page);
+	enum ht_code code;
+
+	if (!document)
+		return ht_fail(err, HT_NOMEM, "out of memory for a page");
+	snprintf(title, sizeof(title), "%s: heaptide",
+		 ht_process_name(&page->judged.process));
+	frame.document = document;
+	code = write_page(path, &frame, err);
+	json_decref(document);
+	return code;
+}
+
 static enum ht_code report_target(struct ht_cli *cli, const char *path,
 				  struct ht_err *err)
 {
 	HT_AUTO_PAGE struct ht_page page;
-	char title[200];
-	struct ht_page_frame frame = {.title = title, .still = &page};
-	json_t *document = NULL;
 	enum ht_code code;
 
 	ht_page_init(&page);
 	code = read_page(cli, &page, err);
 	if (code != HT_OK)
 		return code;
-	document = ht_page_json(&page);
-	if (cli->opt.json || !document)
-		return ht_json_print(document, err);
-	snprintf(title, sizeof(title), "%s: heaptide",
-		 ht_process_name(&page.judged.process));
-	frame.document = document;
-	code = write_page(path, &frame, err);
-	json_decref(document);
+	if (cli->opt.json)
+		return ht_json_print(ht_page_json(&page), err);
+	code = write_target(&page, path, err);
 	if (code == HT_OK && !is_standard(path))
 		ht_tell(&cli->term, "%s: %zu rows", path, page.series.rows);
 	return code;
 }
 
+/* --- all of them --------------------------------------------------------- */
+
+struct folder {
+	struct ht_cli *cli;
+	struct ht_store *store;
+	const char *path; /* ends in a slash; NULL: the index alone */
+	size_t pages;
+	char name[64];
+	enum ht_code code;
+	struct ht_err *err;
+};
+
+/* By the number of its life: names are hostile, and not unique. */
+static const char *page_name(void *ctx, const struct ht_store_process *p)
+{
+	struct folder *f = ctx;
+
+	if (!f->path || p->last_ns < f->cli->opt.since_ns)
+		return NULL;
+	snprintf(f->name, sizeof(f->name), "target-%" PRId64 ".html", p->id);
+	return f->name;
+}
+
+/* What has no sample in the window has no page. */
+static int write_one(void *ctx, const struct ht_store_process *p)
+{
+	struct folder *f = ctx;
+	const struct ht_page_ask ask = {.since_ns = f->cli->opt.since_ns,
+					.until_ns = f->cli->opt.until_ns};
+	HT_AUTO_PAGE struct ht_page page;
+	char path[PATH_MAX];
+
+	if (!page_name(f, p))
+		return 0;
+	ht_page_init(&page);
+	f->code = ht_page_read(f->store, p, &ask, &page, f->err);
+	snprintf(path, sizeof(path), "%s%s", f->path, f->name);
+	if (f->code == HT_OK)
+		f->code = write_target(&page, path, f->err);
+	if (f->code == HT_NODATA)
+		f->code = HT_OK;
+	else if (f->code == HT_OK)
+		ht_progress(&f->cli->term, "%zu pages", ++f->pages);
+	return f->code != HT_OK;
+}
+
+static enum ht_code write_folder(struct folder *f, struct ht_err *err)
+{
+	enum ht_code code;
+
+	if (!f->path)
+		return HT_OK;
+	code = ht_store_processes(f->store, write_one, f, err);
+	ht_progress_end(&f->cli->term);
+	return code == HT_OK ? f->code : code;
+}
+
 static enum ht_code report_all(struct ht_cli *cli, const char *path,
 			       struct ht_err *err)
 {
-	const struct ht_page_index_ask ask = {.since_ns = cli->opt.since_ns,
-					      .budget_ns = INDEX_BUDGET_NS};
 	HT_AUTO_STORE struct ht_store *store = NULL;
+	struct folder folder = {.cli = cli, .err = err};
+	struct ht_page_index_ask ask = {.since_ns = cli->opt.since_ns,
+					.budget_ns = INDEX_BUDGET_NS,
+					.page = page_name,
+					.ctx = &folder};
 	struct ht_page_frame frame = {.title = "heaptide: all targets"};
+	char index[PATH_MAX];
 	json_t *document = NULL;
 	size_t n;
 	enum ht_code code = ht_history_open(&cli->opt, &store, err);
 
+	folder.store = store;
+	snprintf(index, sizeof(index), "%s", path);
+	if (path[strlen(path) - 1] == '/') {
+		folder.path = path;
+		snprintf(index, sizeof(index), "%sindex.html", path);
+		if (code == HT_OK && mkdir(path, 0777) && errno != EEXIST)
+			return ht_fail_sys(err, HT_SYS, errno, "make %s", path);
+	}
 	if (code == HT_OK)
 		code = ht_page_index(store, &ask, &document, err);
 	if (code != HT_OK)
@@ -121,11 +203,13 @@ static enum ht_code report_all(struct ht_cli *cli, const char *path,
 	if (cli->opt.json)
 		return ht_json_print(document, err);
 	frame.document = document;
-	code = write_page(path, &frame, err);
+	code = write_page(index, &frame, err);
 	n = json_array_size(json_object_get(document, "targets"));
 	json_decref(document);
+	if (code == HT_OK)
+		code = write_folder(&folder, err);
 	if (code == HT_OK && !is_standard(path))
-		ht_tell(&cli->term, "%s: %zu targets", path, n);
+		ht_tell(&cli->term, "%s: %zu targets", index, n);
 	return code;
 }
 
@@ -139,7 +223,8 @@ enum ht_code ht_cmd_report(struct ht_cli *cli, struct ht_err *err)
 			       cli->opt.all ? "--all is of all targets: no "
 					      "TARGET goes with it"
 					    : "name a TARGET, or --all");
-	path = cli->opt.output ?: default_name(cli, named);
+	path = cli->opt.output && *cli->opt.output ? cli->opt.output
+						   : default_name(cli, named);
 	return cli->opt.all ? report_all(cli, path, err)
 			    : report_target(cli, path, err);
 }

@@ -226,7 +226,8 @@ const struct ht_command ht_commands[] = {
 	 "Writes one HTML page that loads nothing from elsewhere: the verdict "
 	 "with its evidence, charts with values and zoom, heaps, bins, arenas, "
 	 "threads' caches and chunk sizes, and a chart of each --metric. --all "
-	 "makes an index of all targets, --json prints what the page shows."
+	 "makes an index of all targets, and with -o FOLDER/ a page of each, "
+	 "too; --json prints what the page shows."
 	 "\v  heaptide report web --since 7d -m 'retained / heap_resident'\n"
 	 "  heaptide report --all -o - >index.html",
 	 ht_cmd_report},

@@ -345,6 +345,22 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	[ "$(grep -cE '(src|href)=' page.html)" -eq 0 ]
 	[ "$(grep -c '<polygon' page.html)" -eq 6 ]
 	grep -q "<figcaption>Fragmentation" page.html
+	"$heaptide" report "$pid" --db "$db" -o - | cmp -n 500 - page.html
+}
+
+@test "report --all is an index, and in a folder one with a page of each target" {
+	"$heaptide" report --all --db "$db"
+	grep -q '"schema":"heaptide.page_index/1"' heaptide-all.html
+	"$heaptide" report --all --db "$db" -o all/
+	"$heaptide" report --all --db "$db" --json >index
+	[ "$(jq -r '.targets | length' index)" -eq "$(find all -name 'target-*.html' | wc -l)" ]
+	while read -r id; do
+		grep -q "\"page\":\"target-$id.html\"" all/index.html
+		grep -q '"schema":"heaptide.page/1"' "all/target-$id.html"
+	done < <(jq -r '.targets[].process_id' index)
+	fails 2 "name a TARGET, or --all" "$heaptide" report --db "$db"
+	fails 2 "no TARGET goes with it" "$heaptide" report "$pid" --all --db "$db"
+	fails 11 "make none/all/" "$heaptide" report --all --db "$db" -o none/all/
 }
 
 @test "record -- COMMAND ends with the command's status" {

@@ -297,6 +297,17 @@ async function index(browser) {
 	await context.close();
 }
 
+async function folderOf(browser) {
+	const context = await browser.newContext(), page = await context.newPage();
+	await page.goto("file://" + path.join(folder, "all", "index.html"));
+	await check("in a folder the index leads to each target's page", async () => {
+		await page.locator("tbody a").first().click();
+		await page.locator("section.verdict").waitFor({timeout: 30000});
+		return page.url().endsWith("/all/target-1.html") || page.url();
+	});
+	await context.close();
+}
+
 // The page as a server would give it: it asks for its document, and goes on when there is none.
 async function live(browser) {
 	const html = fs.readFileSync(path.join(folder, "page.html"), "utf8");
@@ -333,6 +344,7 @@ async function live(browser) {
 	await narrow(browser);
 	await still(browser);
 	await index(browser);
+	await folderOf(browser);
 	await live(browser);
 	await browser.close();
 })().catch((e) => {

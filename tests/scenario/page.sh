@@ -55,6 +55,8 @@ begin=$(date +%s%N)
 ok "a hundred and one targets are one index" "$HT_BUILD/heaptide" report --all --db many.db -o all.html
 note "made in $((($(date +%s%N) - begin) / 1000000)) ms, $(stat -c %s all.html) bytes"
 
+ok "with -o FOLDER/ each target has its page" "$HT_BUILD/heaptide" report --all --db made.db -o all/
+
 cp "$HT_TOP"/page/package*.json .
 ok "npm fetches what drives it, by its lock" npm ci --ignore-scripts --prefer-offline --no-audit --no-fund
 while IFS=$'\t' read -r status name detail; do
@@ -67,5 +69,5 @@ while IFS=$'\t' read -r status name detail; do
 	*) note "$name $detail" ;;
 	esac
 done < <(NODE_PATH=$PWD/node_modules timeout 500 node "$HT_TOP/tests/scenario/page.cjs" "$PWD" "$pictures" 2>&1 ||
-	printf 'bad\tthe browser was driven to the end\t\n')
+	printf '%s\t%s\n' bad 'the browser was driven to the end')
 plan

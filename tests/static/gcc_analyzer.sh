@@ -15,6 +15,7 @@ analyze() { # FILE...
 	local file status=0
 	for file; do
 		gcc -std=gnu17 -D_GNU_SOURCE -I. '-DHT_VERSION="0"' '-DHT_LIBEXECDIR="/"' \
+			"-DHT_PAGE_MADE=\"$HT_BUILD/page\"" \
 			-O2 -fanalyzer -Werror "${off[@]}" -c -o /dev/null "$file" || status=1
 	done
 	return "$status"
