@@ -2,7 +2,6 @@
 #include "analysis/bound.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "analysis/thresholds.h"
 #include "schema/records.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
-#include <string.h>
 
 #include "analysis/condition_int.h"
 #include "analysis/judge.h"
@@ -146,8 +145,7 @@ static double rising_s(const struct ht_situation *s)
 
 	if (!v || v->label == HT_LABEL_INSUFFICIENT_DATA)
 		return NAN;
-	if (isnan(v->slope_bytes_per_hour) ||
-	    strcmp(v->reason, HT_REASON_BOUNDED) == 0)
+	if (isnan(v->slope_bytes_per_hour) || v->why == HT_REASON_BOUNDED)
 		return 0; /* what fills a mapping ends with it */
 	since_ns = v->since_ns ? v->since_ns : v->from_ns;
 	return (double)(v->to_ns - since_ns) / 1e9;

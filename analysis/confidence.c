@@ -2,7 +2,6 @@
 /* Confidence: how far a verdict is from being another one. Advice, not a
  * calibrated probability. */
 #include <math.h>
-#include <string.h>
 
 #include "analysis/judge.h"
 #include "analysis/thresholds.h"
@@ -77,12 +76,12 @@ double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v)
 	double c;
 
 	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED &&
-	    strcmp(v->reason, HT_REASON_WRITTEN) != 0 &&
+	    v->why != HT_REASON_WRITTEN &&
 	    (v->label == HT_LABEL_LEAK ||
 	     v->label == HT_LABEL_NON_MALLOC_GROWTH))
 		return m->lasting->confidence;
 	if (m->lasting && v->label == HT_LABEL_LEAK &&
-	    strcmp(v->reason, HT_REASON_WRITTEN) != 0)
+	    v->why != HT_REASON_WRITTEN)
 		return ht_t.confidence_outgrows;
 	switch (v->label) {
 	case HT_LABEL_INSUFFICIENT_DATA:
@@ -96,7 +95,7 @@ double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v)
 		c = growth_confidence(m, &m->outside_growth) + 0.1;
 		break;
 	case HT_LABEL_CACHE_WARMUP:
-		c = strcmp(v->reason, HT_REASON_WARM) == 0
+		c = v->why == HT_REASON_WARM
 			    ? 0.85
 			    : fmin(ht_t.confidence_slowing,
 				   growth_confidence(m, ht_growth_of(m, v)));

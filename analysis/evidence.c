@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
-#include <string.h>
 
 #include "analysis/thresholds.h"
 #include "common/clock.h"
@@ -169,7 +168,7 @@ static void tell_blind(const struct told *t)
 
 static void tell_too_little(const struct told *t)
 {
-	if (strcmp(t->v->reason, HT_REASON_BLIND) == 0)
+	if (t->v->why == HT_REASON_BLIND)
 		tell_blind(t);
 	else
 		tell_young(t);
@@ -236,7 +235,7 @@ static void leak_remedy(const struct told *t)
 bool ht_is_mirrored(const struct ht_measure *m, const struct ht_verdict *v)
 {
 	return m->mirrored && !m->lasting && v->label == HT_LABEL_LEAK &&
-	       strcmp(v->reason, HT_REASON_CLASS) == 0;
+	       v->why == HT_REASON_CLASS;
 }
 
 static void tell_leak(const struct told *t)
@@ -244,12 +243,12 @@ static void tell_leak(const struct told *t)
 	const struct ht_measure *m = t->m;
 
 	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED &&
-	    strcmp(t->v->reason, HT_REASON_WRITTEN) != 0)
+	    t->v->why != HT_REASON_WRITTEN)
 		ht_lasting_lines(t, m->lasting->class ? "one size class"
 						      : "in use");
-	else if (strcmp(t->v->reason, HT_REASON_TOTAL) == 0)
+	else if (t->v->why == HT_REASON_TOTAL)
 		ht_steady_line(t, "in use (floor)", &m->in_use_growth);
-	else if (strcmp(t->v->reason, HT_REASON_WRITTEN) == 0)
+	else if (t->v->why == HT_REASON_WRITTEN)
 		written_lines(t);
 	else
 		ht_say(t->v,

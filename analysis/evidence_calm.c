@@ -3,7 +3,6 @@
 #include "analysis/evidence_int.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "analysis/thresholds.h"
 #include "common/clock.h"
@@ -35,7 +34,7 @@ void ht_tell_warmup(const struct told *t)
 {
 	const struct ht_growth *g = &t->m->in_use_growth;
 
-	if (strcmp(t->v->reason, HT_REASON_SLOWING) == 0) {
+	if (t->v->why == HT_REASON_SLOWING) {
 		ht_steady_line(t, "in use (floor)", g);
 		ht_say(t->v,
 		       "at this rate it levels off at about %s; if it is "
@@ -46,7 +45,7 @@ void ht_tell_warmup(const struct told *t)
 			  "does not");
 		return;
 	}
-	if (strcmp(t->v->reason, HT_REASON_FILLING) == 0) {
+	if (t->v->why == HT_REASON_FILLING) {
 		ht_steady_line(t, "what is written of in use",
 			       &t->m->written_growth);
 		ht_say(t->v,
@@ -137,7 +136,7 @@ static void stable_remedy(const struct told *t)
 
 	if (file)
 		ht_remedy(t, NAN, "%s", file);
-	else if (strcmp(t->v->reason, HT_REASON_LOAD) == 0)
+	else if (t->v->why == HT_REASON_LOAD)
 		ht_remedy(t, NAN, "ask again tomorrow at this hour");
 	else if (r->rss - r->files >=
 		 fmax(ht_t.retained_bytes,
@@ -155,7 +154,7 @@ void ht_tell_stable(const struct told *t)
 	char when[HT_TIME_TEXT];
 
 	ht_time_text(t->v->since_ns, when);
-	if (strcmp(t->v->reason, HT_REASON_SHIFT) == 0)
+	if (t->v->why == HT_REASON_SHIFT)
 		ht_say(t->v,
 		       "one step: in use %s -> %s within %s at %s, flat "
 		       "before and after",
@@ -170,7 +169,7 @@ void ht_tell_stable(const struct told *t)
 		       B(ht_last_level(&m->in_use)),
 		       B(ht_quantile(m->in_use.low, m->in_use.n, 0)),
 		       B(ht_quantile(m->in_use.high, m->in_use.n, 1)));
-	if (strcmp(t->v->reason, HT_REASON_LOAD) == 0)
+	if (t->v->why == HT_REASON_LOAD)
 		ht_say(t->v, "it rises: as its load does, or for no longer "
 			     "than a day's load may; the same hour of "
 			     "tomorrow tells");

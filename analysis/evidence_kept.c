@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <string.h>
 
 #include "analysis/advice_int.h"
 #include "analysis/bugs.h"
@@ -205,35 +204,35 @@ static void tops_remedy(const struct told *t, double bytes)
 void ht_tell_pool(const struct told *t)
 {
 	const struct ht_quiet *q = &t->m->quiet;
-	const char *why = t->v->reason;
+	enum ht_reason why = t->v->why;
 
-	if (strcmp(t->v->reason, HT_REASON_UNBOUNDED) == 0) {
+	if (t->v->why == HT_REASON_UNBOUNDED) {
 		tell_unbounded(t);
 		return;
 	}
 	ht_quiet_line(t);
-	if (strcmp(why, HT_REASON_THREAD_CACHE) == 0) {
+	if (why == HT_REASON_THREAD_CACHE) {
 		ht_say(t->v, "%s of it wait in thread caches", B(q->tcache));
 		ht_remedy(t, q->tcache,
 			  "%s in thread caches, where neither free() "
 			  "nor malloc_trim() finds them: lower "
 			  "glibc.malloc.tcache_count or let idle threads end",
 			  B(q->tcache));
-	} else if (strcmp(why, HT_REASON_FASTBINS) == 0) {
+	} else if (why == HT_REASON_FASTBINS) {
 		ht_say(t->v, "%s of it lie in fastbins, never merged",
 		       B(q->fastbin));
 		ht_remedy(t, q->trimmable,
 			  "malloc_trim(0) merges the fastbins and "
 			  "returns %s",
 			  B(q->trimmable));
-	} else if (strcmp(why, HT_REASON_TRIM) == 0) {
+	} else if (why == HT_REASON_TRIM) {
 		ht_say(t->v,
 		       "the top chunk is %s, %s of it resident, the trim "
 		       "threshold %s",
 		       B(q->top), B(q->top_resident),
 		       threshold_of(q->trim_threshold).text);
 		tops_remedy(t, q->top_resident);
-	} else if (strcmp(why, HT_REASON_TOPS) == 0) {
+	} else if (why == HT_REASON_TOPS) {
 		ht_say(t->v,
 		       "%s of it are the tops of arenas, which free() shrinks "
 		       "from the trim threshold (%s) on and malloc_trim() not "

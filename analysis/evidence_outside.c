@@ -173,7 +173,7 @@ void ht_tell_outside(const struct told *t)
 	culprit_line(t);
 	if (t->v->culprit[0])
 		look = remedy_for(m->bound.most);
-	if (strcmp(t->v->reason, HT_REASON_BOUNDED) != 0) {
+	if (t->v->why != HT_REASON_BOUNDED) {
 		ht_remedy(t, NAN, "not malloc's%s%s: %s",
 			  t->v->culprit[0] ? ", but " : "", t->v->culprit,
 			  look);

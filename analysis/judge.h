@@ -6,25 +6,6 @@
 #include "analysis/measure.h"
 #include "analysis/verdict.h"
 
-/* Reasons: stable words in a verdict's `reason`. */
-#define HT_REASON_YOUNG	       "young_growth"
-#define HT_REASON_BLIND	       "residency_unknown"
-#define HT_REASON_TOTAL	       "in_use"
-#define HT_REASON_CLASS	       "size_class"
-#define HT_REASON_WRITTEN      "written"
-#define HT_REASON_SLOWING      "slowing"
-#define HT_REASON_FILLING      "filling"
-#define HT_REASON_WARM	       "warm"
-#define HT_REASON_THREAD_CACHE "thread_caches"
-#define HT_REASON_FASTBINS     "fastbins"
-#define HT_REASON_TRIM	       "trim_threshold"
-#define HT_REASON_TOPS	       "tops_kept"
-#define HT_REASON_HOLES	       "holes"
-#define HT_REASON_SHIFT	       "level_shift"
-#define HT_REASON_LOAD	       "load"
-#define HT_REASON_BOUNDED      "bounded"
-#define HT_REASON_UNBOUNDED    "unbounded"
-
 /* Appends an evidence line; dropped when there are HT_EVIDENCE_MAX. */
 void ht_say(struct ht_verdict *v, const char *fmt, ...) HT_PRINTF(2, 3);
 

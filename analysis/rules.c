@@ -201,10 +201,8 @@ static enum ht_code set_restart(struct ht_rule *r, const char *v,
 static enum ht_code set_severity(struct ht_rule *r, const char *v,
 				 struct ht_err *err)
 {
-	static const char *const choices[] = {"info", "warning", "critical",
-					      NULL};
 	size_t i;
-	enum ht_code code = set_choice(v, choices, &i, err);
+	enum ht_code code = set_choice(v, ht_severity_names, &i, err);
 
 	return code == HT_OK
 		       ? set_text(r->severity, sizeof(r->severity), v, err)

@@ -8,6 +8,12 @@
 #include "analysis/thresholds.h"
 #include "common/clock.h"
 
+const char *const ht_reason_names[HT_REASON_COUNT] = {[HT_REASON_NONE] = "",
+#define HT_REASON(id, word) word,
+						      HT_REASONS(HT_REASON)
+#undef HT_REASON
+};
+
 const char *const ht_label_names[HT_LABEL_COUNT] = {
 #define HT_LABEL(name) #name,
 	HT_VERDICT_NAMES(HT_LABEL)
@@ -46,8 +52,7 @@ static void insufficient(const struct ht_window *w, struct ht_verdict *v)
 const struct ht_growth *ht_growth_of(const struct ht_measure *m,
 				     const struct ht_verdict *v)
 {
-	if (strcmp(v->reason, HT_REASON_WRITTEN) == 0 ||
-	    strcmp(v->reason, HT_REASON_FILLING) == 0)
+	if (v->why == HT_REASON_WRITTEN || v->why == HT_REASON_FILLING)
 		return &m->written_growth;
 	switch (v->label) {
 	case HT_LABEL_NON_MALLOC_GROWTH:
@@ -55,9 +60,8 @@ const struct ht_growth *ht_growth_of(const struct ht_measure *m,
 	case HT_LABEL_POOL_GROWTH:
 		return &m->heap_growth;
 	case HT_LABEL_LEAK:
-		return strcmp(v->reason, HT_REASON_CLASS) == 0
-			       ? &m->worst_class.growth
-			       : &m->in_use_growth;
+		return v->why == HT_REASON_CLASS ? &m->worst_class.growth
+						 : &m->in_use_growth;
 	default:
 		return &m->in_use_growth;
 	}
@@ -74,14 +78,13 @@ bool ht_is_growth(const struct ht_verdict *v)
 {
 	return v->label == HT_LABEL_LEAK ||
 	       v->label == HT_LABEL_NON_MALLOC_GROWTH ||
-	       strcmp(v->reason, HT_REASON_UNBOUNDED) == 0;
+	       v->why == HT_REASON_UNBOUNDED;
 }
 
 /* When what the verdict says began, in seconds; NaN: unknown. */
 static double began(const struct ht_measure *m, const struct ht_verdict *v)
 {
-	if (strcmp(v->reason, HT_REASON_SHIFT) == 0 ||
-	    strcmp(v->reason, HT_REASON_WARM) == 0)
+	if (v->why == HT_REASON_SHIFT || v->why == HT_REASON_WARM)
 		return m->half_way;
 	return ht_is_growth(v) || v->label == HT_LABEL_CACHE_WARMUP
 		       ? ht_growth_of(m, v)->since

@@ -22,6 +22,26 @@
 	X(PERIODIC)                                                     \
 	X(NON_MALLOC_GROWTH)                                            \
 	X(STABLE)
+
+/* Reasons: stable words in a verdict's `reason`. */
+#define HT_REASONS(X)                                                   \
+	X(YOUNG, "young_growth")                                        \
+	X(BLIND, "residency_unknown")                                   \
+	X(TOTAL, "in_use")                                              \
+	X(CLASS, "size_class")                                          \
+	X(WRITTEN, "written")                                           \
+	X(SLOWING, "slowing")                                           \
+	X(FILLING, "filling")                                           \
+	X(WARM, "warm")                                                 \
+	X(THREAD_CACHE, "thread_caches")                                \
+	X(FASTBINS, "fastbins")                                         \
+	X(TRIM, "trim_threshold")                                       \
+	X(TOPS, "tops_kept")                                            \
+	X(HOLES, "holes")                                               \
+	X(SHIFT, "level_shift")                                         \
+	X(LOAD, "load")                                                 \
+	X(BOUNDED, "bounded")                                           \
+	X(UNBOUNDED, "unbounded")
 /* clang-format on */
 
 enum ht_label {
@@ -32,6 +52,15 @@ enum ht_label {
 };
 extern const char *const ht_label_names[HT_LABEL_COUNT];
 
+enum ht_reason {
+	HT_REASON_NONE, /* none, or `reason` says which data there is not */
+#define HT_REASON(id, word) HT_REASON_##id,
+	HT_REASONS(HT_REASON)
+#undef HT_REASON
+		HT_REASON_COUNT
+};
+extern const char *const ht_reason_names[HT_REASON_COUNT];
+
 #define HT_EVIDENCE_MAX 12
 struct ht_verdict {
 	enum ht_label label;
@@ -41,8 +70,8 @@ struct ht_verdict {
 	int64_t from_ns, to_ns,
 		since_ns; /* window; when it began, 0: unknown */
 	size_t samples;
-	char reason[64]; /* stable: "fastbins", "thread_caches",
-			    "trim_threshold", "level_shift", ...; empty: none */
+	enum ht_reason why; /* which rule of its label it was */
+	char reason[64];    /* its stable word; empty: none */
 	char evidence[HT_EVIDENCE_MAX][240];
 	size_t evidence_n;
 	char remedy[400];

@@ -2,7 +2,6 @@
 #include "analysis/judge.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "analysis/thresholds.h"
 
@@ -253,34 +252,34 @@ static bool always(const struct ht_measure *m)
 /* The first that fits is the verdict, the later ones are also seen. */
 static const struct rule {
 	enum ht_label label;
-	const char *reason;
+	enum ht_reason why;
 	bool (*fits)(const struct ht_measure *m);
 } rules[] = {
 	{HT_LABEL_INSUFFICIENT_DATA, HT_REASON_YOUNG, loads},
 	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_BOUNDED, outside_ends},
-	{HT_LABEL_NON_MALLOC_GROWTH, "", outside_grows},
+	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_NONE, outside_grows},
 	{HT_LABEL_LEAK, HT_REASON_TOTAL, total_leaks},
 	{HT_LABEL_LEAK, HT_REASON_CLASS, class_leaks},
 	{HT_LABEL_LEAK, HT_REASON_WRITTEN, written_leaks},
 	{HT_LABEL_POOL_GROWTH, HT_REASON_UNBOUNDED, heap_has_no_end},
 	{HT_LABEL_CACHE_WARMUP, HT_REASON_SLOWING, slows},
-	{HT_LABEL_PERIODIC, "", peaks_return},
+	{HT_LABEL_PERIODIC, HT_REASON_NONE, peaks_return},
 	{HT_LABEL_POOL_GROWTH, HT_REASON_THREAD_CACHE, in_thread_caches},
 	{HT_LABEL_POOL_GROWTH, HT_REASON_FASTBINS, in_fastbins},
-	{HT_LABEL_ARENA_PROLIFERATION, "", over_arenas},
+	{HT_LABEL_ARENA_PROLIFERATION, HT_REASON_NONE, over_arenas},
 	{HT_LABEL_POOL_GROWTH, HT_REASON_TOPS, tops_kept},
-	{HT_LABEL_FRAGMENTATION, "", stuck},
-	{HT_LABEL_TOP_PINNED, "", below_pin},
+	{HT_LABEL_FRAGMENTATION, HT_REASON_NONE, stuck},
+	{HT_LABEL_TOP_PINNED, HT_REASON_NONE, below_pin},
 	{HT_LABEL_POOL_GROWTH, HT_REASON_TRIM, top_kept},
 	{HT_LABEL_POOL_GROWTH, HT_REASON_HOLES, retains},
 	{HT_LABEL_LEAK, HT_REASON_CLASS, leaks_under_guard},
-	{HT_LABEL_PERIODIC, "", repeats},
+	{HT_LABEL_PERIODIC, HT_REASON_NONE, repeats},
 	{HT_LABEL_CACHE_WARMUP, HT_REASON_FILLING, fills},
 	{HT_LABEL_CACHE_WARMUP, HT_REASON_WARM, warmed_up},
 	{HT_LABEL_INSUFFICIENT_DATA, HT_REASON_BLIND, blind},
 	{HT_LABEL_STABLE, HT_REASON_LOAD, load_rises},
 	{HT_LABEL_STABLE, HT_REASON_SHIFT, went_up},
-	{HT_LABEL_STABLE, "", always},
+	{HT_LABEL_STABLE, HT_REASON_NONE, always},
 };
 
 static bool seen(const struct ht_verdict *v, enum ht_label label)
@@ -307,7 +306,9 @@ void ht_apply_rules(const struct ht_measure *m, struct ht_verdict *v)
 		if (!found) {
 			found = true;
 			v->label = r->label;
-			snprintf(v->reason, sizeof(v->reason), "%s", r->reason);
+			v->why = r->why;
+			snprintf(v->reason, sizeof(v->reason), "%s",
+				 ht_reason_names[r->why]);
 		} else if (!seen(v, r->label)) {
 			v->also[v->also_n++] = r->label;
 		}

@@ -5,10 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define AT(label)   (1u << HT_LABEL_##label)
-#define EVER	    (AT(COUNT) - 1)
-#define GROWN	    (AT(POOL_GROWTH) | AT(TOP_PINNED) | AT(LEAK))
-#define SURE_ENOUGH 0.8
+#include "analysis/thresholds.h"
+
+#define AT(label) (1u << HT_LABEL_##label)
+#define EVER	  (AT(COUNT) - 1)
+#define GROWN	  (AT(POOL_GROWTH) | AT(TOP_PINNED) | AT(LEAK))
 /* docs/bench.md, the pause by the size of the heap: snapshot. */
 #define FORK "stops it for a fork, some 16 ms a GiB"
 
@@ -51,7 +52,7 @@ static unsigned int facts_of(const struct ht_next_ask *ask)
 {
 	const struct ht_verdict *v = ask->verdict;
 	bool hopeless = ask->no_heap && v->label == HT_LABEL_INSUFFICIENT_DATA;
-	bool unsure = v->confidence < SURE_ENOUGH && !hopeless;
+	bool unsure = v->confidence < ht_t.confidence_high && !hopeless;
 
 	return (ask->alive ? LIVE : 0u) | (ask->trimmable ? TRIMMABLE : 0u) |
 	       (unsure ? UNSURE : 0u) | (ask->owners_told ? 0u : NOT_TOLD) |

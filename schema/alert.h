@@ -14,6 +14,17 @@ enum ht_alert_state {
 	HT_ALERT_STATE_NAMES(HT_ALERT_STATE_ITEM) HT_ALERT_STATE_COUNT
 };
 
+#define HT_SEVERITY_NAMES(X)                                                   \
+	X(INFO, "info") X(WARNING, "warning") X(CRITICAL, "critical")
+enum ht_severity {
+#define HT_SEVERITY_ITEM(c, s) HT_SEVERITY_##c,
+	HT_SEVERITY_NAMES(HT_SEVERITY_ITEM) HT_SEVERITY_COUNT
+};
+/* Least first; NULL behind the last. */
+extern const char *const ht_severity_names[HT_SEVERITY_COUNT + 1];
+/* What is none of them is critical. */
+enum ht_severity ht_severity_of(const char *name);
+
 struct ht_alert {
 	char id[33]; /* stable for one time that it fires, hex */
 	char rule[64];

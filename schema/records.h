@@ -25,12 +25,12 @@
 
 /* Tables of names: X(CONSTANT, "json name"). */
 /* clang-format off */
-#define HT_MODE_NAMES(X)                                                \
+#define HT_LIVE_MODE_NAMES(X) /* of a process */                        \
 	X(NONE, "none")                                                 \
 	X(BOUNDED, "bounded")                                           \
 	X(EXACT, "exact")                                               \
-	X(SNAPSHOT, "snapshot")                                         \
-	X(CORE, "core")
+	X(SNAPSHOT, "snapshot")
+#define HT_MODE_NAMES(X) HT_LIVE_MODE_NAMES(X) X(CORE, "core")
 /* clang-format on */
 #define HT_ARENA_KIND_NAMES(X) X(MAIN, "main") X(THREAD, "thread")
 /* clang-format off */

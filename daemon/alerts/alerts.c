@@ -252,7 +252,7 @@ void ht_alerts_each_notified(const struct ht_alerts *a, size_t min_severity,
 
 	DL_FOREACH (a->list, e) {
 		if (e->alert.state == HT_ALERT_FIRING && e->notified &&
-		    ht_severity_rank(e->alert.severity) >= min_severity &&
+		    ht_severity_of(e->alert.severity) >= min_severity &&
 		    !ht_alerts_silenced(a, &e->alert))
 			each(ctx, &e->alert);
 	}

@@ -62,7 +62,7 @@ struct ht_sink_config {
 	char command[512];
 	char url[256];
 	int64_t timeout_ns, retry_max_ns, repeat_ns;
-	size_t min_severity; /* 0 info, 1 warning, 2 critical */
+	size_t min_severity; /* enum ht_severity */
 };
 
 struct ht_daemon_config {

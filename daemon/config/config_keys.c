@@ -10,11 +10,11 @@
 #include "common/size.h"
 #include "daemon/config/config_int.h"
 
-static const char *const modes[] = {"none", "bounded", "exact", "snapshot",
-				    NULL};
+static const char *const modes[] = {
+#define MODE_NAME(c, s) s,
+	HT_LIVE_MODE_NAMES(MODE_NAME) NULL};
 static const char *const sink_types[] = {"journal", "command", "alertmanager",
 					 NULL};
-static const char *const severities[] = {"info", "warning", "critical", NULL};
 static const char *const whens[] = {"never", "on-leak", NULL};
 static const char *const lives[] = {"sample", "resident", NULL};
 static const char *const levels[] = {"error", "warning", "info", "debug", NULL};
@@ -133,8 +133,8 @@ static const struct ht_key sink_keys[] = {
 	 "longest wait between attempts"},
 	{"repeat", HT_KEY_DURATION, S(repeat_ns), 1, DAY, NULL,
 	 "how often Alertmanager is told again what is still firing"},
-	{"min_severity", HT_KEY_CHOICE, S(min_severity), 0, 0, severities,
-	 "lesser alerts are not sent"},
+	{"min_severity", HT_KEY_CHOICE, S(min_severity), 0, 0,
+	 ht_severity_names, "lesser alerts are not sent"},
 };
 
 #define TABLE(section, keys)                                                   \

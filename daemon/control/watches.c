@@ -66,8 +66,6 @@ enum ht_code ht_watch_parse(const struct ht_config *c, const char *name,
 
 static void write_target(FILE *f, const struct ht_target_config *t)
 {
-	static const char *const modes[] = {"none", "bounded", "exact",
-					    "snapshot"};
 	const struct ht_selectors *s = &t->select;
 	const char *texts[][2] = {{"name", s->name},	   {"exe", s->exe},
 				  {"cmdline", s->cmdline}, {"unit", s->unit},
@@ -85,7 +83,7 @@ static void write_target(FILE *f, const struct ht_target_config *t)
 		"interval = %" PRId64 "us\nmax_pause = %" PRId64
 		"us\nmode = %s\n\n",
 		t->interval_ns / HT_NS_PER_US, t->max_pause_ns / HT_NS_PER_US,
-		modes[t->mode]);
+		ht_mode_names[t->mode]);
 }
 
 /* A new file, then renamed: a crash leaves the old or the new one. */

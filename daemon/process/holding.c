@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/process/holding.h"
 
+#include "analysis/thresholds.h"
 #include "common/clock.h"
 
-#define SURE	      0.6 /* as sure as seconds of growth can make a verdict */
 #define SAME_AGAIN_NS (INT64_C(86400) * HT_NS_PER_S)
 #define AGAIN_NS      (INT64_C(3600) * HT_NS_PER_S)
 
@@ -18,7 +18,8 @@ bool ht_holding_due(const struct ht_holding *h, const struct ht_verdict *v,
 	int64_t wait_ns =
 		ht_holding_class(v) == h->max_size ? SAME_AGAIN_NS : AGAIN_NS;
 
-	return v->label == HT_LABEL_LEAK && v->confidence >= SURE &&
+	return v->label == HT_LABEL_LEAK &&
+	       v->confidence >= ht_t.confidence_seconds &&
 	       (h->asked_ns == 0 || now_ns - h->asked_ns >= wait_ns);
 }
 

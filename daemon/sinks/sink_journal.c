@@ -17,9 +17,14 @@
 
 static int priority_of(const struct ht_alert *a)
 {
-	if (a->state == HT_ALERT_RESOLVED || strcmp(a->severity, "info") == 0)
-		return LOG_NOTICE;
-	return strcmp(a->severity, "critical") == 0 ? LOG_CRIT : LOG_WARNING;
+	static const int of[HT_SEVERITY_COUNT] = {
+		[HT_SEVERITY_INFO] = LOG_NOTICE,
+		[HT_SEVERITY_WARNING] = LOG_WARNING,
+		[HT_SEVERITY_CRITICAL] = LOG_CRIT,
+	};
+
+	return a->state == HT_ALERT_RESOLVED ? LOG_NOTICE
+					     : of[ht_severity_of(a->severity)];
 }
 
 static void deliver(struct ht_sink *s, const struct ht_notice *n)

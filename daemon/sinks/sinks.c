@@ -22,17 +22,6 @@ static const struct ht_sink_ops *const ops_of[] = {
 	[HT_SINK_ALERTMANAGER] = &ht_sink_alertmanager,
 };
 
-static const char *const severities[] = {"info", "warning", "critical"};
-
-size_t ht_severity_rank(const char *severity)
-{
-	size_t i = 0;
-
-	while (i < 2 && strcmp(severities[i], severity) != 0)
-		i++;
-	return i;
-}
-
 static void fly(struct ht_sink *s);
 
 static int on_retry(sd_event_source *source, uint64_t now_us, void *ctx)
@@ -160,7 +149,7 @@ void ht_sinks_notify(struct ht_sinks *s, const struct ht_alert *a)
 	struct ht_sink *sink;
 
 	LL_FOREACH (s->list, sink) {
-		if (ht_severity_rank(a->severity) < sink->config.min_severity)
+		if (ht_severity_of(a->severity) < sink->config.min_severity)
 			continue;
 		enqueue(sink, a,
 			ht_ingest_delivery(s->ingest, a, sink->config.name));

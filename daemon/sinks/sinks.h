@@ -78,9 +78,6 @@ void ht_sinks_load(struct ht_sinks *s);
  * as well, so that a crash does not lose it. */
 void ht_sinks_notify(struct ht_sinks *s, const struct ht_alert *a);
 
-/* info 0, warning 1, critical 2. */
-size_t ht_severity_rank(const char *severity);
-
 /* For kinds of sinks: the delivery that runs is over. error NULL: delivered. */
 void ht_sink_done(struct ht_sink *s, const char *error);
 
