@@ -6,7 +6,7 @@
 
 #include "schema/snapshot.h"
 
-/* Appends to s->advices; states from one look: "retained_high", "pinned",
+/* Appends to s->advice; states from one look: "retained_high", "pinned",
  * "fragmented", "many_arenas", "thread_caches", "outside_malloc",
  * "shared_memory", "nothing_notable", "over_time", and remedies: "trim_now",
  * "trim_threshold", "top_pad", "mmap_threshold", "arena_max", "tcache_count",

@@ -3,6 +3,7 @@
 #include "analysis/evidence_int.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "analysis/thresholds.h"
 #include "common/clock.h"

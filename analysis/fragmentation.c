@@ -33,8 +33,8 @@ static const struct ht_size_class *next_class(const struct ht_snapshot *s,
 {
 	const struct ht_size_class *best = NULL;
 
-	for (size_t i = 0; i < s->size_classs.n; i++) {
-		const struct ht_size_class *c = &s->size_classs.v[i];
+	for (size_t i = 0; i < s->size_classes.n; i++) {
+		const struct ht_size_class *c = &s->size_classes.v[i];
 
 		if (c->max_size > above &&
 		    (!best || c->max_size < best->max_size))
@@ -71,8 +71,8 @@ static double large_enough(const struct ht_snapshot *s, const struct holes *h,
 {
 	double all = 0, fit = 0;
 
-	for (size_t i = 0; i < s->size_classs.n; i++) {
-		const struct ht_size_class *c = &s->size_classs.v[i];
+	for (size_t i = 0; i < s->size_classes.n; i++) {
+		const struct ht_size_class *c = &s->size_classes.v[i];
 
 		if (c->max_size < h->from || c->max_size >= h->to ||
 		    c->free_bytes == HT_UNKNOWN)

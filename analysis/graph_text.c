@@ -72,7 +72,7 @@ bool ht_graph_is_lost(const struct ht_holder *h)
 const struct ht_owned *ht_graph_owned(const struct ht_snapshot *s,
 				      const struct ht_holder *h)
 {
-	return h->owned < s->owneds.n ? &s->owneds.v[h->owned] : NULL;
+	return h->owned < s->owned.n ? &s->owned.v[h->owned] : NULL;
 }
 
 void ht_graph_sentence(const struct ht_snapshot *s, const struct ht_holder *h,

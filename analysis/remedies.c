@@ -245,8 +245,8 @@ static struct range large_in_arenas(const struct ht_snapshot *s)
 {
 	struct range sum = {0, 0};
 
-	for (size_t i = 0; i < s->size_classs.n; i++) {
-		const struct ht_size_class *c = &s->size_classs.v[i];
+	for (size_t i = 0; i < s->size_classes.n; i++) {
+		const struct ht_size_class *c = &s->size_classes.v[i];
 
 		if (!((double)c->max_size > HT_DEFAULT_THRESHOLD))
 			continue;

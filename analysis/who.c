@@ -108,8 +108,8 @@ static struct size *size_at(struct sizes *s, uint64_t max_size)
 static void add_walk(struct sizes *s, const struct ht_snapshot *walk,
 		     double factor)
 {
-	for (size_t i = 0; i < walk->size_classs.n; i++) {
-		const struct ht_size_class *c = &walk->size_classs.v[i];
+	for (size_t i = 0; i < walk->size_classes.n; i++) {
+		const struct ht_size_class *c = &walk->size_classes.v[i];
 
 		if (c->in_use_bytes == HT_UNKNOWN)
 			continue;
@@ -132,16 +132,16 @@ static double weight(const struct ht_site *site, const struct ht_site_size *s)
 static bool sizes_make(const struct ht_who_in *in, struct sizes *ret)
 {
 	const struct ht_site_size_list *l = &in->seen->site_sizes;
-	size_t most = l->n + (in->before ? in->before->size_classs.n : 0) +
-		      (in->after ? in->after->size_classs.n : 0);
+	size_t most = l->n + (in->before ? in->before->size_classes.n : 0) +
+		      (in->after ? in->after->size_classes.n : 0);
 
 	*ret = (struct sizes){.growth = NAN};
 	ret->v = calloc(most + 1, sizeof(*ret->v));
 	if (!ret->v)
 		return false;
 	ret->known = in->before && in->after && in->seconds > 0 &&
-		     in->before->size_classs.n > 0 &&
-		     in->after->size_classs.n > 0;
+		     in->before->size_classes.n > 0 &&
+		     in->after->size_classes.n > 0;
 	if (ret->known) {
 		ret->growth = 0;
 		add_walk(ret, in->before, -1 / in->seconds);
@@ -217,8 +217,8 @@ static struct company company_of(const struct ht_who_in *in, size_t site,
 {
 	const struct ht_site_size_list *l = &in->seen->site_sizes;
 	const struct ht_site *s = &in->seen->sites.v[site];
-	const struct ht_windows *w = in->seen->windowss.v;
-	double seconds = in->seen->windowss.n && w->armed_us != HT_UNKNOWN
+	const struct ht_windows *w = in->seen->windows.v;
+	double seconds = in->seen->windows.n && w->armed_us != HT_UNKNOWN
 				 ? (double)w->armed_us / 1e6
 				 : 0;
 	struct company c = {.growth = sizes->known ? 0 : NAN};

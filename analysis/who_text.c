@@ -90,14 +90,14 @@ static void add_site(struct line *l, const struct ht_snapshot *seen,
 void ht_who_text(const struct ht_snapshot *seen, const struct ht_who_judged *j,
 		 char out[HT_HELD_BY_TEXT])
 {
-	const struct ht_windows *w = seen->windowss.v;
+	const struct ht_windows *w = seen->windows.v;
 	struct line l = {.v = out};
 	char after[32];
 	unsigned told = 0;
 
 	*out = '\0';
 	ht_duration_text(
-		seen->windowss.n ? (int64_t)w->followed_us * HT_NS_PER_US : 0,
+		seen->windows.n ? (int64_t)w->followed_us * HT_NS_PER_US : 0,
 		after, sizeof(after));
 	for (size_t i = 0; i < j->n && told < TOLD; i++) {
 		if (j->v[i].leaking != HT_LEAKING_YES)
@@ -111,5 +111,5 @@ void ht_who_text(const struct ht_snapshot *seen, const struct ht_who_judged *j,
 		    "not sure: of %zu call stacks, %" PRIu64
 		    " chunks in %s, none was seen whose chunks stay while "
 		    "their sizes grow",
-		    j->n, seen->windowss.n ? w->samples : 0, after);
+		    j->n, seen->windows.n ? w->samples : 0, after);
 }

@@ -21,8 +21,8 @@ static void add_rows(const struct ht_cli *cli, const struct ht_snapshot *s,
 		ht_sheet_add(sheet, i ? 9 : 0, "damage",
 			     "%s at 0x%" PRIx64 ": %s", s->findings.v[i].code,
 			     s->findings.v[i].address, s->findings.v[i].text);
-	for (size_t i = 0; i < s->advices.n; i++) {
-		const struct ht_advice *a = &s->advices.v[i];
+	for (size_t i = 0; i < s->advice.n; i++) {
+		const struct ht_advice *a = &s->advice.v[i];
 		int later = i < 5 ? (int)i : 5;
 
 		ht_sheet_add(sheet, i ? 1 + later : 0, "to do", "%s", a->text);

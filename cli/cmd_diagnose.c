@@ -151,8 +151,8 @@ static void look_for_owners(struct diagnosis *d)
 
 static bool has_advice(const struct ht_snapshot *s, const char *code)
 {
-	for (size_t i = 0; i < s->advices.n; i++)
-		if (!strcmp(s->advices.v[i].code, code))
+	for (size_t i = 0; i < s->advice.n; i++)
+		if (!strcmp(s->advice.v[i].code, code))
 			return true;
 	return false;
 }
@@ -243,8 +243,8 @@ static void add_remedies(const struct diagnosis *d, struct ht_sheet *sheet)
 	char returns[HT_RETURNS_TEXT];
 	size_t told = 0;
 
-	for (size_t i = 0; i < s->advices.n && told < REMEDIES_TOLD; i++) {
-		const struct ht_advice *a = &s->advices.v[i];
+	for (size_t i = 0; i < s->advice.n && told < REMEDIES_TOLD; i++) {
+		const struct ht_advice *a = &s->advice.v[i];
 
 		if (!is_remedy(a))
 			continue;

@@ -69,8 +69,8 @@ static bool gather_classes(const struct ht_snapshot *s, int when,
 {
 	bool fine = true;
 
-	for (size_t i = 0; i < s->size_classs.n; i++) {
-		const struct ht_size_class *k = &s->size_classs.v[i];
+	for (size_t i = 0; i < s->size_classes.n; i++) {
+		const struct ht_size_class *k = &s->size_classes.v[i];
 		char name[48];
 
 		if (k->max_size == 0)

@@ -38,13 +38,13 @@ static void print_remedy(const struct ht_cli *cli, const struct ht_advice *a)
 
 static void print_advice(const struct ht_cli *cli, const struct ht_snapshot *s)
 {
-	if (!s->advices.n)
+	if (!s->advice.n)
 		return;
 	ht_show_title(cli, "What to do");
-	for (size_t i = 0; i < s->advices.n; i++) {
+	for (size_t i = 0; i < s->advice.n; i++) {
 		ht_paragraph(&cli->term, cli->term.utf8 ? "  \u2022 " : "  * ",
-			     "%s", s->advices.v[i].text);
-		print_remedy(cli, &s->advices.v[i]);
+			     "%s", s->advice.v[i].text);
+		print_remedy(cli, &s->advice.v[i]);
 	}
 }
 
@@ -243,7 +243,7 @@ static enum ht_code print_parts(const struct ht_cli *cli,
 	} parts[] = {
 		{ht_show_arenas, s->arenas.n, TOP_ARENAS},
 		{ht_show_places, s->arenas.n, 0},
-		{ht_show_classes, s->size_classs.n, TOP_CLASSES},
+		{ht_show_classes, s->size_classes.n, TOP_CLASSES},
 		{ht_show_threads, s->threads.n, TOP_THREADS},
 		{ht_show_mappings, s->mappings.n, TOP_MAPPINGS},
 	};

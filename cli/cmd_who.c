@@ -102,7 +102,7 @@ static enum ht_code ask(struct asking *a, uint64_t flags,
 
 static void show(struct asking *a)
 {
-	const struct ht_windows *w = &a->seen.windowss.v[0];
+	const struct ht_windows *w = &a->seen.windows.v[0];
 	const struct ht_site *top = a->seen.sites.n ? a->seen.sites.v : NULL;
 
 	ht_progress(&a->cli->term,
@@ -128,10 +128,10 @@ static enum ht_code look_again(struct asking *a, struct ht_err *err)
 	a->placed |= lines;
 	if (code != HT_OK || !window)
 		return code;
-	if (a->seen.windowss.n != 1)
+	if (a->seen.windows.n != 1)
 		return ht_fail(err, HT_PROTOCOL,
 			       "the agent did not answer about malloc's calls");
-	ht_who_pace_took(&a->pace, ht_mono_ns(), a->seen.windowss.v[0].hits);
+	ht_who_pace_took(&a->pace, ht_mono_ns(), a->seen.windows.v[0].hits);
 	return code;
 }
 
@@ -139,7 +139,7 @@ static enum ht_code look_again(struct asking *a, struct ht_err *err)
  * tried again the next time. */
 static void walk(struct asking *a, struct ht_snapshot *into, int64_t *at_ns)
 {
-	if (into->size_classs.n > 0)
+	if (into->size_classes.n > 0)
 		return;
 	if (ask(a, HT_WANT_CLASSES, into, NULL) == HT_OK)
 		*at_ns = ht_mono_ns();
@@ -209,7 +209,8 @@ static enum ht_code look(struct asking *a, struct ht_err *err)
 static enum ht_code tell(struct asking *a, struct ht_err *err)
 {
 	HT_AUTO_WHO struct ht_who_judged judged = {0};
-	bool walked = a->before.size_classs.n > 0 && a->after.size_classs.n > 0;
+	bool walked =
+		a->before.size_classes.n > 0 && a->after.size_classes.n > 0;
 	const struct ht_who_in in = {
 		.seen = &a->seen,
 		.before = walked ? &a->before : NULL,

@@ -104,8 +104,8 @@ void ht_owners_print(const struct ht_cli *cli, const struct ht_snapshot *s)
 {
 	char what[HT_GRAPH_NAME], count[HT_NUMBER_TEXT], bytes[HT_NUMBER_TEXT];
 
-	for (size_t k = 0; k < s->owneds.n; k++) {
-		const struct ht_owned *o = &s->owneds.v[k];
+	for (size_t k = 0; k < s->owned.n; k++) {
+		const struct ht_owned *o = &s->owned.v[k];
 		double held = 0;
 
 		if (k)
@@ -124,7 +124,7 @@ void ht_owners_print(const struct ht_cli *cli, const struct ht_snapshot *s)
 		if (held < 0.995)
 			printf("  %5.1f %%  not sure\n", 100 * (1 - held));
 	}
-	if (s->owneds.n == 0)
+	if (s->owned.n == 0)
 		puts("No chunk in use is of that size.");
 	ht_graph_warnings(cli, s);
 }

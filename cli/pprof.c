@@ -359,14 +359,14 @@ enum ht_code ht_pprof_write(const struct ht_who_told *w, const char *path,
 			    struct ht_err *err)
 {
 	HT_CLEANUP(profile_fini) struct profile p = {0};
-	const struct ht_windows *seen = w->seen->windowss.v;
+	const struct ht_windows *seen = w->seen->windows.v;
 
 	text_of(&p, ""); /* the first, always */
 	put_types(&p);
 	for (size_t i = 0; i < w->judged->n; i++)
 		put_sample(&p, w, &w->judged->v[i]);
 	put_u64(&p.out, PROFILE_TIME_NS, (uint64_t)w->seen->head.taken_at);
-	if (w->seen->windowss.n)
+	if (w->seen->windows.n)
 		put_u64(&p.out, PROFILE_DURATION_NS,
 			seen->followed_us * HT_NS_PER_US);
 	put_u64(&p.out, PROFILE_COMMENT,

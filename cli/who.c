@@ -17,7 +17,7 @@
 
 static const struct ht_windows *windows_of(const struct ht_who_told *w)
 {
-	return &w->seen->windowss.v[0];
+	return &w->seen->windows.v[0];
 }
 
 /* --- JSON ---------------------------------------------------------------- */

@@ -134,16 +134,16 @@ static void print_advice(FILE *to, const struct ht_snapshot *s)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < s->advices.n; i++)
-		n += is_told(&s->advices.v[i]);
+	for (size_t i = 0; i < s->advice.n; i++)
+		n += is_told(&s->advice.v[i]);
 	if (!n)
 		return;
 	fputs("<h2>What the newest snapshot advises</h2>\n<ul>\n", to);
-	for (size_t i = 0; i < s->advices.n; i++) {
-		if (!is_told(&s->advices.v[i]))
+	for (size_t i = 0; i < s->advice.n; i++) {
+		if (!is_told(&s->advice.v[i]))
 			continue;
 		fputs("<li>", to);
-		ht_html_text(to, s->advices.v[i].text);
+		ht_html_text(to, s->advice.v[i].text);
 		fputs("</li>\n", to);
 	}
 	fputs("</ul>\n", to);
@@ -191,7 +191,7 @@ static enum ht_code print_classes(FILE *to, const struct ht_snapshot *s,
 				  struct ht_err *err)
 {
 	HT_AUTO_FREE struct ht_size_class *v = NULL;
-	size_t all = s->size_classs.n;
+	size_t all = s->size_classes.n;
 	size_t n = all < TOP_CLASSES ? all : TOP_CLASSES;
 
 	if (!n)
@@ -199,7 +199,7 @@ static enum ht_code print_classes(FILE *to, const struct ht_snapshot *s,
 	v = calloc(all, sizeof(*v));
 	if (!v)
 		return ht_fail(err, HT_NOMEM, "out of memory for a table");
-	memcpy(v, s->size_classs.v, all * sizeof(*v));
+	memcpy(v, s->size_classes.v, all * sizeof(*v));
 	qsort(v, all, sizeof(*v), larger_first);
 	fputs("<h2>Largest chunk sizes in use</h2>\n<table><tr><th>chunk size"
 	      "<th>chunks<th>bytes<th>free chunks<th>free</tr>\n",

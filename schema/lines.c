@@ -339,8 +339,8 @@ static bool put_classes(struct ht_series *s, const struct ht_snapshot *from,
 {
 	bool fine = true;
 
-	for (size_t i = 0; fine && i < from->size_classs.n; i++) {
-		const struct ht_size_class *c = &from->size_classs.v[i];
+	for (size_t i = 0; fine && i < from->size_classes.n; i++) {
+		const struct ht_size_class *c = &from->size_classes.v[i];
 
 		if (c->max_size) /* mmapped chunks are never free */
 			fine = put_two(

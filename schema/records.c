@@ -70,12 +70,12 @@ const char *const ht_way_names[] = {HT_WAY_NAMES(NAME_ITEM)};
 #define F_stack_frame(...)   FIELD_IN(stack_frame, __VA_ARGS__)
 #define F_site_size(...)     FIELD_IN(site_size, __VA_ARGS__)
 
-#define FIELD_TABLE(record, FIELDS)                                            \
+#define FIELD_TABLE(record, FIELDS, member)                                    \
 	static const struct ht_field record##_fields[] = {FIELDS(F_##record)};
 HT_SINGLE_RECORDS(FIELD_TABLE)
 HT_LIST_RECORDS(FIELD_TABLE)
 
-#define RECORD_ROW(record, FIELDS)                                             \
+#define RECORD_ROW(record, FIELDS, member)                                     \
 	[HT_RECORD_##record] = {#record, record##_fields,                      \
 				COUNT(record##_fields),                        \
 				sizeof(struct ht_##record)},

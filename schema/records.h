@@ -466,29 +466,41 @@ HT_DECLARE_ENUM(ht_way, HT_WAY_NAMES, HT_WAY_COUNT);
 	F(F64, share, 0, "of the step before that they hold")                  \
 	F(TEXT, shape, 64, "how the step before hangs on them")
 
-/* Every record with its C struct: R(name, FIELDS). One per snapshot first,
- * then lists. The order is the wire's and never changes. */
+/* Every record with its C struct: R(name, FIELDS, member of the snapshot). One
+ * per snapshot first, then lists. The order is the wire's and never changes. */
 /* clang-format off */
 #define HT_SINGLE_RECORDS(R)                                            \
-	R(head, HT_HEAD_FIELDS) R(libc, HT_LIBC_FIELDS)                 \
-	R(stop, HT_STOP_FIELDS) R(process, HT_PROCESS_FIELDS)           \
-	R(limits, HT_LIMITS_FIELDS) R(params, HT_PARAMS_FIELDS)         \
-	R(totals, HT_TOTALS_FIELDS)                                     \
-	R(fragmentation, HT_FRAGMENTATION_FIELDS)                       \
-	R(blocked, HT_BLOCKED_FIELDS)
+	R(head, HT_HEAD_FIELDS, head)                                   \
+	R(libc, HT_LIBC_FIELDS, libc)                                   \
+	R(stop, HT_STOP_FIELDS, stop)                                   \
+	R(process, HT_PROCESS_FIELDS, process)                          \
+	R(limits, HT_LIMITS_FIELDS, limits)                             \
+	R(params, HT_PARAMS_FIELDS, params)                             \
+	R(totals, HT_TOTALS_FIELDS, totals)                             \
+	R(fragmentation, HT_FRAGMENTATION_FIELDS, fragmentation)        \
+	R(blocked, HT_BLOCKED_FIELDS, blocked)
 #define HT_LIST_RECORDS(R)                                              \
-	R(rss_cause, HT_RSS_FIELDS) R(arena, HT_ARENA_FIELDS)           \
-	R(heap, HT_HEAP_FIELDS) R(bin, HT_BIN_FIELDS)                   \
-	R(thread, HT_THREAD_FIELDS)                                     \
-	R(size_class, HT_SIZE_CLASS_FIELDS)                             \
-	R(mapping, HT_MAPPING_FIELDS) R(advice, HT_ADVICE_FIELDS)       \
-	R(warning, HT_WARNING_FIELDS) R(finding, HT_FINDING_FIELDS)     \
-	R(unknown, HT_UNKNOWN_FIELDS) R(graph, HT_GRAPH_FIELDS)         \
-	R(leak, HT_LEAK_FIELDS) R(chunk_type, HT_CHUNK_TYPE_FIELDS)     \
-	R(owned, HT_OWNED_FIELDS) R(holder, HT_HOLDER_FIELDS)           \
-	R(link, HT_LINK_FIELDS) R(windows, HT_WINDOWS_FIELDS)           \
-	R(site, HT_SITE_FIELDS) R(stack_frame, HT_STACK_FRAME_FIELDS)   \
-	R(site_size, HT_SITE_SIZE_FIELDS)
+	R(rss_cause, HT_RSS_FIELDS, rss_causes)                         \
+	R(arena, HT_ARENA_FIELDS, arenas)                               \
+	R(heap, HT_HEAP_FIELDS, heaps)                                  \
+	R(bin, HT_BIN_FIELDS, bins)                                     \
+	R(thread, HT_THREAD_FIELDS, threads)                            \
+	R(size_class, HT_SIZE_CLASS_FIELDS, size_classes)               \
+	R(mapping, HT_MAPPING_FIELDS, mappings)                         \
+	R(advice, HT_ADVICE_FIELDS, advice)                             \
+	R(warning, HT_WARNING_FIELDS, warnings)                         \
+	R(finding, HT_FINDING_FIELDS, findings)                         \
+	R(unknown, HT_UNKNOWN_FIELDS, unknowns)                         \
+	R(graph, HT_GRAPH_FIELDS, graphs)                               \
+	R(leak, HT_LEAK_FIELDS, leaks)                                  \
+	R(chunk_type, HT_CHUNK_TYPE_FIELDS, chunk_types)                \
+	R(owned, HT_OWNED_FIELDS, owned)                                \
+	R(holder, HT_HOLDER_FIELDS, holders)                            \
+	R(link, HT_LINK_FIELDS, links)                                  \
+	R(windows, HT_WINDOWS_FIELDS, windows)                          \
+	R(site, HT_SITE_FIELDS, sites)                                  \
+	R(stack_frame, HT_STACK_FRAME_FIELDS, stack_frames)             \
+	R(site_size, HT_SITE_SIZE_FIELDS, site_sizes)
 /* clang-format on */
 
 #define HT_MEMBER(type, name, arg, doc) HT_MEMBER_##type(name, arg)
@@ -499,7 +511,7 @@ HT_DECLARE_ENUM(ht_way, HT_WAY_NAMES, HT_WAY_COUNT);
 #define HT_MEMBER_TIME(name, arg)	int64_t name;
 #define HT_MEMBER_F64(name, arg)	double name;
 #define HT_MEMBER_TEXT(name, arg)	char name[arg];
-#define HT_DECLARE_RECORD(record, FIELDS)                                      \
+#define HT_DECLARE_RECORD(record, FIELDS, member)                              \
 	struct ht_##record {                                                   \
 		FIELDS(HT_MEMBER)                                              \
 	};
@@ -536,7 +548,7 @@ struct ht_record_type {
 };
 
 enum ht_record_id {
-#define HT_RECORD_ID(record, FIELDS) HT_RECORD_##record,
+#define HT_RECORD_ID(record, FIELDS, member) HT_RECORD_##record,
 	HT_SINGLE_RECORDS(HT_RECORD_ID) HT_LIST_RECORDS(HT_RECORD_ID)
 		HT_RECORD_COUNT
 };

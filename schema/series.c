@@ -333,12 +333,12 @@ enum ht_code ht_series_put_classes(struct ht_series *s,
 {
 	size_t row = s->rows - 1;
 
-	for (size_t i = 0; i < s->classes_n && from->size_classs.n; i++) {
+	for (size_t i = 0; i < s->classes_n && from->size_classes.n; i++) {
 		put_all(s->classes[i].bytes, row, 0);
 		s->classes[i].chunks[row] = 0;
 	}
-	for (size_t i = 0; i < from->size_classs.n; i++) {
-		const struct ht_size_class *v = &from->size_classs.v[i];
+	for (size_t i = 0; i < from->size_classes.n; i++) {
+		const struct ht_size_class *v = &from->size_classes.v[i];
 		struct ht_class_series *c = ht_series_class(s, v->max_size);
 
 		if (!c)

@@ -14,11 +14,11 @@ struct any_list {
 };
 
 static const size_t offsets[HT_RECORD_COUNT] = {
-#define SINGLE_OFFSET(record, FIELDS)                                          \
-	[HT_RECORD_##record] = offsetof(struct ht_snapshot, record),
+#define SINGLE_OFFSET(record, FIELDS, member)                                  \
+	[HT_RECORD_##record] = offsetof(struct ht_snapshot, member),
 	HT_SINGLE_RECORDS(SINGLE_OFFSET)
-#define LIST_OFFSET(record, FIELDS)                                            \
-	[HT_RECORD_##record] = offsetof(struct ht_snapshot, record##s),
+#define LIST_OFFSET(record, FIELDS, member)                                    \
+	[HT_RECORD_##record] = offsetof(struct ht_snapshot, member),
 		HT_LIST_RECORDS(LIST_OFFSET)};
 
 bool ht_record_is_list(enum ht_record_id id)
@@ -143,7 +143,7 @@ int ht_snapshot_copy(struct ht_snapshot *to, const struct ht_snapshot *from)
 	return 0;
 }
 
-#define DEFINE_ADD(record, FIELDS)                                             \
+#define DEFINE_ADD(record, FIELDS, member)                                     \
 	struct ht_##record *ht_snapshot_add_##record(struct ht_snapshot *s)    \
 	{                                                                      \
 		return ht_snapshot_add(s, HT_RECORD_##record);                 \

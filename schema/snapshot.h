@@ -20,7 +20,7 @@
 #include "schema/records.h"
 
 /* A growing array of one record type. Owned by the snapshot. */
-#define HT_LIST_OF(record, FIELDS)                                             \
+#define HT_LIST_OF(record, FIELDS, member)                                     \
 	struct ht_##record##_list {                                            \
 		struct ht_##record *v;                                         \
 		size_t n, capacity;                                            \
@@ -28,10 +28,10 @@
 HT_LIST_RECORDS(HT_LIST_OF)
 
 struct ht_snapshot {
-#define HT_SINGLE_MEMBER(record, FIELDS) struct ht_##record record;
+#define HT_SINGLE_MEMBER(record, FIELDS, member) struct ht_##record member;
 	HT_SINGLE_RECORDS(HT_SINGLE_MEMBER)
 #undef HT_SINGLE_MEMBER
-#define HT_LIST_MEMBER(record, FIELDS) struct ht_##record##_list record##s;
+#define HT_LIST_MEMBER(record, FIELDS, member) struct ht_##record##_list member;
 	HT_LIST_RECORDS(HT_LIST_MEMBER)
 #undef HT_LIST_MEMBER
 };
@@ -44,7 +44,7 @@ void ht_snapshot_fini(struct ht_snapshot *s);
 
 /* Appends a cleared record; NULL when out of memory. Borrowed: valid until the
  * next append to the same list. Typed: ht_snapshot_add_arena(s) and so on. */
-#define HT_DECLARE_ADD(record, FIELDS)                                         \
+#define HT_DECLARE_ADD(record, FIELDS, member)                                 \
 	struct ht_##record *ht_snapshot_add_##record(struct ht_snapshot *s);
 HT_LIST_RECORDS(HT_DECLARE_ADD)
 

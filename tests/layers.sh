@@ -184,6 +184,9 @@ reads_by_need() {
 }
 ok "a verdict reads a series by analysis/needs.h alone" reads_by_need
 
+ok "no rule or sentence hangs on the text of a verdict's reason" \
+	no_match 'strn?cmp\([^,]*reason' analysis cli daemon page
+
 # A name has one meaning, for tests link all rooms into one program.
 one_meaning() {
 	sources agent probe daemon cli page analysis store link schema common |

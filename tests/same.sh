@@ -22,7 +22,7 @@ unset HEAPTIDE_DB HEAPTIDE_SOCKET HEAPTIDE_AGENT
 cases=0 differing=0
 
 # How long an answer took is of the moment.
-moment='s/"[a-z_]*_us": [0-9]*/"us"/; s/, [0-9.]*[mu]\?s in all/, in all/'
+moment='s/"[a-z_]*_us": [0-9]*/"us"/; s/, [0-9.]*[mu]\?s in all/, in all/; s/"made_at":"[^"]*"/"made_at"/'
 
 # held NAME [FILTER]: $work/NAME.before and .after are the same, both through FILTER.
 held() {
@@ -34,7 +34,7 @@ held() {
 	cmp -s "$work/before" "$work/after" && return
 	differing=$((differing + 1))
 	echo "differs: $1"
-	diff "$work/before" "$work/after" | head -20
+	diff "$work/before" "$work/after" | cut -c1-300 | head -20
 }
 # both NAME COMMAND...: standard output, standard error, status. BUILD in it is the
 # folder of the one and of the other.

@@ -216,7 +216,7 @@ static bool tell_owned(struct ht_asking *a, uint16_t group)
 {
 	const struct ht_group *what = &a->g->groups.v[group];
 	struct ht_owned *o = ht_snapshot_add_owned(a->g->out);
-	uint64_t owned = a->g->out->owneds.n - 1;
+	uint64_t owned = a->g->out->owned.n - 1;
 	struct ht_candidate told[HT_HOLDERS_MAX];
 	struct ht_candidates all;
 	size_t n = 0, lost;

@@ -48,7 +48,8 @@ static void conclude(struct ht_makers *m)
 {
 	HT_AUTO_WHO struct ht_who_judged judged = {0};
 	struct ht_holding *h = &m->p->making;
-	bool walked = m->before.size_classs.n > 0 && m->after.size_classs.n > 0;
+	bool walked =
+		m->before.size_classes.n > 0 && m->after.size_classes.n > 0;
 	const struct ht_who_in in = {
 		.seen = &m->seen,
 		.before = walked ? &m->before : NULL,
@@ -106,7 +107,7 @@ static void take_look(struct ht_makers *m)
 {
 	struct ht_err err;
 
-	if (m->answer.windowss.n != 1) {
+	if (m->answer.windows.n != 1) {
 		ht_err_put(&err, HT_PROTOCOL, 0, 0,
 			   "the agent did not answer about malloc's calls");
 		fail(m, &err);
@@ -115,11 +116,11 @@ static void take_look(struct ht_makers *m)
 	keep(&m->seen, &m->answer);
 	if (m->window)
 		ht_who_pace_took(&m->pace, ht_mono_ns(),
-				 m->seen.windowss.v[0].hits);
+				 m->seen.windows.v[0].hits);
 	m->lost = ht_who_pace_lost(&m->pace, ht_mono_ns() - m->begin_ns);
 	if (m->step == HT_MAKERS_LAST)
 		conclude(m);
-	else if (m->before.size_classs.n == 0)
+	else if (m->before.size_classes.n == 0)
 		ask(m, HT_MAKERS_BEFORE);
 	else
 		rest(m);
@@ -139,7 +140,7 @@ static void take_walk(struct ht_makers *m, bool ok)
 	}
 	if (before)
 		rest(m);
-	else if (m->after.size_classs.n == 0 && ++m->tries < WALKS)
+	else if (m->after.size_classes.n == 0 && ++m->tries < WALKS)
 		ask(m, HT_MAKERS_AFTER);
 	else
 		ask(m, HT_MAKERS_LAST);

@@ -31,9 +31,9 @@ static void hold(const struct ht_snapshot *s)
 	if (bytes != g->bytes)
 		abort();
 	for (size_t i = 0; i < s->holders.n; i++)
-		if (s->holders.v[i].owned >= s->owneds.n ||
+		if (s->holders.v[i].owned >= s->owned.n ||
 		    s->holders.v[i].chunks >
-			    s->owneds.v[s->holders.v[i].owned].chunks)
+			    s->owned.v[s->holders.v[i].owned].chunks)
 			abort();
 }
 

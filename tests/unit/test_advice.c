@@ -78,17 +78,17 @@ static void advise(struct ht_snapshot *s)
 	struct ht_err err;
 
 	assert_int_equal(ht_advise(s, &err), HT_OK);
-	for (size_t i = 0; i < s->advices.n; i++) {
-		assert_null(strstr(s->advices.v[i].code, "leak"));
-		assert_null(strstr(s->advices.v[i].text, "leak"));
-		assert_true(s->advices.v[i].text[0] != '\0');
+	for (size_t i = 0; i < s->advice.n; i++) {
+		assert_null(strstr(s->advice.v[i].code, "leak"));
+		assert_null(strstr(s->advice.v[i].text, "leak"));
+		assert_true(s->advice.v[i].text[0] != '\0');
 	}
 }
 
 static bool has(const struct ht_snapshot *s, const char *code)
 {
-	for (size_t i = 0; i < s->advices.n; i++)
-		if (strcmp(s->advices.v[i].code, code) == 0)
+	for (size_t i = 0; i < s->advice.n; i++)
+		if (strcmp(s->advice.v[i].code, code) == 0)
 			return true;
 	return false;
 }
@@ -112,9 +112,9 @@ static const struct ht_advice *find(const struct ht_snapshot *s,
 {
 	static const struct ht_advice none;
 
-	for (size_t i = 0; i < s->advices.n; i++)
-		if (strcmp(s->advices.v[i].code, code) == 0)
-			return &s->advices.v[i];
+	for (size_t i = 0; i < s->advice.n; i++)
+		if (strcmp(s->advice.v[i].code, code) == 0)
+			return &s->advice.v[i];
 	fail_msg("no advice %s", code);
 	return &none;
 }
@@ -126,7 +126,7 @@ static void a_sound_heap_gets_no_remedy(void **state)
 	(void)state;
 	sound(&s);
 	advise(&s);
-	assert_int_equal(s.advices.n, 1);
+	assert_int_equal(s.advice.n, 1);
 	assert_true(has(&s, "nothing_notable"));
 }
 
@@ -137,7 +137,7 @@ static void an_unmeasured_heap_is_not_called_sound(void **state)
 	(void)state;
 	ht_snapshot_init(&s);
 	advise(&s);
-	assert_int_equal(s.advices.n, 0);
+	assert_int_equal(s.advice.n, 0);
 }
 
 static void a_pin_is_named_with_its_address_and_what_it_holds(void **state)
@@ -207,11 +207,11 @@ static void idle_arenas_call_for_fewer_arenas(void **state)
 	assert_non_null(strstr(a->text, "13 of 14 arenas"));
 	assert_non_null(strstr(a->how, "MALLOC_ARENA_MAX=2"));
 	assert_int_equal(a->at_least, 0);
-	s.advices.n = 0;
+	s.advice.n = 0;
 	s.params.arena_max = 2; /* what is set already is not proposed */
 	advise(&s);
 	assert_false(has(&s, "arena_max"));
-	s.advices.n = 0;
+	s.advice.n = 0;
 	s.params.arena_max = 0;
 	for (size_t i = 0; i < s.arenas.n; i++)
 		s.arenas.v[i].in_use = MIB(3);
@@ -234,11 +234,11 @@ static void no_remedy_sets_what_is_set(void **state)
 		char set[64];
 
 		snprintf(set, sizeof(set), "tcache_count=%" PRIu64 " ", count);
-		s.advices.n = 0;
+		s.advice.n = 0;
 		s.params.tcache_count = count;
 		advise(&s);
-		for (size_t i = 0; i < s.advices.n; i++)
-			assert_null(strstr(s.advices.v[i].how, set));
+		for (size_t i = 0; i < s.advice.n; i++)
+			assert_null(strstr(s.advice.v[i].how, set));
 		assert_int_equal(has(&s, "tcache_count"), count > 0);
 	}
 }
@@ -300,7 +300,7 @@ static void a_raised_threshold_is_named_with_the_top_it_keeps(void **state)
 	assert_int_equal(find(&s, "mmap_threshold")->at_least, 0);
 	assert_non_null(strstr(a->text, "40.0 MiB"));
 	assert_true(has(&s, "mmap_threshold"));
-	s.advices.n = 0;
+	s.advice.n = 0;
 	s.params.no_dyn_threshold = 1; /* set by the operator: no ratchet */
 	advise(&s);
 	assert_false(has(&s, "mmap_threshold"));
@@ -323,7 +323,7 @@ static void what_keeps_a_top_is_undone_where_it_was_set(void **state)
 	assert_non_null(strstr(a->text, "never to trim"));
 	assert_non_null(strstr(a->how, "where it was set"));
 	assert_false(has(&s, "top_pad"));
-	s.advices.n = 0;
+	s.advice.n = 0;
 	s.params.trim_threshold = 131072;
 	s.params.top_pad = MIB(32);
 	advise(&s);
@@ -414,7 +414,7 @@ static void memory_that_is_not_mallocs_is_said_so(void **state)
 	advise(&s);
 	assert_int_equal(find(&s, "outside_malloc")->bytes, MIB(150));
 	assert_non_null(strstr(find(&s, "outside_malloc")->text, "or another"));
-	s.advices.n = 0;
+	s.advice.n = 0;
 	own = ht_snapshot_add_mapping(&s);
 	assert_non_null(own);
 	own->kind = HT_MAPPING_THREAD_STACK;
@@ -445,7 +445,7 @@ static void shared_memory_is_said_to_be_there_once(void **state)
 	assert_non_null(strstr(find(&s, "shared_memory")->text,
 			       "shared memory /dev/shm/cache"));
 	s.process.rss_shmem = MIB(10);
-	s.advices.n = 0;
+	s.advice.n = 0;
 	advise(&s);
 	assert_false(has(&s, "shared_memory"));
 }

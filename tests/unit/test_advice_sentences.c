@@ -377,9 +377,9 @@ static void ask(const struct ht_snapshot *s, const struct ht_advice *a,
 /* The last row sends on, and no other does. */
 static void ask_last(const struct ht_snapshot *s)
 {
-	for (size_t i = 0; i < s->advices.n; i++)
-		assert_int_equal(ht_advice_is_next_step(&s->advices.v[i]),
-				 i + 1 == s->advices.n);
+	for (size_t i = 0; i < s->advice.n; i++)
+		assert_int_equal(ht_advice_is_next_step(&s->advice.v[i]),
+				 i + 1 == s->advice.n);
 }
 
 static void look(bool all_known, struct count *c)
@@ -391,8 +391,8 @@ static void look(bool all_known, struct count *c)
 	if (!all_known)
 		forget(&s);
 	assert_int_equal(ht_advise(&s, &err), HT_OK);
-	for (size_t i = 0; i < s.advices.n; i++)
-		ask(&s, &s.advices.v[i], all_known, c);
+	for (size_t i = 0; i < s.advice.n; i++)
+		ask(&s, &s.advice.v[i], all_known, c);
 	if (all_known)
 		ask_last(&s);
 }

@@ -114,9 +114,9 @@ static double metric(const struct ht_snapshot *s, uint64_t key)
 
 static double class_bytes(const struct ht_snapshot *s, uint64_t max_size)
 {
-	for (size_t i = 0; i < s->size_classs.n; i++)
-		if (s->size_classs.v[i].max_size == max_size)
-			return (double)s->size_classs.v[i].in_use_bytes;
+	for (size_t i = 0; i < s->size_classes.n; i++)
+		if (s->size_classes.v[i].max_size == max_size)
+			return (double)s->size_classes.v[i].in_use_bytes;
 	return 0;
 }
 

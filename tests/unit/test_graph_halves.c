@@ -240,7 +240,7 @@ static void two_threads_say_what_one_says(void **state)
 		assert_same_rows(&alone, &both, lists[i]);
 	assert_true(alone.leaks.n > 5);
 	assert_true(alone.chunk_types.n > 1);
-	assert_true(alone.owneds.n > 5);
+	assert_true(alone.owned.n > 5);
 	ht_snapshot_fini(&alone);
 	ht_snapshot_fini(&both);
 	free(h);

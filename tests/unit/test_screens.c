@@ -103,8 +103,8 @@ static void add_lists(void)
 	add_class(224, 335897);
 	add_class(1040, 1203);
 	add_class(UINT64_MAX, 2);
-	made.size_classs.v[2].in_use_bytes = 40 * MIB;
-	made.size_classs.v[2].free_bytes = 0;
+	made.size_classes.v[2].in_use_bytes = 40 * MIB;
+	made.size_classes.v[2].free_bytes = 0;
 	add_mapping(HT_MAPPING_FILE_CLEAN,
 		    "/usr/lib/x86_64-linux-gnu/libc.so.6", 2 * MIB);
 	add_mapping(HT_MAPPING_FILE_CLEAN,

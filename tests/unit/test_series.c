@@ -84,7 +84,7 @@ static void a_class_that_is_not_listed_held_nothing(void **state)
 	ht_snapshot_init(&snap);
 	for (int i = 0; i < 3; i++) {
 		snap.head.taken_at = (i + 1) * S;
-		snap.size_classs.n = 0;
+		snap.size_classes.n = 0;
 		c = i < 2 ? ht_snapshot_add_size_class(&snap) : NULL;
 		if (c) { /* 32, then 48, then none measured */
 			c->max_size = 32 + 16 * (uint64_t)i;

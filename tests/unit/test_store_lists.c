@@ -128,10 +128,10 @@ static double told(const struct ht_list_line *l, size_t f, uint64_t n)
 			sum = f == 6 && !is_whole(n) ? NAN : (double)v[f];
 	}
 	for (size_t i = 0;
-	     l->list == HT_LINES_FREE_CLASSES && i < s.size_classs.n; i++)
-		if (s.size_classs.v[i].max_size == l->key[0])
-			sum = (double)(f ? s.size_classs.v[i].free_chunks
-					 : s.size_classs.v[i].free_bytes);
+	     l->list == HT_LINES_FREE_CLASSES && i < s.size_classes.n; i++)
+		if (s.size_classes.v[i].max_size == l->key[0])
+			sum = (double)(f ? s.size_classes.v[i].free_chunks
+					 : s.size_classes.v[i].free_bytes);
 	for (size_t i = 0;
 	     l->list == HT_LINES_THREADS && is_whole(n) && i < s.threads.n; i++)
 		if (s.threads.v[i].tid == l->key[0])

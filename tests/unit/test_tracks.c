@@ -37,7 +37,7 @@ static void write_history(void)
 	for (uint64_t n = 0; n < SAMPLES; n++) {
 		fake_snapshot(&made, n, &s);
 		if (n % EVERY) /* as the agent leaves them out */
-			s.bins.n = s.size_classs.n = s.threads.n = 0;
+			s.bins.n = s.size_classes.n = s.threads.n = 0;
 		if (n >= GONE_FROM && n < GONE_TO)
 			s.arenas.n--;
 		assert_ok(ht_store_add(st, "made", &s, NULL, &err));
