@@ -323,18 +323,35 @@ static size_t idle_arenas(const struct ht_snapshot *s)
 	return idle;
 }
 
+/* What the largest keeps: whoever shares an arena still peaks in one, and the
+ * rule that keeps what is left there is no other. */
+static double largest_shareable(const struct ht_snapshot *s)
+{
+	double most = 0;
+
+	for (size_t i = 0; i < s->arenas.n; i++) {
+		const struct ht_arena *r = &s->arenas.v[i];
+
+		if (r->kind == HT_ARENA_THREAD && r->retained != HT_UNKNOWN &&
+		    r->tcache != HT_UNKNOWN && r->retained > r->tcache)
+			most = fmax(most, (double)(r->retained - r->tcache));
+	}
+	return most;
+}
+
 static void remedy_arena_max(struct ht_advised *a)
 {
 	const struct ht_snapshot *s = a->s;
 	size_t idle = idle_arenas(s);
-	double bytes = ht_shareable(s);
+	double bytes = ht_shareable(s), most = bytes - largest_shareable(s);
 	struct ht_advice *row;
 
 	if (!ht_many_arenas(a) || 2 * idle < s->arenas.n ||
 	    !(bytes >= ht_t.cause_share * a->retained) ||
+	    !(most >= ht_t.advice_bytes) ||
 	    (s->params.arena_max >= 1 && s->params.arena_max <= 2))
 		return;
-	row = ht_advise_of(a, "arena_max", bytes,
+	row = ht_advise_of(a, "arena_max", most,
 			   "%zu of %" PRIu64 " arenas hold less than %s in "
 			   "use: with two arenas threads share free memory. "
 			   "It returns what peaks of different threads do not "
@@ -417,6 +434,21 @@ static void remedy_tcache(struct ht_advised *a)
 /* global_max_fast by default: chunks up to it are not merged when freed. */
 #define FASTBIN_MAX 128
 
+/* At least so much leaves where free() sees the pin: it is the last of the main
+ * heap, no fastbin takes it, and what it joins reaches the trim threshold. */
+static double cached_last(const struct ht_snapshot *s,
+			  const struct ht_arena *pin)
+{
+	double holds = ht_advised_known(pin->pin_holds);
+	double alone = ht_advised_known(s->blocked.chunks_1);
+	double threshold = ht_advised_known(s->params.trim_threshold);
+
+	if (pin->kind != HT_ARENA_MAIN || pin->pin_size <= FASTBIN_MAX ||
+	    !(alone >= ht_t.pin_alone * holds) || !(holds >= threshold))
+		return 0;
+	return ht_t.pin_alone * holds - pad_of(&s->params) - 2 * PAGE;
+}
+
 /* The program freed it; its arena does not know. */
 static void pinned_by_cache(struct ht_advised *a, const struct ht_arena *pin)
 {
@@ -430,7 +462,7 @@ static void pinned_by_cache(struct ht_advised *a, const struct ht_arena *pin)
 		HT_SIZE_OF(ht_advised_known(pin->pin_holds)),
 		pin->pin_cached_by);
 
-	returns(row, 0);
+	returns(row, cached_last(a->s, pin));
 	type(row, "GLIBC_TUNABLES=glibc.malloc.tcache_count=0 (glibc 2.26 on)",
 	     pin->pin_size <= FASTBIN_MAX
 		     ? "without a cache a chunk of this size waits in a "
@@ -476,8 +508,10 @@ static void remedy_allocator(struct ht_advised *a)
 	row = ht_advise_of(a, "allocator", a->stuck,
 			   "%s are stuck in holes between chunks in use: keep "
 			   "objects of one lifetime together (a pool per "
-			   "request), or try an allocator with size-class "
-			   "pages such as jemalloc or mimalloc",
+			   "request). An allocator with size-class pages "
+			   "(jemalloc, mimalloc) helps where what was freed "
+			   "had other sizes than what stays; of the same size "
+			   "it returns nothing",
 			   HT_SIZE_OF(a->stuck));
 	returns(row, 0);
 	type(row, "LD_PRELOAD=libjemalloc.so.2 for a trial under your own load",

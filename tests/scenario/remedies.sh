@@ -239,6 +239,11 @@ explained pin -- cached_pin
 otherwise GLIBC_TUNABLES=glibc.malloc.tcache_count=0 -- cached_pin
 within "a pin that waits in a cache goes without caches" "cached_pin | \`glibc.malloc.tcache_count=0\`"
 
+explained pin -- cached_large
+between "which is sure of one that no fastbin takes" "$low" 20000000 24000000
+otherwise GLIBC_TUNABLES=glibc.malloc.tcache_count=0 -- cached_large
+within "and then it goes" "cached_large | \`glibc.malloc.tcache_count=0\`"
+
 # What a trim gave back no pin holds any more, though it is free below it.
 run_keeper -- held_pin
 holds() { "$heaptide" explain --json "$started" | jq '.arenas[0].pin.holds // 0'; }

@@ -17,6 +17,7 @@
  *   merged   as ratchet, and the kernel may merge equal pages (KSM)
  *   cached_pin  24 MiB freed below one chunk that is freed, too, and waits in
  *            the thread's cache
+ *   cached_large  the same, of a size that no fastbin takes
  *   held_pin the same below one that is in use
  *   few_cached  N threads, two chunks in each list of their caches
  *   never V  the main top after 48 MiB in use, with mallopt(M_TRIM_THRESHOLD,
@@ -166,7 +167,7 @@ static void small_blocks(void)
 }
 
 /* 24 MiB of free blocks below the last chunk. */
-static void pin(bool cached)
+static void pin(bool cached, size_t size)
 {
 	enum { BLOCKS = 12000 };
 	static void *p[BLOCKS];
@@ -174,7 +175,7 @@ static void pin(bool cached)
 
 	for (size_t i = 0; i < BLOCKS; i++)
 		p[i] = filled(2000);
-	last = filled(40);
+	last = filled(size);
 	for (size_t i = 0; i < BLOCKS; i++)
 		free(p[i]);
 	if (cached)
@@ -274,7 +275,9 @@ int main(int argc, char **argv)
 		ratchet();
 	else if (strcmp(what, "cached_pin") == 0 ||
 		 strcmp(what, "held_pin") == 0)
-		pin(what[0] == 'c');
+		pin(what[0] == 'c', 40);
+	else if (strcmp(what, "cached_large") == 0)
+		pin(true, 500);
 	else if (strcmp(what, "small") == 0 || strcmp(what, "locked") == 0 ||
 		 strcmp(what, "part") == 0 || strcmp(what, "forked") == 0)
 		small_blocks();

@@ -161,7 +161,50 @@ static void a_pin_is_named_with_its_address_and_what_it_holds(void **state)
 	a = find(&s, "pin");
 	assert_int_equal(a->bytes, MIB(495));
 	assert_non_null(strstr(a->text, "0x55fcc6259a80"));
+	assert_int_equal(a->at_least, 0);
 	assert_false(has(&s, "fragmented"));
+}
+
+/* Without a cache free() would have joined it with what lies below and shrunk
+ * the top: where it is the last, above the trim threshold, and goes into no
+ * fastbin. */
+static void a_pin_that_a_cache_has_goes_when_it_alone_holds(void **state)
+{
+	static const struct {
+		uint64_t size, alone, threshold;
+		bool goes;
+	} cases[] = {
+		{512, MIB(40), MIB(1) / 8, true},
+		{48, MIB(40), MIB(1) / 8, false},
+		{512, MIB(2), MIB(1) / 8, false},
+		{512, MIB(40), MIB(64), false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		HT_AUTO_SNAPSHOT struct ht_snapshot s;
+		const struct ht_advice *a;
+
+		sound(&s);
+		s.process.rss_anon = MIB(50);
+		s.totals.retained = s.totals.trimmable = MIB(41);
+		s.params.trim_threshold = cases[i].threshold;
+		s.params.top_pad = MIB(1) / 8;
+		s.blocked.chunks_1 = cases[i].alone;
+		s.blocked.chunks_4 = MIB(40);
+		s.arenas.v[0].pin_address = 0x55fcc6259a80;
+		s.arenas.v[0].pin_size = cases[i].size;
+		s.arenas.v[0].pin_holds = MIB(40);
+		s.arenas.v[0].pin_cached_by = 4711;
+		s.arenas.v[0].kind = HT_ARENA_MAIN;
+		advise(&s);
+		a = find(&s, "pin");
+		assert_int_equal(a->bytes, MIB(40));
+		if (cases[i].goes)
+			assert_in_range(a->at_least, MIB(35), MIB(36));
+		else
+			assert_int_equal(a->at_least, 0);
+	}
 }
 
 static void
@@ -193,17 +236,21 @@ static void idle_arenas_call_for_fewer_arenas(void **state)
 
 		assert_non_null(more);
 		more->in_use = 4096;
+		more->kind = HT_ARENA_THREAD;
+		more->tcache = MIB(1) / 2;
+		more->retained = MIB(i == 3 ? 10 : 7) + MIB(1) / 2;
 	}
 	s.process.rss_anon = MIB(98);
 	s.totals.arenas = 14;
 	s.totals.retained = s.totals.trimmable = MIB(95);
 	s.totals.resident_free = MIB(95);
 	s.totals.arenas_holding = 13;
-	s.totals.non_main_free_resident = MIB(94);
+	s.totals.non_main_free_resident = MIB(94) + 13 * MIB(1) / 2;
 	advise(&s);
 	assert_true(has(&s, "many_arenas"));
 	a = find(&s, "arena_max");
-	assert_int_equal(a->bytes, MIB(94));
+	/* whoever shares an arena still has the largest peak */
+	assert_int_equal(a->bytes, MIB(94 - 10));
 	assert_non_null(strstr(a->text, "13 of 14 arenas"));
 	assert_non_null(strstr(a->how, "MALLOC_ARENA_MAX=2"));
 	assert_int_equal(a->at_least, 0);
@@ -513,6 +560,8 @@ int main(void)
 		cmocka_unit_test(an_unmeasured_heap_is_not_called_sound),
 		cmocka_unit_test(
 			a_pin_is_named_with_its_address_and_what_it_holds),
+		cmocka_unit_test(
+			a_pin_that_a_cache_has_goes_when_it_alone_holds),
 		cmocka_unit_test(
 			stuck_memory_calls_for_another_allocator_not_for_a_trim),
 		cmocka_unit_test(idle_arenas_call_for_fewer_arenas),
