@@ -215,16 +215,27 @@ static void parse_pair(struct parser *p, enum ht_condition_op_code op)
 /* Longer than anything is kept, and far from the end of int64_t in ns. */
 #define WINDOW_MAX_S (10 * 366 * 86400.0)
 
+/* A window has what is recorded: no verdict, no other window. */
+static bool is_recorded(const struct ht_condition_op *op)
+{
+	return op->op != HT_OP_FUNCTION &&
+	       (op->op != HT_OP_VALUE ||
+		op->value <= HT_METRIC_COUNT + HT_V_anon);
+}
+
 static void parse_function(struct parser *p, size_t function)
 {
 	struct ht_condition_op op = {.op = HT_OP_FUNCTION,
 				     .function = (uint8_t)function};
+	size_t first = p->out->ops_n;
 	uint16_t suffix = 0;
 
 	expect(p, "(");
-	op.value = parse_value(p);
-	if (p->code == HT_OK && op.value >= HT_METRIC_COUNT)
-		wrong(p, "a metric that is recorded, before this,");
+	parse_sum(p);
+	for (size_t i = first; i < p->out->ops_n; i++)
+		if (p->code == HT_OK && !is_recorded(&p->out->ops[i]))
+			wrong(p, "metrics that are recorded, before this,");
+	op.value = (uint16_t)(p->out->ops_n - first);
 	expect(p, ",");
 	op.number = parse_number(p, &suffix);
 	if (p->code == HT_OK && op.number > WINDOW_MAX_S)
@@ -442,7 +453,7 @@ void ht_condition_metrics(const struct ht_condition *c,
 
 		if (op->op == HT_OP_FUNCTION)
 			metrics[HT_M_in_use] = true; /* for troughs */
-		if (op->op != HT_OP_VALUE && op->op != HT_OP_FUNCTION)
+		if (op->op != HT_OP_VALUE)
 			continue;
 		if (op->value < HT_METRIC_COUNT)
 			metrics[op->value] = true;

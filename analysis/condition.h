@@ -9,12 +9,13 @@
  * comparison := sum ( ">=" | ">" | "<=" | "<" ) sum
  * sum        := product { ("+" | "-") product }
  * product    := atom { ("*" | "/" | "of") atom }
- * atom       := NUMBER [unit] | VALUE | FUNCTION "(" VALUE "," NUMBER ")"
+ * atom       := NUMBER [unit] | VALUE | FUNCTION "(" sum "," NUMBER ")"
  *             | ("min" | "max") "(" sum "," sum ")" | "(" sum ")"
  *
  * Units: % (hundredths), K M G T (powers of 1024, KiB etc. as well), s m h d
  * (seconds). Units are checked: bytes are not compared with threads; a bare
- * number (K, M, G, T too) goes with anything. VALUE is a metric of
+ * number (K, M, G, T too) goes with anything. A FUNCTION's sum is an expression
+ * (see there). VALUE is a metric of
  * schema/metrics.def, or one of HT_CONDITION_VALUES. A value that is not known
  * makes its comparison unsure, never false.
  */
@@ -72,7 +73,8 @@ struct ht_condition {
 	struct ht_condition_op {
 		uint8_t op;	  /* private to condition.c */
 		uint8_t function; /* enum ht_condition_function */
-		uint16_t value;	  /* enum ht_metric, or + HT_METRIC_COUNT */
+		uint16_t value;	  /* enum ht_metric, or + HT_METRIC_COUNT;
+				   * private where it is no HT_OP_VALUE */
 		double number;	  /* or the window in seconds */
 	} ops[HT_CONDITION_OPS];  /* postfix */
 	size_t ops_n;

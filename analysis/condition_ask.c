@@ -22,13 +22,62 @@ static double cell(const struct ht_series *s, uint16_t metric,
 	return s->metric[metric][stat] ? s->metric[metric][stat][row] : NAN;
 }
 
-static double extreme(const struct ht_series *s, uint16_t metric, size_t from,
-		      enum ht_stat stat)
+/* What a function is asked about: a sum of what is recorded, postfix. */
+struct operand {
+	const struct ht_condition_op *ops;
+	size_t n;
+	const struct ht_series *s;
+};
+
+static double recorded(const struct ht_condition_op *op,
+		       const struct ht_series *s, size_t row)
+{
+	if (op->value < HT_METRIC_COUNT)
+		return cell(s, op->value, HT_STAT_MEDIAN, row);
+	return cell(s, HT_M_rss_anon, HT_STAT_MEDIAN, row) +
+	       cell(s, HT_M_swap, HT_STAT_MEDIAN, row);
+}
+
+/* Of the medians in a row; NaN when anything in it is unknown, or divided by 0.
+ */
+static double in_row(const struct operand *o, size_t row)
+{
+	double numbers[HT_CONDITION_OPS + 1] = {NAN};
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->n; i++) {
+		const struct ht_condition_op *op = &o->ops[i];
+
+		if (op->op == HT_OP_NUMBER) {
+			numbers[n++] = op->number;
+		} else if (op->op == HT_OP_VALUE) {
+			numbers[n++] = recorded(op, o->s, row);
+		} else {
+			n--;
+			numbers[n - 1] = ht_condition_calculate(
+				op->op, numbers[n - 1], numbers[n]);
+		}
+	}
+	return isfinite(numbers[0]) ? numbers[0] : NAN;
+}
+
+/* Of a roll-up the lowest or highest of a metric is known; of a sum of several
+ * only what its medians make. */
+static double extreme_in_row(const struct operand *o, size_t row,
+			     enum ht_stat stat)
+{
+	if (o->n == 1 && o->ops[0].op == HT_OP_VALUE &&
+	    o->ops[0].value < HT_METRIC_COUNT)
+		return cell(o->s, o->ops[0].value, stat, row);
+	return in_row(o, row);
+}
+
+static double extreme(const struct operand *o, size_t from, enum ht_stat stat)
 {
 	double best = NAN;
 
-	for (size_t row = from; row < s->rows; row++) {
-		double v = cell(s, metric, stat, row);
+	for (size_t row = from; row < o->s->rows; row++) {
+		double v = extreme_in_row(o, row, stat);
 
 		if (isnan(v))
 			continue;
@@ -38,14 +87,13 @@ static double extreme(const struct ht_series *s, uint16_t metric, size_t from,
 	return best;
 }
 
-static double mean(const struct ht_series *s, uint16_t metric, size_t from,
-		   size_t to)
+static double mean(const struct operand *o, size_t from, size_t to)
 {
 	double sum = 0;
 	size_t n = 0;
 
 	for (size_t row = from; row < to; row++) {
-		double v = cell(s, metric, HT_STAT_MEDIAN, row);
+		double v = in_row(o, row);
 
 		if (isnan(v))
 			continue;
@@ -55,13 +103,13 @@ static double mean(const struct ht_series *s, uint16_t metric, size_t from,
 	return n ? sum / (double)n : NAN;
 }
 
-static double at_trough(const struct ht_series *s, uint16_t metric, size_t from)
+static double at_trough(const struct operand *o, size_t from)
 {
 	double lowest = NAN, there = NAN;
 
-	for (size_t row = from; row < s->rows; row++) {
-		double u = cell(s, HT_M_in_use, HT_STAT_MEDIAN, row);
-		double v = cell(s, metric, HT_STAT_MEDIAN, row);
+	for (size_t row = from; row < o->s->rows; row++) {
+		double u = cell(o->s, HT_M_in_use, HT_STAT_MEDIAN, row);
+		double v = in_row(o, row);
 
 		if (isnan(u) || isnan(v) || (!isnan(lowest) && u > lowest))
 			continue;
@@ -71,16 +119,15 @@ static double at_trough(const struct ht_series *s, uint16_t metric, size_t from)
 	return there;
 }
 
-static double rate_per_hour(const struct ht_series *s, uint16_t metric,
-			    size_t from)
+static double rate_per_hour(const struct operand *o, size_t from)
 {
+	const struct ht_series *s = o->s;
 	size_t rows = s->rows - from, middle = from + rows / 2;
 	double change, hours;
 
 	if (rows < 4)
 		return NAN;
-	change = mean(s, metric, middle, s->rows) -
-		 mean(s, metric, from, middle);
+	change = mean(o, middle, s->rows) - mean(o, from, middle);
 	hours = (double)(s->time_ns[s->rows - 1] - s->time_ns[from]) / 3600e9;
 	return hours > 0 ? change / (hours / 2) : NAN;
 }
@@ -88,23 +135,23 @@ static double rate_per_hour(const struct ht_series *s, uint16_t metric,
 static double call(const struct ht_condition_op *op,
 		   const struct ht_situation *s)
 {
-	const struct ht_series *h = s->series;
+	const struct operand o = {op - op->value, op->value, s->series};
 	size_t from;
 
-	if (!h || h->rows == 0)
+	if (!o.s || o.s->rows == 0)
 		return NAN;
-	from = first_row(h, s->now_ns, op->number);
+	from = first_row(o.s, s->now_ns, op->number);
 	switch ((enum ht_condition_function)op->function) {
 	case HT_FN_lowest:
-		return extreme(h, op->value, from, HT_STAT_MIN);
+		return extreme(&o, from, HT_STAT_MIN);
 	case HT_FN_highest:
-		return extreme(h, op->value, from, HT_STAT_MAX);
+		return extreme(&o, from, HT_STAT_MAX);
 	case HT_FN_mean:
-		return mean(h, op->value, from, h->rows);
+		return mean(&o, from, o.s->rows);
 	case HT_FN_trough:
-		return at_trough(h, op->value, from);
+		return at_trough(&o, from);
 	case HT_FN_rate:
-		return rate_per_hour(h, op->value, from);
+		return rate_per_hour(&o, from);
 	case HT_FN_COUNT:
 		break;
 	}
@@ -254,7 +301,7 @@ enum ht_truth ht_condition_ask(const struct ht_condition *c,
 		} else if (what == HT_OP_VALUE) {
 			numbers[n++] = value(op, s);
 		} else if (what == HT_OP_FUNCTION) {
-			numbers[n++] = call(op, s);
+			numbers[n - 1] = call(op, s);
 		} else if (what <= HT_OP_MAX) {
 			n--;
 			numbers[n - 1] = ht_condition_calculate(
@@ -278,33 +325,8 @@ enum ht_truth ht_condition_ask(const struct ht_condition *c,
 
 /* --- expressions --------------------------------------------------------- */
 
-static double recorded(const struct ht_condition_op *op,
-		       const struct ht_series *s, size_t row)
-{
-	if (op->value < HT_METRIC_COUNT)
-		return cell(s, op->value, HT_STAT_MEDIAN, row);
-	return cell(s, HT_M_rss_anon, HT_STAT_MEDIAN, row) +
-	       cell(s, HT_M_swap, HT_STAT_MEDIAN, row);
-}
-
 double ht_expression_at(const struct ht_expression *e,
 			const struct ht_series *s, size_t row)
 {
-	double numbers[HT_CONDITION_OPS + 1] = {NAN};
-	size_t n = 0;
-
-	for (size_t i = 0; i < e->c.ops_n; i++) {
-		const struct ht_condition_op *op = &e->c.ops[i];
-
-		if (op->op == HT_OP_NUMBER) {
-			numbers[n++] = op->number;
-		} else if (op->op == HT_OP_VALUE) {
-			numbers[n++] = recorded(op, s, row);
-		} else {
-			n--;
-			numbers[n - 1] = ht_condition_calculate(
-				op->op, numbers[n - 1], numbers[n]);
-		}
-	}
-	return isfinite(numbers[0]) ? numbers[0] : NAN;
+	return in_row(&(struct operand){e->c.ops, e->c.ops_n, s}, row);
 }

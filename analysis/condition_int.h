@@ -10,7 +10,7 @@
 enum ht_condition_op_code {
 	HT_OP_NUMBER,
 	HT_OP_VALUE,
-	HT_OP_FUNCTION,
+	HT_OP_FUNCTION, /* of the `value` ops before it */
 	HT_OP_ADD,
 	HT_OP_SUB,
 	HT_OP_MUL,

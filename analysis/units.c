@@ -63,15 +63,6 @@ static struct unit of_number(uint16_t suffix)
 	return u;
 }
 
-static struct unit of_function(const struct ht_condition_op *op)
-{
-	struct unit u = of_value(op->value);
-
-	if (op->function == HT_FN_rate)
-		u.power[HOURS]--;
-	return u;
-}
-
 static struct unit times(struct unit a, struct unit b, int sign)
 {
 	struct unit u = {.any = a.any && b.any};
@@ -133,9 +124,8 @@ static enum ht_code misfit(const struct unit *a, const struct unit *b,
 
 static struct unit of_atom(const struct ht_condition_op *op)
 {
-	if (op->op == HT_OP_NUMBER)
-		return of_number(op->value);
-	return op->op == HT_OP_VALUE ? of_value(op->value) : of_function(op);
+	return op->op == HT_OP_NUMBER ? of_number(op->value)
+				      : of_value(op->value);
 }
 
 enum ht_code ht_units_check(const struct ht_condition *c,
@@ -147,8 +137,13 @@ enum ht_code ht_units_check(const struct ht_condition *c,
 	for (size_t i = 0; i < c->ops_n; i++) {
 		enum ht_condition_op_code op = c->ops[i].op;
 
-		if (op <= HT_OP_FUNCTION) {
+		if (op <= HT_OP_VALUE) {
 			stack[n++] = of_atom(&c->ops[i]);
+			continue;
+		}
+		if (op == HT_OP_FUNCTION) {
+			if (c->ops[i].function == HT_FN_rate)
+				stack[n - 1].power[HOURS]--;
 			continue;
 		}
 		if (op >= HT_OP_AND)

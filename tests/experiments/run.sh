@@ -4,7 +4,8 @@
 # experiments.tsv: each is recorded by the real agent, judged, looked at once
 # more while it holds still, and then calls malloc_trim(0) itself.
 # JOBS (4) run at the same time; OUT keeps logs and databases. About 3 minutes. A
-# course is what `heaptide trend` says of the record.
+# course is what `heaptide trend` says of the record. run.sh page: the page again,
+# from OUT. The day of services (day.sh) stays as it is.
 # shellcheck disable=SC2016 # back quotes are markdown
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -50,12 +51,13 @@ sizes() { # of the workload's own log: RSS at the start, the most, at the end
 			then "; malloc_trim(0) then returned " + (first.returned_kb | mib) else "" end)' "$out/$1.log"
 }
 
-# Seven moments of the record: at its ends, and in between.
+# Seven moments of the record: at its ends, and in between; and when a pin held most.
 course() {
 	jq -r 'def seconds: sub("[.][0-9]+Z$"; "Z") | fromdate;
 		def mib: if . == null then "?" else (. / 1048576 * 10 | round / 10 | tostring) end;
 		def share: if . == null then "?" else (. * 1000 | round / 1000 | tostring) end;
-		.rows as $r | ($r | length) as $n | [range(7) | . * ($n - 1) / 6 | floor] | unique
+		.rows as $r | ($r | length) as $n | [range(7) | . * ($n - 1) / 6 | floor]
+		+ [$r | to_entries | max_by(.value[4] // 0).key] | unique
 		| "| s | RSS | in use | top | held below a pin | external | largest free run | unusable (p95) |",
 		  "| --- | --- | --- | --- | --- | --- | --- | --- |",
 		  (.[] | $r[.] as $x | "| \(($x[0] | seconds) - ($r[0][0] | seconds) | round) | \($x[1] | mib) | \($x[2] | mib) | \($x[3] | mib) | \($x[4] | mib) | \($x[5] | share) | \($x[6] | mib) | \($x[7] | share) |")' "$1"
@@ -78,12 +80,14 @@ section() {
 
 export -f observe wait_for
 export heaptide out
-names | xargs -P "${JOBS:-4}" -I{} bash -c 'observe {}'
+[ "${1:-}" = page ] || names | xargs -P "${JOBS:-4}" -I{} bash -c 'observe {}'
 {
 	printf '# Experiments\n\n'
 	printf 'What is said about malloc and memory that does not come back, and what heaptide sees. '
 	printf 'Made by `tests/experiments/run.sh` from live runs on glibc %s, %s cores.\n' \
 		"$(ldd --version | sed -n '1s/.* //p')" "$(nproc)"
 	names | while read -r name; do section "$name"; done
+	printf '\n'
+	sed -n '/^## A day of services$/,$p' "$page"
 } >"$page.new"
 mv "$page.new" "$page"
