@@ -37,6 +37,29 @@ static void print_text(const struct ht_cli *cli, const struct ht_judged *j,
 	ht_sheet_print(&sheet, &cli->term);
 }
 
+static enum ht_code print_json(const struct ht_cli *cli,
+			       const struct ht_judged *j,
+			       const struct ht_traced *traced,
+			       struct ht_err *err)
+{
+	HT_AUTO_STORE struct ht_store *store = NULL;
+	json_t *o, *pin = NULL;
+	enum ht_code code = ht_history_open(&cli->opt, &store, err);
+
+	if (code == HT_OK)
+		code = ht_pin_json(store, j->process.id, cli->opt.until_ns,
+				   &pin, err);
+	if (code != HT_OK)
+		return code;
+	o = ht_verdict_json(&j->verdict, ht_judged_name(j), j->process.pid,
+			    traced);
+	if (json_object_set_new(o, "pin", pin) < 0) {
+		json_decref(o);
+		o = NULL;
+	}
+	return ht_json_print(o, err);
+}
+
 enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_JUDGED struct ht_judged j;
@@ -53,10 +76,7 @@ enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 		return code;
 	code = ht_judge_beside(cli, j.process.id, pin, &traced, err);
 	if (code == HT_OK && cli->opt.json)
-		code = ht_json_print(ht_verdict_json(&j.verdict,
-						     ht_judged_name(&j),
-						     j.process.pid, &traced),
-				     err);
+		code = print_json(cli, &j, &traced, err);
 	else if (code == HT_OK)
 		print_text(cli, &j, pin, &traced);
 	ht_gate_judge(&gate, &j);

@@ -3,6 +3,8 @@
 #ifndef HT_PAGE_PIN_H
 #define HT_PAGE_PIN_H
 
+#include <jansson.h>
+
 #include "store/store.h"
 
 #define HT_PIN_TEXT 256
@@ -11,6 +13,12 @@
  * digits. */
 enum ht_code ht_pin_text(struct ht_store *store, int64_t process_id,
 			 int64_t at_ns, bool bytes, char out[HT_PIN_TEXT],
+			 struct ht_err *err) HT_MUST_CHECK;
+/* The same as an object: arena, address (texts), size, holds, least, most
+ * (bytes), since, seen (times); null when there is none. *ret is the caller's.
+ */
+enum ht_code ht_pin_json(struct ht_store *store, int64_t process_id,
+			 int64_t at_ns, json_t **ret,
 			 struct ht_err *err) HT_MUST_CHECK;
 
 #endif

@@ -250,6 +250,8 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	[ "$(xargs <names)" = "rss in_use retained top external" ]
 	grep -q '^external  [0-9.]* % at the end' out
 	grep -qE '^pin: the same [0-9]+-byte chunk at 0x[0-9a-f]+ has held 4.0 MiB' out
+	"$heaptide" verdict "$pid" --db "$db" --json >verdict
+	jq -e '.pin | .holds > 4e6 and .least <= .holds and .holds <= .most and .since < .seen' verdict
 	"$heaptide" trend "$pid" --db "$db" --json >trend
 	jq -e '.schema == "heaptide.series/1" and (.metrics | map(.unit)) ==
 		["bytes", "bytes", "bytes", "bytes", "ratio"]' trend
