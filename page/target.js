@@ -85,6 +85,11 @@ function line(name, text) {
 	return text ? el("p", {class: "line"}, el("b", {}, name), " ", text) : null;
 }
 
+// What a daemon found of a leak's call stacks or holders.
+function traced(name, v, found) {
+	return found && v.verdict === "LEAK" ? line(name, found.text + " (as of " + timeText(secondsOf(found.time)) + ")") : null;
+}
+
 function heapUnread(latest) {
 	if (!latest || latest.arenas.length) return "";
 	return "was not measured: malloc is " + (latest.libc.allocator || "not a glibc that is known");
@@ -102,7 +107,7 @@ function verdictSection(doc, base) {
 			el("div", {}, el("h3", {}, "Evidence"), el("ul", {}, v.evidence.map((text) => el("li", {}, text)))),
 			evidenceChart(doc, base)),
 		el("div", {class: "lines"}, line("Heap", heapUnread(doc.latest)), line("Culprit", v.culprit && v.culprit + (range ? ", " + range : "")), line("Pin", doc.pin),
-			v.held_by ? line("Who", v.held_by.text + " (as of " + timeText(secondsOf(v.held_by.time)) + ")") : null,
+			traced("Made by", v, v.made_by), traced("Who", v, v.held_by),
 			v.also.length ? line("Also", v.also.join(", ")) : null, line("Since", v.since && timeText(secondsOf(v.since))), line("Limit", limitText(v)),
 			line("Remedy", v.remedy)));
 }

@@ -196,6 +196,11 @@ async function interactive(browser) {
 		return window.hacked === undefined && document.scripts.length === 2 && !document.querySelector("main img, main script, main b b") &&
 			name.includes("</script><script>window.hacked=1</script>") && document.title.includes("<img src=x") || [name, document.scripts.length, window.hacked];
 	}));
+	await check("who holds a leak is told beside the verdict", async () => page.evaluate(() => {
+		const leak = JSON.parse(document.getElementById("document").textContent).verdict.verdict === "LEAK";
+		const text = document.querySelector("section.verdict .lines").textContent;
+		return leak === text.includes("Who a <i>list</i> by main (as of ") || [leak, text];
+	}));
 	await check("the policy holds: no script, style or request that is put in runs", async () => page.evaluate(async () => {
 		const said = [];
 		document.addEventListener("securitypolicyviolation", (e) => said.push(e.effectiveDirective));

@@ -25,6 +25,8 @@ id="#$(sqlite3 -readonly made.db 'select max(id) from process')"
 # A gap, a trim, and what is not known in one row.
 sqlite3 made.db "insert into event (process_id, at_ns, kind, text)
 	select 1, (select at_ns from sample order by at_ns limit 1 offset 20), 'trim', '<b>' || char(27) || '[1mtrim'"
+sqlite3 made.db "insert into event (process_id, at_ns, kind, text)
+	select 1, last_ns, 'owners', 'a <i>list</i> by main' from process where id = 1"
 report() { # PROGRAM OUT
 	"$1" report "$id" --db made.db -m 'retained / heap_resident' -o "$2"
 }
@@ -42,8 +44,10 @@ CREATE TEMP TABLE n AS WITH RECURSIVE c(n) AS (SELECT 2 UNION ALL SELECT n + 1 F
 CREATE TEMP TABLE h AS WITH RECURSIVE c(h) AS (SELECT 1 UNION ALL SELECT h + 1 FROM c WHERE h < 720) SELECT h FROM c;
 CREATE TEMP TABLE p AS SELECT * FROM process WHERE id = 1;
 UPDATE p SET first_ns = last_ns - 30 * 86400 * 1000000000, raw_from_ns = last_ns, rolled_s = last_ns / 1000000000;
-INSERT INTO process SELECT n, 'web-' || n, boot_id, 1000 + n, start_ticks, exec, exe_dev, exe_inode, image, comm, exe,
-	arch, cgroup, uid, started_ns, first_ns, last_ns, NULL, 720, NULL, raw_from_ns, rolled_s FROM n, p;
+INSERT INTO process (id, target, boot_id, pid, start_ticks, exec, comm, exe, arch, cgroup, started_ns, first_ns, last_ns,
+	samples, raw_from_ns, rolled_s)
+	SELECT n, 'web-' || n, boot_id, 1000 + n, start_ticks, exec, comm, exe, arch, cgroup, started_ns, first_ns, last_ns,
+		720, raw_from_ns, rolled_s FROM n, p;
 INSERT INTO rollup (process_id, level_s, at_s, stat, samples, in_use, rss, retained, trimmable, non_malloc_anon, external)
 	SELECT n, 3600, rolled_s - h * 3600, 'median', 360, in_use + (720 - h) * n * 100, rss, retained, s.trimmable, s.non_malloc_anon, s.external
 	FROM n, h, p, (SELECT * FROM sample WHERE process_id = 1 LIMIT 1) s;
