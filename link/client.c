@@ -69,10 +69,10 @@ enum ht_code ht_client_find_agent(char *path, size_t len, struct ht_err *err)
 	if (installed == HT_OK)
 		return HT_OK;
 	if (own == HT_DENIED || installed == HT_DENIED)
-		return ht_fail_hint(err, HT_DENIED, HT_HINT_GROUP,
-				    "heaptide-agent is there, and user %u may "
-				    "not run it",
-				    getuid());
+		return ht_fail_hint(
+			err, HT_DENIED, HT_HINT_GROUP,
+			"heaptide-agent is there, and user %u may not run it",
+			getuid());
 	return ht_fail(err, HT_SYS,
 		       "no heaptide-agent beside this program nor in %s",
 		       HT_LIBEXECDIR);
@@ -188,9 +188,7 @@ static const struct {
 	{SIGXCPU, HT_TIMEOUT, "its processor time limit"},
 	{SIGSYS, HT_BUG, "its seccomp filter refused a system call"},
 	{SIGKILL, HT_SYS,
-	 "by the out-of-memory killer, by a person, or by its own switch: it "
-	 "was "
-	 "stopped itself while it held the process"},
+	 "by the out-of-memory killer, by a person, or by its own switch: it was stopped itself while it held the process"},
 	{SIGTERM, HT_SYS, "by a person or a service manager"},
 };
 
@@ -203,10 +201,10 @@ static enum ht_code explain_signal(int number, struct ht_err *err)
 			return ht_fail(err, deaths[i].code,
 				       "the agent died of signal %d (%s), %s",
 				       number, name, deaths[i].why);
-	return ht_fail(err, HT_BUG,
-		       "the agent died of signal %d (%s); the process it "
-		       "measured runs on",
-		       number, name);
+	return ht_fail(
+		err, HT_BUG,
+		"the agent died of signal %d (%s); the process it measured runs on",
+		number, name);
 }
 
 /* Leaves the dead for ht_client_stop() to reap. */
@@ -328,10 +326,10 @@ enum ht_code ht_client_sample(struct ht_client *c, const struct ht_request *r,
 		if (code == HT_OK && c->in.state == HT_WIRE_OPEN &&
 		    ht_mono_ns() >= deadline_ns) {
 			ht_client_kill(c);
-			return ht_fail(err, HT_TIMEOUT,
-				       "no answer from the agent in %.1f s; it "
-				       "was ended",
-				       (double)r->timeout_ms / 1e3);
+			return ht_fail(
+				err, HT_TIMEOUT,
+				"no answer from the agent in %.1f s; it was ended",
+				(double)r->timeout_ms / 1e3);
 		}
 		if (progress && c->in.progress_total &&
 		    ht_mono_ns() - said_ns >= PROGRESS_MS * HT_NS_PER_MS) {

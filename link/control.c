@@ -49,10 +49,10 @@ enum ht_code ht_control_parse(const char *line, size_t len,
 			       request ? "another type" : why.text);
 	version = json_integer_value(json_object_get(request, "heaptide"));
 	if (version != HT_CONTROL_VERSION)
-		return ht_fail(err, HT_PROTOCOL,
-			       "control protocol version %lld, this daemon "
-			       "speaks %d",
-			       (long long)version, HT_CONTROL_VERSION);
+		return ht_fail(
+			err, HT_PROTOCOL,
+			"control protocol version %lld, this daemon speaks %d",
+			(long long)version, HT_CONTROL_VERSION);
 	name = json_string_value(json_object_get(request, "command"));
 	c = name ? ht_control_find(name) : HT_CONTROL_COUNT;
 	if (c == HT_CONTROL_COUNT)

@@ -83,7 +83,7 @@ both agent_help BUILD/heaptide-agent --help
 for command in "${commands[@]}"; do
 	both "help_$command" BUILD/heaptide "$command" --help
 	both "nothing_$command" BUILD/heaptide "$command" --db /nowhere
-	both "wrong_$command" BUILD/heaptide "$command" --mode=worng --since=never 1 2 3 4
+	both "wrong_$command" BUILD/heaptide "$command" --mode=neither --since=never 1 2 3 4
 done
 for shell in bash zsh fish; do both "completion_$shell" BUILD/heaptide completion "$shell"; done
 

@@ -146,11 +146,10 @@ enum ht_code ht_image_open(const struct ht_locate_in *in,
 	}
 	number = errno;
 	if (number == ESTALE)
-		return ht_fail(err, HT_DENIED,
-			       "open %s: the file was replaced since the "
-			       "process started; CAP_CHECKPOINT_RESTORE opens "
-			       "the mapped one",
-			       image->path);
+		return ht_fail(
+			err, HT_DENIED,
+			"open %s: the file was replaced since the process started; CAP_CHECKPOINT_RESTORE opens the mapped one",
+			image->path);
 	if (number == ETIMEDOUT)
 		return ht_fail(err, HT_TIMEOUT,
 			       "open %s: its file system does not answer",

@@ -80,10 +80,10 @@ static enum ht_code copy_image(const struct ht_locate_in *in,
 		 : wide				    ? size_of_64(head)
 						    : size_of_32(head);
 	if (c.size == 0 || c.size > COPY_MAX)
-		return ht_fail(err, HT_UNSUPPORTED,
-			       "%s: its file is gone, and what is mapped of it "
-			       "makes no sense",
-			       image->path);
+		return ht_fail(
+			err, HT_UNSUPPORTED,
+			"%s: its file is gone, and what is mapped of it makes no sense",
+			image->path);
 	if (ftruncate(fd, (off_t)(c.size + SECTIONS * sizeof(Elf64_Shdr))) != 0)
 		return ht_fail(err, HT_NOMEM, "copy of %s", image->path);
 	c.bytes = mmap(NULL, c.size + SECTIONS * sizeof(Elf64_Shdr),

@@ -172,9 +172,8 @@ enum ht_code ht_layout_vendor(const char *name, enum ht_abi abi,
 			return ht_layout_compose(&c, ret, err);
 	}
 	return ht_fail(err, HT_UNSUPPORTED,
-		       "no vendor layout '%s' for %u-byte "
-		       "words",
-		       name, ht_abi_word(abi));
+		       "no vendor layout '%s' for %u-byte words", name,
+		       ht_abi_word(abi));
 }
 
 const struct ht_layout_row *ht_layout_tcache_in_chunk(enum ht_abi abi,

@@ -35,18 +35,16 @@ static enum ht_code role_failed(struct ht_layout_role *role, bool late,
 	role->pid = 0;
 	if (late)
 		return ht_fail(err, HT_UNSUPPORTED,
-			       "layout role: no answer "
-			       "within %d s",
+			       "layout role: no answer within %d s",
 			       ANSWER_MS / 1000);
 	if (WIFSIGNALED(status))
 		return ht_fail(err, HT_UNSUPPORTED,
-			       "layout role: killed by "
-			       "signal %d while parsing",
+			       "layout role: killed by signal %d while parsing",
 			       WTERMSIG(status));
-	return ht_fail(err, HT_SYS,
-		       "layout role: ended with status %d (127: it could not "
-		       "be started)",
-		       WEXITSTATUS(status));
+	return ht_fail(
+		err, HT_SYS,
+		"layout role: ended with status %d (127: it could not be started)",
+		WEXITSTATUS(status));
 }
 
 enum ht_code ht_layout_role_ask(struct ht_layout_role *role, int fd,

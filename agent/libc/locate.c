@@ -140,15 +140,13 @@ static void add_malloc(struct survey *s, const struct ht_found *plain)
 			s->notes, "%s: %s: malloc was found in memory alone",
 			f.at.path,
 			s->in->pid > 0
-				? "the file is gone and the mapped one not "
-				  "ours to open (CAP_CHECKPOINT_RESTORE)"
-				: "its file is not on this machine, or of "
-				  "another build");
+				? "the file is gone and the mapped one not ours to open (CAP_CHECKPOINT_RESTORE)"
+				: "its file is not on this machine, or of another build");
 	if (f.facts->flags & HT_FACTS_DEBUG_MISMATCH)
-		ht_snapshot_warn(s->notes,
-				 "%s: its debug file is of another "
-				 "build and was not used",
-				 f.at.path);
+		ht_snapshot_warn(
+			s->notes,
+			"%s: its debug file is of another build and was not used",
+			f.at.path);
 	code = ht_choose_malloc(s->in, &f, &m, s->notes, &err);
 	if (code == HT_OK)
 		code = ht_locate_verify(&m, s->in->reader, &err);
@@ -177,10 +175,10 @@ static void look_into(struct survey *s, const struct ht_image_at *at)
 	}
 	ht_place_image(at, x, &f);
 	if (!ht_is_same_build(s->in, &f)) {
-		ht_snapshot_warn(s->notes,
-				 "%s: the file on disk is not the "
-				 "one that is mapped",
-				 at->path);
+		ht_snapshot_warn(
+			s->notes,
+			"%s: the file on disk is not the one that is mapped",
+			at->path);
 		return;
 	}
 	if (x->banner[0] && !s->banner[0])
@@ -290,15 +288,15 @@ static const char *known_version(const struct ht_facts *x)
 static void note_runtimes(struct survey *s)
 {
 	if (s->jvm)
-		ht_snapshot_warn(s->notes,
-				 "a Java virtual machine (%s): its heap is "
-				 "anonymous memory outside malloc",
-				 known_version(s->jvm));
+		ht_snapshot_warn(
+			s->notes,
+			"a Java virtual machine (%s): its heap is anonymous memory outside malloc",
+			known_version(s->jvm));
 	if (s->has_exe && s->exe.facts->allocator == HT_ALLOCATOR_GO)
-		ht_snapshot_warn(s->notes,
-				 "a Go program (%s): Go's own heap "
-				 "is anonymous memory outside malloc",
-				 known_version(s->exe.facts));
+		ht_snapshot_warn(
+			s->notes,
+			"a Go program (%s): Go's own heap is anonymous memory outside malloc",
+			known_version(s->exe.facts));
 }
 
 /* An allocator that is in the program itself shows by its texts alone. */
@@ -329,10 +327,10 @@ static enum ht_code conclude(struct survey *s, struct ht_err *err)
 		s->out->n = 0;
 		describe_file(other, libc);
 		name_allocator(other, libc);
-		ht_snapshot_warn(s->notes,
-				 "malloc is %s (%s), not glibc's: its heap is "
-				 "not measured, the process's figures are",
-				 libc->allocator, other->at.path);
+		ht_snapshot_warn(
+			s->notes,
+			"malloc is %s (%s), not glibc's: its heap is not measured, the process's figures are",
+			libc->allocator, other->at.path);
 		return HT_OK;
 	}
 	/* Each malloc has its file's facts; gcc's analyzer wants it said. */
@@ -350,11 +348,10 @@ static enum ht_code conclude(struct survey *s, struct ht_err *err)
 	snprintf(libc->allocator, sizeof(libc->allocator), "glibc");
 	if (other) {
 		name_allocator(other, libc);
-		ht_snapshot_warn(s->notes,
-				 "%s serves malloc (%s), and glibc's "
-				 "own heap is in use as well: both are "
-				 "counted, only glibc's is walked",
-				 libc->allocator, other->at.path);
+		ht_snapshot_warn(
+			s->notes,
+			"%s serves malloc (%s), and glibc's own heap is in use as well: both are counted, only glibc's is walked",
+			libc->allocator, other->at.path);
 	}
 	return HT_OK;
 }

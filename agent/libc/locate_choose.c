@@ -186,19 +186,19 @@ static enum ht_code choose_arena(const struct ht_locate_in *in,
 	if (x->flags & HT_FACTS_COPIED)
 		hit = choose_by_ring(in, f);
 	if (x->arenas_n == 0)
-		return ht_fail(err, HT_UNSUPPORTED,
-			       "%s (glibc %s): no layout of main_arena fits "
-			       "its image",
-			       f->at.path, x->banner[0] ? x->banner : "?");
+		return ht_fail(
+			err, HT_UNSUPPORTED,
+			"%s (glibc %s): no layout of main_arena fits its image",
+			f->at.path, x->banner[0] ? x->banner : "?");
 	if (!hit || (x->arenas_n > 1 && !(x->flags & HT_FACTS_COPIED)))
-		return ht_fail(err, HT_UNSUPPORTED,
-			       "%s (glibc %s): %u places look like main_arena "
-			       "(0x%" PRIx64 " as %s, 0x%" PRIx64 " as %s)",
-			       f->at.path, x->banner[0] ? x->banner : "?",
-			       x->arenas_n, x->arena[0].vaddr,
-			       ht_layout_rows[x->arena[0].row].name,
-			       x->arena[1].vaddr,
-			       ht_layout_rows[x->arena[1].row].name);
+		return ht_fail(
+			err, HT_UNSUPPORTED,
+			"%s (glibc %s): %u places look like main_arena (0x%" PRIx64
+			" as %s, 0x%" PRIx64 " as %s)",
+			f->at.path, x->banner[0] ? x->banner : "?", x->arenas_n,
+			x->arena[0].vaddr, ht_layout_rows[x->arena[0].row].name,
+			x->arena[1].vaddr,
+			ht_layout_rows[x->arena[1].row].name);
 	*vaddr = hit->vaddr;
 	*row = &ht_layout_rows[hit->row];
 	return HT_OK;
@@ -220,12 +220,11 @@ static void apply_dwarf(const struct ht_found *f, struct ht_layout *l,
 		if (!x->dwarf_size[ht_place_struct(i)] ||
 		    (d.offset == t.offset && d.size == t.size))
 			continue;
-		ht_snapshot_warn(notes,
-				 "%s: debug information has %s at %u (%u "
-				 "bytes), the layout table %s at %u (%u): the "
-				 "debug information is used",
-				 f->at.path, ht_place_name(i), d.offset, d.size,
-				 l->name, t.offset, t.size);
+		ht_snapshot_warn(
+			notes,
+			"%s: debug information has %s at %u (%u bytes), the layout table %s at %u (%u): the debug information is used",
+			f->at.path, ht_place_name(i), d.offset, d.size, l->name,
+			t.offset, t.size);
 		l->at[i] = d;
 	}
 	for (unsigned k = 0; k < HT_ROW_KINDS; k++)
@@ -276,11 +275,10 @@ static enum ht_code choose_by_table(const struct ht_locate_in *in,
 	c.tcache = guess_tcache(f->facts, par);
 	if (!c.tcache && f->facts->flags & HT_FACTS_COPIED &&
 	    banner_minor(f->facts) >= 26)
-		ht_snapshot_warn(notes,
-				 "%s (glibc %s): its file is gone, and its "
-				 "memory shows no thread caches: what they "
-				 "hold, if they are there, counts as in use",
-				 f->at.path, f->facts->banner);
+		ht_snapshot_warn(
+			notes,
+			"%s (glibc %s): its file is gone, and its memory shows no thread caches: what they hold, if they are there, counts as in use",
+			f->at.path, f->facts->banner);
 	code = ht_layout_compose(&c, &ret->layout, err);
 	if (code != HT_OK)
 		return code;

@@ -202,8 +202,7 @@ static void dump_image(const struct dump *d, const struct ht_image_at *at)
 	}
 	ht_build_id_text(x, id);
 	fprintf(d->out,
-		"  build id %s, soname %s, %u-byte words, flags 0x%x, "
-		"allocator %s %s, glibc %s\n",
+		"  build id %s, soname %s, %u-byte words, flags 0x%x, allocator %s %s, glibc %s\n",
 		id[0] ? id : "none", x->soname[0] ? x->soname : "none", x->word,
 		x->flags, ht_allocator_name(x->allocator), x->allocator_version,
 		x->banner[0] ? x->banner : "no banner");

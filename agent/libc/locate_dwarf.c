@@ -35,12 +35,11 @@ static enum ht_code check_needed(const struct ht_found *f, struct ht_err *err)
 
 	for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		if (!x->dwarf[needed[i]].size)
-			return ht_fail(err, HT_UNSUPPORTED,
-				       "%s (glibc %s): no layout fits, and its "
-				       "debug information lacks %s",
-				       f->at.path,
-				       x->banner[0] ? x->banner : "?",
-				       ht_place_name(needed[i]));
+			return ht_fail(
+				err, HT_UNSUPPORTED,
+				"%s (glibc %s): no layout fits, and its debug information lacks %s",
+				f->at.path, x->banner[0] ? x->banner : "?",
+				ht_place_name(needed[i]));
 	return HT_OK;
 }
 
@@ -108,11 +107,9 @@ enum ht_code ht_choose_by_dwarf(const struct ht_found *f, struct ht_malloc *ret,
 	take_places(x, &ret->layout);
 	ret->main_arena = f->bias + x->symbol[HT_S_MAIN_ARENA].value;
 	ret->mp = f->bias + x->symbol[HT_S_MP].value;
-	ht_snapshot_warn(notes,
-			 "%s (glibc %s): no row of the layout tables fits; it "
-			 "is read by its debug information alone, which "
-			 "malloc's invariants agree with. 'heaptide doctor PID "
-			 "--dump-layout' writes what is needed to add it",
-			 f->at.path, x->banner[0] ? x->banner : "?");
+	ht_snapshot_warn(
+		notes,
+		"%s (glibc %s): no row of the layout tables fits; it is read by its debug information alone, which malloc's invariants agree with. 'heaptide doctor PID --dump-layout' writes what is needed to add it",
+		f->at.path, x->banner[0] ? x->banner : "?");
 	return HT_OK;
 }

@@ -59,10 +59,11 @@ enum ht_code ht_ring_read(const struct ht_malloc *m, struct ht_reader *r,
 		if (code != HT_OK)
 			return code;
 		if (at % m->layout.word || n > ARENAS_MAX)
-			return ht_fail_at(err, HT_CORRUPT, at,
-					  "the ring of arenas does not close: "
-					  "0x%" PRIx64 " after %zu arenas",
-					  at, n);
+			return ht_fail_at(
+				err, HT_CORRUPT, at,
+				"the ring of arenas does not close: 0x%" PRIx64
+				" after %zu arenas",
+				at, n);
 	} while (at != m->main_arena);
 	*ret = ht_take_ptr(list);
 	*ret_n = n;

@@ -316,8 +316,7 @@ static enum ht_cgroup_found climb(struct group *g, struct ht_cgroup_limit *ret)
 	} while (slash);
 	return answer == HT_CGROUP_NONE && !root
 		       ? unread(ret,
-				"what stands above %.80s is not seen from here "
-				"(a cgroup namespace, or a mount of a part)",
+				"what stands above %.80s is not seen from here (a cgroup namespace, or a mount of a part)",
 				g->top)
 		       : answer;
 }
@@ -399,10 +398,10 @@ static enum ht_cgroup_found look_below(const struct group *of,
 	g.whole = strcmp(m->root, "/") == 0;
 	g.path = path_below(m->root, g.name);
 	if (!g.path)
-		return unread(ret,
-			      "cgroup %.80s lies outside of what is mounted at "
-			      "%.60s",
-			      g.name, m->at);
+		return unread(
+			ret,
+			"cgroup %.80s lies outside of what is mounted at %.60s",
+			g.name, m->at);
 	return climb(&g, ret);
 }
 

@@ -152,8 +152,7 @@ static enum ht_code parse_lines(const char *text, size_t len, struct ht_maps *m,
 		if (!take_fields(&l, v) || v->end <= told)
 			return ht_fail(
 				err, HT_SYS,
-				"mappings: line %zu makes no sense: "
-				"'%.*s'",
+				"mappings: line %zu makes no sense: '%.*s'",
 				line,
 				(int)(l.end - text < 80 ? l.end - text : 80),
 				text);
@@ -301,9 +300,9 @@ static enum ht_code read_once(const struct ht_maps_source *s,
 		return code;
 	counted = read_total(s->pid, &after) && counted;
 	if (before > 0 && (after == 0 || len == 0))
-		return ht_fail(err, HT_GONE,
-			       "it ended, or replaced its program, while its "
-			       "mappings were read");
+		return ht_fail(
+			err, HT_GONE,
+			"it ended, or replaced its program, while its mappings were read");
 	code = ht_maps_parse(text, len, ret, err);
 	if (code != HT_OK || !counted)
 		return code;

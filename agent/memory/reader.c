@@ -102,11 +102,11 @@ enum ht_code ht_reader_read(struct ht_reader *r, uint64_t addr, void *buf,
 				  ": the limit of bytes to read is reached",
 				  addr + got);
 	if (r->swapped)
-		return ht_fail_at(err, HT_FAULT, addr + got,
-				  "0x%" PRIx64
-				  " was not read: its page is swapped out, and "
-				  "stays so",
-				  addr + got);
+		return ht_fail_at(
+			err, HT_FAULT, addr + got,
+			"0x%" PRIx64
+			" was not read: its page is swapped out, and stays so",
+			addr + got);
 	return ht_fail_at(err, HT_FAULT, addr + got,
 			  "cannot read 0x%" PRIx64
 			  " (%zu of %zu bytes at 0x%" PRIx64 " were readable)",

@@ -284,11 +284,11 @@ static void explain_none(struct search *s)
 			 (int)s->in->pid);
 		refuse(s, HT_TRIM_STOPPED, why);
 	}
-	snprintf(why, sizeof(why),
-		 "none of the %zu threads of process %d slept where it could "
-		 "be taken out of its system call unnoticed, within %.1f s",
-		 s->threads, (int)s->in->pid,
-		 (double)s->in->patience_ns / (double)HT_NS_PER_S);
+	snprintf(
+		why, sizeof(why),
+		"none of the %zu threads of process %d slept where it could be taken out of its system call unnoticed, within %.1f s",
+		s->threads, (int)s->in->pid,
+		(double)s->in->patience_ns / (double)HT_NS_PER_S);
 	refuse(s, HT_TRIM_NO_SLEEPER, why);
 }
 
@@ -300,8 +300,7 @@ static void search(struct search *s, const struct ht_inject_code *code)
 	do {
 		if (!look(s)) {
 			refuse(s, HT_TRIM_FORK,
-			       "a thread is in vfork, its child uses the same "
-			       "memory");
+			       "a thread is in vfork, its child uses the same memory");
 			return;
 		}
 		if (take_any(s, false, code) || take_any(s, true, code))

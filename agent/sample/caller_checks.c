@@ -57,16 +57,16 @@ static enum ht_trim_refusal check_stack(const struct ht_caller_in *in,
 	uint64_t lowest = lowest_of_stack(in, tid, sp);
 
 	if (lowest == 0) {
-		snprintf(why, size,
-			 "thread %d is on a stack that is not its own (an "
-			 "alternate one, or a coroutine's)",
-			 (int)tid);
+		snprintf(
+			why, size,
+			"thread %d is on a stack that is not its own (an alternate one, or a coroutine's)",
+			(int)tid);
 		return HT_TRIM_STACK;
 	}
 	if (sp - lowest < ht_call_room()) {
 		snprintf(why, size,
-			 "thread %d has %" PRIu64 " bytes of stack left, of "
-			 "%zu that the call may need",
+			 "thread %d has %" PRIu64
+			 " bytes of stack left, of %zu that the call may need",
 			 (int)tid, sp - lowest, ht_call_room());
 		return HT_TRIM_STACK;
 	}
@@ -99,17 +99,17 @@ enum ht_trim_refusal ht_caller_check_asleep(const struct ht_caller_in *in,
 					    char *why, size_t size)
 {
 	if (ht_task_filtered(tasks, tid)) {
-		snprintf(why, size,
-			 "thread %d has a seccomp filter, which may forbid "
-			 "madvise, brk or rt_sigreturn and punish with death",
-			 (int)tid);
+		snprintf(
+			why, size,
+			"thread %d has a seccomp filter, which may forbid madvise, brk or rt_sigreturn and punish with death",
+			(int)tid);
 		return HT_TRIM_SECCOMP;
 	}
 	if (has_shadow_stack(tasks, tid)) {
-		snprintf(why, size,
-			 "thread %d has a shadow stack, which returns by "
-			 "signal frames do not go together with",
-			 (int)tid);
+		snprintf(
+			why, size,
+			"thread %d has a shadow stack, which returns by signal frames do not go together with",
+			(int)tid);
 		return HT_TRIM_SHADOW_STACK;
 	}
 	return check_stack(in, tid, sp, why, size);
@@ -228,8 +228,7 @@ static const char *where(enum ht_trim_refusal refusal)
 	case HT_TRIM_IN_LOADER:
 		return "inside the dynamic loader";
 	default:
-		return "where its stack cannot be unwound to its outermost "
-		       "frame";
+		return "where its stack cannot be unwound to its outermost frame";
 	}
 }
 

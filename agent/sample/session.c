@@ -62,10 +62,9 @@ bool ht_session_may_read_private(const struct ht_session *s)
 static void warn_touched(const struct ht_session *s)
 {
 	if (s->target->pid != 0 && !ht_pages_source_known(s->target->pages))
-		ht_snapshot_warn(s->snapshot,
-				 "pages that were never touched may have "
-				 "become resident by this look, swapped ones "
-				 "come back");
+		ht_snapshot_warn(
+			s->snapshot,
+			"pages that were never touched may have become resident by this look, swapped ones come back");
 }
 
 static uint64_t known_or_0(uint64_t v)
@@ -90,9 +89,8 @@ static void warn_refusing(const struct ht_session *s)
 	if (s->target->pid && !s->refusing_known)
 		ht_snapshot_warn(
 			s->snapshot,
-			"%" PRIu64 " bytes are locked or of the huge "
-			"page pool, and smaps, which says where, could "
-			"not be read: malloc_trim(0) may return less",
+			"%" PRIu64
+			" bytes are locked or of the huge page pool, and smaps, which says where, could not be read: malloc_trim(0) may return less",
 			s->refusing);
 }
 
@@ -100,11 +98,10 @@ static void warn_refusing(const struct ht_session *s)
 static void warn_stopped(const struct ht_session *s)
 {
 	if (s->stopped)
-		ht_snapshot_warn(s->snapshot,
-				 "the process is stopped (by SIGSTOP or job "
-				 "control): nothing of it runs, or changes, "
-				 "until kill -CONT %d",
-				 (int)s->target->pid);
+		ht_snapshot_warn(
+			s->snapshot,
+			"the process is stopped (by SIGSTOP or job control): nothing of it runs, or changes, until kill -CONT %d",
+			(int)s->target->pid);
 }
 
 /* The process as a whole, before any stop. */
@@ -143,11 +140,10 @@ static enum ht_code refuse_graph(const struct ht_session *s, bool core,
 	if (!(s->request->flags & HT_WANT_GRAPH) || core ||
 	    s->request->mode == HT_MODE_SNAPSHOT)
 		return HT_OK;
-	return ht_fail(err, HT_USAGE,
-		       "what holds a chunk can be told of a frozen copy or a "
-		       "core file only: in mode %s chains break where the "
-		       "process writes, and what lives looks leaked",
-		       ht_mode_names[s->request->mode]);
+	return ht_fail(
+		err, HT_USAGE,
+		"what holds a chunk can be told of a frozen copy or a core file only: in mode %s chains break where the process writes, and what lives looks leaked",
+		ht_mode_names[s->request->mode]);
 }
 
 enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)

@@ -216,16 +216,15 @@ static void warn(const struct bounded *b)
 	if (b->why[0])
 		ht_snapshot_warn(snapshot, "not stopped: %s", b->why);
 	else if (l->missed)
-		ht_snapshot_warn(snapshot,
-				 "%zu threads did not stop in time: their "
-				 "caches were read while they ran, or not",
-				 l->missed);
+		ht_snapshot_warn(
+			snapshot,
+			"%zu threads did not stop in time: their caches were read while they ran, or not",
+			l->missed);
 	if (l->spared)
-		ht_snapshot_warn(snapshot,
-				 "%zu threads were not stopped, they have a "
-				 "seccomp filter: their caches were read while "
-				 "they ran, or not",
-				 l->spared);
+		ht_snapshot_warn(
+			snapshot,
+			"%zu threads were not stopped, they have a seccomp filter: their caches were read while they ran, or not",
+			l->spared);
 }
 
 static void end(struct bounded *b)

@@ -47,11 +47,10 @@ static enum ht_code settle(struct ht_look *l, struct ht_err *err)
 		if (code != HT_OK || !l->inside_malloc)
 			break;
 		if (l->attempts >= l->session->request->attempts)
-			return ht_fail(err, HT_BUSY,
-				       "process %d: some thread was inside "
-				       "malloc at each of %d stops",
-				       (int)l->session->target->pid,
-				       (int)l->attempts);
+			return ht_fail(
+				err, HT_BUSY,
+				"process %d: some thread was inside malloc at each of %d stops",
+				(int)l->session->target->pid, (int)l->attempts);
 		ht_look_release(l);
 		ht_look_retry(l);
 	}
@@ -63,16 +62,17 @@ static enum ht_code settle(struct ht_look *l, struct ht_err *err)
  * no damage. */
 static void doubt(struct ht_snapshot *s, size_t woken)
 {
-	ht_snapshot_warn(s,
-			 "%zu threads woke from system calls that must not be "
-			 "interrupted and ran during the walk",
-			 woken);
+	ht_snapshot_warn(
+		s,
+		"%zu threads woke from system calls that must not be interrupted and ran during the walk",
+		woken);
 	if (s->findings.n > 0)
-		ht_snapshot_warn(s,
-				 "%zu places that did not add up may be theirs,"
-				 " the first at 0x%" PRIx64 ": %s",
-				 s->findings.n, s->findings.v[0].address,
-				 s->findings.v[0].text);
+		ht_snapshot_warn(
+			s,
+			"%zu places that did not add up may be theirs, the first at 0x%" PRIx64
+			": %s",
+			s->findings.n, s->findings.v[0].address,
+			s->findings.v[0].text);
 	ht_snapshot_cut(s, HT_RECORD_finding, 0);
 }
 

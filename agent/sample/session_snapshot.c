@@ -95,33 +95,30 @@ static enum ht_code refuse_by_status(const struct ht_target *t,
 	long limit = process_limit(pid);
 
 	if (t->reader->word != 8)
-		return ht_fail(err, HT_REFUSED,
-			       "process %d is a 32-bit program: snapshot mode "
-			       "knows x86-64 only",
-			       (int)pid);
+		return ht_fail(
+			err, HT_REFUSED,
+			"process %d is a 32-bit program: snapshot mode knows x86-64 only",
+			(int)pid);
 	if (status_number(ht_live_task(pid), "Seccomp") != 0)
 		return ht_fail(
 			err, HT_REFUSED,
-			"process %d has a seccomp filter: a fork might end "
-			"it",
+			"process %d has a seccomp filter: a fork might end it",
 			(int)pid);
 	if (status_number(pid, "NSpid") == 1)
 		return ht_fail(
 			err, HT_REFUSED,
-			"process %d is the init of its container: it would "
-			"inherit the copy as a child",
+			"process %d is the init of its container: it would inherit the copy as a child",
 			(int)pid);
 	if (has_userfault(pid))
 		return ht_fail(
 			err, HT_REFUSED,
-			"process %d has memory under userfaultfd: a fork "
-			"may wait for ever for whoever handles it",
+			"process %d has memory under userfaultfd: a fork may wait for ever for whoever handles it",
 			(int)pid);
 	if (limit > 0 && limit <= status_number(pid, "Threads") + 2)
-		return ht_fail(err, HT_REFUSED,
-			       "process %d: RLIMIT_NPROC of %ld leaves no room "
-			       "for a copy",
-			       (int)pid, limit);
+		return ht_fail(
+			err, HT_REFUSED,
+			"process %d: RLIMIT_NPROC of %ld leaves no room for a copy",
+			(int)pid, limit);
 	return HT_OK;
 }
 
@@ -147,12 +144,12 @@ static enum ht_code refuse_by_memory(const struct ht_snapshot *s,
 	if (s->process.rss == HT_UNKNOWN)
 		return HT_OK;
 	if (room != HT_UNKNOWN && room < need)
-		return ht_fail(err, HT_REFUSED,
-			       "a copy of process %llu may need %llu MiB, its "
-			       "memory limit leaves %llu MiB",
-			       (unsigned long long)s->head.pid,
-			       (unsigned long long)(need >> 20),
-			       (unsigned long long)(room >> 20));
+		return ht_fail(
+			err, HT_REFUSED,
+			"a copy of process %llu may need %llu MiB, its memory limit leaves %llu MiB",
+			(unsigned long long)s->head.pid,
+			(unsigned long long)(need >> 20),
+			(unsigned long long)(room >> 20));
 	return HT_OK;
 }
 
@@ -215,11 +212,9 @@ static enum ht_code check_copy(const struct copy *copy, struct ht_err *err)
 		return HT_OK; /* it stands, as it did */
 	return ht_fail(
 		err, HT_REFUSED,
-		room.outrun ? "process %d wrote so much while its copy was "
-			      "walked that its memory limit came near: the "
-			      "copy was ended"
-			    : "the copy of process %d was ended while it was "
-			      "walked, for lack of memory or by a person",
+		room.outrun
+			? "process %d wrote so much while its copy was walked that its memory limit came near: the copy was ended"
+			: "the copy of process %d was ended while it was walked, for lack of memory or by a person",
 		(int)room.pid);
 }
 
@@ -261,10 +256,10 @@ static enum ht_code fork_target(struct ht_look *l,
 	enum ht_code code = ht_look_stop(l, &limits, err), kept;
 
 	if (code == HT_TIMEOUT)
-		code = ht_fail(err, HT_BUSY,
-			       "process %d: its threads did not all stop "
-			       "within %d ms: the machine is too busy",
-			       (int)l->session->target->pid, (int)within_ms);
+		code = ht_fail(
+			err, HT_BUSY,
+			"process %d: its threads did not all stop within %d ms: the machine is too busy",
+			(int)l->session->target->pid, (int)within_ms);
 	if (code == HT_OK)
 		code = ht_look_rest(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
 	if (code == HT_OK && !l->inside_malloc)
@@ -322,19 +317,19 @@ static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
 	if (code == HT_OK)
 		code = fork_target(l, found, watch, &copy->pid, err);
 	if (code == HT_OK && !l->inside_malloc && l->woken)
-		code = ht_fail(err, HT_BUSY,
-			       "some thread that must not be interrupted ran "
-			       "during each of %d stops",
-			       (int)l->attempts);
+		code = ht_fail(
+			err, HT_BUSY,
+			"some thread that must not be interrupted ran during each of %d stops",
+			(int)l->attempts);
 	if (code == HT_OK && !l->inside_malloc)
 		code = open_copy(l, copy, err);
 	if (code == HT_OK && !l->inside_malloc)
 		code = ht_look_roots(l, err);
 	if (code == HT_OK && l->inside_malloc)
-		code = ht_fail(err, HT_BUSY,
-			       "some thread was inside malloc at each of %d "
-			       "stops",
-			       (int)l->attempts);
+		code = ht_fail(
+			err, HT_BUSY,
+			"some thread was inside malloc at each of %d stops",
+			(int)l->attempts);
 	if (code != HT_OK)
 		drop_copy(l, copy);
 	return code;
@@ -376,11 +371,10 @@ static enum ht_code take_at_rest(struct ht_look *l, struct copy *copy,
 
 		code = take(l, &found, watch, copy, err);
 		if (code == HT_SYS)
-			return ht_fail(err, HT_REFUSED,
-				       "process %d could not be forked: its "
-				       "limits (RLIMIT_NPROC, cgroup) allow no "
-				       "further process",
-				       (int)l->session->target->pid);
+			return ht_fail(
+				err, HT_REFUSED,
+				"process %d could not be forked: its limits (RLIMIT_NPROC, cgroup) allow no further process",
+				(int)l->session->target->pid);
 		if (code == HT_REFUSED &&
 		    !(l->session->request->flags & HT_WANT_GRAPH))
 			most = FORK_ATTEMPTS;

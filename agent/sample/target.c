@@ -106,8 +106,7 @@ static enum ht_code word_of(pid_t pid, unsigned *ret, struct ht_err *err)
 	if (!*ret)
 		return ht_fail(
 			err, HT_UNSUPPORTED,
-			"process %d: neither x86-64 nor i386 (ELF class %d, "
-			"machine %d)",
+			"process %d: neither x86-64 nor i386 (ELF class %d, machine %d)",
 			(int)pid, ehdr.e_ident[EI_CLASS], ehdr.e_machine);
 	return HT_OK;
 }
@@ -128,11 +127,11 @@ static bool read_identity(pid_t pid, struct ht_target_identity *ret)
 		return false;
 	buf[n] = '\0';
 	paren = strrchr(buf, ')');
-	if (!paren || sscanf(paren + 1,
-			     " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u"
-			     " %*u %*d %*d %*d %*d %*d %*d %" SCNu64
-			     " %*u %*d %*u %*u %*u %" SCNu64,
-			     &ret->start_ticks, &ret->stack) != 2)
+	if (!paren ||
+	    sscanf(paren + 1,
+		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64
+		   " %*u %*d %*u %*u %*u %" SCNu64,
+		   &ret->start_ticks, &ret->stack) != 2)
 		return false;
 	return ht_exe_identity(pid, &ret->exe_dev, &ret->exe_inode);
 }

@@ -51,8 +51,7 @@ static void refuse_by_malloc(const struct ht_session *s, struct ht_trim *t)
 
 	if (target->reader->word != 8)
 		refuse(t, HT_TRIM_I386,
-		       "process %d is a 32-bit program: no call can be put "
-		       "into those yet",
+		       "process %d is a 32-bit program: no call can be put into those yet",
 		       (int)target->pid);
 	else if (target->located.n == 0)
 		refuse(t, HT_TRIM_ALLOCATOR,
@@ -61,14 +60,11 @@ static void refuse_by_malloc(const struct ht_session *s, struct ht_trim *t)
 	else if (m->trim == 0 || m->trim < m->text_start ||
 		 m->trim >= m->text_end)
 		refuse(t, HT_TRIM_SYMBOL,
-		       "malloc_trim was not found in process %d: no symbol "
-		       "tells where it is (a static program without a symbol "
-		       "table)",
+		       "malloc_trim was not found in process %d: no symbol tells where it is (a static program without a symbol table)",
 		       (int)target->pid);
 	else if (m->tls_errno == HT_TLS_UNKNOWN)
 		refuse(t, HT_TRIM_SYMBOL,
-		       "where errno is in process %d was not found: it could "
-		       "not be put back",
+		       "where errno is in process %d was not found: it could not be put back",
 		       (int)target->pid);
 }
 
@@ -111,8 +107,7 @@ void ht_trim_look(const struct ht_session *s, struct ht_trim *t)
 	if (t->refusal == HT_TRIM_NONE && snap->findings.n > 0)
 		refuse(t, HT_TRIM_DAMAGED,
 		       "the heap does not add up (%s at 0x%" PRIx64
-		       "): malloc_trim goes through it and would abort the "
-		       "process",
+		       "): malloc_trim goes through it and would abort the process",
 		       snap->findings.v[0].code, snap->findings.v[0].address);
 	if (t->refusal == HT_TRIM_NONE)
 		refuse_by_bytes(s, t);
@@ -151,8 +146,8 @@ static void refuse_locked(const struct ht_session *s, struct ht_trim *t)
 		if (looks < LOCK_LOOKS)
 			continue;
 		refuse(t, HT_TRIM_ARENA_LOCKED,
-		       "arena %" PRIu64 " is locked and stays so: a thread is "
-		       "inside malloc or fork and does not go on",
+		       "arena %" PRIu64
+		       " is locked and stays so: a thread is inside malloc or fork and does not go on",
 		       snap->arenas.v[i].index);
 		return;
 	}

@@ -133,10 +133,11 @@ static void note_malloc(const struct ht_session *s)
 			 "malloc is %s, not glibc's: there are no such figures",
 			 allocator);
 	else
-		snprintf(text, sizeof(text),
-			 "no malloc of glibc was found in the process "
-			 "(heaptide doctor %" PRIu64 ")",
-			 s->snapshot->head.pid);
+		snprintf(
+			text, sizeof(text),
+			"no malloc of glibc was found in the process (heaptide doctor %" PRIu64
+			")",
+			s->snapshot->head.pid);
 	for (size_t i = 0; i < COUNT(records); i++)
 		add_null(s->snapshot, other ? HT_WHY_ALLOCATOR : HT_WHY_LAYOUT,
 			 text, records[i], NULL);
@@ -146,16 +147,15 @@ static void note_pages(const struct ht_session *s)
 {
 	const struct ht_target *t = s->target;
 	enum ht_why why = t->pid ? HT_WHY_PAGEMAP : HT_WHY_CORE;
-	const char *text = t->pid ? t->no_pages
-				  : "a core file does not tell which pages "
-				    "were resident: measure the process";
+	const char *text =
+		t->pid ? t->no_pages
+		       : "a core file does not tell which pages were resident: measure the process";
 
 	/* Where they are known, a null is a ratio to nothing. */
 	if (s->snapshot->rss_causes.n > 0 || t->located.n == 0)
 		return;
 	if (!*text)
-		text = "the page table of the process could not be read: it "
-		       "ended or was replaced meanwhile";
+		text = "the page table of the process could not be read: it ended or was replaced meanwhile";
 	for (size_t i = 0; i < COUNT(of_pages); i++)
 		add_null(s->snapshot, why, text, of_pages[i].record,
 			 of_pages[i].field);
@@ -168,10 +168,10 @@ static void note_core(const struct ht_session *s)
 		HT_RECORD_head, HT_RECORD_process, HT_RECORD_limits};
 
 	for (size_t i = 0; i < COUNT(records); i++)
-		add_null(s->snapshot, HT_WHY_CORE,
-			 "a core file does not tell what /proc says of a "
-			 "process and of its limits: measure the process",
-			 records[i], NULL);
+		add_null(
+			s->snapshot, HT_WHY_CORE,
+			"a core file does not tell what /proc says of a process and of its limits: measure the process",
+			records[i], NULL);
 }
 
 /* Of what a trim would return the machine gets a part that is unknown. */
@@ -179,20 +179,17 @@ static void note_private(const struct ht_session *s)
 {
 	const struct ht_totals *t = &s->snapshot->totals;
 	enum ht_why why = HT_WHY_PAGEMAP;
-	const char *text = "the page table of the process could not be read to "
-			   "its end: it ended or was replaced meanwhile";
+	const char *text =
+		"the page table of the process could not be read to its end: it ended or was replaced meanwhile";
 
 	if (t->trimmable == HT_UNKNOWN || t->trimmable_private != HT_UNKNOWN)
 		return;
 	if (s->request->mode == HT_MODE_SNAPSHOT) {
 		why = HT_WHY_COPY;
-		text = "what malloc_trim(0) returns was counted in a copy, "
-		       "which shares every page of it: how much the machine "
-		       "would get is not seen there (--mode none)";
+		text = "what malloc_trim(0) returns was counted in a copy, which shares every page of it: how much the machine would get is not seen there (--mode none)";
 	} else if (!ht_session_may_read_private(s)) {
 		why = HT_WHY_COST;
-		text = "how much of trimmable no other process maps was not "
-		       "read: threads would stand still for it (mode = none)";
+		text = "how much of trimmable no other process maps was not read: threads would stand still for it (mode = none)";
 	}
 	add_null(s->snapshot, why, text, HT_RECORD_totals, "trimmable_private");
 }
@@ -204,10 +201,10 @@ static void note_file(const struct ht_session *s, enum ht_record_id id,
 
 	if (*file != '/')
 		snprintf(pid, sizeof(pid), "/%d/", (int)s->target->pid);
-	snprintf(text, sizeof(text),
-		 "/proc%s%s could not be read, or does not say it "
-		 "(ProcSubset=, a mount over it, a security module)",
-		 pid, file);
+	snprintf(
+		text, sizeof(text),
+		"/proc%s%s could not be read, or does not say it (ProcSubset=, a mount over it, a security module)",
+		pid, file);
 	add_null(s->snapshot, HT_WHY_PROC, text, id, field);
 }
 
@@ -259,11 +256,11 @@ static void note_rollup(const struct ht_session *s)
 			 "/proc/%d/smaps_rollup could not be read",
 			 (int)s->target->pid);
 	else
-		snprintf(text, sizeof(text),
-			 "PSS and USS were not read: an mmap of the process "
-			 "would wait for it, up to %" PRIu64
-			 " ms (explain --pss)",
-			 ht_rollup_us(p->rss) / 1000);
+		snprintf(
+			text, sizeof(text),
+			"PSS and USS were not read: an mmap of the process would wait for it, up to %" PRIu64
+			" ms (explain --pss)",
+			ht_rollup_us(p->rss) / 1000);
 	why = ht_session_may_roll_up(s) ? HT_WHY_PROC : HT_WHY_COST;
 	for (size_t i = 0; i < COUNT(of_rollup); i++)
 		add_null(s->snapshot, why, text, HT_RECORD_process,

@@ -66,8 +66,8 @@ enum ht_code ht_freezer_check(struct ht_err *err)
 
 	if (!find_group(group, sizeof(group), &alone) || !can_be_frozen(group))
 		return HT_OK;
-	return ht_fail(err, HT_REFUSED,
-		       "whoever freezes our own cgroup (freezer:%.200s) would "
-		       "leave the process stopped; mode none stops nothing",
-		       group);
+	return ht_fail(
+		err, HT_REFUSED,
+		"whoever freezes our own cgroup (freezer:%.200s) would leave the process stopped; mode none stops nothing",
+		group);
 }

@@ -91,10 +91,9 @@ static void put_off(void)
 enum ht_code ht_guard_hold(struct ht_err *err)
 {
 	if (!have_switch())
-		return ht_fail_sys(err, HT_REFUSED, errno,
-				   "no timer (RLIMIT_SIGPENDING?) that would "
-				   "let the process go if we were stopped "
-				   "ourselves");
+		return ht_fail_sys(
+			err, HT_REFUSED, errno,
+			"no timer (RLIMIT_SIGPENDING?) that would let the process go if we were stopped ourselves");
 	put_off();
 	dead_man.holding = true;
 	return HT_OK;

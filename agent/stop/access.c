@@ -73,10 +73,10 @@ static bool identify(pid_t pid, struct identity *ret)
 	if (!read_text(pid, "stat", buf, sizeof(buf)))
 		return false;
 	paren = strrchr(buf, ')');
-	return paren && sscanf(paren + 1,
-			       " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u "
-			       "%*u %*u %*d %*d %*d %*d %ld",
-			       &ret->state, &ret->flags, &ret->threads) == 3;
+	return paren &&
+	       sscanf(paren + 1,
+		      " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld",
+		      &ret->state, &ret->flags, &ret->threads) == 3;
 }
 
 /* What /proc keeps from all but a tracer is not kept from us: where an open is
@@ -116,9 +116,7 @@ enum ht_code ht_access_check(pid_t pid, struct ht_err *err)
 	if (pid > 0 && !identify(pid, &who) && is_hidden(pid))
 		return ht_fail(
 			err, HT_DENIED,
-			"process %d is there, and /proc hides it from "
-			"user %u (hidepid): CAP_SYS_PTRACE, or the group "
-			"of its mount option gid=, sees it",
+			"process %d is there, and /proc hides it from user %u (hidepid): CAP_SYS_PTRACE, or the group of its mount option gid=, sees it",
 			(int)pid, (unsigned)geteuid());
 	if (pid <= 0 || !identify(pid, &who))
 		return ht_fail(err, HT_GONE, "no process has the id %d",
@@ -127,14 +125,13 @@ enum ht_code ht_access_check(pid_t pid, struct ht_err *err)
 	if ((who.state == 'Z' || who.state == 'X') && who.threads < 2)
 		return ht_fail(
 			err, HT_GONE,
-			"process %d (%s) is a zombie: it ended, its memory "
-			"is gone, its parent has not waited for it",
+			"process %d (%s) is a zombie: it ended, its memory is gone, its parent has not waited for it",
 			(int)pid, who.comm);
 	if (who.flags & KERNEL_THREAD)
-		return ht_fail(err, HT_UNSUPPORTED,
-			       "process %d (%s) is a kernel thread: it has no "
-			       "memory of its own",
-			       (int)pid, who.comm);
+		return ht_fail(
+			err, HT_UNSUPPORTED,
+			"process %d (%s) is a kernel thread: it has no memory of its own",
+			(int)pid, who.comm);
 	return HT_OK;
 }
 
@@ -189,37 +186,32 @@ static const char *reason(pid_t tid, const struct identity *who,
 	bool capable = me->cap_effective >> CAP_SYS_PTRACE & 1;
 
 	if (yama_scope() == 3)
-		return "kernel.yama.ptrace_scope is 3, which forbids tracing "
-		       "to all";
+		return "kernel.yama.ptrace_scope is 3, which forbids tracing to all";
 	if (capable && other_user_namespace(tid))
-		return "it lives in another user namespace (a container), for "
-		       "which our CAP_SYS_PTRACE does not count";
+		return "it lives in another user namespace (a container), for which our CAP_SYS_PTRACE does not count";
 	if (capable && in_user_namespace())
-		return "heaptide lives in a user namespace (a container): its "
-		       "capabilities count for the processes of that one";
+		return "heaptide lives in a user namespace (a container): its capabilities count for the processes of that one";
 	if (capable && me->filtered)
-		return "a seccomp filter over heaptide (its container's, its "
-		       "unit's), or a security module, forbids it";
+		return "a seccomp filter over heaptide (its container's, its unit's), or a security module, forbids it";
 	if (capable)
 		return "a security module (SELinux, AppArmor) forbids it";
 	if (who->uid != geteuid()) {
-		snprintf(buf, size,
-			 "it belongs to user %u, we run as user %u "
-			 "without CAP_SYS_PTRACE",
-			 who->uid, (unsigned)geteuid());
+		snprintf(
+			buf, size,
+			"it belongs to user %u, we run as user %u without CAP_SYS_PTRACE",
+			who->uid, (unsigned)geteuid());
 		return buf;
 	}
 	if (yama_scope() > 0) {
-		snprintf(buf, size,
-			 "kernel.yama.ptrace_scope is %ld and we lack "
-			 "CAP_SYS_PTRACE",
-			 yama_scope());
+		snprintf(
+			buf, size,
+			"kernel.yama.ptrace_scope is %ld and we lack CAP_SYS_PTRACE",
+			yama_scope());
 		return buf;
 	}
 	if (who->cap_permitted & ~me->cap_permitted)
 		return "it holds capabilities that we do not";
-	return "it is marked as not dumpable (set-uid, by prctl, or its "
-	       "executable may not be read), and we lack CAP_SYS_PTRACE";
+	return "it is marked as not dumpable (set-uid, by prctl, or its executable may not be read), and we lack CAP_SYS_PTRACE";
 }
 
 enum ht_code ht_access_explain(pid_t tid, int os_errno, struct ht_err *err)
@@ -245,17 +237,16 @@ static void why_by_mode(const char *path, char *buf, size_t size)
 	struct stat st = {0};
 
 	if (stat(path, &st) == 0)
-		snprintf(buf, size,
-			 "%s may be read by user %u alone (mode %04o), and we "
-			 "are user %u without CAP_DAC_READ_SEARCH (heaptide "
-			 "doctor says how to grant it)",
-			 path, (unsigned)st.st_uid, st.st_mode & 07777,
-			 (unsigned)geteuid());
+		snprintf(
+			buf, size,
+			"%s may be read by user %u alone (mode %04o), and we are user %u without CAP_DAC_READ_SEARCH (heaptide doctor says how to grant it)",
+			path, (unsigned)st.st_uid, st.st_mode & 07777,
+			(unsigned)geteuid());
 	else
-		snprintf(buf, size,
-			 "%s may be read by its owner alone, and we lack "
-			 "CAP_DAC_READ_SEARCH",
-			 path);
+		snprintf(
+			buf, size,
+			"%s may be read by its owner alone, and we lack CAP_DAC_READ_SEARCH",
+			path);
 }
 
 void ht_access_why_file(pid_t pid, const char *name, int os_errno, char *buf,
@@ -296,8 +287,8 @@ enum ht_code ht_access_check_naps(pid_t pid, struct ht_err *err)
 	if (fd >= 0 || (number != EACCES && number != EPERM) || !may_look(pid))
 		return HT_OK;
 	ht_access_why_file(pid, "syscall", number, why, sizeof(why));
-	return ht_fail(err, HT_DENIED,
-		       "which threads sleep cannot be told, and their system "
-		       "calls might notice a stop: %s",
-		       why);
+	return ht_fail(
+		err, HT_DENIED,
+		"which threads sleep cannot be told, and their system calls might notice a stop: %s",
+		why);
 }

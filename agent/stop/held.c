@@ -61,11 +61,10 @@ static enum ht_code refuse_filtered(DIR *tasks, pid_t tid, struct ht_err *err)
 	/* In this order: what cannot be read of one that ended is no filter. */
 	if (!ht_task_filtered(tasks, tid) || ht_task_state(tasks, tid) == 0)
 		return HT_OK;
-	return ht_fail(err, HT_REFUSED,
-		       "thread %d has a seccomp filter, which might end the "
-		       "process if the thread were stopped; mode none stops "
-		       "nothing",
-		       (int)tid);
+	return ht_fail(
+		err, HT_REFUSED,
+		"thread %d has a seccomp filter, which might end the process if the thread were stopped; mode none stops nothing",
+		(int)tid);
 }
 
 enum ht_code ht_held_seize(struct ht_held *h, DIR *tasks, pid_t tid,

@@ -270,14 +270,14 @@ static enum ht_code explain(const struct injection *j, struct ht_err *err)
 			       "thread %d was to fork, and does not stop",
 			       (int)j->tid);
 	if (j->late)
-		return ht_fail(err, HT_BUSY,
-			       "thread %d did not come to fork in time: the "
-			       "machine is too busy",
-			       (int)j->tid);
-	return ht_fail(err, HT_SYS,
-		       "process of thread %d could not be forked: no more "
-		       "processes or memory allowed",
-		       (int)j->tid);
+		return ht_fail(
+			err, HT_BUSY,
+			"thread %d did not come to fork in time: the machine is too busy",
+			(int)j->tid);
+	return ht_fail(
+		err, HT_SYS,
+		"process of thread %d could not be forked: no more processes or memory allowed",
+		(int)j->tid);
 }
 
 static bool is_parked(const struct injection *j)

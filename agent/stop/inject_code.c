@@ -51,9 +51,9 @@ enum ht_code ht_inject_find(const struct ht_maps *maps,
 	ret->syscall_ret = find_code(reader, maps, &ht_syscall_ret);
 	ret->restorer = find_code(reader, maps, &ht_restorer);
 	if (!ret->syscall_ret || !ret->restorer)
-		return ht_fail(err, HT_REFUSED,
-			       "the process has no code to fork with (x86-64 "
-			       "programs with glibc have)");
+		return ht_fail(
+			err, HT_REFUSED,
+			"the process has no code to fork with (x86-64 programs with glibc have)");
 	return HT_OK;
 }
 

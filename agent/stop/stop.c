@@ -75,11 +75,10 @@ static enum ht_code collect_all(struct ht_stopped *s, int64_t deadline_ns,
 		bool all = collect(s, LOOK_AT_FEW);
 
 		if (ht_mono_ns() >= deadline_ns)
-			return ht_fail(err, HT_TIMEOUT,
-				       "process %d: %zu of %zu threads did not "
-				       "stop in time",
-				       (int)s->pid, count(s, HT_HELD_SEIZED),
-				       s->n);
+			return ht_fail(
+				err, HT_TIMEOUT,
+				"process %d: %zu of %zu threads did not stop in time",
+				(int)s->pid, count(s, HT_HELD_SEIZED), s->n);
 		if (all)
 			return HT_OK;
 		ht_sigchld_wait(deadline_ns);
@@ -350,15 +349,15 @@ static enum ht_code ready_to_fork(struct ht_stopped *s, struct ht_err *err)
 		struct ht_held *h = &s->held[i];
 
 		if (!ht_held_watch_anew(h, s->tasks))
-			return ht_fail(err, HT_BUSY,
-				       "process %d: thread %d, which must not "
-				       "be interrupted, runs",
-				       (int)s->pid, (int)h->tid);
+			return ht_fail(
+				err, HT_BUSY,
+				"process %d: thread %d, which must not be interrupted, runs",
+				(int)s->pid, (int)h->tid);
 		if (in_vfork(s, h))
-			return ht_fail(err, HT_REFUSED,
-				       "process %d: thread %d is in vfork, its "
-				       "child uses the same memory",
-				       (int)s->pid, (int)h->tid);
+			return ht_fail(
+				err, HT_REFUSED,
+				"process %d: thread %d is in vfork, its child uses the same memory",
+				(int)s->pid, (int)h->tid);
 	}
 	return HT_OK;
 }
@@ -426,9 +425,7 @@ static enum ht_code fork_by_any(struct ht_stopped *s,
 	}
 	return ht_fail(
 		err, HT_REFUSED,
-		"process %d: each of its threads sleeps in a system call "
-		"that cannot be left and entered again unnoticed; mode "
-		"bounded needs no stop for those",
+		"process %d: each of its threads sleeps in a system call that cannot be left and entered again unnoticed; mode bounded needs no stop for those",
 		(int)s->pid);
 }
 

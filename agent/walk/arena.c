@@ -191,11 +191,11 @@ static void warn_unread(const struct ht_arena_walk *aw)
 	if (aw->met.unread == 0)
 		return;
 	aw->in.walk->unread = true;
-	ht_snapshot_warn(aw->in.walk->out,
-			 "arena %" PRIu64 ": %" PRIu64 " bytes were not "
-			 "walked: pages among them are swapped out, and stay "
-			 "so",
-			 aw->in.root->index, aw->met.unread);
+	ht_snapshot_warn(
+		aw->in.walk->out,
+		"arena %" PRIu64 ": %" PRIu64
+		" bytes were not walked: pages among them are swapped out, and stay so",
+		aw->in.root->index, aw->met.unread);
 }
 
 size_t ht_walk_tables_max(const struct ht_walk_in *in)

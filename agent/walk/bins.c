@@ -16,10 +16,10 @@ static const struct {
 	[HT_LIST_WILD] = {"list_wild", "points to nothing that could be right"},
 	[HT_LIST_NOT_FREE] = {"list_not_free",
 			      "points to what is no free chunk"},
-	[HT_LIST_LOOP] = {"list_loop", "points to a chunk that is in a list "
-				       "already"},
-	[HT_LIST_BACK] = {"list_back", "points to a chunk that does not point "
-				       "back"},
+	[HT_LIST_LOOP] = {"list_loop",
+			  "points to a chunk that is in a list already"},
+	[HT_LIST_BACK] = {"list_back",
+			  "points to a chunk that does not point back"},
 	[HT_LIST_SIZE] = {"list_size",
 			  "points to a chunk whose size belongs elsewhere"},
 };
@@ -100,8 +100,8 @@ static void adopt_unlisted(struct ht_listed *b)
 			     ht_links_address(
 				     l, ht_record_position(&l->free, first)),
 			     b->in->root->index,
-			     "%" PRIu64 " free chunks (%" PRIu64 " bytes) are "
-			     "in no bin, this one first",
+			     "%" PRIu64 " free chunks (%" PRIu64
+			     " bytes) are in no bin, this one first",
 			     chunks, bytes);
 }
 

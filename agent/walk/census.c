@@ -360,10 +360,11 @@ static bool know_heaps(struct census *c)
 static void warn_incomplete(struct census *c)
 {
 	if (!c->w->in->moving && c->missing)
-		ht_snapshot_warn(c->w->out,
-				 "%" PRIu64 " bytes of the main arena outside "
-				 "brk were not found",
-				 c->missing);
+		ht_snapshot_warn(
+			c->w->out,
+			"%" PRIu64
+			" bytes of the main arena outside brk were not found",
+			c->missing);
 }
 
 /* One search, its rounds from `first` on: along chains of neighbours (0), then
@@ -584,11 +585,11 @@ void ht_census_warn(struct ht_walk *w)
 
 	if (!c->known || (c->chunks == c->counted && c->missed_bytes == 0))
 		return;
-	ht_snapshot_warn(w->out,
-			 "%" PRIu64 " of %" PRIu64 " mmapped chunks were "
-			 "found: %" PRIu64 " bytes are uncertain, and may "
-			 "stand as memory outside malloc",
-			 c->chunks, c->counted, c->missed_bytes);
+	ht_snapshot_warn(
+		w->out,
+		"%" PRIu64 " of %" PRIu64 " mmapped chunks were found: %" PRIu64
+		" bytes are uncertain, and may stand as memory outside malloc",
+		c->chunks, c->counted, c->missed_bytes);
 }
 
 void ht_census_fini(struct ht_census *c)

@@ -154,11 +154,11 @@ static void begin(struct ht_arena_walk *aw)
 		return;
 	aw->listed.overflowed = true;
 	follow_fastbins(aw);
-	ht_snapshot_warn(aw->in.walk->out,
-			 "arena %" PRIu64 " has more free chunks than fit our "
-			 "memory limit: its lists were not checked, its "
-			 "unsorted chunks count in the bins of their sizes",
-			 aw->in.root->index);
+	ht_snapshot_warn(
+		aw->in.walk->out,
+		"arena %" PRIu64
+		" has more free chunks than fit our memory limit: its lists were not checked, its unsorted chunks count in the bins of their sizes",
+		aw->in.root->index);
 }
 
 /* Candidates that are in a fastbin lose the mark. Both are sorted. */
@@ -202,9 +202,9 @@ void ht_overflow_end(struct ht_arena_walk *aw)
 		aw->listed.bin[i] = (struct ht_list_count){
 			aw->met.binned[i].chunks, aw->met.binned[i].bytes};
 	if (aw->met.links.full || aw->listed.members_cut)
-		ht_snapshot_warn(aw->in.walk->out,
-				 "arena %" PRIu64 ": some of its free chunks "
-				 "could not be placed, its free runs and its "
-				 "residency by cause are too low",
-				 aw->in.root->index);
+		ht_snapshot_warn(
+			aw->in.walk->out,
+			"arena %" PRIu64
+			": some of its free chunks could not be placed, its free runs and its residency by cause are too low",
+			aw->in.root->index);
 }

@@ -105,9 +105,9 @@ static void read_params(struct ht_reader *reader, struct ht_space *space,
 	if (ht_params_read(reader, space->malloc, &space->params))
 		return;
 	if (at == 0)
-		ht_snapshot_warn(notes, "malloc's parameters (mp_) were not "
-					"found: thresholds and counters are "
-					"unknown");
+		ht_snapshot_warn(
+			notes,
+			"malloc's parameters (mp_) were not found: thresholds and counters are unknown");
 	else
 		ht_snapshot_warn(notes,
 				 "malloc's parameters (mp_) at 0x%" PRIx64
@@ -274,17 +274,16 @@ static enum ht_code read_ring(const struct ht_walk_in *in,
 			return HT_OK;
 		if (at == 0 || at % m->layout.word ||
 		    seen_before(roots, first, at)) {
-			ht_walk_find(&roots->notes, "arena_ring", here,
-				     HT_UNKNOWN,
-				     "the ring of arenas is broken: next of "
-				     "0x%" PRIx64 " is 0x%" PRIx64,
-				     here, at);
+			ht_walk_find(
+				&roots->notes, "arena_ring", here, HT_UNKNOWN,
+				"the ring of arenas is broken: next of 0x%" PRIx64
+				" is 0x%" PRIx64,
+				here, at);
 			return HT_OK;
 		}
 	} while (roots->arenas - first < HT_ARENAS_MAX);
 	ht_snapshot_warn(&roots->notes,
-			 "more than %d arenas: the rest was "
-			 "left out",
+			 "more than %d arenas: the rest was left out",
 			 HT_ARENAS_MAX);
 	return HT_OK;
 }

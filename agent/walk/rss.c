@@ -267,11 +267,11 @@ static void compare_with_kernel(struct rss *r, uint64_t rss)
 	uint64_t off;
 
 	if (r->huge) /* glibc.malloc.hugetlb=2 */
-		ht_snapshot_warn(r->w->out,
-				 "%" PRIu64 " bytes of the heap are in pages "
-				 "of the huge page pool: counted here as "
-				 "resident, not by the kernel in RSS",
-				 r->huge);
+		ht_snapshot_warn(
+			r->w->out,
+			"%" PRIu64
+			" bytes of the heap are in pages of the huge page pool: counted here as resident, not by the kernel in RSS",
+			r->huge);
 	rss -= r->huge;
 	off = kernel > rss ? kernel - rss : rss - kernel;
 	if (kernel != HT_UNKNOWN && !r->w->in->moving && off > slack)
@@ -383,15 +383,15 @@ static enum ht_code measure_moving(struct rss *r, struct ht_err *err)
 static bool add_rows(struct rss *r)
 {
 	if (r->maps->unsure)
-		ht_snapshot_warn(r->w->out,
-				 "the mappings changed while they were read: "
-				 "%" PRIu64 " bytes of them may be missing, or "
-				 "counted twice",
-				 r->maps->unsure);
+		ht_snapshot_warn(
+			r->w->out,
+			"the mappings changed while they were read: %" PRIu64
+			" bytes of them may be missing, or counted twice",
+			r->maps->unsure);
 	if (!r->known) {
-		ht_snapshot_warn(r->w->out,
-				 "the page states of the process could not be "
-				 "read: what is resident is unknown");
+		ht_snapshot_warn(
+			r->w->out,
+			"the page states of the process could not be read: what is resident is unknown");
 		return true;
 	}
 	mend_shared_pages(r);

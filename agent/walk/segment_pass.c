@@ -123,9 +123,8 @@ static bool pass_foreign(struct ht_arena_walk *aw, size_t i, uint64_t fence,
 	if (again > end)
 		ht_snapshot_warn(
 			aw->in.walk->out,
-			"%" PRIu64 " bytes at 0x%" PRIx64 " amid malloc's "
-			"were taken from brk by somebody else; they count as "
-			"overhead",
+			"%" PRIu64 " bytes at 0x%" PRIx64
+			" amid malloc's were taken from brk by somebody else; they count as overhead",
 			again - end, end);
 	p->at = again;
 	return true;
@@ -194,16 +193,17 @@ static void report_pass(struct ht_arena_walk *aw)
 	if (aw->in.walk->in->moving)
 		return;
 	if (p->footers_bad)
-		ht_walk_find(aw->in.walk->out, "footer", p->footer_bad_at,
-			     aw->in.root->index,
-			     "%" PRIu64 " free chunks whose footer is not "
-			     "their size, this one first",
-			     p->footers_bad);
+		ht_walk_find(
+			aw->in.walk->out, "footer", p->footer_bad_at,
+			aw->in.root->index,
+			"%" PRIu64
+			" free chunks whose footer is not their size, this one first",
+			p->footers_bad);
 	if (p->flags_bad)
 		ht_walk_find(aw->in.walk->out, "adjacent_free", p->flags_bad_at,
 			     aw->in.root->index,
-			     "%" PRIu64 " free chunks behind a free chunk, "
-			     "this one first",
+			     "%" PRIu64
+			     " free chunks behind a free chunk, this one first",
 			     p->flags_bad);
 }
 

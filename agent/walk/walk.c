@@ -36,10 +36,10 @@ static void check_cached(struct ht_walk *w)
 	r->cached_n = kept;
 	HT_ASSERT(ht_cached_sound(r));
 	if (r->cached_cut)
-		ht_snapshot_warn(w->out,
-				 "more than %u cached chunks: the rest "
-				 "counts as in use",
-				 HT_CACHED_MAX);
+		ht_snapshot_warn(
+			w->out,
+			"more than %u cached chunks: the rest counts as in use",
+			HT_CACHED_MAX);
 }
 
 /* A cached chunk that the pass did not meet is none. */
@@ -51,10 +51,10 @@ static void check_met(struct ht_walk *w)
 		if (w->roots->cached[i].size == 0 && lost++ == 0)
 			first = w->roots->cached[i].chunk;
 	if (lost && !w->in->moving && !w->unread)
-		ht_walk_find(w->out, "tcache_lost", first, HT_UNKNOWN,
-			     "%llu cached chunks are no chunks in use of any "
-			     "heap, this one first",
-			     (unsigned long long)lost);
+		ht_walk_find(
+			w->out, "tcache_lost", first, HT_UNKNOWN,
+			"%llu cached chunks are no chunks in use of any heap, this one first",
+			(unsigned long long)lost);
 }
 
 /* Threads whose caches nobody could read, though they are looked for. */
@@ -88,15 +88,15 @@ static bool take_notes(struct ht_walk *w)
 	for (size_t i = 0; i < notes->warnings.n; i++)
 		ht_snapshot_warn(w->out, "%s", notes->warnings.v[i].text);
 	if (w->roots->swapped > 0)
-		ht_snapshot_warn(w->out,
-				 "%llu of malloc's own structures were not "
-				 "read: they are swapped out, and stay so",
-				 (unsigned long long)w->roots->swapped);
+		ht_snapshot_warn(
+			w->out,
+			"%llu of malloc's own structures were not read: they are swapped out, and stay so",
+			(unsigned long long)w->roots->swapped);
 	if ((w->in->moving || w->roots->swapped) && unknown_caches(w) > 0)
-		ht_snapshot_warn(w->out,
-				 "%zu threads: their caches could not be read "
-				 "and count as in use",
-				 unknown_caches(w));
+		ht_snapshot_warn(
+			w->out,
+			"%zu threads: their caches could not be read and count as in use",
+			unknown_caches(w));
 	for (size_t i = 0; i < notes->findings.n && !w->in->moving; i++) {
 		const struct ht_finding *f = &notes->findings.v[i];
 
@@ -143,11 +143,10 @@ static void doubt_spread(struct ht_walk *w)
 	for (size_t i = 0; i < w->roots->arenas; i++)
 		if (w->roots->arena[i].main && is_spread(w, i))
 			s->stop.uncertain_bytes += w->roots->arena[i].system;
-	ht_snapshot_warn(s,
-			 "%u mallocs have memory side by side in mappings, and "
-			 "nothing says whose it is: some may be counted for "
-			 "another one, or twice",
-			 w->census.spread);
+	ht_snapshot_warn(
+		s,
+		"%u mallocs have memory side by side in mappings, and nothing says whose it is: some may be counted for another one, or twice",
+		w->census.spread);
 }
 
 /* What thread caches hold is not in use. */

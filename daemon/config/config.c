@@ -206,8 +206,9 @@ static void begin_sink(struct reading *r, const char *name)
 
 bool ht_config_name_allowed(const char *name)
 {
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz"
-				"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@:-");
+	size_t n = strspn(
+		name,
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@:-");
 
 	return n > 0 && n < 64 && name[n] == '\0';
 }
@@ -235,15 +236,13 @@ static void begin_kind(struct reading *r, size_t kind, const char *name,
 
 	if (kinds[kind].begin && (words != 2 || !ht_config_name_allowed(name)))
 		problem(r, r->line, NULL,
-			"write [%s NAME] with letters, digits and _.@:- in "
-			"NAME",
+			"write [%s NAME] with letters, digits and _.@:- in NAME",
 			what);
 	else if (!kinds[kind].begin && words != 1)
 		problem(r, r->line, NULL, "write [%s], without a name", what);
 	else if (seen_before(r))
 		problem(r, r->line, NULL,
-			"is there twice: rename one, or put their lines "
-			"together");
+			"is there twice: rename one, or put their lines together");
 	else
 		r->nowhere = false;
 	if (!r->nowhere && kinds[kind].begin)
@@ -268,8 +267,7 @@ static void begin_section(struct reading *r)
 		return;
 	}
 	problem(r, r->line, NULL,
-		"no such section%s: daemon, defaults, target NAME, rule NAME, "
-		"sink NAME",
+		"no such section%s: daemon, defaults, target NAME, rule NAME, sink NAME",
 		ht_near_text(ht_near(kind, kind_at, NULL), near));
 }
 

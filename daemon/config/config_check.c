@@ -44,9 +44,9 @@ enum ht_code ht_sink_config_check(const struct ht_sink_config *s,
 		return ht_fail(err, HT_CONFIG,
 			       "a command sink needs command = /PATH/PROGRAM");
 	if (s->type == HT_SINK_ALERTMANAGER && !s->url[0])
-		return ht_fail(err, HT_CONFIG,
-			       "an alertmanager sink needs url = "
-			       "http://HOST:9093");
+		return ht_fail(
+			err, HT_CONFIG,
+			"an alertmanager sink needs url = http://HOST:9093");
 	if (s->url[0] && !is_http_url(s->url))
 		return ht_fail(err, HT_CONFIG,
 			       "url '%.80s' is no http://HOST:9093", s->url);

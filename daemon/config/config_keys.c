@@ -49,8 +49,7 @@ static const struct ht_key daemon_keys[] = {
 	{"scan", HT_KEY_DURATION, D(scan_ns), 0.1, 60, NULL,
 	 "how often new processes are looked for"},
 	{"evaluate", HT_KEY_DURATION, D(evaluate_ns), 0.1, 3600, NULL,
-	 "how often rules are asked and each process is judged; many "
-	 "processes with days of history are judged less often"},
+	 "how often rules are asked and each process is judged; many processes with days of history are judged less often"},
 	{"detail", HT_KEY_DURATION, D(detail_ns), 1, DAY, NULL,
 	 "how often bins, size classes, heaps and threads are recorded"},
 	{"keep_raw", HT_KEY_DURATION, D(keep_raw_ns), 60, 3660 * DAY, NULL,
@@ -86,13 +85,11 @@ static const struct ht_key selector_keys[] = {
 /* For targets that the file names, and no others. */
 static const struct ht_key act_keys[] = {
 	{"trim", HT_KEY_TEXT, T(trim), 0, 0, NULL,
-	 "when its processes are made to call malloc_trim(0): 'when trimmable "
-	 "> 512M for 10m, at most every 1h, hold 50ms'"},
+	 "when its processes are made to call malloc_trim(0): 'when trimmable > 512M for 10m, at most every 1h, hold 50ms'"},
 	{"owners", HT_KEY_BOOL, T(owners), 0, 0, NULL,
 	 "ask who holds the chunks of a leak, of a copy of the process"},
 	{"who", HT_KEY_CHOICE, T(who), 0, 0, whens,
-	 "see which call stacks make a leak, in short windows on malloc; wants "
-	 "CAP_BPF and CAP_PERFMON"},
+	 "see which call stacks make a leak, in short windows on malloc; wants CAP_BPF and CAP_PERFMON"},
 	{"who_budget", HT_KEY_RATIO, T(who_budget), 1e-5, 0.05, NULL,
 	 "share of a thread's time that the calls may lose by being seen"},
 	{"who_for", HT_KEY_DURATION, T(who_for_ns), 5, 3600, NULL,
@@ -168,10 +165,10 @@ static enum ht_code set_duration(const struct ht_key *k, int64_t *to,
 	int64_t ns;
 
 	if (ht_duration_parse(v, &ns) < 0)
-		return ht_fail(err, HT_CONFIG,
-			       "'%.40s' is no duration: write 500ms, 10s, 5m, "
-			       "2h or 7d",
-			       v);
+		return ht_fail(
+			err, HT_CONFIG,
+			"'%.40s' is no duration: write 500ms, 10s, 5m, 2h or 7d",
+			v);
 	if ((double)ns < k->low * 1e9 || (double)ns > k->high * 1e9) {
 		ht_duration_text((int64_t)(k->low * 1e9), low, sizeof(low));
 		ht_duration_text((int64_t)(k->high * 1e9), high, sizeof(high));

@@ -15,8 +15,7 @@ enum ht_code ht_target_config_init(const struct ht_config *c, const char *name,
 	if (!ht_config_name_allowed(name))
 		return ht_fail(
 			err, HT_CONFIG,
-			"'%.60s' is no name for a target: letters, digits "
-			"and _.@:- please",
+			"'%.60s' is no name for a target: letters, digits and _.@:- please",
 			name);
 	*ret = c->defaults;
 	snprintf(ret->name, sizeof(ret->name), "%s", name);
@@ -75,9 +74,9 @@ enum ht_code ht_target_config_check(const struct ht_target_config *t,
 
 	if (!s->pid && !s->name[0] && !s->exe[0] && !s->cmdline[0] &&
 	    !s->unit[0] && !s->cgroup[0] && !s->user[0])
-		return ht_fail(err, HT_CONFIG,
-			       "selects no process: give it one of pid, name, "
-			       "exe, cmdline, unit, cgroup, user");
+		return ht_fail(
+			err, HT_CONFIG,
+			"selects no process: give it one of pid, name, exe, cmdline, unit, cgroup, user");
 	return HT_OK;
 }
 

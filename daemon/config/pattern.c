@@ -93,10 +93,10 @@ static enum ht_code refuse(const char *text, int error, size_t at,
 	PCRE2_UCHAR why[120];
 
 	if (error == PCRE2_ERROR_NOMEMORY)
-		return ht_fail(err, HT_CONFIG,
-			       "'%.60s' is too large a pattern: fewer and "
-			       "smaller repetitions",
-			       text);
+		return ht_fail(
+			err, HT_CONFIG,
+			"'%.60s' is too large a pattern: fewer and smaller repetitions",
+			text);
 	pcre2_get_error_message(error, why, sizeof(why));
 	return ht_fail(err, HT_CONFIG,
 		       "'%.60s' is no regular expression: %s, at character %zu",
@@ -130,10 +130,10 @@ enum ht_code ht_pattern_compile(const char *text, struct ht_pattern **ret,
 	}
 	ht_pattern_free(p);
 	if (references)
-		return ht_fail(err, HT_CONFIG,
-			       "'%.60s' refers back to a group: that is not "
-			       "possible here",
-			       text);
+		return ht_fail(
+			err, HT_CONFIG,
+			"'%.60s' refers back to a group: that is not possible here",
+			text);
 	if (used >= (int)sizeof(searching))
 		error = PCRE2_ERROR_NOMEMORY;
 	return refuse(text, error, at, err);

@@ -21,8 +21,7 @@ static enum ht_code no_rule(const char *what, const char *text,
 {
 	return ht_fail(
 		err, HT_CONFIG,
-		"%s in '%.60s': write 'when trimmable > 512M for 10m, at "
-		"most every 1h, hold 50ms'",
+		"%s in '%.60s': write 'when trimmable > 512M for 10m, at most every 1h, hold 50ms'",
 		what, text);
 }
 
@@ -112,9 +111,9 @@ enum ht_code ht_trim_rule_parse(const char *text, struct ht_trim_rule *ret,
 		at += took;
 	}
 	if (!in_bounds(&r))
-		return no_rule("out of bounds (1M at least, every 1m at least, "
-			       "hold 10s at most)",
-			       text, err);
+		return no_rule(
+			"out of bounds (1M at least, every 1m at least, hold 10s at most)",
+			text, err);
 	*ret = r;
 	return HT_OK;
 }

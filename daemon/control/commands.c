@@ -108,8 +108,7 @@ static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 	(void)arguments;
 	(void)err;
 	*ret = json_pack(
-		"{s:s, s:i, s:o, s:s, s:{s:s, s:o, s:I, s:I}, s:I, s:I, s:I, "
-		"s:{s:I, s:I, s:I}, s:f, s:f, s:o, s:o, s:o, s:o}",
+		"{s:s, s:i, s:o, s:s, s:{s:s, s:o, s:I, s:I}, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:f, s:f, s:o, s:o, s:o, s:o}",
 		"version", HT_VERSION, "pid", (int)getpid(), "started_at",
 		ht_time_json(d->started_ns), "config",
 		d->config_path ? d->config_path : "", "store", "path",
@@ -328,10 +327,9 @@ static enum ht_code parse_until(const char *text, int64_t now_ns, int64_t *ret,
 
 	if (ht_duration_parse(text, &ns) == 0) {
 		if (__builtin_add_overflow(now_ns, ns, ret))
-			return ht_fail_hint(err, HT_USAGE, HT_HINT_TIME,
-					    "'%.60s' is longer than time is "
-					    "counted",
-					    text);
+			return ht_fail_hint(
+				err, HT_USAGE, HT_HINT_TIME,
+				"'%.60s' is longer than time is counted", text);
 	} else if (ht_time_parse(text, now_ns, ret) < 0) {
 		return ht_fail_hint(err, HT_USAGE, HT_HINT_TIME,
 				    "'%.60s' is neither a time nor a duration",

@@ -51,12 +51,12 @@ static enum ht_code clear_way(const char *path, struct ht_err *err)
 	if (lstat(path, &st) < 0)
 		return HT_OK;
 	if (!S_ISSOCK(st.st_mode))
-		return ht_fail(err, HT_CONFIG,
-			       "%s is %s, not a socket: it stays, name another "
-			       "path",
-			       path,
-			       S_ISLNK(st.st_mode) ? "a symbolic link"
-						   : ht_file_kind(st.st_mode));
+		return ht_fail(
+			err, HT_CONFIG,
+			"%s is %s, not a socket: it stays, name another path",
+			path,
+			S_ISLNK(st.st_mode) ? "a symbolic link"
+					    : ht_file_kind(st.st_mode));
 	if (unlink(path) < 0)
 		return ht_fail_sys(err, HT_SYS, errno, "remove the old %s",
 				   path);
@@ -87,10 +87,10 @@ enum ht_code ht_listen_unix(const char *path, mode_t mode, const char *group,
 			       path);
 	strcpy(at.sun_path, path);
 	if (somebody_listens(&at))
-		return ht_fail(err, HT_CONFIG,
-			       "another program listens on %s: is heaptided "
-			       "running already?",
-			       path);
+		return ht_fail(
+			err, HT_CONFIG,
+			"another program listens on %s: is heaptided running already?",
+			path);
 	code = clear_way(path, err);
 	if (code != HT_OK)
 		return code;

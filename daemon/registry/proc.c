@@ -52,8 +52,7 @@ enum ht_code ht_proc_read(pid_t pid, struct ht_proc *ret, struct ht_err *err)
 	close = strrchr(stat, ')');
 	if (!open || !close ||
 	    sscanf(close + 1,
-		   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d "
-		   "%*d %*d %*d %ld %*d %llu",
+		   " %c %d %*d %*d %*d %*d %u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld %*d %llu",
 		   &state, &parent, &flags, &threads, &start) != 5)
 		return ht_fail(err, HT_SYS, "/proc/%d/stat is not as expected",
 			       (int)pid);

@@ -56,8 +56,7 @@ static bool cmdline_matches(const struct ht_target_config *t, struct ht_proc *p)
 	found = ht_pattern_find(s->pattern, p->cmdline, strlen(p->cmdline));
 	if (found == HT_PATTERN_UNDECIDED)
 		ht_log(LOG_NOTICE,
-		       "cmdline of target %s is too costly a pattern for pid "
-		       "%d: taken for no match; write it simpler",
+		       "cmdline of target %s is too costly a pattern for pid %d: taken for no match; write it simpler",
 		       t->name, (int)p->pid);
 	return found == HT_PATTERN_YES;
 }

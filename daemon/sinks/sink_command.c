@@ -116,8 +116,7 @@ static int split(char *command, char *argv[ARGUMENTS_MAX],
 static int start(char **argv, int input, pid_t *ret)
 {
 	static char *const environment[] = {
-		(char *)(uintptr_t) "PATH=/usr/local/sbin:/usr/local/bin:"
-				    "/usr/sbin:/usr/bin:/sbin:/bin",
+		(char *)(uintptr_t) "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 		(char *)(uintptr_t) "LANG=C.UTF-8", NULL};
 	posix_spawn_file_actions_t files;
 	posix_spawnattr_t attributes;
