@@ -161,6 +161,37 @@ static void check_debug_info(pid_t pid, const struct ht_libc *libc,
 	}
 }
 
+/* Which links of uprobes `heaptide who` would have here: the probe is begun,
+ * and opens none before it is asked for a window. */
+static void check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
+{
+	static const char *const since[] = {
+		"session (Linux 6.13): only calls of the size that is asked "
+		"for "
+		"pay for the return",
+		"uprobe_multi (Linux 6.6): each call in a window pays for the "
+		"return"};
+	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	struct ht_request r = ht_target_request(&cli->opt, HT_WHO);
+	struct ht_err err = {0};
+	enum ht_code code;
+
+	ht_snapshot_init(&s);
+	r.flags |= HT_NO_DEBUG_INFO;
+	code = ht_target_start(&cli->opt, pid, &client, &err);
+	if (code == HT_OK)
+		code = ht_client_sample(&client, &r, &s, NULL, NULL, &err);
+	if (code == HT_OK && s.windowss.n == 1 && s.windowss.v->way < 2)
+		ht_check_add(c, "who", HT_GOOD,
+			     "calls of malloc by links of "
+			     "uprobes, %s",
+			     since[s.windowss.v->way]);
+	else
+		ht_check_add(c, "who", HT_NOTE,
+			     "'heaptide who' cannot look at it: %s", err.msg);
+}
+
 static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
@@ -187,6 +218,8 @@ static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 		s.libc.version, *s.libc.path ? s.libc.path : "(not found)");
 	if (s.arenas.n)
 		check_debug_info(pid, &s.libc, c);
+	if (s.arenas.n)
+		check_who(cli, pid, c);
 	else if (ht_show_no_heap(&s, &err) != HT_OK)
 		ht_check_mend(one, "%s", ht_err_hint(&err));
 	for (size_t i = 0; i < s.warnings.n; i++)

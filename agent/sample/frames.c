@@ -230,12 +230,14 @@ void ht_frames_prepare(void)
 		unw_set_caching_policy(as, UNW_CACHE_NONE);
 }
 
-/* A frame whose unwinding no information describes is guessed at. */
+/* A frame whose unwinding no information describes is guessed at; where there
+ * is none, libunwind tells of a function of one byte. */
 static bool is_described(unw_cursor_t *cursor)
 {
 	unw_proc_info_t info;
 
-	return unw_get_proc_info(cursor, &info) == 0;
+	return unw_get_proc_info(cursor, &info) == 0 &&
+	       info.end_ip > info.start_ip + 1;
 }
 
 static bool walk(struct frames *f, unw_addr_space_t as, bool sure,

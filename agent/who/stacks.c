@@ -78,6 +78,14 @@ static bool take_frame(void *ctx, uint64_t pc, uint64_t sp)
 	return s->n < HT_STACK_FRAMES_MAX;
 }
 
+static bool pass_frame(void *ctx, uint64_t pc, uint64_t sp)
+{
+	(void)ctx;
+	(void)pc;
+	(void)sp;
+	return true;
+}
+
 static void unwind(struct ht_stacks *s, const struct ht_maps *maps,
 		   const struct ht_probe_sample *sample,
 		   struct ht_site_stack *ret)
@@ -93,7 +101,9 @@ static void unwind(struct ht_stacks *s, const struct ht_maps *maps,
 					   .registers = true};
 	struct unwinding u = {ret, sample->regs.rsp};
 
-	ret->whole = ht_frames_each(&at, &reader, maps, take_frame, &u);
+	/* A frame that nothing describes is guessed at, and may end a stack. */
+	ret->whole = ht_frames_each(&at, &reader, maps, take_frame, &u) &&
+		     ht_frames_surely(&at, &reader, maps, pass_frame, NULL);
 	s->unwound++;
 }
 
