@@ -167,8 +167,7 @@ static void check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 {
 	static const char *const since[] = {
 		"session (Linux 6.13): only calls of the size that is asked "
-		"for "
-		"pay for the return",
+		"for pay for the return",
 		"uprobe_multi (Linux 6.6): each call in a window pays for the "
 		"return"};
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
@@ -182,11 +181,10 @@ static void check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 	code = ht_target_start(&cli->opt, pid, &client, &err);
 	if (code == HT_OK)
 		code = ht_client_sample(&client, &r, &s, NULL, NULL, &err);
-	if (code == HT_OK && s.windowss.n == 1 && s.windowss.v->way < 2)
+	if (code == HT_OK && s.windows.n == 1 && s.windows.v->way < 2)
 		ht_check_add(c, "who", HT_GOOD,
-			     "calls of malloc by links of "
-			     "uprobes, %s",
-			     since[s.windowss.v->way]);
+			     "calls of malloc by links of uprobes, %s",
+			     since[s.windows.v->way]);
 	else
 		ht_check_add(c, "who", HT_NOTE,
 			     "'heaptide who' cannot look at it: %s", err.msg);
@@ -216,12 +214,12 @@ static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 		c, "malloc", s.arenas.n ? HT_GOOD : HT_BAD, "%s %s in %s",
 		*s.libc.allocator ? s.libc.allocator : "unknown",
 		s.libc.version, *s.libc.path ? s.libc.path : "(not found)");
-	if (s.arenas.n)
+	if (s.arenas.n) {
 		check_debug_info(pid, &s.libc, c);
-	if (s.arenas.n)
 		check_who(cli, pid, c);
-	else if (ht_show_no_heap(&s, &err) != HT_OK)
+	} else if (ht_show_no_heap(&s, &err) != HT_OK) {
 		ht_check_mend(one, "%s", ht_err_hint(&err));
+	}
 	for (size_t i = 0; i < s.warnings.n; i++)
 		ht_check_add(c, "warning", HT_NOTE, "%s", s.warnings.v[i].text);
 }
