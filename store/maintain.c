@@ -506,13 +506,39 @@ static enum ht_code (*const slices[])(struct ht_store *st, void *ctx,
 	roll,	   thin_changes, thin_bases, thin_hourly,
 	end_daily, next_process, fit,	     shrink};
 
+static enum ht_code run_slices(struct ht_store *st, struct work *w,
+			       bool *ret_done, struct ht_err *err)
+{
+	size_t i = 0;
+
+	while (i < sizeof(slices) / sizeof(slices[0])) {
+		enum ht_code code;
+
+		w->did = false;
+		code = ht_store_in_transaction(st, slices[i], w, err);
+		if (code != HT_OK)
+			return code;
+		if (!w->did)
+			i++; /* what it looks for is not there */
+		else if (slices[i] == fit)
+			i = 0;
+		if (w->did && !ht_slice_goes_on(st))
+			return HT_OK;
+	}
+	*ret_done = true;
+	return HT_OK;
+}
+
+/* What upkeep made is made again if it is lost: its commits do not wait for the
+ * disk, which would take longer than the work. The next sample's waits for
+ * them, too; a power loss takes the newest of them, never one in between. */
 enum ht_code ht_store_maintain(struct ht_store *st,
 			       const struct ht_store_policy *policy,
 			       int64_t now_ns, int64_t budget_ns,
 			       bool *ret_done, struct ht_err *err)
 {
 	struct work w = {.policy = policy, .now_s = now_ns / HT_NS_PER_S};
-	size_t i = 0;
+	enum ht_code code;
 
 	*ret_done = false;
 	if (st->begun)
@@ -521,20 +547,12 @@ enum ht_code ht_store_maintain(struct ht_store *st,
 	ht_slice_begin(st, budget_ns);
 	if (ht_store_is_due(st)) /* as dear as a slice: a slice of its own */
 		return ht_store_checkpoint(st, err);
-	while (i < sizeof(slices) / sizeof(slices[0])) {
-		enum ht_code code;
-
-		w.did = false;
-		code = ht_store_in_transaction(st, slices[i], &w, err);
-		if (code != HT_OK)
-			return code;
-		if (!w.did)
-			i++; /* what it looks for is not there */
-		else if (slices[i] == fit)
-			i = 0;
-		if (w.did && !ht_slice_goes_on(st))
-			return HT_OK;
-	}
-	*ret_done = true;
-	return HT_OK;
+	code = ht_store_exec(st, "PRAGMA synchronous = NORMAL", err);
+	if (code == HT_OK)
+		code = run_slices(st, &w, ret_done, err);
+	if (sqlite3_exec(st->db, "PRAGMA synchronous = FULL", NULL, NULL,
+			 NULL) != SQLITE_OK &&
+	    code == HT_OK)
+		code = ht_store_fail(st, "wait for the disk again", err);
+	return code;
 }
