@@ -193,7 +193,7 @@ void ht_lasting_lines(const struct told *t, const char *what)
 	const struct ht_trend *r = &g->trend;
 	char since[HT_TIME_TEXT];
 
-	ht_time_text(g->since_ns, since);
+	ht_time_here_text(g->since_ns, since);
 	ht_say(t->v, "%s: %s/h for %s, since %s: %s (+- %s) in all", what,
 	       ht_change(r->slope).text,
 	       ht_span((r->end - r->begin) * 3600).text, since,

@@ -154,7 +154,7 @@ void ht_tell_stable(const struct told *t)
 	const struct ht_measure *m = t->m;
 	char when[HT_TIME_TEXT];
 
-	ht_time_text(t->v->since_ns, when);
+	ht_time_here_text(t->v->since_ns, when);
 	if (t->v->why == HT_REASON_SHIFT)
 		ht_say(t->v,
 		       "one step: in use %s -> %s within %s at %s, flat "

@@ -9,6 +9,7 @@
 
 #include "cli/diff_windows.h"
 #include "cli/json.h"
+#include "cli/service.h"
 #include "cli/show.h"
 #include "cli/table.h"
 #include "cli/target.h"
@@ -301,7 +302,7 @@ static enum ht_code load(struct ht_cli *cli, struct ht_store_process *process,
 	enum ht_code code = ht_history_open(&cli->opt, &store, err);
 
 	if (code == HT_OK)
-		code = ht_store_find(store, cli->opt.args[0], process, err);
+		code = ht_service_one(store, cli->opt.args[0], process, err);
 	if (code == HT_OK)
 		code = moments(cli, process, at, err);
 	for (int i = 0; code == HT_OK && i < 2; i++)

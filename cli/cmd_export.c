@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/metrics.h"
+#include "cli/service.h"
 #include "cli/table.h"
 #include "cli/target.h"
 #include "common/clock.h"
@@ -237,7 +238,7 @@ static enum ht_code open_export(struct export_run *e, struct ht_err *err)
 		return code;
 	code = ht_history_open(o, &e->store, err);
 	if (code == HT_OK)
-		code = ht_store_find(e->store, o->args[0], &e->process, err);
+		code = ht_service_one(e->store, o->args[0], &e->process, err);
 	if (code != HT_OK)
 		return code;
 	e->from_ns = e->process.first_ns;

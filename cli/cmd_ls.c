@@ -49,6 +49,7 @@ static json_t *row_json(const struct list *l, const struct ht_board_row *r)
 						   r->newest[l->metrics[i]]));
 	json_object_set_new(o, "pss",
 			    ht_metric_json(HT_M_pss, r->newest[HT_M_pss]));
+	ht_family_put_verdict(o, &r->verdict);
 	json_object_set_new(o, "family", ht_family_json(&family));
 	return o;
 }
@@ -70,6 +71,7 @@ static void add_row(const struct list *l, struct ht_table *t,
 	const struct ht_cli *cli = l->cli;
 	const struct ht_store_process *p = &r->process;
 	char spark[HT_SPARK_MAX * 4], span[32], seen[32];
+	char growth[HT_BOARD_TEXT], limit[HT_BOARD_TEXT];
 
 	ht_duration_text(p->last_ns - p->first_ns, span, sizeof(span));
 	ht_duration_text(ht_wall_ns() - p->last_ns, seen, sizeof(seen));
@@ -83,6 +85,9 @@ static void add_row(const struct list *l, struct ht_table *t,
 		ht_table_text(t, "%s ago", seen);
 	ht_table_count(t, p->samples);
 	ht_table_text(t, "%s", span);
+	ht_table_text(t, "%s", ht_verdict_brief_label(&r->verdict));
+	ht_table_text(t, "%s", ht_board_growth(cli, r, growth));
+	ht_table_text(t, "%s", ht_board_limit(r, limit));
 	for (size_t i = 0; i < l->metrics_n; i++) {
 		char text[HT_NUMBER_TEXT];
 		enum ht_metric m = l->metrics[i];
@@ -110,23 +115,25 @@ static int least_of(const struct list *l, size_t i)
 
 	if (m == HT_M_rss || m == HT_M_in_use || m == l->sort)
 		return 0;
-	return m == HT_M_retained ? 3 : m == HT_M_trimmable ? 6 : 7;
+	return m == HT_M_retained ? 3 : m == HT_M_trimmable ? 7 : 8;
 }
 
 static enum ht_code print_table(const struct list *l, struct ht_err *err)
 {
-	struct ht_column columns[7 + SHOWN + 1] = {
-		{"id", true, 5},      {"target", false, 0, true},
-		{"pid", true},	      {"last sample", true, 4},
-		{"samples", true, 9}, {"over", true, 8}};
+	struct ht_column columns[10 + SHOWN + 1] = {
+		{"id", true, 6},       {"target", false, 0, true},
+		{"pid", true},	       {"last sample", true, 5},
+		{"samples", true, 11}, {"over", true, 10},
+		{"verdict", false},    {"growth", true, 1},
+		{"limit in", true, 4}};
 	HT_AUTO_TABLE struct ht_table t = {0};
 	enum ht_code code;
-	size_t n = 6;
+	size_t n = 9;
 
 	for (size_t i = 0; i < l->metrics_n; i++)
 		columns[n++] = (struct ht_column){title_of(l->metrics[i]), true,
 						  least_of(l, i)};
-	columns[n++] = (struct ht_column){"in use over time", false, 10};
+	columns[n++] = (struct ht_column){"in use over time", false, 12};
 	code = ht_table_init(&l->cli->term, l->cli->opt.bytes, columns, n, &t,
 			     err);
 	if (code != HT_OK)
@@ -166,19 +173,19 @@ enum ht_code ht_cmd_ls(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_STORE struct ht_store *store = NULL;
 	HT_CLEANUP(list_fini) struct list l = {.cli = cli};
-	bool metrics[HT_METRIC_COUNT] = {false};
+	struct ht_board_ask ask = {.cli = cli};
 	enum ht_code code = choose(&l, err);
 
 	for (size_t i = 0; i < l.metrics_n; i++)
-		metrics[l.metrics[i]] = true;
-	ht_family_needs(metrics);
+		ask.metrics[l.metrics[i]] = true;
+	ht_family_needs(ask.metrics);
 	if (code == HT_OK)
 		code = ht_history_open(&cli->opt, &store, err);
 	if (code == HT_OK)
-		code = ht_board_read(store, 0, metrics, &l.board, err);
+		code = ht_board_read(store, &ask, &l.board, err);
 	if (code != HT_OK)
 		return code;
-	if (l.sort < HT_METRIC_COUNT)
+	if (code == HT_OK && l.sort < HT_METRIC_COUNT)
 		ht_board_sort(&l.board, l.sort);
 	if (cli->opt.json)
 		return print_json(&l, err);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/family.h"
 #include "cli/json.h"
 #include "cli/metrics.h"
 #include "cli/target.h"
@@ -59,6 +60,35 @@ static enum ht_code add_asked(struct ht_page *page,
 	return HT_OK;
 }
 
+/* Of a service the page is of the worst: the others are said. */
+static enum ht_code choose(struct ht_cli *cli, struct ht_store *store,
+			   struct ht_store_process *ret, struct ht_err *err)
+{
+	struct ht_board_ask ask = {.cli = cli, .since_ns = cli->opt.since_ns};
+	HT_AUTO_SERVICE struct ht_service service = {0};
+	HT_AUTO_BOARD struct ht_board board = {0};
+	char line[HT_FAMILY_LINE];
+	enum ht_code code =
+		ht_service_find(store, cli->opt.args[0], &service, err);
+
+	if (code == HT_OK)
+		*ret = service.member[0].process;
+	if (code != HT_OK || service.n == 1)
+		return code;
+	ht_family_needs(ask.metrics);
+	code = ht_board_of(store, &service, &ask, &board, err);
+	if (code != HT_OK)
+		return code;
+	ht_board_sort_verdicts(&board);
+	*ret = board.rows[0].process;
+	ht_family_whole_line(cli, &board, line);
+	ht_tell(&cli->term,
+		"%s; the page is of the worst, pid %" PRIu64
+		" (%s); report PID has another, report --all has all",
+		line, ret->pid, ht_verdict_brief_label(&board.rows[0].verdict));
+	return HT_OK;
+}
+
 static enum ht_code read_page(struct ht_cli *cli, struct ht_page *page,
 			      struct ht_err *err)
 {
@@ -74,7 +104,7 @@ static enum ht_code read_page(struct ht_cli *cli, struct ht_page *page,
 	if (code == HT_OK)
 		code = ht_history_open(&cli->opt, &store, err);
 	if (code == HT_OK)
-		code = ht_store_find(store, cli->opt.args[0], &process, err);
+		code = choose(cli, store, &process, err);
 	if (code == HT_OK)
 		code = ht_page_read(store, &process, &ask, page, err);
 	return code == HT_OK ? add_asked(page, &asked, err) : code;

@@ -13,6 +13,7 @@
 #include "cli/show.h"
 #include "cli/table.h"
 #include "cli/target.h"
+#include "cli/trend_service.h"
 #include "common/clock.h"
 #include "schema/snapshot_json.h"
 
@@ -202,6 +203,7 @@ enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 {
 	const struct ht_options *o = &cli->opt;
 	bool wanted[HT_METRIC_COUNT] = {false}, data = o->json || o->csv;
+	bool told;
 	const struct ht_history_ask ask = {
 		.max_rows = data ? DATA_ROWS : PLOT_ROWS,
 		.parts = data ? HT_SERIES_MEDIANS : HT_SERIES_METRICS,
@@ -221,6 +223,11 @@ enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 	if (!o->args_n)
 		return ht_fail(err, HT_USAGE, "trend of which TARGET?");
 	ht_measures_wanted(&metrics, wanted);
+	if (!data) {
+		code = ht_trend_service(cli, &metrics, &ask, &told, err);
+		if (code != HT_OK || told)
+			return code;
+	}
 	code = ht_history_series(cli, o->args[0], &ask, &process, &series, err);
 	if (code != HT_OK)
 		return code;

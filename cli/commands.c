@@ -198,15 +198,18 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide who nginx --pprof who.pb.gz && pprof -http : who.pb.gz",
 	 ht_cmd_who},
 	{"ls", "", 0, 0, T(JSON) | T(DB) | T(SORT) | DRAWN,
-	 "the processes in the database, with sparklines",
+	 "the processes in the database, with verdicts and sparklines",
 	 "Lists every process that the database holds, newest first, or with "
-	 "--sort the largest of a metric first."
+	 "--sort the largest of a metric first: verdict, growth, the time to "
+	 "the nearest limit, its memory."
 	 "\v  heaptide ls --sort external",
 	 ht_cmd_ls},
 	{"top", "", 0, 0, T(DB) | DRAWN, "all targets, live and full-screen",
 	 "Shows the targets seen within the last hour, refreshed every two "
 	 "seconds, from the database that the daemon or record writes."
-	 "\vNot on a terminal: printed once.",
+	 "\vWhat is to be looked at first is on top; '?' lists the keys: "
+	 "order, "
+	 "filter, Enter for one target. Not on a terminal: printed once.",
 	 ht_cmd_top},
 	{"trim", "PID", 1, 1, T(JSON) | T(YES) | T(MAX_HOLD) | T(DB) | LOOK,
 	 "what malloc_trim(0) would return, and with --yes has it called",

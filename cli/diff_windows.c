@@ -10,6 +10,7 @@
 #include "cli/json.h"
 #include "cli/lives.h"
 #include "cli/metrics.h"
+#include "cli/service.h"
 #include "cli/table.h"
 #include "cli/target.h"
 #include "cli/tracks.h"
@@ -58,7 +59,10 @@ static enum ht_code find_sides(struct ht_store *store,
 	enum ht_code code = HT_OK;
 
 	for (int i = 0; i < 2 && code == HT_OK; i++) {
-		code = ht_store_find(store, word[i], &w->p[i], err);
+		/* a life is one of those that ran one after the other */
+		code = o->lives.n
+			       ? ht_store_find(store, word[i], &w->p[i], err)
+			       : ht_service_one(store, word[i], &w->p[i], err);
 		if (code == HT_OK && o->lives.n)
 			code = ht_life_find(store, o->lives.v[i], &w->p[i],
 					    err);

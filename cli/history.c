@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/service.h"
 #include "cli/target.h"
 
 #define DEFAULT_DB "/var/lib/heaptide/heaptide.db"
@@ -45,22 +46,30 @@ enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
 	return ht_store_open(path, HT_STORE_READ, ret, err);
 }
 
-static enum ht_code read_series(struct ht_store *store,
-				const struct ht_store_process *p,
-				const struct ht_options *o,
-				const struct ht_history_ask *ask,
-				struct ht_series *ret, struct ht_err *err)
+enum ht_code ht_history_read(struct ht_store *store,
+			     const struct ht_store_process *p,
+			     const struct ht_options *o,
+			     const struct ht_history_ask *ask,
+			     struct ht_series *ret, struct ht_err *err)
 {
 	int64_t to = o->until_ns ? o->until_ns : INT64_MAX;
+	enum ht_code code;
 
 	/* a verdict as of then is what it was then: read the same way */
 	if (ask->mixed)
-		return ht_store_series_mixed(store, p->id, o->since_ns,
+		code = ht_store_series_mixed(store, p->id, o->since_ns,
 					     to < p->last_ns ? to : p->last_ns,
 					     ask->parts, ask->metrics, ret,
 					     err);
-	return ht_store_series_of(store, p->id, o->since_ns, to, ask->max_rows,
-				  ask->parts, ask->metrics, ret, err);
+	else
+		code = ht_store_series_of(store, p->id, o->since_ns, to,
+					  ask->max_rows, ask->parts,
+					  ask->metrics, ret, err);
+	if (code == HT_OK && ret->rows == 0)
+		code = ht_fail_hint(err, HT_NODATA, HT_HINT_RECORDED,
+				    "no sample of %s in this time",
+				    *p->target ? p->target : p->comm);
+	return code;
 }
 
 enum ht_code ht_history_series(struct ht_cli *cli, const char *word,
@@ -72,12 +81,8 @@ enum ht_code ht_history_series(struct ht_cli *cli, const char *word,
 	enum ht_code code = ht_history_open(&cli->opt, &store, err);
 
 	if (code == HT_OK)
-		code = ht_store_find(store, word, ret_process, err);
-	if (code == HT_OK)
-		code = read_series(store, ret_process, &cli->opt, ask, ret,
-				   err);
-	if (code == HT_OK && ret->rows == 0)
-		code = ht_fail_hint(err, HT_NODATA, HT_HINT_RECORDED,
-				    "no sample of %s in this time", word);
-	return code;
+		code = ht_service_one(store, word, ret_process, err);
+	return code == HT_OK ? ht_history_read(store, ret_process, &cli->opt,
+					       ask, ret, err)
+			     : code;
 }

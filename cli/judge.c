@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/judge.h"
 
+#include "cli/service.h"
+
 enum ht_code ht_judge(struct ht_cli *cli, const char *word,
 		      struct ht_judged *ret, struct ht_err *err)
 {
@@ -8,7 +10,7 @@ enum ht_code ht_judge(struct ht_cli *cli, const char *word,
 	enum ht_code code = ht_history_open(&cli->opt, &store, err);
 
 	if (code == HT_OK)
-		code = ht_store_find(store, word, &ret->process, err);
+		code = ht_service_one(store, word, &ret->process, err);
 	return code == HT_OK ? ht_judged_read(store, cli->opt.since_ns,
 					      cli->opt.until_ns, ret, err)
 			     : code;

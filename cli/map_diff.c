@@ -7,6 +7,7 @@
 
 #include "cli/json.h"
 #include "cli/map_changes.h"
+#include "cli/service.h"
 #include "cli/show.h"
 #include "cli/table.h"
 #include "cli/target.h"
@@ -47,7 +48,8 @@ static enum ht_code read_moments(struct ht_cli *cli, struct map_diff *d,
 		at[1] = cli->opt.against_ns;
 	}
 	if (code == HT_OK)
-		code = ht_store_find(store, cli->opt.args[0], &d->process, err);
+		code = ht_service_one(store, cli->opt.args[0], &d->process,
+				      err);
 	for (int i = 0; i < 2 && code == HT_OK; i++) {
 		if (at[i] < d->process.first_ns)
 			at[i] = d->process.first_ns;

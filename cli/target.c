@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/proc.h"
+#include "cli/service.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 
@@ -72,8 +73,9 @@ enum ht_code ht_target_pid(const char *word, pid_t *ret, struct ht_err *err)
 	for (size_t i = 0; i < n; i++)
 		used += (size_t)snprintf(list + used, sizeof(list) - used,
 					 " %d", pids[i]);
-	return ht_fail(err, HT_USAGE, "several processes are named '%s':%s%s",
-		       word, list, n == NAMED_MAX ? " ..." : "");
+	return ht_fail_hint(err, HT_USAGE, HT_HINT_ONE_PROCESS,
+			    "several processes are named '%s':%s%s", word, list,
+			    n == NAMED_MAX ? " ..." : "");
 }
 
 struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags)
@@ -193,7 +195,7 @@ static enum ht_code look_back(struct ht_cli *cli, const char *word,
 
 	code = ht_history_open(&cli->opt, &store, err);
 	if (code == HT_OK)
-		code = ht_store_find(store, word, &process, err);
+		code = ht_service_one(store, word, &process, err);
 	if (code == HT_OK)
 		snprintf(cli->target, sizeof(cli->target), "%s",
 			 process.target);

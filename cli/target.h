@@ -58,8 +58,14 @@ struct ht_history_ask {
 	bool mixed;	     /* coarser the older, as the analysis wants it */
 };
 
-/* The history of TARGET in the window of --since and --until. Without either:
- * the whole life. At least one row, else HT_NODATA. */
+/* The history of a process in the window of the options. At least one row, else
+ * HT_NODATA. */
+enum ht_code
+ht_history_read(struct ht_store *store, const struct ht_store_process *p,
+		const struct ht_options *o, const struct ht_history_ask *ask,
+		struct ht_series *ret, struct ht_err *err) HT_MUST_CHECK;
+/* The history of TARGET, one process, in the window of --since and --until.
+ * Without either: the whole life. At least one row, else HT_NODATA. */
 enum ht_code ht_history_series(struct ht_cli *cli, const char *word,
 			       const struct ht_history_ask *ask,
 			       struct ht_store_process *ret_process,
