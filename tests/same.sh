@@ -123,7 +123,7 @@ for pid in "$grower" "$planted"; do
 	done
 	both "report_$pid" BUILD/heaptide report --db "$db" --output /dev/stdout "$pid"
 done
-both ls BUILD/heaptide ls --db "$db"
+filter="sed 's/ [0-9a-z.]* ago/ ago/'" both ls BUILD/heaptide ls --db "$db"
 filter="grep -v taken_at" both ls_json BUILD/heaptide ls --db "$db" --json
 both rules BUILD/heaptide alerts --db "$db" --test "in_use > 1M" --since 1h "$grower"
 for side in before after; do
