@@ -26,10 +26,6 @@ function badge(label) {
 	return el("span", {class: "badge " + (TONES[label] || "fair")}, label.replace(/_/g, " "));
 }
 
-function confidenceWord(v) {
-	return v >= 0.8 ? "high" : v >= 0.5 ? "medium" : "low";
-}
-
 function metricOf(doc, name) {
 	return doc.metrics.find((m) => m.name === name);
 }
@@ -100,7 +96,7 @@ function verdictSection(doc, base) {
 	const range = culpritClass(doc) && doc.latest ? requestText(v.culprit_class, doc.latest.arch) : "";
 	return el("section", {class: "verdict " + (TONES[v.verdict] || "fair"), "aria-label": "Verdict"},
 		el("p", {class: "said"}, badge(v.verdict), el("strong", {}, WORDS[v.verdict] || ""),
-			el("span", {class: "about"}, "confidence " + v.confidence.toFixed(2) + " (" + confidenceWord(v.confidence) + "), " + plural(v.samples, "sample") + " in " +
+			el("span", {class: "about"}, "confidence " + v.confidence.toFixed(2) + " (" + v.confidence_word + "), " + plural(v.samples, "sample") + " in " +
 				durationText(secondsOf(v.to) - secondsOf(v.from)))),
 		tiles(doc),
 		el("div", {class: "beside"},
