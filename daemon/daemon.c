@@ -153,6 +153,10 @@ static enum ht_code reload(void *ctx, struct ht_err *err)
 	code = begin_sinks(ctx, err); /* queues come from the store */
 	ht_config_fini(&old);
 	sd_notify(0, "READY=1");
+	if (p->config.daemon.ui != HT_UI_OFF &&
+	    !ht_ui_is_on(&((struct ht_daemon *)ctx)->http.ui))
+		ht_log(LOG_WARNING,
+		       "[daemon] ui takes effect at the next start");
 	ht_log(LOG_INFO, "configuration read again: %zu targets",
 	       p->config.targets_n);
 	return code;
@@ -319,9 +323,10 @@ enum ht_code ht_daemon_run(struct ht_daemon *d, struct ht_err *err)
 	sd_notifyf(0, "READY=1\nSTATUS=%zu targets", p->config.targets_n);
 	ht_log(LOG_INFO,
 	       "heaptided " HT_VERSION
-	       " is ready: %zu targets, store %s, metrics %s",
+	       " is ready: %zu targets, store %s, metrics %s%s",
 	       p->config.targets_n, p->config.daemon.store,
-	       p->config.daemon.metrics);
+	       p->config.daemon.metrics,
+	       ht_ui_is_on(&d->http.ui) ? " with the page" : "");
 	failed = sd_event_loop(p->event);
 	if (failed < 0)
 		return ht_fail_sys(err, HT_SYS, -failed, "the event loop");

@@ -127,6 +127,8 @@ int main(int argc, char **argv)
 	struct ht_err err;
 	enum ht_code code;
 
+	if (argc == 4 && strcmp(argv[1], HT_DOCUMENT_ARGUMENT) == 0)
+		return ht_document_main(argv + 2);
 	argp_parse(&parser, argc, argv, 0, NULL, &a);
 	if (a.keys) {
 		ht_config_keys(print_key, NULL);

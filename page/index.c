@@ -25,7 +25,7 @@ static const enum ht_metric shown[] = {HT_M_rss,       HT_M_pss,
 struct reading {
 	struct ht_store *store;
 	const struct ht_page_index_ask *ask;
-	json_t *targets, *alerts;
+	json_t *targets, *alerts, *silences;
 	int64_t from_ns, to_ns, end_ns; /* end: of the budget, monotonic */
 	bool metrics[HT_METRIC_COUNT];
 	enum ht_code code;
@@ -151,6 +151,21 @@ static int take_alert(void *ctx, const struct ht_alert *a)
 	return json_array_size(r->alerts) >= ALERT_MAX;
 }
 
+static int take_silence(void *ctx, const struct ht_silence *s)
+{
+	struct reading *r = ctx;
+
+	json_array_append_new(r->silences,
+			      json_pack("{s:o, s:o, s:o, s:o, s:o}", "rule",
+					ht_text_json(s->rule), "target",
+					ht_text_json(s->target), "until",
+					ht_time_json(s->until_ns), "author",
+					ht_optional_text_json(s->author),
+					"comment",
+					ht_optional_text_json(s->comment)));
+	return json_array_size(r->silences) >= ALERT_MAX;
+}
+
 static json_t *index_json(const struct reading *r)
 {
 	json_t *o = json_object();
@@ -161,6 +176,7 @@ static json_t *index_json(const struct reading *r)
 	ht_page_put(&o, "zone", ht_page_zone(r->from_ns, r->to_ns));
 	ht_page_put(&o, "targets", json_incref(r->targets));
 	ht_page_put(&o, "alerts", json_incref(r->alerts));
+	ht_page_put(&o, "silences", json_incref(r->silences));
 	return o;
 }
 
@@ -172,6 +188,7 @@ enum ht_code ht_page_index(struct ht_store *store,
 			    .ask = ask,
 			    .targets = json_array(),
 			    .alerts = json_array(),
+			    .silences = json_array(),
 			    .end_ns = ht_mono_ns() + ask->budget_ns,
 			    .err = err};
 	enum ht_code code;
@@ -184,10 +201,14 @@ enum ht_code ht_page_index(struct ht_store *store,
 	if (code == HT_OK)
 		code = ht_store_alerts(store, true, ht_wall_ns(), take_alert,
 				       &r, err);
+	if (code == HT_OK)
+		code = ht_store_silences(store, ht_wall_ns(), take_silence, &r,
+					 err);
 	*ret = code == HT_OK ? index_json(&r) : NULL;
 	if (code == HT_OK && !*ret)
 		code = ht_fail(err, HT_NOMEM, "out of memory for a page");
 	json_decref(r.targets);
 	json_decref(r.alerts);
+	json_decref(r.silences);
 	return code;
 }

@@ -60,6 +60,8 @@ function indexPage(doc) {
 			}}, badge(label), " " + n)), filter, save(doc, "heaptide"))),
 		doc.alerts.length ? section("Alerts", null, table("alerts", "Alerts", [{title: "rule", text: true, value: (a) => a.rule}, {title: "target", text: true, value: (a) => a.target}, {title: "state", text: true, value: (a) => a.state},
 			{title: "since", text: true, value: (a) => secondsOf(a.since), cell: (a) => timeText(secondsOf(a.since))}, {title: "what", text: true, value: (a) => a.summary}], doc.alerts)) : null,
+		doc.silences.length ? section("Silences", "Of these nothing is sent.", table("silences", "Silences", [{title: "rule", text: true, value: (a) => a.rule}, {title: "target", text: true, value: (a) => a.target},
+			{title: "until", text: true, value: (a) => secondsOf(a.until), cell: (a) => timeText(secondsOf(a.until))}, {title: "by", text: true, value: (a) => a.author || ""}, {title: "why", text: true, value: (a) => a.comment || ""}], doc.silences)) : null,
 		el("section", {"aria-label": "Targets"}, place),
 		el("footer", {class: "about"}, "heaptide " + doc.version + ", made " + timeText(now)),
 	];

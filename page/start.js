@@ -17,7 +17,7 @@ function show(doc) {
 	charts = [];
 	drawn = [];
 	hideNote();
-	place.replaceChildren(state, ...make(doc).flat().filter(Boolean), note);
+	place.replaceChildren(state, ...(holder.dataset.poll && doc.schema === "heaptide.page/1" ? [el("nav", {"aria-label": "All targets"}, el("a", {href: "../"}, "all targets"))] : []), ...make(doc).flat().filter(Boolean), note);
 	redrawAll();
 	window.scrollTo(0, top);
 	if (focused) {
@@ -29,7 +29,7 @@ function show(doc) {
 async function poll() {
 	try {
 		const answer = await fetch(holder.dataset.poll, {cache: "no-store", credentials: "omit"});
-		if (!answer.ok) throw new Error("status " + answer.status);
+		if (!answer.ok) throw new Error((await answer.text()).trim().slice(0, 300) || "status " + answer.status);
 		show(await answer.json());
 		state.textContent = "live: as of " + timeText(Date.now() / 1000);
 		state.classList.remove("late");

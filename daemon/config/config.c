@@ -83,6 +83,23 @@ unsigned ht_config_line(const struct ht_config *c, const char *section,
 
 /* --- sections ------------------------------------------------------------ */
 
+/* Who may look at the page is a decision, and no default. */
+static void check_ui(struct reading *r, const struct ht_daemon_config *d)
+{
+	unsigned line = ht_config_line(r->into, "daemon", "ui");
+
+	if (d->ui != HT_UI_OFF && strcmp(d->metrics, "none") == 0)
+		problem(r, line, "ui",
+			"the page is served where /metrics is, and metrics = "
+			"none");
+	else if (d->ui == HT_UI_ON && !ht_listen_is_local(d->metrics))
+		problem(r, line, "ui",
+			"others reach %.100s and would see all targets: listen "
+			"on 127.0.0.1:PORT or unix:/PATH, or write ui = "
+			"anywhere",
+			d->metrics);
+}
+
 /* What a section lacks as a whole, unless a line of it was wrong already: one
  * message a cause. */
 static void check_section(struct reading *r)
@@ -95,6 +112,8 @@ static void check_section(struct reading *r)
 	    ht_listen_check(c->daemon.metrics, &err) != HT_OK)
 		problem(r, ht_config_line(c, "daemon", "metrics"), "metrics",
 			"%s", err.msg);
+	else if (!r->nowhere && strcmp(r->section, "daemon") == 0)
+		check_ui(r, &c->daemon);
 	if (c->problems_n > r->section_problems)
 		return;
 	if (r->target)

@@ -71,12 +71,14 @@ struct ht_daemon_config {
 	char watches[256];
 	uint64_t agents_max, metrics_arenas, metrics_processes;
 	bool metrics_bins;
+	size_t ui;	   /* enum ht_ui_mode */
 	size_t agent_life; /* enum ht_agent_life */
 	int64_t scan_ns, evaluate_ns, detail_ns;
 	int64_t keep_raw_ns, keep_minute_ns, keep_10min_ns, keep_hour_ns;
 	uint64_t store_max;
 	size_t log; /* 0 error, 1 warning, 2 info, 3 debug */
 };
+enum ht_ui_mode { HT_UI_OFF, HT_UI_ON, HT_UI_ANYWHERE };
 enum ht_agent_life { HT_AGENT_SAMPLE, HT_AGENT_RESIDENT };
 
 struct ht_config_problem {

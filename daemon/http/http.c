@@ -163,8 +163,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection,
 	(void)version;
 	(void)upload;
 	if (!*per_request) { /* headers are here; a body would come next */
-		*per_request = h;
-		return MHD_YES;
+		*per_request = ht_ui_request(&h->ui, connection);
+		return *per_request ? MHD_YES : MHD_NO;
 	}
 	if (*upload_size) {
 		*upload_size = 0;
@@ -175,11 +175,24 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection,
 				   "text/plain", "only GET\n");
 	if (strcmp(url, "/metrics") == 0)
 		return answer_metrics(h, connection);
+	if (ht_ui_is_on(&h->ui))
+		return ht_ui_answer(*per_request, url);
 	if (strcmp(url, "/") == 0)
 		return answer_text(connection, MHD_HTTP_OK, "text/html",
 				   front_page);
 	return answer_text(connection, MHD_HTTP_NOT_FOUND, "text/plain",
 			   "see /metrics\n");
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection,
+			 void **per_request,
+			 enum MHD_RequestTerminationCode how)
+{
+	(void)ctx;
+	(void)connection;
+	(void)how;
+	ht_ui_forget(*per_request);
+	*per_request = NULL;
 }
 
 /* --- in the loop --------------------------------------------------------- */
@@ -200,6 +213,7 @@ static int on_timer(sd_event_source *source, uint64_t now_us, void *ctx)
 	(void)source;
 	(void)now_us;
 	end_old_connections(ctx);
+	ht_ui_expire(&((struct ht_http *)ctx)->ui);
 	run(ctx);
 	return 0;
 }
@@ -230,11 +244,16 @@ static void run(struct ht_http *h)
 		ht_log_err(LOG_ERR, "http timer", &err);
 }
 
-static enum ht_code open_listener(const char *where, int *ret,
+/* With the page a Unix socket is the group's, as the store is. */
+static enum ht_code open_listener(const struct ht_daemon_config *c, int *ret,
 				  struct ht_err *err)
 {
+	const char *where = c->metrics;
+	bool ui = c->ui != HT_UI_OFF;
+
 	if (strncmp(where, "unix:", 5) == 0)
-		return ht_listen_unix(where + 5, 0666, NULL, ret, err);
+		return ht_listen_unix(where + 5, ui ? 0660 : 0666,
+				      ui ? c->control_group : NULL, ret, err);
 	return ht_listen_tcp(where, ret, err);
 }
 
@@ -247,17 +266,20 @@ enum ht_code ht_http_init(struct ht_http *h, const struct ht_parts *parts,
 	enum ht_code code;
 
 	*h = (struct ht_http){.parts = parts};
+	ht_ui_init(&h->ui, parts, parts->config.daemon.ui != HT_UI_OFF);
 	if (strcmp(where, "none") == 0)
 		return HT_OK;
-	code = open_listener(where, &fd, err);
+	code = open_listener(&parts->config.daemon, &fd, err);
 	if (code != HT_OK)
 		return code;
 	h->mhd = MHD_start_daemon(
-		MHD_USE_EPOLL, 0, NULL, NULL, on_request, h,
-		MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-		CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 5u,
+		MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+		on_request, h, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+		MHD_OPTION_CONNECTION_TIMEOUT, 5u,
 		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h, MHD_OPTION_END);
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, h,
+		MHD_OPTION_NOTIFY_COMPLETED, on_completed, h, MHD_OPTION_END);
 	if (!h->mhd) {
 		close(fd);
 		return ht_fail(err, HT_SYS, "libmicrohttpd does not start");
@@ -273,6 +295,7 @@ void ht_http_fini(struct ht_http *h)
 {
 	h->io = sd_event_source_disable_unref(h->io);
 	h->timer = sd_event_source_disable_unref(h->timer);
+	ht_ui_fini(&h->ui);
 	if (h->mhd)
 		MHD_stop_daemon(h->mhd); /* closes the listener as well */
 	h->mhd = NULL;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * HTTP: /metrics, by libmicrohttpd in the daemon's loop. Hostile and slow
- * clients are expected: connections are few, live for seconds whatever they do,
- * and the oldest goes when many come; the text is made at most once a second
- * and shared by all who ask.
+ * HTTP: /metrics and the page (ui.h), by libmicrohttpd in the daemon's loop.
+ * Hostile and slow clients are expected: connections are few, live for seconds
+ * whatever they do, and the oldest goes when many come; the text is made at
+ * most once a second and shared by all who ask.
  */
 #ifndef HT_DAEMON_HTTP_HTTP_H
 #define HT_DAEMON_HTTP_HTTP_H
@@ -12,6 +12,7 @@
 
 #include "common/err.h"
 #include "daemon/http/metrics.h"
+#include "daemon/http/ui.h"
 
 struct MHD_Daemon;
 struct MHD_Response;
@@ -24,6 +25,7 @@ struct ht_http {
 	struct ht_http_connection *connections; /* utlist, oldest first */
 	size_t connections_n;
 	uint64_t shed, served;
+	struct ht_ui ui;
 	struct {
 		struct MHD_Response *response;
 		int64_t made_ns;

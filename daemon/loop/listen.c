@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <netdb.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -164,6 +165,34 @@ enum ht_code ht_listen_check(const char *where, struct ht_err *err)
 	if (code == HT_OK)
 		freeaddrinfo(found);
 	return code;
+}
+
+static bool is_loopback(const struct sockaddr *a)
+{
+	if (a->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)(const void *)a)
+				     ->sin_addr.s_addr) >>
+			       24 ==
+		       IN_LOOPBACKNET;
+	return a->sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(
+		       &((const struct sockaddr_in6 *)(const void *)a)
+				->sin6_addr);
+}
+
+bool ht_listen_is_local(const char *where)
+{
+	struct addrinfo *found = NULL;
+	bool local = true;
+
+	if (strncmp(where, "unix:", 5) == 0)
+		return true;
+	if (resolve(where, &found, NULL) != HT_OK)
+		return false;
+	for (const struct addrinfo *a = found; a; a = a->ai_next)
+		local &= is_loopback(a->ai_addr);
+	freeaddrinfo(found);
+	return local;
 }
 
 enum ht_code ht_listen_tcp(const char *address, int *ret, struct ht_err *err)

@@ -3,6 +3,7 @@
 #ifndef HT_DAEMON_LOOP_LISTEN_H
 #define HT_DAEMON_LOOP_LISTEN_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "common/err.h"
@@ -18,6 +19,8 @@ void ht_listen_end(const char *path);
  * nothing is opened. HT_CONFIG. */
 enum ht_code ht_listen_check(const char *where,
 			     struct ht_err *err) HT_MUST_CHECK;
+/* A Unix socket, or a loopback address: nobody else's machine reaches it. */
+bool ht_listen_is_local(const char *where);
 /* "127.0.0.1:9748", "[::1]:9748", ":9748" (all addresses) */
 enum ht_code ht_listen_tcp(const char *address, int *ret,
 			   struct ht_err *err) HT_MUST_CHECK;
