@@ -20,7 +20,7 @@
 #define SEEN_NS	   (86400 * HT_NS_PER_S) /* targets of the last day */
 #define JUDGE_NS   HT_NS_PER_S		 /* those without a verdict */
 
-static void limit(int what, uint64_t to)
+static void limit(__rlimit_resource_t what, uint64_t to)
 {
 	const struct rlimit l = {to, to};
 
