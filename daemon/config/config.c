@@ -90,13 +90,10 @@ static void check_ui(struct reading *r, const struct ht_daemon_config *d)
 
 	if (d->ui != HT_UI_OFF && strcmp(d->metrics, "none") == 0)
 		problem(r, line, "ui",
-			"the page is served where /metrics is, and metrics = "
-			"none");
+			"the page is served where /metrics is, and metrics = none");
 	else if (d->ui == HT_UI_ON && !ht_listen_is_local(d->metrics))
 		problem(r, line, "ui",
-			"others reach %.100s and would see all targets: listen "
-			"on 127.0.0.1:PORT or unix:/PATH, or write ui = "
-			"anywhere",
+			"others reach %.100s and would see all targets: listen on 127.0.0.1:PORT or unix:/PATH, or write ui = anywhere",
 			d->metrics);
 }
 

@@ -40,8 +40,7 @@ static const struct ht_key daemon_keys[] = {
 	{"metrics_bins", HT_KEY_BOOL, D(metrics_bins), 0, 0, NULL,
 	 "per-bin detail in /metrics"},
 	{"ui", HT_KEY_CHOICE, D(ui), 0, 0, uis,
-	 "the page with all targets, live, where /metrics is: on, where only "
-	 "this machine reaches it; anywhere"},
+	 "the page with all targets, live, where /metrics is: on, where only this machine reaches it; anywhere"},
 	{"agent", HT_KEY_PATH, D(agent), 0, 0, NULL,
 	 "the heaptide-agent program"},
 	{"agents_max", HT_KEY_COUNT, D(agents_max), 1, 64, NULL,
