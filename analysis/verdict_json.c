@@ -85,6 +85,9 @@ json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
 		{"eta_limit_at", ht_time_json(v->eta_at_ns)},
 		{"eta_limit_earliest", ht_time_json(v->eta_low_ns)},
 		{"eta_limit_latest", ht_time_json(v->eta_high_ns)},
+		/* Added by whoever has read more than one process's series. */
+		{"pin", json_null()},
+		{"family", json_null()},
 	};
 	bool failed = !o;
 

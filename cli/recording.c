@@ -26,6 +26,7 @@
 #define PSS_NS		(60 * HT_NS_PER_S)
 #define LOCK_WAIT_NS	(2 * HT_NS_PER_S)
 #define FIRST_SAMPLE_NS (100 * HT_NS_PER_MS)
+#define EXIT_MS		200 /* from the end of a process's memory to its own */
 
 const char *const ht_record_end_names[] = {[HT_RECORD_ENDED] = "process",
 					   [HT_RECORD_TIME] = "time",
@@ -149,11 +150,11 @@ static bool may_pass(const struct record *r, enum ht_code code)
 	       (code == HT_UNSUPPORTED && settling);
 }
 
-static bool has_ended(const struct record *r)
+static bool has_ended(const struct record *r, int within_ms)
 {
 	struct pollfd fd = {.fd = r->process_fd, .events = POLLIN};
 
-	return poll(&fd, 1, 0) > 0;
+	return poll(&fd, 1, within_ms) > 0;
 }
 
 /* One sample. HT_GONE: the process ended. Other codes: the record cannot go
@@ -171,8 +172,9 @@ static enum ht_code take(struct record *r, struct ht_err *err)
 		return store_sample(r, err);
 	}
 	ht_client_stop(&r->client);
-	/* Gone, and yet there: it executed another program. */
-	if (code == HT_GONE ? has_ended(r) : !may_pass(r, code))
+	/* Gone, and yet there: it is on its way out, or it executed another
+	 * program. */
+	if (code == HT_GONE ? has_ended(r, EXIT_MS) : !may_pass(r, code))
 		return code;
 	r->failures++;
 	r->last = *err;
@@ -465,7 +467,7 @@ static void wait_unrecorded(struct record *r, const struct ht_err *failed)
 
 	if (!r->launched || r->pid <= 0 || r->waited)
 		return;
-	if (!has_ended(r))
+	if (!has_ended(r, 0))
 		ht_tell(&r->cli->term, "%s: the command, pid %d, runs on",
 			failed->msg, r->pid);
 	ht_client_stop(&r->client);
