@@ -411,6 +411,8 @@ static enum ht_code fork_by_any(struct ht_stopped *s,
 				int64_t soon_ns, pid_t *ret_copy,
 				struct ht_err *err)
 {
+	bool tried = false;
+
 	for (size_t k = 0; k < 2 * s->n; k++) {
 		struct ht_held *h = &s->held[k % s->n];
 		bool slept = ht_regs_call(&h->regs) >= 0;
@@ -422,7 +424,10 @@ static enum ht_code fork_by_any(struct ht_stopped *s,
 		code = fork_by(s, h, code_found, soon_ns, ret_copy, err);
 		if (code != HT_REFUSED)
 			return code;
+		tried = true;
 	}
+	if (tried) /* err says what is in the way of the last */
+		return HT_REFUSED;
 	return ht_fail(
 		err, HT_REFUSED,
 		"process %d: each of its threads sleeps in a system call that cannot be left and entered again unnoticed; mode bounded needs no stop for those",

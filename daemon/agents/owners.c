@@ -20,6 +20,8 @@ bool ht_owners_ask(struct ht_watched *p, struct ht_request *r, int64_t now_ns)
 	if (!h->asking)
 		return false;
 	h->asked_ns = now_ns;
+	if (h->max_size != ht_holding_class(&p->verdict))
+		h->refused = 0;
 	h->max_size = ht_holding_class(&p->verdict);
 	h->found.at_ns = 0;
 	r->mode = HT_MODE_SNAPSHOT;
@@ -60,6 +62,7 @@ void ht_owners_take(struct ht_ingest *i, struct ht_watched *p)
 	if (!h->asking)
 		return;
 	h->asking = false;
+	h->refused = 0;
 	h->news = true;
 	h->found.at_ns = ht_wall_ns();
 	put_text(&p->snapshot, h->found.text);
@@ -70,5 +73,7 @@ void ht_owners_refused(struct ht_ingest *i, struct ht_watched *p,
 		       const struct ht_err *err)
 {
 	p->holding.asking = false;
-	ht_ingest_tell(i, p, "owners_refused", err->msg);
+	if (p->holding.refused++ ==
+	    0) /* the first is told, the others are not */
+		ht_ingest_tell(i, p, "owners_refused", err->msg);
 }

@@ -45,6 +45,24 @@ static void about_one_class_once_a_day_and_once_an_hour_in_all(void **state)
 	assert_true(ht_holding_due(&asked, &other, NOW + HOUR));
 }
 
+static void what_was_refused_is_asked_again_soon_and_then_seldom(void **state)
+{
+	struct ht_verdict other = leak;
+	struct ht_holding h = {.asked_ns = NOW, .max_size = 224, .refused = 1};
+
+	(void)state;
+	other.culprit_class = 48;
+	assert_false(ht_holding_due(&h, &leak, NOW + 10 * HT_NS_PER_S - 1));
+	assert_true(ht_holding_due(&h, &leak, NOW + 10 * HT_NS_PER_S));
+	assert_false(ht_holding_due(&h, &other, NOW + HOUR - 1));
+	h.refused = 3;
+	assert_false(ht_holding_due(&h, &leak, NOW + 40 * HT_NS_PER_S - 1));
+	assert_true(ht_holding_due(&h, &leak, NOW + 40 * HT_NS_PER_S));
+	h.refused = 1000;
+	assert_false(ht_holding_due(&h, &leak, NOW + 24 * HOUR - 1));
+	assert_true(ht_holding_due(&h, &leak, NOW + 24 * HOUR));
+}
+
 static void what_was_found_is_said_of_its_own_class_alone(void **state)
 {
 	const struct ht_holding unknown = {.asked_ns = NOW, .max_size = 224};
@@ -72,6 +90,8 @@ int main(void)
 			it_is_asked_of_a_leak_that_is_sure_and_of_nothing_else),
 		cmocka_unit_test(
 			about_one_class_once_a_day_and_once_an_hour_in_all),
+		cmocka_unit_test(
+			what_was_refused_is_asked_again_soon_and_then_seldom),
 		cmocka_unit_test(what_was_found_is_said_of_its_own_class_alone),
 	};
 
