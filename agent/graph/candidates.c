@@ -12,6 +12,7 @@
 #define SELF_PERCENT 10
 #define KIN_PERCENT  30
 #define RUN_GAP	     64 /* bytes between roots of one array */
+#define AHEAD	     32 /* references whose groups are asked for before */
 #define NEARLY	     98 /* percent: as much as the other holds */
 
 /* --- what can be known of fields ----------------------------------------- */
@@ -257,7 +258,10 @@ static void seed(struct ht_asking *a, const struct ht_candidate *c)
 
 		for (uint32_t k = g->refs.first[i]; k < g->refs.first[i + 1];
 		     k++) {
-			ht_pace_step(&steps);
+			ht_pace_short_step(&steps);
+			if (k + AHEAD < g->refs.n)
+				__builtin_prefetch(
+					&g->groups.of[g->refs.to[k + AHEAD]]);
 			if (a->in[g->groups.of[g->refs.to[k]]])
 				ht_reach_add(&a->reach, g->refs.to[k]);
 		}
@@ -283,7 +287,7 @@ static void spread(struct ht_asking *a, struct ht_candidate *c)
 
 	c->held = c->bytes = 0;
 	while (r->head < r->tail && a->budget > 0) {
-		ht_pace_step(&steps);
+		ht_pace_short_step(&steps);
 		uint32_t id = r->queue[r->head++];
 		uint16_t from = g->groups.of[id];
 

@@ -114,7 +114,7 @@ bool ht_groups_join(struct ht_groups *g, const struct ht_groups *second,
 		g->v[name[i]].bytes += v->bytes;
 	}
 	for (uint32_t i = from; i < to; i++) {
-		ht_pace_step(&steps);
+		ht_pace_short_step(&steps);
 		g->of[i] = name[g->of[i]];
 	}
 	free(name);
@@ -142,7 +142,7 @@ bool ht_members_list(const struct ht_groups *g, uint32_t nodes, uint32_t *node,
 	}
 	ret->first[g->n] = sum;
 	for (uint32_t i = 0; i < nodes; i++) {
-		ht_pace_step(&steps);
+		ht_pace_short_step(&steps);
 		node[at[g->of[i]]++] = i;
 	}
 	free(at);
@@ -224,7 +224,7 @@ enum ht_code ht_fields_make(const struct ht_nodes *n, const struct ht_refs *r,
 	*ret = (struct ht_fields){.v = table};
 	for (uint32_t i = 0; i < n->count; i++) {
 		for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++) {
-			ht_pace_step(&steps);
+			ht_pace_short_step(&steps);
 			if (k + AHEAD < r->n)
 				__builtin_prefetch(&g->of[r->to[k + AHEAD]]);
 			count(ret, g->of[i],

@@ -240,7 +240,7 @@ static bool find_leaked(struct leaks *l, struct ht_graph *row)
 		bool reached = ht_reach_has(&l->g->reach, node.id);
 		void *grown = l->v;
 
-		ht_pace_step(&steps);
+		ht_pace_short_step(&steps);
 		if (reached && !ht_reach_has(&l->g->sure, node.id)) {
 			row->uncertain_chunks++;
 			row->uncertain_bytes += node.size;

@@ -106,7 +106,7 @@ void ht_reach_run(const struct ht_reach_in *in, struct ht_reach *r)
 		}
 		for (uint32_t k = refs->first[id]; k < refs->first[id + 1];
 		     k++) {
-			ht_pace_step(&steps);
+			ht_pace_short_step(&steps);
 			if (!ht_reach_has(r, refs->to[k]) &&
 			    may_follow(in, id, refs->at[k], refs->to[k]))
 				ht_reach_add(r, refs->to[k]);

@@ -57,7 +57,7 @@ static void count(const struct ht_graph_all *g, struct sum *of_type,
 	unsigned steps = 0;
 
 	while (ht_nodes_next(&walk, &node)) {
-		ht_pace_step(&steps);
+		ht_pace_short_step(&steps);
 		uint32_t type = g->groups.v[g->groups.of[node.id]].type;
 		struct sum *s = type && ht_type_is_sure(&g->types.v[type])
 					? &of_type[type]

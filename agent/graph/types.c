@@ -461,13 +461,13 @@ void ht_types_settle(struct ht_types *t, const struct ht_refs *r,
 	unsigned steps = 0;
 
 	for (uint32_t i = 0; t->like && i < t->nodes->count; i++) {
-		ht_pace_step(&steps);
+		ht_pace_short_step(&steps);
 		settle_string(t, i);
 	}
 	for (uint32_t i = 0; t->like && i < t->nodes->count; i++) {
 		enum ht_look_like like;
 
-		ht_pace_step(&steps);
+		ht_pace_short_step(&steps);
 		if (is_named(t, g, i)) {
 			hold(t, r, i);
 			continue;

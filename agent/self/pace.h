@@ -38,6 +38,12 @@ static inline void ht_pace_step(unsigned *steps)
 	if (++*steps % 64 == 0)
 		ht_pace();
 }
+/* ... of steps of some tens of nanoseconds, beside which a clock is dear. */
+static inline void ht_pace_short_step(unsigned *steps)
+{
+	if (++*steps % 1024 == 0)
+		ht_pace();
+}
 /* After a call that held the mmap lock for long. */
 void ht_pace_lock(void);
 /* How a thread of ours is scheduled while nothing is held: SCHED_... */
