@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pprof: the sites of `heaptide who` as a profile.proto, gzipped, which pprof,
- * speedscope, Grafana Pyroscope and others read. Format:
- * github.com/google/pprof/blob/main/proto/profile.proto
+ * speedscope, Grafana Pyroscope and others read. Format: proto/profile.proto of
+ * the project google/pprof.
  */
 #ifndef HT_CLI_PPROF_H
 #define HT_CLI_PPROF_H

@@ -6,7 +6,7 @@ pprof.py FILE: {types, default, seconds, samples: [{frames: [[function, file,
 line, module, address], ...], values, labels}]}, innermost frame first. What
 pprof itself would refuse is an error: ids that are none, texts out of range,
 samples without a value for each type. The messages are described here, with
-the fields of github.com/google/pprof's profile.proto that are in use.
+the fields of google/pprof's profile.proto that are in use.
 """
 import gzip
 import json
