@@ -11,19 +11,8 @@ set -u
 . "$HT_TOP/tests/lib/daemon.sh"
 
 daemon_config
-for name in ht-asked ht-left ht-traced; do
-	cp "$HT_BUILD/sample-service" "$HT_TMP/$name"
-	printf '[target %s]\nname = %s\nexe = %s\n' "$name" "$name" "$HT_TMP/$name" >>"$conf"
-done
+daemon_leaks ht-asked ht-left ht-traced
 sed -i '/^name = ht-[at]/a owners = yes' "$conf"
-cat >>"$conf" <<-CONF
-	[rule early]
-	verdict = LEAK
-	confidence = 0.5
-	evaluations = 1
-	for = 1s
-	minimum = 1M
-CONF
 for key in interval owners; do
 	printf '[defaults]\n%s = yes\n' "$key" >"$HT_TMP/bad.conf"
 	"$HT_BUILD/heaptided" --check -c "$HT_TMP/bad.conf" 2>>"$HT_TMP/bad"

@@ -13,19 +13,8 @@ set -u
 needs uprobes root
 
 daemon_config
-for name in ht-asked ht-left ht-barred; do
-	cp "$HT_BUILD/sample-service" "$HT_TMP/$name"
-	printf '[target %s]\nname = %s\nexe = %s\n' "$name" "$name" "$HT_TMP/$name" >>"$conf"
-done
+daemon_leaks ht-asked ht-left ht-barred
 sed -i '/^name = ht-[ab]/a who = on-leak\nwho_for = 12s\nwho_budget = 0.5%' "$conf"
-cat >>"$conf" <<-CONF
-	[rule early]
-	verdict = LEAK
-	confidence = 0.5
-	evaluations = 1
-	for = 1s
-	minimum = 1M
-CONF
 for line in 'who = always' 'who_for = 1s' 'who_budget = 50%'; do
 	printf '[target x]\nname = x\n%s\n' "$line" >"$HT_TMP/bad.conf"
 	ok "'$line' is refused" eval \

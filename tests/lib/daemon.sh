@@ -54,6 +54,24 @@ watch_sleepers() {
 	printf '[target sleepers]\nname = %s\nexe = %s\n' "$1" "$HT_TMP/$1" >>"$conf"
 }
 
+# daemon_leaks NAME...: targets that are sample services of these names, each a file
+# of its own in $HT_TMP, and a rule that tells a leak of seconds.
+daemon_leaks() {
+	local name
+	for name; do
+		cp "$HT_BUILD/sample-service" "$HT_TMP/$name"
+		printf '[target %s]\nname = %s\nexe = %s\n' "$name" "$name" "$HT_TMP/$name" >>"$conf"
+	done
+	cat >>"$conf" <<-CONF
+		[rule early]
+		verdict = LEAK
+		confidence = 0.5
+		evaluations = 1
+		for = 1s
+		minimum = 1M
+	CONF
+}
+
 # daemon_start: until it answers; a socket alone may be one that was left behind.
 # A daemon that does not start ends the test.
 daemon_start() {
