@@ -56,16 +56,26 @@ static int on_silence(void *ctx, const struct ht_silence *s)
 	return 0;
 }
 
-enum ht_code ht_alerts_silence(struct ht_alerts *a, struct ht_silence *s,
-			       struct ht_err *err)
+/* The store, once all that waits for it is written. */
+static enum ht_code flush(struct ht_alerts *a, struct ht_store **ret,
+			  struct ht_err *err)
 {
-	struct ht_store *st = ht_ingest_store(a->ingest);
-	enum ht_code code;
-
-	if (!st)
+	*ret = ht_ingest_store(a->ingest);
+	if (!*ret)
 		return ht_fail(err, HT_STORE, "the store is in trouble: %.180s",
 			       a->ingest->trouble);
 	ht_ingest_flush(a->ingest);
+	return HT_OK;
+}
+
+enum ht_code ht_alerts_silence(struct ht_alerts *a, struct ht_silence *s,
+			       struct ht_err *err)
+{
+	struct ht_store *st;
+	enum ht_code code = flush(a, &st, err);
+
+	if (code != HT_OK)
+		return code;
 	code = ht_store_silence_add(st, s, err);
 	if (code == HT_OK && on_silence(a, s) < 0)
 		return ht_fail(err, HT_NOMEM, "no memory for a silence");
@@ -75,13 +85,11 @@ enum ht_code ht_alerts_silence(struct ht_alerts *a, struct ht_silence *s,
 enum ht_code ht_alerts_unsilence(struct ht_alerts *a, int64_t id,
 				 struct ht_err *err)
 {
-	struct ht_store *st = ht_ingest_store(a->ingest);
-	enum ht_code code;
+	struct ht_store *st;
+	enum ht_code code = flush(a, &st, err);
 
-	if (!st)
-		return ht_fail(err, HT_STORE, "the store is in trouble: %.180s",
-			       a->ingest->trouble);
-	ht_ingest_flush(a->ingest);
+	if (code != HT_OK)
+		return code;
 	code = ht_store_silence_end(st, id, ht_wall_ns(), err);
 	for (size_t i = 0; i < a->silences_n && code == HT_OK; i++) {
 		if (a->silences[i].id == id)
