@@ -32,6 +32,16 @@ void ht_close_from(int first)
 	syscall(SYS_close_range, (unsigned)first, ~0u, 0);
 }
 
+void ht_keep_as_last(int fd, int as)
+{
+	/* dup2() onto itself would leave the close-on-exec flag set. */
+	if (fd == as)
+		fcntl(fd, F_SETFD, 0);
+	else
+		dup2(fd, as);
+	ht_close_from(as + 1);
+}
+
 #if __GLIBC_PREREQ(2, 34)
 
 int ht_spawn_close_from(posix_spawn_file_actions_t *plan, int first)

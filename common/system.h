@@ -44,6 +44,10 @@ int ht_pidfd_wait(int pidfd, siginfo_t *ret, int options);
 /* Closes every descriptor from `first` on. Async-signal-safe. */
 void ht_close_from(int first);
 
+/* In a child before exec: fd becomes number `as`, which stays open across it,
+ * and all above are closed. Async-signal-safe. */
+void ht_keep_as_last(int fd, int as);
+
 /* Lets a program that is spawned inherit no descriptor from `first` on; 0 or an
  * errno. Before glibc 2.34 by marking this process's own: none of them, opened
  * until now, survives any later exec. */

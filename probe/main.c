@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/passing.h"
 #include "probe/confine.h"
 #include "probe/window.h"
 
@@ -26,37 +27,11 @@ static const char usage[] =
 	"      --help        this text\n"
 	"      --version     the version\n";
 
-/* One message and its descriptors (-1: none). false: the parent has ended, or
- * breaks the protocol. */
 static bool receive(void *message, size_t size, int fds[HT_PROBE_FILES],
 		    size_t *fds_n)
 {
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(HT_PROBE_FILES * sizeof(int))];
-	} control = {0};
-	struct iovec io = {message, size};
-	struct msghdr m = {.msg_iov = &io,
-			   .msg_iovlen = 1,
-			   .msg_control = &control,
-			   .msg_controllen = sizeof(control)};
-	struct cmsghdr *c;
-	ssize_t n;
-
-	*fds_n = 0;
-	do
-		n = recvmsg(HT_PROBE_SOCKET, &m, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)size || m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
-		return false;
-	c = CMSG_FIRSTHDR(&m);
-	if (!c)
-		return true;
-	if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return false;
-	*fds_n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-	memcpy(fds, CMSG_DATA(c), *fds_n * sizeof(int));
-	return true;
+	return ht_pass_receive(HT_PROBE_SOCKET, 0, message, size, fds,
+			       HT_PROBE_FILES, fds_n);
 }
 
 static bool say(const void *message, size_t size)

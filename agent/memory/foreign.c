@@ -22,6 +22,7 @@
 #include "agent/memory/live_task.h"
 #include "agent/self/privilege.h"
 #include "common/cleanup.h"
+#include "common/passing.h"
 #include "common/system.h"
 
 #define ANSWER_MS      3000
@@ -100,24 +101,7 @@ static int open_checked(int at)
 
 static void send_answer(int socket, int fd, int number)
 {
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	struct iovec text = {&number, sizeof(number)};
-	struct msghdr m = {.msg_iov = &text, .msg_iovlen = 1};
-	struct cmsghdr *c;
-
-	if (fd >= 0) {
-		m.msg_control = &control;
-		m.msg_controllen = sizeof(control);
-		c = CMSG_FIRSTHDR(&m);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	}
-	if (sendmsg(socket, &m, MSG_NOSIGNAL) < 0)
+	if (!ht_pass_send(socket, &number, sizeof(number), &fd, fd >= 0))
 		_exit(1);
 }
 
@@ -144,31 +128,19 @@ static void child(const struct ht_foreign *f, int socket)
 /* The child's answer; -1 with errno. */
 static int receive(int socket)
 {
-	union {
-		struct cmsghdr header;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {0};
-	int number = EIO, fd = -1;
-	struct iovec text = {&number, sizeof(number)};
-	struct msghdr m = {.msg_iov = &text,
-			   .msg_iovlen = 1,
-			   .msg_control = &control,
-			   .msg_controllen = sizeof(control)};
 	struct pollfd p = {.fd = socket, .events = POLLIN};
-	const struct cmsghdr *c;
+	int number = EIO, fd = -1;
+	size_t n;
 
 	if (poll(&p, 1, ANSWER_MS) == 0) {
 		errno = ETIMEDOUT;
 		return -1;
 	}
-	if (recvmsg(socket, &m, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) !=
-	    (ssize_t)sizeof(number)) {
+	if (!ht_pass_receive(socket, MSG_DONTWAIT, &number, sizeof(number), &fd,
+			     1, &n)) {
 		errno = EIO;
 		return -1;
 	}
-	c = CMSG_FIRSTHDR(&m);
-	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
 	errno = number;
 	return fd;
 }

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/passing.h"
 #include "common/system.h"
 
 /* --- the parent's end ---------------------------------------------------- */
@@ -32,12 +33,7 @@ static void become_role(const char *exe, const char *argument, int socket)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* No file capability is gained by the exec. */
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	/* dup2() onto itself would leave the close-on-exec flag set. */
-	if (socket == HT_ROLE_SOCKET)
-		fcntl(socket, F_SETFD, 0);
-	else
-		dup2(socket, HT_ROLE_SOCKET);
-	ht_close_from(HT_ROLE_SOCKET + 1);
+	ht_keep_as_last(socket, HT_ROLE_SOCKET);
 	execve(exe, argv, envp);
 	_exit(127);
 }
@@ -68,24 +64,8 @@ enum ht_code ht_role_start(const char *exe, const char *argument,
 bool ht_role_send(int socket, const void *message, size_t size, const int *fds,
 		  unsigned n)
 {
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(HT_ROLE_FDS * sizeof(int))];
-	} control = {0};
-	struct iovec io = {(void *)(uintptr_t)message, size};
-	struct msghdr m = {.msg_iov = &io,
-			   .msg_iovlen = 1,
-			   .msg_control = &control,
-			   .msg_controllen = CMSG_SPACE(n * sizeof(int))};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	if (n == 0 || n > HT_ROLE_FDS)
-		return false;
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(n * sizeof(int));
-	memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	return sendmsg(socket, &m, MSG_NOSIGNAL) == (ssize_t)size;
+	return n > 0 && n <= HT_ROLE_FDS &&
+	       ht_pass_send(socket, message, size, fds, n);
 }
 
 /* --- the role's end ------------------------------------------------------ */
@@ -93,32 +73,13 @@ bool ht_role_send(int socket, const void *message, size_t size, const int *fds,
 bool ht_role_receive(int socket, void *message, size_t size,
 		     int fds[HT_ROLE_FDS])
 {
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(HT_ROLE_FDS * sizeof(int))];
-	} control = {0};
-	struct iovec io = {message, size};
-	struct msghdr m = {.msg_iov = &io,
-			   .msg_iovlen = 1,
-			   .msg_control = &control,
-			   .msg_controllen = sizeof(control)};
-	struct cmsghdr *c;
-	size_t bytes;
-	ssize_t n;
+	size_t n;
 
 	for (unsigned i = 0; i < HT_ROLE_FDS; i++)
 		fds[i] = -1;
-	do
-		n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	c = n == (ssize_t)size ? CMSG_FIRSTHDR(&m) : NULL;
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
-		return false;
-	bytes = c->cmsg_len - CMSG_LEN(0);
-	if (bytes < sizeof(int) || bytes > HT_ROLE_FDS * sizeof(int))
-		return false;
-	memcpy(fds, CMSG_DATA(c), bytes);
-	return true;
+	return ht_pass_receive(socket, 0, message, size, fds, HT_ROLE_FDS,
+			       &n) &&
+	       n > 0;
 }
 
 static void set_limit(int which, rlim_t value)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/passing.h"
 #include "common/system.h"
 
 #define LOAD_MS	 10000 /* the verifier, on a busy machine */
@@ -25,35 +26,9 @@ static void become_probe(const char *path, int socket)
 	char *const argv[] = {name, NULL};
 	char *const envp[] = {NULL};
 
-	if (socket == HT_PROBE_SOCKET)
-		fcntl(socket, F_SETFD, 0);
-	else
-		dup2(socket, HT_PROBE_SOCKET);
-	ht_close_from(HT_PROBE_SOCKET + 1);
+	ht_keep_as_last(socket, HT_PROBE_SOCKET);
 	execve(path, argv, envp);
 	_exit(errno == EACCES || errno == EPERM ? 126 : 127);
-}
-
-static bool send_open(int socket, const struct ht_probe_open *o,
-		      const int fds[HT_PROBE_FILES])
-{
-	union {
-		struct cmsghdr head;
-		char space[CMSG_SPACE(HT_PROBE_FILES * sizeof(int))];
-	} control = {0};
-	struct iovec io = {(void *)(uintptr_t)o, sizeof(*o)};
-	struct msghdr m = {.msg_iov = &io,
-			   .msg_iovlen = 1,
-			   .msg_control = &control,
-			   .msg_controllen =
-				   CMSG_SPACE(o->files * sizeof(int))};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(o->files * sizeof(int));
-	memcpy(CMSG_DATA(c), fds, o->files * sizeof(int));
-	return sendmsg(socket, &m, MSG_NOSIGNAL) == (ssize_t)sizeof(*o);
 }
 
 /* Why it did not answer; ends it. */
@@ -150,7 +125,7 @@ enum ht_code ht_prober_start(const char *path, const struct ht_probe_open *o,
 	if (pid < 0) {
 		ret->pid = 0;
 		code = ht_fail_sys(err, HT_SYS, errno, "fork for the probe");
-	} else if (!send_open(ret->socket, o, fds)) {
+	} else if (!ht_pass_send(ret->socket, o, sizeof(*o), fds, o->files)) {
 		code = has_ended(ret, false, err);
 	} else {
 		code = receive(ret, &done, sizeof(done), LOAD_MS, &n, err);
