@@ -13,6 +13,16 @@ set -u
 daemon_config
 daemon_leaks ht-asked ht-left ht-traced
 sed -i '/^name = ht-[at]/a owners = yes' "$conf"
+cat >>"$conf" <<-CONF
+	[rule ratio]
+	condition = trough(retained / heap_resident, 3s) >= 10%
+	for = 1s
+	minimum = 1M
+	[rule scattered]
+	condition = external >= 0.01%
+	for = 1s
+	minimum = 1M
+CONF
 for key in interval owners; do
 	printf '[defaults]\n%s = yes\n' "$key" >"$HT_TMP/bad.conf"
 	"$HT_BUILD/heaptided" --check -c "$HT_TMP/bad.conf" 2>>"$HT_TMP/bad"
@@ -30,6 +40,9 @@ start gdb -nx -batch -p "$traced" -ex continue # of such a one no copy is made
 events() { sql "select count(*) from events where kind = '$1' and pid = $2"; }
 evidence() { sql "select evidence from alert where rule = 'early' and state = 'firing' and target = '$1'"; }
 
+for rule in ratio scattered; do
+	ok "a rule over fragmentation fires: $rule" poll 60 grep -q "alert firing: ht-asked: $rule" "$log"
+done
 ok "who holds what leaks is an event" poll 60 eval '[ "$(events owners "$asked")" = 1 ]'
 text=$(sql "select text from events where kind = 'owners' and pid = $asked")
 note "$text"
