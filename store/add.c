@@ -31,8 +31,8 @@ static char *build_sample_sql(void)
 
 	if (!f)
 		return NULL;
-	fprintf(f, "INSERT INTO sample (id, process_id, at_ns, base_id, "
-		   "detail, lists");
+	fprintf(f,
+		"INSERT INTO sample (id, process_id, at_ns, base_id, detail, lists");
 	for (int m = 0; m < HT_METRIC_COUNT; m++)
 		fprintf(f, ", \"%s\"", ht_metric_infos[m].name);
 	fprintf(f, ") VALUES (?, ?, ?, ?, ?, ?");
@@ -114,10 +114,8 @@ static enum ht_code update_process(struct ht_store *st, const struct add *a,
 	 * not one whose other samples are gone: its roll-ups know more. */
 	code = ht_store_sql(
 		st,
-		"UPDATE process SET first_ns = min(first_ns, ?1), "
-		"last_ns = ?1, last_id = ?2, samples = samples + 1, "
-		"ended_ns = NULL, rolled_s = CASE WHEN raw_from_ns > ?3 * "
-		"1000000000 THEN rolled_s ELSE min(rolled_s, ?3) END "
+		"UPDATE process\n"
+		"SET first_ns = min(first_ns, ?1), last_ns = ?1, last_id = ?2, samples = samples + 1, ended_ns = NULL, rolled_s = CASE WHEN raw_from_ns > ?3 * 1000000000 THEN rolled_s ELSE min(rolled_s, ?3) END\n"
 		"WHERE id = ?4",
 		&stmt, err);
 	if (code != HT_OK)

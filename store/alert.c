@@ -42,17 +42,10 @@ enum ht_code ht_store_alert_put(struct ht_store *st, const struct ht_alert *a,
 				struct ht_err *err)
 {
 	static const char sql[] =
-		"INSERT INTO alert (id, rule, target, process_key, severity, "
-		"state, summary, evidence, process_id, pending_ns, firing_ns, "
-		"resolved_ns, seen_ns, value) VALUES (?, ?, ?, ?, ?, ?, ?, ?, "
-		"?, "
-		"?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET process_key = "
-		"excluded.process_key, severity = excluded.severity, state = "
-		"excluded.state, summary = excluded.summary, evidence = "
-		"excluded.evidence, process_id = excluded.process_id, "
-		"firing_ns "
-		"= excluded.firing_ns, resolved_ns = excluded.resolved_ns, "
-		"seen_ns = excluded.seen_ns, value = excluded.value";
+		"INSERT INTO alert (id, rule, target, process_key, severity, state, summary, evidence, process_id, pending_ns, firing_ns, resolved_ns, seen_ns, value)\n"
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)\n"
+		"ON CONFLICT (id) DO UPDATE\n"
+		"SET process_key = excluded.process_key, severity = excluded.severity, state = excluded.state, summary = excluded.summary, evidence = excluded.evidence, process_id = excluded.process_id, firing_ns = excluded.firing_ns, resolved_ns = excluded.resolved_ns, seen_ns = excluded.seen_ns, value = excluded.value";
 	const char *texts[] = {a->id,	       a->rule,	    a->target,
 			       a->process_key, a->severity, states[a->state],
 			       a->summary,     a->evidence};
@@ -82,9 +75,7 @@ enum ht_code ht_store_alert_forget(struct ht_store *st, const char *id,
 }
 
 #define ALERT_COLUMNS                                                          \
-	"a.id, a.rule, a.target, a.process_key, a.severity, a.state, "         \
-	"a.summary, a.evidence, a.process_id, a.pending_ns, a.firing_ns, "     \
-	"a.resolved_ns, a.seen_ns, a.value"
+	"a.id, a.rule, a.target, a.process_key, a.severity, a.state, a.summary, a.evidence, a.process_id, a.pending_ns, a.firing_ns, a.resolved_ns, a.seen_ns, a.value"
 
 static void read_alert(sqlite3_stmt *stmt, struct ht_alert *ret)
 {
@@ -123,10 +114,11 @@ enum ht_code ht_store_alerts(struct ht_store *st, bool active_only,
 	bool row = true;
 	enum ht_code code = ht_store_sql(
 		st,
-		active_only ? "SELECT " ALERT_COLUMNS " FROM alert a WHERE "
-			      "a.state <> 'resolved' ORDER BY a.pending_ns DESC"
-			    : "SELECT " ALERT_COLUMNS " FROM alert a WHERE "
-			      "a.seen_ns >= ? ORDER BY a.pending_ns DESC",
+		active_only
+			? "SELECT " ALERT_COLUMNS
+			  " FROM alert a WHERE a.state <> 'resolved' ORDER BY a.pending_ns DESC"
+			: "SELECT " ALERT_COLUMNS
+			  " FROM alert a WHERE a.seen_ns >= ? ORDER BY a.pending_ns DESC",
 		&stmt, err);
 
 	if (code == HT_OK && !active_only)
@@ -155,8 +147,7 @@ enum ht_code ht_store_delivery_queue(struct ht_store *st, const char *alert_id,
 	sqlite3_stmt *stmt;
 	enum ht_code code = ht_store_sql(
 		st,
-		"INSERT OR IGNORE INTO delivery (alert_id, state, sink, "
-		"queued_ns) VALUES (?, ?, ?, ?)",
+		"INSERT OR IGNORE INTO delivery (alert_id, state, sink, queued_ns) VALUES (?, ?, ?, ?)",
 		&stmt, err);
 
 	if (code != HT_OK)
@@ -176,9 +167,9 @@ enum ht_code ht_store_delivery_settle(struct ht_store *st, const char *alert_id,
 	sqlite3_stmt *stmt;
 	enum ht_code code = ht_store_sql(
 		st,
-		"UPDATE delivery SET attempts = attempts + 1, delivered_ns = "
-		"?, "
-		"error = ? WHERE alert_id = ? AND state = ? AND sink = ?",
+		"UPDATE delivery\n"
+		"SET attempts = attempts + 1, delivered_ns = ?, error = ?\n"
+		"WHERE alert_id = ? AND state = ? AND sink = ?",
 		&stmt, err);
 
 	if (code != HT_OK)
@@ -200,12 +191,14 @@ enum ht_code ht_store_deliveries(struct ht_store *st,
 {
 	sqlite3_stmt *stmt;
 	bool row = true;
-	enum ht_code code = ht_store_sql(
-		st,
-		"SELECT " ALERT_COLUMNS ", d.state, d.sink, d.attempts FROM "
-		"delivery d JOIN alert a ON a.id = d.alert_id WHERE "
-		"d.delivered_ns IS NULL ORDER BY d.queued_ns, d.state",
-		&stmt, err);
+	enum ht_code code = ht_store_sql(st,
+					 "SELECT " ALERT_COLUMNS
+					 ", d.state, d.sink, d.attempts\n"
+					 "FROM delivery d\n"
+					 "JOIN alert a ON a.id = d.alert_id\n"
+					 "WHERE d.delivered_ns IS NULL\n"
+					 "ORDER BY d.queued_ns, d.state",
+					 &stmt, err);
 
 	while (code == HT_OK) {
 		struct ht_store_delivery d = {0};
@@ -231,11 +224,10 @@ enum ht_code ht_store_delivery_known(struct ht_store *st, const char *alert_id,
 {
 	sqlite3_stmt *stmt;
 	bool row = false;
-	enum ht_code code =
-		ht_store_sql(st,
-			     "SELECT 1 FROM delivery WHERE alert_id "
-			     "= ? AND state = ? LIMIT 1",
-			     &stmt, err);
+	enum ht_code code = ht_store_sql(
+		st,
+		"SELECT 1 FROM delivery WHERE alert_id = ? AND state = ? LIMIT 1",
+		&stmt, err);
 
 	if (code != HT_OK)
 		return code;
@@ -257,8 +249,7 @@ enum ht_code ht_store_silence_add(struct ht_store *st, struct ht_silence *s,
 	sqlite3_stmt *stmt;
 	enum ht_code code = ht_store_sql(
 		st,
-		"INSERT INTO silence (rule, target, author, comment, from_ns, "
-		"until_ns) VALUES (?, ?, ?, ?, ?, ?)",
+		"INSERT INTO silence (rule, target, author, comment, from_ns, until_ns) VALUES (?, ?, ?, ?, ?, ?)",
 		&stmt, err);
 
 	if (code != HT_OK)
@@ -279,10 +270,10 @@ enum ht_code ht_store_silence_end(struct ht_store *st, int64_t id,
 				  int64_t now_ns, struct ht_err *err)
 {
 	sqlite3_stmt *stmt;
-	enum ht_code code = ht_store_sql(st,
-					 "UPDATE silence SET until_ns = ?1 "
-					 "WHERE id = ?2 AND until_ns > ?1",
-					 &stmt, err);
+	enum ht_code code = ht_store_sql(
+		st,
+		"UPDATE silence SET until_ns = ?1 WHERE id = ?2 AND until_ns > ?1",
+		&stmt, err);
 
 	if (code != HT_OK)
 		return code;
@@ -304,8 +295,7 @@ enum ht_code ht_store_silences(struct ht_store *st, int64_t since_ns,
 	bool row = true;
 	enum ht_code code = ht_store_sql(
 		st,
-		"SELECT id, rule, target, author, comment, from_ns, until_ns "
-		"FROM silence WHERE until_ns > ? ORDER BY id",
+		"SELECT id, rule, target, author, comment, from_ns, until_ns FROM silence WHERE until_ns > ? ORDER BY id",
 		&stmt, err);
 
 	if (code == HT_OK)

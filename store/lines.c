@@ -69,8 +69,7 @@ static char *build(enum ht_lines list, enum form form)
 		fputs("SELECT at_s", f);
 		print_columns(f, k, form == SELECT_MEDIANS);
 		fprintf(f,
-			" FROM %s WHERE process_id = ? AND level_s = ? AND "
-			"at_s BETWEEN ? AND ? %sORDER BY at_s",
+			" FROM %s WHERE process_id = ? AND level_s = ? AND at_s BETWEEN ? AND ? %sORDER BY at_s",
 			tables[list], which[list] ?: "");
 	}
 	return fclose(f) == 0 ? text : NULL;
@@ -130,8 +129,9 @@ enum ht_code ht_store_newest_bucket(struct ht_store *st, int64_t process_id,
 	sqlite3_stmt *stmt;
 	enum ht_code code = ht_store_sql(
 		st,
-		"SELECT at_s FROM rollup WHERE process_id = ? AND level_s = ? "
-		"AND stat = 'median' AND at_s BETWEEN ? AND ? "
+		"SELECT at_s\n"
+		"FROM rollup\n"
+		"WHERE process_id = ? AND level_s = ? AND stat = 'median' AND at_s BETWEEN ? AND ?\n"
 		"ORDER BY at_s DESC LIMIT 1",
 		&stmt, err);
 
@@ -218,10 +218,9 @@ static enum ht_code write_size(struct ht_store *st, const struct ht_bucket *b,
 
 	if (l->list != HT_LINES_BINS || b->level_s != HT_ROLLUP_SPAN_S)
 		return HT_OK;
-	code = ht_store_sql(st,
-			    "INSERT OR IGNORE INTO bin_size VALUES "
-			    "(?, ?, ?, ?, ?)",
-			    &stmt, err);
+	code = ht_store_sql(
+		st, "INSERT OR IGNORE INTO bin_size VALUES (?, ?, ?, ?, ?)",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, b->process_id);
@@ -301,8 +300,7 @@ static enum ht_code read_sizes(struct ht_store *st, int64_t process_id,
 	bool row;
 	enum ht_code code = ht_store_sql(
 		st,
-		"SELECT kind, bin, min_size, max_size FROM bin_size "
-		"WHERE process_id = ?",
+		"SELECT kind, bin, min_size, max_size FROM bin_size WHERE process_id = ?",
 		&stmt, err);
 
 	if (code != HT_OK)

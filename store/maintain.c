@@ -76,10 +76,10 @@ static enum ht_code oldest(struct ht_store *st, enum ht_detail detail,
 	*ret_n = 0;
 	code = ht_store_sql(
 		st,
-		"SELECT s.id, s.process_id, s.at_ns FROM sample s "
-		"JOIN process p ON p.id = s.process_id "
-		"WHERE s.detail = ? AND s.detail > 0 AND s.at_ns < ? AND "
-		"s.at_ns < p.rolled_s * 1000000000 "
+		"SELECT s.id, s.process_id, s.at_ns\n"
+		"FROM sample s\n"
+		"JOIN process p ON p.id = s.process_id\n"
+		"WHERE s.detail = ? AND s.detail > 0 AND s.at_ns < ? AND s.at_ns < p.rolled_s * 1000000000\n"
 		"ORDER BY s.at_ns LIMIT ?",
 		&stmt, err);
 	if (code != HT_OK)
@@ -109,17 +109,14 @@ static enum ht_code drop_details(struct ht_store *st, int64_t first_id,
 	if (code == HT_OK)
 		code = ht_store_change(
 			st,
-			"UPDATE sample SET detail = 0 WHERE id BETWEEN ? "
-			"AND ?",
+			"UPDATE sample SET detail = 0 WHERE id BETWEEN ? AND ?",
 			first_id, last_id, err);
 	if (code != HT_OK)
 		return code;
 	/* whose metrics would have gone with those around it */
 	return ht_store_change(
 		st,
-		"DELETE FROM sample WHERE id BETWEEN ? AND ? AND at_ns < "
-		"(SELECT raw_from_ns FROM process p WHERE p.id = "
-		"process_id)",
+		"DELETE FROM sample WHERE id BETWEEN ? AND ? AND at_ns < (SELECT raw_from_ns FROM process p WHERE p.id = process_id)",
 		first_id, last_id, err);
 }
 
@@ -130,8 +127,7 @@ static enum ht_code drop_span(struct ht_store *st, int64_t process_id,
 	sqlite3_stmt *stmt;
 	enum ht_code code = ht_store_sql(
 		st,
-		"DELETE FROM sample WHERE process_id = ? AND at_ns "
-		"BETWEEN ? AND ? AND detail = 0",
+		"DELETE FROM sample WHERE process_id = ? AND at_ns BETWEEN ? AND ? AND detail = 0",
 		&stmt, err);
 
 	if (code != HT_OK)
@@ -214,11 +210,10 @@ static enum ht_code thin_full(struct ht_store *st, struct work *w,
 		int64_t span_ns = span_s * HT_NS_PER_S;
 		sqlite3_stmt *stmt;
 
-		code = ht_store_sql(st,
-				    "SELECT id FROM sample WHERE "
-				    "process_id = ? AND at_ns >= ? AND "
-				    "at_ns < ? AND detail >= ?",
-				    &stmt, err);
+		code = ht_store_sql(
+			st,
+			"SELECT id FROM sample WHERE process_id = ? AND at_ns >= ? AND at_ns < ? AND detail >= ?",
+			&stmt, err);
 		if (code != HT_OK)
 			return code;
 		sqlite3_bind_int64(stmt, 1, s[i].process_id);
@@ -281,11 +276,12 @@ static enum ht_code oldest_raw(struct ht_store *st, int64_t process_id,
 	*ret_n = 0;
 	code = ht_store_sql(
 		st,
-		"SELECT s.id, s.process_id, s.at_ns FROM process p "
-		"CROSS JOIN sample s ON s.process_id = p.id WHERE "
-		"p.id = ?1 AND s.at_ns >= p.raw_from_ns AND s.at_ns "
-		"< min(?2, p.rolled_s * 1000000000) AND s.detail = "
-		"0 ORDER BY s.at_ns LIMIT ?3",
+		"SELECT s.id, s.process_id, s.at_ns\n"
+		"FROM process p\n"
+		"CROSS\n"
+		"JOIN sample s ON s.process_id = p.id\n"
+		"WHERE p.id = ?1 AND s.at_ns >= p.raw_from_ns AND s.at_ns < min(?2, p.rolled_s * 1000000000) AND s.detail = 0\n"
+		"ORDER BY s.at_ns LIMIT ?3",
 		&stmt, err);
 	if (code != HT_OK)
 		return code;
@@ -308,10 +304,10 @@ static enum ht_code drop_raw(struct ht_store *st, const struct work *w,
 		if (end > n)
 			end = n;
 		*ret_more = true;
-		code = ht_store_change(st,
-				       "UPDATE process SET raw_from_ns = "
-				       "max(raw_from_ns, ?2) WHERE id = ?1",
-				       process_id, s[end - 1].at_ns + 1, err);
+		code = ht_store_change(
+			st,
+			"UPDATE process SET raw_from_ns = max(raw_from_ns, ?2) WHERE id = ?1",
+			process_id, s[end - 1].at_ns + 1, err);
 		if (code == HT_OK)
 			code = drop_span(st, process_id, s[i].at_ns,
 					 s[end - 1].at_ns, err);
@@ -340,9 +336,7 @@ static enum ht_code drop_level(struct ht_store *st, const struct work *w,
 	do {
 		code = ht_store_number(
 			st,
-			"SELECT at_s FROM rollup WHERE process_id = ? "
-			"AND level_s = ? AND stat = 'median' "
-			"ORDER BY at_s LIMIT 1",
+			"SELECT at_s FROM rollup WHERE process_id = ? AND level_s = ? AND stat = 'median' ORDER BY at_s LIMIT 1",
 			process_id, level_s, &first_s, &found, err);
 		if (code != HT_OK || !found ||
 		    first_s >= ht_rollup_hour(before_s))
@@ -371,11 +365,9 @@ static enum ht_code drop_told(struct ht_store *st, const struct work *w,
 		const char *sql;
 		int64_t age_s;
 	} told[] = {
-		{"DELETE FROM event WHERE id IN (SELECT id FROM event WHERE "
-		 "process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
+		{"DELETE FROM event WHERE id IN (SELECT id FROM event WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
 		 w->policy->hour_s},
-		{"DELETE FROM verdict WHERE id IN (SELECT id FROM verdict "
-		 "WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
+		{"DELETE FROM verdict WHERE id IN (SELECT id FROM verdict WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
 		 w->policy->minute_s}};
 	enum ht_code code = HT_OK;
 
@@ -417,10 +409,11 @@ static enum ht_code drop_old(struct ht_store *st, const struct work *w,
 	/* What is left of a process that is long gone goes with it. */
 	return ht_store_change(
 		st,
-		"DELETE FROM process WHERE id = ? AND last_ns < ? AND "
-		"NOT EXISTS (SELECT 1 FROM rollup r WHERE r.process_id "
-		"= process.id) AND NOT EXISTS (SELECT 1 FROM sample s "
-		"WHERE s.process_id = process.id)",
+		"DELETE\n"
+		"FROM process\n"
+		"WHERE id = ? AND last_ns < ?\n"
+		"AND NOT EXISTS (SELECT 1 FROM rollup r WHERE r.process_id = process.id)\n"
+		"AND NOT EXISTS (SELECT 1 FROM sample s WHERE s.process_id = process.id)",
 		process_id, cutoff_ns(st, w, w->policy->hour_s), err);
 }
 
@@ -446,8 +439,7 @@ static enum ht_code next_process(struct ht_store *st, void *ctx,
 		st->round_done = hour;
 		return ht_store_change(
 			st,
-			"DELETE FROM event WHERE process_id IS NULL AND "
-			"at_ns < ?1",
+			"DELETE FROM event WHERE process_id IS NULL AND at_ns < ?1",
 			cutoff_ns(st, w, w->policy->hour_s), 0, err);
 	}
 	code = drop_old(st, w, id, &more, err);

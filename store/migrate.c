@@ -77,10 +77,10 @@ static enum ht_code look(struct ht_store *st, int64_t *ret_version,
 		return ht_fail(err, HT_STORE,
 			       "%s is a database of another program", st->path);
 	if (*ret_version > VERSION)
-		return ht_fail(err, HT_STORE,
-			       "%s was written by a newer heaptide: its schema "
-			       "is version %lld, this program knows up to %d",
-			       st->path, (long long)*ret_version, (int)VERSION);
+		return ht_fail(
+			err, HT_STORE,
+			"%s was written by a newer heaptide: its schema is version %lld, this program knows up to %d",
+			st->path, (long long)*ret_version, (int)VERSION);
 	return HT_OK;
 }
 
@@ -190,11 +190,10 @@ static enum ht_code step_columns(struct ht_store *st, sqlite3 *memory,
 				 const char *sql, struct ht_err *err)
 {
 	sqlite3_stmt *table;
-	enum ht_code code =
-		ht_store_sql(st,
-			     "SELECT sql FROM sqlite_schema WHERE type = "
-			     "'table' AND name NOT LIKE 'sqlite_%'",
-			     &table, err);
+	enum ht_code code = ht_store_sql(
+		st,
+		"SELECT sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+		&table, err);
 	bool row = false;
 
 	while (code == HT_OK &&
@@ -211,11 +210,10 @@ static enum ht_code take_text(struct ht_store *st, sqlite3_stmt *table,
 			      struct ht_err *err)
 {
 	sqlite3_stmt *stmt;
-	enum ht_code code =
-		ht_store_sql(st,
-			     "UPDATE sqlite_schema SET sql = ?2 WHERE "
-			     "type = 'table' AND name = ?1 AND sql <> ?2",
-			     &stmt, err);
+	enum ht_code code = ht_store_sql(
+		st,
+		"UPDATE sqlite_schema SET sql = ?2 WHERE type = 'table' AND name = ?1 AND sql <> ?2",
+		&stmt, err);
 
 	if (code != HT_OK)
 		return code;
@@ -230,10 +228,10 @@ static enum ht_code take_texts(struct ht_store *st, sqlite3 *memory,
 	sqlite3_stmt *table = NULL;
 	enum ht_code code = HT_OK;
 
-	if (sqlite3_prepare_v2(memory,
-			       "SELECT name, sql FROM sqlite_schema WHERE "
-			       "type = 'table' AND name NOT LIKE 'sqlite_%'",
-			       -1, &table, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(
+		    memory,
+		    "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+		    -1, &table, NULL) != SQLITE_OK)
 		return ht_fail(err, HT_STORE, "%s: schema: %s", st->path,
 			       sqlite3_errmsg(memory));
 	while (code == HT_OK && sqlite3_step(table) == SQLITE_ROW)
@@ -269,10 +267,10 @@ static enum ht_code add_columns(struct ht_store *st, const char *sql,
 	code = take_texts(st, memory, err);
 	/* A new number has every connection read the schema anew: this one too,
 	 * when it next looks at a table, which a PRAGMA does not. */
-	snprintf(reload, sizeof(reload),
-		 "PRAGMA writable_schema = OFF; PRAGMA schema_version = %lld; "
-		 "SELECT count(*) FROM sqlite_schema",
-		 (long long)version + 1);
+	snprintf(
+		reload, sizeof(reload),
+		"PRAGMA writable_schema = OFF; PRAGMA schema_version = %lld; SELECT count(*) FROM sqlite_schema",
+		(long long)version + 1);
 	ht_store_sql_fini(st);
 	if (code != HT_OK)
 		sqlite3_exec(st->db, "PRAGMA writable_schema = OFF", NULL, NULL,
@@ -350,12 +348,7 @@ enum ht_code ht_store_migrate(struct ht_store *st, struct ht_err *err)
 					 "%s: nothing was recorded in it yet",
 					 st->path)
 			       : ht_fail(err, HT_STORE,
-					 "%s is of an older version (%lld, "
-					 "this "
-					 "program has %d): open it once with "
-					 "heaptided or 'heaptide record' to "
-					 "bring "
-					 "it up to date",
+					 "%s is of an older version (%lld, this program has %d): open it once with heaptided or 'heaptide record' to bring it up to date",
 					 st->path, (long long)version,
 					 (int)VERSION);
 	if (st->tell)

@@ -36,14 +36,10 @@ static enum ht_code read_since(struct ht_store *st, int64_t process_id,
 
 	code = ht_store_sql(
 		st,
-		"SELECT min(s.at_ns), min(a.pin_holds), max(a.pin_holds) "
-		"FROM sample s JOIN arena a ON a.sample_id = s.id "
-		"WHERE s.process_id = ?1 AND s.detail > 0 AND a.address = ?2 "
-		"AND a.pin_address = ?3 AND s.at_ns <= ?4 AND s.at_ns > "
-		"ifnull((SELECT max(t.at_ns) FROM sample t JOIN arena b ON "
-		"b.sample_id = t.id WHERE t.process_id = ?1 AND t.detail > 0 "
-		"AND b.address = ?2 AND b.pin_address IS NOT ?3 AND t.at_ns "
-		"<= ?4), 0)",
+		"SELECT min(s.at_ns), min(a.pin_holds), max(a.pin_holds)\n"
+		"FROM sample s\n"
+		"JOIN arena a ON a.sample_id = s.id\n"
+		"WHERE s.process_id = ?1 AND s.detail > 0 AND a.address = ?2 AND a.pin_address = ?3 AND s.at_ns <= ?4 AND s.at_ns > ifnull((SELECT max(t.at_ns) FROM sample t JOIN arena b ON b.sample_id = t.id WHERE t.process_id = ?1 AND t.detail > 0 AND b.address = ?2 AND b.pin_address IS NOT ?3 AND t.at_ns <= ?4), 0)",
 		&stmt, err);
 	if (code != HT_OK)
 		return code;

@@ -59,12 +59,13 @@ static enum ht_code look_up(struct ht_store *st, const struct ht_snapshot *s,
 	bool row;
 
 	*ret = (struct found){0, -1, 0};
-	code = ht_store_sql(st,
-			    "SELECT id, exec, last_ns, exe_dev, exe_inode, "
-			    "image FROM process WHERE boot_id = ? AND "
-			    "pid = ? AND start_ticks = ? "
-			    "ORDER BY exec DESC LIMIT 1",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT id, exec, last_ns, exe_dev, exe_inode, image\n"
+		"FROM process\n"
+		"WHERE boot_id = ? AND pid = ? AND start_ticks = ?\n"
+		"ORDER BY exec DESC LIMIT 1",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	bind_life(stmt, 1, &s->head);
@@ -92,11 +93,8 @@ static enum ht_code insert(struct ht_store *st, const char *target,
 
 	code = ht_store_sql(
 		st,
-		"INSERT INTO process (boot_id, pid, start_ticks, exec, "
-		"exe_dev, exe_inode, image, target, comm, exe, arch, "
-		"cgroup, uid, started_ns, first_ns, last_ns, samples, "
-		"raw_from_ns, rolled_s) VALUES (?1, ?2, ?3, ?4, ?5, ?6, "
-		"?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15, 0, 0, ?16)",
+		"INSERT INTO process (boot_id, pid, start_ticks, exec, exe_dev, exe_inode, image, target, comm, exe, arch, cgroup, uid, started_ns, first_ns, last_ns, samples, raw_from_ns, rolled_s)\n"
+		"VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?15, 0, 0, ?16)",
 		&stmt, err);
 	if (code != HT_OK)
 		return code;
@@ -133,11 +131,10 @@ static enum ht_code refresh(struct ht_store *st, struct ht_store_state *state,
 	    !strcmp(state->cgroup, h->cgroup) && agree(state->uid, h->uid) &&
 	    agree(state->image, image_of(s)))
 		return HT_OK;
-	code = ht_store_sql(st,
-			    "UPDATE process SET target = ?, comm = ?, "
-			    "cgroup = ?, uid = ifnull(?, uid), "
-			    "image = ifnull(?, image) WHERE id = ?",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"UPDATE process SET target = ?, comm = ?, cgroup = ?, uid = ifnull(?, uid), image = ifnull(?, image) WHERE id = ?",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	ht_bind_text(stmt, 1, target);

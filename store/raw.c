@@ -188,10 +188,10 @@ static enum ht_code stepped_back(struct ht_store *st,
 	*ret = false;
 	if (w->by_clock)
 		return HT_OK;
-	code = ht_store_sql(st,
-			    "SELECT 1 FROM event WHERE process_id = ? AND "
-			    "kind = 'clock' AND at_ns BETWEEN ? AND ?",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT 1 FROM event WHERE process_id = ? AND kind = 'clock' AND at_ns BETWEEN ? AND ?",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, w->process_id);
@@ -225,10 +225,9 @@ enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 	if (code == HT_OK)
 		code = ht_store_select_metrics(
 			st, "id, at_ns, base_id, detail, lists", w->metrics,
-			by_number ? "FROM sample WHERE process_id = ? AND "
-				    "at_ns BETWEEN ? AND ? ORDER BY id"
-				  : "FROM sample WHERE process_id = ? AND "
-				    "at_ns BETWEEN ? AND ? ORDER BY at_ns, id",
+			by_number
+				? "FROM sample WHERE process_id = ? AND at_ns BETWEEN ? AND ? ORDER BY id"
+				: "FROM sample WHERE process_id = ? AND at_ns BETWEEN ? AND ? ORDER BY at_ns, id",
 			&stmt, err);
 	if (code != HT_OK)
 		return code;
@@ -260,8 +259,7 @@ enum ht_code ht_store_raw_some(struct ht_store *st,
 	bool row = true;
 	enum ht_code code = ht_store_select_metrics(
 		st, "id, at_ns, base_id, detail, lists", w->metrics,
-		"FROM sample WHERE process_id = ? AND at_ns BETWEEN ? AND ? "
-		"AND (at_ns > ? OR id > ?) ORDER BY at_ns, id",
+		"FROM sample WHERE process_id = ? AND at_ns BETWEEN ? AND ? AND (at_ns > ? OR id > ?) ORDER BY at_ns, id",
 		&stmt, err);
 
 	if (code != HT_OK)
@@ -338,11 +336,10 @@ enum ht_code ht_store_whole_lines(struct ht_store *st, int64_t level_s,
 
 	if (at == s->rows)
 		return HT_OK;
-	code = ht_store_sql(st,
-			    "SELECT id, at_ns, lists FROM sample WHERE "
-			    "process_id = ? AND at_ns BETWEEN ? AND ? AND "
-			    "detail >= 2 ORDER BY at_ns",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT id, at_ns, lists FROM sample WHERE process_id = ? AND at_ns BETWEEN ? AND ? AND detail >= 2 ORDER BY at_ns",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, w->process_id);

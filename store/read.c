@@ -11,8 +11,7 @@
 /* --- processes ----------------------------------------------------------- */
 
 #define PROCESS_COLUMNS                                                        \
-	"SELECT id, pid, target, comm, exe, boot_id, started_ns, "             \
-	"first_ns, last_ns, ifnull(ended_ns, 0), samples FROM process "
+	"SELECT id, pid, target, comm, exe, boot_id, started_ns, first_ns, last_ns, ifnull(ended_ns, 0), samples FROM process "
 
 static void read_process(sqlite3_stmt *stmt, struct ht_store_process *ret)
 {
@@ -41,8 +40,8 @@ static const struct {
 	{false, false,
 	 PROCESS_COLUMNS "WHERE target = ?1 ORDER BY last_ns DESC LIMIT 1"},
 	{false, false,
-	 PROCESS_COLUMNS "WHERE comm = ?1 OR exe = ?1 OR exe LIKE '%/' || ?1 "
-			 "ORDER BY last_ns DESC LIMIT 1"},
+	 PROCESS_COLUMNS
+	 "WHERE comm = ?1 OR exe = ?1 OR exe LIKE '%/' || ?1 ORDER BY last_ns DESC LIMIT 1"},
 	{true, false, PROCESS_COLUMNS "WHERE id = ?2"},
 };
 
@@ -127,12 +126,13 @@ static enum ht_code find_sample(struct ht_store *st, int64_t process_id,
 	char text[HT_TIME_TEXT];
 	bool row;
 
-	code = ht_store_sql(st,
-			    "SELECT id, base_id, at_ns, lists, cpu_ns "
-			    "FROM sample WHERE process_id = ? AND "
-			    "at_ns <= ? AND detail > 0 "
-			    "ORDER BY at_ns DESC LIMIT 1",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT id, base_id, at_ns, lists, cpu_ns\n"
+		"FROM sample\n"
+		"WHERE process_id = ? AND at_ns <= ? AND detail > 0\n"
+		"ORDER BY at_ns DESC LIMIT 1",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, process_id);
@@ -161,11 +161,12 @@ static enum ht_code read_head(struct ht_store *st, const struct sample *at,
 	enum ht_code code;
 	bool row;
 
-	code = ht_store_sql(st,
-			    "SELECT pid, comm, exe, started_ns, arch, "
-			    "boot_id, start_ticks, exe_dev, exe_inode, "
-			    "cgroup, uid FROM process WHERE id = ?",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT pid, comm, exe, started_ns, arch, boot_id, start_ticks, exe_dev, exe_inode, cgroup, uid\n"
+		"FROM process\n"
+		"WHERE id = ?",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, at->process_id);
@@ -196,10 +197,10 @@ static void warn_older(const struct sample *at, struct ht_snapshot *s)
 	for (int id = HT_RECORD_rss_cause; id < HT_RECORD_COUNT; id++)
 		if (!(at->lists & (INT64_C(1) << id)) &&
 		    ht_snapshot_count(s, (enum ht_record_id)id) > 0)
-			ht_snapshot_warn(s,
-					 "%s rows are of an earlier sample: "
-					 "this one did not measure them",
-					 ht_record_types[id].name);
+			ht_snapshot_warn(
+				s,
+				"%s rows are of an earlier sample: this one did not measure them",
+				ht_record_types[id].name);
 }
 
 struct snapshot_query {
@@ -279,11 +280,10 @@ enum ht_code ht_store_events(struct ht_store *st, int64_t process_id,
 	enum ht_code code;
 	bool row;
 
-	code = ht_store_sql(st,
-			    "SELECT at_ns, kind, text FROM event WHERE "
-			    "process_id = ? AND at_ns BETWEEN ? AND ? "
-			    "ORDER BY at_ns, id",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT at_ns, kind, text FROM event WHERE process_id = ? AND at_ns BETWEEN ? AND ? ORDER BY at_ns, id",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, process_id);

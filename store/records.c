@@ -421,13 +421,13 @@ enum ht_code ht_records_rebuild(struct ht_store *st, uint64_t ids,
 	if (r->id == r->base_id)
 		return ht_records_apply(st, ids, r->id, into, err);
 	/* Within one base, number and time agree; by time there is an index. */
-	code = ht_store_sql(st,
-			    "SELECT id FROM sample WHERE id BETWEEN ?1 AND "
-			    "?2 AND process_id = ?3 AND at_ns BETWEEN "
-			    "(SELECT at_ns FROM sample WHERE id = ?1) AND "
-			    "(SELECT at_ns FROM sample WHERE id = ?2) AND "
-			    "detail > 0 ORDER BY at_ns, id",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT id\n"
+		"FROM sample\n"
+		"WHERE id BETWEEN ?1 AND ?2 AND process_id = ?3 AND at_ns BETWEEN (SELECT at_ns FROM sample WHERE id = ?1) AND (SELECT at_ns FROM sample WHERE id = ?2) AND detail > 0\n"
+		"ORDER BY at_ns, id",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, r->base_id);

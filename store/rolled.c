@@ -82,8 +82,7 @@ static enum ht_code read_stat(struct ht_store *st, int64_t level_s,
 
 	code = ht_store_select_metrics(
 		st, "at_s, lists, samples", w->metrics,
-		"FROM rollup WHERE process_id = ? AND level_s = ? AND "
-		"stat = ? AND at_s BETWEEN ? AND ? ORDER BY at_s",
+		"FROM rollup WHERE process_id = ? AND level_s = ? AND stat = ? AND at_s BETWEEN ? AND ? ORDER BY at_s",
 		&stmt, err);
 	if (code != HT_OK)
 		return code;
@@ -202,14 +201,16 @@ struct part {
 
 static const struct part parts[] = {
 	{HT_SERIES_CLASSES,
-	 "SELECT at_s, max_size, min, p10, median, max, chunks "
-	 "FROM class_rollup WHERE process_id = ? AND level_s = ? AND "
-	 "at_s BETWEEN ? AND ? ORDER BY at_s",
+	 "SELECT at_s, max_size, min, p10, median, max, chunks\n"
+	 "FROM class_rollup\n"
+	 "WHERE process_id = ? AND level_s = ? AND at_s BETWEEN ? AND ?\n"
+	 "ORDER BY at_s",
 	 put_class, carry_classes},
 	{HT_SERIES_MAPPINGS,
-	 "SELECT at_s, kind, name, anonymous, count, size, resident "
-	 "FROM mapping_rollup WHERE process_id = ? AND level_s = ? AND "
-	 "at_s BETWEEN ? AND ? ORDER BY at_s",
+	 "SELECT at_s, kind, name, anonymous, count, size, resident\n"
+	 "FROM mapping_rollup\n"
+	 "WHERE process_id = ? AND level_s = ? AND at_s BETWEEN ? AND ?\n"
+	 "ORDER BY at_s",
 	 put_mapping, carry_mappings},
 };
 

@@ -46,8 +46,8 @@ static char *build_rollup_sql(void)
 
 	if (!f)
 		return NULL;
-	fprintf(f, "INSERT INTO rollup (process_id, level_s, at_s, stat, "
-		   "samples");
+	fprintf(f,
+		"INSERT INTO rollup (process_id, level_s, at_s, stat, samples");
 	fprintf(f, ", lists");
 	for (int m = 0; m < HT_METRIC_COUNT; m++)
 		fprintf(f, ", \"%s\"", ht_metric_infos[m].name);
@@ -133,11 +133,11 @@ static enum ht_code write_class(struct ht_store *st, const struct ht_bucket *b,
 
 	if (!class_changed(c, b))
 		return HT_OK;
-	code = ht_store_sql(st,
-			    "INSERT INTO class_rollup (process_id, level_s, "
-			    "at_s, max_size, min, p10, median, max, chunks) "
-			    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"INSERT INTO class_rollup (process_id, level_s, at_s, max_size, min, p10, median, max, chunks)\n"
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	bind_bucket(stmt, b);
@@ -174,11 +174,11 @@ static enum ht_code write_mapping(struct ht_store *st,
 
 	if (!mapping_changed(m, b))
 		return HT_OK;
-	code = ht_store_sql(st,
-			    "INSERT INTO mapping_rollup (process_id, level_s, "
-			    "at_s, kind, name, anonymous, count, size, "
-			    "resident) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"INSERT INTO mapping_rollup (process_id, level_s, at_s, kind, name, anonymous, count, size, resident)\n"
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	bind_bucket(stmt, b);
@@ -422,9 +422,9 @@ static enum ht_code rolled(struct ht_store *st, int64_t process_id,
 {
 	return ht_store_change(
 		st,
-		"UPDATE process SET rolled_s = ?2, last_ns = max(last_ns, "
-		"ifnull((SELECT max(at_ns) FROM sample WHERE process_id = ?1), "
-		"0)) WHERE id = ?1",
+		"UPDATE process\n"
+		"SET rolled_s = ?2, last_ns = max(last_ns, ifnull((SELECT max(at_ns) FROM sample WHERE process_id = ?1), 0))\n"
+		"WHERE id = ?1",
 		process_id, until_s, err);
 }
 
@@ -446,11 +446,10 @@ static enum ht_code next_unrolled(struct ht_store *st, int64_t now_s,
 	sqlite3_stmt *stmt;
 	enum ht_code code;
 
-	code = ht_store_sql(st,
-			    "SELECT id, rolled_s FROM process WHERE "
-			    "rolled_s <= ? AND last_ns >= rolled_s * "
-			    "1000000000 ORDER BY rolled_s LIMIT 1",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT id, rolled_s FROM process WHERE rolled_s <= ? AND last_ns >= rolled_s * 1000000000 ORDER BY rolled_s LIMIT 1",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, now_s - HT_ROLLUP_SPAN_S - LAG_S);
@@ -470,8 +469,7 @@ static enum ht_code roll_next(struct ht_store *st, int64_t process_id,
 	bool row = false;
 	enum ht_code code = ht_store_number(
 		st,
-		"SELECT at_ns FROM sample WHERE process_id = ? AND "
-		"at_ns >= ? ORDER BY at_ns LIMIT 1",
+		"SELECT at_ns FROM sample WHERE process_id = ? AND at_ns >= ? ORDER BY at_ns LIMIT 1",
 		process_id, hour_s * HT_NS_PER_S, &first_ns, &row, err);
 
 	if (code != HT_OK)

@@ -32,11 +32,10 @@ static enum ht_code read_level(struct ht_store *st, int64_t process_id,
 	enum ht_code code;
 	bool row;
 
-	code = ht_store_sql(st,
-			    "SELECT at_s FROM rollup WHERE process_id = ? "
-			    "AND level_s = ? AND stat = 'median' "
-			    "ORDER BY at_s LIMIT 1",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT at_s FROM rollup WHERE process_id = ? AND level_s = ? AND stat = 'median' ORDER BY at_s LIMIT 1",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, process_id);
@@ -56,11 +55,10 @@ static enum ht_code read_extent(struct ht_store *st, int64_t process_id,
 	enum ht_code code;
 	bool row;
 
-	code = ht_store_sql(st,
-			    "SELECT first_ns, last_ns, started_ns, "
-			    "raw_from_ns, rolled_s, target FROM process "
-			    "WHERE id = ?",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT first_ns, last_ns, started_ns, raw_from_ns, rolled_s, target FROM process WHERE id = ?",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, process_id);
@@ -92,11 +90,10 @@ static enum ht_code count_raw(struct ht_store *st,
 	enum ht_code code;
 	bool row;
 
-	code = ht_store_sql(st,
-			    "SELECT count(*) FROM (SELECT 1 FROM sample "
-			    "WHERE process_id = ? AND at_ns BETWEEN ? AND "
-			    "? LIMIT ?)",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT count(*) FROM (SELECT 1 FROM sample WHERE process_id = ? AND at_ns BETWEEN ? AND ? LIMIT ?)",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, w->process_id);
@@ -236,12 +233,13 @@ static enum ht_code mark_events(struct ht_store *st,
 	size_t at = 0;
 	bool row;
 
-	code = ht_store_sql(st,
-			    "SELECT at_ns FROM event WHERE process_id = ? "
-			    "AND at_ns BETWEEN ? AND ? AND kind IN "
-			    "('gap', 'trim', 'suspend', 'exec', 'clock') "
-			    "ORDER BY at_ns",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT at_ns\n"
+		"FROM event\n"
+		"WHERE process_id = ? AND at_ns BETWEEN ? AND ? AND kind IN ('gap', 'trim', 'suspend', 'exec', 'clock')\n"
+		"ORDER BY at_ns",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, w->process_id);
@@ -270,10 +268,10 @@ static enum ht_code limit_lists(struct ht_store *st,
 
 	if (w->parts < HT_SERIES_LISTS)
 		return HT_OK;
-	code = ht_store_sql(st,
-			    "SELECT at_ns FROM sample WHERE process_id = ? "
-			    "AND detail = 0 ORDER BY at_ns DESC LIMIT 1",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"SELECT at_ns FROM sample WHERE process_id = ? AND detail = 0 ORDER BY at_ns DESC LIMIT 1",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	sqlite3_bind_int64(stmt, 1, w->process_id);

@@ -15,13 +15,10 @@
 /* FULL: every commit is on the disk before it returns, so that a power loss
  * takes no more than a kill does. The journal's limit gives disk back after a
  * long reader made it grow. */
-static const char writer_settings[] = "PRAGMA journal_mode = WAL;"
-				      "PRAGMA synchronous = FULL;"
-				      "PRAGMA foreign_keys = ON;"
-				      "PRAGMA cache_size = -2000;"
-				      "PRAGMA journal_size_limit = 8388608";
-static const char reader_settings[] = "PRAGMA query_only = ON;"
-				      "PRAGMA cache_size = -8000";
+static const char writer_settings[] =
+	"PRAGMA journal_mode = WAL;PRAGMA synchronous = FULL;PRAGMA foreign_keys = ON;PRAGMA cache_size = -2000;PRAGMA journal_size_limit = 8388608";
+static const char reader_settings[] =
+	"PRAGMA query_only = ON;PRAGMA cache_size = -8000";
 
 enum {
 	WRITER_WAIT_MS = 20,   /* a loop must not stand still for a lock */
@@ -132,11 +129,10 @@ static enum ht_code open_reader(struct ht_store *st, struct ht_err *err)
 	    (result & 0xff) != SQLITE_READONLY)
 		return ht_store_fail(st, "read", err);
 	if (result != SQLITE_OK && has_journal(st->path))
-		return ht_fail(err, HT_STORE,
-			       "%s: its writer's files beside it (-wal, -shm) "
-			       "cannot be used: run as the user or group that "
-			       "owns them",
-			       st->path);
+		return ht_fail(
+			err, HT_STORE,
+			"%s: its writer's files beside it (-wal, -shm) cannot be used: run as the user or group that owns them",
+			st->path);
 	if (result != SQLITE_OK) {
 		uri = immutable_uri(st->path);
 		if (!uri)
@@ -291,10 +287,10 @@ static enum ht_code add_event(struct ht_store *st, void *ctx,
 	sqlite3_stmt *stmt;
 	enum ht_code code;
 
-	code = ht_store_sql(st,
-			    "INSERT INTO event (process_id, at_ns, kind, "
-			    "text) VALUES (?, ?, ?, ?)",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"INSERT INTO event (process_id, at_ns, kind, text) VALUES (?, ?, ?, ?)",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	bind_process(stmt, 1, e->process_id);
@@ -336,11 +332,10 @@ static enum ht_code add_verdict(struct ht_store *st, void *ctx,
 	sqlite3_stmt *stmt;
 	enum ht_code code;
 
-	code = ht_store_sql(st,
-			    "INSERT INTO verdict (process_id, at_ns, "
-			    "since_ns, label, confidence, json) "
-			    "VALUES (?, ?, ?, ?, ?, ?)",
-			    &stmt, err);
+	code = ht_store_sql(
+		st,
+		"INSERT INTO verdict (process_id, at_ns, since_ns, label, confidence, json) VALUES (?, ?, ?, ?, ?, ?)",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
 	bind_process(stmt, 1, v->process_id);

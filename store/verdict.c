@@ -10,11 +10,10 @@ enum ht_code ht_store_last_verdict(struct ht_store *st, int64_t process_id,
 {
 	sqlite3_stmt *stmt;
 	bool row;
-	enum ht_code code =
-		ht_store_sql(st,
-			     "SELECT at_ns, json FROM verdict "
-			     "WHERE process_id = ? ORDER BY at_ns DESC LIMIT 1",
-			     &stmt, err);
+	enum ht_code code = ht_store_sql(
+		st,
+		"SELECT at_ns, json FROM verdict WHERE process_id = ? ORDER BY at_ns DESC LIMIT 1",
+		&stmt, err);
 
 	if (code != HT_OK)
 		return code;
