@@ -96,28 +96,26 @@ static bool outside(const struct ht_advised *a)
 
 static void state_retained(struct ht_advised *a)
 {
-	ht_advise_of(a, "retained_high", a->retained,
-		     "%s of %s anonymous memory is free inside malloc: the "
-		     "program gave it up, the machine did not get it back",
-		     HT_SIZE_OF(a->retained), HT_SIZE_OF(a->anon));
+	ht_advise_of(
+		a, "retained_high", a->retained,
+		"%s of %s anonymous memory is free inside malloc: the program gave it up, the machine did not get it back",
+		HT_SIZE_OF(a->retained), HT_SIZE_OF(a->anon));
 }
 
 static void state_pinned(struct ht_advised *a)
 {
-	ht_advise_of(a, "pinned", a->blocked,
-		     "%s lie below a handful of chunks in use at the end of "
-		     "the main heap: free() can give back only what is above "
-		     "the last one",
-		     HT_SIZE_OF(a->blocked));
+	ht_advise_of(
+		a, "pinned", a->blocked,
+		"%s lie below a handful of chunks in use at the end of the main heap: free() can give back only what is above the last one",
+		HT_SIZE_OF(a->blocked));
 }
 
 static void state_fragmented(struct ht_advised *a)
 {
-	ht_advise_of(a, "fragmented", a->stuck,
-		     "%s of the %s that are free lie in pages that also hold "
-		     "bytes in use: nobody can give them back without moving "
-		     "objects",
-		     HT_SIZE_OF(a->stuck), HT_SIZE_OF(a->retained));
+	ht_advise_of(
+		a, "fragmented", a->stuck,
+		"%s of the %s that are free lie in pages that also hold bytes in use: nobody can give them back without moving objects",
+		HT_SIZE_OF(a->stuck), HT_SIZE_OF(a->retained));
 }
 
 static void state_tops(struct ht_advised *a)
@@ -130,11 +128,10 @@ static void state_tops(struct ht_advised *a)
 	else if (threshold != HT_UNKNOWN)
 		snprintf(now, sizeof(now), " (%s now)",
 			 HT_SIZE_OF((double)threshold));
-	ht_advise_of(a, "tops_kept", a->tops,
-		     "%s of the %s that are free are the tops of arenas: "
-		     "free() shrinks a top from the trim threshold on%s, "
-		     "malloc_trim() that of the main arena alone",
-		     HT_SIZE_OF(a->tops), HT_SIZE_OF(a->retained), now);
+	ht_advise_of(
+		a, "tops_kept", a->tops,
+		"%s of the %s that are free are the tops of arenas: free() shrinks a top from the trim threshold on%s, malloc_trim() that of the main arena alone",
+		HT_SIZE_OF(a->tops), HT_SIZE_OF(a->retained), now);
 }
 
 static void state_arenas(struct ht_advised *a)
@@ -142,19 +139,19 @@ static void state_arenas(struct ht_advised *a)
 	const struct ht_totals *t = &a->s->totals;
 	double bytes = ht_shareable(a->s);
 
-	ht_advise_of(a, "many_arenas", bytes,
-		     "%" PRIu64 " of %" PRIu64 " arenas hold 5 %% or more of "
-		     "the free pages each; %s of them lie outside the main "
-		     "arena and thread caches",
-		     t->arenas_holding, t->arenas, HT_SIZE_OF(bytes));
+	ht_advise_of(
+		a, "many_arenas", bytes,
+		"%" PRIu64 " of %" PRIu64
+		" arenas hold 5 %% or more of the free pages each; %s of them lie outside the main arena and thread caches",
+		t->arenas_holding, t->arenas, HT_SIZE_OF(bytes));
 }
 
 static void state_caches(struct ht_advised *a)
 {
-	ht_advise_of(a, "thread_caches", a->tcache,
-		     "%s of freed chunks wait in thread caches, where neither "
-		     "free() nor malloc_trim() finds them",
-		     HT_SIZE_OF(a->tcache));
+	ht_advise_of(
+		a, "thread_caches", a->tcache,
+		"%s of freed chunks wait in thread caches, where neither free() nor malloc_trim() finds them",
+		HT_SIZE_OF(a->tcache));
 }
 
 /* The mapping that has the most anonymous memory outside malloc; NULL: they
@@ -180,11 +177,10 @@ static void state_outside(struct ht_advised *a)
 	char what[160];
 
 	if (!m) {
-		ht_advise_of(a, "outside_malloc", a->outside,
-			     "%s of %s anonymous memory is not malloc's: "
-			     "stacks, own mappings, static data or another "
-			     "allocator",
-			     HT_SIZE_OF(a->outside), HT_SIZE_OF(a->anon));
+		ht_advise_of(
+			a, "outside_malloc", a->outside,
+			"%s of %s anonymous memory is not malloc's: stacks, own mappings, static data or another allocator",
+			HT_SIZE_OF(a->outside), HT_SIZE_OF(a->anon));
 		return;
 	}
 	ht_mapping_words((enum ht_mapping_kind)m->kind, m->name, what,
@@ -221,12 +217,12 @@ static void state_shared(struct ht_advised *a)
 	}
 	ht_mapping_words(HT_MAPPING_SHMEM, most ? most->name : "", what,
 			 sizeof(what));
-	ht_advise_of(a, "shared_memory", shared(a),
-		     "%s of %s resident is shared memory%s%s: who else maps it "
-		     "has the same pages, the machine has them once",
-		     HT_SIZE_OF(shared(a)),
-		     HT_SIZE_OF(ht_advised_known(a->s->process.rss)),
-		     most ? ", most of it " : "", most ? what : "");
+	ht_advise_of(
+		a, "shared_memory", shared(a),
+		"%s of %s resident is shared memory%s%s: who else maps it has the same pages, the machine has them once",
+		HT_SIZE_OF(shared(a)),
+		HT_SIZE_OF(ht_advised_known(a->s->process.rss)),
+		most ? ", most of it " : "", most ? what : "");
 }
 
 static void type_diagnose(const struct ht_advised *a, struct ht_advice *row)
@@ -242,9 +238,7 @@ static void state_quiet(struct ht_advised *a)
 {
 	struct ht_advice *row = ht_advise_of(
 		a, "nothing_notable", NAN,
-		"malloc keeps little of what was freed. Whether what is in use "
-		"grows, one look cannot see: that takes some minutes and a "
-		"verdict");
+		"malloc keeps little of what was freed. Whether what is in use grows, one look cannot see: that takes some minutes and a verdict");
 
 	type_diagnose(a, row);
 }
@@ -252,11 +246,11 @@ static void state_quiet(struct ht_advised *a)
 /* Whatever one look saw, what grows it did not see. */
 static void state_over_time(struct ht_advised *a)
 {
-	type_diagnose(a, ht_advise_of(a, "over_time", NAN,
-				      "whether what the program holds, or what "
-				      "lies outside malloc, grows, one look "
-				      "cannot see: that takes some minutes and "
-				      "a verdict"));
+	type_diagnose(
+		a,
+		ht_advise_of(
+			a, "over_time", NAN,
+			"whether what the program holds, or what lies outside malloc, grows, one look cannot see: that takes some minutes and a verdict"));
 }
 
 static const struct {

@@ -34,14 +34,10 @@ static const struct {
 	bool (*sign)(const struct ht_snapshot *s);
 } bugs[] = {
 	{{14581, 0, 38,
-	  "aligned requests (posix_memalign, aligned_alloc, aligned new) do "
-	  "not find the holes that blocks like them left; if the program "
-	  "makes such, ask for less alignment or keep the buffers; mended in "
-	  "2.38"},
+	  "aligned requests (posix_memalign, aligned_alloc, aligned new) do not find the holes that blocks like them left; if the program makes such, ask for less alignment or keep the buffers; mended in 2.38"},
 	 large_holes},
 	{{30723, 38, 39,
-	  "remainders of aligned requests went to thread caches and fastbins, "
-	  "where nothing merges them; mended in 2.39 and in updates of 2.38"},
+	  "remainders of aligned requests went to thread caches and fastbins, where nothing merges them; mended in 2.39 and in updates of 2.38"},
 	 small_holes},
 };
 

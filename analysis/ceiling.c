@@ -12,12 +12,10 @@ static const struct count {
 } counts[] = {
 	{HT_NEED_mappings, HT_NEED_mappings_limit, "mappings",
 	 "vm.max_map_count",
-	 "mmap() and pthread_create() fail then: look for mappings that are "
-	 "never unmapped and threads that are never joined (heaptide map PID)"},
+	 "mmap() and pthread_create() fail then: look for mappings that are never unmapped and threads that are never joined (heaptide map PID)"},
 	{HT_NEED_descriptors, HT_NEED_descriptors_limit, "descriptors",
 	 "RLIMIT_NOFILE",
-	 "open(), socket() and accept() fail then: look for files and sockets "
-	 "that are never closed (ls -l /proc/PID/fd)"},
+	 "open(), socket() and accept() fail then: look for files and sockets that are never closed (ls -l /proc/PID/fd)"},
 	{HT_NEED_threads, HT_NEED_threads_limit, "threads", "threads-max",
 	 "pthread_create() fails then: look for threads that never end"},
 };

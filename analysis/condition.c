@@ -168,9 +168,7 @@ static void unknown_value(struct parser *p, const char *name)
 	if (p->code == HT_OK)
 		p->code = ht_fail(
 			p->err, HT_CONFIG,
-			"'%.40s' is no metric%s: 'heaptide trend "
-			"--metric help' lists them, "
-			"heaptided.conf(5) the others",
+			"'%.40s' is no metric%s: 'heaptide trend --metric help' lists them, heaptided.conf(5) the others",
 			name,
 			ht_near_text(ht_near(name, value_at, NULL), near));
 }
@@ -375,11 +373,10 @@ static enum ht_code only_recorded(const struct ht_condition *c,
 		const struct ht_condition_op *op = &c->ops[i];
 
 		if (op->op == HT_OP_FUNCTION)
-			return ht_fail(err, HT_CONFIG,
-				       "%s() is for rules: here metrics are "
-				       "added, subtracted, multiplied and "
-				       "divided",
-				       function_names[op->function]);
+			return ht_fail(
+				err, HT_CONFIG,
+				"%s() is for rules: here metrics are added, subtracted, multiplied and divided",
+				function_names[op->function]);
 		if (op->op == HT_OP_VALUE &&
 		    op->value > HT_METRIC_COUNT + HT_V_anon)
 			return ht_fail(

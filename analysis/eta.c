@@ -150,8 +150,7 @@ static bool ends_before(const struct ht_measure *m, const struct ht_verdict *v)
 static void say_end(const struct ht_measure *m, struct ht_verdict *v)
 {
 	ht_say(v,
-	       "it lies inside mappings that do not grow: at most %s more fit "
-	       "into them, so no date of memory follows from it",
+	       "it lies inside mappings that do not grow: at most %s more fit into them, so no date of memory follows from it",
 	       ht_bytes(m->bound.room).text);
 }
 
@@ -174,9 +173,8 @@ static void tell_stack(const struct ht_measure *m,
 	struct date d;
 
 	if (most == HT_UNKNOWN) {
-		ht_say(v, "a stack ends at RLIMIT_STACK (prlimit --stack "
-			  "--pid PID): the program ends there, before memory "
-			  "does, so no date of memory follows from it");
+		ht_say(v,
+		       "a stack ends at RLIMIT_STACK (prlimit --stack --pid PID): the program ends there, before memory does, so no date of memory follows from it");
 		return;
 	}
 	d = date_of(fmax(0, (double)most - fmax(m->bound.size, m->bound.used)),

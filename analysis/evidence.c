@@ -55,8 +55,7 @@ void ht_steady_line(const struct told *t, const char *what,
 
 	if (isfinite(g->speed_late) && g->speed_late > 0)
 		snprintf(pace, sizeof(pace),
-			 "last 20 %% at %.0f %% of the "
-			 "speed before",
+			 "last 20 %% at %.0f %% of the speed before",
 			 100 * fmin(g->speed_late, 9.99));
 	else
 		snprintf(pace, sizeof(pace), "in steps");
@@ -96,8 +95,7 @@ static void class_line(const struct told *t)
 	if (c->series) {
 		name_class(t, c);
 		ht_say(t->v,
-		       "%s rose %s -> %s (%.0f -> %.0f chunks, %+.1f/s): %.0f "
-		       "%% of what the rising classes gained",
+		       "%s rose %s -> %s (%.0f -> %.0f chunks, %+.1f/s): %.0f %% of what the rising classes gained",
 		       t->v->culprit, B(c->growth.first), B(c->growth.last),
 		       c->chunks_first, c->chunks_last, c->chunks_per_s,
 		       100 * c->growth.rise / t->m->classes_rise);
@@ -105,18 +103,16 @@ static void class_line(const struct told *t)
 		c = likely;
 		name_class(t, c);
 		ht_say(t->v,
-		       "no size class rose all the time; %s gained most: %s "
-		       "(%.0f -> %.0f chunks)",
+		       "no size class rose all the time; %s gained most: %s (%.0f -> %.0f chunks)",
 		       t->v->culprit, B(c->growth.rise), c->chunks_first,
 		       c->chunks_last);
 	}
 	if (c->series && same_chunks(c) && c->chunks_last < 1.5)
-		ht_say(t->v, "its chunk grows: one buffer that is appended to "
-			     "and never cleared?");
+		ht_say(t->v,
+		       "its chunk grows: one buffer that is appended to and never cleared?");
 	else if (c->series && same_chunks(c))
 		ht_say(t->v,
-		       "its chunks grow, not their number: buffers that are "
-		       "appended to and never cleared, among these %.0f?",
+		       "its chunks grow, not their number: buffers that are appended to and never cleared, among these %.0f?",
 		       c->chunks_last);
 }
 
@@ -136,9 +132,7 @@ static void tell_young(const struct told *t)
 	const struct ht_measure *m = t->m;
 
 	ht_say(t->v,
-	       "in use %s -> %s, anonymous memory %s -> %s, and still rising: "
-	       "a program that loads its data looks like this as well; %.0f "
-	       "samples of the rise tell",
+	       "in use %s -> %s, anonymous memory %s -> %s, and still rising: a program that loads its data looks like this as well; %.0f samples of the rise tell",
 	       B(ht_first_level(&m->in_use)), B(ht_last_level(&m->in_use)),
 	       B(ht_first_level(&m->anon)), B(ht_last_level(&m->anon)),
 	       ht_t.young_rows);
@@ -158,12 +152,11 @@ static void tell_blind(const struct told *t)
 {
 	window_line(t);
 	ht_say(t->v,
-	       "in use does not grow, but what malloc keeps of freed memory is "
-	       "unknown: neither a grown pool nor fragmentation could be seen");
+	       "in use does not grow, but what malloc keeps of freed memory is unknown: neither a grown pool nor fragmentation could be seen");
 	ht_say(t->v, "%s", why_blind(t));
-	ht_remedy(t, NAN,
-		  "let the agent read which pages are resident (docs/"
-		  "privileges.md)");
+	ht_remedy(
+		t, NAN,
+		"let the agent read which pages are resident (docs/privileges.md)");
 }
 
 static void tell_too_little(const struct told *t)
@@ -180,8 +173,7 @@ static void written_lines(const struct told *t)
 
 	ht_steady_line(t, "what is written of in use", &t->m->written_growth);
 	ht_say(t->v,
-	       "in use %s -> %s in ever rarer steps, each written full before "
-	       "the next: a vector or table that doubles",
+	       "in use %s -> %s in ever rarer steps, each written full before the next: a vector or table that doubles",
 	       B(ht_first_level(u)), B(ht_last_level(u)));
 }
 
@@ -199,8 +191,7 @@ void ht_lasting_lines(const struct told *t, const char *what)
 	       ht_span((r->end - r->begin) * 3600).text, since,
 	       ht_change(r->rise).text, B(1.28 * r->se * (r->end - r->begin)));
 	ht_say(t->v,
-	       "held against %s%s: not explained (t %.0f; last 40 %% at %.0f "
-	       "%% of the speed before; deepest fall beside them %s)",
+	       "held against %s%s: not explained (t %.0f; last 40 %% at %.0f %% of the speed before; deepest fall beside them %s)",
 	       g->load_known ? "the load" : "no load, for none is known",
 	       g->day_known ? " and the time of day" : "", fmin(r->t, 999),
 	       100 * fmin(fmax(r->pace, 0), 9.99), B(r->drop));
@@ -218,18 +209,17 @@ static void leak_remedy(const struct told *t)
 
 	if (m->trimmable_now >=
 	    fmax(ht_t.advice_bytes, ht_t.trim_worth * m->anon_now))
-		snprintf(trim, sizeof(trim),
-			 "; malloc_trim(0) would return %s now, the leak goes "
-			 "on all the same",
-			 B(m->trimmable_now));
+		snprintf(
+			trim, sizeof(trim),
+			"; malloc_trim(0) would return %s now, the leak goes on all the same",
+			B(m->trimmable_now));
 	else if (!isnan(m->trimmable_now))
 		snprintf(trim, sizeof(trim),
 			 "; malloc_trim() and tunables will not help");
-	ht_remedy(t, NAN,
-		  "the program asks and does not free: find who allocates "
-		  "%s (`heaptide diff` shows what grew with it), look for a "
-		  "container that only grows%s",
-		  t->v->culprit[0] ? t->v->culprit : "it", trim);
+	ht_remedy(
+		t, NAN,
+		"the program asks and does not free: find who allocates %s (`heaptide diff` shows what grew with it), look for a container that only grows%s",
+		t->v->culprit[0] ? t->v->culprit : "it", trim);
 }
 
 bool ht_is_mirrored(const struct ht_measure *m, const struct ht_verdict *v)
@@ -252,20 +242,17 @@ static void tell_leak(const struct told *t)
 		written_lines(t);
 	else
 		ht_say(t->v,
-		       "in use as a whole %s -> %s, but one size class "
-		       "never comes down",
+		       "in use as a whole %s -> %s, but one size class never comes down",
 		       B(ht_first_level(&m->in_use)),
 		       B(ht_last_level(&m->in_use)));
 	if (ht_mostly_unwritten(m, t->v))
 		ht_say(t->v,
-		       "%s of that was written: the rest takes address space, "
-		       "not memory",
+		       "%s of that was written: the rest takes address space, not memory",
 		       B(fmax(0, ht_points_rise(&m->written))));
 	class_line(t);
 	if (ht_is_mirrored(m, t->v))
 		ht_say(t->v,
-		       "other size classes lost %s meanwhile: sizes may have "
-		       "shifted, and a smaller leak may hide in it",
+		       "other size classes lost %s meanwhile: sizes may have shifted, and a smaller leak may hide in it",
 		       B(m->classes_rise - m->in_use_rise));
 	pool_line(t);
 	leak_remedy(t);
@@ -294,16 +281,12 @@ static void tell_refill(const struct told *t)
 	    t->v->label == HT_LABEL_INSUFFICIENT_DATA)
 		return;
 	ht_say(t->v,
-	       "%s of the heap became resident again with %.0f page "
-	       "faults: the kernel fills its holes with huge pages "
-	       "(khugepaged)",
+	       "%s of the heap became resident again with %.0f page faults: the kernel fills its holes with huge pages (khugepaged)",
 	       B(r->bytes), r->faults);
-	ht_remedy(t, now,
-		  "no leak; what malloc_trim(0) returns (%s now) does not "
-		  "last: no huge pages for the heap (glibc.malloc.hugetlb=0, "
-		  "prctl(PR_SET_THP_DISABLE), or transparent_hugepage=madvise "
-		  "without it), or what lives long allocated apart",
-		  B(now));
+	ht_remedy(
+		t, now,
+		"no leak; what malloc_trim(0) returns (%s now) does not last: no huge pages for the heap (glibc.malloc.hugetlb=0, prctl(PR_SET_THP_DISABLE), or transparent_hugepage=madvise without it), or what lives long allocated apart",
+		B(now));
 }
 
 void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,
@@ -317,8 +300,7 @@ void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,
 	if (m->guarded && v->label != HT_LABEL_STABLE &&
 	    m->in_use_rise < ht_t.guard_in_use * m->anon_rise)
 		ht_say(v,
-		       "anonymous memory grew %s, in use only %s of it: the "
-		       "growth is mostly memory that was freed",
+		       "anonymous memory grew %s, in use only %s of it: the growth is mostly memory that was freed",
 		       B(m->anon_rise), B(fmax(0, m->in_use_rise)));
 	ht_say_rise(v);
 	window_line(&t);

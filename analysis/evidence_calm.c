@@ -16,17 +16,16 @@ void ht_tell_periodic(const struct told *t)
 	const struct ht_measure *m = t->m;
 
 	ht_say(t->v,
-	       "in use swings %s .. %s every %s, %.1f periods seen, "
-	       "troughs level",
+	       "in use swings %s .. %s every %s, %.1f periods seen, troughs level",
 	       B(ht_quantile(m->in_use.low, m->in_use.n, 0)),
 	       B(ht_quantile(m->in_use.high, m->in_use.n, 1)),
 	       ht_span(m->period).text, ht_span_of(t) / m->period);
 	if (m->quiet.n)
 		ht_quiet_line(t);
 	if (m->quiet.peak >= ht_t.peak_needs * m->quiet.heap)
-		ht_remedy(t, NAN,
-			  "nothing to do: memory that is free between peaks "
-			  "is what the next peak needs");
+		ht_remedy(
+			t, NAN,
+			"nothing to do: memory that is free between peaks is what the next peak needs");
 	else
 		ht_remedy(t, NAN, "nothing to do: it comes down again");
 }
@@ -38,26 +37,23 @@ void ht_tell_warmup(const struct told *t)
 	if (t->v->why == HT_REASON_SLOWING) {
 		ht_steady_line(t, "in use (floor)", g);
 		ht_say(t->v,
-		       "at this rate it levels off at about %s; if it is "
-		       "no cache that fills, it is a leak",
+		       "at this rate it levels off at about %s; if it is no cache that fills, it is a leak",
 		       B(g->plateau));
-		ht_remedy(t, NAN,
-			  "wait and look again: a cache levels off, a leak "
-			  "does not");
+		ht_remedy(
+			t, NAN,
+			"wait and look again: a cache levels off, a leak does not");
 		return;
 	}
 	if (t->v->why == HT_REASON_FILLING) {
 		ht_steady_line(t, "what is written of in use",
 			       &t->m->written_growth);
 		ht_say(t->v,
-		       "in use %s -> %s, level now; when all of it is written "
-		       "and more is asked for, it is a leak",
+		       "in use %s -> %s, level now; when all of it is written and more is asked for, it is a leak",
 		       B(ht_first_level(&t->m->in_use)),
 		       B(ht_last_level(&t->m->in_use)));
 		ht_remedy(
 			t, NAN,
-			"wait and look again: a table fills up, a vector that "
-			"doubles does not");
+			"wait and look again: a table fills up, a vector that doubles does not");
 		return;
 	}
 	ht_say(t->v, "in use %s -> %s, 80 %% of the way in %s, level now",
@@ -96,16 +92,13 @@ static const char *file_rose(const struct told *t)
 	ht_and_kin(t->v, &b);
 	if (is_drivers(b.most->name)) {
 		ht_say(t->v,
-		       "%s gained %s of it, memory of the kernel or of a "
-		       "driver that the process has mapped",
+		       "%s gained %s of it, memory of the kernel or of a driver that the process has mapped",
 		       t->v->culprit, B(b.kin_gained));
-		return "that is no page cache: it stays until each is unmapped "
-		       "and its descriptor closed";
+		return "that is no page cache: it stays until each is unmapped and its descriptor closed";
 	}
 	ht_say(t->v, "%s gained %s of it, clean pages of the page cache",
 	       t->v->culprit, B(b.kin_gained));
-	return "nothing to do: the kernel takes clean pages of files back when "
-	       "it needs memory";
+	return "nothing to do: the kernel takes clean pages of files back when it needs memory";
 }
 
 /* What is left below a limit of many processes, and this one maps none of it.
@@ -123,9 +116,7 @@ static void others_line(const struct told *t)
 	if (!(taken >= least) || !name[0] || strncmp(name, "RLIMIT", 6) == 0)
 		return;
 	ht_say(t->v,
-	       "what is left of %s fell by %s in the same time, and this "
-	       "process has mapped none of it: look at other processes, at "
-	       "files in tmpfs (/dev/shm, a container's /tmp), at sockets",
+	       "what is left of %s fell by %s in the same time, and this process has mapped none of it: look at other processes, at files in tmpfs (/dev/shm, a container's /tmp), at sockets",
 	       name, B(taken));
 }
 
@@ -142,9 +133,9 @@ static void stable_remedy(const struct told *t)
 	else if (r->rss - r->files >=
 		 fmax(ht_t.retained_bytes,
 		      ht_t.retained_share * t->m->anon_now))
-		ht_remedy(t, NAN,
-			  "what rose did not go on rising: look again when it "
-			  "does");
+		ht_remedy(
+			t, NAN,
+			"what rose did not go on rising: look again when it does");
 	else
 		ht_remedy(t, NAN, "nothing to do");
 }
@@ -157,34 +148,28 @@ void ht_tell_stable(const struct told *t)
 	ht_time_here_text(t->v->since_ns, when);
 	if (t->v->why == HT_REASON_SHIFT)
 		ht_say(t->v,
-		       "one step: in use %s -> %s within %s at %s, flat "
-		       "before and after",
+		       "one step: in use %s -> %s within %s at %s, flat before and after",
 		       B(ht_points_begin(&m->in_use)),
 		       B(ht_last_level(&m->in_use)),
 		       ht_span(m->warm_seconds).text, when);
 	else
 		ht_say(t->v,
-		       "in use %s -> %s, lowest %s, highest %s: no growth "
-		       "that lasts",
+		       "in use %s -> %s, lowest %s, highest %s: no growth that lasts",
 		       B(ht_first_level(&m->in_use)),
 		       B(ht_last_level(&m->in_use)),
 		       B(ht_quantile(m->in_use.low, m->in_use.n, 0)),
 		       B(ht_quantile(m->in_use.high, m->in_use.n, 1)));
 	if (t->v->why == HT_REASON_LOAD)
-		ht_say(t->v, "it rises: as its load does, or for no longer "
-			     "than a day's load may; the same hour of "
-			     "tomorrow tells");
+		ht_say(t->v,
+		       "it rises: as its load does, or for no longer than a day's load may; the same hour of tomorrow tells");
 	if (m->written_growth.kind == HT_GROWTH_SUSTAINED)
 		ht_steady_line(
 			t,
-			"still takes memory, up to what is in use: what is "
-			"written of it",
+			"still takes memory, up to what is in use: what is written of it",
 			&m->written_growth);
 	if (m->quiet.n)
 		ht_say(t->v,
-		       "free inside malloc in quiet moments: %s, below "
-		       "what is worth a word (%s and %.0f %% of anonymous "
-		       "memory)",
+		       "free inside malloc in quiet moments: %s, below what is worth a word (%s and %.0f %% of anonymous memory)",
 		       B(m->quiet.retained), B(ht_t.retained_bytes),
 		       100 * ht_t.retained_share);
 	others_line(t);

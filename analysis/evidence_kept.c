@@ -29,13 +29,11 @@ void ht_quiet_line(const struct told *t)
 	const struct ht_quiet *q = &t->m->quiet;
 
 	ht_say(t->v,
-	       "in quiet moments %s of %s anonymous memory is free inside "
-	       "malloc (in use %s); malloc_trim(0) would return %s",
+	       "in quiet moments %s of %s anonymous memory is free inside malloc (in use %s); malloc_trim(0) would return %s",
 	       B(q->retained), B(q->anon), B(q->in_use), B(q->trimmable));
 	if (is_shared(t))
 		ht_say(t->v,
-		       "the machine would get %s of it now: other pages are "
-		       "shared with processes of the same fork()",
+		       "the machine would get %s of it now: other pages are shared with processes of the same fork()",
 		       B(machine_gets(t)));
 }
 
@@ -59,14 +57,11 @@ static void plateau_line(const struct told *t)
 
 	if (heap_is_level(m))
 		ht_say(t->v,
-		       "the heap went %s -> %s, level now; no exhaustion "
-		       "expected from it: in use peaks at %s",
+		       "the heap went %s -> %s, level now; no exhaustion expected from it: in use peaks at %s",
 		       B(first), B(last), B(peak));
 	else
 		ht_say(t->v,
-		       "the heap went %s -> %s and rose of late, in use peaks "
-		       "at %s: it ends where the largest peak is met, or not "
-		       "at all; look again",
+		       "the heap went %s -> %s and rose of late, in use peaks at %s: it ends where the largest peak is met, or not at all; look again",
 		       B(first), B(last), B(peak));
 }
 
@@ -76,23 +71,20 @@ static void holes_remedy(const struct told *t)
 	const struct ht_quiet *q = &t->m->quiet;
 
 	if (is_shared(t))
-		ht_remedy(t, q->trimmable,
-			  "not a leak; malloc_trim(0) lowers RSS by %s and "
-			  "gives the machine %s: call it in the parent before "
-			  "it forks, what it has free then is in every child",
-			  B(q->trimmable), B(machine_gets(t)));
+		ht_remedy(
+			t, q->trimmable,
+			"not a leak; malloc_trim(0) lowers RSS by %s and gives the machine %s: call it in the parent before it forks, what it has free then is in every child",
+			B(q->trimmable), B(machine_gets(t)));
 	else if (q->peak >= ht_t.peak_needs * q->heap)
-		ht_remedy(t, q->trimmable,
-			  "not a leak; malloc_trim(0) would return %s now, "
-			  "the next peak will ask for it again (in use of "
-			  "arenas peaks at %s of %s)",
-			  B(q->trimmable), B(q->peak), B(q->heap));
+		ht_remedy(
+			t, q->trimmable,
+			"not a leak; malloc_trim(0) would return %s now, the next peak will ask for it again (in use of arenas peaks at %s of %s)",
+			B(q->trimmable), B(q->peak), B(q->heap));
 	else
-		ht_remedy(t, q->trimmable,
-			  "not a leak; malloc_trim(0) would return %s now: of "
-			  "late in use of arenas peaks at %s of %s, the rest "
-			  "is not needed",
-			  B(q->trimmable), B(q->peak), B(q->heap));
+		ht_remedy(
+			t, q->trimmable,
+			"not a leak; malloc_trim(0) would return %s now: of late in use of arenas peaks at %s of %s, the rest is not needed",
+			B(q->trimmable), B(q->peak), B(q->heap));
 }
 
 /* Whole free pages that the kernel does not take back; NaN: not known. */
@@ -111,8 +103,7 @@ static void tell_refused(const struct told *t)
 	bool pool = p->huge_pool != HT_UNKNOWN && p->huge_pool;
 
 	ht_say(t->v,
-	       "%s of it are whole free pages that %s: malloc_trim(0) asks the "
-	       "kernel to take them, and is refused",
+	       "%s of it are whole free pages that %s: malloc_trim(0) asks the kernel to take them, and is refused",
 	       B(refused(t)),
 	       pool ? "lie in the huge page pool or are locked"
 		    : "are locked in memory");
@@ -131,20 +122,17 @@ static void tell_unbounded(const struct told *t)
 
 	ht_steady_line(t, "the heap", &m->heap_growth);
 	ht_say(t->v,
-	       "in use %s -> %s in the same time, at most %s: what is freed is "
-	       "not found again, new memory is taken instead",
+	       "in use %s -> %s in the same time, at most %s: what is freed is not found again, new memory is taken instead",
 	       B(ht_first_level(&m->in_use)), B(ht_last_level(&m->in_use)),
 	       B(ht_quantile(m->in_use.high, m->in_use.n, 1)));
 	ht_quiet_line(t);
 	if (bug)
 		ht_say(t->v, "glibc %.40s has bug %u: %s",
 		       t->latest->libc.version, bug->number, bug->text);
-	ht_remedy(t, m->quiet.trimmable,
-		  "no leak: free memory that malloc does not use again; "
-		  "malloc_trim(0) returns %s now and the growth begins anew, "
-		  "so trim on a timer, or keep and reuse large buffers and "
-		  "allocate what stays apart from them",
-		  B(m->quiet.trimmable));
+	ht_remedy(
+		t, m->quiet.trimmable,
+		"no leak: free memory that malloc does not use again; malloc_trim(0) returns %s now and the growth begins anew, so trim on a timer, or keep and reuse large buffers and allocate what stays apart from them",
+		B(m->quiet.trimmable));
 }
 
 /* The threshold as text: "62.0 MiB", or that free() never trims. */
@@ -177,28 +165,25 @@ static void tops_remedy(const struct told *t, double bytes)
 
 	if (t->m->quiet.trim_threshold <= HT_DEFAULT_THRESHOLD &&
 	    pad > HT_DEFAULT_THRESHOLD)
-		ht_remedy(t, bytes,
-			  "top_pad is %s: free() leaves as much in each top; "
-			  "M_TOP_PAD (MALLOC_TOP_PAD_, glibc.malloc.top_pad) "
-			  "back at 131072 lets it return up to %s%s",
-			  B(pad), B(bytes), once);
+		ht_remedy(
+			t, bytes,
+			"top_pad is %s: free() leaves as much in each top; M_TOP_PAD (MALLOC_TOP_PAD_, glibc.malloc.top_pad) back at 131072 lets it return up to %s%s",
+			B(pad), B(bytes), once);
 	else if (t->m->quiet.trim_threshold <= HT_DEFAULT_THRESHOLD)
-		ht_remedy(t, bytes,
-			  "the next free() of 64 KiB and more that meets the "
-			  "top returns up to %s%s",
-			  B(bytes), once);
+		ht_remedy(
+			t, bytes,
+			"the next free() of 64 KiB and more that meets the top returns up to %s%s",
+			B(bytes), once);
 	else if (p && p->no_dyn_threshold == 1)
-		ht_remedy(t, bytes,
-			  "M_TRIM_THRESHOLD was set, by mallopt(), "
-			  "MALLOC_TRIM_THRESHOLD_ or a tunable: back at 131072 "
-			  "there it lets free() return up to %s in every "
-			  "arena%s",
-			  B(bytes), once);
+		ht_remedy(
+			t, bytes,
+			"M_TRIM_THRESHOLD was set, by mallopt(), MALLOC_TRIM_THRESHOLD_ or a tunable: back at 131072 there it lets free() return up to %s in every arena%s",
+			B(bytes), once);
 	else
-		ht_remedy(t, bytes,
-			  "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 "
-			  "lets free() return up to %s in every arena%s",
-			  B(bytes), once);
+		ht_remedy(
+			t, bytes,
+			"GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 lets free() return up to %s in every arena%s",
+			B(bytes), once);
 }
 
 void ht_tell_pool(const struct told *t)
@@ -213,30 +198,25 @@ void ht_tell_pool(const struct told *t)
 	ht_quiet_line(t);
 	if (why == HT_REASON_THREAD_CACHE) {
 		ht_say(t->v, "%s of it wait in thread caches", B(q->tcache));
-		ht_remedy(t, q->tcache,
-			  "%s in thread caches, where neither free() "
-			  "nor malloc_trim() finds them: lower "
-			  "glibc.malloc.tcache_count or let idle threads end",
-			  B(q->tcache));
+		ht_remedy(
+			t, q->tcache,
+			"%s in thread caches, where neither free() nor malloc_trim() finds them: lower glibc.malloc.tcache_count or let idle threads end",
+			B(q->tcache));
 	} else if (why == HT_REASON_FASTBINS) {
 		ht_say(t->v, "%s of it lie in fastbins, never merged",
 		       B(q->fastbin));
 		ht_remedy(t, q->trimmable,
-			  "malloc_trim(0) merges the fastbins and "
-			  "returns %s",
+			  "malloc_trim(0) merges the fastbins and returns %s",
 			  B(q->trimmable));
 	} else if (why == HT_REASON_TRIM) {
 		ht_say(t->v,
-		       "the top chunk is %s, %s of it resident, the trim "
-		       "threshold %s",
+		       "the top chunk is %s, %s of it resident, the trim threshold %s",
 		       B(q->top), B(q->top_resident),
 		       threshold_of(q->trim_threshold).text);
 		tops_remedy(t, q->top_resident);
 	} else if (why == HT_REASON_TOPS) {
 		ht_say(t->v,
-		       "%s of it are the tops of arenas, which free() shrinks "
-		       "from the trim threshold (%s) on and malloc_trim() not "
-		       "at all",
+		       "%s of it are the tops of arenas, which free() shrinks from the trim threshold (%s) on and malloc_trim() not at all",
 		       B(q->tops_kept), threshold_of(q->trim_threshold).text);
 		tops_remedy(t, q->tops_kept);
 	} else {
@@ -264,19 +244,14 @@ void ht_tell_arenas(const struct told *t)
 
 	ht_quiet_line(t);
 	ht_say(t->v,
-	       "%.0f of %.0f arenas hold 5 %% or more of the free pages "
-	       "each, %s outside the main arena and thread caches; %.0f have "
-	       "no thread",
+	       "%.0f of %.0f arenas hold 5 %% or more of the free pages each, %s outside the main arena and thread caches; %.0f have no thread",
 	       q->arenas_holding, q->arenas, B(q->shareable),
 	       isnan(q->unattached) ? 0 : q->unattached);
 	snprintf(t->v->culprit, sizeof(t->v->culprit), "%.0f arenas",
 		 q->arenas_holding);
 	ht_remedy(
 		t, arena_max_returns(q),
-		"malloc_trim(0) returns %s now; MALLOC_ARENA_MAX=2 makes "
-		"threads share free memory, which returns up to %s where their "
-		"peaks come one after the other, and nothing where they "
-		"coincide (the most in use of all arenas that a look met: %s)",
+		"malloc_trim(0) returns %s now; MALLOC_ARENA_MAX=2 makes threads share free memory, which returns up to %s where their peaks come one after the other, and nothing where they coincide (the most in use of all arenas that a look met: %s)",
 		B(q->trimmable), B(arena_max_returns(q)), B(q->peak_ever));
 }
 
@@ -287,14 +262,12 @@ void ht_tell_fragmentation(const struct told *t)
 
 	ht_quiet_line(t);
 	ht_say(t->v,
-	       "%s (%.0f %%) of it share pages with chunks in use: "
-	       "nobody can return them without moving objects",
+	       "%s (%.0f %%) of it share pages with chunks in use: nobody can return them without moving objects",
 	       B(stuck), 100 * stuck / q->retained);
-	ht_remedy(t, stuck,
-		  "%s are stuck: keep objects of one lifetime together, "
-		  "or try an allocator with size-class pages (jemalloc, "
-		  "mimalloc)",
-		  B(stuck));
+	ht_remedy(
+		t, stuck,
+		"%s are stuck: keep objects of one lifetime together, or try an allocator with size-class pages (jemalloc, mimalloc)",
+		B(stuck));
 }
 
 /* Main arena's pin of the newest snapshot. */
@@ -314,8 +287,7 @@ void ht_tell_pinned(const struct told *t)
 
 	ht_quiet_line(t);
 	ht_say(t->v,
-	       "%s (%.0f %%) of it would go back if a handful of chunks "
-	       "at the end of the heap were freed",
+	       "%s (%.0f %%) of it would go back if a handful of chunks at the end of the heap were freed",
 	       B(q->blocked), 100 * fmin(1, q->blocked / q->retained));
 	if (pin) {
 		snprintf(t->v->culprit, sizeof(t->v->culprit),
@@ -325,16 +297,15 @@ void ht_tell_pinned(const struct told *t)
 		       B((double)pin->pin_holds));
 		if (pin->pin_cached_by != HT_UNKNOWN)
 			ht_say(t->v,
-			       "it is freed, and waits in the cache of thread "
-			       "%" PRIu64 ": to its arena it is in use",
+			       "it is freed, and waits in the cache of thread %" PRIu64
+			       ": to its arena it is in use",
 			       pin->pin_cached_by);
 	}
-	ht_remedy(t, q->trimmable,
-		  "malloc_trim(0) returns %s in spite of the pin; %s",
-		  B(q->trimmable),
-		  pin && pin->pin_cached_by != HT_UNKNOWN
-			  ? "the pin goes when its thread ends, or uses that "
-			    "size again"
-			  : "for good: allocate what lives long before what is "
-			    "large and short-lived");
+	ht_remedy(
+		t, q->trimmable,
+		"malloc_trim(0) returns %s in spite of the pin; %s",
+		B(q->trimmable),
+		pin && pin->pin_cached_by != HT_UNKNOWN
+			? "the pin goes when its thread ends, or uses that size again"
+			: "for good: allocate what lives long before what is large and short-lived");
 }

@@ -23,32 +23,30 @@ static const struct {
 	[HT_MAPPING_FILE_PRIVATE] =
 		{"private file mappings",
 		 "what is written to the private mapping of ",
-		 "written pages of a private mapping are the process's own: "
-		 "map it shared, or only read it"},
+		 "written pages of a private mapping are the process's own: map it shared, or only read it"},
 	[HT_MAPPING_BSS] = {"static data", "static data of ",
 			    "a static table is written further and further"},
-	[HT_MAPPING_STACK] = {"the main thread's stack", NULL,
-			      "look for deep recursion and large arrays on "
-			      "the stack"},
-	[HT_MAPPING_THREAD_STACK] = {"stacks of threads", NULL,
-				     "look for more threads than before, deep "
-				     "recursion, large arrays on stacks"},
-	[HT_MAPPING_ANON] = {"anonymous mappings of its own", "",
-			     "look for mmap() pools and other allocators; "
-			     "`heaptide map PID` lists them by size"},
-	[HT_MAPPING_SHMEM] = {"shared memory (anonymous)", "shared memory ",
-			      "who shares a segment holds the same pages: it "
-			      "counts once for the machine"},
+	[HT_MAPPING_STACK] =
+		{"the main thread's stack", NULL,
+		 "look for deep recursion and large arrays on the stack"},
+	[HT_MAPPING_THREAD_STACK] =
+		{"stacks of threads", NULL,
+		 "look for more threads than before, deep recursion, large arrays on stacks"},
+	[HT_MAPPING_ANON] =
+		{"anonymous mappings of its own", "",
+		 "look for mmap() pools and other allocators; `heaptide map PID` lists them by size"},
+	[HT_MAPPING_SHMEM] =
+		{"shared memory (anonymous)", "shared memory ",
+		 "who shares a segment holds the same pages: it counts once for the machine"},
 	[HT_MAPPING_HUGETLB] = {"huge pages", "huge pages ",
 				"look who maps the huge page pool"},
 	[HT_MAPPING_BRK_OTHER] = {"memory below brk that is not malloc's", "",
 				  "look who else calls sbrk()"},
 	[HT_MAPPING_SPECIAL] = {"the kernel's mappings", NULL,
 				"nothing of the program's"},
-	[HT_MAPPING_ENDED_STACK] = {"stacks of threads that ended", NULL,
-				    "pthread_join() or pthread_detach() each "
-				    "thread: until then its stack and thread "
-				    "block stay, two mappings each"},
+	[HT_MAPPING_ENDED_STACK] =
+		{"stacks of threads that ended", NULL,
+		 "pthread_join() or pthread_detach() each thread: until then its stack and thread block stay, two mappings each"},
 };
 
 static double last_known(const struct ht_window *w, const double *rows)
@@ -67,15 +65,15 @@ static void name_ended(const struct told *t, const struct ht_mapping_series *s,
 	double bytes = last_known(&t->m->w, s->size);
 
 	if (bytes > STACK_CACHE + bytes / fmax(n, 1))
-		snprintf(ret, size,
-			 "stacks of %.0f threads that ended and were never "
-			 "joined",
-			 n);
+		snprintf(
+			ret, size,
+			"stacks of %.0f threads that ended and were never joined",
+			n);
 	else
-		snprintf(ret, size,
-			 "stacks of %.0f threads that ended (glibc keeps up "
-			 "to 40 MiB of them for the next)",
-			 n);
+		snprintf(
+			ret, size,
+			"stacks of %.0f threads that ended (glibc keeps up to 40 MiB of them for the next)",
+			n);
 }
 
 /* A name that says no more than the kind does. */
@@ -135,8 +133,7 @@ static void bound_line(const struct told *t)
 	double speed = t->m->outside_growth.slope;
 
 	ht_say(t->v,
-	       "%s of its %s are in memory: it ends there, %s from now, in "
-	       "about %s at this speed",
+	       "%s of its %s are in memory: it ends there, %s from now, in about %s at this speed",
 	       B(b->used), B(b->size), B(b->room),
 	       speed > 0 ? ht_span(b->room / speed).text : "?");
 }
@@ -154,9 +151,8 @@ static const char *remedy_for(const struct ht_mapping_series *s)
 void ht_tell_outside(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
-	const char *look = "look at stacks, own mmap() pools, an interpreter's "
-			   "heap, static tables, other allocators "
-			   "(`heaptide map PID` lists them)";
+	const char *look =
+		"look at stacks, own mmap() pools, an interpreter's heap, static tables, other allocators (`heaptide map PID` lists them)";
 
 	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED)
 		ht_lasting_lines(t, "memory outside malloc");
@@ -167,9 +163,8 @@ void ht_tell_outside(const struct told *t)
 		       B(ht_first_level(&m->in_use)),
 		       B(ht_last_level(&m->in_use)));
 	else
-		ht_say(t->v, "glibc's malloc was not measured: another "
-			     "allocator serves the program, or its heap could "
-			     "not be read");
+		ht_say(t->v,
+		       "glibc's malloc was not measured: another allocator serves the program, or its heap could not be read");
 	culprit_line(t);
 	if (t->v->culprit[0])
 		look = remedy_for(m->bound.most);

@@ -51,16 +51,12 @@ static void remedy_trim_shared(struct ht_advised *a)
 {
 	struct ht_advice *row = ht_advise_of(
 		a, "trim_now", a->trimmable,
-		"malloc_trim(0) would lower RSS by %s now, and give the "
-		"machine %s: the other pages are shared with processes of the "
-		"same fork(), which keep them. Trim in the parent before it "
-		"forks; what it has free then is in every child",
+		"malloc_trim(0) would lower RSS by %s now, and give the machine %s: the other pages are shared with processes of the same fork(), which keep them. Trim in the parent before it forks; what it has free then is in every child",
 		HT_SIZE_OF(a->trimmable), HT_SIZE_OF(a->machine_gets));
 
 	returns(row, a->machine_gets);
 	type(row, "malloc_trim(0); in the parent, before fork()",
-	     "each arena is locked while its free pages are returned; what is "
-	     "needed again is faulted in again, in each process");
+	     "each arena is locked while its free pages are returned; what is needed again is faulted in again, in each process");
 }
 
 static void remedy_trim(struct ht_advised *a)
@@ -74,22 +70,20 @@ static void remedy_trim(struct ht_advised *a)
 		remedy_trim_shared(a);
 		return;
 	}
-	row = ht_advise_of(a, "trim_now", a->trimmable,
-			   "malloc_trim(0) would return %s now (heaptide trim "
-			   "%" PRIu64 " says what stays); worth it when the "
-			   "next peak will not need them at once",
-			   HT_SIZE_OF(a->trimmable), a->s->head.pid);
+	row = ht_advise_of(
+		a, "trim_now", a->trimmable,
+		"malloc_trim(0) would return %s now (heaptide trim %" PRIu64
+		" says what stays); worth it when the next peak will not need them at once",
+		HT_SIZE_OF(a->trimmable), a->s->head.pid);
 	returns(row, a->trimmable);
-	snprintf(cost, sizeof(cost),
-		 "each arena is locked while its free pages are returned; what "
-		 "is needed again is faulted in again");
+	snprintf(
+		cost, sizeof(cost),
+		"each arena is locked while its free pages are returned; what is needed again is faulted in again");
 	if (huge_pages(a) > 0)
-		snprintf(cost, sizeof(cost),
-			 "%s are in transparent huge pages: khugepaged may "
-			 "fill the holes again, so that it does not last "
-			 "(prctl(PR_SET_THP_DISABLE) or "
-			 "glibc.malloc.hugetlb=0)",
-			 HT_SIZE_OF(huge_pages(a)));
+		snprintf(
+			cost, sizeof(cost),
+			"%s are in transparent huge pages: khugepaged may fill the holes again, so that it does not last (prctl(PR_SET_THP_DISABLE) or glibc.malloc.hugetlb=0)",
+			HT_SIZE_OF(huge_pages(a)));
 	type(row, "malloc_trim(0); in the program, when it is idle", cost);
 }
 
@@ -103,19 +97,16 @@ static void remedy_unlock(struct ht_advised *a)
 
 	if (!(locked >= ht_t.advice_bytes))
 		return;
-	row = ht_advise_of(a, "unlock", locked,
-			   "%s are free in whole pages that %s: "
-			   "malloc_trim(0) asks the kernel to take them, and "
-			   "is refused",
-			   HT_SIZE_OF(locked),
-			   pool ? "lie in the huge page pool or are locked"
-				: "are locked in memory");
+	row = ht_advise_of(
+		a, "unlock", locked,
+		"%s are free in whole pages that %s: malloc_trim(0) asks the kernel to take them, and is refused",
+		HT_SIZE_OF(locked),
+		pool ? "lie in the huge page pool or are locked"
+		     : "are locked in memory");
 	returns(row, locked);
 	type(row,
 	     pool ? "glibc.malloc.hugetlb=0 or 1 in GLIBC_TUNABLES instead of 2"
-		  : "munlockall() or munlock() in the program, then "
-		    "malloc_trim(0); lock what must not wait, not the heap "
-		    "(MCL_FUTURE)",
+		  : "munlockall() or munlock() in the program, then malloc_trim(0); lock what must not wait, not the heap (MCL_FUTURE)",
 	     pool ? "more TLB misses" : "what was unlocked can be swapped out");
 }
 
@@ -168,14 +159,9 @@ static double pad_of(const struct ht_params *p)
 static void type_threshold(struct ht_advice *row, bool was_set)
 {
 	type(row,
-	     was_set ? "131072 where it was set: mallopt(M_TRIM_THRESHOLD) in "
-		       "code, MALLOC_TRIM_THRESHOLD_, or "
-		       "glibc.malloc.trim_threshold in GLIBC_TUNABLES"
-		     : "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 "
-		       "(glibc 2.26 on), MALLOC_TRIM_THRESHOLD_=131072, or "
-		       "mallopt(M_TRIM_THRESHOLD, 131072) first in main()",
-	     "the next peak is faulted in again; the mmap threshold stays at "
-	     "128 KiB, so each larger block costs an mmap and an munmap");
+	     was_set ? "131072 where it was set: mallopt(M_TRIM_THRESHOLD) in code, MALLOC_TRIM_THRESHOLD_, or glibc.malloc.trim_threshold in GLIBC_TUNABLES"
+		     : "GLIBC_TUNABLES=glibc.malloc.trim_threshold=131072 (glibc 2.26 on), MALLOC_TRIM_THRESHOLD_=131072, or mallopt(M_TRIM_THRESHOLD, 131072) first in main()",
+	     "the next peak is faulted in again; the mmap threshold stays at 128 KiB, so each larger block costs an mmap and an munmap");
 }
 
 static void remedy_trim_threshold(struct ht_advised *a)
@@ -194,19 +180,17 @@ static void remedy_trim_threshold(struct ht_advised *a)
 		return;
 	if (p->trim_threshold == HT_PARAM_OFF)
 		snprintf(is, sizeof(is),
-			 "free() is told never to trim "
-			 "(M_TRIM_THRESHOLD -1)");
+			 "free() is told never to trim (M_TRIM_THRESHOLD -1)");
 	else
 		snprintf(
 			is, sizeof(is), "the trim threshold is %s%s",
 			HT_SIZE_OF(threshold),
 			was_set ? ""
 				: " (raised by freeing a large mmapped block)");
-	row = ht_advise_of(a, "trim_threshold", tops.high,
-			   "the tops of arenas keep %s because %s; with the "
-			   "default of 128 KiB free() returns them, in every "
-			   "arena",
-			   HT_SIZE_OF(tops.high), is);
+	row = ht_advise_of(
+		a, "trim_threshold", tops.high,
+		"the tops of arenas keep %s because %s; with the default of 128 KiB free() returns them, in every arena",
+		HT_SIZE_OF(tops.high), is);
 	returns(row, tops.low);
 	type_threshold(row, was_set);
 }
@@ -224,15 +208,13 @@ static void remedy_top_pad(struct ht_advised *a)
 	tops = held_tops(a->s, threshold, INFINITY, HT_DEFAULT_THRESHOLD);
 	if (!(tops.high >= ht_t.advice_bytes))
 		return;
-	row = ht_advise_of(a, "top_pad", tops.high,
-			   "the tops of arenas keep %s because top_pad is %s: "
-			   "free() shrinks a top no further; with the default "
-			   "of 128 KiB it returns the rest",
-			   HT_SIZE_OF(tops.high), HT_SIZE_OF(pad_of(p)));
+	row = ht_advise_of(
+		a, "top_pad", tops.high,
+		"the tops of arenas keep %s because top_pad is %s: free() shrinks a top no further; with the default of 128 KiB it returns the rest",
+		HT_SIZE_OF(tops.high), HT_SIZE_OF(pad_of(p)));
 	returns(row, tops.low);
 	type(row,
-	     "131072 where it was set: mallopt(M_TOP_PAD) in code, "
-	     "MALLOC_TOP_PAD_, or glibc.malloc.top_pad in GLIBC_TUNABLES",
+	     "131072 where it was set: mallopt(M_TOP_PAD) in code, MALLOC_TOP_PAD_, or glibc.malloc.top_pad in GLIBC_TUNABLES",
 	     "a heap that grows asks the kernel more often");
 }
 
@@ -270,21 +252,15 @@ static void remedy_mmap_threshold(struct ht_advised *a)
 	    p->no_dyn_threshold != 0 || !(large.low >= ht_t.advice_bytes) ||
 	    !(holes >= ht_t.advice_bytes))
 		return;
-	row = ht_advise_of(a, "mmap_threshold", holes,
-			   "the mmap threshold rose to %s, so blocks of 128 "
-			   "KiB and more live in arenas (%s in use now) and "
-			   "leave holes there, as far as the %s of large holes "
-			   "are theirs; pinned at 128 KiB each such block goes "
-			   "back to the system when it is freed",
-			   HT_SIZE_OF(threshold), HT_SIZE_OF(large.low),
-			   HT_SIZE_OF(large.high));
+	row = ht_advise_of(
+		a, "mmap_threshold", holes,
+		"the mmap threshold rose to %s, so blocks of 128 KiB and more live in arenas (%s in use now) and leave holes there, as far as the %s of large holes are theirs; pinned at 128 KiB each such block goes back to the system when it is freed",
+		HT_SIZE_OF(threshold), HT_SIZE_OF(large.low),
+		HT_SIZE_OF(large.high));
 	returns(row, 0);
 	type(row,
-	     "GLIBC_TUNABLES=glibc.malloc.mmap_threshold=131072 (glibc 2.26 "
-	     "on), MALLOC_MMAP_THRESHOLD_=131072, or mallopt(M_MMAP_THRESHOLD, "
-	     "131072) first in main()",
-	     "each such block costs an mmap, its page faults and an munmap; "
-	     "the trim threshold stays where it is, too");
+	     "GLIBC_TUNABLES=glibc.malloc.mmap_threshold=131072 (glibc 2.26 on), MALLOC_MMAP_THRESHOLD_=131072, or mallopt(M_MMAP_THRESHOLD, 131072) first in main()",
+	     "each such block costs an mmap, its page faults and an munmap; the trim threshold stays where it is, too");
 }
 
 static void remedy_small_mappings(struct ht_advised *a)
@@ -300,15 +276,11 @@ static void remedy_small_mappings(struct ht_advised *a)
 		return;
 	row = ht_advise_of(
 		a, "mmap_threshold", fmax(0, mapped - chunks * threshold),
-		"%.0f blocks of %s on average have a mapping of "
-		"their own, whole pages each, because the mmap "
-		"threshold is %s; the default of 128 KiB puts them "
-		"into an arena",
+		"%.0f blocks of %s on average have a mapping of their own, whole pages each, because the mmap threshold is %s; the default of 128 KiB puts them into an arena",
 		chunks, HT_SIZE_OF(mapped / chunks), HT_SIZE_OF(threshold));
 	returns(row, 0);
 	type(row,
-	     "take MALLOC_MMAP_THRESHOLD_, glibc.malloc.mmap_threshold or "
-	     "mallopt(M_MMAP_THRESHOLD) away, whichever set it",
+	     "take MALLOC_MMAP_THRESHOLD_, glibc.malloc.mmap_threshold or mallopt(M_MMAP_THRESHOLD) away, whichever set it",
 	     "freed blocks may stay in the arena");
 }
 
@@ -351,18 +323,14 @@ static void remedy_arena_max(struct ht_advised *a)
 	    !(most >= ht_t.advice_bytes) ||
 	    (s->params.arena_max >= 1 && s->params.arena_max <= 2))
 		return;
-	row = ht_advise_of(a, "arena_max", most,
-			   "%zu of %" PRIu64 " arenas hold less than %s in "
-			   "use: with two arenas threads share free memory. "
-			   "It returns what peaks of different threads do not "
-			   "need at the same time: the verdict of a record "
-			   "says how much",
-			   idle, s->totals.arenas,
-			   HT_SIZE_OF(ht_t.advice_bytes));
+	row = ht_advise_of(
+		a, "arena_max", most,
+		"%zu of %" PRIu64
+		" arenas hold less than %s in use: with two arenas threads share free memory. It returns what peaks of different threads do not need at the same time: the verdict of a record says how much",
+		idle, s->totals.arenas, HT_SIZE_OF(ht_t.advice_bytes));
 	returns(row, 0);
 	type(row,
-	     "MALLOC_ARENA_MAX=2, GLIBC_TUNABLES=glibc.malloc.arena_max=2 "
-	     "(glibc 2.26 on), or mallopt(M_ARENA_MAX, 2) first in main()",
+	     "MALLOC_ARENA_MAX=2, GLIBC_TUNABLES=glibc.malloc.arena_max=2 (glibc 2.26 on), or mallopt(M_ARENA_MAX, 2) first in main()",
 	     "threads wait for each other's locks in malloc and free");
 }
 
@@ -413,20 +381,18 @@ static void remedy_tcache(struct ht_advised *a)
 	/* what is cached no more fills tops first, up to the threshold */
 	at_least = 0.9 * share * cached_pages(a) -
 		   2 * HT_DEFAULT_THRESHOLD * (double)a->s->arenas.n;
-	row = ht_advise_of(a, "tcache_count", fmax(bytes, at_least),
-			   "%" PRIu64 " threads cache %s in lists of up to "
-			   "%.0f chunks of a size; shorter lists leave the "
-			   "rest to the arenas, which can return it. A cache "
-			   "also goes when its thread ends",
-			   a->s->process.threads, HT_SIZE_OF(a->tcache), now);
+	row = ht_advise_of(
+		a, "tcache_count", fmax(bytes, at_least),
+		"%" PRIu64
+		" threads cache %s in lists of up to %.0f chunks of a size; shorter lists leave the rest to the arenas, which can return it. A cache also goes when its thread ends",
+		a->s->process.threads, HT_SIZE_OF(a->tcache), now);
 	returns(row, at_least);
-	snprintf(how, sizeof(how),
-		 "GLIBC_TUNABLES=glibc.malloc.tcache_count=%.0f (glibc 2.26 "
-		 "on; %.0f now)",
-		 count, now);
+	snprintf(
+		how, sizeof(how),
+		"GLIBC_TUNABLES=glibc.malloc.tcache_count=%.0f (glibc 2.26 on; %.0f now)",
+		count, now);
 	type(row, how,
-	     "malloc and free of small blocks take the arena's lock more "
-	     "often");
+	     "malloc and free of small blocks take the arena's lock more often");
 }
 
 /* --- placement ----------------------------------------------------------- */
@@ -454,10 +420,9 @@ static void pinned_by_cache(struct ht_advised *a, const struct ht_arena *pin)
 {
 	struct ht_advice *row = ht_advise_of(
 		a, "pin", ht_advised_known(pin->pin_holds),
-		"the %" PRIu64 "-byte chunk at 0x%" PRIx64 " holds %s below "
-		"it: the program freed it, and it waits in the cache of thread "
-		"%" PRIu64 ", which to its arena is in use. It goes when that "
-		"thread ends",
+		"the %" PRIu64 "-byte chunk at 0x%" PRIx64
+		" holds %s below it: the program freed it, and it waits in the cache of thread %" PRIu64
+		", which to its arena is in use. It goes when that thread ends",
 		pin->pin_size, pin->pin_address,
 		HT_SIZE_OF(ht_advised_known(pin->pin_holds)),
 		pin->pin_cached_by);
@@ -465,11 +430,8 @@ static void pinned_by_cache(struct ht_advised *a, const struct ht_arena *pin)
 	returns(row, cached_last(a->s, pin));
 	type(row, "GLIBC_TUNABLES=glibc.malloc.tcache_count=0 (glibc 2.26 on)",
 	     pin->pin_size <= FASTBIN_MAX
-		     ? "without a cache a chunk of this size waits in a "
-		       "fastbin until the next large request merges it; malloc "
-		       "and free take the arena's lock each time"
-		     : "malloc and free of small blocks take the arena's lock "
-		       "each time");
+		     ? "without a cache a chunk of this size waits in a fastbin until the next large request merges it; malloc and free take the arena's lock each time"
+		     : "malloc and free of small blocks take the arena's lock each time");
 }
 
 static void remedy_pin(struct ht_advised *a)
@@ -490,10 +452,9 @@ static void remedy_pin(struct ht_advised *a)
 	else
 		returns(ht_advise_of(
 				a, "pin", ht_advised_known(worst->pin_holds),
-				"the %" PRIu64 "-byte chunk in use at "
-				"0x%" PRIx64 " holds %s below it: allocate "
-				"what lives long before what is large and "
-				"short-lived, or free this chunk",
+				"the %" PRIu64
+				"-byte chunk in use at 0x%" PRIx64
+				" holds %s below it: allocate what lives long before what is large and short-lived, or free this chunk",
 				worst->pin_size, worst->pin_address,
 				HT_SIZE_OF(ht_advised_known(worst->pin_holds))),
 			0);
@@ -505,19 +466,13 @@ static void remedy_allocator(struct ht_advised *a)
 
 	if (!ht_is_fragmented(a))
 		return;
-	row = ht_advise_of(a, "allocator", a->stuck,
-			   "%s are stuck in holes between chunks in use: keep "
-			   "objects of one lifetime together (a pool per "
-			   "request). An allocator with size-class pages "
-			   "(jemalloc, mimalloc) helps where what was freed "
-			   "had other sizes than what stays; of the same size "
-			   "it returns nothing",
-			   HT_SIZE_OF(a->stuck));
+	row = ht_advise_of(
+		a, "allocator", a->stuck,
+		"%s are stuck in holes between chunks in use: keep objects of one lifetime together (a pool per request). An allocator with size-class pages (jemalloc, mimalloc) helps where what was freed had other sizes than what stays; of the same size it returns nothing",
+		HT_SIZE_OF(a->stuck));
 	returns(row, 0);
 	type(row, "LD_PRELOAD=libjemalloc.so.2 for a trial under your own load",
-	     "its own overhead a size class, and freed pages stay with it for "
-	     "some seconds: it can be more than it was; compare RSS under "
-	     "load");
+	     "its own overhead a size class, and freed pages stay with it for some seconds: it can be more than it was; compare RSS under load");
 }
 
 static void (*const remedies[])(struct ht_advised *a) = {

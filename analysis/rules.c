@@ -87,8 +87,7 @@ static enum ht_code set_labels(struct ht_rule *r, const char *value,
 		if (i == HT_LABEL_COUNT)
 			return ht_fail(
 				err, HT_CONFIG,
-				"'%.40s' is no verdict%s: LEAK, POOL_GROWTH, "
-				"FRAGMENTATION, ...: see heaptide(1)",
+				"'%.40s' is no verdict%s: LEAK, POOL_GROWTH, FRAGMENTATION, ...: see heaptide(1)",
 				w,
 				ht_near_text(ht_near(w, label_at, NULL), near));
 		r->labels |= 1u << i;
@@ -320,10 +319,10 @@ enum ht_code ht_rules_default(struct ht_rule *ret, struct ht_err *err)
 enum ht_code ht_rule_check(const struct ht_rule *r, struct ht_err *err)
 {
 	if (r->labels == 0 && r->condition.ops_n == 0)
-		return ht_fail(err, HT_CONFIG,
-			       "rule %s asks nothing: give it a verdict or a "
-			       "condition",
-			       r->name);
+		return ht_fail(
+			err, HT_CONFIG,
+			"rule %s asks nothing: give it a verdict or a condition",
+			r->name);
 	return HT_OK;
 }
 

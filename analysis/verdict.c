@@ -43,8 +43,7 @@ static void insufficient(const struct ht_window *w, struct ht_verdict *v)
 		       w->lacks, w->n, ht_t.min_rows);
 	else
 		ht_say(v,
-		       "%s: what happened meanwhile nobody saw; record on "
-		       "without a break",
+		       "%s: what happened meanwhile nobody saw; record on without a break",
 		       w->lacks);
 	ht_say_rise(v);
 }

@@ -174,8 +174,7 @@ static void judge(const struct ht_site *s, const struct company *c,
 		say(w, HT_LEAKING_UNKNOWN, "seen too late to tell");
 	else if (2 * s->moved > s->samples)
 		say(w, HT_LEAKING_UNKNOWN,
-		    "it lets chunks grow by realloc, which moves them: whether "
-		    "they stay cannot be told");
+		    "it lets chunks grow by realloc, which moves them: whether they stay cannot be told");
 	else if (staying(s) < ALIVE_MIN && w->high < .5)
 		say(w, HT_LEAKING_NO, "what it takes is given back");
 	else if (staying(s) < ALIVE_MIN)
@@ -187,8 +186,7 @@ static void judge(const struct ht_site *s, const struct company *c,
 		    "it stays; whether its sizes grow is not known");
 	else if (c->growth <= 0 || c->kept > TOO_MUCH * c->growth)
 		say(w, HT_LEAKING_NO,
-		    "it stays, but its sizes do not grow by as much: others "
-		    "of them are given back (a cache, a queue)");
+		    "it stays, but its sizes do not grow by as much: others of them are given back (a cache, a queue)");
 	else if (c->share < SHARE_MIN)
 		say(w, HT_LEAKING_NO, "it stays, and is next to nothing");
 	else

@@ -109,7 +109,6 @@ void ht_who_text(const struct ht_snapshot *seen, const struct ht_who_judged *j,
 	if (!told)
 		add(&l,
 		    "not sure: of %zu call stacks, %" PRIu64
-		    " chunks in %s, none was seen whose chunks stay while "
-		    "their sizes grow",
+		    " chunks in %s, none was seen whose chunks stay while their sizes grow",
 		    j->n, seen->windows.n ? w->samples : 0, after);
 }
