@@ -21,15 +21,15 @@ static int print_core(const struct ht_cli *cli, const struct ht_snapshot *s)
 	const struct ht_totals *sum = &s->totals;
 	char used[HT_NUMBER_TEXT], left[HT_NUMBER_TEXT];
 
-	return ht_paragraph(&cli->term, "",
-			    "%s%s, pid %" PRIu64
-			    ", from its core file:%s the program "
-			    "held %s in malloc; %s was free.",
-			    ht_style(&cli->term, HT_BOLD), s->head.comm,
-			    s->head.pid, ht_style_off(&cli->term),
-			    ht_show_bytes(cli, plus(sum->in_use, sum->mmapped),
-					  used),
-			    ht_show_bytes(cli, sum->free, left)) +
+	return ht_paragraph(
+		       &cli->term, "",
+		       "%s%s, pid %" PRIu64
+		       ", from its core file:%s the program held %s in malloc; %s was free.",
+		       ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
+		       ht_style_off(&cli->term),
+		       ht_show_bytes(cli, plus(sum->in_use, sum->mmapped),
+				     used),
+		       ht_show_bytes(cli, sum->free, left)) +
 	       ht_paragraph(&cli->term, "",
 			    "What was resident, a core file does not tell.");
 }
@@ -44,8 +44,7 @@ static int print_shared(const struct ht_cli *cli, const struct ht_totals *sum)
 		return 0;
 	return ht_paragraph(
 		&cli->term, "",
-		"Of that the machine would get %s: the rest is shared with "
-		"other processes since a fork().",
+		"Of that the machine would get %s: the rest is shared with other processes since a fork().",
 		ht_show_bytes(cli, sum->trimmable_private, gets));
 }
 
@@ -101,8 +100,7 @@ static int print_heap(const struct ht_cli *cli, const struct ht_snapshot *s,
 
 	lines = ht_paragraph(
 		&cli->term, "",
-		"%s The program holds %s in malloc%s; %s%s is free and kept "
-		"by glibc%s; %s is anonymous memory outside malloc%s.",
+		"%s The program holds %s in malloc%s; %s%s is free and kept by glibc%s; %s is anonymous memory outside malloc%s.",
 		begin,
 		ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
 		written_text(cli, s, written), ht_style(&cli->term, HT_YELLOW),

@@ -90,11 +90,11 @@ static void check_agent(struct ht_checks *c, char agent[4096],
 	*ret_caps = 0;
 	if (ht_client_find_agent(agent, 4096, &err) != HT_OK) {
 		one = ht_check_add(c, "agent", HT_BAD, "%s", err.msg);
-		ht_check_mend(one, "%s",
-			      err.hint != HT_HINT_CODE
-				      ? ht_err_hint(&err)
-				      : "export HEAPTIDE_AGENT=/path/to/"
-					"heaptide-agent");
+		ht_check_mend(
+			one, "%s",
+			err.hint != HT_HINT_CODE
+				? ht_err_hint(&err)
+				: "export HEAPTIDE_AGENT=/path/to/heaptide-agent");
 		*agent = '\0';
 		return;
 	}
@@ -121,11 +121,12 @@ static bool check_taken_away(struct ht_checks *c, uint64_t lacks)
 	struct ht_check *one;
 
 	if (of_process("NoNewPrivs")) {
-		one = ht_check_add(c, "capability", HT_BAD,
-				   "no_new_privs is set: the agent's file "
-				   "capabilities do not count");
-		ht_check_mend(one, "NoNewPrivileges=no in the unit; in a "
-				   "container allowPrivilegeEscalation: true");
+		one = ht_check_add(
+			c, "capability", HT_BAD,
+			"no_new_privs is set: the agent's file capabilities do not count");
+		ht_check_mend(
+			one,
+			"NoNewPrivileges=no in the unit; in a container allowPrivilegeEscalation: true");
 		return true;
 	}
 	lacks &= ~of_process("CapBnd");
@@ -133,13 +134,12 @@ static bool check_taken_away(struct ht_checks *c, uint64_t lacks)
 		return false;
 	one = ht_check_add(
 		c, "capability", HT_BAD,
-		"the bounding set lacks%s%s: what the agent's file "
-		"gives does not count",
+		"the bounding set lacks%s%s: what the agent's file gives does not count",
 		lacks & BIT(CAP_SYS_PTRACE) ? " CAP_SYS_PTRACE" : "",
 		lacks & BIT(CAP_DAC_READ_SEARCH) ? " CAP_DAC_READ_SEARCH" : "");
-	ht_check_mend(one, "CapabilityBoundingSet=CAP_DAC_READ_SEARCH "
-			   "CAP_SYS_PTRACE in the unit; in a container add "
-			   "both");
+	ht_check_mend(
+		one,
+		"CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_SYS_PTRACE in the unit; in a container add both");
 	return true;
 }
 
@@ -149,20 +149,18 @@ static void check_capabilities(struct ht_checks *c, const char *agent,
 	struct ht_check *one;
 
 	if ((has & BOTH) == BOTH) {
-		ht_check_add(c, "capability", HT_GOOD,
-			     "CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH: processes "
-			     "of all users can be measured");
+		ht_check_add(
+			c, "capability", HT_GOOD,
+			"CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH: processes of all users can be measured");
 		return;
 	}
 	if (check_taken_away(c, agent_caps & ~has & BOTH))
 		return;
-	one = ht_check_add(c, "capability", HT_NOTE, "%s",
-			   has & BIT(CAP_SYS_PTRACE)
-				   ? "no CAP_DAC_READ_SEARCH: of other users' "
-				     "processes residency stays unknown, and "
-				     "none is stopped"
-				   : "no CAP_SYS_PTRACE: only this user's own "
-				     "processes can be measured");
+	one = ht_check_add(
+		c, "capability", HT_NOTE, "%s",
+		has & BIT(CAP_SYS_PTRACE)
+			? "no CAP_DAC_READ_SEARCH: of other users' processes residency stays unknown, and none is stopped"
+			: "no CAP_SYS_PTRACE: only this user's own processes can be measured");
 	ht_check_mend(one, "sudo " GRANT " %s", agent);
 }
 
@@ -183,20 +181,22 @@ static void check_rights(struct ht_checks *c, const char *agent,
 			     scope < 0 ? "not in this kernel"
 				       : "ptrace_scope 0: no restriction");
 	else if (scope == 3) {
-		one = ht_check_add(c, "Yama", HT_BAD,
-				   "ptrace_scope 3: nobody may trace until the "
-				   "next boot");
-		ht_check_mend(one, "set kernel.yama.ptrace_scope=1 in "
-				   "/etc/sysctl.d and reboot");
+		one = ht_check_add(
+			c, "Yama", HT_BAD,
+			"ptrace_scope 3: nobody may trace until the next boot");
+		ht_check_mend(
+			one,
+			"set kernel.yama.ptrace_scope=1 in /etc/sysctl.d and reboot");
 	} else {
-		one = ht_check_add(c, "Yama", capable ? HT_GOOD : HT_BAD,
-				   "ptrace_scope %d: only %s", scope,
-				   scope == 1 ? "a parent, or who has "
-						"CAP_SYS_PTRACE"
-					      : "who has CAP_SYS_PTRACE");
+		one = ht_check_add(
+			c, "Yama", capable ? HT_GOOD : HT_BAD,
+			"ptrace_scope %d: only %s", scope,
+			scope == 1 ? "a parent, or who has CAP_SYS_PTRACE"
+				   : "who has CAP_SYS_PTRACE");
 		if (!capable)
-			ht_check_mend(one, "sudo heaptide ..., or sudo sysctl "
-					   "kernel.yama.ptrace_scope=0");
+			ht_check_mend(
+				one,
+				"sudo heaptide ..., or sudo sysctl kernel.yama.ptrace_scope=0");
 	}
 }
 
@@ -228,9 +228,9 @@ static void check_kernel(struct ht_checks *c)
 	if (has_pagemap_scan())
 		ht_check_add(c, "PAGEMAP_SCAN", HT_GOOD, "there");
 	else
-		ht_check_add(c, "PAGEMAP_SCAN", HT_NOTE,
-			     "missing (Linux 6.7): residency is read page by "
-			     "page, four times slower");
+		ht_check_add(
+			c, "PAGEMAP_SCAN", HT_NOTE,
+			"missing (Linux 6.7): residency is read page by page, four times slower");
 }
 
 /* A child that waits for its own end. */
@@ -263,10 +263,11 @@ static void check_measurement(struct ht_cli *cli, struct ht_checks *c)
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	if (code == HT_OK) {
-		ht_check_add(c, "measurement", HT_GOOD,
-			     "a child of ours was measured, stopped for "
-			     "%" PRIu64 " us",
-			     s.stop.pause_us);
+		ht_check_add(
+			c, "measurement", HT_GOOD,
+			"a child of ours was measured, stopped for %" PRIu64
+			" us",
+			s.stop.pause_us);
 		return;
 	}
 	one = ht_check_add(c, "measurement", HT_BAD, "%s", err.msg);

@@ -48,8 +48,7 @@ static void check_tracer(pid_t pid, struct ht_checks *c)
 	status_value(atoi(tracer), "Name", name, sizeof(name));
 	one = ht_check_add(
 		c, "tracer", HT_NOTE,
-		"%s, pid %s, traces it: only the default mode, which "
-		"stops nobody, goes beside it",
+		"%s, pid %s, traces it: only the default mode, which stops nobody, goes beside it",
 		name, tracer);
 	ht_check_mend(one, "end it, or wait: kill %s", tracer);
 }
@@ -64,12 +63,12 @@ static void check_owner(pid_t pid, struct ht_checks *c)
 	if (geteuid() == 0 || uid == geteuid())
 		ht_check_add(c, "owner", HT_GOOD, "user id %u", uid);
 	else
-		ht_check_mend(ht_check_add(c, "owner", HT_NOTE,
-					   "user id %u; you are %u: "
-					   "CAP_SYS_PTRACE and "
-					   "CAP_DAC_READ_SEARCH are needed",
-					   uid, geteuid()),
-			      "sudo heaptide diagnose %d", pid);
+		ht_check_mend(
+			ht_check_add(
+				c, "owner", HT_NOTE,
+				"user id %u; you are %u: CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH are needed",
+				uid, geteuid()),
+			"sudo heaptide diagnose %d", pid);
 }
 
 /* Does the process live in another namespace than we do? */
@@ -88,15 +87,16 @@ static bool elsewhere(pid_t pid, const char *kind)
 static void check_container(pid_t pid, struct ht_checks *c)
 {
 	if (elsewhere(pid, "user"))
-		ht_check_mend(ht_check_add(c, "container", HT_NOTE,
-					   "in another user namespace: rights "
-					   "are needed there"),
-			      "run heaptide as root on the host");
+		ht_check_mend(
+			ht_check_add(
+				c, "container", HT_NOTE,
+				"in another user namespace: rights are needed there"),
+			"run heaptide as root on the host");
 	else if (elsewhere(pid, "pid") || elsewhere(pid, "mnt"))
-		ht_check_add(c, "container", HT_GOOD,
-			     "in a container: its files are read through "
-			     "/proc/%d/root",
-			     pid);
+		ht_check_add(
+			c, "container", HT_GOOD,
+			"in a container: its files are read through /proc/%d/root",
+			pid);
 	else
 		ht_check_add(c, "container", HT_GOOD, "none");
 }
@@ -148,11 +148,11 @@ static void check_debug_info(pid_t pid, const struct ht_libc *libc,
 			     libc->build_id);
 		return;
 	}
-	one = ht_check_add(c, "debug info", HT_NOTE,
-			   "none for build id %s: layout by table (%s), found "
-			   "by %s; the figures are the same",
-			   *libc->build_id ? libc->build_id : "(none)",
-			   libc->layout_name, libc->located);
+	one = ht_check_add(
+		c, "debug info", HT_NOTE,
+		"none for build id %s: layout by table (%s), found by %s; the figures are the same",
+		*libc->build_id ? libc->build_id : "(none)", libc->layout_name,
+		libc->located);
 	distribution(pid, id, sizeof(id));
 	for (size_t i = 0; i < sizeof(debug_packages) / sizeof(*debug_packages);
 	     i++) {
@@ -166,10 +166,8 @@ static void check_debug_info(pid_t pid, const struct ht_libc *libc,
 static void check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 {
 	static const char *const since[] = {
-		"session (Linux 6.13): only calls of the size that is asked "
-		"for pay for the return",
-		"uprobe_multi (Linux 6.6): each call in a window pays for the "
-		"return"};
+		"session (Linux 6.13): only calls of the size that is asked for pay for the return",
+		"uprobe_multi (Linux 6.6): each call in a window pays for the return"};
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 	struct ht_request r = ht_target_request(&cli->opt, HT_WHO);
@@ -237,10 +235,10 @@ static void check_absent(pid_t pid, struct ht_checks *c)
 		ht_check_mend(one, ANOTHER);
 		return;
 	}
-	one = ht_check_add(c, "process", HT_BAD,
-			   "pid %d is there, and /proc hides it (mounted with "
-			   "hidepid)",
-			   pid);
+	one = ht_check_add(
+		c, "process", HT_BAD,
+		"pid %d is there, and /proc hides it (mounted with hidepid)",
+		pid);
 	ht_check_mend(one, "mount -o remount,gid=heaptide /proc, or sudo");
 }
 
@@ -266,20 +264,20 @@ void ht_check_process(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 	status_value(pid, "State", state, sizeof(state));
 	status_value(pid, "VmSize", kernel, sizeof(kernel));
 	if (*state == 'Z' && !has_threads(pid)) {
-		one = ht_check_add(c, "process", HT_BAD,
-				   "%s, pid %d, is a zombie: it has ended and "
-				   "its parent has not noticed",
-				   name, pid);
+		one = ht_check_add(
+			c, "process", HT_BAD,
+			"%s, pid %d, is a zombie: it has ended and its parent has not noticed",
+			name, pid);
 		ht_check_mend(one, ANOTHER);
 		return;
 	}
 	if (*state == 'Z') {
 		snprintf(state, sizeof(state), "its main thread has ended");
 	} else if (!*kernel) {
-		one = ht_check_add(c, "process", HT_BAD,
-				   "%s, pid %d, is a kernel thread: it has no "
-				   "heap",
-				   name, pid);
+		one = ht_check_add(
+			c, "process", HT_BAD,
+			"%s, pid %d, is a kernel thread: it has no heap", name,
+			pid);
 		ht_check_mend(one, ANOTHER);
 		return;
 	}
@@ -320,9 +318,11 @@ void ht_check_history(struct ht_cli *cli, struct ht_checks *c)
 	one = ht_check_add(c, "database", cli->opt.db ? HT_BAD : HT_NOTE, "%s",
 			   err.msg);
 	if (cli->opt.db)
-		ht_check_mend(one, "name a database with --db FILE that "
-				   "'heaptide record' or heaptided wrote");
+		ht_check_mend(
+			one,
+			"name a database with --db FILE that 'heaptide record' or heaptided wrote");
 	else
-		ht_check_mend(one, "heaptide record PID -o FILE.db, or "
-				   "systemctl start heaptided");
+		ht_check_mend(
+			one,
+			"heaptide record PID -o FILE.db, or systemctl start heaptided");
 }

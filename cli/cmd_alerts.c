@@ -224,8 +224,7 @@ static enum ht_code test_rule(struct ht_cli *cli, struct ht_err *err)
 	if (cli->opt.json)
 		return print_test_json(&t, &replay, err);
 	ht_duration_text(replay.firing_ns, firing, sizeof(firing));
-	printf("the rule was asked %zu times and fired %zu times, for %s in "
-	       "all\n",
+	printf("the rule was asked %zu times and fired %zu times, for %s in all\n",
 	       replay.asked, replay.fired, replay.firing_ns ? firing : "0s");
 	return HT_OK;
 }

@@ -24,12 +24,10 @@ static const char bash[] =
 	"\t\t\tmapfile -t COMPREPLY < <(compgen -f -- \"$word\") ;;\n"
 	"\t\t*)\n"
 	"\t\t\tfile=${line%%$'\\t'*}\n"
-	"\t\t\t[[ $file != *[!A-Za-z0-9_.,:/=+@%-]* ]] || printf -v file %q "
-	"\"$file\"\n"
+	"\t\t\t[[ $file != *[!A-Za-z0-9_.,:/=+@%-]* ]] || printf -v file %q \"$file\"\n"
 	"\t\t\tCOMPREPLY+=(\"$file\") ;;\n"
 	"\t\tesac\n"
-	"\tdone < <(\"$1\" __complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" "
-	"2>/dev/null)\n"
+	"\tdone < <(\"$1\" __complete \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
 	"}\n"
 	"complete -F _heaptide heaptide\n";
 
@@ -49,8 +47,7 @@ static const char zsh[] =
 	"\t\t\tvalues+=(\"${line%%$'\\t'*}\")\n"
 	"\t\t\tshown+=(\"${line/$'\\t'/  -- }\") ;;\n"
 	"\t\tesac\n"
-	"\tdone < <(${words[1]} __complete \"${(@Q)words[2,CURRENT]}\" "
-	"2>/dev/null)\n"
+	"\tdone < <(${words[1]} __complete \"${(@Q)words[2,CURRENT]}\" 2>/dev/null)\n"
 	"\tcompadd -l -d shown $more -a values\n"
 	"}\n"
 	"if [ \"$funcstack[1]\" = _heaptide ]; then\n"
@@ -65,8 +62,7 @@ static const char fish[] =
 	"function __heaptide_complete\n"
 	"\tset -l words (commandline -opc)\n"
 	"\tset -l word (commandline -ct)\n"
-	"\tfor line in ($words[1] __complete $words[2..-1] \"$word\" "
-	"2>/dev/null)\n"
+	"\tfor line in ($words[1] __complete $words[2..-1] \"$word\" 2>/dev/null)\n"
 	"\t\tswitch $line\n"
 	"\t\t\tcase :nospace\n"
 	"\t\t\tcase :commands\n"
@@ -93,7 +89,6 @@ enum ht_code ht_cmd_completion(struct ht_cli *cli, struct ht_err *err)
 		return HT_OK;
 	}
 	return ht_fail(err, HT_USAGE,
-		       "no completion for '%s': bash, zsh or "
-		       "fish",
+		       "no completion for '%s': bash, zsh or fish",
 		       cli->opt.args[0]);
 }

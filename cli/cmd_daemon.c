@@ -260,10 +260,10 @@ static enum ht_code add_selector(json_t *o, const char *word,
 						   : ht_text_json(value));
 		return code;
 	}
-	return ht_fail(err, HT_USAGE,
-		       "'%s' selects nothing: pid, name, exe, cmdline, unit, "
-		       "cgroup or user = VALUE",
-		       word);
+	return ht_fail(
+		err, HT_USAGE,
+		"'%s' selects nothing: pid, name, exe, cmdline, unit, cgroup or user = VALUE",
+		word);
 }
 
 static void add_span(json_t *o, const char *key, int64_t ns)

@@ -139,9 +139,9 @@ static void look_for_owners(struct diagnosis *d)
 	if (v->culprit_class != HT_UNKNOWN)
 		cli.opt.size = v->culprit_class;
 	if (!is_alive(d))
-		d->owners_code = ht_fail_hint(err, HT_GONE, HT_HINT_NONE,
-					      "the process ended before it "
-					      "could be asked who holds what");
+		d->owners_code = ht_fail_hint(
+			err, HT_GONE, HT_HINT_NONE,
+			"the process ended before it could be asked who holds what");
 	else
 		d->owners_code =
 			ht_graph_look(&cli, HT_WANT_OWNERS, &d->owners, err);
@@ -269,11 +269,12 @@ static void add_record(const struct diagnosis *d, struct ht_sheet *sheet)
 	char file[300];
 
 	ht_shell_word(d->cli->opt.output, file, sizeof(file));
-	ht_sheet_add(sheet, 0, "record",
-		     "%s: %" PRIu64 " sample%s, %s; all the evidence: "
-		     "heaptide verdict %d --db %s",
-		     d->cli->opt.output, r->samples, r->samples == 1 ? "" : "s",
-		     r->how, r->pid, file);
+	ht_sheet_add(
+		sheet, 0, "record",
+		"%s: %" PRIu64
+		" sample%s, %s; all the evidence: heaptide verdict %d --db %s",
+		d->cli->opt.output, r->samples, r->samples == 1 ? "" : "s",
+		r->how, r->pid, file);
 }
 
 static void print_text(struct diagnosis *d)
@@ -384,9 +385,9 @@ static enum ht_code prepare(struct diagnosis *d, struct ht_err *err)
 	pid_t pid = 0;
 
 	if (o->quoted)
-		return ht_fail(err, HT_USAGE,
-			       "diagnose takes a process; heaptide check -- "
-			       "COMMAND runs and judges a command");
+		return ht_fail(
+			err, HT_USAGE,
+			"diagnose takes a process; heaptide check -- COMMAND runs and judges a command");
 	code = ht_target_pid(o->args[0], &pid, err);
 	if (code != HT_OK)
 		return code;

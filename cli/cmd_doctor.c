@@ -140,9 +140,9 @@ enum ht_code ht_cmd_doctor(struct ht_cli *cli, struct ht_err *err)
 			return code;
 	}
 	if (cli->opt.dump_layout && !pid)
-		return ht_fail(err, HT_USAGE,
-			       "--dump-layout needs a process: "
-			       "heaptide doctor PID --dump-layout");
+		return ht_fail(
+			err, HT_USAGE,
+			"--dump-layout needs a process: heaptide doctor PID --dump-layout");
 	if (cli->opt.dump_layout)
 		return dump_layout(pid, err);
 	ht_check_machine(cli, &checks);

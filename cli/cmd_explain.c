@@ -101,8 +101,7 @@ static void print_pin(const struct ht_cli *cli, const struct ht_snapshot *s)
 		return;
 	ht_paragraph(
 		&cli->term, "  ",
-		"main arena: freeing the highest chunk in use would give the "
-		"top %s, the 4 highest %s, the 16 highest %s",
+		"main arena: freeing the highest chunk in use would give the top %s, the 4 highest %s, the 16 highest %s",
 		ht_show_bytes(cli, s->blocked.chunks_1, holds),
 		ht_show_bytes(cli, s->blocked.chunks_4, k4),
 		ht_show_bytes(cli, s->blocked.chunks_16, k16));
@@ -162,19 +161,18 @@ static void print_params(const struct ht_cli *cli, const struct ht_snapshot *s)
 	if (p->mmap_threshold == HT_UNKNOWN)
 		return;
 	ht_show_title(cli, "malloc's parameters");
-	ht_paragraph(&cli->term, "  ",
-		     "mmap_threshold %s, trim_threshold %s%s, top_pad %s, "
-		     "arena_max %s, tcache_count %s",
-		     ht_show_bytes(cli, p->mmap_threshold, mmap),
-		     p->trim_threshold == HT_PARAM_OFF
-			     ? "off"
-			     : ht_show_bytes(cli, p->trim_threshold, trim),
-		     p->no_dyn_threshold == 0 ? " (both move with use)"
-					      : " (fixed)",
-		     ht_show_bytes(cli, p->top_pad, pad),
-		     p->arena_max ? ht_count_text(p->arena_max, arenas)
-				  : "by processors",
-		     ht_count_text(p->tcache_count, count));
+	ht_paragraph(
+		&cli->term, "  ",
+		"mmap_threshold %s, trim_threshold %s%s, top_pad %s, arena_max %s, tcache_count %s",
+		ht_show_bytes(cli, p->mmap_threshold, mmap),
+		p->trim_threshold == HT_PARAM_OFF
+			? "off"
+			: ht_show_bytes(cli, p->trim_threshold, trim),
+		p->no_dyn_threshold == 0 ? " (both move with use)" : " (fixed)",
+		ht_show_bytes(cli, p->top_pad, pad),
+		p->arena_max ? ht_count_text(p->arena_max, arenas)
+			     : "by processors",
+		ht_count_text(p->tcache_count, count));
 }
 
 /* A duration as text, "?" where it is not known. */
@@ -275,8 +273,7 @@ static enum ht_code print_process(const struct ht_cli *cli,
 	code = ht_show_rss(cli, s, 0, err);
 	ht_paragraph(
 		&cli->term, "",
-		"swapped out %s; address space %s, of it writable and private "
-		"%s",
+		"swapped out %s; address space %s, of it writable and private %s",
 		ht_show_bytes(cli, s->process.swap, swap),
 		ht_show_bytes(cli, s->process.vsz, vsz),
 		ht_show_bytes(cli, s->process.writable_private, wp));

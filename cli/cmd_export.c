@@ -213,10 +213,10 @@ static enum ht_code export_openmetrics(struct export_run *e, struct ht_err *err)
 
 	for (size_t i = 0; i < all->n; i++)
 		if (all->v[i].metric == HT_METRIC_COUNT)
-			return ht_fail(err, HT_USAGE,
-				       "OpenMetrics has no name for '%s': "
-				       "--format csv or ndjson",
-				       all->v[i].name);
+			return ht_fail(
+				err, HT_USAGE,
+				"OpenMetrics has no name for '%s': --format csv or ndjson",
+				all->v[i].name);
 	for (e->one = 0; code == HT_OK && e->one < all->n; e->one++) {
 		struct family f = family_of(all->v[e->one].metric);
 

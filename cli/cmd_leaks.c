@@ -38,8 +38,8 @@ static void print_leaks_answer(const struct ht_cli *cli,
 
 	ht_paragraph(
 		&cli->term, "",
-		"%s%s, pid %" PRIu64 ": %s in %s chunks can be reached from "
-		"nowhere%s, of %s in use.",
+		"%s%s, pid %" PRIu64
+		": %s in %s chunks can be reached from nowhere%s, of %s in use.",
 		ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
 		ht_show_bytes(cli, g->leaked_bytes, leaked),
 		ht_count_text(g->leaked_chunks, chunks),
@@ -47,9 +47,7 @@ static void print_leaks_answer(const struct ht_cli *cli,
 	if (g->uncertain_bytes && g->uncertain_bytes != HT_UNKNOWN)
 		ht_paragraph(
 			&cli->term, "",
-			"At most %s more: what only words lead to that may be "
-			"left over (on a stack, or where few chunks of their "
-			"kind have a pointer).",
+			"At most %s more: what only words lead to that may be left over (on a stack, or where few chunks of their kind have a pointer).",
 			ht_show_bytes(cli, g->uncertain_bytes, more));
 }
 

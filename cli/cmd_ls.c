@@ -151,10 +151,10 @@ static enum ht_code choose(struct list *l, struct ht_err *err)
 
 	l->sort = word ? ht_metric_find(word) : HT_METRIC_COUNT;
 	if (word && l->sort == HT_METRIC_COUNT)
-		return ht_fail(err, HT_USAGE,
-			       "no metric '%s': 'heaptide trend --metric help' "
-			       "lists them",
-			       word);
+		return ht_fail(
+			err, HT_USAGE,
+			"no metric '%s': 'heaptide trend --metric help' lists them",
+			word);
 	for (size_t i = 0; i < SHOWN; i++) {
 		l->metrics[l->metrics_n++] = shown[i];
 		there |= shown[i] == l->sort;

@@ -249,10 +249,11 @@ enum ht_code ht_cmd_report(struct ht_cli *cli, struct ht_err *err)
 	const char *path;
 
 	if (cli->opt.all == (cli->opt.args_n > 0))
-		return ht_fail(err, HT_USAGE,
-			       cli->opt.all ? "--all is of all targets: no "
-					      "TARGET goes with it"
-					    : "name a TARGET, or --all");
+		return ht_fail(
+			err, HT_USAGE,
+			cli->opt.all
+				? "--all is of all targets: no TARGET goes with it"
+				: "name a TARGET, or --all");
 	path = cli->opt.output && *cli->opt.output ? cli->opt.output
 						   : default_name(cli, named);
 	return cli->opt.all ? report_all(cli, path, err)

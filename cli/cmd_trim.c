@@ -160,16 +160,16 @@ static void print_head(const struct ht_cli *cli, const struct ht_target_trim *t)
 	const struct ht_snapshot *s = &t->before;
 	char trim[HT_NUMBER_TEXT], rss[HT_NUMBER_TEXT], left[HT_NUMBER_TEXT];
 
-	ht_paragraph(
-		&cli->term, "",
-		"%smalloc_trim(0) in %s, pid %" PRIu64 ", would return %s%s: "
-		"RSS %s -> %s",
-		ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
-		ht_show_bytes(cli, s->totals.trimmable, trim),
-		ht_style_off(&cli->term),
-		ht_show_bytes(cli, s->process.rss, rss),
-		ht_show_bytes(cli, minus(s->process.rss, s->totals.trimmable),
-			      left));
+	ht_paragraph(&cli->term, "",
+		     "%smalloc_trim(0) in %s, pid %" PRIu64
+		     ", would return %s%s: RSS %s -> %s",
+		     ht_style(&cli->term, HT_BOLD), s->head.comm, s->head.pid,
+		     ht_show_bytes(cli, s->totals.trimmable, trim),
+		     ht_style_off(&cli->term),
+		     ht_show_bytes(cli, s->process.rss, rss),
+		     ht_show_bytes(cli,
+				   minus(s->process.rss, s->totals.trimmable),
+				   left));
 }
 
 /* What is not known is left out; --json has it as null. */
@@ -183,20 +183,19 @@ static void print_forecast(const struct ht_cli *cli,
 	if (f->call_us != HT_UNKNOWN)
 		ht_paragraph(
 			&cli->term, "",
-			"It takes about %s; an arena is locked for at most %s "
-			"of it.",
+			"It takes about %s; an arena is locked for at most %s of it.",
 			micros(f->call_us, call, sizeof(call)),
 			micros(f->hold_us, hold, sizeof(hold)));
 	if (f->machine_bytes != HT_UNKNOWN && f->machine_bytes < f->bytes)
-		ht_paragraph(&cli->term, "",
-			     "The machine gains %s of it: other processes "
-			     "share the rest.",
-			     ht_show_bytes(cli, f->machine_bytes, bytes));
+		ht_paragraph(
+			&cli->term, "",
+			"The machine gains %s of it: other processes share the rest.",
+			ht_show_bytes(cli, f->machine_bytes, bytes));
 	if (back != HT_UNKNOWN)
-		ht_paragraph(&cli->term, "",
-			     "By the history %s of it comes back with the next "
-			     "peak.",
-			     ht_show_bytes(cli, back, bytes));
+		ht_paragraph(
+			&cli->term, "",
+			"By the history %s of it comes back with the next peak.",
+			ht_show_bytes(cli, back, bytes));
 	if (f->refusal != HT_TRIM_NONE)
 		ht_paragraph(&cli->term, "", "--yes would refuse: %s.", f->why);
 }
@@ -261,16 +260,14 @@ static enum ht_code print_done(const struct ht_cli *cli,
 		ht_paragraph(
 			&cli->term, "",
 			"Thread %" PRIu64
-			" is still at work in malloc_trim(0), "
-			"or its process ended; nothing waits for it and it "
-			"finishes by itself.",
+			" is still at work in malloc_trim(0), or its process ended; nothing waits for it and it finishes by itself.",
 			a->thread);
 		return HT_OK;
 	}
 	ht_paragraph(
 		&cli->term, "",
-		"%smalloc_trim(0) in %s, pid %" PRIu64 ", returned %s%s: "
-		"RSS %s -> %s",
+		"%smalloc_trim(0) in %s, pid %" PRIu64
+		", returned %s%s: RSS %s -> %s",
 		ht_style(&cli->term, HT_BOLD), t->before.head.comm,
 		t->before.head.pid,
 		a->rss_after > a->rss_before
@@ -281,8 +278,7 @@ static enum ht_code print_done(const struct ht_cli *cli,
 		ht_show_bytes(cli, a->rss_after, after));
 	ht_paragraph(&cli->term, "",
 		     "It took %s, in thread %" PRIu64
-		     ", which stood still for %s; "
-		     "the forecast was %s.",
+		     ", which stood still for %s; the forecast was %s.",
 		     micros(a->took_us, took, sizeof(took)), a->thread,
 		     micros(a->stopped_us, stopped, sizeof(stopped)),
 		     ht_show_bytes(cli, a->bytes, got));
@@ -307,8 +303,7 @@ static enum ht_code print_text(const struct ht_cli *cli,
 	putchar('\n');
 	ht_paragraph(
 		&cli->term, "",
-		"Nothing was called (--yes has it called). What the program "
-		"needs again is faulted in again.");
+		"Nothing was called (--yes has it called). What the program needs again is faulted in again.");
 	return code;
 }
 

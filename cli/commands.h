@@ -24,7 +24,8 @@ struct ht_command {
 	int min_args, max_args;
 	uint64_t takes;	     /* HT_TAKES(...) of options.def */
 	const char *summary; /* one line, no full stop */
-	const char *doc;     /* --help: sentence, \v, longer text (argp) */
+	const char *doc;     /* --help: sentence, \v"
+", longer text (argp) */
 	enum ht_code (*run)(struct ht_cli *cli, struct ht_err *err);
 };
 extern const struct ht_command ht_commands[];

@@ -105,11 +105,11 @@ static enum ht_code find_windows(const struct ht_options *o, struct sides *w,
 	enum ht_code code = HT_OK;
 
 	if (given < 2 && w->p[0].id == w->p[1].id)
-		return ht_fail(err, HT_USAGE,
-			       "both sides are %s, pid %" PRIu64
-			       ", of one time: give two windows, as in 2d..1d "
-			       "1d..now, or another process",
-			       w->p[0].comm, w->p[0].pid);
+		return ht_fail(
+			err, HT_USAGE,
+			"both sides are %s, pid %" PRIu64
+			", of one time: give two windows, as in 2d..1d 1d..now, or another process",
+			w->p[0].comm, w->p[0].pid);
 	for (int i = 0; given && i < 2 && code == HT_OK; i++) {
 		w->word[i] = o->args[given == 1 ? 1 : 1 + i];
 		code = parse_window(w->word[i], &w->from[i], &w->to[i], err);
@@ -386,8 +386,7 @@ static void tell_few(struct ht_cli *cli, const struct sides *w)
 	for (int i = 0; i < 2; i++)
 		if (w->s[i].rows < ROWS_FEW)
 			ht_tell(&cli->term,
-				"the %s window has %zu row%s: too few to know "
-				"what is noise",
+				"the %s window has %zu row%s: too few to know what is noise",
 				i ? "second" : "first", w->s[i].rows,
 				w->s[i].rows == 1 ? "" : "s");
 }

@@ -75,25 +75,24 @@ static void print(const struct ht_cli *cli, const struct ht_family *f)
 	char gets[HT_NUMBER_TEXT], machine[200], gain[64] = "";
 
 	if (f->pss_known == f->processes)
-		snprintf(machine, sizeof(machine),
-			 "%s of the machine's memory (PSS: what they share "
-			 "counts once)",
-			 bytes_of(cli, f->pss, pss));
+		snprintf(
+			machine, sizeof(machine),
+			"%s of the machine's memory (PSS: what they share counts once)",
+			bytes_of(cli, f->pss, pss));
 	else
-		snprintf(machine, sizeof(machine),
-			 "of the machine's memory unknown: the PSS of %zu was "
-			 "not read, yet or because it would hold up mmap() of "
-			 "a large process (explain --pss)",
-			 f->processes - f->pss_known);
+		snprintf(
+			machine, sizeof(machine),
+			"of the machine's memory unknown: the PSS of %zu was not read, yet or because it would hold up mmap() of a large process (explain --pss)",
+			f->processes - f->pss_known);
 	if (!isnan(f->trimmable_private))
 		snprintf(gain, sizeof(gain), ", give the machine %s",
 			 bytes_of(cli, f->trimmable_private, gets));
-	ht_paragraph(&cli->term, "",
-		     "%s, %zu processes: RSS %s in all, %s; malloc_trim(0) in "
-		     "each would lower RSS by %s%s",
-		     *p->target ? p->target : p->comm, f->processes,
-		     bytes_of(cli, f->rss, rss), machine,
-		     bytes_of(cli, f->trimmable, trim), gain);
+	ht_paragraph(
+		&cli->term, "",
+		"%s, %zu processes: RSS %s in all, %s; malloc_trim(0) in each would lower RSS by %s%s",
+		*p->target ? p->target : p->comm, f->processes,
+		bytes_of(cli, f->rss, rss), machine,
+		bytes_of(cli, f->trimmable, trim), gain);
 }
 
 void ht_family_print_all(const struct ht_cli *cli, const struct ht_board *b)

@@ -125,10 +125,10 @@ static void judge_limit(struct ht_gate *g, const char *name, const char *what,
 	o = add(g, name);
 	ht_bytes_text(limit, false, allowed);
 	if (isnan(value)) {
-		snprintf(o->text, sizeof(o->text),
-			 "%s is not known: too few samples have it; allowed "
-			 "are %s",
-			 what, allowed);
+		snprintf(
+			o->text, sizeof(o->text),
+			"%s is not known: too few samples have it; allowed are %s",
+			what, allowed);
 		return;
 	}
 	o->state = value > (double)limit ? HT_OUTCOME_MISSED : HT_OUTCOME_KEPT;

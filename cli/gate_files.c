@@ -99,8 +99,7 @@ enum ht_code ht_check_junit(const struct ht_checked *c, const char *path,
 		return code;
 	fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n", f);
 	fprintf(f,
-		"<testsuite name=\"heaptide check\" tests=\"%zu\" "
-		"failures=\"%zu\" skipped=\"%zu\" time=\"%.3f\">\n",
+		"<testsuite name=\"heaptide check\" tests=\"%zu\" failures=\"%zu\" skipped=\"%zu\" time=\"%.3f\">\n",
 		g->outcomes, ht_gate_count(g, HT_OUTCOME_MISSED),
 		ht_gate_count(g, HT_OUTCOME_UNKNOWN), seconds_of(c));
 	for (size_t i = 0; i < g->outcomes; i++)

@@ -36,11 +36,10 @@ enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
 	const char *path = db_path(o);
 
 	if (access(path, F_OK) && !o->db)
-		return ht_fail_sys(err, HT_STORE, errno,
-				   "no history: %s (name a database with --db "
-				   "or make one: 'heaptide record PID -o "
-				   "FILE.db')",
-				   path);
+		return ht_fail_sys(
+			err, HT_STORE, errno,
+			"no history: %s (name a database with --db or make one: 'heaptide record PID -o FILE.db')",
+			path);
 	if (access(path, R_OK))
 		return refused(path, errno, err);
 	return ht_store_open(path, HT_STORE_READ, ret, err);

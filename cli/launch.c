@@ -150,8 +150,7 @@ static bool read_stat(const char *pid, struct stat_line *ret)
 	ht_line_escape(name + 1, ret->comm, sizeof(ret->comm));
 	/* state, ppid, and the 18th after it: proc(5) */
 	return sscanf(rest + 1,
-		      " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d "
-		      "%*d %*d %*d %*d %*d %llu",
+		      " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu",
 		      &ret->state, &ret->parent, &ret->start) == 3;
 }
 

@@ -76,9 +76,7 @@ static enum ht_code add(struct ht_measures *m, const char *word, size_t n,
 		n--;
 	if (n >= sizeof(text))
 		return ht_fail(err, HT_USAGE,
-			       "--metric: '%.40s...' is too "
-			       "long",
-			       word);
+			       "--metric: '%.40s...' is too long", word);
 	snprintf(text, sizeof(text), "%.*s", (int)n, word);
 	grown = reallocarray(m->v, m->n + 1, sizeof(*grown));
 	if (!grown)

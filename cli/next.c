@@ -33,8 +33,7 @@ static const struct {
 	{"owners", "", AT(LEAK), LIVE | NOT_TOLD | OF_CLASS | STOPS,
 	 "who holds them"},
 	{"who", "", AT(LEAK), LIVE | OF_CLASS,
-	 "the call stacks that ask for them, in a minute; as root, Linux 6.6: "
-	 "200 of its calls a second take up to 16 us longer"},
+	 "the call stacks that ask for them, in a minute; as root, Linux 6.6: 200 of its calls a second take up to 16 us longer"},
 	{"leaks", "", AT(LEAK), LIVE | STOPS, "what nothing leads to any more"},
 	{"map", "", AT(NON_MALLOC_GROWTH), LIVE, "what lies outside malloc"},
 	{"map", "", AT(INSUFFICIENT_DATA), LIVE | NO_HEAP,
@@ -94,9 +93,10 @@ size_t ht_next(const struct ht_next_ask *ask, struct ht_next ret[HT_NEXT_MAX])
 
 static bool is_plain(const char *word)
 {
-	return *word && !word[strspn(word, "abcdefghijklmnopqrstuvwxyz"
-					   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-					   "0123456789_./:,+=@%-")];
+	return *word &&
+	       !word[strspn(
+		       word,
+		       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./:,+=@%-")];
 }
 
 const char *ht_shell_word(const char *word, char *out, size_t len)

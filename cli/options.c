@@ -168,16 +168,19 @@ static void check_arguments(struct argp_state *state, const struct parse *p)
 		argp_error(state, "expected %s", c->args);
 	if (p->options->since_ns && p->options->until_ns &&
 	    p->options->since_ns > p->options->until_ns)
-		argp_error(state, "--since is after --until: nothing lies "
-				  "between them");
+		argp_error(
+			state,
+			"--since is after --until: nothing lies between them");
 	if (p->options->json && p->options->csv)
 		argp_error(state, "--json and --csv: choose one");
 	if (p->options->lives.n && p->options->lives.n != 2)
-		argp_error(state, "--life is given twice, for the one life and "
-				  "the other: --life -1 --life 0");
+		argp_error(
+			state,
+			"--life is given twice, for the one life and the other: --life -1 --life 0");
 	if (p->options->lives.n && p->options->with)
-		argp_error(state, "--with and --life: choose one; '#ID' names "
-				  "an earlier life of OTHER");
+		argp_error(
+			state,
+			"--with and --life: choose one; '#ID' names an earlier life of OTHER");
 	if (n > c->max_args && !p->options->quoted)
 		argp_error(state, "too many arguments, expected %s",
 			   *c->args ? c->args : "none");

@@ -370,8 +370,8 @@ enum ht_code ht_pprof_write(const struct ht_who_told *w, const char *path,
 		put_u64(&p.out, PROFILE_DURATION_NS,
 			seen->followed_us * HT_NS_PER_US);
 	put_u64(&p.out, PROFILE_COMMENT,
-		text_of(&p, "heaptide who: sampled calls of malloc, and which "
-			    "of their chunks are still there"));
+		text_of(&p,
+			"heaptide who: sampled calls of malloc, and which of their chunks are still there"));
 	if (p.out.failed)
 		return ht_fail(err, HT_NOMEM, "no memory for the profile");
 	return write_gzipped(&p.out, path, err);

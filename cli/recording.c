@@ -288,8 +288,7 @@ static enum ht_code go_on(struct record *r, bool *ret, struct ht_err *err)
 		return HT_OK;
 	if (!left.same_program) {
 		ht_tell(&r->cli->term,
-			"the command left %zu process%s in the background, "
-			"not recorded: %s, pid %d%s",
+			"the command left %zu process%s in the background, not recorded: %s, pid %d%s",
 			left.all, left.all == 1 ? "" : "es", left.comm,
 			left.pid, left.all == 1 ? "" : ", ...");
 		return HT_OK;

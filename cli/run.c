@@ -40,9 +40,9 @@ static void print_usage(FILE *to)
 		ht_wrap_to(to, width, SUMMARY_AT, c->summary);
 	}
 	fputc('\n', to);
-	ht_wrap_to(to, width, 0,
-		   "TARGET is a pid, a process's name, or a name given in the "
-		   "configuration.");
+	ht_wrap_to(
+		to, width, 0,
+		"TARGET is a pid, a process's name, or a name given in the configuration.");
 	ht_wrap_to(to, width, 0,
 		   "'heaptide COMMAND --help' tells more, 'man heaptide' all.");
 }

@@ -239,10 +239,10 @@ static void draw_title(const struct ht_top *t)
 		mvprintw(1, 0, "filter: %s%s", t->filter,
 			 t->typing ? "_" : "   (/ changes it)");
 	else
-		mvaddnstr(1, 0,
-			  "? help   Enter one target   / filter   order by: "
-			  "v g l r u k t f o n s   q quit",
-			  COLS);
+		mvaddnstr(
+			1, 0,
+			"? help   Enter one target   / filter   order by: v g l r u k t f o n s   q quit",
+			COLS);
 }
 
 static void draw_list(struct ht_top *t)
@@ -264,9 +264,9 @@ static void draw_list(struct ht_top *t)
 			 t->first + i == t->at);
 	if (!t->rows)
 		mvaddnstr(HEAD + 1, 0,
-			  *t->filter ? "no process matches the filter"
-				     : "no process was seen within the last "
-				       "hour",
+			  *t->filter
+				  ? "no process matches the filter"
+				  : "no process was seen within the last hour",
 			  COLS);
 }
 
@@ -372,26 +372,16 @@ static void draw_help(void)
 		"Enter, right     the marked target: verdict, evidence, remedy",
 		"Esc, left        back to the list",
 		"up, down, PgUp, PgDn, Home, End   move the mark",
-		"/                show only what has this text in its name, "
-		"pid "
-		"or verdict; Esc ends it",
+		"/                show only what has this text in its name, pid or verdict; Esc ends it",
 		"e                show who has ended, too, or hide them",
 		"q                quit",
 		"",
-		"Order by         v what to look at first   g growth   l the "
-		"limit that is nearest",
-		"                 r RSS   u in use   k kept free by glibc   t "
-		"what malloc_trim(0) would return",
-		"                 o anonymous memory outside malloc   n name   "
-		"s "
-		"seen last",
+		"Order by         v what to look at first   g growth   l the limit that is nearest",
+		"                 r RSS   u in use   k kept free by glibc   t what malloc_trim(0) would return",
+		"                 o anonymous memory outside malloc   n name   s seen last",
 		"",
-		"Verdict, growth and limit are the daemon's newest, or made "
-		"now "
-		"where there are none.",
-		"The last lines: services of several processes with their "
-		"sums; "
-		"in PSS what they share counts once.",
+		"Verdict, growth and limit are the daemon's newest, or made now where there are none.",
+		"The last lines: services of several processes with their sums; in PSS what they share counts once.",
 		"heaptide help: the commands; man heaptide: all of it",
 	};
 	int y = 2;

@@ -111,10 +111,10 @@ static enum ht_code parse_bin(const char *text, struct choice *ret,
 	if (ret->kind != HT_UNKNOWN && text[n])
 		ret->index = strtoull(text + n + 1, &end, 10);
 	if (ret->kind == HT_UNKNOWN || *end || (text[n] && !text[n + 1]))
-		return ht_fail(err, HT_USAGE,
-			       "'%s' is no bin: fast, unsorted, small or "
-			       "large, and an index as in small:5",
-			       text);
+		return ht_fail(
+			err, HT_USAGE,
+			"'%s' is no bin: fast, unsorted, small or large, and an index as in small:5",
+			text);
 	return HT_OK;
 }
 
@@ -390,9 +390,9 @@ enum ht_code ht_tracks_read(struct ht_cli *cli, enum ht_track_list list,
 	ret->kind = &ht_track_kinds[list];
 	ht_series_init(&ret->series);
 	if (o->arena != HT_UNKNOWN && list == HT_TRACK_THREADS)
-		return ht_fail(err, HT_USAGE,
-			       "the history of thread caches does not know "
-			       "arenas: --arena goes without --since");
+		return ht_fail(
+			err, HT_USAGE,
+			"the history of thread caches does not know arenas: --arena goes without --since");
 	if (o->bin)
 		code = parse_bin(o->bin, &c, err);
 	if (code == HT_OK)
@@ -418,7 +418,6 @@ enum ht_code ht_tracks_read(struct ht_cli *cli, enum ht_track_list list,
 				ret->kind->list, o->args[0],
 				o->bin ? "that were asked for are" : "are",
 				list == HT_TRACK_BINS
-					? ": it was not measured, or all are "
-					  "empty"
+					? ": it was not measured, or all are empty"
 					: "");
 }

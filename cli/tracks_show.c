@@ -86,8 +86,7 @@ static enum ht_code print_map(const struct ht_cli *cli,
 	if (code == HT_OK && t->n > n)
 		ht_paragraph(
 			&cli->term, "",
-			"%zu %s more, which moved less: --csv and --json have "
-			"all",
+			"%zu %s more, which moved less: --csv and --json have all",
 			t->n - n, t->kind->list);
 	return code;
 }

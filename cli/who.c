@@ -166,13 +166,14 @@ static void print_head(const struct ht_cli *cli, const struct ht_who_told *w)
 	if (!isnan(g))
 		snprintf(rate, sizeof(rate), "%s%s/s", g < 0 ? "-" : "+",
 			 ht_show_bytes(cli, (uint64_t)fabs(g), growth));
-	snprintf(text, sizeof(text),
-		 "%s, pid %" PRIu64 ": %" PRIu64 " windows on malloc, %.2f s "
-		 "of %.0f s; %s calls, %s chunks followed. In use: %s.",
-		 w->seen->head.comm, w->seen->head.pid, s->windows,
-		 (double)s->armed_us / 1e6, (double)s->followed_us / 1e6,
-		 ht_count_text(s->hits, hits),
-		 ht_count_text(s->samples, samples), rate);
+	snprintf(
+		text, sizeof(text),
+		"%s, pid %" PRIu64 ": %" PRIu64
+		" windows on malloc, %.2f s of %.0f s; %s calls, %s chunks followed. In use: %s.",
+		w->seen->head.comm, w->seen->head.pid, s->windows,
+		(double)s->armed_us / 1e6, (double)s->followed_us / 1e6,
+		ht_count_text(s->hits, hits),
+		ht_count_text(s->samples, samples), rate);
 	ht_wrap(&cli->term, 0, text);
 }
 
@@ -259,8 +260,7 @@ void ht_who_print(const struct ht_cli *cli, const struct ht_who_told *w)
 	if (w->judged->n == 0)
 		puts("No call of malloc of that size was seen.");
 	else if (leaking == 0)
-		puts("\nNo site was seen whose chunks stay while their sizes "
-		     "grow.");
+		puts("\nNo site was seen whose chunks stay while their sizes grow.");
 	if (shown < w->judged->n)
 		printf("\n%zu other sites (--json has all)\n",
 		       w->judged->n - shown);
