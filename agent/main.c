@@ -43,18 +43,14 @@ struct options {
 static const char usage[] =
 	"Usage: heaptide-agent --pid PID\n"
 	"       heaptide-agent --core FILE [--exe FILE]\n"
-	"Measures the heap of one process (or core file). It is started by "
-	"heaptide\n"
-	"and heaptided, which ask for samples over a socket on descriptor 3; "
-	"by\n"
-	"itself it prints nothing. To look at a process use 'heaptide explain "
-	"PID'.\n"
+	"Measures the heap of one process (or core file). It is started by heaptide\n"
+	"and heaptided, which ask for samples over a socket on descriptor 3; by\n"
+	"itself it prints nothing. To look at a process use 'heaptide explain PID'.\n"
 	"\n"
 	"      --pid PID     the process\n"
 	"      --core FILE   an ELF core file in its place\n"
 	"      --exe FILE    the core's program, if it moved\n"
-	"      --dump-layout print what is needed to support its libc, no "
-	"heap\n"
+	"      --dump-layout print what is needed to support its libc, no heap\n"
 	"                    content, and exit\n"
 	"      --help        this text\n"
 	"      --version     the version\n";
@@ -208,9 +204,9 @@ static enum ht_code sample(struct ht_session *s, struct ht_who *who,
 	if (!(s->request->flags & HT_WHO))
 		return ht_session_sample(s, err);
 	if (!who->begun)
-		return ht_fail(err, HT_PROTOCOL,
-			       "who allocates is told by an agent that was "
-			       "asked for it first");
+		return ht_fail(
+			err, HT_PROTOCOL,
+			"who allocates is told by an agent that was asked for it first");
 	return ht_who_sample(who, s, err);
 }
 

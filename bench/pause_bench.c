@@ -251,8 +251,7 @@ static int64_t sample(struct sampler *s)
 		return view->fork_ns / HT_NS_PER_US;
 	} else if (strcmp(s->mode, "gcore") == 0) {
 		snprintf(command, sizeof(command),
-			 "gcore -o /tmp/pause_bench %d >/dev/null 2>&1; "
-			 "rm -f /tmp/pause_bench.%d",
+			 "gcore -o /tmp/pause_bench %d >/dev/null 2>&1; rm -f /tmp/pause_bench.%d",
 			 (int)s->pid, (int)s->pid);
 		if (system(command) < 0)
 			abort();

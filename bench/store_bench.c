@@ -126,8 +126,7 @@ static void report(const struct bench *b)
 	must(ht_store_size(b->st, &bytes, &err));
 	getrusage(RUSAGE_SELF, &usage);
 	printf("| %" PRIu64
-	       " | %.1f | %.0f | %.0f | %.1f | %.0f | %.1f / %.1f / "
-	       "%.1f | %.1f / %.1f / %.1f | %.1f |\n",
+	       " | %.1f | %.0f | %.0f | %.1f | %.0f | %.1f / %.1f / %.1f | %.1f / %.1f / %.1f | %.1f |\n",
 	       b->next, days, (double)b->next * 1e9 / (double)b->add_ns,
 	       (double)b->next * 1e9 / (double)(b->add_ns + b->maintain_ns),
 	       (double)bytes / 1048576, (double)bytes / (double)b->next,
@@ -143,9 +142,7 @@ static void ingest(struct bench *b)
 	uint64_t next_report = 8640 * b->processes;
 
 	printf("Times are processor time of this process.\n\n"
-	       "| samples | days | adds/s | adds and upkeep/s | MiB | "
-	       "bytes/sample | a slice of upkeep, ms: half / 99.9 %% / longest "
-	       "| the same by the wall clock | our memory, MiB |\n"
+	       "| samples | days | adds/s | adds and upkeep/s | MiB | bytes/sample | a slice of upkeep, ms: half / 99.9 %% / longest | the same by the wall clock | our memory, MiB |\n"
 	       "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n");
 	while (b->next < b->samples) {
 		uint64_t left = b->samples - b->next;
@@ -266,8 +263,7 @@ int main(int argc, char **argv)
 	b.samples = argc > 2 ? strtoull(argv[2], NULL, 10) : 100000;
 	b.processes = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
 	if (argc < 2 || b.processes == 0 || b.processes > 128) {
-		fprintf(stderr, "usage: store_bench FILE [SAMPLES] "
-				"[PROCESSES, at most 128]\n");
+		fprintf(stderr, "usage: store_bench FILE [SAMPLES] [PROCESSES, at most 128]\n");
 		return 2;
 	}
 	if (b.samples == 0) {

@@ -61,9 +61,7 @@ static void measure(const char *what, size_t rows, size_t classes)
 int main(void)
 {
 	ht_made_seed(1);
-	printf("## Deciding one target's 7 days (processor time, median of "
-	       "%d)\n\n| data | rows | size classes | one window | all windows "
-	       "|\n| --- | --- | --- | --- | --- |\n",
+	printf("## Deciding one target's 7 days (processor time, median of %d)\n\n| data | rows | size classes | one window | all windows |\n| --- | --- | --- | --- | --- |\n",
 	       ROUNDS);
 	measure("96 buckets", 96, CLASSES);
 	measure("96 buckets, metrics only", 96, 0);

@@ -57,9 +57,7 @@ static error_t on_option(int key, char *value, struct argp_state *state)
 static const struct argp parser = {
 	.options = options,
 	.parser = on_option,
-	.doc = "Watches processes' heaps, keeps the history, judges it and "
-	       "raises alerts. Runs in the foreground; see heaptided(8) and "
-	       "heaptided.conf(5).",
+	.doc = "Watches processes' heaps, keeps the history, judges it and raises alerts. Runs in the foreground; see heaptided(8) and heaptided.conf(5).",
 };
 
 static const char *plural(size_t n)
@@ -88,10 +86,7 @@ static int check(const char *path)
 	       plural(c.rules_n), c.sinks_n, plural(c.sinks_n));
 	for (size_t i = 0; i < c.targets_n; i++)
 		if (c.targets[i].who == HT_WHO_ON_LEAK)
-			printf("%s:%u: note: who = on-leak wants a daemon with "
-			       "CAP_BPF and CAP_PERFMON, which "
-			       "heaptided.service "
-			       "has not: heaptided.conf(5)\n",
+			printf("%s:%u: note: who = on-leak wants a daemon with CAP_BPF and CAP_PERFMON, which heaptided.service has not: heaptided.conf(5)\n",
 			       path, c.targets[i].line);
 	return 0;
 }

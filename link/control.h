@@ -32,27 +32,23 @@
  * failures, last_error, pause_us, stop_ratio, sampled_at, started_at, verdict,
  * confidence, alerts, in_use, retained, trimmable, rss}; null: not known yet.
  */
-#define HT_CONTROL_COMMANDS(C)                                                 \
-	C(status, "",                                                          \
-	  "{version, pid, started_at, config, store, targets, "                \
-	  "processes, late, agents, loop_lag_ms, sinks, trouble, unknown}")    \
-	C(ls, "target?", "{targets: [row]}")                                   \
-	C(watch,                                                               \
-	  "target, one of pid (number), name, exe, cmdline, unit, "            \
-	  "cgroup, user; interval?, mode?, max_pause?",                        \
-	  "{target, processes}")                                               \
-	C(unwatch, "target", "{target}")                                       \
-	C(sample, "target (name, or pid as text)",                             \
-	  "{target, pid, process_id, pause_us, sampled_at}")                   \
-	C(alerts, "",                                                          \
-	  "{alerts: [{id, rule, target, pid, severity, state, "                \
-	  "since, value, summary, evidence, silenced}]}")                      \
-	C(silence, "rule?, target?, until (time or duration), comment?",       \
-	  "{id, rule, target, until}")                                         \
-	C(silences, "",                                                        \
-	  "{silences: [{id, rule, target, from, until, "                       \
-	  "author, comment}]}")                                                \
-	C(unsilence, "id (number)", "{id}")                                    \
+#define HT_CONTROL_COMMANDS(C)                                                                                                 \
+	C(status, "",                                                                                                          \
+	  "{version, pid, started_at, config, store, targets, processes, late, agents, loop_lag_ms, sinks, trouble, unknown}") \
+	C(ls, "target?", "{targets: [row]}")                                                                                   \
+	C(watch,                                                                                                               \
+	  "target, one of pid (number), name, exe, cmdline, unit, cgroup, user; interval?, mode?, max_pause?",                 \
+	  "{target, processes}")                                                                                               \
+	C(unwatch, "target", "{target}")                                                                                       \
+	C(sample, "target (name, or pid as text)",                                                                             \
+	  "{target, pid, process_id, pause_us, sampled_at}")                                                                   \
+	C(alerts, "",                                                                                                          \
+	  "{alerts: [{id, rule, target, pid, severity, state, since, value, summary, evidence, silenced}]}")                   \
+	C(silence, "rule?, target?, until (time or duration), comment?",                                                       \
+	  "{id, rule, target, until}")                                                                                         \
+	C(silences, "",                                                                                                        \
+	  "{silences: [{id, rule, target, from, until, author, comment}]}")                                                    \
+	C(unsilence, "id (number)", "{id}")                                                                                    \
 	C(reload, "", "{targets, rules, sinks}")
 
 enum ht_control_command {

@@ -138,9 +138,7 @@ static void print_value_axis(FILE *to, const char *unit, double high)
 		char text[HT_NUMBER_TEXT];
 
 		fprintf(to,
-			"<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" "
-			"y2=\"%.1f\"/><text x=\"%d\" y=\"%.1f\" "
-			"text-anchor=\"end\">%s</text>\n",
+			"<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n",
 			LEFT, WIDTH - RIGHT, y, y, LEFT - 6, y + 4,
 			ht_value_text(unit, v, false, text));
 	}
@@ -156,8 +154,7 @@ static void print_time_axis(FILE *to, const struct ht_chart *c)
 
 		ht_time_here_text(c->time_ns[row], text);
 		fprintf(to,
-			"<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">"
-			"%.19s%s</text>\n",
+			"<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%.19s%s</text>\n",
 			x_of(c, row), HEIGHT - 6, anchors[i], text, text + 23);
 	}
 }
@@ -171,16 +168,13 @@ void ht_chart_print(FILE *to, const struct ht_chart *c)
 	fputs("</figcaption>\n<p class=\"legend\">", to);
 	for (size_t b = c->bands_n; b-- > 0;) {
 		fprintf(to,
-			"<span><svg class=\"swatch\" viewBox=\"0 0 1 1\" "
-			"aria-hidden=\"true\"><rect width=\"1\" height=\"1\" "
-			"fill=\"%s\"/></svg>",
+			"<span><svg class=\"swatch\" viewBox=\"0 0 1 1\" aria-hidden=\"true\"><rect width=\"1\" height=\"1\" fill=\"%s\"/></svg>",
 			c->bands[b].color);
 		ht_html_text(to, c->bands[b].name);
 		fputs("</span> ", to);
 	}
 	fprintf(to,
-		"</p>\n<svg class=\"chart\" viewBox=\"0 0 %d %d\" role=\"img\" "
-		"aria-label=\"",
+		"</p>\n<svg class=\"chart\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"",
 		WIDTH, HEIGHT);
 	ht_html_text(to, c->title);
 	fputs("\">\n", to);

@@ -110,8 +110,7 @@ static void print_verdict(FILE *to, const struct ht_judged *j)
 	ht_time_here_text(v->from_ns, from);
 	ht_time_here_text(v->to_ns, until);
 	fprintf(to,
-		"<p><span class=\"verdict\">%s</span> (%.2f, %s) "
-		"<span class=\"dim\">%zu samples, %s to %s</span></p>\n<ul>\n",
+		"<p><span class=\"verdict\">%s</span> (%.2f, %s) <span class=\"dim\">%zu samples, %s to %s</span></p>\n<ul>\n",
 		ht_label_names[v->label], v->confidence,
 		ht_confidence_word(v->confidence), v->samples, from, until);
 	for (size_t i = 0; i < v->evidence_n; i++) {
@@ -161,8 +160,7 @@ static void print_arenas(FILE *to, const struct ht_snapshot *s)
 {
 	if (!s->arenas.n)
 		return;
-	fputs("<h2>Arenas</h2>\n<table><tr><th>arena<th>system<th>in use"
-	      "<th>free<th>top<th>retained<th>trimmable</tr>\n",
+	fputs("<h2>Arenas</h2>\n<table><tr><th>arena<th>system<th>in use<th>free<th>top<th>retained<th>trimmable</tr>\n",
 	      to);
 	for (size_t i = 0; i < s->arenas.n; i++) {
 		const struct ht_arena *a = &s->arenas.v[i];
@@ -201,8 +199,7 @@ static enum ht_code print_classes(FILE *to, const struct ht_snapshot *s,
 		return ht_fail(err, HT_NOMEM, "out of memory for a table");
 	memcpy(v, s->size_classes.v, all * sizeof(*v));
 	qsort(v, all, sizeof(*v), larger_first);
-	fputs("<h2>Largest chunk sizes in use</h2>\n<table><tr><th>chunk size"
-	      "<th>chunks<th>bytes<th>free chunks<th>free</tr>\n",
+	fputs("<h2>Largest chunk sizes in use</h2>\n<table><tr><th>chunk size<th>chunks<th>bytes<th>free chunks<th>free</tr>\n",
 	      to);
 	for (size_t i = 0; i < n; i++) {
 		const struct ht_size_class *c = &v[i];

@@ -25,11 +25,11 @@ EMBED(ht_page_script_hash, HT_PAGE_MADE "/script.hash");
 
 const char *ht_page_policy(bool live, char out[HT_PAGE_POLICY_TEXT])
 {
-	snprintf(out, HT_PAGE_POLICY_TEXT,
-		 "default-src 'none'; script-src '%s'; style-src '%s'; "
-		 "%sbase-uri 'none'; form-action 'none'",
-		 ht_page_script_hash, ht_page_style_hash,
-		 live ? "connect-src 'self'; " : "");
+	snprintf(
+		out, HT_PAGE_POLICY_TEXT,
+		"default-src 'none'; script-src '%s'; style-src '%s'; %sbase-uri 'none'; form-action 'none'",
+		ht_page_script_hash, ht_page_style_hash,
+		live ? "connect-src 'self'; " : "");
 	return out;
 }
 
@@ -69,10 +69,8 @@ static void put_head(FILE *to, const struct ht_page_frame *f)
 	fprintf(to,
 		"<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
 		"<meta charset=\"utf-8\">\n"
-		"<meta http-equiv=\"Content-Security-Policy\" "
-		"content=\"%s\">\n"
-		"<meta name=\"viewport\" content=\"width=device-width, "
-		"initial-scale=1\">\n"
+		"<meta http-equiv=\"Content-Security-Policy\" content=\"%s\">\n"
+		"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 		"<meta name=\"color-scheme\" content=\"light dark\">\n"
 		"<title>",
 		ht_page_policy(f->poll != NULL, policy));

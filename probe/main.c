@@ -19,8 +19,7 @@
 
 static const char usage[] =
 	"Usage: heaptide-probe\n"
-	"Sees calls of malloc in one process. It is started by "
-	"heaptide-agent,\n"
+	"Sees calls of malloc in one process. It is started by heaptide-agent,\n"
 	"which speaks to it over a socket on descriptor 3; by itself it does\n"
 	"nothing. To find who allocates use 'heaptide who PID'.\n"
 	"\n"

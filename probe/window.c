@@ -38,15 +38,15 @@ static const struct {
 static enum ht_code refused(int number, const char *what, struct ht_err *err)
 {
 	if (number == EPERM || number == EACCES)
-		return ht_fail_sys(err, HT_DENIED, number,
-				   "%s: heaptide-probe needs CAP_BPF and "
-				   "CAP_PERFMON",
-				   what);
+		return ht_fail_sys(
+			err, HT_DENIED, number,
+			"%s: heaptide-probe needs CAP_BPF and CAP_PERFMON",
+			what);
 	if (number == ENOSYS)
-		return ht_fail_sys(err, HT_UNSUPPORTED, number,
-				   "%s: this kernel has no bpf(2), or a filter "
-				   "forbids it",
-				   what);
+		return ht_fail_sys(
+			err, HT_UNSUPPORTED, number,
+			"%s: this kernel has no bpf(2), or a filter forbids it",
+			what);
 	return ht_fail_sys(err, HT_SYS, number, "%s", what);
 }
 
@@ -176,10 +176,10 @@ static enum ht_code load(struct ht_kernel_window *w, enum ht_probe_way way,
 	while (last && last > log &&
 	       (last[1] == '\0' || !strncmp(last + 1, "processed", 9)))
 		last = memrchr(log, '\n', (size_t)(last - log));
-	return ht_fail_sys(err, HT_UNSUPPORTED, errno,
-			   "the kernel takes no such program (uprobe links "
-			   "are there since Linux %s): %.100s",
-			   ways[way].since, last ? last + 1 : log);
+	return ht_fail_sys(
+		err, HT_UNSUPPORTED, errno,
+		"the kernel takes no such program (uprobe links are there since Linux %s): %.100s",
+		ways[way].since, last ? last + 1 : log);
 }
 
 /* Whether links of this kind are to be had: there is no question that says it
@@ -205,10 +205,10 @@ static enum ht_code prepare_way(struct ht_kernel_window *w,
 		return HT_OK;
 	close(w->program);
 	w->program = -1;
-	return ht_fail(err, HT_UNSUPPORTED,
-		       "this kernel has no links of uprobes: they are there "
-		       "since Linux %s",
-		       ways[way].since);
+	return ht_fail(
+		err, HT_UNSUPPORTED,
+		"this kernel has no links of uprobes: they are there since Linux %s",
+		ways[way].since);
 }
 
 enum ht_code ht_window_prepare(const struct ht_probe_open *o, const int *fds,

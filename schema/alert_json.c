@@ -42,8 +42,7 @@ json_t *ht_alert_json(const struct ht_alert *a)
 	long pid = ht_alert_pid(a);
 
 	return json_pack(
-		"{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o}",
+		"{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"schema", HT_ALERT_SCHEMA, "id", a->id, "rule", a->rule,
 		"state",
 		a->state < HT_ALERT_STATE_COUNT ? state_names[a->state] : "?",

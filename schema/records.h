@@ -164,8 +164,7 @@ HT_DECLARE_ENUM(ht_way, HT_WAY_NAMES, HT_WAY_COUNT);
 	F(U64, bytes_read, 0, "bytes of the target's memory that were read")   \
 	F(BOOL, inside_malloc, 0, "gave up waiting: a thread was in malloc")   \
 	F(U64, gap_us, 0,                                                      \
-	  "longest that a thread may have waited: stopped, or for a "          \
-	  "processor that the agent had")
+	  "longest that a thread may have waited: stopped, or for a processor that the agent had")
 
 #define HT_PROCESS_FIELDS(F)                                                   \
 	F(U64, vsz, 0, "address space, bytes")                                 \

@@ -295,34 +295,32 @@ static void hold_to_walk(struct ht_graph_all *g, uint64_t chunks,
 	    (chunks == t->in_use_chunks + mapped &&
 	     bytes == t->in_use + length))
 		return;
-	ht_snapshot_warn(g->out,
-			 "%" PRIu64 " chunks of %" PRIu64 " bytes were looked "
-			 "at one by one, %" PRIu64 " of %" PRIu64 " were "
-			 "counted: the difference is not settled",
-			 chunks, bytes, t->in_use_chunks + mapped,
-			 t->in_use + length);
+	ht_snapshot_warn(
+		g->out,
+		"%" PRIu64 " chunks of %" PRIu64
+		" bytes were looked at one by one, %" PRIu64 " of %" PRIu64
+		" were counted: the difference is not settled",
+		chunks, bytes, t->in_use_chunks + mapped, t->in_use + length);
 }
 
 static void warn(struct ht_graph_all *g)
 {
 	if (g->anchors.unknown)
-		ht_snapshot_warn(g->out,
-				 "the registers of %zu threads could not be "
-				 "read: as many chunks as they have may be "
-				 "held by them alone",
-				 g->anchors.unknown);
+		ht_snapshot_warn(
+			g->out,
+			"the registers of %zu threads could not be read: as many chunks as they have may be held by them alone",
+			g->anchors.unknown);
 	if (g->unread)
-		ht_snapshot_warn(g->out,
-				 "%" PRIu64 " bytes that may hold pointers "
-				 "could not be read: what only they lead to "
-				 "counts as leaked",
-				 g->unread);
+		ht_snapshot_warn(
+			g->out,
+			"%" PRIu64
+			" bytes that may hold pointers could not be read: what only they lead to counts as leaked",
+			g->unread);
 	if (g->refs.kept != UINT32_MAX)
-		ht_snapshot_warn(g->out,
-				 "the references of %u of %u chunks found no "
-				 "room and were read again, which is slower: "
-				 "--max-memory gives more",
-				 g->nodes.count - g->refs.kept, g->nodes.count);
+		ht_snapshot_warn(
+			g->out,
+			"the references of %u of %u chunks found no room and were read again, which is slower: --max-memory gives more",
+			g->nodes.count - g->refs.kept, g->nodes.count);
 }
 
 static enum ht_code describe(struct ht_graph_all *g, struct ht_err *err)
@@ -384,13 +382,13 @@ enum ht_code ht_graph_measure(const struct ht_graph_in *in,
 	enum ht_code code;
 
 	if (in->reader->word != 8)
-		return ht_fail(err, HT_UNSUPPORTED,
-			       "what holds a chunk is known of 64-bit programs "
-			       "only");
+		return ht_fail(
+			err, HT_UNSUPPORTED,
+			"what holds a chunk is known of 64-bit programs only");
 	if (in->marks->full)
-		return ht_fail(err, HT_NOMEM,
-			       "the heap is too large for the memory that may "
-			       "be taken: --max-memory gives more");
+		return ht_fail(
+			err, HT_NOMEM,
+			"the heap is too large for the memory that may be taken: --max-memory gives more");
 	g = calloc(1, sizeof(*g));
 	if (!g)
 		return ht_fail(err, HT_NOMEM, "no memory for a graph");

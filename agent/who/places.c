@@ -80,10 +80,10 @@ static void open_all(struct ht_places *p, const struct ht_target *t,
 		if (m == HT_MODULE_NONE || module->fd < 0 || p->of[m].file >= 0)
 			continue;
 		if (p->role.socket < 0 || ht_mono_ns() >= until_ns) {
-			snprintf(p->trouble, sizeof(p->trouble),
-				 "%s and others behind it: it took too long to "
-				 "look for their debug information",
-				 module->name);
+			snprintf(
+				p->trouble, sizeof(p->trouble),
+				"%s and others behind it: it took too long to look for their debug information",
+				module->name);
 			return;
 		}
 		open_one(p, t, images->v[i].path, module->fd, until_ns,

@@ -49,15 +49,15 @@ static bool add_point(const struct ht_modules *m, uint64_t address,
 static enum ht_code refuse_target(const struct ht_target *t, struct ht_err *err)
 {
 	if (t->reader->word != 8)
-		return ht_fail_hint(err, HT_UNSUPPORTED, HT_HINT_NONE,
-				    "process %d is a 32-bit program: calls of "
-				    "malloc are seen in 64-bit ones only",
-				    (int)t->pid);
+		return ht_fail_hint(
+			err, HT_UNSUPPORTED, HT_HINT_NONE,
+			"process %d is a 32-bit program: calls of malloc are seen in 64-bit ones only",
+			(int)t->pid);
 	if (t->located.n == 0)
-		return ht_fail_hint(err, HT_UNSUPPORTED, HT_HINT_PROCESS_ONLY,
-				    "process %d does not use glibc's malloc "
-				    "(%s): who allocates cannot be told",
-				    (int)t->pid, t->located.libc.allocator);
+		return ht_fail_hint(
+			err, HT_UNSUPPORTED, HT_HINT_PROCESS_ONLY,
+			"process %d does not use glibc's malloc (%s): who allocates cannot be told",
+			(int)t->pid, t->located.libc.allocator);
 	return HT_OK;
 }
 
@@ -74,13 +74,12 @@ static enum ht_code refuse_file(const struct ht_target *t, struct ht_err *err)
 	if (t->modules.v[m].fd < 0)
 		return ht_fail_hint(
 			err, HT_DENIED, HT_HINT_ROOT_OR_RESTART,
-			"process %d: its %s cannot be opened (deleted, "
-			"replaced, or not ours to read)",
+			"process %d: its %s cannot be opened (deleted, replaced, or not ours to read)",
 			(int)t->pid, t->modules.v[m].name);
-	return ht_fail_hint(err, HT_UNSUPPORTED, HT_HINT_NONE,
-			    "process %d: no symbol of %s says where malloc is "
-			    "(a static program that was stripped)",
-			    (int)t->pid, t->modules.v[m].name);
+	return ht_fail_hint(
+		err, HT_UNSUPPORTED, HT_HINT_NONE,
+		"process %d: no symbol of %s says where malloc is (a static program that was stripped)",
+		(int)t->pid, t->modules.v[m].name);
 }
 
 enum ht_code ht_points_find(const struct ht_target *t,

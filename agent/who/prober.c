@@ -43,9 +43,9 @@ static enum ht_code has_ended(struct ht_prober *p, bool late,
 	p->pid = 0;
 	ht_prober_stop(p);
 	if (late)
-		return ht_fail(err, HT_TIMEOUT,
-			       "heaptide-probe did not answer in time; it was "
-			       "ended, and its breakpoints are gone");
+		return ht_fail(
+			err, HT_TIMEOUT,
+			"heaptide-probe did not answer in time; it was ended, and its breakpoints are gone");
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 126)
 		return ht_fail_hint(err, HT_DENIED, HT_HINT_GROUP,
 				    "heaptide-probe may not be run");
@@ -53,10 +53,10 @@ static enum ht_code has_ended(struct ht_prober *p, bool late,
 		return ht_fail(err, HT_SYS,
 			       "no heaptide-probe beside the agent");
 	if (WIFSIGNALED(status))
-		return ht_fail(err, HT_SYS,
-			       "heaptide-probe died of signal %d; its "
-			       "breakpoints are gone, the process runs on",
-			       WTERMSIG(status));
+		return ht_fail(
+			err, HT_SYS,
+			"heaptide-probe died of signal %d; its breakpoints are gone, the process runs on",
+			WTERMSIG(status));
 	return ht_fail(err, HT_PROTOCOL,
 		       "heaptide-probe ended with status %d before it answered",
 		       WEXITSTATUS(status));
@@ -79,9 +79,9 @@ static enum ht_code receive(struct ht_prober *p, void *message, size_t size,
 	if (n <= 0)
 		return has_ended(p, false, err);
 	if ((size_t)n > size)
-		return ht_fail(err, HT_PROTOCOL,
-			       "heaptide-probe sent a "
-			       "message that is too long");
+		return ht_fail(
+			err, HT_PROTOCOL,
+			"heaptide-probe sent a message that is too long");
 	*ret = (size_t)n;
 	return HT_OK;
 }
@@ -91,9 +91,9 @@ static enum ht_code take_done(struct ht_probe_done *done, struct ht_err *err)
 {
 	if (done->magic != HT_PROBE_MAGIC || done->code >= HT_CODE_COUNT ||
 	    done->way >= HT_PROBE_WAYS)
-		return ht_fail(err, HT_PROTOCOL,
-			       "heaptide-probe and the agent disagree: "
-			       "install both from one build");
+		return ht_fail(
+			err, HT_PROTOCOL,
+			"heaptide-probe and the agent disagree: install both from one build");
 	done->err.msg[sizeof(done->err.msg) - 1] = '\0';
 	if (done->code == HT_OK)
 		return HT_OK;

@@ -163,15 +163,12 @@ enum ht_code ht_trial(const char *probe, bool (*filter)(void),
 			;
 	}
 	if (ended != 0)
-		return ht_fail_hint(err, HT_REFUSED, HT_HINT_PROBE,
-				    "the process has a seccomp filter, and on "
-				    "this kernel whoever returns from a "
-				    "function that is looked at is killed by "
-				    "one (mended in later ones of its line)");
+		return ht_fail_hint(
+			err, HT_REFUSED, HT_HINT_PROBE,
+			"the process has a seccomp filter, and on this kernel whoever returns from a function that is looked at is killed by one (mended in later ones of its line)");
 	if (code == HT_OK && seen == 0)
-		return ht_fail_hint(err, HT_REFUSED, HT_HINT_PROBE,
-				    "the process has a seccomp filter, and "
-				    "whether it would outlive being looked at "
-				    "could not be tried: no call was seen");
+		return ht_fail_hint(
+			err, HT_REFUSED, HT_HINT_PROBE,
+			"the process has a seccomp filter, and whether it would outlive being looked at could not be tried: no call was seen");
 	return code;
 }

@@ -444,23 +444,22 @@ static enum ht_code tell(struct ht_who *w, struct ht_snapshot *to,
 static void warn(const struct ht_who *w, struct ht_snapshot *to)
 {
 	if (w->sum.lost)
-		ht_snapshot_warn(to,
-				 "%" PRIu64
-				 " calls were seen and not followed: "
-				 "there was no room for them",
-				 w->sum.lost);
+		ht_snapshot_warn(
+			to,
+			"%" PRIu64
+			" calls were seen and not followed: there was no room for them",
+			w->sum.lost);
 	if (w->sum.more_sites)
-		ht_snapshot_warn(to,
-				 "%" PRIu64
-				 " samples are of call stacks beyond "
-				 "the first %u, and are in none of the sites",
-				 w->sum.more_sites, HT_SITES_MAX);
+		ht_snapshot_warn(
+			to,
+			"%" PRIu64
+			" samples are of call stacks beyond the first %u, and are in none of the sites",
+			w->sum.more_sites, HT_SITES_MAX);
 	if (w->sum.cut)
 		ht_snapshot_warn(
 			to,
-			"%" PRIu64 " of %" PRIu64 " stacks were not unwound to "
-			"their outermost frame: deeper than %u KiB, or through "
-			"code that nothing describes",
+			"%" PRIu64 " of %" PRIu64
+			" stacks were not unwound to their outermost frame: deeper than %u KiB, or through code that nothing describes",
 			w->sum.cut, w->sum.samples, HT_PROBE_STACK / 1024);
 	if (w->places.trouble[0])
 		ht_snapshot_warn(to, "files and lines are missing: %s",

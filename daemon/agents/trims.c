@@ -34,15 +34,15 @@ static void take_call(struct ht_ingest *i, struct ht_watched *p,
 	ht_size_text(went, size, sizeof(size));
 	ht_size_text(a->bytes, forecast, sizeof(forecast));
 	if (a->took_us == HT_UNKNOWN)
-		snprintf(text, sizeof(text),
-			 "malloc_trim(0) was still at work when the sample "
-			 "ended");
+		snprintf(
+			text, sizeof(text),
+			"malloc_trim(0) was still at work when the sample ended");
 	else
-		snprintf(text, sizeof(text),
-			 "returned %s (forecast %s) in %.1f ms, thread stopped "
-			 "for %.1f ms",
-			 size, forecast, (double)a->took_us / 1e3,
-			 (double)a->stopped_us / 1e3);
+		snprintf(
+			text, sizeof(text),
+			"returned %s (forecast %s) in %.1f ms, thread stopped for %.1f ms",
+			size, forecast, (double)a->took_us / 1e3,
+			(double)a->stopped_us / 1e3);
 	ht_ingest_tell(i, p, "trim", text);
 }
 

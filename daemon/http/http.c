@@ -26,8 +26,8 @@ struct ht_http_connection {
 	bool shut;
 };
 
-static const char front_page[] = "<!DOCTYPE html><title>heaptided</title><a "
-				 "href=\"/metrics\">metrics</a>\n";
+static const char front_page[] =
+	"<!DOCTYPE html><title>heaptided</title><a href=\"/metrics\">metrics</a>\n";
 
 /* --- the life of connections --------------------------------------------- */
 

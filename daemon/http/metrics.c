@@ -172,9 +172,9 @@ static void write_split(struct ht_text *t, const struct ht_shown *shown)
 
 static void write_causes(struct ht_text *t, const struct ht_shown *shown)
 {
-	ht_text_family(t, "heaptide_resident_bytes", HT_GAUGE,
-		       "resident by the one rule that keeps it; the sum is the "
-		       "resident set");
+	ht_text_family(
+		t, "heaptide_resident_bytes", HT_GAUGE,
+		"resident by the one rule that keeps it; the sum is the resident set");
 	for (size_t k = 0; k < shown->n; k++) {
 		const struct ht_latest *l = &shown->v[k].process->latest;
 
@@ -259,9 +259,9 @@ static void write_pauses(struct ht_text *t, const struct ht_shown *shown)
 	for (size_t k = 0; k < shown->n; k++)
 		write_histogram(t, shown->v[k].labels,
 				&shown->v[k].process->pauses);
-	ht_text_family(t, "heaptide_gap_seconds", HT_HISTOGRAM,
-		       "the longest that a thread of the process may have "
-		       "waited for a sample, stopped or for a processor");
+	ht_text_family(
+		t, "heaptide_gap_seconds", HT_HISTOGRAM,
+		"the longest that a thread of the process may have waited for a sample, stopped or for a processor");
 	for (size_t k = 0; k < shown->n; k++)
 		write_histogram(t, shown->v[k].labels,
 				&shown->v[k].process->gaps);
@@ -284,9 +284,9 @@ static void write_failures(struct ht_text *t, const struct ht_shown *shown)
 
 static void write_unknown(struct ht_text *t, const struct ht_shown *shown)
 {
-	ht_text_family(t, "heaptide_unknown_figures", HT_GAUGE,
-		       "figures of the last sample that are not known, by what "
-		       "kept them so; `heaptide status` says how to mend it");
+	ht_text_family(
+		t, "heaptide_unknown_figures", HT_GAUGE,
+		"figures of the last sample that are not known, by what kept them so; `heaptide status` says how to mend it");
 	for (size_t k = 0; k < shown->n; k++) {
 		const struct ht_latest *l = &shown->v[k].process->latest;
 

@@ -168,8 +168,7 @@ static const struct {
 	{"heaptide_who_refused", HT_COUNTER, who_refused,
 	 "... which could not be done"},
 	{"heaptide_who_lost_ratio", HT_GAUGE, who_lost,
-	 "share of a thread's time that calls of malloc lost by being seen, of "
-	 "the newest run, at most"},
+	 "share of a thread's time that calls of malloc lost by being seen, of the newest run, at most"},
 	{"heaptide_scan_duration_seconds", HT_GAUGE, scan_s,
 	 "last look for new processes"},
 	{"heaptide_judge_duration_seconds", HT_GAUGE, judge_s,

@@ -224,10 +224,9 @@ enum MHD_Result ht_ui_answer(struct ht_ui_request *q, const char *url)
 	int64_t id = ht_ui_route(url, &document);
 
 	if (!may_ask(q->ui, q->connection))
-		return send_text(q->connection, MHD_HTTP_FORBIDDEN,
-				 "asked by a name that is not this machine's "
-				 "own: use localhost, or see ui in "
-				 "heaptided.conf(5)\n");
+		return send_text(
+			q->connection, MHD_HTTP_FORBIDDEN,
+			"asked by a name that is not this machine's own: use localhost, or see ui in heaptided.conf(5)\n");
 	if (id < 0)
 		return send_text(q->connection, MHD_HTTP_NOT_FOUND,
 				 "there is no such page: see /\n");
