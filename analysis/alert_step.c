@@ -2,9 +2,11 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "analysis/rules.h"
 #include "common/clock.h"
+#include "schema/figure_text.h"
 
 static const char *const state_names[] = {
 #define STATE_NAME(c, s) s,
@@ -112,6 +114,26 @@ static enum ht_truth held(const struct ht_rule *r, const struct ht_situation *s)
 	return t;
 }
 
+/* A side of a condition, in the words of its unit. */
+static const char *side_text(const struct ht_rule *r, double v,
+			     char out[HT_NUMBER_TEXT])
+{
+	if (strcmp(r->condition.unit, "seconds") != 0 || !isfinite(v))
+		return ht_value_text(r->condition.unit, v, false, out);
+	ht_duration_text((int64_t)(v * HT_NS_PER_S), out, HT_NUMBER_TEXT);
+	return out;
+}
+
+static size_t explain_condition(struct ht_alert *a, const struct ht_rule *r)
+{
+	char value[HT_NUMBER_TEXT], level[HT_NUMBER_TEXT];
+
+	return (size_t)snprintf(a->evidence, sizeof(a->evidence),
+				"%s: %s against %s\n", r->condition.text,
+				side_text(r, a->value, value),
+				side_text(r, a->level, level));
+}
+
 static void explain(struct ht_alert *a, const struct ht_rule *r,
 		    const struct ht_situation *s)
 {
@@ -127,9 +149,7 @@ static void explain(struct ht_alert *a, const struct ht_rule *r,
 	used = 0;
 	a->evidence[0] = '\0';
 	if (r->condition.ops_n)
-		used = (size_t)snprintf(a->evidence, sizeof(a->evidence),
-					"%s: %.4g against %.4g\n",
-					r->condition.text, a->value, a->level);
+		used = explain_condition(a, r);
 	if (s->made_by && r->labels && used < sizeof(a->evidence))
 		used += (size_t)snprintf(a->evidence + used,
 					 sizeof(a->evidence) - used,

@@ -359,7 +359,7 @@ enum ht_code ht_condition_parse(const char *text, struct ht_condition *ret,
 	if (p.code == HT_OK && *p.at)
 		wrong(&p, "'and', 'or' or the end");
 	if (p.code == HT_OK)
-		p.code = ht_units_check(&c, NULL, err);
+		p.code = ht_units_check(&c, c.unit, err);
 	if (p.code == HT_OK)
 		*ret = c;
 	return p.code;

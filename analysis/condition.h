@@ -66,6 +66,7 @@ struct ht_situation {
 	double failures, inconsistent, gap_intervals, stop_ratio; /* NaN: ? */
 };
 
+#define HT_UNIT_TEXT	 64 /* "bytes", "bytes/chunks", "ratio" */
 #define HT_CONDITION_MAX 256
 #define HT_CONDITION_OPS 48
 struct ht_condition {
@@ -78,6 +79,8 @@ struct ht_condition {
 		double number;	  /* or the window in seconds */
 	} ops[HT_CONDITION_OPS];  /* postfix */
 	size_t ops_n;
+	char unit[HT_UNIT_TEXT]; /* of both sides of the first comparison:
+				    "bytes" */
 };
 
 /* HT_CONFIG names the word that is wrong and what is possible there. */
@@ -86,7 +89,6 @@ enum ht_code ht_condition_parse(const char *text, struct ht_condition *ret,
 /* An expression: a sum as above, of recorded metrics and `anon` alone:
  * "retained / heap_resident". unit: what its value is a number of ("bytes",
  * "ratio", "bytes/chunks"). HT_CONFIG names what is wrong. */
-#define HT_UNIT_TEXT 64
 struct ht_expression {
 	struct ht_condition c; /* without a comparison */
 	char unit[HT_UNIT_TEXT];

@@ -33,8 +33,8 @@ enum ht_condition_suffix {
 	HT_SUFFIX_RATIO,
 };
 
-/* units.c: HT_CONFIG where two sides do not fit. ret_unit: of an expression;
- * may be NULL. */
+/* units.c: HT_CONFIG where two sides do not fit. ret_unit: of an expression, or
+ * of the first comparison; may be NULL. */
 enum ht_code ht_units_check(const struct ht_condition *c,
 			    char ret_unit[HT_UNIT_TEXT],
 			    struct ht_err *err) HT_MUST_CHECK;

@@ -100,6 +100,8 @@ static void say_date(struct ht_verdict *v, const char *limit,
 	else
 		ht_say(v, "limit %s: reached in %s to %s", limit,
 		       ht_span(d->low).text, ht_span(d->high).text);
+	if (d->low < YEAR_S)
+		ht_said_again(v);
 }
 
 static void take_date(struct ht_verdict *v, const struct date *d)

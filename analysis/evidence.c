@@ -44,6 +44,7 @@ static void window_line(const struct told *t)
 {
 	ht_say(t->v, "judged on %zu samples over %s", t->v->samples,
 	       ht_span(ht_span_of(t)).text);
+	ht_said_again(t->v);
 }
 
 /* --- growth -------------------------------------------------------------- */

@@ -132,6 +132,7 @@ enum ht_code ht_units_check(const struct ht_condition *c,
 			    char ret_unit[HT_UNIT_TEXT], struct ht_err *err)
 {
 	struct unit stack[HT_CONDITION_OPS + 1] = {{0}};
+	bool compared = false;
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->ops_n; i++) {
@@ -158,10 +159,14 @@ enum ht_code ht_units_check(const struct ht_condition *c,
 			return misfit(&stack[n - 1], &stack[n], op, err);
 		if (stack[n - 1].any)
 			stack[n - 1] = stack[n];
-		if (op >= HT_OP_GE)
-			n--;
+		if (op < HT_OP_GE)
+			continue;
+		n--;
+		if (ret_unit && !compared)
+			text_of(&stack[n], ret_unit);
+		compared = true;
 	}
-	if (ret_unit)
+	if (ret_unit && !compared)
 		text_of(&stack[0], ret_unit);
 	return HT_OK;
 }

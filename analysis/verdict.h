@@ -74,6 +74,8 @@ struct ht_verdict {
 	char reason[64];    /* its stable word; empty: none */
 	char evidence[HT_EVIDENCE_MAX][240];
 	size_t evidence_n;
+	uint32_t evidence_again; /* bit i: of line i other members tell as well
+				  */
 	char remedy[400];
 	uint64_t remedy_bytes;	     /* HT_UNKNOWN: none */
 	double slope_bytes_per_hour; /* NaN unless growing */

@@ -22,6 +22,13 @@ void ht_say(struct ht_verdict *v, const char *fmt, ...)
 	va_end(args);
 }
 
+void ht_said_again(struct ht_verdict *v)
+{
+	_Static_assert(HT_EVIDENCE_MAX <= 32, "a bit for each line");
+	if (v->evidence_n)
+		v->evidence_again |= UINT32_C(1) << (v->evidence_n - 1);
+}
+
 void ht_say_rise(struct ht_verdict *v)
 {
 	char text[240];

@@ -100,7 +100,7 @@ static int print_heap(const struct ht_cli *cli, const struct ht_snapshot *s,
 
 	lines = ht_paragraph(
 		&cli->term, "",
-		"%s The program holds %s in malloc%s; %s%s is free and kept by glibc%s; %s is anonymous memory outside malloc%s.",
+		"%s The program holds %s in malloc%s; %s%s is free and kept by glibc%s; %s is anonymous memory outside malloc, stacks too%s.",
 		begin,
 		ht_show_bytes(cli, plus(sum->in_use, sum->mmapped), used),
 		written_text(cli, s, written), ht_style(&cli->term, HT_YELLOW),

@@ -74,12 +74,13 @@ static void print_warnings(const struct ht_cli *cli,
 	}
 }
 
-/* The chunk in use that holds the most below a top, over all arenas. */
+/* The chunk that holds the most below a top, over all arenas. */
 static void print_pin(const struct ht_cli *cli, const struct ht_snapshot *s)
 {
 	const struct ht_arena *most = NULL;
 	char holds[HT_NUMBER_TEXT], size[HT_NUMBER_TEXT];
 	char k4[HT_NUMBER_TEXT], k16[HT_NUMBER_TEXT];
+	char state[80] = "in use";
 
 	for (size_t i = 0; i < s->arenas.n; i++) {
 		const struct ht_arena *a = &s->arenas.v[i];
@@ -91,10 +92,14 @@ static void print_pin(const struct ht_cli *cli, const struct ht_snapshot *s)
 	if (!most || most->pin_holds < PIN_WORTH)
 		return;
 	ht_show_title(cli, "The pin");
+	if (most->pin_cached_by != HT_UNKNOWN)
+		snprintf(state, sizeof(state),
+			 "that lies free in the cache of thread %" PRIu64,
+			 most->pin_cached_by);
 	ht_paragraph(&cli->term, "  ",
-		     "a chunk of %s in use at 0x%" PRIx64 " (arena %" PRIu64
+		     "a chunk of %s %s at 0x%" PRIx64 " (arena %" PRIu64
 		     ") keeps %s below it from leaving by the top",
-		     ht_show_bytes(cli, most->pin_size, size),
+		     ht_show_bytes(cli, most->pin_size, size), state,
 		     most->pin_address, most->index,
 		     ht_show_bytes(cli, most->pin_holds, holds));
 	if (s->blocked.chunks_16 == HT_UNKNOWN || !s->blocked.chunks_16)

@@ -25,6 +25,7 @@
 #define SETTLE_NS	(5 * HT_NS_PER_S)
 #define PSS_NS		(60 * HT_NS_PER_S)
 #define LOCK_WAIT_NS	(2 * HT_NS_PER_S)
+#define MISSED_WORTH	4 /* a fourth of what was taken, and it is told */
 #define FIRST_SAMPLE_NS (100 * HT_NS_PER_MS)
 #define EXIT_MS		200 /* from the end of a process's memory to its own */
 
@@ -53,6 +54,8 @@ struct record {
 	int64_t process_id;		       /* in the store, 0: not yet */
 	const char *note;		       /* of who follows */
 	uint64_t samples, failures;	       /* of this process */
+	uint64_t looks, missed;		       /* missed: due, but in a look */
+	int64_t looking_ns;		       /* all looks together */
 	bool stored;			       /* a sample, of whichever */
 	bool has_heap;
 	struct ht_err last; /* of the failures */
@@ -205,11 +208,14 @@ static void show(struct record *r)
 }
 
 /* The next multiple of the interval that is still to come. */
-static int64_t next_due(const struct record *r)
+static int64_t next_due(struct record *r, int64_t due_ns)
 {
 	int64_t passed = ht_mono_ns() - r->start_ns;
+	int64_t next_ns =
+		r->start_ns + (passed / r->interval_ns + 1) * r->interval_ns;
 
-	return r->start_ns + (passed / r->interval_ns + 1) * r->interval_ns;
+	r->missed += (uint64_t)((next_ns - due_ns - 1) / r->interval_ns);
+	return next_ns;
 }
 
 static enum ht_record_end wait_until(struct record *r, int64_t due_ns)
@@ -317,6 +323,16 @@ static enum ht_code end_or_go_on(struct record *r, enum ht_record_end *ret,
 	return code;
 }
 
+static enum ht_code look(struct record *r, struct ht_err *err)
+{
+	int64_t begin_ns = ht_mono_ns();
+	enum ht_code code = take(r, err);
+
+	r->looks++;
+	r->looking_ns += ht_mono_ns() - begin_ns;
+	return code;
+}
+
 static enum ht_code loop(struct record *r, enum ht_record_end *ret,
 			 struct ht_err *err)
 {
@@ -328,7 +344,7 @@ static enum ht_code loop(struct record *r, enum ht_record_end *ret,
 
 		*ret = wait_until(r, due);
 		if (*ret == HT_RECORD_GOES_ON)
-			code = take(r, err);
+			code = look(r, err);
 		if (code != HT_OK && was_stopped(r))
 			*ret = HT_RECORD_STOPPED;
 		else if (code == HT_GONE && may_pass(r, code))
@@ -341,7 +357,7 @@ static enum ht_code loop(struct record *r, enum ht_record_end *ret,
 		if (r->launched)
 			ht_launch_reap(r->pid, r->client.agent_pid);
 		show(r);
-		due = next_due(r);
+		due = next_due(r, due);
 	}
 }
 
@@ -483,21 +499,29 @@ static const char *const why[] = {[HT_RECORD_ENDED] = "the process ended",
 static void fill(const struct record *r, enum ht_record_end end,
 		 struct ht_recorded *ret)
 {
-	char age[32], failed[320] = "";
+	char age[32], failed[320] = "", missed[96] = "";
 
 	if (r->failures)
 		snprintf(failed, sizeof(failed),
 			 "; %" PRIu64 " failed, the last one: %s", r->failures,
 			 r->last.msg);
+	if (r->missed > r->samples / MISSED_WORTH && r->looks) {
+		ht_duration_text(r->looking_ns / (int64_t)r->looks, age,
+				 sizeof(age));
+		snprintf(missed, sizeof(missed),
+			 "; %" PRIu64
+			 " more were due, but a look took %s on average",
+			 r->missed, age);
+	}
 	ret->process_id = r->process_id;
 	ret->samples = r->samples;
 	ret->failures = r->failures;
 	ht_duration_text(ht_mono_ns() - r->start_ns, age, sizeof(age));
 	snprintf(ret->how, sizeof(ret->how), "%s%s", why[end], failed);
 	snprintf(ret->text, sizeof(ret->text),
-		 "%s; %" PRIu64 " sample%s of %s, pid %d, in %s%s", why[end],
+		 "%s; %" PRIu64 " sample%s of %s, pid %d, in %s%s%s", why[end],
 		 r->samples, r->samples == 1 ? "" : "s", r->comm, r->pid, age,
-		 failed);
+		 missed, failed);
 }
 
 static enum ht_code conclude(struct record *r, enum ht_record_end end,

@@ -57,14 +57,26 @@ int ht_verdict_head(const struct ht_cli *cli, const struct ht_judged *j)
 	return lines;
 }
 
+/* The head and the row of the limit say the same. */
+static bool is_told_here(const struct ht_verdict *v, size_t i)
+{
+	return v->evidence_again >> i & 1;
+}
+
 /* What decides stays; the last line says how far it can be relied on. */
 static void add_evidence(const struct ht_verdict *v, struct ht_sheet *sheet)
 {
-	for (size_t i = 0; i < v->evidence_n; i++) {
-		bool last = i + 1 == v->evidence_n;
+	size_t n = v->evidence_n;
+
+	while (n && is_told_here(v, n - 1))
+		n--;
+	for (size_t i = 0; i < n; i++) {
+		bool last = i + 1 == n;
 		int weight = i == 0 ? 0 : last ? 1 : i == 1 ? 2 : 7;
 
-		ht_sheet_add(sheet, weight, "evidence", "%s", v->evidence[i]);
+		if (!is_told_here(v, i))
+			ht_sheet_add(sheet, weight, "evidence", "%s",
+				     v->evidence[i]);
 	}
 }
 
@@ -75,8 +87,7 @@ static void add_slope(const struct ht_cli *cli, const struct ht_verdict *v,
 	char rate[HT_NUMBER_TEXT];
 
 	if (isfinite(slope))
-		ht_sheet_add(sheet, 9, "slope", "%s%s an hour",
-			     slope < 0 ? "-" : "+",
+		ht_sheet_add(sheet, 9, "slope", "%s%s/h", slope < 0 ? "-" : "+",
 			     ht_show_bytes(cli, (uint64_t)llround(fabs(slope)),
 					   rate));
 }

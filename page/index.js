@@ -33,11 +33,11 @@ function indexPage(doc) {
 		{title: "pid", value: (t) => t.pid},
 		{title: "verdict", text: true, value: rankOf, cell: (t) => (t.verdict ? badge(t.verdict.verdict) : "not judged")},
 		{title: "confidence", value: (t) => (t.verdict ? t.verdict.confidence : null), cell: (t) => (t.verdict ? t.verdict.confidence.toFixed(2) : "")},
-		{title: "growth an hour", value: (t) => (t.verdict ? t.verdict.slope_bytes_per_hour : null), cell: (t) => (t.verdict && t.verdict.slope_bytes_per_hour !== null ? rateText(t.verdict.slope_bytes_per_hour).replace(" an hour", "") : "")},
+		{title: "growth", value: (t) => (t.verdict ? t.verdict.slope_bytes_per_hour : null), cell: (t) => (t.verdict && t.verdict.slope_bytes_per_hour !== null ? rateText(t.verdict.slope_bytes_per_hour) : "")},
 		{title: "limit in", value: etaOf, cell: (t) => (etaOf(t) === null ? "" : durationText(etaOf(t)))},
 		{title: "resident", unit: "bytes", value: (t) => t.rss},
 		{title: "in use", unit: "bytes", value: (t) => t.in_use},
-		{title: "kept free", unit: "bytes", value: (t) => t.retained},
+		{title: "retained", unit: "bytes", value: (t) => t.retained},
 		{title: "in use over time", text: true, value: (t) => t.in_use, cell: (t) => sparkline(t.in_use_over_time, t.target + ": in use from " + sizeText(t.in_use_over_time.find((v) => v !== null)) + " to " + sizeText(t.in_use))},
 		{title: "seen", value: (t) => (t.ended_at ? Infinity : now - secondsOf(t.last)), cell: (t) => (t.ended_at ? "ended" : durationText(Math.max(0, Math.floor(now - secondsOf(t.last)))) + " ago")},
 	];

@@ -60,7 +60,7 @@ function tiles(doc) {
 	};
 	const list = [["resident", sizeText(last("rss"))], ["in use", sizeText(last("in_use"))], ["free, kept by glibc", sizeText(last("retained"))],
 		["malloc_trim would return", sizeText(last("trimmable"))], ["outside malloc", sizeText(last("non_malloc_anon"))]];
-	if (v.slope_bytes_per_hour !== null) list.push(["grows an hour", rateText(v.slope_bytes_per_hour).replace(" an hour", "")]);
+	if (v.slope_bytes_per_hour !== null) list.push(["growth", rateText(v.slope_bytes_per_hour)]);
 	if (v.eta_limit_earliest) list.push(["limit, earliest in", durationText(secondsOf(v.eta_limit_earliest) - secondsOf(v.to))]);
 	return el("dl", {class: "tiles"}, list.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }

@@ -48,10 +48,10 @@ function durationText(s) {
 	return Math.floor(s / n) + a + (rest ? String(rest).padStart(a === "d" ? 1 : 2, "0") + b : "");
 }
 
-// "+1.5 GiB an hour"
+// "+1.5 GiB/h"
 function rateText(perHour) {
 	if (perHour === null || !isFinite(perHour)) return "";
-	return (perHour < 0 ? "-" : "+") + sizeText(Math.abs(perHour)) + " an hour";
+	return (perHour < 0 ? "-" : "+") + sizeText(Math.abs(perHour)) + "/h";
 }
 
 // --- times: in the zone that the terminal would use, whatever the reader's is

@@ -71,6 +71,8 @@ static const struct ht_key daemon_keys[] = {
 #define T(field) FIELD(ht_target_config, field)
 static const struct ht_key selector_keys[] = {
 	{"pid", HT_KEY_COUNT, T(select.pid), 1, 4194304, NULL, "one process"},
+	{"start_ticks", HT_KEY_COUNT, T(select.start_ticks), 0, 0x1p53, NULL,
+	 "with pid: the process that began then; 0: any of that pid"},
 	{"name", HT_KEY_TEXT, T(select.name), 0, 0, NULL,
 	 "glob over the command name"},
 	{"exe", HT_KEY_PATH, T(select.exe), 0, 0, NULL,

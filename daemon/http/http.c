@@ -175,6 +175,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection,
 				   "text/plain", "only GET\n");
 	if (strcmp(url, "/metrics") == 0)
 		return answer_metrics(h, connection);
+	if (strcmp(url, "/-/healthy") == 0) /* this loop turns */
+		return answer_text(connection, MHD_HTTP_OK, "text/plain",
+				   "healthy\n");
 	if (ht_ui_is_on(&h->ui))
 		return ht_ui_answer(*per_request, url);
 	if (strcmp(url, "/") == 0)

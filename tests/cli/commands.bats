@@ -236,6 +236,21 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	"$heaptide" ls --db "$db" --json | jq -e ".processes[0].pid == $pid"
 }
 
+@test "a record that could not look as often as it was asked to says so" {
+	"$heaptide" record "$pid" -o often.db -i 1ms -d 1s 2>err
+	# A look takes more than 1 ms, so some that were due fell into one.
+	grep -E '; [0-9]+ more were due, but a look took [0-9.]+m?s on average' err
+	"$heaptide" record "$pid" -o often.db -i 30s -d 1s 2>err
+	! grep 'more were due' err
+}
+
+@test "a verdict says nothing twice" {
+	"$heaptide" verdict "$pid" --db "$db" >out
+	[ "$(grep -cE 'samples (in|over) ' out)" = 1 ]
+	[ "$(grep -c 'limit .* reached' out)" -le 1 ]
+	"$heaptide" verdict "$pid" --db "$db" --json | jq -e '[.evidence[] | select(startswith("judged on"))] | length == 1'
+}
+
 @test "trend draws dots where the locale has them, ASCII on request" {
 	LC_ALL=C.UTF-8 "$heaptide" trend "$pid" --db "$db" -m rss >out
 	grep -q "│" out

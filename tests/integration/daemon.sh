@@ -50,6 +50,7 @@ took_ms=$((($(date +%s%N) - begun) / 1000000))
 note "found after $took_ms ms"
 ok "it is measured" poll 20 measured "$one"
 ok "its figures are in /metrics" test "$(metric "heaptide_rss_bytes.*pid=\"$one\"")" -gt 0
+is "a probe is told that it is healthy" "$(curl -s -w ' %{http_code}' "http://127.0.0.1:$port/-/healthy" | paste -sd' ')" "healthy  200"
 metrics >"$HT_TMP/scrape"
 is "causes add up to the resident set" \
 	"$(grep "^heaptide_resident_bytes.*pid=\"$one\"" "$HT_TMP/scrape" | awk '{s += $2} END {print s}')" \
@@ -76,6 +77,20 @@ is "a wrong selector is explained" \
 is "a target of the file cannot be unwatched" \
 	"$(field "$(ask unwatch target '"sleepers"')" error code)" refused
 is "what was watched can be unwatched" "$(field "$(ask unwatch target '"other"')" ok)" true
+
+# A watch of a process is of that life, after a restart, too.
+cp /bin/sleep "$HT_TMP/ht-watched"
+start "$HT_TMP/ht-watched" 302
+three=$started
+is "a process is watched by its pid" "$(field "$(ask watch target '"life"' pid "$three")" ok)" true
+ok "it is measured" poll 20 measured "$three"
+is "what is kept of it has its life" "$(sed -n 's/^start_ticks = //p' "$HT_TMP/watches.conf")" \
+	"$(awk '{print $22}' "/proc/$three/stat")"
+daemon_stop
+daemon_start
+ok "after a restart it is watched again" poll 20 measured "$three"
+refuse "and what was kept was understood" grep watches "$log"
+is "it can be unwatched" "$(field "$(ask unwatch target '"life"')" ok)" true
 
 kill -9 "$one"
 ok "its end is noticed" poll 5 eval "! watched $one"
@@ -143,8 +158,11 @@ import socket,sys
 s=socket.socket(socket.AF_UNIX); s.connect('$sock'); s.sendall(b'{\"heaptide\":1,\"command\":\"status\"}\n')
 sys.exit(0 if s.recv(10) else 1)"
 
+ending() { grep -c "ending: signal 15" "$log"; }
+before=$(ending)
 daemon_stop
-is "it ends at once when told to" "$(grep -c 'ending: signal 15' "$log")" 1
+is "it ends at once when told to" "$(ending)" $((before + 1))
+
 is_sound "the database is sound"
 is "a verdict is recorded as the CLI tells it" \
 	"$(sql "select json from verdict order by at_ns desc limit 1" | jq -c keys_unsorted)" \

@@ -230,6 +230,37 @@ static void an_alert_waits_fires_and_clears_below_its_level(void **state)
 	ht_series_fini(&s);
 }
 
+/* What is said of both sides, up to the end of the line. */
+static void assert_said(const char *condition, double trimmable,
+			const char *wanted)
+{
+	struct ht_rule r = rule("rss > 1; for=1s");
+	struct ht_alert a;
+	struct ht_series s;
+	const char *said;
+
+	assert_int_equal(ht_condition_parse(condition, &r.condition, NULL),
+			 HT_OK);
+	ht_series_init(&s);
+	ht_alert_init(&a, &r, "web", "boot:1:2");
+	assert_int_equal(step(&a, &r, &s, trimmable), HT_CHANGE_PENDING);
+	assert_int_equal(step(&a, &r, &s, trimmable), HT_CHANGE_FIRING);
+	said = a.evidence + strlen(condition) + 2;
+	if (strncmp(said, wanted, strlen(wanted)) != 0 ||
+	    said[strlen(wanted)] != '\n')
+		fail_msg("%s: %s", condition, a.evidence);
+	ht_series_fini(&s);
+}
+
+static void what_fires_is_told_in_the_units_of_its_condition(void **state)
+{
+	(void)state;
+	assert_said("trimmable >= 32M", 100.125, "100.1 MiB against 32.0 MiB");
+	assert_said("trimmable / anon >= 1%", 31, "3.1 % against 1.0 %");
+	assert_said("2h >= 90m and trimmable > 1M", 2, "2h00m against 1h30m");
+	assert_said("failures + 3 >= 2", 2, "3 against 2");
+}
+
 static void a_pending_alert_that_stops_is_dropped(void **state)
 {
 	struct ht_rule r = rule("trimmable >= 100M; for=10m");
@@ -442,6 +473,8 @@ int main(void)
 		cmocka_unit_test(shipped_rules_parse_and_ask_something),
 		cmocka_unit_test(
 			an_alert_waits_fires_and_clears_below_its_level),
+		cmocka_unit_test(
+			what_fires_is_told_in_the_units_of_its_condition),
 		cmocka_unit_test(a_pending_alert_that_stops_is_dropped),
 		cmocka_unit_test(what_is_unknown_changes_nothing),
 		cmocka_unit_test(a_flapping_value_does_not_flap_the_alert),
