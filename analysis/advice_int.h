@@ -10,7 +10,7 @@
 
 /* glibc's DEFAULT_MMAP_THRESHOLD and DEFAULT_TRIM_THRESHOLD: a larger value
  * without M_* or tunable was set by freeing a large mmapped block. */
-#define HT_DEFAULT_THRESHOLD 131072.0
+#define HT_DEFAULT_THRESHOLD 131072
 
 /* The figures the advices ask about, in bytes; NaN: unknown, and no test with
  * it holds. */

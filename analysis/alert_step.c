@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analysis/rules.h"
+#include "analysis/thresholds.h"
 #include "common/clock.h"
 #include "schema/figure_text.h"
 
@@ -104,7 +105,8 @@ static enum ht_truth raised(const struct ht_rule *r,
 /* What keeps it firing is easier than what raised it: see rules.h. */
 static enum ht_truth held(const struct ht_rule *r, const struct ht_situation *s)
 {
-	enum ht_truth t = judged(r, s->verdict, r->confidence * 0.8);
+	enum ht_truth t =
+		judged(r, s->verdict, r->confidence * ht_t.hold_confidence);
 
 	if (r->hold.ops_n)
 		return both(t, ht_condition_ask(&r->hold, s, 1, NULL, NULL));

@@ -6,9 +6,6 @@
 
 #include "analysis/thresholds.h"
 
-#define LAG_H	   3.0
-#define POINTS_MIN 6 /* of a slope, of a side of a step */
-
 static double dot(const double *a, const double *b, size_t n)
 {
 	double sum = 0;
@@ -42,7 +39,7 @@ static void add(struct ht_basis *b, const double *x)
 	orthogonal(b, y);
 	orthogonal(b, y);
 	after = dot(y, y, b->n);
-	if (!(after > 1e-4 * before))
+	if (!(after > ht_t.basis_left * before))
 		return;
 	for (size_t i = 0; i < b->n; i++)
 		b->q[b->k][i] = y[i] / sqrt(after);
@@ -57,7 +54,7 @@ static void add_load(struct ht_basis *b)
 		double step = i ? b->t[i] - b->t[i - 1] : 0;
 
 		square[i] = b->load[i] * b->load[i];
-		at += (b->load[i] - at) * (1 - exp(-step / LAG_H));
+		at += (b->load[i] - at) * (1 - exp(-step / ht_t.load_lag));
 		lag[i] = at;
 	}
 	add(b, b->load);
@@ -105,7 +102,8 @@ static void make_hinges(struct ht_basis *b)
 {
 	size_t every = (b->n + HT_HINGES - 2) / (HT_HINGES - 1);
 
-	for (size_t at = 0; at + POINTS_MIN <= b->n && b->hinges < HT_HINGES;
+	for (size_t at = 0;
+	     at + (size_t)ht_t.hinge_points <= b->n && b->hinges < HT_HINGES;
 	     at += every) {
 		size_t h = b->hinges++;
 
@@ -138,11 +136,11 @@ void ht_basis_make(struct ht_basis *b, const double *work)
 	add(b, one);
 	if (b->load_known)
 		add_load(b);
-	b->day_known = span >= 40;
-	if (span >= 26)
-		add_wave(b, 24);
+	b->day_known = span >= ht_t.day_known_hours;
+	if (span >= ht_t.day_seen_hours)
+		add_wave(b, HT_DAY_H);
 	if (b->day_known)
-		add_wave(b, 12);
+		add_wave(b, HT_DAY_H / 2);
 	make_clocks(b, work);
 	make_hinges(b);
 	make_steps(b);
@@ -164,17 +162,18 @@ struct fit {
 static void without_bumps(const double *x, size_t n, double *ret)
 {
 	double around[HT_POINTS_MAX], off[HT_POINTS_MAX] = {0}, limit;
+	size_t side = (size_t)ht_t.bump_side;
 
 	for (size_t i = 0; i < n; i++) {
-		size_t from = i < 3 ? 0 : i - 3;
-		size_t end = i + 4 < n ? i + 4 : n;
+		size_t from = i < side ? 0 : i - side;
+		size_t end = i + side + 1 < n ? i + side + 1 : n;
 
 		around[i] = ht_median(x + from, end - from);
 		off[i] = fabs(x[i] - around[i]);
 	}
-	limit = 5 * 1.48 * ht_median(off, n);
+	limit = ht_t.bump_sigmas * HT_MAD_SIGMA * ht_median(off, n);
 	for (size_t i = 0; i < n; i++)
-		ret[i] = off[i] > limit && i + 3 < n ? around[i] : x[i];
+		ret[i] = off[i] > limit && i + side < n ? around[i] : x[i];
 }
 
 /* A vector of the basis less what the series' own steps take of it. */
@@ -235,7 +234,7 @@ static void try(const struct fit *f, const double *products, double whole,
 	for (size_t s = 0; s < f->steps; s++)
 		square -= products[1 + s] * products[1 + s];
 	gain = products[0] * products[0] / square;
-	if (!(square > 1e-6 * whole) || !(gain > best->gain))
+	if (!(square > ht_t.step_left * whole) || !(gain > best->gain))
 		return;
 	*best = *is;
 	best->gain = gain;
@@ -294,10 +293,11 @@ static struct best take_steps(struct fit *f)
 		double all = dot(f->x, f->x, f->b->n);
 		struct best step;
 
-		if (hinge.gain < 0.08 * all) /* nothing to mistake for it */
+		if (hinge.gain <
+		    ht_t.step_gain * all) /* nothing to mistake for it */
 			break;
 		step = best_step(f);
-		if (!(all - step.gain < 0.6 * (all - hinge.gain)))
+		if (!(all - step.gain < ht_t.step_fit * (all - hinge.gain)))
 			break;
 		beside_steps(f, step.v, step.square, own);
 		for (size_t i = 0; i < f->b->n; i++)
@@ -316,7 +316,8 @@ static double inflation(const double *x, size_t n)
 
 	for (size_t i = 0; i + 1 < n; i++)
 		both += x[i] * x[i + 1];
-	rho = square > 0 ? fmax(0, fmin(0.95, both / square)) : 0;
+	rho = square > 0 ? fmax(0, fmin(ht_t.inflation_most, both / square))
+			 : 0;
 	return (1 + rho) / (1 - rho);
 }
 
@@ -332,8 +333,9 @@ static void find_pace(const struct fit *f, const struct best *h,
 	double begin = b->clock[h->clock][from],
 	       end = b->clock[h->clock][b->n - 1], early, late;
 
-	while (at + 3 < b->n &&
-	       b->clock[h->clock][at] < begin + 0.6 * (end - begin))
+	while (at + (size_t)ht_t.late_points < b->n &&
+	       b->clock[h->clock][at] <
+		       begin + (1 - ht_t.late_part) * (end - begin))
 		at++;
 	hinge_from(b, h->clock, at, v);
 	square = beside_steps(f, v, dot(v, v, b->n), own);
@@ -399,8 +401,7 @@ static void describe(const struct fit *f, const struct best *h,
 	ret->slope = ret->rise / (ret->end - ret->begin);
 	ret->t = h->factor / sqrt(variance / h->square);
 	ret->se = fabs(ret->slope / ret->t);
-	ret->spread =
-		ht_quantile(left, b->n, 0.95) - ht_quantile(left, b->n, 0.05);
+	ret->spread = ht_spread(left, b->n);
 	find_pace(f, h, own, left, variance, ret);
 }
 
@@ -419,7 +420,7 @@ static double squares_of(const struct ht_basis *b, const double *x, double *v)
 		take(v, dot(v, b->q[k], b->n), b->q[k], b->n);
 	square = dot(v, v, b->n);
 	both = dot(x, v, b->n);
-	return both > 0 && square > 1e-9 ? both * both / square : 0;
+	return both > 0 && square > HT_ROUNDING ? both * both / square : 0;
 }
 
 /* Squares that the best line explains that rises from some moment on (tau 0),
@@ -472,13 +473,14 @@ void ht_trend_of(const struct ht_basis *b, const double *x,
 		describe(&f, &h, ret);
 }
 
+#define FILLINGS 4 /* time constants, each twice the one before */
+
 /* Asked without steps: two of them and a slope make a curve as well. */
 double ht_trend_filling(const struct ht_basis *b, const double *raw)
 {
-	static const double taus[] = {0.1, 0.2, 0.4, 0.8}; /* of the span */
 	double span = b->t[b->n - 1] - b->t[0], x[HT_POINTS_MAX], all, line;
 	double bumpy[HT_POINTS_MAX];
-	double fills = 0;
+	double fills = 0, tau = ht_t.filling_tau * span;
 
 	memcpy(bumpy, raw, b->n * sizeof(*bumpy));
 	for (size_t k = 0; k < plain(b); k++)
@@ -488,9 +490,9 @@ double ht_trend_filling(const struct ht_basis *b, const double *raw)
 		take(x, dot(x, b->q[k], b->n), b->q[k], b->n);
 	all = dot(x, x, b->n);
 	line = best_curve(b, x, 0);
-	if (line < 0.1 * all)
+	if (line < ht_t.filling_line * all)
 		return 1;
-	for (size_t k = 0; k < 4; k++)
-		fills = fmax(fills, best_curve(b, x, taus[k] * span));
+	for (size_t k = 0; k < FILLINGS; k++, tau *= 2)
+		fills = fmax(fills, best_curve(b, x, tau));
 	return (all - fills) / (all - line + 1);
 }

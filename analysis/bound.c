@@ -130,8 +130,8 @@ void ht_bound(const struct ht_window *w, struct ht_bound *ret)
 	}
 	if (ret->most)
 		count_kin(ret, &kinds[ret->most->kind]);
-	ret->ends = all > 0 && ends >= 0.9 * all;
-	ret->inside = all > 0 && inside >= 0.9 * all;
+	ret->ends = all > 0 && ends >= ht_t.bound_share * all;
+	ret->inside = all > 0 && inside >= ht_t.bound_share * all;
 }
 
 void ht_bound_file(const struct ht_window *w, struct ht_bound *ret)

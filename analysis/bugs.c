@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "analysis/thresholds.h"
+
 /* Free memory lies in holes of 64 KiB and more: no lack of room, it is not
  * found. (Aligned requests ask malloc for size + alignment and cut the rest
  * off; the hole that such a block leaves is too small for the next one.) */
@@ -16,7 +18,8 @@ static bool large_holes(const struct ht_snapshot *s)
 
 	return f->holes_ge_1m != HT_UNKNOWN && f->free_runs != HT_UNKNOWN &&
 	       f->holes_ge_1m + f->holes_64k_1m >= f->free_runs / 2 &&
-	       f->holes_ge_1m_count + f->holes_64k_1m_count >= 8;
+	       f->holes_ge_1m_count + f->holes_64k_1m_count >=
+		       (uint64_t)ht_t.many_holes;
 }
 
 /* Or in many small ones, next to each other: remainders that were not merged.

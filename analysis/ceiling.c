@@ -52,7 +52,7 @@ static bool rises(const struct ht_window *w, const struct count *c,
 	if (ret->growth.kind != HT_GROWTH_SUSTAINED || !(ret->growth.slope > 0))
 		return false;
 	ret->eta = fmax(0, ret->most - ret->now) / ret->growth.slope;
-	return ret->eta <= fmax(86400, 10 * span);
+	return ret->eta <= fmax(HT_DAY_S, ht_t.ceiling_far * span);
 }
 
 static void name(const struct count *c, const struct ht_snapshot *latest,

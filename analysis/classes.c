@@ -59,7 +59,7 @@ static bool only_shifted(const struct ht_window *w,
 	double others = rise_of(w, neighbour(w->s, c, 1)) +
 			rise_of(w, neighbour(w->s, c, -1));
 
-	return rise + others < 0.5 * rise;
+	return rise + others < ht_t.shifted_share * rise;
 }
 
 void ht_measure_counts(const struct ht_window *w, struct ht_class_growth *c)
@@ -86,7 +86,8 @@ static bool class_rises(const struct ht_window *w,
 
 	class_points(w, c, &p);
 	/* cheap test first: most classes end here */
-	if (p.n < 6 || !(ht_points_rise(&p) >= least / 2))
+	if ((double)p.n < ht_t.least_points ||
+	    !(ht_points_rise(&p) >= least / 2))
 		return false;
 	ht_growth(&p, ht_t.class_level * level, ht_t.class_bytes, period, g);
 	return g->kind == HT_GROWTH_SUSTAINED && g->rise >= least &&
@@ -119,13 +120,12 @@ static void find_likely(struct ht_measure *m)
 static void hold_against_others(struct ht_measure *m)
 {
 	double gained = m->classes_rise, lost = gained - m->in_use_rise;
-	double low = ht_quantile(m->in_use.x, m->in_use.n, 0.05);
-	double high = ht_quantile(m->in_use.x, m->in_use.n, 0.95);
 
 	m->mirrored = gained > 0 && lost >= ht_t.mirrored_least * gained &&
 		      lost <= ht_t.mirrored_most * gained;
 	m->only_mix = m->mirrored &&
-		      high - low <= ht_t.mirrored_level * gained &&
+		      ht_spread(m->in_use.x, m->in_use.n) <=
+			      ht_t.mirrored_level * gained &&
 		      m->in_use_rise <= ht_t.mirrored_rise * gained;
 }
 

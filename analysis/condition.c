@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/stats.h"
+#include "common/clock.h"
 #include "common/near.h"
 
 static const char *const value_names[] = {
@@ -211,7 +213,7 @@ static void parse_pair(struct parser *p, enum ht_condition_op_code op)
 }
 
 /* Longer than anything is kept, and far from the end of int64_t in ns. */
-#define WINDOW_MAX_S (10 * 366 * 86400.0)
+#define WINDOW_MAX_S (10 * 366 * HT_DAY_S)
 
 /* A window has what is recorded: no verdict, no other window. */
 static bool is_recorded(const struct ht_condition_op *op)
@@ -426,7 +428,7 @@ int64_t ht_condition_window_ns(const struct ht_condition *c)
 		    c->ops[i].number > longest)
 			longest = c->ops[i].number;
 	}
-	return (int64_t)(longest * 1e9);
+	return (int64_t)(longest * (double)HT_NS_PER_S);
 }
 
 bool ht_condition_needs_verdict(const struct ht_condition *c)

@@ -3,12 +3,15 @@
 
 #include "analysis/condition_int.h"
 #include "analysis/judge.h"
+#include "analysis/stats.h"
+#include "analysis/thresholds.h"
+#include "common/clock.h"
 
 /* Rows of the window that ends with the newest row. */
 static size_t first_row(const struct ht_series *s, int64_t now_ns,
 			double seconds)
 {
-	int64_t from_ns = now_ns - (int64_t)(seconds * 1e9);
+	int64_t from_ns = now_ns - (int64_t)(seconds * (double)HT_NS_PER_S);
 	size_t row = s->rows;
 
 	while (row > 0 && s->time_ns[row - 1] >= from_ns)
@@ -125,10 +128,11 @@ static double rate_per_hour(const struct operand *o, size_t from)
 	size_t rows = s->rows - from, middle = from + rows / 2;
 	double change, hours;
 
-	if (rows < 4)
+	if ((double)rows < ht_t.rate_rows)
 		return NAN;
 	change = mean(o, middle, s->rows) - mean(o, from, middle);
-	hours = (double)(s->time_ns[s->rows - 1] - s->time_ns[from]) / 3600e9;
+	hours = (double)(s->time_ns[s->rows - 1] - s->time_ns[from]) /
+		(HT_HOUR_S * (double)HT_NS_PER_S);
 	return hours > 0 ? change / (hours / 2) : NAN;
 }
 
@@ -172,7 +176,8 @@ static double eta_s(const struct ht_situation *s)
 		return NAN;
 	if (s->verdict->eta_at_ns == 0)
 		return INFINITY;
-	return (double)(s->verdict->eta_at_ns - s->now_ns) / 1e9;
+	return (double)(s->verdict->eta_at_ns - s->now_ns) /
+	       (double)HT_NS_PER_S;
 }
 
 static double slope(const struct ht_situation *s)
@@ -195,7 +200,7 @@ static double rising_s(const struct ht_situation *s)
 	if (isnan(v->slope_bytes_per_hour) || v->why == HT_REASON_BOUNDED)
 		return 0; /* what fills a mapping ends with it */
 	since_ns = v->since_ns ? v->since_ns : v->from_ns;
-	return (double)(v->to_ns - since_ns) / 1e9;
+	return (double)(v->to_ns - since_ns) / (double)HT_NS_PER_S;
 }
 
 static double known(uint64_t v)

@@ -6,27 +6,40 @@
 #include "analysis/judge.h"
 #include "analysis/thresholds.h"
 
+/* Many rows make a verdict surer, few less sure. */
+static double rows_tell(const struct ht_measure *m)
+{
+	double n = (double)m->w.n;
+
+	return (n >= ht_t.many_rows ? ht_t.confidence_many : 0) -
+	       (n < ht_t.few_rows ? ht_t.confidence_few : 0);
+}
+
 static double growth_confidence(const struct ht_measure *m,
 				const struct ht_growth *g)
 {
-	double c = 0.5, level = ht_median(m->in_use.x, m->in_use.n);
+	double c = ht_t.confidence_growth,
+	       level = ht_median(m->in_use.x, m->in_use.n);
 
-	c += g->record ? 0.15 : 0;
-	c += g->t >= ht_t.whole_t ? 0.1 : 0;
-	c += m->worst_class.growth.rise >= 0.5 * g->rise ? 0.1 : 0;
-	c += m->w.n >= 48 ? 0.05 : 0;
-	c -= (double)m->w.n < ht_t.few_rows ? 0.2 : 0;
-	c -= m->swing >= 0.5 * level && isnan(m->period) &&
-			     m->swing > 2 * g->rise
-		     ? 0.15
+	c += g->record ? ht_t.confidence_record : 0;
+	c += g->t >= ht_t.whole_t ? ht_t.confidence_clear : 0;
+	c += m->worst_class.growth.rise >= ht_t.one_class_share * g->rise
+		     ? ht_t.confidence_class
+		     : 0;
+	c += rows_tell(m);
+	c -= m->swing >= ht_t.swing_level * level && isnan(m->period) &&
+			     m->swing > ht_t.swing_rise * g->rise
+		     ? ht_t.confidence_swing
 		     : 0;
 	return c;
 }
 
-/* .6 at the threshold, .98 at twice its distance. */
+/* The further from its threshold, up to twice it, the surer. */
 static double from_ratio(double ratio, double threshold)
 {
-	return 0.6 + 0.38 * fmin(1, fabs(ratio - threshold) / threshold);
+	return ht_t.confidence_edge +
+	       ht_t.confidence_far *
+		       fmin(1, fabs(ratio - threshold) / threshold);
 }
 
 static double state_confidence(const struct ht_measure *m,
@@ -66,9 +79,9 @@ static double calm_confidence(const struct ht_measure *m)
 		share_of(m->in_use_rise, ht_median(m->in_use.x, m->in_use.n)),
 		share_of(m->outside_rise, m->anon_now));
 
-	return 0.9 - 0.4 * fmin(1, moved / ht_t.warm_share) +
-	       (m->w.n >= 48 ? 0.05 : 0) -
-	       ((double)m->w.n < ht_t.few_rows ? 0.2 : 0);
+	return ht_t.confidence_calm -
+	       ht_t.confidence_moved * fmin(1, moved / ht_t.warm_share) +
+	       rows_tell(m);
 }
 
 double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v)
@@ -92,20 +105,22 @@ double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v)
 			c = fmin(c, ht_t.mirrored_confidence);
 		break;
 	case HT_LABEL_NON_MALLOC_GROWTH:
-		c = growth_confidence(m, &m->outside_growth) + 0.1;
+		c = growth_confidence(m, &m->outside_growth) +
+		    ht_t.confidence_outside;
 		break;
 	case HT_LABEL_CACHE_WARMUP:
 		c = v->why == HT_REASON_WARM
-			    ? 0.85
+			    ? ht_t.confidence_warm
 			    : fmin(ht_t.confidence_slowing,
 				   growth_confidence(m, ht_growth_of(m, v)));
 		break;
 	case HT_LABEL_PERIODIC:
 	case HT_LABEL_STABLE:
-		c = v->label == HT_LABEL_PERIODIC ? 0.85 : calm_confidence(m);
+		c = v->label == HT_LABEL_PERIODIC ? ht_t.confidence_season
+						  : calm_confidence(m);
 		break;
 	default:
 		c = state_confidence(m, v);
 	}
-	return fmax(0.05, fmin(ht_t.confidence_cap, c));
+	return fmax(ht_t.confidence_least, fmin(ht_t.confidence_cap, c));
 }

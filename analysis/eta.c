@@ -17,7 +17,7 @@
 #include "analysis/thresholds.h"
 #include "common/clock.h"
 
-#define YEAR_S (365.0 * 86400)
+#define YEAR_S (365 * HT_DAY_S)
 
 /* Seconds from the end of the window; INFINITY: perhaps never. */
 struct date {
@@ -32,7 +32,7 @@ static double highest(const struct ht_measure *m, double slope)
 	double now = a->n ? a->t[a->n - 1] : 0, most = m->anon_now;
 
 	for (size_t i = 0; i < a->n; i++)
-		if (now - a->t[i] <= 86400)
+		if (now - a->t[i] <= HT_DAY_S)
 			most = fmax(most, a->high[i] + slope * (now - a->t[i]));
 	return most;
 }
@@ -58,7 +58,7 @@ static const struct ht_growth *speed(const struct ht_measure *m,
 	const struct ht_growth *own = own_speed(m, v);
 
 	if (m->anon_growth.slope > 0 &&
-	    m->anon_growth.late_rise >= 0.25 * own->late_rise)
+	    m->anon_growth.late_rise >= ht_t.eta_share * own->late_rise)
 		return &m->anon_growth;
 	if (!isnan(m->quiet.trimmable))
 		*room += m->quiet.trimmable;
@@ -85,7 +85,7 @@ static void widen(struct date *d, const struct ht_growth *g, double watched)
 	double by = ht_t.eta_least + ht_t.eta_far * log2(beyond);
 
 	if (isfinite(g->speed_late))
-		by += 0.25 * fmin(1, fabs(1 - g->speed_late));
+		by += ht_t.eta_change * fmin(1, fabs(1 - g->speed_late));
 	d->low = fmin(d->low, d->at / (1 + by));
 	d->high = by < 1 ? fmax(d->high, d->at / (1 - by)) : INFINITY;
 }
@@ -161,7 +161,7 @@ static bool is_stack(const struct ht_measure *m, const struct ht_verdict *v)
 {
 	return v->label == HT_LABEL_NON_MALLOC_GROWTH && m->bound.most &&
 	       m->bound.most->kind == HT_MAPPING_STACK &&
-	       m->bound.gained >= 0.5 * m->outside_rise;
+	       m->bound.gained >= ht_t.stack_share * m->outside_rise;
 }
 
 /* The mapping of a stack goes from its lowest page that was ever touched. Where
@@ -199,7 +199,8 @@ static void tell_memory(const struct ht_measure *m,
 
 	if (!ht_is_growth(v))
 		return;
-	v->slope_bytes_per_hour = all_of(m) * ht_growth_of(m, v)->slope * 3600;
+	v->slope_bytes_per_hour =
+		all_of(m) * ht_growth_of(m, v)->slope * HT_HOUR_S;
 	if (ends_before(m, v)) {
 		say_end(m, v);
 		return;

@@ -57,7 +57,7 @@ void ht_steady_line(const struct told *t, const char *what,
 	if (isfinite(g->speed_late) && g->speed_late > 0)
 		snprintf(pace, sizeof(pace),
 			 "last 20 %% at %.0f %% of the speed before",
-			 100 * fmin(g->speed_late, 9.99));
+			 100 * fmin(g->speed_late, ht_t.shown_speed));
 	else
 		snprintf(pace, sizeof(pace), "in steps");
 	ht_say(t->v, "%s %s -> %s in %s, %s/s now, %s%s", what, B(g->first),
@@ -85,7 +85,7 @@ static bool same_chunks(const struct ht_class_growth *c)
 	double more = c->growth.last / fmax(1, c->growth.last - c->growth.rise);
 
 	return c->chunks_last - c->chunks_first <
-	       0.1 * (more - 1) * fmax(1, c->chunks_first);
+	       ht_t.same_chunks * (more - 1) * fmax(1, c->chunks_first);
 }
 
 static void class_line(const struct told *t)
@@ -108,7 +108,7 @@ static void class_line(const struct told *t)
 		       t->v->culprit, B(c->growth.rise), c->chunks_first,
 		       c->chunks_last);
 	}
-	if (c->series && same_chunks(c) && c->chunks_last < 1.5)
+	if (c->series && same_chunks(c) && c->chunks_last < ht_t.one_chunk)
 		ht_say(t->v,
 		       "its chunk grows: one buffer that is appended to and never cleared?");
 	else if (c->series && same_chunks(c))
@@ -123,7 +123,7 @@ static void pool_line(const struct told *t)
 
 	ht_say(t->v, "freed and kept by malloc: %s -> %s%s",
 	       B(ht_first_level(&m->retained)), B(ht_last_level(&m->retained)),
-	       m->retained_rise < 0.25 * ht_growth_of(m, t->v)->rise
+	       m->retained_rise < ht_t.pool_share * ht_growth_of(m, t->v)->rise
 		       ? ", so it is not the pool that grows"
 		       : "");
 }
@@ -189,13 +189,14 @@ void ht_lasting_lines(const struct told *t, const char *what)
 	ht_time_here_text(g->since_ns, since);
 	ht_say(t->v, "%s: %s/h for %s, since %s: %s (+- %s) in all", what,
 	       ht_change(r->slope).text,
-	       ht_span((r->end - r->begin) * 3600).text, since,
-	       ht_change(r->rise).text, B(1.28 * r->se * (r->end - r->begin)));
+	       ht_span((r->end - r->begin) * HT_HOUR_S).text, since,
+	       ht_change(r->rise).text,
+	       B(HT_Z80 * r->se * (r->end - r->begin)));
 	ht_say(t->v,
 	       "held against %s%s: not explained (t %.0f; last 40 %% at %.0f %% of the speed before; deepest fall beside them %s)",
 	       g->load_known ? "the load" : "no load, for none is known",
 	       g->day_known ? " and the time of day" : "", fmin(r->t, 999),
-	       100 * fmin(fmax(r->pace, 0), 9.99), B(r->drop));
+	       100 * fmin(fmax(r->pace, 0), ht_t.shown_speed), B(r->drop));
 	if (!isnan(g->per_work))
 		ht_say(t->v, "%s for each hour of processor time",
 		       ht_change(g->per_work).text);

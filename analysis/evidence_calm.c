@@ -82,7 +82,8 @@ static const char *file_rose(const struct told *t)
 	const struct ht_rise *r = &t->v->rise;
 	struct ht_bound b;
 
-	if (!(r->files >= ht_t.rise_bytes) || r->files < 0.5 * r->rss)
+	if (!(r->files >= ht_t.rise_bytes) ||
+	    r->files < ht_t.file_share * r->rss)
 		return NULL;
 	ht_bound_file(&t->m->w, &b);
 	if (!b.most)

@@ -159,7 +159,7 @@ static void tops_remedy(const struct told *t, double bytes)
 {
 	const struct ht_params *p = t->latest ? &t->latest->params : NULL;
 	double pad = p ? ht_advised_known(p->top_pad) : NAN;
-	const char *once = bytes <= t->m->quiet.trimmable * 1.01
+	const char *once = bytes <= t->m->quiet.trimmable * ht_t.trim_all
 				   ? "; malloc_trim(0) does it once"
 				   : "; the next peak is faulted in again";
 

@@ -11,7 +11,7 @@
 
 /* glibc keeps stacks of threads that ended for the next one, up to so much of
  * them; what is more was never joined (nptl: stack_cache_maxsize). */
-#define STACK_CACHE (40.0 * 1048576)
+#define STACK_CACHE (40 * 1048576)
 
 static const struct {
 	const char *what;   /* without a name */

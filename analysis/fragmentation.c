@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "analysis/stats.h"
+
 static double known(uint64_t v)
 {
 	return v == HT_UNKNOWN ? NAN : (double)v;
@@ -126,6 +128,7 @@ void ht_fragmentation(struct ht_snapshot *s)
 	     ratio(known(t->in_use), known(t->used_pages_resident)));
 	fill(&f->peak_overhead,
 	     ratio(known(t->max_system), known(t->in_use)) - 1);
-	fill(&f->unusable_median, ht_unusable(s, ht_chunk_quantile(s, 0.5)));
-	fill(&f->unusable_p95, ht_unusable(s, ht_chunk_quantile(s, 0.95)));
+	fill(&f->unusable_median,
+	     ht_unusable(s, ht_chunk_quantile(s, HT_MEDIAN)));
+	fill(&f->unusable_p95, ht_unusable(s, ht_chunk_quantile(s, HT_P95)));
 }

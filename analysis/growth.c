@@ -23,7 +23,7 @@ static double speed_of(const struct ht_points *part)
 	double slope, way, time;
 	size_t k = part->n / 4 ? part->n / 4 : 1, last = part->n - k;
 
-	if (part->n < 3 || ht_points_span(part) <= 0)
+	if ((double)part->n < ht_t.speed_points || ht_points_span(part) <= 0)
 		return NAN;
 	slope = ht_theil_sen(part->t, part->low, part->n);
 	way = ht_median(part->low + last, k) - ht_median(part->low, k);
@@ -68,9 +68,9 @@ static bool is_record(const struct ht_points *p, const struct floors *f)
 		if (f->x[i] > f->x[f->n - 1])
 			return false;
 	ht_points_part(p, 1 - ht_t.record_tail, 1, &tail);
-	ht_points_part(p, 0, 0.5, &head);
+	ht_points_part(p, 0, ht_t.record_head, &head);
 	return ht_quantile(tail.low, tail.n, 0) >=
-	       ht_quantile(head.low, head.n, 0.95);
+	       ht_quantile(head.low, head.n, HT_P95);
 }
 
 /* Sums of squares around the best single step of a part, and around the least
@@ -142,9 +142,10 @@ static bool single_jump(const struct ht_points *p, const struct ht_points *late,
 
 static bool slowing(const struct ht_points *p, struct ht_growth *g)
 {
-	double last = speed_between(p, 0.8, 1), left;
-	double wide = speed_between(p, 0.6, 1) / speed_between(p, 0.2, 0.6);
-	double late = last / speed_between(p, 0.6, 0.8);
+	double from = 1 - ht_t.late_part, fifth = ht_t.slow_part, left;
+	double wide = speed_between(p, from, 1) / speed_between(p, fifth, from);
+	double late = speed_between(p, 1 - fifth, 1) /
+		      speed_between(p, from, 1 - fifth);
 
 	/* from nothing to something is no slowing */
 	g->speed_wide = wide > 0 ? wide : INFINITY;
@@ -202,7 +203,8 @@ static void cap_bursts(const struct ht_points *p, const struct ht_line *line,
 		at_zero[i] = p->low[i] - line->slope * p->t[i];
 	level = ht_median(at_zero, p->n);
 	for (size_t i = 0; i < p->n; i++) {
-		double top = level + line->slope * p->t[i] + 3 * line->sigma;
+		double top = level + line->slope * p->t[i] +
+			     ht_t.burst_sigmas * line->sigma;
 
 		ret->low[i] = fmin(p->low[i], top);
 		seen += p->t[i] >= late;
@@ -221,7 +223,7 @@ static enum ht_growth_kind judge(const struct ht_points *p, double level,
 	size_t quarter;
 
 	floors_of(p, ht_floors_count(p->n), &f);
-	if (f.n < 4)
+	if ((double)f.n < ht_t.least_floors)
 		return HT_GROWTH_NONE;
 	quarter = f.n / 4;
 	g->first = ht_median(f.x, quarter);
@@ -249,8 +251,7 @@ static enum ht_growth_kind judge(const struct ht_points *p, double level,
  * period to period when k is no whole number: no growth. */
 static double drift_of_samples(const struct ht_points *p, double period)
 {
-	double swing =
-		ht_quantile(p->x, p->n, 0.95) - ht_quantile(p->x, p->n, 0.05);
+	double swing = ht_spread(p->x, p->n);
 
 	return swing * ht_points_span(p) / (double)(p->n - 1) / period;
 }
@@ -262,7 +263,7 @@ static void judge_without_season(const struct ht_points *p, double level,
 	struct ht_points mean;
 
 	ht_season_remove(p, period, &mean);
-	if (mean.n < 6)
+	if ((double)mean.n < ht_t.least_points)
 		return;
 	ret->kind = judge(&mean, level,
 			  fmax(least, drift_of_samples(p, period)), ret);
@@ -277,7 +278,7 @@ void ht_growth(const struct ht_points *p, double level, double least,
 	struct ht_growth raw;
 
 	begin(ret);
-	if (p->n < 6 || ht_points_span(p) <= 0)
+	if ((double)p->n < ht_t.least_points || ht_points_span(p) <= 0)
 		return;
 	begin(&raw);
 	raw.kind = judge(p, level, least, &raw);

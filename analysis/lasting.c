@@ -76,7 +76,7 @@ static void pick_points(struct look *l)
 		if (isnan(value[k]) || (2 * with > known && !l->listed[k]))
 			continue;
 		l->bucket[l->b.n] = k;
-		l->b.t[l->b.n] = l->w.t[k] / 3600;
+		l->b.t[l->b.n] = l->w.t[k] / HT_HOUR_S;
 		l->in_use[l->b.n++] = value[k];
 	}
 	if (2 * with <= known)
@@ -162,7 +162,7 @@ static size_t read_aux(struct look *l, bool *ret_work)
 			l->work[i] =
 				l->work[i - 1] +
 				l->x[l->m + n][i] * (l->b.t[i] - l->b.t[i - 1]);
-		l->work_s = l->work[l->b.n - 1] / 1e9;
+		l->work_s = l->work[l->b.n - 1] / (double)HT_NS_PER_S;
 		*ret_work = true;
 		n++;
 	}
@@ -181,7 +181,7 @@ static bool open_look(const struct ht_series *s, int64_t from_ns,
 	if (l->w.lacks)
 		return false;
 	pick_points(l);
-	if (l->b.n < 16)
+	if ((double)l->b.n < ht_t.lasting_points)
 		return false;
 	l->before_h = (double)(l->w.from_ns - s->time_ns[0]) / (double)HOUR_NS;
 	l->level = ht_median(l->in_use, l->b.n);
@@ -208,10 +208,14 @@ static void compare(struct look *l)
 	size_t n = 0;
 
 	for (size_t c = 0; c < l->m && n < HT_POINTS_MAX; c++)
-		if (l->trend[c].mean >= 0.001 * l->level)
+		if (l->trend[c].mean >= ht_t.compared_share * l->level)
 			change[n++] = relative(&l->trend[c]);
-	l->usual = n >= 4 ? ht_quantile(change, n, ht_t.usual_part) : NAN;
-	l->wide = n >= 4 ? ht_quantile(change, n, 0.9) : NAN;
+	l->usual = (double)n >= ht_t.compared_least
+			   ? ht_quantile(change, n, ht_t.usual_part)
+			   : NAN;
+	l->wide = (double)n >= ht_t.compared_least
+			  ? ht_quantile(change, n, ht_t.wide_part)
+			  : NAN;
 	l->falls = 0;
 	for (size_t c = 0; c < l->m; c++)
 		if (l->trend[c].t <= -ht_t.fall_t)
@@ -227,15 +231,15 @@ static double length_of(const struct ht_trend *t)
  * cache that fills so slowly is rare. */
 static double pace_asked(double hours)
 {
-	return hours < 24   ? ht_t.pace_day
-	       : hours < 72 ? ht_t.pace_days
-			    : ht_t.pace_week;
+	return hours < HT_DAY_H		 ? ht_t.pace_day
+	       : hours < ht_t.long_hours ? ht_t.pace_days
+					 : ht_t.pace_week;
 }
 
 static bool may_grow(const struct ht_trend *t, double least)
 {
 	return t->t >= ht_t.lasting_t && t->rise >= least &&
-	       !(t->pace > ht_t.pace_most && length_of(t) < 24) &&
+	       !(t->pace > ht_t.pace_most && length_of(t) < HT_DAY_H) &&
 	       t->rise >= ht_t.lasting_spread * t->spread &&
 	       t->rise >= ht_t.lasting_drop * t->drop &&
 	       t->rise >= ht_t.lasting_step * fabs(t->step);
@@ -246,10 +250,11 @@ static enum ht_growth_kind kind_of(const struct ht_trend *t)
 	double asked = pace_asked(length_of(t));
 
 	if (!(t->late_t >= ht_t.lasting_late_t))
-		return t->pace > 0.1 && t->pace < 1 ? HT_GROWTH_SLOWING
-						    : HT_GROWTH_FLAT;
+		return t->pace > ht_t.pace_least && t->pace < 1
+			       ? HT_GROWTH_SLOWING
+			       : HT_GROWTH_FLAT;
 	if (t->filling >= ht_t.filling_fit &&
-	    t->pace + 0.5 * t->pace_se >= asked)
+	    t->pace + ht_t.pace_errors * t->pace_se >= asked)
 		return HT_GROWTH_SUSTAINED;
 	return HT_GROWTH_SLOWING;
 }
@@ -259,13 +264,14 @@ static double stands_out(const struct look *l, const struct ht_trend *t)
 {
 	if (isnan(l->usual))
 		return NAN;
-	return relative(t) / fmax(l->usual, 0.01);
+	return relative(t) / fmax(l->usual, ht_t.usual_least);
 }
 
 /* It has grown since the process began, or as long as it was looked at. */
 static bool from_the_start(const struct look *l, const struct ht_trend *t)
 {
-	return l->before_h < 1 && t->begin < 0.15 * l->b.t[l->b.n - 1];
+	return l->before_h < ht_t.start_hours &&
+	       t->begin < ht_t.start_share * l->b.t[l->b.n - 1];
 }
 
 /* What nothing but time can tell: a cache of a day's size that fills, a tenant
@@ -278,31 +284,33 @@ static double most_sure(const struct look *l, const struct ht_trend *t,
 		seen < ht_t.line_early_hours ? ht_t.line_early : ht_t.line_fit;
 	bool line = t->filling >= fit && t->pace >= ht_t.pace_day;
 
-	most = seen < 10   ? 0.6
-	       : seen < 24 ? 0.85
-	       : seen < 72 ? 0.93
-			   : ht_t.confidence_cap;
+	most = seen < ht_t.early_hours	? ht_t.confidence_early
+	       : seen < HT_DAY_H	? ht_t.confidence_day
+	       : seen < ht_t.long_hours ? ht_t.confidence_days
+					: ht_t.confidence_cap;
 	if (from_the_start(l, t) && !line)
-		most = fmin(most, seen < 48 ? 0.75 : 1);
+		most = fmin(most,
+			    seen < ht_t.fill_hours ? ht_t.confidence_fill : 1);
 	if (t->rise < ht_t.sure_drop * t->drop)
-		most = fmin(most, 0.75);
+		most = fmin(most, ht_t.confidence_drop);
 	if (what != HT_LASTING_CLASS && !l->b.day_known)
-		most = fmin(most, 0.7);
+		most = fmin(most, ht_t.confidence_total);
 	return most;
 }
 
 static double confidence_of(const struct look *l, const struct ht_trend *t,
 			    enum ht_lasting_what what)
 {
-	double hours = length_of(t), out = stands_out(l, t), c = 0.5;
+	double hours = length_of(t), out = stands_out(l, t);
+	double c = ht_t.confidence_lasting, more = ht_t.sure_more;
 
-	c += hours >= 9 ? 0.1 : 0;
-	c += hours >= 18 ? 0.1 : 0;
-	c += hours >= 36 ? 0.1 : 0;
-	c += hours >= 72 ? 0.05 : 0;
-	c += t->t >= 8 ? 0.1 : 0;
-	c += t->t >= 16 ? 0.05 : 0;
-	c += what == HT_LASTING_CLASS && out >= 6 ? 0.1 : 0;
+	c += hours >= ht_t.sure_hours ? more : 0;
+	c += hours >= 2 * ht_t.sure_hours ? more : 0;
+	c += hours >= 4 * ht_t.sure_hours ? more : 0;
+	c += hours >= 8 * ht_t.sure_hours ? more / 2 : 0;
+	c += t->t >= ht_t.sure_t ? more : 0;
+	c += t->t >= 2 * ht_t.sure_t ? more / 2 : 0;
+	c += what == HT_LASTING_CLASS && out >= ht_t.sure_out ? more : 0;
 	return fmin(c, most_sure(l, t, what));
 }
 
@@ -355,22 +363,24 @@ static bool believable(const struct look *l, const struct ht_trend *t,
 	double hours = length_of(t), out = stands_out(l, t);
 
 	/* what began before a short window is the longer one's */
-	if (l->part && t->begin < 0.1 * l->b.t[l->b.n - 1])
+	if (l->part && t->begin < ht_t.part_begin * l->b.t[l->b.n - 1])
 		return false;
 	if (what == HT_LASTING_CLASS && t->rise < ht_t.falls_share * l->falls)
 		return false;
 	/* a class that goes up and down by itself every day: a tenant's */
-	if (l->part && !l->b.day_known && l->before_h + t->begin >= 26 &&
+	if (l->part && !l->b.day_known &&
+	    l->before_h + t->begin >= ht_t.day_seen_hours &&
 	    !record(l, rows, t))
 		return false;
-	if (l->b.day_known && hours >= 20)
-		return !(out < 1.5);
+	if (l->b.day_known && hours >= ht_t.day_growth_hours)
+		return !(out < ht_t.out_least);
 	if (what == HT_LASTING_CLASS && !isnan(out))
 		return believable_class(l, t);
 	if (multiplies(t))
 		return true;
-	return l->before_h + t->begin >= 26 && hours >= 2 &&
-	       t->rise >= 4 * t->spread && record(l, rows, t);
+	return l->before_h + t->begin >= ht_t.day_seen_hours &&
+	       hours >= ht_t.alone_hours &&
+	       t->rise >= ht_t.alone_spread * t->spread && record(l, rows, t);
 }
 
 static double least_of(const struct look *l, enum ht_lasting_what what)
@@ -395,18 +405,19 @@ static void in_growths_words(const struct look *l, struct ht_lasting *g)
 		.tau = 1,
 		.t = t->t,
 		.record = true,
-		.slope = t->slope / 3600,
-		.slope_low = (t->slope - half) / 3600,
-		.slope_high = (t->slope + half) / 3600,
+		.slope = t->slope / HT_HOUR_S,
+		.slope_low = (t->slope - half) / HT_HOUR_S,
+		.slope_high = (t->slope + half) / HT_HOUR_S,
 		.late_rise = t->rise * ht_t.late_part,
 		.speed_wide = t->pace,
 		.speed_late = isfinite(t->pace) ? t->pace : 1,
 		.plateau = NAN,
-		.since = (double)(g->since_ns - g->from_ns) / 1e9,
+		.since = (double)(g->since_ns - g->from_ns) /
+			 (double)HT_NS_PER_S,
 		.jump_at = NAN,
 	};
 	g->per_work = l->work_s > 0 ? t->slope * (l->b.t[l->b.n - 1]) /
-					      (l->work_s / 3600)
+					      (l->work_s / HT_HOUR_S)
 				    : NAN;
 }
 
@@ -416,7 +427,7 @@ static bool better(const struct ht_lasting *than, enum ht_growth_kind kind,
 {
 	if (kind != than->kind)
 		return kind > than->kind;
-	if (fabs(confidence - than->confidence) > 0.1)
+	if (fabs(confidence - than->confidence) > ht_t.as_sure)
 		return confidence > than->confidence;
 	return t->rise > than->trend.rise;
 }
@@ -430,7 +441,8 @@ static void consider(const struct look *l, struct ht_trend *t, const double *x,
 	double c;
 
 	/* dear: only what may come to something is asked */
-	if (!may_grow(t, least_of(l, what)) || stands_out(l, t) < 1.5)
+	if (!may_grow(t, least_of(l, what)) ||
+	    stands_out(l, t) < ht_t.out_least)
 		return;
 	t->filling = ht_trend_filling(&l->b, x);
 	kind = kind_of(t);
@@ -517,7 +529,7 @@ static void judge(struct look *l, struct falls *before, struct ht_lasting *best)
 		consider(l, &l->trend[c], l->x[c], HT_LASTING_CLASS, class,
 			 class->bytes[HT_STAT_MEDIAN], best);
 	}
-	if (l->m < 4) {
+	if ((double)l->m < ht_t.few_classes) {
 		ht_trend_of(&l->b, l->in_use, &total);
 		consider(l, &total, l->in_use, HT_LASTING_TOTAL, NULL,
 			 ht_need_rows(s, HT_NEED_in_use, HT_STAT_MEDIAN), best);
@@ -548,7 +560,8 @@ void ht_lasting_find(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 		struct ht_lasting one = {.kind = HT_GROWTH_NONE};
 
 		/* hardly more than that is there: the whole was looked at */
-		if (i > 0 && (double)(to_ns - from_ns) < 1.2 * (double)length)
+		if (i > 0 && (double)(to_ns - from_ns) <
+				     ht_t.window_more * (double)length)
 			continue;
 		if (!open_look(s, i ? to_ns - length : from_ns, to_ns, &l))
 			continue;

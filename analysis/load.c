@@ -112,11 +112,11 @@ bool ht_load_find(const double (*x)[HT_POINTS_MAX], size_t series,
 	for (size_t c = 0; c < series && m < SERIES_MAX; c++)
 		if (wave_of(x[c], t, n, &w[m]))
 			raw[m++] = x[c];
-	if (m < 3)
+	if ((double)m < ht_t.load_series)
 		return false;
 	factor(w, m, n, u);
 	k = members(w, m, in);
-	if (k < 3)
+	if ((double)k < ht_t.load_series)
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < k; j++) {

@@ -25,7 +25,7 @@ static void sum_points(const struct ht_window *w, enum ht_need a,
 	double sum[3][HT_POINTS_MAX], other[HT_POINTS_MAX];
 	const enum ht_stat stat[3] = {HT_STAT_P10, HT_STAT_MEDIAN, HT_STAT_MAX};
 
-	for (size_t k = 0; k < 3; k++) {
+	for (size_t k = 0; k < sizeof(stat) / sizeof(*stat); k++) {
 		ht_window_column(w, a, stat[k], sum[k]);
 		ht_window_column(w, b, stat[k], other);
 		for (size_t i = 0; i < w->n; i++)
@@ -54,24 +54,24 @@ static double quantile_at(const struct ht_window *w, enum ht_need metric,
 static size_t first_of_state(const struct ht_window *w)
 {
 	double from = (1 - ht_t.state_part) * w->t[w->n - 1];
-	size_t first = 0;
+	size_t first = 0, last = (size_t)ht_t.cut_rows;
 
 	while (first + 1 < w->n && w->t[first] < from)
 		first++;
-	for (size_t b = w->n > 3 ? w->n - 3 : 0; b > first; b--)
+	for (size_t b = w->n > last ? w->n - last : 0; b > first; b--)
 		if (w->s->cut[w->begin[b]])
 			return b;
 	return first;
 }
 
 /* Up to which in use a moment is quiet: in the lowest trough_share of its
- * range; noise of a level series (2 %) is no peak. */
+ * range; noise of a level series is no peak. */
 static double quiet_edge(const double *u, size_t n)
 {
 	double lowest = ht_quantile(u, n, 0), highest = ht_quantile(u, n, 1);
 
-	return lowest +
-	       fmax(ht_t.trough_share * (highest - lowest), 0.02 * lowest);
+	return lowest + fmax(ht_t.trough_share * (highest - lowest),
+			     ht_t.quiet_noise * lowest);
 }
 
 /* Memory was given back since (a trim) when the last quiet moment keeps less
@@ -83,9 +83,9 @@ static size_t since_given_back(const double *kept, size_t *at, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		most = fmax(most, kept[at[i]]);
-	if (kept[at[n - 1]] >= 0.5 * most)
+	if (kept[at[n - 1]] >= ht_t.given_back * most)
 		return n;
-	while (from > 0 && kept[at[from - 1]] < 0.5 * most)
+	while (from > 0 && kept[at[from - 1]] < ht_t.given_back * most)
 		from--;
 	memmove(at, at + from, (n - from) * sizeof(*at));
 	return n - from;
@@ -134,8 +134,8 @@ static void quiet(struct ht_measure *m)
 	double blocked_4, blocked_span, swap;
 
 	q->n = n;
-#define AT(metric)     quantile_at(&m->w, HT_NEED_##metric, at, n, 0.5)
-#define MOSTLY(metric) quantile_at(&m->w, HT_NEED_##metric, at, n, 0.25)
+#define AT(metric)     quantile_at(&m->w, HT_NEED_##metric, at, n, HT_MEDIAN)
+#define MOSTLY(metric) quantile_at(&m->w, HT_NEED_##metric, at, n, ht_t.mostly)
 	q->in_use = AT(in_use);
 	q->retained = AT(retained);
 	q->trimmable = AT(trimmable);
@@ -189,7 +189,8 @@ static double level_at(const struct ht_points *p, double share)
 	return first + share * (ht_median(p->x + p->n - k, k) - first);
 }
 
-/* Time between 10 % and 90 % of the way from the first to the last level. */
+/* Time between rise_from and rise_to of the way from the first to the last
+ * level. */
 static double time_of_rise(const struct ht_points *p)
 {
 	double from = NAN, to = NAN;
@@ -197,9 +198,9 @@ static double time_of_rise(const struct ht_points *p)
 	if (p->n < 2)
 		return NAN;
 	for (size_t i = 0; i < p->n; i++) {
-		if (p->x[i] < level_at(p, 0.1))
+		if (p->x[i] < level_at(p, ht_t.rise_from))
 			from = p->t[i];
-		if (isnan(to) && p->x[i] >= level_at(p, 0.9))
+		if (isnan(to) && p->x[i] >= level_at(p, ht_t.rise_to))
 			to = p->t[i];
 	}
 	return isnan(from) ? to - p->t[0] : fmax(0, to - from);
@@ -208,7 +209,7 @@ static double time_of_rise(const struct ht_points *p)
 static double half_way(const struct ht_points *p)
 {
 	for (size_t i = 0; i < p->n; i++)
-		if (p->x[i] >= level_at(p, 0.5))
+		if (p->x[i] >= level_at(p, ht_t.half_way))
 			return p->t[i];
 	return NAN;
 }
@@ -348,8 +349,7 @@ void ht_measure(const struct ht_window *w, const struct ht_lasting *lasting,
 	ht_refill(w, &ret->refill);
 	level = ht_median(ret->in_use.x, ret->in_use.n);
 	ret->period = ht_season(&ret->in_use);
-	ret->swing = ht_quantile(ret->in_use.x, ret->in_use.n, 0.95) -
-		     ht_quantile(ret->in_use.x, ret->in_use.n, 0.05);
+	ret->swing = ht_spread(ret->in_use.x, ret->in_use.n);
 	ht_growth(&ret->in_use, level, ht_t.rise_bytes, ret->period,
 		  &ret->in_use_growth);
 	ht_growth(&ret->outside, memory_now(ret), ht_t.rise_bytes, NAN,

@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-#define PAGE 4096.0
+#define PAGE 4096
 
 /* What one step brought: what the heap gained, less what the program took into
  * use, what it faulted in, and what came back from swap. */

@@ -16,7 +16,7 @@
 
 #include "analysis/thresholds.h"
 
-#define PAGE 4096.0
+#define PAGE 4096
 
 /* at_least and what to type; nothing happens when row is NULL. */
 static void returns(struct ht_advice *row, double at_least)
@@ -338,7 +338,7 @@ static void remedy_arena_max(struct ht_advised *a)
 
 /* Bins of a thread cache (TCACHE_SMALL_BINS; 76 from 2.42 on, which only makes
  * the lower end lower). */
-#define TCACHE_BINS 76.0
+#define TCACHE_BINS 76
 
 /* Share of the cached chunks that a limit of `count` a bin would not cache:
  * at least those of each thread beyond full bins. */
@@ -379,7 +379,7 @@ static void remedy_tcache(struct ht_advised *a)
 	share = beyond(a->s, count);
 	bytes = a->tcache * (count > 0 ? 1 - count / now : 1);
 	/* what is cached no more fills tops first, up to the threshold */
-	at_least = 0.9 * share * cached_pages(a) -
+	at_least = ht_t.tcache_sure * share * cached_pages(a) -
 		   2 * HT_DEFAULT_THRESHOLD * (double)a->s->arenas.n;
 	row = ht_advise_of(
 		a, "tcache_count", fmax(bytes, at_least),

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analysis/thresholds.h"
 #include "common/clock.h"
 #include "common/near.h"
 
@@ -127,7 +128,7 @@ static enum ht_code set_clear(struct ht_rule *r, const char *v,
 	if (n == 0)
 		return HT_OK;
 	if (v[n - 1] == '%' && strspn(v, "0123456789.%") == n)
-		return set_number(&r->ease, v, 0.01, 1, err);
+		return set_number(&r->ease, v, ht_t.ease_least, 1, err);
 	return ht_condition_parse(v, &r->hold, err);
 }
 
@@ -265,7 +266,7 @@ void ht_rule_init(struct ht_rule *r, const char *name)
 {
 	*r = (struct ht_rule){
 		.enabled = true,
-		.confidence = 0.8,
+		.confidence = ht_t.rule_confidence,
 		.ease = 1,
 		.evaluations = 1,
 		.minimum = 0x1p26, /* 64 MiB */

@@ -73,7 +73,7 @@ static double correlation(const struct grid *g, size_t lag)
 
 static double threshold(const struct grid *g)
 {
-	return fmax(ht_t.season_r, 3 / sqrt((double)g->n));
+	return fmax(ht_t.season_r, ht_t.season_sigmas / sqrt((double)g->n));
 }
 
 /* Highest autocorrelation within an eighth of `lag`. */
@@ -95,8 +95,9 @@ static bool repeats(const struct grid *g, const double *r, size_t known,
 	if (r[lag] < least)
 		return false;
 	if (2 * lag - lag / 8 < known)
-		return best_near(r, known, 2 * lag) >= 0.9 * least;
-	return r[lag] >= least + 0.15;
+		return best_near(r, known, 2 * lag) >=
+		       ht_t.season_again * least;
+	return r[lag] >= least + ht_t.season_alone;
 }
 
 /* The lag whose parabola through three neighbours peaks between cells. */
@@ -106,7 +107,7 @@ static double refine(const double *r, size_t k)
 
 	if (bend >= 0)
 		return (double)k;
-	return (double)k + 0.5 * (r[k - 1] - r[k + 1]) / bend;
+	return (double)k + (r[k - 1] - r[k + 1]) / 2 / bend;
 }
 
 /* Lag in cells, or 0. */
@@ -114,6 +115,7 @@ static double free_search(const struct grid *g)
 {
 	/* products over less than a quarter of the window are noise */
 	size_t known = g->n * 3 / 4, last, k = 1, best = 0;
+	size_t least = (size_t)ht_t.season_lag;
 	double r[HT_POINTS_MAX];
 
 	last = (size_t)((double)g->n / ht_t.season_periods);
@@ -121,14 +123,14 @@ static double free_search(const struct grid *g)
 		r[i] = correlation(g, i);
 	while (k < known && r[k] >= 0)
 		k++;
-	for (k = k < 4 ? 4 : k; k <= last && k + 1 < known; k++)
+	for (k = k < least ? least : k; k <= last && k + 1 < known; k++)
 		if (r[k] >= r[k - 1] && r[k] >= r[k + 1] &&
 		    (best == 0 || r[k] > r[best]))
 			best = k;
 	return best && repeats(g, r, known, best) ? refine(r, best) : 0;
 }
 
-static const double usual_periods[] = {3600, 86400, 604800};
+static const double usual_periods[] = {HT_HOUR_S, HT_DAY_S, 7 * HT_DAY_S};
 
 static double usual_period(const struct grid *g, double span)
 {
@@ -136,12 +138,14 @@ static double usual_period(const struct grid *g, double span)
 		double period = usual_periods[i];
 		size_t lag = (size_t)(period / g->step + 0.5);
 
-		if (lag < 4 || span < ht_t.season_periods * period)
+		if ((double)lag < ht_t.season_lag ||
+		    span < ht_t.season_periods * period)
 			continue;
 		/* a daily wave is also alike an hour later: half a period
 		 * later it must be unlike */
-		if (correlation(g, lag) >= threshold(g) + 0.15 &&
-		    correlation(g, lag / 2) < 0.5 * correlation(g, lag))
+		if (correlation(g, lag) >= threshold(g) + ht_t.season_alone &&
+		    correlation(g, lag / 2) <
+			    ht_t.season_half * correlation(g, lag))
 			return period;
 	}
 	return NAN;
@@ -157,8 +161,7 @@ double ht_season(const struct ht_points *p)
 	slope = ht_theil_sen(p->t, p->x, p->n);
 	for (size_t i = 0; i < p->n; i++)
 		residual[i] = p->x[i] - slope * p->t[i];
-	if (ht_quantile(residual, p->n, 0.95) -
-		    ht_quantile(residual, p->n, 0.05) <
+	if (ht_spread(residual, p->n) <
 	    ht_t.season_amplitude * ht_median(p->x, p->n))
 		return NAN;
 	grid_of(p, residual, &g);
@@ -198,8 +201,8 @@ void ht_season_remove(const struct ht_points *p, double period,
 	for (size_t i = 0; i < p->n; i++) {
 		double t = p->t[i], mean;
 
-		if (t - period / 2 < p->t[0] - 1e-9 ||
-		    t + period / 2 > last + 1e-9)
+		if (t - period / 2 < p->t[0] - HT_ROUNDING ||
+		    t + period / 2 > last + HT_ROUNDING)
 			continue;
 		mean = mean_over(p, t - period / 2, t + period / 2);
 		ret->t[ret->n] = t;

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/thresholds.h"
+
 #define PAIRS_MAX (HT_POINTS_MAX * (HT_POINTS_MAX - 1) / 2)
 
 static void swap(double *a, double *b)
@@ -73,7 +75,12 @@ double ht_quantile(const double *x, size_t n, double q)
 
 double ht_median(const double *x, size_t n)
 {
-	return ht_quantile(x, n, 0.5);
+	return ht_quantile(x, n, HT_MEDIAN);
+}
+
+double ht_spread(const double *x, size_t n)
+{
+	return ht_quantile(x, n, HT_P95) - ht_quantile(x, n, HT_P5);
 }
 
 static size_t pairwise_slopes(const double *t, const double *x, size_t n,
@@ -96,7 +103,7 @@ double ht_theil_sen(const double *t, const double *x, size_t n)
 	if (n < 2 || n > HT_POINTS_MAX)
 		return NAN;
 	m = pairwise_slopes(t, x, n, slopes);
-	return m ? quantile_of(slopes, m, 0.5) : NAN;
+	return m ? quantile_of(slopes, m, HT_MEDIAN) : NAN;
 }
 
 void ht_sen_interval(const double *t, const double *x, size_t n,
@@ -113,10 +120,11 @@ void ht_sen_interval(const double *t, const double *x, size_t n,
 	if (m == 0)
 		return;
 	/* as a share of the pairs that e independent points would have */
-	half = 1.28 * sqrt(e * (e - 1) * (2 * e + 5) / 18) / (e * (e - 1) / 2);
-	half = fmin(half / 2, 0.5);
-	*ret_low = quantile_of(slopes, m, 0.5 - half);
-	*ret_high = quantile_of(slopes, m, 0.5 + half);
+	half = HT_Z80 * sqrt(e * (e - 1) * (2 * e + 5) / 18) /
+	       (e * (e - 1) / 2);
+	half = fmin(half / 2, HT_MEDIAN);
+	*ret_low = quantile_of(slopes, m, HT_MEDIAN - half);
+	*ret_high = quantile_of(slopes, m, HT_MEDIAN + half);
 }
 
 double ht_kendall(const double *x, size_t n)
@@ -131,8 +139,7 @@ double ht_kendall(const double *x, size_t n)
 	return (double)balance / ((double)n * (double)(n - 1) / 2);
 }
 
-/* Median absolute deviation times 1.48: the standard deviation of clean data.
- */
+/* By the median absolute deviation: no outlier moves it. */
 static double robust_sigma(const double *residual, size_t n)
 {
 	double size[HT_POINTS_MAX], rms = 0;
@@ -142,7 +149,7 @@ static double robust_sigma(const double *residual, size_t n)
 		rms += residual[i] * residual[i];
 	}
 	rms = sqrt(rms / (double)n);
-	return fmax(1.48 * ht_median(size, n), 0.05 * rms);
+	return fmax(HT_MAD_SIGMA * ht_median(size, n), ht_t.sigma_least * rms);
 }
 
 static double lag_one(const double *x, size_t n)
@@ -162,9 +169,9 @@ static double lag_one(const double *x, size_t n)
 struct ht_line ht_line_of(const double *t, const double *x, size_t n)
 {
 	struct ht_line l = {0, 0, 0, (double)n, 0};
-	double residual[HT_POINTS_MAX], at_zero[HT_POINTS_MAX], level, rho;
+	double residual[HT_POINTS_MAX], at_zero[HT_POINTS_MAX], level, rho, far;
 
-	if (n < 3 || n > HT_POINTS_MAX || t[n - 1] <= t[0])
+	if (n < HT_LINE_POINTS || n > HT_POINTS_MAX || t[n - 1] <= t[0])
 		return l;
 	l.slope = ht_theil_sen(t, x, n);
 	l.rise = l.slope * (t[n - 1] - t[0]);
@@ -174,11 +181,12 @@ struct ht_line ht_line_of(const double *t, const double *x, size_t n)
 	for (size_t i = 0; i < n; i++)
 		residual[i] = at_zero[i] - level;
 	l.sigma = robust_sigma(residual, n);
+	far = ht_t.outlier_sigmas * l.sigma;
 	for (size_t i = 0; i < n; i++)
-		residual[i] =
-			fmax(-3 * l.sigma, fmin(3 * l.sigma, residual[i]));
-	rho = fmax(0, fmin(0.97, lag_one(residual, n)));
-	l.effective = fmax(2.5, (double)n * (1 - rho) / (1 + rho));
+		residual[i] = fmax(-far, fmin(far, residual[i]));
+	rho = fmax(0, fmin(ht_t.correlation_most, lag_one(residual, n)));
+	l.effective =
+		fmax(ht_t.effective_least, (double)n * (1 - rho) / (1 + rho));
 	if (l.sigma > 0)
 		l.t = l.rise / (l.sigma * sqrt(12 / l.effective));
 	else /* a straight line without noise is as sure as can be */
@@ -188,7 +196,10 @@ struct ht_line ht_line_of(const double *t, const double *x, size_t n)
 
 size_t ht_floors_count(size_t n)
 {
-	return n >= 48 ? 12 : n >= 24 ? 8 : 6;
+	if ((double)n >= ht_t.many_rows)
+		return HT_FLOORS_MAX;
+	return (size_t)((double)n >= ht_t.few_rows ? ht_t.floors_some
+						   : ht_t.floors_few);
 }
 
 double ht_points_span(const struct ht_points *p)
@@ -213,7 +224,7 @@ size_t ht_floors(const struct ht_points *p, size_t k, double *ret_t,
 		if (n == 0)
 			continue;
 		ret_t[m] = end - span / (double)k / 2;
-		ret_x[m++] = quantile_of(part, n, 0.1);
+		ret_x[m++] = quantile_of(part, n, HT_P10);
 	}
 	return m;
 }
@@ -223,8 +234,8 @@ void ht_points_part(const struct ht_points *p, double from, double to,
 {
 	double span = ht_points_span(p), begin = p->n ? p->t[0] : 0;
 	/* shares are exact only up to rounding */
-	double first = begin + from * span - span * 1e-9;
-	double last = begin + to * span + span * 1e-9;
+	double first = begin + from * span - span * HT_ROUNDING;
+	double last = begin + to * span + span * HT_ROUNDING;
 
 	ret->n = 0;
 	for (size_t i = 0; i < p->n; i++) {
@@ -247,7 +258,8 @@ double ht_points_begin(const struct ht_points *p)
 	size_t k = p->n / 8 ? p->n / 8 : 1, head = k / 4 ? k / 4 : 1;
 	double first = ht_median(p->x, k), begin = ht_median(p->x, head);
 
-	return first - begin >= 0.25 * ht_points_rise(p) ? begin : first;
+	return first - begin >= ht_t.begin_share * ht_points_rise(p) ? begin
+								     : first;
 }
 
 double ht_points_rise(const struct ht_points *p)
@@ -284,7 +296,7 @@ size_t ht_hinge(const struct ht_points *p)
 	size_t best = 0;
 	double least = INFINITY;
 
-	for (size_t h = 0; h + 3 < p->n; h++) {
+	for (size_t h = 0; h + HT_LINE_POINTS < p->n; h++) {
 		double e = hinge_error(p, h);
 
 		if (e < least) {

@@ -240,6 +240,9 @@ static void judge_long(struct asked *a, struct ht_verdict *ret)
 	*ret = v[choose(a->s, v, n)];
 }
 
+/* From here on growth is told by what lasted. */
+#define SURE_S ((double)HT_LASTING_FROM_NS / (double)HT_NS_PER_S)
+
 /* Growth that was watched for seconds or minutes may be a cache that fills or a
  * morning: nobody can be sure, and when to ask again is said. */
 static void not_yet_sure(const struct asked *a, struct ht_verdict *v)
@@ -254,7 +257,7 @@ static void not_yet_sure(const struct asked *a, struct ht_verdict *v)
 	ht_say(v,
 	       "so far: %s; a cache that fills looks the same; ask again in %s",
 	       ht_span(seen).text,
-	       ht_span(minutes ? 7200 : ht_t.young_seconds).text);
+	       ht_span(minutes ? SURE_S : ht_t.young_seconds).text);
 }
 
 static void judge_short(const struct asked *a, struct ht_verdict *ret)
@@ -267,8 +270,8 @@ static void judge_short(const struct asked *a, struct ht_verdict *ret)
 		agree |= i != best && v[i].label == v[best].label;
 	*ret = v[best];
 	if (agree && ret->label != HT_LABEL_INSUFFICIENT_DATA)
-		ret->confidence =
-			fmin(ht_t.confidence_cap, ret->confidence + 0.1);
+		ret->confidence = fmin(ht_t.confidence_cap,
+				       ret->confidence + ht_t.confidence_agree);
 	not_yet_sure(a, ret);
 }
 

@@ -36,7 +36,7 @@ static bool outgrows_loads(const struct ht_measure *m)
 {
 	return m->lasting->kind == HT_GROWTH_NONE &&
 	       m->in_use_growth.kind == HT_GROWTH_SUSTAINED &&
-	       m->w.t[m->w.n - 1] < 86400 &&
+	       m->w.t[m->w.n - 1] < HT_DAY_S &&
 	       m->in_use_growth.last >=
 		       ht_t.outgrows * fmax(m->in_use_growth.first, 1);
 }

@@ -5,25 +5,15 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define Z	  1.96 /* 95 % */
-#define ALIVE_MIN 3    /* fewer are no lead */
-#define FREED_FEW .1
-#define STAYS_MIN .2  /* lower end of the survival of what stays */
-#define SHARE_MIN .05 /* of the growth of its sizes */
-/* ... of a site most of whose chunks are freed, and how surely some are not:
- * of some that are freed, too, it is not seen. */
-#define MIXED_MIN  .5
-#define MIXED_STAY .02
-/* Calls are slower while they are looked at, so windows see too few, never too
- * many: that so much more seems to stay than grows says that it does not. */
-#define TOO_MUCH 4.
+#include "analysis/stats.h"
+#include "analysis/thresholds.h"
 
 void ht_wilson(double k, double n, double *ret_low, double *ret_high)
 {
-	double p = k / n, zz = Z * Z;
+	double p = k / n, zz = HT_Z95 * HT_Z95;
 	double centre = (p + zz / (2 * n)) / (1 + zz / n);
-	double half =
-		Z / (1 + zz / n) * sqrt(p * (1 - p) / n + zz / (4 * n * n));
+	double half = HT_Z95 / (1 + zz / n) *
+		      sqrt(p * (1 - p) / n + zz / (4 * n * n));
 
 	*ret_low = fmax(0, centre - half);
 	*ret_high = fmin(1, centre + half);
@@ -34,7 +24,7 @@ void ht_wilson(double k, double n, double *ret_low, double *ret_high)
 
 static bool few_freed(const struct ht_site *s)
 {
-	return (double)s->old_freed <= FREED_FEW * (double)s->old_samples;
+	return (double)s->old_freed <= ht_t.who_freed * (double)s->old_samples;
 }
 
 /* Old chunks that stay. Where next to none was freed, those that are not known
@@ -50,9 +40,9 @@ static bool stays(const struct ht_site *s)
 {
 	double low = 0, high;
 
-	if (s->old_samples && staying(s) >= ALIVE_MIN)
+	if (s->old_samples && staying(s) >= ht_t.who_alive)
 		ht_wilson(staying(s), (double)s->old_samples, &low, &high);
-	return low >= STAYS_MIN;
+	return low >= ht_t.who_stays;
 }
 
 static void survive(const struct ht_site *s, struct ht_who_site *w)
@@ -167,7 +157,8 @@ struct company {
 static void judge(const struct ht_site *s, const struct company *c,
 		  struct ht_who_site *w)
 {
-	bool mixed = w->low >= MIXED_STAY && c->share >= MIXED_MIN;
+	bool mixed =
+		w->low >= ht_t.who_mixed_stay && c->share >= ht_t.who_mixed;
 
 	w->confidence = NAN;
 	if (s->old_samples == 0)
@@ -175,19 +166,19 @@ static void judge(const struct ht_site *s, const struct company *c,
 	else if (2 * s->moved > s->samples)
 		say(w, HT_LEAKING_UNKNOWN,
 		    "it lets chunks grow by realloc, which moves them: whether they stay cannot be told");
-	else if (staying(s) < ALIVE_MIN && w->high < .5)
+	else if (staying(s) < ht_t.who_alive && w->high < ht_t.who_gone)
 		say(w, HT_LEAKING_NO, "what it takes is given back");
-	else if (staying(s) < ALIVE_MIN)
+	else if (staying(s) < ht_t.who_alive)
 		say(w, HT_LEAKING_UNKNOWN, "too few were seen to tell");
 	else if (!stays(s) && !mixed)
 		say(w, HT_LEAKING_NO, "most of what it takes is given back");
 	else if (isnan(c->growth))
 		say(w, HT_LEAKING_UNKNOWN,
 		    "it stays; whether its sizes grow is not known");
-	else if (c->growth <= 0 || c->kept > TOO_MUCH * c->growth)
+	else if (c->growth <= 0 || c->kept > ht_t.who_too_much * c->growth)
 		say(w, HT_LEAKING_NO,
 		    "it stays, but its sizes do not grow by as much: others of them are given back (a cache, a queue)");
-	else if (c->share < SHARE_MIN)
+	else if (c->share < ht_t.who_share)
 		say(w, HT_LEAKING_NO, "it stays, and is next to nothing");
 	else
 		say(w, HT_LEAKING_YES, "it stays, and its sizes grow");
@@ -217,7 +208,7 @@ static struct company company_of(const struct ht_who_in *in, size_t site,
 	const struct ht_site *s = &in->seen->sites.v[site];
 	const struct ht_windows *w = in->seen->windows.v;
 	double seconds = in->seen->windows.n && w->armed_us != HT_UNKNOWN
-				 ? (double)w->armed_us / 1e6
+				 ? (double)w->armed_us / 1000000
 				 : 0;
 	struct company c = {.growth = sizes->known ? 0 : NAN};
 	double own = 0, all = 0;

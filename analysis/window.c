@@ -110,7 +110,7 @@ static bool uneven(const struct ht_window *w, size_t first, size_t end)
 		size_t p = (size_t)(at * (double)parts);
 
 		p = p < parts ? p : parts - 1;
-		if (++held[p] > 6)
+		if (++held[p] > (size_t)ht_t.uneven_rows)
 			return true;
 	}
 	return false;
@@ -181,7 +181,7 @@ static double reduce(const struct ht_series *s, const double *rows, size_t from,
 		return high;
 	if (stat == HT_STAT_MIN)
 		return low;
-	return ht_quantile(part, n, stat == HT_STAT_P10 ? 0.1 : 0.5);
+	return ht_quantile(part, n, stat == HT_STAT_P10 ? HT_P10 : HT_MEDIAN);
 }
 
 void ht_window_rows(const struct ht_window *w, const double *rows,

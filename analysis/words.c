@@ -8,7 +8,7 @@
 #include "common/clock.h"
 #include "common/size.h"
 
-#define SPAN_MAX_S 9e9 /* as nanoseconds an int64_t */
+#define SPAN_MAX_S 9000000000 /* as nanoseconds an int64_t */
 
 void ht_say(struct ht_verdict *v, const char *fmt, ...)
 {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "analysis/advice.h"
+#include "analysis/thresholds.h"
 #include "analysis/verdict_json.h"
 #include "cli/answer.h"
 #include "cli/gate.h"
@@ -34,7 +35,6 @@
 #define JUDGE_SHARE	 20 /* of the time, at most 1 / 20 goes into judging */
 #define LINES		 25 /* the answer's */
 #define OWNERS_TOLD	 3
-#define OWNERS_SHARE	 .1 /* of the chunks; below that it is nobody's lead */
 #define REMEDIES_TOLD	 3
 
 struct diagnosis {
@@ -218,7 +218,7 @@ static void add_owners(const struct diagnosis *d, struct ht_sheet *sheet)
 		const struct ht_holder *h = &s->holders.v[i];
 		const struct ht_owned *o = ht_graph_owned(s, h);
 
-		if (h->share < OWNERS_SHARE || !o)
+		if (h->share < ht_t.owners_share || !o)
 			continue;
 		ht_graph_sentence(s, h, o,
 				  ht_show_bytes(d->cli, o->bytes, bytes), text);

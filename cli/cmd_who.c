@@ -25,9 +25,6 @@
 #define PERIODS	      60
 #define HITS_PER_S    200 /* calls that pay for being seen */
 #define WINDOW_SHARE  4	  /* a window is at most 1 / 4 of the period */
-/* Of the time, in which windows are opened; then chunks are followed only. */
-#define WINDOWS_SHARE .6
-#define WALKS	      3 /* tries of the last one */
 
 struct asking {
 	struct ht_cli *cli;
@@ -160,8 +157,8 @@ static int64_t next_look(struct asking *a)
 static enum ht_code follow(struct asking *a, struct ht_err *err)
 {
 	int64_t until = a->begin_ns + a->duration_ns;
-	int64_t windows_until =
-		a->begin_ns + (int64_t)(WINDOWS_SHARE * (double)a->duration_ns);
+	int64_t windows_until = a->begin_ns + (int64_t)(HT_WHO_WINDOWS_SHARE *
+							(double)a->duration_ns);
 	enum ht_code code = HT_OK;
 
 	while (code == HT_OK && ht_mono_ns() < until) {
@@ -197,7 +194,7 @@ static enum ht_code look(struct asking *a, struct ht_err *err)
 		return code;
 	walk(a, &a->before, &a->before_ns);
 	code = follow(a, &why);
-	for (int i = 0; code == HT_OK && i < WALKS; i++)
+	for (int i = 0; code == HT_OK && i < HT_WHO_WALKS; i++)
 		walk(a, &a->after, &a->after_ns);
 	if (code == HT_OK)
 		code = ask(a, HT_WHO | HT_WHO_LINES, &a->seen, &why);

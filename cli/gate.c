@@ -8,14 +8,13 @@
 #include <string.h>
 
 #include "analysis/stats.h"
+#include "analysis/thresholds.h"
 #include "cli/table.h"
 #include "common/near.h"
 
 /* The first quarter is the program's start, of less than so many samples no
  * quarter is taken. */
 #define GROWTH_ROWS 8
-/* A verdict over seconds never has more than .6. */
-#define CONFIDENCE 0.5
 
 const char *const ht_outcome_names[] = {[HT_OUTCOME_KEPT] = "kept",
 					[HT_OUTCOME_MISSED] = "missed",
@@ -63,7 +62,8 @@ enum ht_code ht_gate_init(const struct ht_options *o, struct ht_gate *ret,
 			  struct ht_err *err)
 {
 	*ret = (struct ht_gate){
-		.confidence = isnan(o->confidence) ? CONFIDENCE : o->confidence,
+		.confidence = isnan(o->confidence) ? ht_t.gate_confidence
+						   : o->confidence,
 		.max_growth = o->max_growth,
 		.max_in_use = o->max_in_use,
 		.max_retained = o->max_retained,

@@ -18,6 +18,10 @@
  * some 1 on metal (docs/adr/0025). */
 #define HT_WHO_CALL_US 16
 
+/* Of the time, in which windows are opened; then chunks are followed only. */
+#define HT_WHO_WINDOWS_SHARE 0.6
+#define HT_WHO_WALKS	     3 /* tries of the last one */
+
 struct ht_who_pace {
 	double calls_per_s; /* that may pay */
 	int64_t next_ns;    /* before this no window opens */

@@ -8,12 +8,11 @@
 #include "common/clock.h"
 #include "daemon/agents/reaper.h"
 #include "daemon/loop/timer.h"
+#include "link/who_pace.h"
 
-#define GRACE_NS      (250 * HT_NS_PER_MS)
-#define LOOK_NS	      HT_NS_PER_S
-#define WINDOW_US     250000
-#define WINDOWS_SHARE .6 /* of the time; then chunks are followed only */
-#define WALKS	      3	 /* tries of the last one */
+#define GRACE_NS  (250 * HT_NS_PER_MS)
+#define LOOK_NS	  HT_NS_PER_S
+#define WINDOW_US 250000
 
 static void ask(struct ht_makers *m, enum ht_makers_step step);
 
@@ -140,7 +139,7 @@ static void take_walk(struct ht_makers *m, bool ok)
 	}
 	if (before)
 		rest(m);
-	else if (m->after.size_classes.n == 0 && ++m->tries < WALKS)
+	else if (m->after.size_classes.n == 0 && ++m->tries < HT_WHO_WALKS)
 		ask(m, HT_MAKERS_AFTER);
 	else
 		ask(m, HT_MAKERS_LAST);
@@ -196,7 +195,7 @@ static struct ht_request request_of(struct ht_makers *m)
 	int64_t now_ns = ht_mono_ns();
 	double over = (double)(now_ns - m->begin_ns) / (double)m->for_ns;
 
-	m->window = m->step == HT_MAKERS_LOOK && over < WINDOWS_SHARE &&
+	m->window = m->step == HT_MAKERS_LOOK && over < HT_WHO_WINDOWS_SHARE &&
 		    now_ns >= m->pace.next_ns;
 	r.flags = m->step == HT_MAKERS_BEFORE || m->step == HT_MAKERS_AFTER
 			  ? HT_WANT_CLASSES

@@ -4,12 +4,12 @@
 #include <stdio.h>
 
 #include "analysis/graph_text.h"
+#include "analysis/thresholds.h"
 #include "common/clock.h"
 #include "common/size.h"
 
 #define MEMORY_MAX (UINT64_C(128) << 20) /* of the agent, for the graph */
 #define TOLD	   3
-#define TOLD_SHARE 0.1
 
 bool ht_owners_ask(struct ht_watched *p, struct ht_request *r, int64_t now_ns)
 {
@@ -41,7 +41,7 @@ static void put_text(const struct ht_snapshot *s, char out[HT_HELD_BY_TEXT])
 		const struct ht_holder *h = &s->holders.v[i];
 		const struct ht_owned *o = ht_graph_owned(s, h);
 
-		if (!o || h->share < TOLD_SHARE)
+		if (!o || h->share < ht_t.owners_share)
 			continue;
 		ht_size_text(o->bytes, bytes, sizeof(bytes));
 		ht_graph_sentence(s, h, o, bytes, sentence);

@@ -15,4 +15,9 @@ for points in 60 96; do
 	alarms=$(awk -F'|' '!/leak:|series|---|walk|AR|warm/ { sub(/ %/, "", $3); s += $3 } END { print s + 0 }' "$HT_TMP/table")
 	ok "no series without growth alarms with $points points" awk -v a="$alarms" "BEGIN { exit !(a < 3) }"
 done
+written() { # as docs/verdicts.md has them; tests/montecarlo/page.sh fills them in
+	diff <(sed -n '/^<!-- begin thresholds/,/^<!-- end/{/^<!--/!p}' docs/verdicts.md) \
+		<("$HT_BUILD/tools/thresholds")
+}
+ok "docs/verdicts.md has every number that decides, as it is" written
 plan

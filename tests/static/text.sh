@@ -40,6 +40,25 @@ texts_are_whole() { # FOLDER...
 	return 0
 }
 
+# A number that decides a verdict or an advice has a name and a meaning, in
+# analysis/thresholds.def: no fraction stands in the code of analysis, and nothing is
+# held against a number above two. What is so by definition: analysis/stats.h. Units
+# that people write (HT_SUFFIX_), rounding to the nearest and _Static_assert decide nothing.
+numbers_have_names() { # FOLDER...
+	# shellcheck disable=SC2016 # perl's
+	find "$@" -name '*.[ch]' -print0 | xargs -0 perl -0777 -ne '
+		s{/\*.*?\*/|"(?:[^"\\\n]|\\.)*"}{ my $c = $&; $c =~ s/[^\n]//g; $c }gse;
+		my $n = 0;
+		for (split /\n/) {
+			$n++;
+			next if /^#include|HT_SUFFIX_|_Static_assert/ || ($ARGV =~ m{/stats\.h$} && /^#define HT_/);
+			s/\+ 0\.5\)/)/;
+			print "$ARGV:$n: $_\n" if /(?<![\w.])(?:\d+\.\d*|\.\d+|\d+e-?\d+)/ ||
+				/(?<![-<>])[<>]=?\s*(?:[3-9]|\d\d+)\b(?!\s*\*\s*ht_t)/;
+		}' | grep . && return 1
+	return 0
+}
+
 no_work_left_open() {
 	! git grep -nIE '\b(TO''DO|FIX''ME|XX''X|HA''CK)\b' -- '*.[ch]' '*.sh' '*.bats' '*.js' '*.cjs' '*.css' Makefile
 }
@@ -90,6 +109,11 @@ printf 'say("the machine is "\n    "too busy");\n' >"$HT_TMP/broken/one.c"
 refuse "a text in two pieces would be found" texts_are_whole "$HT_TMP/broken"
 printf '#define TEXT "the machine is " \\\n    "too busy"\n' >"$HT_TMP/broken/one.c"
 refuse "one in a macro would be, too" texts_are_whole "$HT_TMP/broken"
+ok "numbers that decide stand in analysis/thresholds.def" numbers_have_names analysis
+for number in 'rise > .25 * level' 'rows >= 7' 'hours < 3e1'; do
+	printf 'if (%s)\n' "$number" >"$HT_TMP/broken/one.c"
+	refuse "another one would be found: $number" numbers_have_names "$HT_TMP/broken"
+done
 ok "every source says its licence" every_file_has_spdx
 ok "no source is longer than 600 lines" no_file_is_too_long
 ok "comments name files that exist" comments_name_files
