@@ -77,14 +77,17 @@ static bool ends_itself(uint64_t kind)
 
 /* One more that gained; `kind` are those of one kind. */
 struct kind {
-	size_t n;
+	size_t n, came;
 	double gained;
 };
 
-static void take(struct ht_bound *b, struct kind *kind,
+static void take(struct ht_bound *b, struct kind *kind, const struct listed *l,
 		 const struct ht_mapping_series *s, double rise)
 {
+	double now;
+
 	kind->n++;
+	kind->came += rise_of(l, s->count, &now) > 0;
 	kind->gained += rise;
 	if (rise > b->gained) {
 		b->most = s;
@@ -98,6 +101,7 @@ static void count_kin(struct ht_bound *b, const struct kind *kind)
 	if (!b->most || kind->gained < 2 * b->gained)
 		return;
 	b->kin = kind->n - 1;
+	b->came = kind->came;
 	b->kin_gained = kind->gained;
 }
 
@@ -117,7 +121,7 @@ void ht_bound(const struct ht_window *w, struct ht_bound *ret)
 			continue;
 		all += rise;
 		rise_of(&l, s->size, &size);
-		take(ret, &kinds[s->kind], s, rise);
+		take(ret, &kinds[s->kind], &l, s, rise);
 		if (ret->most == s) {
 			ret->size = size;
 			ret->used = used;
@@ -152,7 +156,7 @@ void ht_bound_file(const struct ht_window *w, struct ht_bound *ret)
 		if (s->kind == HT_MAPPING_FILE_PRIVATE)
 			rise -= fmax(0, rise_of(&l, s->anonymous, &last));
 		if (rise > 0)
-			take(ret, &files, s, rise);
+			take(ret, &files, &l, s, rise);
 	}
 	count_kin(ret, &files);
 }

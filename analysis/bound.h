@@ -14,7 +14,8 @@ struct ht_bound {
 	/* the kind and name that gained most; NULL: nothing did */
 	const struct ht_mapping_series *most;
 	double gained; /* by it, bytes */
-	size_t kin; /* others of its kind that gained; 0 where less than it */
+	size_t kin;  /* others of its kind that gained; 0 where less than it */
+	size_t came; /* of it and them, those that were mapped meanwhile */
 	double kin_gained; /* by it and them, bytes */
 	double size, used; /* of it now, bytes; NaN: not recorded */
 	bool ends;   /* all but a tenth is in shared memory or private file

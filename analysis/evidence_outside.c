@@ -139,12 +139,15 @@ static void bound_line(const struct told *t)
 }
 
 /* What to do about the mapping that gained most. */
-static const char *remedy_for(const struct ht_mapping_series *s)
+static const char *remedy_for(const struct ht_bound *b)
 {
+	const struct ht_mapping_series *s = b->most;
 	bool known =
 		s->kind == HT_MAPPING_ANON || s->kind == HT_MAPPING_BRK_OTHER;
 	const char *own = known ? ht_runtime_advice(s->name) : NULL;
 
+	if (s->kind == HT_MAPPING_BSS && b->kin && 2 * b->came > b->kin)
+		return "each library that is loaded brings its own: look for dlopen() without dlclose()";
 	return own ? own : kinds[s->kind].remedy;
 }
 
@@ -167,7 +170,7 @@ void ht_tell_outside(const struct told *t)
 		       "glibc's malloc was not measured: another allocator serves the program, or its heap could not be read");
 	culprit_line(t);
 	if (t->v->culprit[0])
-		look = remedy_for(m->bound.most);
+		look = remedy_for(&m->bound);
 	if (t->v->why != HT_REASON_BOUNDED) {
 		ht_remedy(t, NAN, "not malloc's%s%s: %s",
 			  t->v->culprit[0] ? ", but " : "", t->v->culprit,

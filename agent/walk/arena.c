@@ -107,8 +107,8 @@ static bool add_heaps(struct ht_arena_walk *aw)
 		h->address = s->start;
 		h->size = s->end - s->start;
 		if (aw->extent.pages[i].known)
-			h->resident = ht_pages_resident(&aw->extent.pages[i],
-							s->start, s->end);
+			h->resident = ht_segment_resident(
+				&aw->in, &aw->extent.pages[i], s);
 	}
 	return true;
 }
@@ -198,6 +198,21 @@ static void warn_unread(const struct ht_arena_walk *aw)
 		aw->in.root->index, aw->met.unread);
 }
 
+/* system_mem counts it, as malloc itself does. */
+static void warn_foreign(const struct ht_arena_walk *aw)
+{
+	const struct ht_met *m = &aw->met;
+
+	if (m->foreign_pieces == 0)
+		return;
+	ht_snapshot_warn(
+		aw->in.walk->out,
+		"%" PRIu64
+		" bytes amid malloc's, in %zu pieces, the first at 0x%" PRIx64
+		", were taken from brk by somebody else: they count as overhead, their pages as memory outside malloc",
+		m->foreign_bytes, m->foreign_pieces, m->foreign_first);
+}
+
 size_t ht_walk_tables_max(const struct ht_walk_in *in)
 {
 	return in->tables_max ?: TABLES_MAX;
@@ -234,6 +249,7 @@ static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	warn_unread(aw);
+	warn_foreign(aw);
 	list_and_sweep(aw);
 	settle_in_use(aw);
 	settle_free(aw);

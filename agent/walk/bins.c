@@ -33,7 +33,7 @@ static void report_list(const struct ht_listed *b, const struct ht_list *list,
 
 	/* A list may lead into what is swapped out. */
 	if (list->fault == HT_LIST_SOUND || b->in->walk->in->moving ||
-	    b->met->unread)
+	    (b->met->unread || b->met->lost))
 		return;
 	ht_walk_find(b->in->walk->out, faults[list->fault].code, at,
 		     b->in->root->index,
@@ -95,7 +95,8 @@ static void adopt_unlisted(struct ht_listed *b)
 		if (chunks++ == 0)
 			first = i;
 	}
-	if (chunks && !b->in->walk->in->moving && !b->met->unread)
+	if (chunks && !b->in->walk->in->moving &&
+	    !(b->met->unread || b->met->lost))
 		ht_walk_find(b->in->walk->out, "unlisted_free",
 			     ht_links_address(
 				     l, ht_record_position(&l->free, first)),

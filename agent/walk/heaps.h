@@ -33,6 +33,8 @@ struct ht_walk {
 	struct ht_snapshot *out;
 	struct ht_census census;
 	struct ht_ranges arenas; /* all segments of all arenas */
+	/* Whole pages amid them that somebody else took from brk. */
+	struct ht_ranges foreign;
 	/* What the arenas have taken since they were walked: bytes by which
 	 * their system_mem is another, and where that lies. */
 	uint64_t grown_bytes;

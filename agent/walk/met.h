@@ -14,15 +14,20 @@ struct ht_met {
 		in_use[HT_CLASSES]; /* at first: all that looks so */
 	struct ht_class_count
 		binned[HT_BINS + 1]; /* free chunks by their size */
-	struct ht_ranges overhead;
+	struct ht_ranges overhead;   /* without whole pages of others */
 	unsigned resync_budget;
+	/* What others took from brk amid malloc's chunks. */
+	size_t foreign_pieces;
+	uint64_t foreign_bytes, foreign_first;
+	bool lost; /* where malloc's chunks go on behind one was not found */
 	uint64_t unread; /* bytes not walked: pages among them are swapped */
 	uint64_t checkpoint[HT_CHECKPOINTS]; /* of the top's segment */
 	size_t checkpoints;
 };
 
 /* A chunk header at or behind `from` from which sizes lead on for many chunks,
- * or to `stop`; 0: none. budget: headers that may still be looked at. */
+ * or to `stop`; 0: none. budget: headers that may still be looked at; those
+ * that cannot be any count an eighth. */
 uint64_t ht_resync(struct ht_reader *reader, const struct ht_pages *pages,
 		   const struct ht_layout *l, uint64_t from, uint64_t stop,
 		   unsigned *budget);

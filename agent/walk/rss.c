@@ -61,17 +61,36 @@ static int by_start(const void *x, const void *y)
 	return (a->start > b->start) - (a->start < b->start);
 }
 
+/* A segment of an arena, without the pages that somebody else took from brk
+ * amid it. Both are sorted. */
+static void take_segment(struct rss *r, const struct ht_range *s)
+{
+	const struct ht_ranges *foreign = &r->w->foreign;
+	const struct ht_range *last = foreign->v + foreign->n;
+	uint64_t at = s->start;
+
+	for (const struct ht_range *f = ht_ranges_from(foreign, at);
+	     f && f < last && f->end <= s->end; f++) {
+		r->taken[r->taken_n++] = (struct taken){at, f->start, ARENA};
+		at = f->end;
+	}
+	r->taken[r->taken_n++] = (struct taken){at, s->end, ARENA};
+}
+
 static bool list_taken(struct rss *r)
 {
 	const struct ht_ranges *all[] = {[ARENA] = &r->w->arenas,
 					 [MMAPPED] = &r->w->census.mmapped,
 					 [GROWN] = &r->w->grown};
 
-	r->taken = calloc(all[ARENA]->n + all[MMAPPED]->n + all[GROWN]->n + 1,
+	r->taken = calloc(all[ARENA]->n + r->w->foreign.n + all[MMAPPED]->n +
+				  all[GROWN]->n + 1,
 			  sizeof(*r->taken));
 	if (!r->taken)
 		return false;
-	for (unsigned k = ARENA; k <= GROWN; k++)
+	for (size_t i = 0; i < all[ARENA]->n; i++)
+		take_segment(r, &all[ARENA]->v[i]);
+	for (unsigned k = MMAPPED; k <= GROWN; k++)
 		for (size_t i = 0; i < all[k]->n; i++)
 			r->taken[r->taken_n++] = (struct taken){
 				all[k]->v[i].start, all[k]->v[i].end, k};
@@ -409,6 +428,7 @@ enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err)
 	if (!ht_pages_source_known(w->in->pages) || w->in->maps->n == 0)
 		return HT_OK;
 	ht_ranges_sort(&w->arenas);
+	ht_ranges_sort(&w->foreign);
 	if (w->in->moving && w->in->renew_maps)
 		code = measure_moving(&r, err);
 	else if (!measure_all(&r))

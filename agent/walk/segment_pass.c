@@ -109,6 +109,44 @@ static uint64_t foreign_end(struct ht_arena_walk *aw, size_t i, uint64_t from)
 	return stop;
 }
 
+/* The pages that are wholly another's are no memory of malloc's; the bytes
+ * beside them share pages with it, and all of it is in system_mem. */
+static void foreign(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
+{
+	uint64_t from = (start + HT_PAGE_SIZE - 1) & ~(HT_PAGE_SIZE - 1);
+	uint64_t to = end & ~(HT_PAGE_SIZE - 1);
+	struct ht_met *m = &aw->met;
+
+	if (start == end)
+		return;
+	if (m->foreign_pieces++ == 0)
+		m->foreign_first = start;
+	m->foreign_bytes += end - start;
+	if (from >= to || !ht_ranges_add(&aw->in.walk->foreign, from, to)) {
+		overhead(aw, start, end);
+		return;
+	}
+	overhead(aw, start, from);
+	overhead(aw, to, end);
+	aw->figures.overhead += to - from;
+}
+
+/* Where malloc's chunks go on was not found. */
+static bool lose_rest(struct ht_arena_walk *aw, uint64_t fence)
+{
+	struct ht_pass *p = &aw->met.pass;
+
+	aw->figures.uncertain_bytes += p->stop - fence;
+	aw->in.walk->unread = aw->met.lost = true;
+	ht_snapshot_warn(aw->in.walk->out,
+			 "somebody else took memory from brk at 0x%" PRIx64
+			 ": where malloc's goes on was not found, %" PRIu64
+			 " bytes were not walked",
+			 fence, p->stop - fence);
+	p->at = p->stop;
+	return true;
+}
+
 /* Somebody else called sbrk: malloc left fenceposts at `fence` and went on
  * behind what was taken. */
 static bool pass_foreign(struct ht_arena_walk *aw, size_t i, uint64_t fence,
@@ -118,14 +156,10 @@ static bool pass_foreign(struct ht_arena_walk *aw, size_t i, uint64_t fence,
 	uint64_t again = foreign_end(aw, i, end);
 
 	if (!again)
-		return false;
-	overhead(aw, fence, again);
-	if (again > end)
-		ht_snapshot_warn(
-			aw->in.walk->out,
-			"%" PRIu64 " bytes at 0x%" PRIx64
-			" amid malloc's were taken from brk by somebody else; they count as overhead",
-			again - end, end);
+		return !ht_pages_swapped(&aw->extent.pages[i], end, p->stop) &&
+		       lose_rest(aw, fence);
+	overhead(aw, fence, end);
+	foreign(aw, end, again);
 	p->at = again;
 	return true;
 }

@@ -82,6 +82,7 @@ static void share_free(struct share *s)
 		return;
 	ht_view_fini(&s->walk.window);
 	ht_ranges_fini(&s->walk.arenas);
+	ht_ranges_fini(&s->walk.foreign);
 	ht_marks_fini(&s->marks);
 	ht_snapshot_fini(&s->out);
 	free(s);
@@ -177,7 +178,9 @@ static enum ht_code take(struct ht_walk *w, struct share *s, struct ht_err *err)
 	ht_reader_add(w->in->reader, &s->reader);
 	if (w->in->marks && !ht_marks_append(w->in->marks, &s->marks))
 		return ht_fail(err, HT_NOMEM, "no memory for marks");
-	if (add_rows(w->out, &s->out) && add_ranges(&w->arenas, &from->arenas))
+	if (add_rows(w->out, &s->out) &&
+	    add_ranges(&w->arenas, &from->arenas) &&
+	    add_ranges(&w->foreign, &from->foreign))
 		return HT_OK;
 	return ht_fail(err, HT_NOMEM, "no memory for rows");
 }

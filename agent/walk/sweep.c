@@ -354,6 +354,31 @@ static void sweep_below(struct ht_sweep *s, uint64_t limit)
 	}
 }
 
+/* Pages amid a segment that are wholly another's, of this state. */
+static uint64_t
+foreign_pages(const struct ht_arena_in *in, const struct ht_pages *pages,
+	      const struct ht_segment *g,
+	      uint64_t count(const struct ht_pages *, uint64_t, uint64_t))
+{
+	const struct ht_ranges *foreign = &in->walk->foreign;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < foreign->n; i++)
+		if (foreign->v[i].start >= g->start &&
+		    foreign->v[i].end <= g->end)
+			bytes += count(pages, foreign->v[i].start,
+				       foreign->v[i].end);
+	return bytes;
+}
+
+uint64_t ht_segment_resident(const struct ht_arena_in *in,
+			     const struct ht_pages *pages,
+			     const struct ht_segment *s)
+{
+	return ht_pages_resident(pages, s->start, s->end) -
+	       foreign_pages(in, pages, s, ht_pages_resident);
+}
+
 static uint64_t overhead_resident(const struct ht_sweep *s, size_t i)
 {
 	const struct ht_segment *g = &s->x->segment[i];
@@ -442,9 +467,11 @@ static void end_segment(struct ht_sweep *s)
 	end_idle(s);
 	end_held(s, g->end);
 	s->known &= s->pages->known;
-	s->out->resident += ht_pages_resident(s->pages, g->start, g->end);
+	s->held -= foreign_pages(s->in, s->pages, g, ht_pages_resident);
+	s->out->resident += ht_segment_resident(s->in, s->pages, g);
 	s->in->walk->heaps_swapped +=
-		ht_pages_swapped(s->pages, g->start, g->end);
+		ht_pages_swapped(s->pages, g->start, g->end) -
+		foreign_pages(s->in, s->pages, g, ht_pages_swapped);
 	s->out->kept.by[HT_CAUSE_HEAP_OVERHEAD] +=
 		overhead_resident(s, s->next - 1);
 	s->open = false;

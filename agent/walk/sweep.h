@@ -35,6 +35,10 @@ void ht_sweep(const struct ht_arena_in *in, const struct ht_extent *x,
 void ht_sweep_below(const struct ht_arena_in *in, const struct ht_extent *x,
 		    const struct ht_met *met, struct ht_swept *ret, size_t i,
 		    uint64_t address);
+/* Resident bytes of a segment, without pages that are wholly another's. */
+uint64_t ht_segment_resident(const struct ht_arena_in *in,
+			     const struct ht_pages *pages,
+			     const struct ht_segment *s);
 void ht_swept_fini(struct ht_swept *s);
 /* Fills the pin of the arena's row, and the snapshot's blocked_* for the first
  * main arena. */

@@ -219,6 +219,7 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 	ht_view_fini(&w->window);
 	ht_census_fini(&w->census);
 	ht_ranges_fini(&w->arenas);
+	ht_ranges_fini(&w->foreign);
 	ht_ranges_fini(&w->grown);
 	free(w);
 	return code;

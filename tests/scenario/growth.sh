@@ -36,6 +36,17 @@ rm -f "$segment"
 for name in lengthened static pool unjoined joined threads descriptors opened protected; do
 	grow "$name" "$name"
 done
+grow strangers strangers
+cat >"$HT_TMP/library.c" <<'C'
+static char table[1 << 18];
+__attribute__((constructor)) static void fill(void)
+{
+	for (unsigned i = 0; i < sizeof(table); i += 4096)
+		table[i] = 1;
+}
+C
+gcc -shared -fPIC -o "$HT_TMP/library.so" "$HT_TMP/library.c"
+grow libraries libraries "$HT_TMP/library.so"
 grow aligned256 aligned 256
 grow aligned512 aligned 512
 grow leak leak 6000
@@ -89,6 +100,15 @@ ok "but they are named, all of them" grep -qE "^the mapped file $HT_TMP/segments
 ok "and what they gained is most of what RSS did" jq -e '.rss_rise.files >= 0.9 * .rss_rise.rss' "$HT_TMP/segments.json"
 ok "stacks of threads that nobody joined are called so" grep -q 'never joined' <<<"$(of unjoined .culprit)"
 refuse "stacks that wait for the next thread are not" grep -q 'never joined' <<<"$(of joined .culprit)$(said joined)"
+
+is "what others take from brk amid malloc's heap grows outside malloc" "$(of strangers .verdict)" NON_MALLOC_GROWTH
+is "and is called so" "$(of strangers .culprit)" "memory below brk that is not malloc's"
+ok "strangers: it is most of what RSS rose by" jq -e '.rss_rise.outside_malloc >= 0.8 * .rss_rise.rss' "$HT_TMP/strangers.json"
+refuse "strangers: and no huge page's" says strangers 'khugepaged'
+is "libraries that are loaded one after the other grow" "$(of libraries .verdict)" NON_MALLOC_GROWTH
+ok "their static data is named, all of it" grep -qE '^static data of .*library\.so\.[0-9]+ and [0-9]+ more$' \
+	<<<"$(of libraries .culprit)"
+ok "and what to look for" says libraries 'dlopen\(\) without dlclose\(\)'
 
 # Limits that are no bytes.
 is "unjoined threads meet the limit of mappings" "$(of unjoined .limit_name)" vm.max_map_count

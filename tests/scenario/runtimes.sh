@@ -39,7 +39,7 @@ is "a Python program that grows, grows outside malloc" "$(jq -r .verdict "$HT_TM
 is "its arenas are the culprit" "$(jq -r .culprit "$HT_TMP/python.json")" "CPython arenas (pymalloc)"
 ok "and what to ask Python itself" jq -e '.remedy | test("tracemalloc")' "$HT_TMP/python.json"
 
-for allocator in mimalloc tcmalloc; do
+for allocator in mimalloc tcmalloc jemalloc; do
 	begin "$allocator" "$HT_BUILD/targets/beside" "$allocator"
 	between "$allocator beside glibc is called so" "$(part "$allocator" "$started")" 0.9 1
 	ok "$allocator: glibc's heap is walked all the same" \
@@ -79,7 +79,8 @@ public class Grows {
 }
 JAVA
 declare -A pid name=([ruby]="Ruby heap pages" [php]="PHP heap (Zend memory manager)"
-	[node]="V8 heap" [java]="JVM: heap, metaspace, code" [tcmalloc]=tcmalloc)
+	[node]="V8 heap" [java]="JVM: heap, metaspace, code" [tcmalloc]=tcmalloc
+	[jemalloc]=jemalloc [mimalloc]=mimalloc)
 grows() { # LANGUAGE COMMAND...
 	begin "grows-$1" "${@:2}"
 	pid[$1]=$started
@@ -88,7 +89,9 @@ grows ruby ruby "$HT_TMP/grows.rb"
 grows php php -n "$HT_TMP/grows.php"
 grows node node --max-semi-space-size=1 "$HT_TMP/grows.js"
 grows java java -Xmx2g -XX:+UseSerialGC -Xmn8m "$HT_TMP/Grows.java"
-grows tcmalloc "$HT_BUILD/targets/beside" tcmalloc grow
+for allocator in tcmalloc jemalloc mimalloc; do
+	grows $allocator "$HT_BUILD/targets/beside" $allocator grow
+done
 recorders=()
 for language in "${!pid[@]}"; do
 	"$heaptide" record "${pid[$language]}" -o "$HT_TMP/$language.db" -i 500ms -d 20s >/dev/null 2>&1 &

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A program of glibc's malloc that has another allocator beside it, loaded at
- * run time: beside mimalloc | tcmalloc | own [grow]. It holds 64 MiB of the
- * other's in blocks of 100 to 1,000 bytes, then prints "ready", and takes some
- * 2.5 MiB a second more when it is to grow. */
+ * run time: beside mimalloc | tcmalloc | jemalloc | own [grow]. It holds 64 MiB
+ * of the other's in blocks of 100 to 1,000 bytes, then prints "ready", and
+ * takes some 2.5 MiB a second more when it is to grow. */
 #include <dlfcn.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -37,6 +37,7 @@ static const struct {
 	 {"libmimalloc.so.2.0", "libmimalloc.so.2", "libmimalloc.so.3"},
 	 "mi_malloc"},
 	{"tcmalloc", {"libtcmalloc_minimal.so.4"}, "tc_malloc"},
+	{"jemalloc", {"libjemalloc.so.2"}, "malloc"},
 };
 
 static void *function_of(const char *name)

@@ -22,8 +22,11 @@
  *   deeper       the main thread's stack, by recursion
  *   cache N      ten blocks of 1000 bytes every 10 ms, of which the last N stay
  *   opened       the same as descriptors, with a buffer of 4000 bytes for each
+ *   strangers    memory by sbrk(), between blocks of malloc's heap
+ *   libraries F  a copy of the library F more, loaded and never closed
  *   leak N       N bytes every 10 ms, beside 64 MiB that malloc_trim(0) returns
  */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
@@ -303,6 +306,53 @@ static void begin_leak(const char *n)
 			free(block[i]);
 }
 
+/* Somebody else's memory amid malloc's: 2 MiB a second beside 50 KB. */
+static void stranger(size_t i)
+{
+	char *taken = sbrk(20000);
+	void *p = malloc(500);
+
+	(void)i;
+	if (taken == (void *)-1 || !p)
+		die("sbrk");
+	memset(taken, 1, 20000);
+	memset(p, 1, 500);
+	for (int k = 0; k < 20; k++) {
+		p = malloc(9000);
+		__asm__ volatile("" ::"r"(p) : "memory");
+		free(p);
+	}
+}
+
+static const char *library;
+
+static void begin_library(const char *path)
+{
+	library = path;
+}
+
+/* Each under another name, or the loader would give the first again. */
+static void load_library(size_t i)
+{
+	char copy[4096], bytes[4096];
+	int from, to;
+	ssize_t n;
+
+	if (i % 20)
+		return;
+	snprintf(copy, sizeof(copy), "%s.%zu", library, i);
+	from = open(library, O_RDONLY | O_CLOEXEC);
+	to = open(copy, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+	while ((n = read(from, bytes, sizeof(bytes))) > 0)
+		if (write(to, bytes, (size_t)n) != n)
+			die(copy);
+	close(from);
+	close(to);
+	if (!dlopen(copy, RTLD_NOW))
+		die(dlerror());
+	unlink(copy);
+}
+
 /* Larger than the holes. */
 static void leak(size_t i)
 {
@@ -367,6 +417,8 @@ static const struct {
 	{"deeper", NULL, deeper},
 	{"cache", begin_cache, cache},
 	{"opened", NULL, open_buffered},
+	{"strangers", NULL, stranger},
+	{"libraries", begin_library, load_library},
 	{"leak", begin_leak, leak},
 };
 

@@ -3,6 +3,8 @@
  * Main arenas that are not one run of brk:
  *   odd_heap plain    nothing odd, for comparison
  *   odd_heap foreign  somebody else takes memory with sbrk in between
+ *   odd_heap strangers  the same, a hundred times
+ *   odd_heap large    the same, once, 120 MB that are no whole pages
  *   odd_heap blocked  brk cannot grow: the arena goes on in mappings
  *   odd_heap gap_top  somebody else took 16 bytes right in front of the top
  *   odd_heap gaps_blocked     foreign twice, then blocked
@@ -78,6 +80,7 @@ static void disturb(const char *kind, int blocks)
 		void (*then)(void);
 	} steps[] = {
 		{"foreign", 300, 50000, NULL},
+		{"large", 300, 120000008, NULL},
 		{"blocked", 300, 0, block_brk},
 		{"gaps_blocked", 300, 5000, NULL},
 		{"gaps_blocked", 900, 70000, NULL},
@@ -88,6 +91,8 @@ static void disturb(const char *kind, int blocks)
 		{"blocked_gap", 1501, 8192, NULL},
 	};
 
+	if (strcmp(kind, "strangers") == 0 && blocks % 50 == 0)
+		take_brk(50000);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
 		if (strcmp(steps[i].kind, kind) != 0 ||
 		    steps[i].blocks != blocks)

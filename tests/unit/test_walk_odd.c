@@ -57,6 +57,58 @@ static void a_foreign_sbrk_is_stepped_over(void **state)
 	ht_snapshot_fini(&s);
 }
 
+/* Resident bytes outside malloc that lie below brk. */
+static uint64_t below_brk(const struct ht_snapshot *s)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < s->mappings.n; i++)
+		if (s->mappings.v[i].kind == HT_MAPPING_BRK_OTHER)
+			bytes += s->mappings.v[i].anonymous;
+	return bytes;
+}
+
+static uint64_t cause(const struct ht_snapshot *s, enum ht_cause cause)
+{
+	return ht_snapshot_cause(s, cause);
+}
+
+/* What `pieces` of `bytes` in all are: overhead to malloc, whose system_mem
+ * counts them, and in memory the pages of somebody else. */
+static void hold_foreign(const char *kind, uint64_t pieces, uint64_t bytes)
+{
+	struct ht_snapshot s;
+	uint64_t pages = 0;
+
+	walk_kind(kind, &s);
+	assert_in_range(s.arenas.v[0].overhead, bytes,
+			bytes + 64 * pieces + 4096);
+	assert_int_equal(s.warnings.n, 1);
+	assert_in_range(below_brk(&s), bytes - 8192 * pieces, bytes);
+	assert_in_range(s.totals.non_malloc_anon, below_brk(&s),
+			below_brk(&s) + (1 << 20));
+	assert_true(cause(&s, HT_CAUSE_HEAP_OVERHEAD) <= 8192 * pieces + 4096);
+	assert_true(s.totals.heap_resident <=
+		    s.totals.system - bytes + 8192 * pieces + 4096);
+	for (size_t i = 0; i < s.heaps.n; i++)
+		pages += s.heaps.v[i].resident;
+	assert_int_equal(pages, s.totals.heap_resident);
+	ht_snapshot_fini(&s);
+}
+
+static void what_others_took_from_brk_is_not_mallocs_memory(void **state)
+{
+	(void)state;
+	hold_foreign("foreign", 1, 50000);
+	hold_foreign("strangers", 99, 4950000);
+}
+
+static void a_large_stranger_hides_nothing_behind_it(void **state)
+{
+	(void)state;
+	hold_foreign("large", 1, 120000008);
+}
+
 static void a_gap_right_before_the_top_is_no_damage(void **state)
 {
 	struct ht_snapshot s;
@@ -165,6 +217,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_foreign_sbrk_is_stepped_over),
+		cmocka_unit_test(
+			what_others_took_from_brk_is_not_mallocs_memory),
+		cmocka_unit_test(a_large_stranger_hides_nothing_behind_it),
 		cmocka_unit_test(a_gap_right_before_the_top_is_no_damage),
 		cmocka_unit_test(gaps_before_brk_was_blocked_hide_nothing),
 		cmocka_unit_test(
