@@ -149,6 +149,7 @@ static size_t read_aux(struct look *l, bool *ret_work)
 	size_t n = 0;
 
 	*ret_work = false;
+	l->work_s = 0;
 	if (column(l, ht_need_rows(s, HT_NEED_threads, HT_STAT_MEDIAN),
 		   l->x[l->m]))
 		n++;

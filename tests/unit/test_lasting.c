@@ -243,6 +243,41 @@ static void seconds_are_never_sure_and_say_when_to_ask_again(void **state)
 	assert_non_null(strstr(v.evidence[v.evidence_n - 1], "ask again in"));
 }
 
+static bool tells_of_work(const struct ht_series *s)
+{
+	struct ht_verdict v;
+
+	ht_verdict(s, s->time_ns[s->rows - 1], NULL, &v);
+	assert_true(grows(&v));
+	for (size_t i = 0; i < v.evidence_n; i++)
+		if (strstr(v.evidence[i], "of processor time"))
+			return true;
+	return false;
+}
+
+/* What a verdict does not set is what an earlier call left there. */
+static __attribute__((noinline)) void leave_figures_on_the_stack(void)
+{
+	volatile double left[1 << 17];
+
+	for (size_t i = 0; i < sizeof(left) / sizeof(*left); i++)
+		left[i] = 3600;
+}
+
+static void work_that_nobody_measured_is_not_told(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+
+	(void)state;
+	make(&s, leaks, 30);
+	leave_figures_on_the_stack();
+	assert_false(tells_of_work(&s));
+	for (size_t i = 0; i < s.rows; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++)
+			s.metric[HT_M_cpu_ns][k][i] = 1e9 * (double)i;
+	assert_true(tells_of_work(&s));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,6 +294,7 @@ int main(void)
 			a_week_of_a_long_life_is_judged_like_all_of_it),
 		cmocka_unit_test(
 			seconds_are_never_sure_and_say_when_to_ask_again),
+		cmocka_unit_test(work_that_nobody_measured_is_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
