@@ -42,29 +42,100 @@ static double from_ratio(double ratio, double threshold)
 		       fmin(1, fabs(ratio - threshold) / threshold);
 }
 
-static double state_confidence(const struct ht_measure *m,
-			       const struct ht_verdict *v)
+/* Growth over hours and days knows better. */
+static double leak_confidence(const struct ht_measure *m,
+			      const struct ht_growth *g)
+{
+	if (!m->lasting)
+		return growth_confidence(m, g);
+	return m->lasting->kind == HT_GROWTH_SUSTAINED
+		       ? m->lasting->confidence
+		       : ht_t.confidence_outgrows;
+}
+
+double ht_sure_of_total(const struct ht_measure *m)
+{
+	return leak_confidence(m, &m->in_use_growth);
+}
+
+double ht_sure_of_class(const struct ht_measure *m)
+{
+	double c = leak_confidence(m, &m->worst_class.growth);
+
+	return ht_is_mirrored(m) ? fmin(c, ht_t.mirrored_confidence) : c;
+}
+
+double ht_sure_of_written(const struct ht_measure *m)
+{
+	return growth_confidence(m, &m->written_growth);
+}
+
+double ht_sure_of_outside(const struct ht_measure *m)
+{
+	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED)
+		return m->lasting->confidence;
+	return growth_confidence(m, &m->outside_growth) +
+	       ht_t.confidence_outside;
+}
+
+double ht_sure_of_slowing(const struct ht_measure *m)
+{
+	return fmin(ht_t.confidence_slowing,
+		    growth_confidence(m, &m->in_use_growth));
+}
+
+double ht_sure_of_filling(const struct ht_measure *m)
+{
+	return fmin(ht_t.confidence_slowing,
+		    growth_confidence(m, &m->written_growth));
+}
+
+double ht_sure_of_warm(const struct ht_measure *m)
+{
+	(void)m;
+	return ht_t.confidence_warm;
+}
+
+double ht_sure_of_season(const struct ht_measure *m)
+{
+	(void)m;
+	return ht_t.confidence_season;
+}
+
+/* --- what malloc keeps --------------------------------------------------- */
+
+double ht_sure_of_kept(const struct ht_measure *m)
 {
 	const struct ht_quiet *q = &m->quiet;
-	double least = fmax(ht_t.retained_bytes, ht_t.retained_share * q->anon);
-	double kept = from_ratio(q->retained, least), cause = kept;
 
-	switch (v->label) {
-	case HT_LABEL_TOP_PINNED:
-		cause = from_ratio(q->blocked / q->retained, ht_t.pinned_share);
-		break;
-	case HT_LABEL_FRAGMENTATION:
-		cause = from_ratio(1 - q->trimmable / q->retained,
-				   ht_t.cause_share);
-		break;
-	case HT_LABEL_ARENA_PROLIFERATION:
-		cause = from_ratio(q->arenas_holding, ht_t.arenas_holding);
-		break;
-	default:
-		break;
-	}
-	return fmin(kept, cause);
+	return from_ratio(q->retained, fmax(ht_t.retained_bytes,
+					    ht_t.retained_share * q->anon));
 }
+
+double ht_sure_of_pinned(const struct ht_measure *m)
+{
+	const struct ht_quiet *q = &m->quiet;
+
+	return fmin(ht_sure_of_kept(m),
+		    from_ratio(q->blocked / q->retained, ht_t.pinned_share));
+}
+
+double ht_sure_of_stuck(const struct ht_measure *m)
+{
+	const struct ht_quiet *q = &m->quiet;
+
+	return fmin(
+		ht_sure_of_kept(m),
+		from_ratio(1 - q->trimmable / q->retained, ht_t.cause_share));
+}
+
+double ht_sure_of_arenas(const struct ht_measure *m)
+{
+	return fmin(ht_sure_of_kept(m),
+		    from_ratio(m->quiet.arenas_holding, ht_t.arenas_holding));
+}
+
+/* --- nothing is wrong ---------------------------------------------------- */
 
 static double share_of(double rise, double of)
 {
@@ -73,7 +144,7 @@ static double share_of(double rise, double of)
 
 /* Nothing is wrong: the surer the less rose, in use and of all that is no
  * file's. */
-static double calm_confidence(const struct ht_measure *m)
+double ht_sure_of_calm(const struct ht_measure *m)
 {
 	double moved = fmax(
 		share_of(m->in_use_rise, ht_median(m->in_use.x, m->in_use.n)),
@@ -82,45 +153,4 @@ static double calm_confidence(const struct ht_measure *m)
 	return ht_t.confidence_calm -
 	       ht_t.confidence_moved * fmin(1, moved / ht_t.warm_share) +
 	       rows_tell(m);
-}
-
-double ht_confidence(const struct ht_measure *m, const struct ht_verdict *v)
-{
-	double c;
-
-	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED &&
-	    v->why != HT_REASON_WRITTEN &&
-	    (v->label == HT_LABEL_LEAK ||
-	     v->label == HT_LABEL_NON_MALLOC_GROWTH))
-		return m->lasting->confidence;
-	if (m->lasting && v->label == HT_LABEL_LEAK &&
-	    v->why != HT_REASON_WRITTEN)
-		return ht_t.confidence_outgrows;
-	switch (v->label) {
-	case HT_LABEL_INSUFFICIENT_DATA:
-		return 0;
-	case HT_LABEL_LEAK:
-		c = growth_confidence(m, ht_growth_of(m, v));
-		if (ht_is_mirrored(m, v))
-			c = fmin(c, ht_t.mirrored_confidence);
-		break;
-	case HT_LABEL_NON_MALLOC_GROWTH:
-		c = growth_confidence(m, &m->outside_growth) +
-		    ht_t.confidence_outside;
-		break;
-	case HT_LABEL_CACHE_WARMUP:
-		c = v->why == HT_REASON_WARM
-			    ? ht_t.confidence_warm
-			    : fmin(ht_t.confidence_slowing,
-				   growth_confidence(m, ht_growth_of(m, v)));
-		break;
-	case HT_LABEL_PERIODIC:
-	case HT_LABEL_STABLE:
-		c = v->label == HT_LABEL_PERIODIC ? ht_t.confidence_season
-						  : calm_confidence(m);
-		break;
-	default:
-		c = state_confidence(m, v);
-	}
-	return fmax(ht_t.confidence_least, fmin(ht_t.confidence_cap, c));
 }

@@ -128,7 +128,7 @@ static void pool_line(const struct told *t)
 		       : "");
 }
 
-static void tell_young(const struct told *t)
+void ht_tell_young(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
 
@@ -137,6 +137,10 @@ static void tell_young(const struct told *t)
 	       B(ht_first_level(&m->in_use)), B(ht_last_level(&m->in_use)),
 	       B(ht_first_level(&m->anon)), B(ht_last_level(&m->anon)),
 	       ht_t.young_rows);
+}
+
+void ht_remedy_young(const struct told *t)
+{
 	ht_remedy(t, NAN, "wait and look again");
 }
 
@@ -149,23 +153,19 @@ static const char *why_blind(const struct told *t)
 	return "its samples say why (heaptide explain, heaptide doctor)";
 }
 
-static void tell_blind(const struct told *t)
+void ht_tell_blind(const struct told *t)
 {
 	window_line(t);
 	ht_say(t->v,
 	       "in use does not grow, but what malloc keeps of freed memory is unknown: neither a grown pool nor fragmentation could be seen");
 	ht_say(t->v, "%s", why_blind(t));
+}
+
+void ht_remedy_blind(const struct told *t)
+{
 	ht_remedy(
 		t, NAN,
 		"let the agent read which pages are resident (docs/privileges.md)");
-}
-
-static void tell_too_little(const struct told *t)
-{
-	if (t->v->why == HT_REASON_BLIND)
-		tell_blind(t);
-	else
-		tell_young(t);
 }
 
 static void written_lines(const struct told *t)
@@ -204,7 +204,7 @@ void ht_lasting_lines(const struct told *t, const char *what)
 
 /* What a trim returns now does not end a leak; where it returns nothing, that
  * is said. */
-static void leak_remedy(const struct told *t)
+void ht_remedy_leak(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
 	char trim[160] = "";
@@ -224,54 +224,63 @@ static void leak_remedy(const struct told *t)
 		t->v->culprit[0] ? t->v->culprit : "it", trim);
 }
 
-bool ht_is_mirrored(const struct ht_measure *m, const struct ht_verdict *v)
+bool ht_is_mirrored(const struct ht_measure *m)
 {
-	return m->mirrored && !m->lasting && v->label == HT_LABEL_LEAK &&
-	       v->why == HT_REASON_CLASS;
+	return m->mirrored && !m->lasting;
 }
 
-static void tell_leak(const struct told *t)
+/* What all leaks say beside their growth. */
+static void leak_lines(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
 
-	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED &&
-	    t->v->why != HT_REASON_WRITTEN)
-		ht_lasting_lines(t, m->lasting->class ? "one size class"
-						      : "in use");
-	else if (t->v->why == HT_REASON_TOTAL)
-		ht_steady_line(t, "in use (floor)", &m->in_use_growth);
-	else if (t->v->why == HT_REASON_WRITTEN)
-		written_lines(t);
-	else
-		ht_say(t->v,
-		       "in use as a whole %s -> %s, but one size class never comes down",
-		       B(ht_first_level(&m->in_use)),
-		       B(ht_last_level(&m->in_use)));
 	if (ht_mostly_unwritten(m, t->v))
 		ht_say(t->v,
 		       "%s of that was written: the rest takes address space, not memory",
 		       B(fmax(0, ht_points_rise(&m->written))));
 	class_line(t);
-	if (ht_is_mirrored(m, t->v))
+	if (t->v->why == HT_REASON_CLASS && ht_is_mirrored(m))
 		ht_say(t->v,
 		       "other size classes lost %s meanwhile: sizes may have shifted, and a smaller leak may hide in it",
 		       B(m->classes_rise - m->in_use_rise));
 	pool_line(t);
-	leak_remedy(t);
 }
 
-static void (*const tell[HT_LABEL_COUNT])(const struct told *t) = {
-	[HT_LABEL_INSUFFICIENT_DATA] = tell_too_little,
-	[HT_LABEL_LEAK] = tell_leak,
-	[HT_LABEL_NON_MALLOC_GROWTH] = ht_tell_outside,
-	[HT_LABEL_POOL_GROWTH] = ht_tell_pool,
-	[HT_LABEL_ARENA_PROLIFERATION] = ht_tell_arenas,
-	[HT_LABEL_FRAGMENTATION] = ht_tell_fragmentation,
-	[HT_LABEL_TOP_PINNED] = ht_tell_pinned,
-	[HT_LABEL_PERIODIC] = ht_tell_periodic,
-	[HT_LABEL_CACHE_WARMUP] = ht_tell_warmup,
-	[HT_LABEL_STABLE] = ht_tell_stable,
-};
+/* Growth over hours and days tells more than its shape. */
+static bool lasting_leak(const struct told *t)
+{
+	const struct ht_lasting *g = t->m->lasting;
+
+	if (!g || g->kind != HT_GROWTH_SUSTAINED)
+		return false;
+	ht_lasting_lines(t, g->class ? "one size class" : "in use");
+	return true;
+}
+
+void ht_tell_total(const struct told *t)
+{
+	if (!lasting_leak(t))
+		ht_steady_line(t, "in use (floor)", &t->m->in_use_growth);
+	leak_lines(t);
+}
+
+void ht_tell_class(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+
+	if (!lasting_leak(t))
+		ht_say(t->v,
+		       "in use as a whole %s -> %s, but one size class never comes down",
+		       B(ht_first_level(&m->in_use)),
+		       B(ht_last_level(&m->in_use)));
+	leak_lines(t);
+}
+
+void ht_tell_written(const struct told *t)
+{
+	written_lines(t);
+	leak_lines(t);
+}
 
 /* Huge pages fill what a trim left: said where nothing worse is. */
 static void tell_refill(const struct told *t)
@@ -295,9 +304,12 @@ void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,
 		 struct ht_verdict *v)
 {
 	const struct told t = {m, latest, v};
+	const struct ht_verdict_rule *rule = ht_rule_of(v);
 
-	if (tell[v->label])
-		tell[v->label](&t);
+	if (rule) {
+		rule->evidence(&t);
+		rule->remedy(&t);
+	}
 	tell_refill(&t);
 	if (m->guarded && v->label != HT_LABEL_STABLE &&
 	    m->in_use_rise < ht_t.guard_in_use * m->anon_rise)

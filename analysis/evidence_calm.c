@@ -22,6 +22,12 @@ void ht_tell_periodic(const struct told *t)
 	       ht_span(m->period).text, ht_span_of(t) / m->period);
 	if (m->quiet.n)
 		ht_quiet_line(t);
+}
+
+void ht_remedy_periodic(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+
 	if (m->quiet.peak >= ht_t.peak_needs * m->quiet.heap)
 		ht_remedy(
 			t, NAN,
@@ -30,36 +36,48 @@ void ht_tell_periodic(const struct told *t)
 		ht_remedy(t, NAN, "nothing to do: it comes down again");
 }
 
-void ht_tell_warmup(const struct told *t)
+void ht_tell_slowing(const struct told *t)
 {
 	const struct ht_growth *g = &t->m->in_use_growth;
 
-	if (t->v->why == HT_REASON_SLOWING) {
-		ht_steady_line(t, "in use (floor)", g);
-		ht_say(t->v,
-		       "at this rate it levels off at about %s; if it is no cache that fills, it is a leak",
-		       B(g->plateau));
-		ht_remedy(
-			t, NAN,
-			"wait and look again: a cache levels off, a leak does not");
-		return;
-	}
-	if (t->v->why == HT_REASON_FILLING) {
-		ht_steady_line(t, "what is written of in use",
-			       &t->m->written_growth);
-		ht_say(t->v,
-		       "in use %s -> %s, level now; when all of it is written and more is asked for, it is a leak",
-		       B(ht_first_level(&t->m->in_use)),
-		       B(ht_last_level(&t->m->in_use)));
-		ht_remedy(
-			t, NAN,
-			"wait and look again: a table fills up, a vector that doubles does not");
-		return;
-	}
+	ht_steady_line(t, "in use (floor)", g);
+	ht_say(t->v,
+	       "at this rate it levels off at about %s; if it is no cache that fills, it is a leak",
+	       B(g->plateau));
+}
+
+void ht_remedy_slowing(const struct told *t)
+{
+	ht_remedy(t, NAN,
+		  "wait and look again: a cache levels off, a leak does not");
+}
+
+void ht_tell_filling(const struct told *t)
+{
+	ht_steady_line(t, "what is written of in use", &t->m->written_growth);
+	ht_say(t->v,
+	       "in use %s -> %s, level now; when all of it is written and more is asked for, it is a leak",
+	       B(ht_first_level(&t->m->in_use)),
+	       B(ht_last_level(&t->m->in_use)));
+}
+
+void ht_remedy_filling(const struct told *t)
+{
+	ht_remedy(
+		t, NAN,
+		"wait and look again: a table fills up, a vector that doubles does not");
+}
+
+void ht_tell_warm(const struct told *t)
+{
 	ht_say(t->v, "in use %s -> %s, 80 %% of the way in %s, level now",
 	       B(ht_points_begin(&t->m->in_use)),
 	       B(ht_last_level(&t->m->in_use)),
 	       ht_span(t->m->warm_seconds).text);
+}
+
+void ht_remedy_warm(const struct told *t)
+{
 	ht_remedy(t, NAN, "nothing to do: it filled and is level");
 }
 
@@ -75,31 +93,37 @@ static bool is_drivers(const char *name)
 	return false;
 }
 
-/* RSS rose by pages of a file: mostly nobody's memory, and no fault. NULL: it
- * did not; else what to do. */
-static const char *file_rose(const struct told *t)
+/* RSS rose by pages of a file, this one: mostly nobody's memory, and no fault.
+ * NULL: it did not. */
+static const char *risen_file(const struct told *t, struct ht_bound *ret)
 {
 	const struct ht_rise *r = &t->v->rise;
-	struct ht_bound b;
 
 	if (!(r->files >= ht_t.rise_bytes) ||
 	    r->files < ht_t.file_share * r->rss)
 		return NULL;
-	ht_bound_file(&t->m->w, &b);
-	if (!b.most)
-		return NULL;
+	ht_bound_file(&t->m->w, ret);
+	return ret->most ? ret->most->name : NULL;
+}
+
+static void file_line(const struct told *t)
+{
+	struct ht_bound b;
+	const char *file = risen_file(t, &b);
+
+	if (!file)
+		return;
 	snprintf(t->v->culprit, sizeof(t->v->culprit), "the mapped file %.110s",
-		 b.most->name);
+		 file);
 	ht_and_kin(t->v, &b);
-	if (is_drivers(b.most->name)) {
+	if (is_drivers(file))
 		ht_say(t->v,
 		       "%s gained %s of it, memory of the kernel or of a driver that the process has mapped",
 		       t->v->culprit, B(b.kin_gained));
-		return "that is no page cache: it stays until each is unmapped and its descriptor closed";
-	}
-	ht_say(t->v, "%s gained %s of it, clean pages of the page cache",
-	       t->v->culprit, B(b.kin_gained));
-	return "nothing to do: the kernel takes clean pages of files back when it needs memory";
+	else
+		ht_say(t->v,
+		       "%s gained %s of it, clean pages of the page cache",
+		       t->v->culprit, B(b.kin_gained));
 }
 
 /* What is left below a limit of many processes, and this one maps none of it.
@@ -121,16 +145,20 @@ static void others_line(const struct told *t)
 	       name, B(taken));
 }
 
-static void stable_remedy(const struct told *t)
+void ht_remedy_stable(const struct told *t)
 {
 	const struct ht_rise *r = &t->v->rise;
+	struct ht_bound b;
+	const char *file = risen_file(t, &b);
 
-	const char *file = file_rose(t);
-
-	if (file)
-		ht_remedy(t, NAN, "%s", file);
-	else if (t->v->why == HT_REASON_LOAD)
-		ht_remedy(t, NAN, "ask again tomorrow at this hour");
+	if (file && is_drivers(file))
+		ht_remedy(
+			t, NAN,
+			"that is no page cache: it stays until each is unmapped and its descriptor closed");
+	else if (file)
+		ht_remedy(
+			t, NAN,
+			"nothing to do: the kernel takes clean pages of files back when it needs memory");
 	else if (r->rss - r->files >=
 		 fmax(ht_t.retained_bytes,
 		      ht_t.retained_share * t->m->anon_now))
@@ -141,28 +169,11 @@ static void stable_remedy(const struct told *t)
 		ht_remedy(t, NAN, "nothing to do");
 }
 
-void ht_tell_stable(const struct told *t)
+/* What is said of all that is calm, however it came to be. */
+static void calm_lines(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
-	char when[HT_TIME_TEXT];
 
-	ht_time_here_text(t->v->since_ns, when);
-	if (t->v->why == HT_REASON_SHIFT)
-		ht_say(t->v,
-		       "one step: in use %s -> %s within %s at %s, flat before and after",
-		       B(ht_points_begin(&m->in_use)),
-		       B(ht_last_level(&m->in_use)),
-		       ht_span(m->warm_seconds).text, when);
-	else
-		ht_say(t->v,
-		       "in use %s -> %s, lowest %s, highest %s: no growth that lasts",
-		       B(ht_first_level(&m->in_use)),
-		       B(ht_last_level(&m->in_use)),
-		       B(ht_quantile(m->in_use.low, m->in_use.n, 0)),
-		       B(ht_quantile(m->in_use.high, m->in_use.n, 1)));
-	if (t->v->why == HT_REASON_LOAD)
-		ht_say(t->v,
-		       "it rises: as its load does, or for no longer than a day's load may; the same hour of tomorrow tells");
 	if (m->written_growth.kind == HT_GROWTH_SUSTAINED)
 		ht_steady_line(
 			t,
@@ -174,5 +185,53 @@ void ht_tell_stable(const struct told *t)
 		       B(m->quiet.retained), B(ht_t.retained_bytes),
 		       100 * ht_t.retained_share);
 	others_line(t);
-	stable_remedy(t);
+	file_line(t);
+}
+
+void ht_tell_shift(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+	char when[HT_TIME_TEXT];
+
+	ht_time_here_text(t->v->since_ns, when);
+	ht_say(t->v,
+	       "one step: in use %s -> %s within %s at %s, flat before and after",
+	       B(ht_points_begin(&m->in_use)), B(ht_last_level(&m->in_use)),
+	       ht_span(m->warm_seconds).text, when);
+	calm_lines(t);
+}
+
+static void level_line(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+
+	ht_say(t->v,
+	       "in use %s -> %s, lowest %s, highest %s: no growth that lasts",
+	       B(ht_first_level(&m->in_use)), B(ht_last_level(&m->in_use)),
+	       B(ht_quantile(m->in_use.low, m->in_use.n, 0)),
+	       B(ht_quantile(m->in_use.high, m->in_use.n, 1)));
+}
+
+void ht_tell_level(const struct told *t)
+{
+	level_line(t);
+	calm_lines(t);
+}
+
+void ht_tell_load(const struct told *t)
+{
+	level_line(t);
+	ht_say(t->v,
+	       "it rises: as its load does, or for no longer than a day's load may; the same hour of tomorrow tells");
+	calm_lines(t);
+}
+
+void ht_remedy_load(const struct told *t)
+{
+	struct ht_bound b;
+
+	if (risen_file(t, &b))
+		ht_remedy_stable(t);
+	else
+		ht_remedy(t, NAN, "ask again tomorrow at this hour");
 }

@@ -37,14 +37,49 @@ void ht_lasting_lines(const struct told *t, const char *what);
 /* What quiet moments keep; nothing where there was none. */
 void ht_quiet_line(const struct told *t);
 
-/* One for each label. */
+/* What each rule says, and what to do: the table is in verdict_rules.c. */
+void ht_tell_young(const struct told *t);
+void ht_tell_bounded(const struct told *t);
 void ht_tell_outside(const struct told *t);
-void ht_tell_pool(const struct told *t);
-void ht_tell_arenas(const struct told *t);
-void ht_tell_fragmentation(const struct told *t);
-void ht_tell_pinned(const struct told *t);
+void ht_tell_total(const struct told *t);
+void ht_tell_class(const struct told *t);
+void ht_tell_written(const struct told *t);
+void ht_tell_unbounded(const struct told *t);
+void ht_tell_slowing(const struct told *t);
 void ht_tell_periodic(const struct told *t);
-void ht_tell_warmup(const struct told *t);
-void ht_tell_stable(const struct told *t);
+void ht_tell_tcache(const struct told *t);
+void ht_tell_fastbins(const struct told *t);
+void ht_tell_arenas(const struct told *t);
+void ht_tell_tops(const struct told *t);
+void ht_tell_stuck(const struct told *t);
+void ht_tell_pinned(const struct told *t);
+void ht_tell_top(const struct told *t);
+void ht_tell_holes(const struct told *t);
+void ht_tell_filling(const struct told *t);
+void ht_tell_warm(const struct told *t);
+void ht_tell_blind(const struct told *t);
+void ht_tell_level(const struct told *t);
+void ht_tell_load(const struct told *t);
+void ht_tell_shift(const struct told *t);
+void ht_remedy_young(const struct told *t);
+void ht_remedy_bounded(const struct told *t);
+void ht_remedy_outside(const struct told *t);
+void ht_remedy_leak(const struct told *t);
+void ht_remedy_unbounded(const struct told *t);
+void ht_remedy_slowing(const struct told *t);
+void ht_remedy_periodic(const struct told *t);
+void ht_remedy_tcache(const struct told *t);
+void ht_remedy_fastbins(const struct told *t);
+void ht_remedy_arenas(const struct told *t);
+void ht_remedy_tops(const struct told *t);
+void ht_remedy_stuck(const struct told *t);
+void ht_remedy_pinned(const struct told *t);
+void ht_remedy_top(const struct told *t);
+void ht_remedy_holes(const struct told *t);
+void ht_remedy_filling(const struct told *t);
+void ht_remedy_warm(const struct told *t);
+void ht_remedy_blind(const struct told *t);
+void ht_remedy_stable(const struct told *t);
+void ht_remedy_load(const struct told *t);
 
 #endif

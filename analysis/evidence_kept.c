@@ -95,27 +95,50 @@ static double refused(const struct told *t)
 			 : NAN;
 }
 
-/* madvise() of locked pages and of the huge page pool's fails, and
- * malloc_trim() asks for nothing else. */
-static void tell_refused(const struct told *t)
+static bool in_huge_pool(const struct told *t)
 {
 	const struct ht_process *p = &t->latest->process;
-	bool pool = p->huge_pool != HT_UNKNOWN && p->huge_pool;
 
-	ht_say(t->v,
-	       "%s of it are whole free pages that %s: malloc_trim(0) asks the kernel to take them, and is refused",
-	       B(refused(t)),
-	       pool ? "lie in the huge page pool or are locked"
-		    : "are locked in memory");
-	ht_remedy(t, refused(t),
-		  "not a leak; %s, then malloc_trim(0) returns %s",
-		  pool ? "glibc.malloc.hugetlb=0 or 1 in GLIBC_TUNABLES"
-		       : "munlockall() or munlock() in the program",
-		  B(refused(t)));
+	return p->huge_pool != HT_UNKNOWN && p->huge_pool;
+}
+
+/* madvise() of locked pages and of the huge page pool's fails, and
+ * malloc_trim() asks for nothing else. */
+static bool is_refused(const struct told *t)
+{
+	return refused(t) >= ht_t.cause_share * t->m->quiet.retained;
+}
+
+void ht_tell_holes(const struct told *t)
+{
+	ht_quiet_line(t);
+	ht_say(t->v, "it lies in holes between chunks that live longer");
+	if (is_refused(t))
+		ht_say(t->v,
+		       "%s of it are whole free pages that %s: malloc_trim(0) asks the kernel to take them, and is refused",
+		       B(refused(t)),
+		       in_huge_pool(t)
+			       ? "lie in the huge page pool or are locked"
+			       : "are locked in memory");
+	plateau_line(t);
+}
+
+void ht_remedy_holes(const struct told *t)
+{
+	if (is_refused(t))
+		ht_remedy(
+			t, refused(t),
+			"not a leak; %s, then malloc_trim(0) returns %s",
+			in_huge_pool(t)
+				? "glibc.malloc.hugetlb=0 or 1 in GLIBC_TUNABLES"
+				: "munlockall() or munlock() in the program",
+			B(refused(t)));
+	else
+		holes_remedy(t);
 }
 
 /* The heap grows and in use does not: no peak explains it. */
-static void tell_unbounded(const struct told *t)
+void ht_tell_unbounded(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
 	const struct ht_bug *bug = ht_bug_of(t->latest);
@@ -129,6 +152,12 @@ static void tell_unbounded(const struct told *t)
 	if (bug)
 		ht_say(t->v, "glibc %.40s has bug %u: %s",
 		       t->latest->libc.version, bug->number, bug->text);
+}
+
+void ht_remedy_unbounded(const struct told *t)
+{
+	const struct ht_measure *m = t->m;
+
 	ht_remedy(
 		t, m->quiet.trimmable,
 		"no leak: free memory that malloc does not use again; malloc_trim(0) returns %s now and the growth begins anew, so trim on a timer, or keep and reuse large buffers and allocate what stays apart from them",
@@ -186,48 +215,71 @@ static void tops_remedy(const struct told *t, double bytes)
 			B(bytes), once);
 }
 
-void ht_tell_pool(const struct told *t)
+void ht_tell_tcache(const struct told *t)
+{
+	ht_quiet_line(t);
+	ht_say(t->v, "%s of it wait in thread caches", B(t->m->quiet.tcache));
+	plateau_line(t);
+}
+
+void ht_remedy_tcache(const struct told *t)
 {
 	const struct ht_quiet *q = &t->m->quiet;
-	enum ht_reason why = t->v->why;
 
-	if (t->v->why == HT_REASON_UNBOUNDED) {
-		tell_unbounded(t);
-		return;
-	}
+	ht_remedy(
+		t, q->tcache,
+		"%s in thread caches, where neither free() nor malloc_trim() finds them: lower glibc.malloc.tcache_count or let idle threads end",
+		B(q->tcache));
+}
+
+void ht_tell_fastbins(const struct told *t)
+{
 	ht_quiet_line(t);
-	if (why == HT_REASON_THREAD_CACHE) {
-		ht_say(t->v, "%s of it wait in thread caches", B(q->tcache));
-		ht_remedy(
-			t, q->tcache,
-			"%s in thread caches, where neither free() nor malloc_trim() finds them: lower glibc.malloc.tcache_count or let idle threads end",
-			B(q->tcache));
-	} else if (why == HT_REASON_FASTBINS) {
-		ht_say(t->v, "%s of it lie in fastbins, never merged",
-		       B(q->fastbin));
-		ht_remedy(t, q->trimmable,
-			  "malloc_trim(0) merges the fastbins and returns %s",
-			  B(q->trimmable));
-	} else if (why == HT_REASON_TRIM) {
-		ht_say(t->v,
-		       "the top chunk is %s, %s of it resident, the trim threshold %s",
-		       B(q->top), B(q->top_resident),
-		       threshold_of(q->trim_threshold).text);
-		tops_remedy(t, q->top_resident);
-	} else if (why == HT_REASON_TOPS) {
-		ht_say(t->v,
-		       "%s of it are the tops of arenas, which free() shrinks from the trim threshold (%s) on and malloc_trim() not at all",
-		       B(q->tops_kept), threshold_of(q->trim_threshold).text);
-		tops_remedy(t, q->tops_kept);
-	} else {
-		ht_say(t->v,
-		       "it lies in holes between chunks that live longer");
-		if (refused(t) >= ht_t.cause_share * q->retained)
-			tell_refused(t);
-		else
-			holes_remedy(t);
-	}
+	ht_say(t->v, "%s of it lie in fastbins, never merged",
+	       B(t->m->quiet.fastbin));
 	plateau_line(t);
+}
+
+void ht_remedy_fastbins(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+
+	ht_remedy(t, q->trimmable,
+		  "malloc_trim(0) merges the fastbins and returns %s",
+		  B(q->trimmable));
+}
+
+void ht_tell_top(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+
+	ht_quiet_line(t);
+	ht_say(t->v,
+	       "the top chunk is %s, %s of it resident, the trim threshold %s",
+	       B(q->top), B(q->top_resident),
+	       threshold_of(q->trim_threshold).text);
+	plateau_line(t);
+}
+
+void ht_remedy_top(const struct told *t)
+{
+	tops_remedy(t, t->m->quiet.top_resident);
+}
+
+void ht_tell_tops(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+
+	ht_quiet_line(t);
+	ht_say(t->v,
+	       "%s of it are the tops of arenas, which free() shrinks from the trim threshold (%s) on and malloc_trim() not at all",
+	       B(q->tops_kept), threshold_of(q->trim_threshold).text);
+	plateau_line(t);
+}
+
+void ht_remedy_tops(const struct told *t)
+{
+	tops_remedy(t, t->m->quiet.tops_kept);
 }
 
 /* What peaks of all arenas together did not need: with two arenas the heap
@@ -249,21 +301,32 @@ void ht_tell_arenas(const struct told *t)
 	       isnan(q->unattached) ? 0 : q->unattached);
 	snprintf(t->v->culprit, sizeof(t->v->culprit), "%.0f arenas",
 		 q->arenas_holding);
+}
+
+void ht_remedy_arenas(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+
 	ht_remedy(
 		t, arena_max_returns(q),
 		"malloc_trim(0) returns %s now; MALLOC_ARENA_MAX=2 makes threads share free memory, which returns up to %s where their peaks come one after the other, and nothing where they coincide (the most in use of all arenas that a look met: %s)",
 		B(q->trimmable), B(arena_max_returns(q)), B(q->peak_ever));
 }
 
-void ht_tell_fragmentation(const struct told *t)
+void ht_tell_stuck(const struct told *t)
 {
 	const struct ht_quiet *q = &t->m->quiet;
-	double stuck = q->stuck;
 
 	ht_quiet_line(t);
 	ht_say(t->v,
 	       "%s (%.0f %%) of it share pages with chunks in use: nobody can return them without moving objects",
-	       B(stuck), 100 * stuck / q->retained);
+	       B(q->stuck), 100 * q->stuck / q->retained);
+}
+
+void ht_remedy_stuck(const struct told *t)
+{
+	double stuck = t->m->quiet.stuck;
+
 	ht_remedy(
 		t, stuck,
 		"%s are stuck: keep objects of one lifetime together, or try an allocator with size-class pages (jemalloc, mimalloc)",
@@ -301,6 +364,13 @@ void ht_tell_pinned(const struct told *t)
 			       ": to its arena it is in use",
 			       pin->pin_cached_by);
 	}
+}
+
+void ht_remedy_pinned(const struct told *t)
+{
+	const struct ht_quiet *q = &t->m->quiet;
+	const struct ht_arena *pin = pin_of(t->latest);
+
 	ht_remedy(
 		t, q->trimmable,
 		"malloc_trim(0) returns %s in spite of the pin; %s",

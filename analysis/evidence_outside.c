@@ -154,8 +154,6 @@ static const char *remedy_for(const struct ht_bound *b)
 void ht_tell_outside(const struct told *t)
 {
 	const struct ht_measure *m = t->m;
-	const char *look =
-		"look at stacks, own mmap() pools, an interpreter's heap, static tables, other allocators (`heaptide map PID` lists them)";
 
 	if (m->lasting && m->lasting->kind == HT_GROWTH_SUSTAINED)
 		ht_lasting_lines(t, "memory outside malloc");
@@ -169,16 +167,31 @@ void ht_tell_outside(const struct told *t)
 		ht_say(t->v,
 		       "glibc's malloc was not measured: another allocator serves the program, or its heap could not be read");
 	culprit_line(t);
-	if (t->v->culprit[0])
-		look = remedy_for(&m->bound);
-	if (t->v->why != HT_REASON_BOUNDED) {
-		ht_remedy(t, NAN, "not malloc's%s%s: %s",
-			  t->v->culprit[0] ? ", but " : "", t->v->culprit,
-			  look);
-		return;
-	}
+}
+
+/* Where to look for who takes it. */
+static const char *look_at(const struct told *t)
+{
+	return t->v->culprit[0]
+		       ? remedy_for(&t->m->bound)
+		       : "look at stacks, own mmap() pools, an interpreter's heap, static tables, other allocators (`heaptide map PID` lists them)";
+}
+
+void ht_remedy_outside(const struct told *t)
+{
+	ht_remedy(t, NAN, "not malloc's%s%s: %s",
+		  t->v->culprit[0] ? ", but " : "", t->v->culprit, look_at(t));
+}
+
+void ht_tell_bounded(const struct told *t)
+{
+	ht_tell_outside(t);
 	bound_line(t);
+}
+
+void ht_remedy_bounded(const struct told *t)
+{
 	ht_remedy(t, NAN, "no leak: %s fills up and ends at its size (%s); %s",
-		  t->v->culprit[0] ? t->v->culprit : "it", B(m->bound.size),
-		  look);
+		  t->v->culprit[0] ? t->v->culprit : "it", B(t->m->bound.size),
+		  look_at(t));
 }

@@ -51,19 +51,10 @@ static void insufficient(const struct ht_window *w, struct ht_verdict *v)
 const struct ht_growth *ht_growth_of(const struct ht_measure *m,
 				     const struct ht_verdict *v)
 {
-	if (v->why == HT_REASON_WRITTEN || v->why == HT_REASON_FILLING)
-		return &m->written_growth;
-	switch (v->label) {
-	case HT_LABEL_NON_MALLOC_GROWTH:
-		return &m->outside_growth;
-	case HT_LABEL_POOL_GROWTH:
-		return &m->heap_growth;
-	case HT_LABEL_LEAK:
-		return v->why == HT_REASON_CLASS ? &m->worst_class.growth
-						 : &m->in_use_growth;
-	default:
-		return &m->in_use_growth;
-	}
+	const struct ht_verdict_rule *r = ht_rule_of(v);
+
+	return r ? (const struct ht_growth *)((const char *)m + r->growth)
+		 : &m->in_use_growth;
 }
 
 bool ht_mostly_unwritten(const struct ht_measure *m, const struct ht_verdict *v)
@@ -75,19 +66,24 @@ bool ht_mostly_unwritten(const struct ht_measure *m, const struct ht_verdict *v)
 
 bool ht_is_growth(const struct ht_verdict *v)
 {
-	return v->label == HT_LABEL_LEAK ||
-	       v->label == HT_LABEL_NON_MALLOC_GROWTH ||
-	       v->why == HT_REASON_UNBOUNDED;
+	const struct ht_verdict_rule *r = ht_rule_of(v);
+
+	return r && r->grows;
 }
 
 /* When what the verdict says began, in seconds; NaN: unknown. */
 static double began(const struct ht_measure *m, const struct ht_verdict *v)
 {
-	if (v->why == HT_REASON_SHIFT || v->why == HT_REASON_WARM)
+	const struct ht_verdict_rule *r = ht_rule_of(v);
+
+	switch (r ? r->since : HT_SINCE_UNKNOWN) {
+	case HT_SINCE_GROWTH:
+		return ht_growth_of(m, v)->since;
+	case HT_SINCE_HALF_WAY:
 		return m->half_way;
-	return ht_is_growth(v) || v->label == HT_LABEL_CACHE_WARMUP
-		       ? ht_growth_of(m, v)->since
-		       : NAN;
+	default:
+		return NAN;
+	}
 }
 
 /* Where another allocator serves the program malloc's heap is not measured, and
@@ -123,7 +119,6 @@ static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 		return;
 	}
 	ht_apply_rules(&m, v);
-	v->confidence = ht_confidence(&m, v);
 	v->period_s = m.period;
 	if (!isnan(m.idle_floor))
 		v->idle_floor = (uint64_t)m.idle_floor;

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analysis/judge.h"
-
 #include <math.h>
+#include <stddef.h>
 
+#include "analysis/evidence_int.h"
+#include "analysis/stats.h"
 #include "analysis/thresholds.h"
 
-/* --- rules
- * --------------------------------------------------------------------- Each
- * says whether its label fits; `sure` is 0..1 where the rule knows it better
- * than the general formula, else NaN. */
+/* --- when a rule fits ---------------------------------------------------- */
 
 /* Growth over hours and days of this kind; false where shape alone decides. */
 static bool lasts(const struct ht_measure *m, enum ht_lasting_what what)
@@ -249,38 +247,103 @@ static bool always(const struct ht_measure *m)
 	return true;
 }
 
+/* --- the rules ----------------------------------------------------------- */
+
+#define OF(member) offsetof(struct ht_measure, member)
+
 /* The first that fits is the verdict, the later ones are also seen. */
-static const struct rule {
-	enum ht_label label;
-	enum ht_reason why;
-	bool (*fits)(const struct ht_measure *m);
-} rules[] = {
-	{HT_LABEL_INSUFFICIENT_DATA, HT_REASON_YOUNG, loads},
-	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_BOUNDED, outside_ends},
-	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_NONE, outside_grows},
-	{HT_LABEL_LEAK, HT_REASON_TOTAL, total_leaks},
-	{HT_LABEL_LEAK, HT_REASON_CLASS, class_leaks},
-	{HT_LABEL_LEAK, HT_REASON_WRITTEN, written_leaks},
-	{HT_LABEL_POOL_GROWTH, HT_REASON_UNBOUNDED, heap_has_no_end},
-	{HT_LABEL_CACHE_WARMUP, HT_REASON_SLOWING, slows},
-	{HT_LABEL_PERIODIC, HT_REASON_NONE, peaks_return},
-	{HT_LABEL_POOL_GROWTH, HT_REASON_THREAD_CACHE, in_thread_caches},
-	{HT_LABEL_POOL_GROWTH, HT_REASON_FASTBINS, in_fastbins},
-	{HT_LABEL_ARENA_PROLIFERATION, HT_REASON_NONE, over_arenas},
-	{HT_LABEL_POOL_GROWTH, HT_REASON_TOPS, tops_kept},
-	{HT_LABEL_FRAGMENTATION, HT_REASON_NONE, stuck},
-	{HT_LABEL_TOP_PINNED, HT_REASON_NONE, below_pin},
-	{HT_LABEL_POOL_GROWTH, HT_REASON_TRIM, top_kept},
-	{HT_LABEL_POOL_GROWTH, HT_REASON_HOLES, retains},
-	{HT_LABEL_LEAK, HT_REASON_CLASS, leaks_under_guard},
-	{HT_LABEL_PERIODIC, HT_REASON_NONE, repeats},
-	{HT_LABEL_CACHE_WARMUP, HT_REASON_FILLING, fills},
-	{HT_LABEL_CACHE_WARMUP, HT_REASON_WARM, warmed_up},
-	{HT_LABEL_INSUFFICIENT_DATA, HT_REASON_BLIND, blind},
-	{HT_LABEL_STABLE, HT_REASON_LOAD, load_rises},
-	{HT_LABEL_STABLE, HT_REASON_SHIFT, went_up},
-	{HT_LABEL_STABLE, HT_REASON_NONE, always},
+static const struct ht_verdict_rule rules[] = {
+	{HT_LABEL_INSUFFICIENT_DATA, HT_REASON_YOUNG, loads, ht_tell_young,
+	 NULL, ht_remedy_young, OF(in_use_growth), false, HT_SINCE_UNKNOWN},
+	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_BOUNDED, outside_ends,
+	 ht_tell_bounded, ht_sure_of_outside, ht_remedy_bounded,
+	 OF(outside_growth), true, HT_SINCE_GROWTH},
+	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_NONE, outside_grows,
+	 ht_tell_outside, ht_sure_of_outside, ht_remedy_outside,
+	 OF(outside_growth), true, HT_SINCE_GROWTH},
+	{HT_LABEL_LEAK, HT_REASON_TOTAL, total_leaks, ht_tell_total,
+	 ht_sure_of_total, ht_remedy_leak, OF(in_use_growth), true,
+	 HT_SINCE_GROWTH},
+	{HT_LABEL_LEAK, HT_REASON_CLASS, class_leaks, ht_tell_class,
+	 ht_sure_of_class, ht_remedy_leak, OF(worst_class.growth), true,
+	 HT_SINCE_GROWTH},
+	{HT_LABEL_LEAK, HT_REASON_WRITTEN, written_leaks, ht_tell_written,
+	 ht_sure_of_written, ht_remedy_leak, OF(written_growth), true,
+	 HT_SINCE_GROWTH},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_UNBOUNDED, heap_has_no_end,
+	 ht_tell_unbounded, ht_sure_of_kept, ht_remedy_unbounded,
+	 OF(heap_growth), true, HT_SINCE_GROWTH},
+	{HT_LABEL_CACHE_WARMUP, HT_REASON_SLOWING, slows, ht_tell_slowing,
+	 ht_sure_of_slowing, ht_remedy_slowing, OF(in_use_growth), false,
+	 HT_SINCE_GROWTH},
+	{HT_LABEL_PERIODIC, HT_REASON_NONE, peaks_return, ht_tell_periodic,
+	 ht_sure_of_season, ht_remedy_periodic, OF(in_use_growth), false,
+	 HT_SINCE_UNKNOWN},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_THREAD_CACHE, in_thread_caches,
+	 ht_tell_tcache, ht_sure_of_kept, ht_remedy_tcache, OF(heap_growth),
+	 false, HT_SINCE_UNKNOWN},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_FASTBINS, in_fastbins,
+	 ht_tell_fastbins, ht_sure_of_kept, ht_remedy_fastbins, OF(heap_growth),
+	 false, HT_SINCE_UNKNOWN},
+	{HT_LABEL_ARENA_PROLIFERATION, HT_REASON_NONE, over_arenas,
+	 ht_tell_arenas, ht_sure_of_arenas, ht_remedy_arenas, OF(in_use_growth),
+	 false, HT_SINCE_UNKNOWN},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_TOPS, tops_kept, ht_tell_tops,
+	 ht_sure_of_kept, ht_remedy_tops, OF(heap_growth), false,
+	 HT_SINCE_UNKNOWN},
+	{HT_LABEL_FRAGMENTATION, HT_REASON_NONE, stuck, ht_tell_stuck,
+	 ht_sure_of_stuck, ht_remedy_stuck, OF(in_use_growth), false,
+	 HT_SINCE_UNKNOWN},
+	{HT_LABEL_TOP_PINNED, HT_REASON_NONE, below_pin, ht_tell_pinned,
+	 ht_sure_of_pinned, ht_remedy_pinned, OF(in_use_growth), false,
+	 HT_SINCE_UNKNOWN},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_TRIM, top_kept, ht_tell_top,
+	 ht_sure_of_kept, ht_remedy_top, OF(heap_growth), false,
+	 HT_SINCE_UNKNOWN},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_HOLES, retains, ht_tell_holes,
+	 ht_sure_of_kept, ht_remedy_holes, OF(heap_growth), false,
+	 HT_SINCE_UNKNOWN},
+	{HT_LABEL_LEAK, HT_REASON_CLASS, leaks_under_guard, ht_tell_class,
+	 ht_sure_of_class, ht_remedy_leak, OF(worst_class.growth), true,
+	 HT_SINCE_GROWTH},
+	{HT_LABEL_PERIODIC, HT_REASON_NONE, repeats, ht_tell_periodic,
+	 ht_sure_of_season, ht_remedy_periodic, OF(in_use_growth), false,
+	 HT_SINCE_UNKNOWN},
+	{HT_LABEL_CACHE_WARMUP, HT_REASON_FILLING, fills, ht_tell_filling,
+	 ht_sure_of_filling, ht_remedy_filling, OF(written_growth), false,
+	 HT_SINCE_GROWTH},
+	{HT_LABEL_CACHE_WARMUP, HT_REASON_WARM, warmed_up, ht_tell_warm,
+	 ht_sure_of_warm, ht_remedy_warm, OF(in_use_growth), false,
+	 HT_SINCE_HALF_WAY},
+	{HT_LABEL_INSUFFICIENT_DATA, HT_REASON_BLIND, blind, ht_tell_blind,
+	 NULL, ht_remedy_blind, OF(in_use_growth), false, HT_SINCE_UNKNOWN},
+	{HT_LABEL_STABLE, HT_REASON_LOAD, load_rises, ht_tell_load,
+	 ht_sure_of_calm, ht_remedy_load, OF(in_use_growth), false,
+	 HT_SINCE_UNKNOWN},
+	{HT_LABEL_STABLE, HT_REASON_SHIFT, went_up, ht_tell_shift,
+	 ht_sure_of_calm, ht_remedy_stable, OF(in_use_growth), false,
+	 HT_SINCE_HALF_WAY},
+	{HT_LABEL_STABLE, HT_REASON_NONE, always, ht_tell_level,
+	 ht_sure_of_calm, ht_remedy_stable, OF(in_use_growth), false,
+	 HT_SINCE_UNKNOWN},
 };
+#define RULES (sizeof(rules) / sizeof(*rules))
+
+/* Two rules may give one verdict: they say the same of it. */
+const struct ht_verdict_rule *ht_rule_of(const struct ht_verdict *v)
+{
+	for (size_t i = 0; i < RULES; i++)
+		if (rules[i].label == v->label && rules[i].why == v->why)
+			return &rules[i];
+	return NULL;
+}
+
+static double sure(const struct ht_verdict_rule *r, const struct ht_measure *m)
+{
+	return r->confidence ? fmax(ht_t.confidence_least,
+				    fmin(ht_t.confidence_cap, r->confidence(m)))
+			     : 0;
+}
 
 static bool seen(const struct ht_verdict *v, enum ht_label label)
 {
@@ -294,8 +357,8 @@ void ht_apply_rules(const struct ht_measure *m, struct ht_verdict *v)
 {
 	bool found = false;
 
-	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++) {
-		const struct rule *r = &rules[i];
+	for (size_t i = 0; i < RULES; i++) {
+		const struct ht_verdict_rule *r = &rules[i];
 
 		if (found && (r->label == HT_LABEL_STABLE || r->fits == blind))
 			break; /* stable is the absence of the others */
@@ -309,6 +372,7 @@ void ht_apply_rules(const struct ht_measure *m, struct ht_verdict *v)
 			v->why = r->why;
 			snprintf(v->reason, sizeof(v->reason), "%s",
 				 ht_reason_names[r->why]);
+			v->confidence = sure(r, m);
 		} else if (!seen(v, r->label)) {
 			v->also[v->also_n++] = r->label;
 		}

@@ -187,6 +187,9 @@ ok "a verdict reads a series by analysis/needs.h alone" reads_by_need
 ok "no rule or sentence hangs on the text of a verdict's reason" \
 	no_match 'strn?cmp\([^,]*reason' analysis cli daemon page
 
+ok "all that follows from a rule stands in its row: no switch over labels in analysis" \
+	no_match 'switch \([^)]*(label|why|reason)' analysis
+
 # A name has one meaning, for tests link all rooms into one program.
 one_meaning() {
 	sources agent probe daemon cli page analysis store link schema common |
