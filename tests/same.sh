@@ -140,12 +140,15 @@ daemon() { # SIDE
 	local dir=${!1} conf=$work/d.conf sock=$work/$1.sock at=$work/$1.metrics daemon form
 	printf '%s\n' '[daemon]' "store = $work/$1.d.db" "control = $sock" "metrics = unix:$at" \
 		"watches = $work/watches.conf" 'evaluate = 500ms' 'scan = 500ms' 'metrics_bins = yes' \
-		'[defaults]' 'interval = 500ms' '[target grower]' "pid = $grower" >"$conf"
+		'[defaults]' 'interval = 500ms' '[target grower]' "pid = $grower" \
+		'[target planted]' "pid = $planted" >"$conf"
 	"$dir/heaptided" -c "$conf" 2>"$work/$1.log" &
 	daemon=$!
 	started+=("$daemon")
 	for _ in {1..120}; do
-		curl -sf --unix-socket "$at" http://d/metrics 2>/dev/null | grep -q '^heaptide_verdict_confidence{' && break
+		curl -sf --unix-socket "$at" http://d/metrics >"$work/now" 2>/dev/null
+		grep -q '^heaptide_verdict_confidence{' "$work/now" &&
+			grep -q '^heaptide_rss_bytes{target="planted"' "$work/now" && break
 		sleep 0.25
 	done
 	for form in text/plain application/openmetrics-text; do
@@ -161,6 +164,15 @@ daemon() { # SIDE
 daemon before
 daemon after
 held metrics "grep -v 'verdict=\|state=\|reason=' | sed 's/ [-+.0-9eNaInf]*\$//' | sort -u"
+# What is of the moment even of a process that does nothing: times, what a machine and others have
+# left and share, how often and how long it was looked at.
+for side in before after; do cp "$work/metrics.$side" "$work/values.$side"; done
+held values "grep 'target=\"planted\"' |
+	grep -vE '^heaptide_(cpu_seconds|limit|pss|pause|gap|sample|last_sample|interval|stop_ratio|verdict|time_to|next|judged|slope)'"
+[ "$(grep -c 'target="planted"' "$work/values.after")" -gt 100 ] || {
+	echo "of planted there are no values"
+	differing=$((differing + 1))
+}
 for form in status silences; do
 	held "control_$form" "jq -c '[paths | map(if type == \"number\" then 0 else . end)] | unique'"
 done
