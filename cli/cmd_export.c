@@ -134,11 +134,10 @@ static enum ht_code export_ndjson(struct export_run *e, struct ht_err *err)
 /* OpenMetrics wants base units. */
 static const struct {
 	const char *unit, *id_suffix, *base;
-	double factor;
-} units[] = {{"bytes", "", "bytes", 1},
-	     {"microseconds", "_us", "seconds", 1e-6},
-	     {"nanoseconds", "_ns", "seconds", 1e-9},
-	     {"ratio", "_ratio", "ratio", 1}};
+} units[] = {{"bytes", "", "bytes"},
+	     {"microseconds", "_us", "seconds"},
+	     {"nanoseconds", "_ns", "seconds"},
+	     {"ratio", "_ratio", "ratio"}};
 
 struct family {
 	char name[96];
@@ -150,7 +149,7 @@ struct family {
 static struct family family_of(enum ht_metric m)
 {
 	const struct ht_metric_info *info = &ht_metric_infos[m];
-	struct family f = {.factor = 1};
+	struct family f = {.factor = ht_metric_factor(m)};
 
 	snprintf(f.name, sizeof(f.name), "heaptide_%s", info->name);
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
@@ -164,7 +163,6 @@ static struct family family_of(enum ht_metric m)
 			keep -= end;
 		snprintf(f.name, sizeof(f.name), "heaptide_%.*s_%s", (int)keep,
 			 info->name, units[i].base);
-		f.factor = units[i].factor;
 	}
 	return f;
 }

@@ -6,7 +6,11 @@
 #include <string.h>
 
 const struct ht_metric_info ht_metric_infos[HT_METRIC_COUNT] = {
-#define HT_METRIC(id, unit, expression, help) {#id, unit, help},
+#define GAUGE(family)				      family, NULL, NULL, false
+#define COUNTER(family)				      family, NULL, NULL, true
+#define PART(family, label, part)		      family, label, part, false
+#define NONE					      NULL, NULL, NULL, false
+#define HT_METRIC(id, unit, expression, help, family) {#id, unit, help, family},
 #include "schema/metrics.def"
 #undef HT_METRIC
 };
@@ -95,10 +99,19 @@ static double of_ratio(double v)
 
 void ht_metrics_of(const struct ht_snapshot *s, double values[HT_METRIC_COUNT])
 {
-#define HT_METRIC(id, unit, expression, help)                                  \
+#define HT_METRIC(id, unit, expression, help, family)                          \
 	values[HT_M_##id] = NUMBER(expression);
 #include "schema/metrics.def"
 #undef HT_METRIC
+}
+
+double ht_metric_factor(enum ht_metric m)
+{
+	const char *unit = ht_metric_infos[m].unit;
+
+	return strcmp(unit, "microseconds") == 0  ? 1e-6
+	       : strcmp(unit, "nanoseconds") == 0 ? 1e-9
+						  : 1;
 }
 
 bool ht_metric_is_ratio(enum ht_metric m)

@@ -7,7 +7,7 @@
 #include "schema/snapshot.h"
 
 enum ht_metric {
-#define HT_METRIC(id, unit, expression, help) HT_M_##id,
+#define HT_METRIC(id, unit, expression, help, family) HT_M_##id,
 #include "schema/metrics.def"
 #undef HT_METRIC
 	HT_METRIC_COUNT
@@ -15,6 +15,10 @@ enum ht_metric {
 
 struct ht_metric_info {
 	const char *name, *unit, *help;
+	const char *family; /* of /metrics; NULL: not shown there */
+	const char *label,
+		*part; /* tells it apart in its family; NULL: alone */
+	bool counts;   /* only rises while the process lives */
 };
 extern const struct ht_metric_info ht_metric_infos[HT_METRIC_COUNT];
 
@@ -24,6 +28,9 @@ void ht_metrics_of(const struct ht_snapshot *s, double values[HT_METRIC_COUNT]);
 /* Unit "ratio": any double. All others are counts of something, whole numbers.
  */
 bool ht_metric_is_ratio(enum ht_metric m);
+
+/* To the base unit that Prometheus wants: seconds of microseconds. */
+double ht_metric_factor(enum ht_metric m);
 
 /* Whose the metric `limit` is: "cgroup /a/b", "RLIMIT_AS", "the machine's
  * memory and swap"; empty: no limit is known. */

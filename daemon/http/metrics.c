@@ -11,54 +11,66 @@
 
 /* --- one number a process ------------------------------------------------ */
 
+/* In the order of the page. The names are in schema/metrics.def; what is told
+ * apart by a label is one family, and says with its first what all of it is. */
 static const struct {
 	enum ht_metric metric;
-	const char *name;
-	enum ht_family_type type;
-	double scale; /* to base units */
-} plain[] = {
-	{HT_M_in_use, "heaptide_in_use_bytes", HT_GAUGE, 1},
-	{HT_M_in_use_chunks, "heaptide_in_use_chunks", HT_GAUGE, 1},
-	{HT_M_mmapped, "heaptide_mmapped_bytes", HT_GAUGE, 1},
-	{HT_M_mmapped_chunks, "heaptide_mmapped_chunks", HT_GAUGE, 1},
-	{HT_M_system, "heaptide_system_bytes", HT_GAUGE, 1},
-	{HT_M_overhead, "heaptide_overhead_bytes", HT_GAUGE, 1},
-	{HT_M_retained, "heaptide_retained_bytes", HT_GAUGE, 1},
-	{HT_M_trimmable, "heaptide_trimmable_bytes", HT_GAUGE, 1},
-	{HT_M_pinned, "heaptide_pinned_bytes", HT_GAUGE, 1},
-	{HT_M_stuck, "heaptide_stuck_bytes", HT_GAUGE, 1},
-	{HT_M_tops_kept, "heaptide_tops_kept_bytes", HT_GAUGE, 1},
-	{HT_M_largest_free, "heaptide_largest_free_bytes", HT_GAUGE, 1},
-	{HT_M_used_pages_resident, "heaptide_used_pages_resident_bytes",
-	 HT_GAUGE, 1},
-	{HT_M_resident_free, "heaptide_resident_free_bytes", HT_GAUGE, 1},
-	{HT_M_non_malloc_anon, "heaptide_non_malloc_anonymous_bytes", HT_GAUGE,
-	 1},
-	{HT_M_arenas, "heaptide_arenas", HT_GAUGE, 1},
-	{HT_M_arenas_holding, "heaptide_arenas_holding", HT_GAUGE, 1},
-	{HT_M_rss, "heaptide_rss_bytes", HT_GAUGE, 1},
-	{HT_M_rss_anon, "heaptide_rss_anonymous_bytes", HT_GAUGE, 1},
-	{HT_M_pss, "heaptide_pss_bytes", HT_GAUGE, 1},
-	{HT_M_trimmable_private, "heaptide_trimmable_private_bytes", HT_GAUGE,
-	 1},
-	{HT_M_swap, "heaptide_swap_bytes", HT_GAUGE, 1},
-	{HT_M_vsz, "heaptide_vsz_bytes", HT_GAUGE, 1},
-	{HT_M_limit, "heaptide_limit_bytes", HT_GAUGE, 1},
-	{HT_M_threads, "heaptide_threads", HT_GAUGE, 1},
-	{HT_M_minflt, "heaptide_minor_faults", HT_COUNTER, 1},
-	{HT_M_majflt, "heaptide_major_faults", HT_COUNTER, 1},
-	{HT_M_cpu_ns, "heaptide_cpu_seconds", HT_COUNTER, 1e-9},
-	{HT_M_trim_threshold, "heaptide_trim_threshold_bytes", HT_GAUGE, 1},
-	{HT_M_mmap_threshold, "heaptide_mmap_threshold_bytes", HT_GAUGE, 1},
-	{HT_M_uncertain, "heaptide_uncertain_bytes", HT_GAUGE, 1},
-	{HT_M_external, "heaptide_external_ratio", HT_GAUGE, 1},
-	{HT_M_retained_ratio, "heaptide_retained_ratio", HT_GAUGE, 1},
-	{HT_M_page_utilisation, "heaptide_page_utilisation_ratio", HT_GAUGE, 1},
-	{HT_M_stuck_ratio, "heaptide_stuck_ratio", HT_GAUGE, 1},
-	{HT_M_unusable_median, "heaptide_unusable_median_ratio", HT_GAUGE, 1},
-	{HT_M_unusable_p95, "heaptide_unusable_p95_ratio", HT_GAUGE, 1},
-	{HT_M_peak_overhead, "heaptide_peak_overhead_ratio", HT_GAUGE, 1},
+	const char *help; /* NULL: the metric's own, or told already */
+} order[] = {
+	{HT_M_in_use, NULL},
+	{HT_M_in_use_chunks, NULL},
+	{HT_M_mmapped, NULL},
+	{HT_M_mmapped_chunks, NULL},
+	{HT_M_system, NULL},
+	{HT_M_overhead, NULL},
+	{HT_M_retained, NULL},
+	{HT_M_trimmable, NULL},
+	{HT_M_pinned, NULL},
+	{HT_M_stuck, NULL},
+	{HT_M_tops_kept, NULL},
+	{HT_M_largest_free, NULL},
+	{HT_M_used_pages_resident, NULL},
+	{HT_M_resident_free, NULL},
+	{HT_M_non_malloc_anon, NULL},
+	{HT_M_arenas, NULL},
+	{HT_M_arenas_holding, NULL},
+	{HT_M_rss, NULL},
+	{HT_M_rss_anon, NULL},
+	{HT_M_pss, NULL},
+	{HT_M_trimmable_private, NULL},
+	{HT_M_swap, NULL},
+	{HT_M_vsz, NULL},
+	{HT_M_limit, NULL},
+	{HT_M_threads, NULL},
+	{HT_M_minflt, NULL},
+	{HT_M_majflt, NULL},
+	{HT_M_cpu_ns, NULL},
+	{HT_M_trim_threshold, NULL},
+	{HT_M_mmap_threshold, NULL},
+	{HT_M_uncertain, NULL},
+	{HT_M_external, NULL},
+	{HT_M_retained_ratio, NULL},
+	{HT_M_page_utilisation, NULL},
+	{HT_M_stuck_ratio, NULL},
+	{HT_M_unusable_median, NULL},
+	{HT_M_unusable_p95, NULL},
+	{HT_M_peak_overhead, NULL},
+	{HT_M_tcache, "free by place; the sum is all that malloc holds free"},
+	{HT_M_fastbin, NULL},
+	{HT_M_unsorted, NULL},
+	{HT_M_small, NULL},
+	{HT_M_large, NULL},
+	{HT_M_top, NULL},
+	{HT_M_holes_lt_4k, "in free runs, by size of the run; tops are none"},
+	{HT_M_holes_4k_64k, NULL},
+	{HT_M_holes_64k_1m, NULL},
+	{HT_M_holes_ge_1m, NULL},
+	{HT_M_holes_lt_4k_count, "free runs, by size; tops are none"},
+	{HT_M_holes_4k_64k_count, NULL},
+	{HT_M_holes_64k_1m_count, NULL},
+	{HT_M_holes_ge_1m_count, NULL},
 };
+#define SHOWN (sizeof(order) / sizeof(*order))
 
 /* A count as the digits it has; what no count is, as a real number. */
 static void write_value(struct ht_text *t, const char *labels, enum ht_metric m,
@@ -70,26 +82,59 @@ static void write_value(struct ht_text *t, const char *labels, enum ht_metric m,
 		ht_text_u64(t, labels, (uint64_t)v);
 }
 
-static void write_plain(struct ht_text *t, const struct ht_shown *shown)
+/* One metric of a process, where it is known. */
+static void write_metric(struct ht_text *t, const struct ht_shown_process *s,
+			 enum ht_metric m)
 {
-	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++) {
-		enum ht_metric m = plain[i].metric;
+	const struct ht_metric_info *info = &ht_metric_infos[m];
+	double v = s->process->latest.values[m];
+	char labels[sizeof(s->labels) + 64];
 
-		ht_text_family(t, plain[i].name, plain[i].type,
-			       ht_metric_infos[m].help);
-		for (size_t k = 0; k < shown->n; k++) {
-			const struct ht_watched *p = shown->v[k].process;
-			double v = p->latest.values[m];
+	if (!s->process->latest.taken_ns || isnan(v))
+		return;
+	strcpy(labels, s->labels);
+	if (info->label)
+		ht_labels_add(labels, sizeof(labels), info->label, info->part);
+	if (ht_metric_factor(m) == 1)
+		write_value(t, labels, m, v);
+	else
+		ht_text_f64(t, labels, v * ht_metric_factor(m));
+}
 
-			if (!p->latest.taken_ns || isnan(v))
-				continue;
-			if (plain[i].scale == 1)
-				write_value(t, shown->v[k].labels, m, v);
-			else
-				ht_text_f64(t, shown->v[k].labels,
-					    v * plain[i].scale);
-		}
+/* The rows of `order` from `from` to before `end`: one family. */
+static void write_family(struct ht_text *t, const struct ht_shown *shown,
+			 size_t from, size_t end)
+{
+	const struct ht_metric_info *info =
+		&ht_metric_infos[order[from].metric];
+
+	ht_text_family(t, info->family, info->counts ? HT_COUNTER : HT_GAUGE,
+		       order[from].help ?: info->help);
+	for (size_t k = 0; k < shown->n; k++)
+		for (size_t i = from; i < end; i++)
+			write_metric(t, &shown->v[k], order[i].metric);
+}
+
+static void write_metrics(struct ht_text *t, const struct ht_shown *shown)
+{
+	for (size_t from = 0, end; from < SHOWN; from = end) {
+		const char *family = ht_metric_infos[order[from].metric].family;
+
+		for (end = from + 1; end < SHOWN; end++)
+			if (strcmp(ht_metric_infos[order[end].metric].family,
+				   family) != 0)
+				break;
+		write_family(t, shown, from, end);
 	}
+}
+
+size_t ht_metrics_times_shown(enum ht_metric m)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < SHOWN; i++)
+		n += order[i].metric == m;
+	return n;
 }
 
 /* --- several numbers a process ------------------------------------------- */
@@ -104,70 +149,6 @@ static void write_one_of(struct ht_text *t, const struct ht_shown_process *s,
 	strcpy(labels, s->labels);
 	ht_labels_add(labels, sizeof(labels), label, which);
 	ht_text_u64(t, labels, v);
-}
-
-/* Families whose samples are metrics, told apart by one label. */
-static const struct {
-	enum ht_metric metric;
-	const char *family, *label, *which;
-	const char *help; /* of the family: with its first metric */
-} split[] = {
-	{HT_M_tcache, "heaptide_free_bytes", "place", "tcache",
-	 "free by place; the sum is all that malloc holds free"},
-	{HT_M_fastbin, "heaptide_free_bytes", "place", "fastbin", NULL},
-	{HT_M_unsorted, "heaptide_free_bytes", "place", "unsorted", NULL},
-	{HT_M_small, "heaptide_free_bytes", "place", "small", NULL},
-	{HT_M_large, "heaptide_free_bytes", "place", "large", NULL},
-	{HT_M_top, "heaptide_free_bytes", "place", "top", NULL},
-	{HT_M_holes_lt_4k, "heaptide_hole_bytes", "size", "lt_4k",
-	 "in free runs, by size of the run; tops are none"},
-	{HT_M_holes_4k_64k, "heaptide_hole_bytes", "size", "4k_64k", NULL},
-	{HT_M_holes_64k_1m, "heaptide_hole_bytes", "size", "64k_1m", NULL},
-	{HT_M_holes_ge_1m, "heaptide_hole_bytes", "size", "ge_1m", NULL},
-	{HT_M_holes_lt_4k_count, "heaptide_holes", "size", "lt_4k",
-	 "free runs, by size; tops are none"},
-	{HT_M_holes_4k_64k_count, "heaptide_holes", "size", "4k_64k", NULL},
-	{HT_M_holes_64k_1m_count, "heaptide_holes", "size", "64k_1m", NULL},
-	{HT_M_holes_ge_1m_count, "heaptide_holes", "size", "ge_1m", NULL},
-};
-#define SPLIT (sizeof(split) / sizeof(*split))
-
-const char *ht_metrics_family(enum ht_metric m)
-{
-	for (size_t i = 0; i < sizeof(plain) / sizeof(*plain); i++)
-		if (plain[i].metric == m)
-			return plain[i].name;
-	for (size_t i = 0; i < SPLIT; i++)
-		if (split[i].metric == m)
-			return split[i].family;
-	return NULL;
-}
-
-/* The rows of `split` from `from` to before `end`: one family. */
-static void write_family(struct ht_text *t, const struct ht_shown *shown,
-			 size_t from, size_t end)
-{
-	ht_text_family(t, split[from].family, HT_GAUGE, split[from].help);
-	for (size_t k = 0; k < shown->n; k++) {
-		const struct ht_latest *l = &shown->v[k].process->latest;
-
-		for (size_t i = from; l->taken_ns && i < end; i++) {
-			double v = l->values[split[i].metric];
-
-			write_one_of(t, &shown->v[k], split[i].label,
-				     split[i].which,
-				     isnan(v) ? HT_UNKNOWN : (uint64_t)v);
-		}
-	}
-}
-
-static void write_split(struct ht_text *t, const struct ht_shown *shown)
-{
-	for (size_t from = 0, end; from < SPLIT; from = end) {
-		for (end = from + 1; end < SPLIT && !split[end].help; end++)
-			;
-		write_family(t, shown, from, end);
-	}
 }
 
 static void write_causes(struct ht_text *t, const struct ht_shown *shown)
@@ -494,8 +475,7 @@ enum ht_code ht_metrics_text(const struct ht_exposed *e,
 		return ht_fail(err, HT_NOMEM, "no memory for metrics");
 	}
 	write_info(&t, &shown);
-	write_plain(&t, &shown);
-	write_split(&t, &shown);
+	write_metrics(&t, &shown);
 	write_causes(&t, &shown);
 	write_arenas(&t, &shown);
 	if (e->parts->config.daemon.metrics_bins)

@@ -16,8 +16,9 @@ struct ht_exposed {
 	uint64_t connections, shed; /* of HTTP itself */
 };
 
-/* The family on /metrics that shows this metric by itself; NULL: none does. */
-const char *ht_metrics_family(enum ht_metric m);
+/* How often the page shows a metric: once where schema/metrics.def names its
+ * family, else never. For a test. */
+size_t ht_metrics_times_shown(enum ht_metric m);
 
 /* *ret: to be freed. */
 enum ht_code ht_metrics_text(const struct ht_exposed *e,

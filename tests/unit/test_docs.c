@@ -171,7 +171,7 @@ static void write_metrics(FILE *to)
 	      to);
 	for (enum ht_metric m = 0; m < HT_METRIC_COUNT; m++) {
 		const struct ht_metric_info *info = &ht_metric_infos[m];
-		const char *family = ht_metrics_family(m);
+		const char *family = info->family;
 
 		fprintf(to, "| `%s` | %s | %s | %s%s%s |\n", info->name,
 			info->unit, info->help, family ? "`" : "",
@@ -224,9 +224,22 @@ static void the_metrics_are_documented_as_the_code_has_them(void **state)
 	hold("docs/metrics.md", write_metrics);
 }
 
+static void each_metric_with_a_family_is_shown_once_and_no_other(void **state)
+{
+	(void)state;
+	for (enum ht_metric m = 0; m < HT_METRIC_COUNT; m++)
+		if (ht_metrics_times_shown(m) !=
+		    (ht_metric_infos[m].family ? 1 : 0))
+			fail_msg("%s is shown %zu times",
+				 ht_metric_infos[m].name,
+				 ht_metrics_times_shown(m));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			each_metric_with_a_family_is_shown_once_and_no_other),
 		cmocka_unit_test(
 			the_fields_are_documented_as_the_code_has_them),
 		cmocka_unit_test(
