@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/agents/trims.h"
 
-#include <stdio.h>
-
 #include "common/clock.h"
-#include "common/size.h"
+#include "common/log.h"
+#include "daemon/process/trim_events.h"
 
-#define TEXT 300
+/* Longer than any pause. */
+#define RECALLED_NS (2 * 86400 * HT_NS_PER_S)
 
 bool ht_trims_ask(const struct ht_watched *p, struct ht_request *r,
 		  int64_t now_ns)
 {
 	const struct ht_trim_rule *rule = &p->config->trim_rule;
 
-	if (!ht_trimming_due(rule, &p->trimming, now_ns))
+	/* What is not known may be a pause; what cannot be told is not done. */
+	if (!p->trimming.recalled ||
+	    !ht_trimming_due(rule, &p->trimming, now_ns))
 		return false;
 	r->flags |= HT_TRIM_NOW | HT_WANT_BINS | HT_WANT_HEAPS;
 	r->max_hold_us = (uint64_t)(rule->hold_ns / HT_NS_PER_US);
@@ -24,56 +26,75 @@ static void take_call(struct ht_ingest *i, struct ht_watched *p,
 		      const struct ht_trim *a, int64_t now_ns)
 {
 	uint64_t went = 0;
-	char text[TEXT], size[32], forecast[32];
+	char text[HT_TRIM_EVENT_TEXT];
 
 	if (a->rss_before != HT_UNKNOWN && a->rss_after != HT_UNKNOWN &&
 	    a->rss_after < a->rss_before)
 		went = a->rss_before - a->rss_after;
 	ht_trimming_called(&p->trimming, now_ns, went,
 			   p->snapshot.totals.heap_resident);
-	ht_size_text(went, size, sizeof(size));
-	ht_size_text(a->bytes, forecast, sizeof(forecast));
-	if (a->took_us == HT_UNKNOWN)
-		snprintf(
-			text, sizeof(text),
-			"malloc_trim(0) was still at work when the sample ended");
-	else
-		snprintf(
-			text, sizeof(text),
-			"returned %s (forecast %s) in %.1f ms, thread stopped for %.1f ms",
-			size, forecast, (double)a->took_us / 1e3,
-			(double)a->stopped_us / 1e3);
-	ht_ingest_tell(i, p, "trim", text);
+	ht_trim_event_called(&p->trimming, a, text);
+	ht_ingest_tell(i, p, HT_EVENT_TRIM, text);
 }
 
-/* Ten minutes later. */
-static void tell_judgement(struct ht_ingest *i, const struct ht_watched *p,
-			   int64_t now_ns)
-{
-	const struct ht_trimming *t = &p->trimming;
-	char text[TEXT], went[32], back[32];
+struct recall {
+	struct ht_trimming *t;
+	int64_t now_ns, wall_ns;
+};
 
-	ht_size_text(t->went, went, sizeof(went));
-	ht_size_text(t->back, back, sizeof(back));
-	snprintf(text, sizeof(text),
-		 "returned %s, %s faulted back within 10 min: %s", went, back,
-		 t->paused_until_ns > now_ns ? "not worth it, paused for a day"
-					     : "it lasts");
-	ht_ingest_tell(i, p, "trim_judged", text);
+static int take_event(void *ctx, const struct ht_store_event_row *e)
+{
+	struct recall *r = ctx;
+	int64_t ago_ns = r->wall_ns - e->at_ns;
+
+	ht_trim_event_recall(r->t, e->kind, e->text,
+			     r->now_ns - (ago_ns > 0 ? ago_ns : 0), r->now_ns);
+	return 0;
+}
+
+/* Once a process and daemon: what an earlier daemon learned of it. */
+static void recall(struct ht_ingest *i, struct ht_watched *p, int64_t now_ns)
+{
+	struct recall r = {&p->trimming, now_ns, ht_wall_ns()};
+	struct ht_store *store = ht_ingest_store(i);
+	int64_t back_ns = p->config->trim_rule.every_ns + RECALLED_NS;
+	char left[32];
+	struct ht_err err;
+
+	if (p->trimming.recalled || !store || !p->store_id)
+		return;
+	if (ht_store_events(store, p->store_id, r.wall_ns - back_ns, INT64_MAX,
+			    take_event, &r, &err) != HT_OK) {
+		ht_ingest_trouble(i, "read events", &err);
+		return;
+	}
+	p->trimming.recalled = true;
+	if (p->trimming.paused_until_ns <= now_ns)
+		return;
+	ht_duration_text(p->trimming.paused_until_ns - now_ns, left,
+			 sizeof(left));
+	ht_log(LOG_NOTICE,
+	       "pid %d: trim: paused for another %s, as was found before target=%s",
+	       (int)p->pid, left, p->target);
 }
 
 void ht_trims_take(struct ht_ingest *i, struct ht_watched *p, int64_t now_ns)
 {
 	const struct ht_wire_in *in = &p->client.in;
 	const struct ht_totals *totals = &p->snapshot.totals;
+	char text[HT_TRIM_EVENT_TEXT];
 
+	if (p->config->trim_rule.above > 0)
+		recall(i, p, now_ns);
 	if (in->has_trim && in->trim.done == 1) {
 		take_call(i, p, &in->trim, now_ns);
 	} else if (in->has_trim) {
 		ht_trimming_refused(&p->trimming, now_ns);
-		ht_ingest_tell(i, p, "trim_refused", in->trim.why);
+		ht_ingest_tell(i, p, HT_EVENT_TRIM_REFUSED, in->trim.why);
 	}
-	if (ht_trimming_sample(&p->config->trim_rule, &p->trimming, now_ns,
-			       totals->trimmable, totals->heap_resident))
-		tell_judgement(i, p, now_ns);
+	if (!ht_trimming_sample(&p->config->trim_rule, &p->trimming, now_ns,
+				totals->trimmable, totals->heap_resident))
+		return;
+	ht_trim_event_judged(&p->trimming, now_ns, text);
+	ht_ingest_tell(i, p, HT_EVENT_TRIM_JUDGED, text);
 }

@@ -20,7 +20,7 @@ static bool judge(struct ht_trimming *t, int64_t now_ns, uint64_t resident)
 	t->watched_until_ns = 0;
 	t->came_back += t->back;
 	if (t->back > t->went / 2)
-		t->paused_until_ns = now_ns + PAUSE_NS;
+		ht_trimming_pause(t, now_ns);
 	return true;
 }
 
@@ -52,14 +52,27 @@ void ht_trimming_called(struct ht_trimming *t, int64_t now_ns,
 	t->above_since_ns = 0;
 	t->times++;
 	t->returned += returned;
-	t->went = returned;
-	t->stayed = resident;
-	t->back = 0;
-	t->watched_until_ns = resident == HT_UNKNOWN ? 0 : now_ns + WATCH_NS;
+	ht_trimming_recall(t, now_ns, now_ns, returned, resident);
 }
 
 void ht_trimming_refused(struct ht_trimming *t, int64_t now_ns)
 {
 	t->tried_ns = now_ns;
 	t->refusals++;
+}
+
+void ht_trimming_recall(struct ht_trimming *t, int64_t at_ns, int64_t now_ns,
+			uint64_t went, uint64_t stayed)
+{
+	bool watched = stayed != HT_UNKNOWN && now_ns < at_ns + WATCH_NS;
+
+	t->went = went;
+	t->stayed = stayed;
+	t->back = 0;
+	t->watched_until_ns = watched ? at_ns + WATCH_NS : 0;
+}
+
+void ht_trimming_pause(struct ht_trimming *t, int64_t at_ns)
+{
+	t->paused_until_ns = at_ns + PAUSE_NS;
 }

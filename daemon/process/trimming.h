@@ -23,6 +23,7 @@ struct ht_trimming {
 	uint64_t went, stayed;	  /* of that time: returned; resident then */
 	uint64_t back;		  /* ... and the most that came back */
 	uint64_t times, refusals, returned, came_back; /* in all; bytes */
+	bool recalled; /* what an earlier daemon told of it is in here */
 };
 
 /* A sample: trimmable and resident bytes of the heap; HT_UNKNOWN counts as no
@@ -38,5 +39,11 @@ bool ht_trimming_due(const struct ht_trim_rule *rule,
 void ht_trimming_called(struct ht_trimming *t, int64_t now_ns,
 			uint64_t returned, uint64_t resident);
 void ht_trimming_refused(struct ht_trimming *t, int64_t now_ns);
+
+/* What was known before: a time that is being watched still, if it is; that the
+ * process is left alone from at_ns on. */
+void ht_trimming_recall(struct ht_trimming *t, int64_t at_ns, int64_t now_ns,
+			uint64_t went, uint64_t stayed);
+void ht_trimming_pause(struct ht_trimming *t, int64_t at_ns);
 
 #endif

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "daemon/process/trimming.h"
+#include "daemon/process/trim_events.h"
 #include "schema/records.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -151,6 +151,101 @@ static void what_lasts_is_done_again(void **state)
 	assert_int_equal(t.returned, 200 * MIB);
 }
 
+/* --- a daemon that starts anew ------------------------------------------- */
+
+static struct ht_trim call_of(uint64_t bytes)
+{
+	struct ht_trim a;
+
+	ht_trim_init(&a);
+	a.bytes = bytes;
+	a.took_us = 35100;
+	a.stopped_us = 600;
+	return a;
+}
+
+static void what_was_told_is_known_again(void **state)
+{
+	const struct ht_trim_rule r = rule_of("when trimmable > 100M for 1s");
+	const struct ht_trim call = call_of(1200 * MIB);
+	struct ht_trimming t = {0}, again = {0};
+	char text[HT_TRIM_EVENT_TEXT];
+
+	(void)state;
+	ht_trimming_called(&t, 1000 * S, 1200 * MIB, 300 * MIB);
+	ht_trim_event_called(&t, &call, text);
+	assert_string_equal(
+		text,
+		"returned 1.2 GiB (forecast 1.2 GiB) in 35.1 ms, thread stopped for 0.6 ms; the heap keeps 300.0 MiB");
+	ht_trim_event_recall(&again, "owners", text, 900 * S, 1100 * S);
+	assert_int_equal(again.tried_ns, 0);
+	ht_trim_event_recall(&again, "trim", text, 1000 * S, 1100 * S);
+	ht_trimming_sample(&r, &again, 1100 * S, 200 * MIB, 250 * MIB);
+	assert_false(ht_trimming_due(&r, &again, 4599 * S));
+	assert_true(ht_trimming_due(&r, &again, 4600 * S));
+	/* and what was being watched is judged */
+	ht_trimming_sample(&r, &again, 1200 * S, 0, 1000 * MIB);
+	assert_true(ht_trimming_sample(&r, &again, 1601 * S, 0, 1000 * MIB));
+	assert_int_equal(again.back, 700 * MIB);
+	ht_trim_event_judged(&again, 1601 * S, text);
+	assert_string_equal(
+		text,
+		"returned 1.2 GiB, 700.0 MiB faulted back within 10 min: not worth it, paused for a day");
+}
+
+static void a_pause_goes_on(void **state)
+{
+	static const char judged[] =
+		"returned 1.2 GiB, 700.0 MiB faulted back within 10 min: not worth it, paused for a day";
+	const struct ht_trim_rule r = rule_of("when trimmable > 100M for 1s");
+	const int64_t day = 86400 * S;
+	struct ht_trimming t = {0};
+
+	(void)state;
+	/* half a day before the machine started */
+	ht_trim_event_recall(&t, "trim_judged", judged, -day / 2, 10 * S);
+	ht_trimming_sample(&r, &t, 10 * S, 200 * MIB, 300 * MIB);
+	assert_false(ht_trimming_due(&r, &t, day / 2 - 1));
+	assert_true(ht_trimming_due(&r, &t, day / 2));
+}
+
+static void what_was_not_watched_to_its_end_is_not_judged(void **state)
+{
+	const struct ht_trim_rule r = rule_of("when trimmable > 100M for 1s");
+	const struct ht_trim call = call_of(1200 * MIB);
+	struct ht_trimming t = {0}, again = {0};
+	char text[HT_TRIM_EVENT_TEXT];
+
+	(void)state;
+	ht_trimming_called(&t, 1000 * S, 1200 * MIB, 300 * MIB);
+	ht_trim_event_called(&t, &call, text);
+	ht_trim_event_recall(&again, "trim", text, 1000 * S, 1700 * S);
+	assert_false(ht_trimming_sample(&r, &again, 1701 * S, 0, 1000 * MIB));
+	assert_int_equal(again.paused_until_ns, 0);
+}
+
+static void texts_of_others_are_no_harm(void **state)
+{
+	static const char *const texts[] = {
+		"",
+		"returned",
+		"returned much; the heap keeps ",
+		"returned 1.2 GiB; the heap keeps ?",
+		"returned 9999999999999999999999 EiB; the heap keeps 1.0 MiB",
+		"malloc_trim(0) was still at work when the sample ended"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		struct ht_trimming t = {0};
+
+		ht_trim_event_recall(&t, "trim", texts[i], 5 * S, 6 * S);
+		assert_int_equal(t.tried_ns, 5 * S);
+		assert_int_equal(t.watched_until_ns, 0);
+		ht_trim_event_recall(&t, "trim_judged", texts[i], 5 * S, 6 * S);
+		assert_int_equal(t.paused_until_ns, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -162,6 +257,10 @@ int main(void)
 		cmocka_unit_test(it_is_not_asked_for_more_often_than_allowed),
 		cmocka_unit_test(what_comes_back_is_left_alone_for_a_day),
 		cmocka_unit_test(what_lasts_is_done_again),
+		cmocka_unit_test(what_was_told_is_known_again),
+		cmocka_unit_test(a_pause_goes_on),
+		cmocka_unit_test(what_was_not_watched_to_its_end_is_not_judged),
+		cmocka_unit_test(texts_of_others_are_no_harm),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
