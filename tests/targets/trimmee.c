@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trimmee KIND [mild]: a program that would notice a call made by its main
- * thread, which waits in a system call of that KIND, over and over. After each
- * wait it looks at what it got, its registers, errno, mask and alternate stack.
- * Two threads allocate, check and free all the time, so that there is always
- * something to trim, a part of it locked. A byte of input is answered by "waits
- * N", or by "BAD what" for the first thing that was not as it should be; by "x"
- * it becomes another program, itself. mild: a signal need not end the
- * wait that it came in, for whoever called may have died.
+ * trimmee KIND [mild|ballast]: a program that would notice a call made by its
+ * main thread, which waits in a system call of that KIND, over and over. After
+ * each wait it looks at what it got, all registers of the processor (xstate.h),
+ * errno, mask and alternate stack. Two threads allocate, check and free all the
+ * time, so that there is always something to trim, a part of it locked; a third
+ * has children, which use malloc.
+ * A byte of input is answered by "waits N", or by "BAD what" for the first
+ * thing that was not as it should be; by "x" it becomes another program,
+ * itself; by "e" it ends, with status 7. mild: a signal need not end the wait
+ * that it came in, for whoever called may have died.
  *
  *   epoll, epoll_limit, poll, poll_limit, ppoll, select, futex, futex_limit,
  *   nanosleep, absolute, read, pause, sigwait
@@ -30,19 +32,20 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "xstate.h"
+
 #define LIMIT_MS 20
 #define MY_ERRNO 77
+#define EXITED	 7
 
 static const char *_Atomic bad;
 static _Atomic uint64_t waits, handled, sent;
 static _Atomic uint32_t word;
-/* Set right before the call and cleared right after it; and what the last
- * signal found. */
-static volatile char waiting;
-static _Atomic bool found_waiting;
+static _Atomic bool found_waiting; /* by the last signal */
 static int event, epoll, quiet[2];
 static pid_t main_tid;
 static bool mild;
@@ -123,53 +126,30 @@ static void lock_a_free_page(void)
 	free(p);
 }
 
-/* --- the wait, with registers that must survive it ----------------------- */
+#define BALLAST 10000
 
-struct registers {
-	uint64_t r[6], vector[4];
-};
+static void free_ballast(void)
+{
+	static char *block[BALLAST];
+
+	for (int i = 0; i < BALLAST; i++) {
+		block[i] = malloc(2000);
+		memset(block[i], 1, 2000);
+	}
+	for (int i = 0; i < BALLAST; i++)
+		if (i % 32)
+			free(block[i]);
+}
+
+/* --- the wait, with registers that must survive it ----------------------- */
 
 static long call(long nr, const long a[6])
 {
-	struct registers in, out;
-	register long r10 __asm__("r10") = a[3];
-	register long r8 __asm__("r8") = a[4];
-	register long r9 __asm__("r9") = a[5];
-	long result, di, si, dx;
+	long result = xstate_syscall(nr, a, waits);
+	const char *changed = xstate_changed();
 
-	for (unsigned i = 0; i < 6; i++)
-		in.r[i] = waits * 0x9e3779b97f4a7c15u + i;
-	for (unsigned i = 0; i < 4; i++)
-		in.vector[i] = ~in.r[i];
-	__asm__ volatile("mov 0(%[in]), %%rbx\n"
-			 "mov 8(%[in]), %%r12\n"
-			 "mov 16(%[in]), %%r13\n"
-			 "mov 24(%[in]), %%r14\n"
-			 "movups 48(%[in]), %%xmm7\n"
-			 "movups 64(%[in]), %%xmm12\n"
-			 "movb $1, %[waiting]\n"
-			 "syscall\n"
-			 "movb $0, %[waiting]\n"
-			 "mov %%rbx, 0(%[out])\n"
-			 "mov %%r12, 8(%[out])\n"
-			 "mov %%r13, 16(%[out])\n"
-			 "mov %%r14, 24(%[out])\n"
-			 "movups %%xmm7, 48(%[out])\n"
-			 "movups %%xmm12, 64(%[out])\n"
-			 : "=a"(result), "=D"(di), "=S"(si), "=d"(dx),
-			   "+r"(r10), "+r"(r8),
-			   "+r"(r9), [waiting] "+m"(waiting)
-			 : "a"(nr), "D"(a[0]), "S"(a[1]),
-			   "d"(a[2]), [in] "r"(&in), [out] "r"(&out)
-			 : "rbx", "r12", "r13", "r14", "rcx", "r11", "xmm7",
-			   "xmm12", "memory");
-	if (memcmp(in.r, out.r, 4 * sizeof(in.r[0])) != 0)
-		complain("general registers");
-	if (memcmp(in.vector, out.vector, sizeof(in.vector)) != 0)
-		complain("vector registers");
-	if (di != a[0] || si != a[1] || dx != a[2] || r10 != a[3] ||
-	    r8 != a[4] || r9 != a[5])
-		complain("argument registers");
+	if (changed)
+		complain(changed);
 	return result;
 }
 
@@ -304,7 +284,7 @@ static void check_thread(const stack_t *stack)
 static void on_signal(int sig)
 {
 	(void)sig;
-	found_waiting = waiting;
+	found_waiting = xstate.waiting;
 	handled++;
 }
 
@@ -360,6 +340,26 @@ static void signal_it(void)
 		complain("a signal did not end the wait");
 }
 
+/* fork() takes the locks of all arenas, and its child finds them free. */
+static void have_a_child(void)
+{
+	int64_t until = now_ns() + INT64_C(40000000000);
+	pid_t done = 0, pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		for (size_t n = 16; n < 100000; n *= 3)
+			check_and_free(filled(n / 8));
+		_exit(bad != NULL);
+	}
+	while (pid > 0 && done == 0 && now_ns() < until) {
+		done = waitpid(pid, &status, WNOHANG);
+		rest();
+	}
+	if (done != pid || status != 0)
+		complain("a child did not come to its end");
+}
+
 static void *control(void *arg)
 {
 	const struct kind *k = arg;
@@ -373,10 +373,14 @@ static void *control(void *arg)
 			signal_it();
 		if (n % 8 == 4)
 			wake(k);
+		if (n % 64 == 32)
+			have_a_child();
 		if (poll(&in, 1, 0) <= 0)
 			continue;
 		if (read(STDIN_FILENO, &asked, 1) <= 0)
 			_exit(0);
+		if (asked == 'e')
+			exit(EXITED);
 		if (asked == 'x')
 			execl("/proc/self/exe", "trimmee", k->name,
 			      mild ? "mild" : NULL, NULL);
@@ -394,6 +398,8 @@ static void start(void *(*run)(void *), void *arg)
 	pthread_t t;
 
 	sigfillset(&all);
+	/* Where all threads that have children take it, the kernel drops it. */
+	sigdelset(&all, SIGCHLD);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	if (pthread_create(&t, NULL, run, arg) != 0)
 		abort();
@@ -437,8 +443,12 @@ int main(int argc, char **argv)
 			k = &kinds[i];
 	if (!k)
 		return 2;
-	mild = argc > 2;
+	mild = argc > 2 && strcmp(argv[2], "mild") == 0;
+	if (!xstate_init())
+		return 3;
 	prepare(&stack);
+	if (argc > 2 && strcmp(argv[2], "ballast") == 0)
+		free_ballast();
 	start(churn, (void *)1);
 	start(churn, (void *)2);
 	start(control, k);

@@ -9,6 +9,7 @@
  * (3).
  */
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,16 +30,22 @@ struct measured {
 	struct ht_target target;
 };
 
-static void start(struct measured *m, const char *name, const char *kind)
+static void start_with(struct measured *m, const char *name, const char *kind,
+		       const char *how)
 {
 	struct ht_err err = {0};
 
 	m->target = HT_TARGET_NONE;
-	m->p = program_start(name, kind, NULL);
+	m->p = program_start(name, kind, how, NULL);
 	assert_true(program_says(&m->p, "ready", 10000));
 	if (ht_target_open_process(m->p.pid, &m->target, &err) != HT_OK ||
 	    ht_target_locate(&m->target, false, NULL, &err) != HT_OK)
 		fail_msg("%s", err.msg);
+}
+
+static void start(struct measured *m, const char *name, const char *kind)
+{
+	start_with(m, name, kind, NULL);
 }
 
 static void finish(struct measured *m)
@@ -95,7 +102,7 @@ static uint64_t waits_of(struct measured *m, const char *kind)
 
 /* Of a target at work an attempt may find the arena locked, or no thread: then
  * nothing was called. */
-static void trim_once(struct measured *m, const char *kind)
+static struct ht_trim trim_once(struct measured *m, const char *kind)
 {
 	struct ht_snapshot after;
 	struct ht_trim t;
@@ -116,6 +123,7 @@ static void trim_once(struct measured *m, const char *kind)
 	assert_int_equal(t.thread, m->p.pid);
 	assert_true(t.took_us != HT_UNKNOWN);
 	assert_true(process_runs_free(m->p.pid, 5000));
+	return t;
 }
 
 static void
@@ -165,6 +173,35 @@ static void a_program_at_rest_returns_what_the_forecast_says(void **state)
 	}
 }
 
+#define STARTS_MAX 60
+
+/* Two threads allocate and free beside it all the time. */
+static void a_program_at_work_returns_it_within_a_twentieth(void **state)
+{
+	unsigned n = trims_wanted();
+	double worst = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < n && i < STARTS_MAX; i++) {
+		const char *kind = kinds[i % (sizeof(kinds) / sizeof(*kinds))];
+		struct measured m;
+		struct ht_trim t;
+		double got, off;
+
+		start_with(&m, "trimmee", kind, "ballast");
+		t = trim_once(&m, kind);
+		got = (double)t.rss_before - (double)t.rss_after;
+		off = fabs(got - (double)t.bytes) / (double)t.bytes;
+		if (off > 0.05)
+			fail_msg("%s: %.0f bytes, forecast %" PRIu64, kind, got,
+				 t.bytes);
+		worst = off > worst ? off : worst;
+		waits_of(&m, kind);
+		finish(&m);
+	}
+	print_message("[   NOTE   ] off by %.2f %% at most\n", 100 * worst);
+}
+
 /* --- refusals ------------------------------------------------------------ */
 
 static void refuses(const char *name, const char *kind, uint64_t max_hold_us,
@@ -204,6 +241,8 @@ int main(void)
 			a_thread_that_calls_it_notices_nothing_whatever_it_waits_in),
 		cmocka_unit_test(
 			a_program_at_rest_returns_what_the_forecast_says),
+		cmocka_unit_test(
+			a_program_at_work_returns_it_within_a_twentieth),
 		cmocka_unit_test(memory_that_is_locked_is_not_trimmed),
 		cmocka_unit_test(
 			an_arena_is_not_locked_for_longer_than_is_allowed),

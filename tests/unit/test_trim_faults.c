@@ -5,8 +5,8 @@
  *
  * The agent dies at its first system call while it has malloc_trim(0) called,
  * at its second, its third... until it has none left to die at: the thread
- * comes back to where it was each time. Or the process is killed there, or
- * becomes another program: the agent is done with it, and nothing is left
+ * comes back to where it was each time. Or the process is killed there, ends,
+ * or becomes another program: the agent is done with it, and nothing is left
  * behind.
  */
 #include <dirent.h>
@@ -236,6 +236,39 @@ static void a_target_that_is_replaced_anywhere_runs_as_another(void **state)
 	}
 }
 
+static void end_victim(void)
+{
+	if (write(victim.in, "e", 1) == 1) /* it may have ended */
+		usleep(2000);
+}
+
+#define EXITED 7 /* trimmee.c */
+
+/* By exit(3), in another thread. */
+static void a_target_that_ends_anywhere_ends_as_it_wanted_to(void **state)
+{
+	(void)state;
+	worst = end_victim;
+	for (long n = 1; n < 200; n += STEP) {
+		struct ht_target t;
+		siginfo_t info = {0};
+		int status;
+
+		start_victim("poll");
+		open_victim(&t);
+		status = agent_that_calls(&t, n);
+		assert_int_not_equal(status, NOT_ASKED);
+		end_victim(); /* where the agent had fewer calls */
+		assert_int_equal(waitid(P_PID, (id_t)victim.pid, &info,
+					WEXITED | WNOWAIT),
+				 0);
+		assert_int_equal(info.si_code, CLD_EXITED);
+		assert_int_equal(info.si_status, EXITED);
+		ht_target_close(&t);
+		program_end(&victim);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -246,7 +279,10 @@ int main(void)
 			a_target_that_is_killed_anywhere_holds_up_nobody),
 		cmocka_unit_test(
 			a_target_that_is_replaced_anywhere_runs_as_another),
+		cmocka_unit_test(
+			a_target_that_ends_anywhere_ends_as_it_wanted_to),
 	};
 
+	signal(SIGPIPE, SIG_IGN); /* of what ended */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
