@@ -6,7 +6,7 @@ const PAGES = {"heaptide.page/1": targetPage, "heaptide.page_index/1": indexPage
 
 const holder = document.getElementById("document");
 const place = document.getElementById("page");
-const state = el("p", {class: "live", role: "status", hidden: !holder.dataset.poll});
+const state = el("p", {class: "live", role: "status", hidden: !holder.dataset.poll}, holder.dataset.poll ? "asking heaptided" : null);
 
 function show(doc) {
 	const make = PAGES[doc.schema];
@@ -34,7 +34,7 @@ async function poll() {
 		state.textContent = "live: as of " + timeText(Date.now() / 1000);
 		state.classList.remove("late");
 	} catch (e) {
-		state.textContent = "no answer from heaptided (" + e.message + "): what is shown stays";
+		state.textContent = "no answer from heaptided (" + e.message + ")" + (state.nextSibling ? ": what is shown stays" : ": it is asked again");
 		state.classList.add("late");
 	}
 	setTimeout(poll, POLL_MS);
@@ -48,7 +48,10 @@ function later() {
 
 document.documentElement.classList.add("script");
 if (holder.textContent.trim()) show(JSON.parse(holder.textContent));
-if (holder.dataset.poll) poll();
+if (holder.dataset.poll) {
+	if (!state.isConnected) place.replaceChildren(state);
+	poll();
+}
 window.addEventListener("resize", later);
 window.addEventListener("beforeprint", redrawAll);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", later);

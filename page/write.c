@@ -88,6 +88,9 @@ enum ht_code ht_page_write(FILE *to, const struct ht_page_frame *f,
 	fputs("<main id=\"page\">\n", to);
 	if (f->still)
 		code = ht_page_still(to, f->still, err);
+	else if (f->poll)
+		fputs("<noscript><p>This page asks for its figures by its own script; without: heaptide ls, heaptide report.</p></noscript>\n",
+		      to);
 	fputs("</main>\n<script type=\"application/json\" id=\"document\"", to);
 	if (f->poll) {
 		fputs(" data-poll=\"", to);

@@ -5,49 +5,17 @@
 const fs = require("fs");
 const http = require("http");
 const path = require("path");
-const {chromium} = require("playwright-core");
-const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const {say, check, watch, serious, policyHolds, fits, isDark, without, drive} = require("./browser.cjs");
 
 const [folder, pictures] = process.argv.slice(2);
 const rows = JSON.parse(fs.readFileSync(path.join(folder, "rows.json")));
-const say = (...words) => console.log(words.map((w) => String(w).replace(/[\t\n]+/g, " ")).join("\t"));
-
-async function check(name, what) {
-	let seen;
-	try {
-		seen = await what();
-	} catch (e) {
-		seen = e.message;
-	}
-	say(seen === true ? "ok" : "bad", name, seen === true ? "" : String(JSON.stringify(seen)).slice(0, 900));
-}
-
-// What a page must never do, gathered while it is driven.
-function watch(page, file) {
-	const wrong = [];
-	page.on("console", (m) => wrong.push("console: " + m.text()));
-	page.on("pageerror", (e) => wrong.push("error: " + e.message));
-	page.on("request", (r) => {
-		if (r.url() !== file && !r.url().startsWith("blob:")) wrong.push("request: " + r.url());
-	});
-	page.on("dialog", (d) => wrong.push("dialog: " + d.message()) && d.dismiss());
-	return wrong;
-}
-
 async function open(browser, name, options) {
 	const context = await browser.newContext({viewport: {width: 1280, height: 900}, ...options});
 	const page = await context.newPage(), file = "file://" + path.join(folder, name);
-	const wrong = watch(page, file), begin = Date.now();
+	const wrong = watch(page, (url) => url === file), begin = Date.now();
 	await page.goto(file);
 	await page.waitForFunction(() => document.querySelector("h1"));
 	return {page, wrong, context, ms: Date.now() - begin};
-}
-
-async function serious(page) {
-	await page.evaluate(axe);
-	const found = await page.evaluate(() => window.axe.run(document, {resultTypes: ["violations"]}));
-	const list = found.violations.filter((v) => v.impact === "serious" || v.impact === "critical");
-	return list.length === 0 || list.map((v) => v.id + ": " + v.nodes.slice(0, 3).map((n) => n.target + " " + (n.any[0] || {}).message).join(" | "));
 }
 
 const plotOf = (page, key) => page.locator(`figure[data-chart="${key}"] .u-over`).first();
@@ -201,25 +169,8 @@ async function interactive(browser) {
 		const text = document.querySelector("section.verdict .lines").textContent;
 		return leak === text.includes("Who a <i>list</i> by main (as of ") || [leak, text];
 	}));
-	await check("the policy holds: no script, style or request that is put in runs", async () => page.evaluate(async () => {
-		const said = [];
-		document.addEventListener("securitypolicyviolation", (e) => said.push(e.effectiveDirective));
-		const script = document.createElement("script");
-		script.textContent = "window.hacked = 2";
-		document.body.append(script);
-		const style = document.createElement("style");
-		style.textContent = "h1 { position: fixed }";
-		document.head.append(style);
-		const image = new Image();
-		image.src = "data:image/gif;base64,R0lGODlhAQABAAAAACw=";
-		await fetch("data:text/plain,x").catch(() => 0);
-		await new Promise((r) => setTimeout(r, 100));
-		script.remove();
-		style.remove();
-		const wanted = ["script-src-elem", "style-src-elem", "img-src", "connect-src"];
-		return window.hacked === undefined && getComputedStyle(document.querySelector("h1")).position === "static" && wanted.every((w) => said.includes(w)) || said;
-	}));
-	wrong.splice(0, wrong.length, ...wrong.filter((w) => !/Content Security Policy|data:/.test(w)));
+	await check("the policy holds: no script, style or request that is put in runs", () => policyHolds(page));
+	without(wrong);
 	await check("axe finds nothing serious, light", () => serious(page));
 	await check("it prints without its buttons", async () => {
 		await page.emulateMedia({media: "print"});
@@ -234,15 +185,8 @@ async function interactive(browser) {
 async function narrow(browser) {
 	const {page, wrong, context} = await open(browser, "page.html", {viewport: {width: 400, height: 800}, colorScheme: "dark"});
 	await page.screenshot({path: pictures + "/dark-400.png", fullPage: true});
-	await check("at 400 px nothing is wider than the screen and text is legible", async () => page.evaluate(() => {
-		const small = [...document.querySelectorAll("main *")].filter((e) => e.textContent && parseFloat(getComputedStyle(e).fontSize) < 12).map((e) => e.className);
-		const wide = [...document.querySelectorAll("main canvas, main figure, main section")].filter((e) => e.getBoundingClientRect().right > 400).length;
-		return document.scrollingElement.scrollWidth <= 400 && wide === 0 && small.length === 0 || [document.scrollingElement.scrollWidth, wide, small];
-	}));
-	await check("dark is dark", async () => page.evaluate(() => {
-		const light = (c) => c.match(/\d+/g).slice(0, 3).reduce((a, v) => a + Number(v), 0);
-		return light(getComputedStyle(document.documentElement).backgroundColor) < 150 && light(getComputedStyle(document.body).color) > 550;
-	}));
+	await check("at 400 px nothing is wider than the screen and text is legible", () => fits(page));
+	await check("dark is dark", () => isDark(page));
 	await check("axe finds nothing serious, dark", () => serious(page));
 	await check("no console message, no error, no request at 400 px", async () => wrong.length === 0 || wrong);
 	await context.close();
@@ -302,6 +246,38 @@ async function index(browser) {
 	await context.close();
 }
 
+async function family(browser) {
+	const {page, wrong, context} = await open(browser, "family.html");
+	await page.screenshot({path: pictures + "/family.png", fullPage: true});
+	await check("of a service each process is a line, and the sum", async () => page.evaluate(() => {
+		const f = JSON.parse(document.getElementById("document").textContent).family, list = [...document.querySelectorAll('section[aria-label^="The service"] tbody tr')];
+		const cell = (row) => Number(row.querySelectorAll("td")[3].title.replace(/[^0-9]/g, ""));
+		return list.length === 3 && cell(list[0]) + cell(list[1]) === cell(list[2]) && cell(list[2]) === f.rss || list.map(cell);
+	}));
+	await check("and a band of the chart, the whole of which is the sum", async () => {
+		await hover(page, "family/in_use", 0.5);
+		const f = await page.evaluate(() => JSON.parse(document.getElementById("document").textContent).family);
+		const when = Date.parse(await whenOf(page, "family/in_use")) / 1000, course = f.courses.find((c) => c.name === "in_use");
+		const sum = Number(await valueOf(page, "family/in_use", 0)) + Number(await valueOf(page, "family/in_use", 1));
+		return f.times_s.some((t, i) => Math.floor(t) === when && course.sum[i] === sum) || [when, sum];
+	});
+	await check("axe finds nothing serious in a service", () => serious(page));
+	await check("no console message, no error, no request of a service", async () => wrong.length === 0 || wrong);
+	await context.close();
+}
+
+async function month(browser) {
+	const {page, wrong, context, ms} = await open(browser, "month.html");
+	say("note", "a target with thirty days opened in", ms + " ms");
+	await check("thirty days are drawn whole, each size class, too", async () => page.evaluate(() => {
+		const rows = JSON.parse(document.getElementById("document").textContent).times_s;
+		const first = [...document.querySelectorAll("figure[data-chart^='class/'] canvas")];
+		return rows[rows.length - 1] - rows[0] > 29 * 86400 && first.length >= 4 && document.querySelectorAll("figure.chart:not(.small) canvas").length >= 4 || [rows.length, first.length];
+	}));
+	await check("no console message, no error, no request of thirty days", async () => wrong.length === 0 || wrong);
+	await context.close();
+}
+
 async function folderOf(browser) {
 	const context = await browser.newContext(), page = await context.newPage();
 	await page.goto("file://" + path.join(folder, "all", "index.html"));
@@ -343,16 +319,13 @@ async function live(browser) {
 	server.close();
 }
 
-(async () => {
-	const browser = await chromium.launch({executablePath: process.env.CHROMIUM || "/usr/bin/chromium", args: ["--no-sandbox"]});
+drive(async (browser) => {
 	await interactive(browser);
 	await narrow(browser);
 	await still(browser);
 	await index(browser);
+	await family(browser);
+	await month(browser);
 	await folderOf(browser);
 	await live(browser);
-	await browser.close();
-})().catch((e) => {
-	say("bad", "the browser was driven to the end", e.stack);
-	process.exit(1);
 });

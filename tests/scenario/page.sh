@@ -8,6 +8,10 @@
 set -u
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/days.sh
+. "$HT_TOP/tests/lib/days.sh"
+# shellcheck source=tests/lib/browser.sh
+. "$HT_TOP/tests/lib/browser.sh"
 needs browser npm
 cd "$HT_TMP" || exit 1
 pictures=$HT_BUILD/results/page
@@ -59,19 +63,24 @@ begin=$(date +%s%N)
 ok "a hundred and one targets are one index" "$HT_BUILD/heaptide" report --all --db many.db -o all.html
 note "made in $((($(date +%s%N) - begin) / 1000000)) ms, $(stat -c %s all.html) bytes"
 
+# The same process twice: a service of two.
+cp made.db family.db
+columns=$(sqlite3 -readonly family.db "select group_concat('\"' || name || '\"') from pragma_table_info('sample') where name not in ('id', 'process_id', 'base_id')")
+sqlite3 family.db <<SQL
+CREATE TEMP TABLE p AS SELECT * FROM process WHERE id = 1;
+UPDATE p SET id = 900, pid = pid + 1;
+INSERT INTO process SELECT * FROM p;
+INSERT INTO sample (id, process_id, base_id, $columns) SELECT id + 1000, 900, base_id + 1000, $columns FROM sample WHERE process_id = 1;
+SQL
+ok "a service is a page" "$HT_BUILD/heaptide" report "$hostile" --db family.db -o family.html
+
+cp made.db month.db
+ok "a process gets thirty days" days month.db "${id#\#}"
+begin=$(date +%s%N)
+ok "they are a page" "$HT_BUILD/heaptide" report "$id" --db month.db -o month.html
+note "made in $((($(date +%s%N) - begin) / 1000000)) ms, $(stat -c %s month.html) bytes"
+
 ok "with -o FOLDER/ each target has its page" "$HT_BUILD/heaptide" report --all --db made.db -o all/
 
-cp "$HT_TOP"/page/package*.json .
-ok "npm fetches what drives it, by its lock" npm ci --ignore-scripts --prefer-offline --no-audit --no-fund
-while IFS=$'\t' read -r status name detail; do
-	case $status in
-	ok | bad)
-		[ "$status" = ok ]
-		tap_result $? "$name"
-		[ "$status" = ok ] || note "$detail"
-		;;
-	*) note "$name $detail" ;;
-	esac
-done < <(NODE_PATH=$PWD/node_modules timeout 500 node "$HT_TOP/tests/scenario/page.cjs" "$PWD" "$pictures" 2>&1 ||
-	printf '%s\t%s\n' bad 'the browser was driven to the end')
+browser_checks "$HT_TOP/tests/scenario/page.cjs" "$PWD" "$pictures"
 plan
