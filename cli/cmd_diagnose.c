@@ -272,7 +272,7 @@ static void add_record(const struct diagnosis *d, struct ht_sheet *sheet)
 	ht_sheet_add(
 		sheet, 0, "record",
 		"%s: %" PRIu64
-		" sample%s, %s; all the evidence: heaptide verdict %d --db %s",
+		" sample%s, %s; all the evidence: heaptide verdict %d --db %s; as a page: heaptide report with the same",
 		d->cli->opt.output, r->samples, r->samples == 1 ? "" : "s",
 		r->how, r->pid, file);
 }

@@ -10,9 +10,11 @@
 #include "cli/family.h"
 #include "cli/json.h"
 #include "cli/metrics.h"
+#include "cli/report_family.h"
 #include "cli/target.h"
 #include "common/clock.h"
 #include "page/page.h"
+#include "schema/figure_text.h"
 
 #define INDEX_BUDGET_NS (20 * HT_NS_PER_S)
 #define PATH_TEXT	80
@@ -45,6 +47,16 @@ static enum ht_code write_page(const char *path,
 	return ht_page_write(to, frame, err);
 }
 
+/* "640.2 KiB": what it weighs, for who sends it around. */
+static const char *weight_text(const char *path, char out[HT_NUMBER_TEXT])
+{
+	struct stat st;
+
+	return ht_bytes_text(stat(path, &st) == 0 ? (uint64_t)st.st_size
+						  : HT_UNKNOWN,
+			     false, out);
+}
+
 static enum ht_code add_asked(struct ht_page *page,
 			      const struct ht_measures *asked,
 			      struct ht_err *err)
@@ -60,9 +72,10 @@ static enum ht_code add_asked(struct ht_page *page,
 	return HT_OK;
 }
 
-/* Of a service the page is of the worst: the others are said. */
+/* Of a service the page is of the worst, with each of them and their sums. */
 static enum ht_code choose(struct ht_cli *cli, struct ht_store *store,
-			   struct ht_store_process *ret, struct ht_err *err)
+			   struct ht_store_process *ret, json_t **ret_family,
+			   struct ht_err *err)
 {
 	struct ht_board_ask ask = {.cli = cli, .since_ns = cli->opt.since_ns};
 	HT_AUTO_SERVICE struct ht_service service = {0};
@@ -83,10 +96,10 @@ static enum ht_code choose(struct ht_cli *cli, struct ht_store *store,
 	*ret = board.rows[0].process;
 	ht_family_whole_line(cli, &board, line);
 	ht_tell(&cli->term,
-		"%s; the page is of the worst, pid %" PRIu64
-		" (%s); report PID has another, report --all has all",
+		"%s; the page has each and the sum, the rest of it is of the worst, pid %" PRIu64
+		" (%s); report PID is of another",
 		line, ret->pid, ht_verdict_brief_label(&board.rows[0].verdict));
-	return HT_OK;
+	return ht_report_family(cli, store, &board, ret_family, err);
 }
 
 static enum ht_code read_page(struct ht_cli *cli, struct ht_page *page,
@@ -104,7 +117,7 @@ static enum ht_code read_page(struct ht_cli *cli, struct ht_page *page,
 	if (code == HT_OK)
 		code = ht_history_open(&cli->opt, &store, err);
 	if (code == HT_OK)
-		code = choose(cli, store, &process, err);
+		code = choose(cli, store, &process, &page->family, err);
 	if (code == HT_OK)
 		code = ht_page_read(store, &process, &ask, page, err);
 	return code == HT_OK ? add_asked(page, &asked, err) : code;
@@ -132,6 +145,7 @@ static enum ht_code report_target(struct ht_cli *cli, const char *path,
 				  struct ht_err *err)
 {
 	HT_AUTO_PAGE struct ht_page page;
+	char weight[HT_NUMBER_TEXT];
 	enum ht_code code;
 
 	ht_page_init(&page);
@@ -142,7 +156,8 @@ static enum ht_code report_target(struct ht_cli *cli, const char *path,
 		return ht_json_print(ht_page_json(&page), err);
 	code = write_target(&page, path, err);
 	if (code == HT_OK && !is_standard(path))
-		ht_tell(&cli->term, "%s: %zu rows", path, page.series.rows);
+		ht_tell(&cli->term, "%s: %zu rows, %s", path, page.series.rows,
+			weight_text(path, weight));
 	return code;
 }
 
@@ -213,7 +228,7 @@ static enum ht_code report_all(struct ht_cli *cli, const char *path,
 					.page = page_name,
 					.ctx = &folder};
 	struct ht_page_frame frame = {.title = "heaptide: all targets"};
-	char index[PATH_MAX];
+	char index[PATH_MAX], weight[HT_NUMBER_TEXT];
 	json_t *document = NULL;
 	size_t n;
 	enum ht_code code = ht_history_open(&cli->opt, &store, err);
@@ -239,7 +254,8 @@ static enum ht_code report_all(struct ht_cli *cli, const char *path,
 	if (code == HT_OK)
 		code = write_folder(&folder, err);
 	if (code == HT_OK && !is_standard(path))
-		ht_tell(&cli->term, "%s: %zu targets", index, n);
+		ht_tell(&cli->term, "%s: %zu targets, %s", index, n,
+			weight_text(index, weight));
 	return code;
 }
 

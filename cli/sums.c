@@ -89,19 +89,34 @@ static void add_one(const struct ht_series *s, const struct ht_trend_metric *m,
 	}
 }
 
-enum ht_code ht_sums_make(const struct ht_series *s, size_t n,
-			  const struct ht_trend_metric *m, size_t points,
-			  struct ht_sums *ret, struct ht_err *err)
+/* Those from `first` to before `end`, at the times of all. */
+static enum ht_code make(const struct ht_series *s, size_t n, size_t first,
+			 size_t end, const struct ht_trend_metric *m,
+			 size_t points, struct ht_sums *ret, struct ht_err *err)
 {
 	enum ht_code code = lay_times(s, n, points, ret, err);
 	HT_AUTO_FREE bool *lived = calloc(ret->n + 1, sizeof(*lived));
 
 	if (code == HT_OK && !lived)
 		code = ht_fail(err, HT_NOMEM, "out of memory for a sum");
-	for (size_t i = 0; code == HT_OK && i < n; i++)
+	for (size_t i = first; code == HT_OK && i < end; i++)
 		add_one(&s[i], m, ret, lived);
 	for (size_t k = 0; code == HT_OK && k < ret->n; k++)
 		if (!lived[k])
 			ret->value[k] = NAN;
 	return code;
+}
+
+enum ht_code ht_sums_make(const struct ht_series *s, size_t n,
+			  const struct ht_trend_metric *m, size_t points,
+			  struct ht_sums *ret, struct ht_err *err)
+{
+	return make(s, n, 0, n, m, points, ret, err);
+}
+
+enum ht_code ht_sums_of_one(const struct ht_series *s, size_t n, size_t one,
+			    const struct ht_trend_metric *m, size_t points,
+			    struct ht_sums *ret, struct ht_err *err)
+{
+	return make(s, n, one, one + 1, m, points, ret, err);
 }

@@ -22,6 +22,11 @@ enum ht_code ht_sums_make(const struct ht_series *s, size_t n,
 			  const struct ht_trend_metric *m, size_t points,
 			  struct ht_sums *ret,
 			  struct ht_err *err) HT_MUST_CHECK;
+/* Of number `one` of them alone, at the same times. */
+enum ht_code ht_sums_of_one(const struct ht_series *s, size_t n, size_t one,
+			    const struct ht_trend_metric *m, size_t points,
+			    struct ht_sums *ret,
+			    struct ht_err *err) HT_MUST_CHECK;
 /* It is added up, no highest value. */
 bool ht_sums_adds(const struct ht_trend_metric *m);
 

@@ -42,6 +42,7 @@ struct ht_page {
 	json_t *events, *alerts; /* of the window: arrays */
 	struct ht_page_asked *asked;
 	size_t asked_n;
+	json_t *family; /* the service that it is one of; NULL: alone */
 };
 
 void ht_page_init(struct ht_page *p);

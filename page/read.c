@@ -29,6 +29,7 @@ void ht_page_fini(struct ht_page *p)
 	free(p->asked);
 	json_decref(p->events);
 	json_decref(p->alerts);
+	json_decref(p->family);
 	ht_series_fini(&p->series);
 	ht_judged_fini(&p->judged);
 }

@@ -222,6 +222,7 @@ function targetPage(doc) {
 			el("p", {class: "about"}, doc.exe || doc.comm, " · ", span, " · ", step ? plural(doc.times_s.length, "row") + " of " + durationText(step) + ", medians" : plural(doc.times_s.length, "sample")),
 			el("p", {class: "tools"}, el("button", {type: "button", class: "reset", click: () => setRange(null)}, "show all of the time"), save(doc, "heaptide-" + doc.pid))),
 		verdictSection(doc, base),
+		familySection(doc),
 		section("Over time", window.uPlot ? "the pointer shows values, a drag zooms, a click on a name hides it" : "this build draws without values and zoom; the tables have them", overTime(doc, base)),
 		classCharts(doc, base),
 		doc.latest && doc.latest.arenas.length ? section("Heap map", "as of " + timeText(secondsOf(doc.latest.taken_at)), heapMap(doc.latest)) : null,

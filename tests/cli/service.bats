@@ -98,10 +98,20 @@ teardown() {
 	grep -q '^pss  sum of 3 processes: ' out
 }
 
-@test "its report is of the worst, and says so" {
+@test "its report has each of them and the sum, and the rest of the worst" {
 	"$heaptide" report ht-service --db "$db" -o page.html 2>err
-	grep -q "3 processes: RSS .* PSS .*; the page is of the worst, pid $leaks (LEAK)" err
+	grep -q "3 processes: RSS .* PSS .*; the page has each and the sum, the rest of it is of the worst, pid $leaks (LEAK)" err
 	grep -q "pid.*$leaks" page.html
+	"$heaptide" report ht-service --db "$db" --json >page.json
+	jq -e '.family | .processes == 3 and ([.members[].pid] | length == 3 and (unique | length) == 3)' page.json
+	jq -e ".pid == $leaks and .family.members[0].pid == $leaks" page.json
+	jq -e '.family | .rss == ([.members[].rss] | add)' page.json
+	# At each time what each has is the sum; what was not there yet adds nothing.
+	jq -e '.family | (.times_s | length) as $n | .courses | map(select(.name != "pss")) | length == 3 and
+		all(.each | length == 3) and all((.sum | length) == $n) and
+		all(.sum as $sum | .each as $each | all(range($n); $sum[.] == null or $sum[.] == ([$each[][.]] | map(. // 0) | add)))' page.json
+	python3 "$HT_TOP/tests/lib/schema.py" "$HT_TOP/docs/schema" page.json
+	"$heaptide" report "$leaks" --db "$db" --json | jq -e '.family == null'
 }
 
 @test "what is of one process names them, and takes a pid" {
