@@ -210,9 +210,10 @@ static void print_look(const struct ht_cli *cli, const struct ht_snapshot *s)
 	if (stop->uncertain_bytes && stop->uncertain_bytes != HT_UNKNOWN)
 		snprintf(open, sizeof(open), ", %s not settled",
 			 ht_show_bytes(cli, stop->uncertain_bytes, bytes));
-	snprintf(text, sizeof(text), "%s%s%smode %s, %s, %s in all%s",
+	snprintf(text, sizeof(text), "%s%s%s%smode %s, %s, %s in all%s",
 		 s->head.taken_at ? "at " : "", s->head.taken_at ? time : "",
 		 s->head.taken_at ? ", " : "",
+		 stop->look == HT_LOOK_LIGHT ? "a light look, " : "",
 		 stop->mode < HT_MODE_COUNT ? ht_mode_names[stop->mode] : "?",
 		 how, walk, open);
 	ht_paragraph(&cli->term, "  ", "%s", text);

@@ -26,7 +26,7 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide diagnose nginx -d 10m --who",
 	 ht_cmd_diagnose},
 	{"explain", "PID", 0, 1,
-	 T(JSON) | T(FULL) | LOOK | T(PSS) | T(CORE) | T(EXE),
+	 T(JSON) | T(FULL) | LOOK | T(LOOK_KIND) | T(PSS) | T(CORE) | T(EXE),
 	 "where the memory of a process is, why it stays, what to do",
 	 "One look at a process, or a core file: where its memory is, whether it can go back, why it stays, how fragmented it is and who holds it.\v"
 	 "PID may be a command name that only one process has. A terminal gets the answer in 25 lines, with --full all of it; a pipe gets all. Exit status 7: the process's malloc is not a glibc that can be measured; 6: its heap is damaged. Both after printing what is known.\n\n"
@@ -36,7 +36,8 @@ const struct ht_command ht_commands[] = {
 	 ht_cmd_explain},
 	{"record", "PID | -- COMMAND...", 1, 1,
 	 T(OUTPUT) | T(INTERVAL) | T(DURATION) | T(NAME) | T(MODE) |
-		 T(MAX_PAUSE) | T(TIMEOUT) | T(NO_DEBUG_INFO) | T(BYTES),
+		 T(LOOK_KIND) | T(MAX_PAUSE) | T(TIMEOUT) | T(NO_DEBUG_INFO) |
+		 T(BYTES),
 	 "sample a process, or a command from its start, into a database",
 	 "Samples into an SQLite database, without a daemon.\v"
 	 "Ends when the process ends, when the time is up (-d), or on Ctrl-C. A sample that fails is noted in the record. With -- COMMAND heaptide ends with the command's exit status, 128 + N when signal N ended it; when the time is up first, the command is left running.\n\n"

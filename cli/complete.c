@@ -211,6 +211,12 @@ static void modes(struct line *l)
 		offer(l, ht_mode_names[m], NULL);
 }
 
+static void looks(struct line *l)
+{
+	for (uint64_t k = 0; k < HT_LOOK_COUNT; k++)
+		offer(l, ht_look_names[k], NULL);
+}
+
 static void rules(struct line *l)
 {
 	size_t n = ht_rules_default_count();
@@ -297,6 +303,7 @@ static const struct {
 	{"NAME,...", NULL, metrics_list},
 	{"METRIC", NULL, metrics},
 	{"MODE", NULL, modes},
+	{"LOOK", NULL, looks},
 	{"FORMAT", NULL, formats},
 	{"VERDICT,...", NULL, labels_list},
 	{"KIND", NULL, bins},

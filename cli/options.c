@@ -12,7 +12,7 @@
 #include "common/size.h"
 #include "schema/records.h"
 
-enum { FLAG, TEXT, SPAN, TIME, UPTO, COUNT, SIZE, SHARE, LIFE, MODE };
+enum { FLAG, TEXT, SPAN, TIME, UPTO, COUNT, SIZE, SHARE, LIFE, MODE, LOOK };
 
 const struct ht_option_info ht_option_infos[HT_OPT_COUNT] = {
 #define HT_OPTION(id, name, key, arg, type, member, help)                      \
@@ -112,6 +112,17 @@ static int parse_mode(const char *text, uint64_t *ret)
 	return -1;
 }
 
+static int parse_look(const char *text, uint64_t *ret)
+{
+	for (uint64_t k = 0; k < HT_LOOK_COUNT; k++) {
+		if (!strcmp(text, ht_look_names[k])) {
+			*ret = k;
+			return 0;
+		}
+	}
+	return -1;
+}
+
 static int set_value(const struct ht_option_info *info, const char *arg,
 		     struct ht_options *o)
 {
@@ -138,6 +149,8 @@ static int set_value(const struct ht_option_info *info, const char *arg,
 		return parse_share(arg, at);
 	case LIFE:
 		return parse_life(arg, at);
+	case LOOK:
+		return parse_look(arg, at);
 	default:
 		return parse_mode(arg, at);
 	}

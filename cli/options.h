@@ -34,6 +34,7 @@ struct ht_options {
 	int64_t at_ns, against_ns, since_ns, until_ns;
 	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns;
 	uint64_t arena, mode;
+	uint64_t look;	     /* enum ht_look_kind */
 	uint64_t size;	     /* of chunks; 0: not given */
 	uint64_t max_memory; /* bytes; 0: not given */
 	uint64_t max_growth, max_in_use, max_retained; /* bytes */

@@ -97,6 +97,8 @@ struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags)
 		r.attempts = GRAPH_ATTEMPTS;
 	if (o->max_hold_ns)
 		r.max_hold_us = (uint64_t)(o->max_hold_ns / HT_NS_PER_US);
+	if (o->look == HT_LOOK_LIGHT)
+		r.flags |= HT_LOOK_LIGHTLY;
 	if (o->no_debug_info)
 		r.flags |= HT_NO_DEBUG_INFO;
 	return r;

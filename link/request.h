@@ -34,9 +34,10 @@ enum ht_request_flag {
 	/* Who allocates: what is known by now of the sites that were seen.
 	 * Asked for again and again of one agent, which keeps the samples. */
 	HT_WHO = 1 << 14,
-	HT_WHO_WINDOW = 1 << 15, /* HT_WHO, and look at calls first */
-	HT_WHO_LINES = 1 << 16,	 /* HT_WHO, with files, lines and what was
-				    inlined: takes a while */
+	HT_WHO_WINDOW = 1 << 15,   /* HT_WHO, and look at calls first */
+	HT_WHO_LINES = 1 << 16,	   /* HT_WHO, with files, lines and what was
+				      inlined: takes a while */
+	HT_LOOK_LIGHTLY = 1 << 17, /* what malloc keeps, not every chunk */
 };
 
 struct ht_request {
@@ -52,10 +53,12 @@ struct ht_request {
 	uint64_t max_hold_us; /* HT_TRIM_NOW: no arena locked for longer */
 	uint64_t window_us;   /* HT_WHO_WINDOW: for so long at most */
 	uint64_t window_hits; /* ... and for so many calls */
+	uint64_t slice_max;   /* HT_LOOK_LIGHTLY: and walk so many bytes of the
+			       * heap, behind those of the look before */
 };
 
 #define HT_REQUEST_DEFAULT                                                     \
 	((struct ht_request){HT_MODE_NONE, 2000, 30000, HT_WANT_ALL, 20, 0, 0, \
-			     100000, 250000, 200})
+			     100000, 250000, 200, 0})
 
 #endif

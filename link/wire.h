@@ -24,7 +24,7 @@
 #include "schema/snapshot.h"
 
 #define HT_WIRE_MAGIC	    0x31665448u /* "HTf1" */
-#define HT_WIRE_VERSION	    5
+#define HT_WIRE_VERSION	    6
 #define HT_WIRE_HEADER	    12
 #define HT_WIRE_PAYLOAD_MAX 65536u
 /* What one answer may take of our memory: 4000 arenas with all their bins. */

@@ -14,6 +14,8 @@ const char *const ht_why_names[] = {HT_WHY_NAMES(NAME_ITEM)};
 const char *const ht_type_kind_names[] = {HT_TYPE_KIND_NAMES(NAME_ITEM)};
 const char *const ht_holder_kind_names[] = {HT_HOLDER_KIND_NAMES(NAME_ITEM)};
 const char *const ht_way_names[] = {HT_WAY_NAMES(NAME_ITEM)};
+const char *const ht_look_names[] = {HT_LOOK_NAMES(NAME_ITEM)};
+const char *const ht_how_names[] = {HT_HOW_NAMES(NAME_ITEM)};
 
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))
 #define NAMES_U64(arg)	NULL, 0
@@ -69,6 +71,7 @@ const char *const ht_way_names[] = {HT_WAY_NAMES(NAME_ITEM)};
 #define F_site(...)	     FIELD_IN(site, __VA_ARGS__)
 #define F_stack_frame(...)   FIELD_IN(stack_frame, __VA_ARGS__)
 #define F_site_size(...)     FIELD_IN(site_size, __VA_ARGS__)
+#define F_quality(...)	     FIELD_IN(quality, __VA_ARGS__)
 
 #define FIELD_TABLE(record, FIELDS, member)                                    \
 	static const struct ht_field record##_fields[] = {FIELDS(F_##record)};

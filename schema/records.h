@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "schema/records_look.h"
 #include "schema/records_who.h"
 
 #define HT_UNKNOWN UINT64_MAX
@@ -116,6 +117,8 @@
 #define HT_ENUM_ITEM_ht_type_kind(c, s)	   HT_TYPE_##c,
 #define HT_ENUM_ITEM_ht_holder_kind(c, s)  HT_HOLDER_##c,
 #define HT_ENUM_ITEM_ht_way(c, s)	   HT_WAY_##c,
+#define HT_ENUM_ITEM_ht_look_kind(c, s)	   HT_LOOK_##c,
+#define HT_ENUM_ITEM_ht_how(c, s)	   HT_HOW_##c,
 HT_DECLARE_ENUM(ht_mode, HT_MODE_NAMES, HT_MODE_COUNT);
 HT_DECLARE_ENUM(ht_arena_kind, HT_ARENA_KIND_NAMES, HT_ARENA_KIND_COUNT);
 HT_DECLARE_ENUM(ht_bin_kind, HT_BIN_KIND_NAMES, HT_BIN_KIND_COUNT);
@@ -125,6 +128,8 @@ HT_DECLARE_ENUM(ht_why, HT_WHY_NAMES, HT_WHY_COUNT);
 HT_DECLARE_ENUM(ht_type_kind, HT_TYPE_KIND_NAMES, HT_TYPE_KIND_COUNT);
 HT_DECLARE_ENUM(ht_holder_kind, HT_HOLDER_KIND_NAMES, HT_HOLDER_KIND_COUNT);
 HT_DECLARE_ENUM(ht_way, HT_WAY_NAMES, HT_WAY_COUNT);
+HT_DECLARE_ENUM(ht_look_kind, HT_LOOK_NAMES, HT_LOOK_COUNT);
+HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 
 /* --- the one process that was looked at ---------------------------------- */
 
@@ -154,17 +159,18 @@ HT_DECLARE_ENUM(ht_way, HT_WAY_NAMES, HT_WAY_COUNT);
 	F(TEXT, layout_name, 64, "which row of the layout tables")             \
 	F(BOOL, safe_linking, 0, "list pointers are mangled")
 
-#define HT_STOP_FIELDS(F)                                                      \
-	F(ENUM, mode, ht_mode_names, "how it was measured")                    \
-	F(U64, pause_us, 0, "first thread stopped to last one resumed")        \
-	F(U64, attempts, 0, "stops until no thread was inside malloc")         \
-	F(U64, threads, 0, "threads stopped")                                  \
-	F(U64, uncertain_bytes, 0, "heap bytes that moved while being read")   \
-	F(U64, walk_us, 0, "time of the whole measurement")                    \
-	F(U64, bytes_read, 0, "bytes of the target's memory that were read")   \
-	F(BOOL, inside_malloc, 0, "gave up waiting: a thread was in malloc")   \
-	F(U64, gap_us, 0,                                                      \
-	  "longest that a thread may have waited: stopped, or for a processor that the agent had")
+#define HT_STOP_FIELDS(F)                                                                          \
+	F(ENUM, mode, ht_mode_names, "how it was measured")                                        \
+	F(U64, pause_us, 0, "first thread stopped to last one resumed")                            \
+	F(U64, attempts, 0, "stops until no thread was inside malloc")                             \
+	F(U64, threads, 0, "threads stopped")                                                      \
+	F(U64, uncertain_bytes, 0, "heap bytes that moved while being read")                       \
+	F(U64, walk_us, 0, "time of the whole measurement")                                        \
+	F(U64, bytes_read, 0, "bytes of the target's memory that were read")                       \
+	F(BOOL, inside_malloc, 0, "gave up waiting: a thread was in malloc")                       \
+	F(U64, gap_us, 0,                                                                          \
+	  "longest that a thread may have waited: stopped, or for a processor that the agent had") \
+	F(ENUM, look, ht_look_names, "full: chunk by chunk, or light")
 
 #define HT_PROCESS_FIELDS(F)                                                   \
 	F(U64, vsz, 0, "address space, bytes")                                 \
@@ -499,7 +505,8 @@ HT_DECLARE_ENUM(ht_way, HT_WAY_NAMES, HT_WAY_COUNT);
 	R(windows, HT_WINDOWS_FIELDS, windows)                          \
 	R(site, HT_SITE_FIELDS, sites)                                  \
 	R(stack_frame, HT_STACK_FRAME_FIELDS, stack_frames)             \
-	R(site_size, HT_SITE_SIZE_FIELDS, site_sizes)
+	R(site_size, HT_SITE_SIZE_FIELDS, site_sizes)                   \
+	R(quality, HT_QUALITY_FIELDS, qualities)
 /* clang-format on */
 
 #define HT_MEMBER(type, name, arg, doc) HT_MEMBER_##type(name, arg)
@@ -563,6 +570,8 @@ extern const char *const ht_why_names[HT_WHY_COUNT];
 extern const char *const ht_type_kind_names[HT_TYPE_KIND_COUNT];
 extern const char *const ht_holder_kind_names[HT_HOLDER_KIND_COUNT];
 extern const char *const ht_way_names[HT_WAY_COUNT];
+extern const char *const ht_look_names[HT_LOOK_COUNT];
+extern const char *const ht_how_names[HT_HOW_COUNT];
 
 /* Sets every field of one record to unknown (text: empty, TIME: 0). */
 void ht_record_clear(enum ht_record_id id, void *record);

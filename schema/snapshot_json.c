@@ -273,6 +273,7 @@ static const struct {
 	  {"advice", HT_RECORD_advice},
 	  {"findings", HT_RECORD_finding},
 	  {"unknown", HT_RECORD_unknown},
+	  {"quality", HT_RECORD_quality},
 };
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 

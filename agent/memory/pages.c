@@ -224,9 +224,9 @@ static void mark_run(void *ctx, uint64_t start, uint64_t end,
 		set_bits(p->present, first, last);
 }
 
-enum ht_code ht_pages_get(struct ht_pages_source *s, uint64_t start,
-			  uint64_t end, struct ht_pages *ret,
-			  struct ht_err *err)
+enum ht_code ht_pages_blank(const struct ht_pages_source *s, uint64_t start,
+			    uint64_t end, struct ht_pages *ret,
+			    struct ht_err *err)
 {
 	uint64_t page = s->page_size;
 	struct ht_pages p = {.page_shift =
@@ -241,9 +241,36 @@ enum ht_code ht_pages_get(struct ht_pages_source *s, uint64_t start,
 	if (!p.present)
 		return ht_fail(err, HT_NOMEM, "no memory for page states");
 	p.swapped = p.present + words;
-	p.known = each_run(s, p.start, end, SCAN_ANON, mark_run, &p);
+	p.known = true;
 	*ret = p;
 	return HT_OK;
+}
+
+void ht_pages_learn(struct ht_pages_source *s, struct ht_pages *p,
+		    uint64_t start, uint64_t end)
+{
+	const uint64_t page = UINT64_C(1) << p->page_shift;
+	const uint64_t last = p->start + p->count * page;
+
+	start &= ~(page - 1);
+	end = (end + page - 1) & ~(page - 1);
+	if (start < p->start)
+		start = p->start;
+	if (end > last)
+		end = last;
+	if (start < end)
+		p->known &= each_run(s, start, end, SCAN_ANON, mark_run, p);
+}
+
+enum ht_code ht_pages_get(struct ht_pages_source *s, uint64_t start,
+			  uint64_t end, struct ht_pages *ret,
+			  struct ht_err *err)
+{
+	enum ht_code code = ht_pages_blank(s, start, end, ret, err);
+
+	if (code == HT_OK)
+		ht_pages_learn(s, ret, start, end);
+	return code;
 }
 
 void ht_pages_fini(struct ht_pages *p)

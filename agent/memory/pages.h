@@ -68,6 +68,13 @@ bool ht_pages_source_known(const struct ht_pages_source *s);
 enum ht_code ht_pages_get(struct ht_pages_source *s, uint64_t start,
 			  uint64_t end, struct ht_pages *ret,
 			  struct ht_err *err) HT_MUST_CHECK;
+/* The same range with no page asked for: all count as absent until they are. */
+enum ht_code ht_pages_blank(const struct ht_pages_source *s, uint64_t start,
+			    uint64_t end, struct ht_pages *ret,
+			    struct ht_err *err) HT_MUST_CHECK;
+/* Asks for the states of a part of the range. */
+void ht_pages_learn(struct ht_pages_source *s, struct ht_pages *p,
+		    uint64_t start, uint64_t end);
 void ht_pages_fini(struct ht_pages *p);
 
 /* Addresses outside the range are HT_PAGE_UNKNOWN. */

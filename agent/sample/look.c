@@ -418,6 +418,7 @@ enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
 	 * runs. Who holds a chunk is asked for by name, rarely, and takes
 	 * seconds: both go through it, in bursts. */
 	l->in.alone = !l->stop && !graph;
+	l->in.light = l->session->request->flags & HT_LOOK_LIGHTLY && !graph;
 	if (graph) {
 		l->marks.bytes_max = graph_memory(l) / HT_GRAPH_MARKS_SHARE;
 		l->in.marks = &l->marks;
@@ -460,6 +461,7 @@ void ht_look_report(const struct ht_look *l)
 	struct ht_stop *stop = &l->session->snapshot->stop;
 
 	stop->mode = l->session->request->mode;
+	stop->look = l->in.light ? HT_LOOK_LIGHT : HT_LOOK_FULL;
 	stop->pause_us = l->pause_us;
 	if (l->session->target->pid != 0) {
 		stop->gap_us = ht_pace_longest_us();

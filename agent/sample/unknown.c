@@ -274,11 +274,38 @@ static bool is_told(enum ht_why why)
 	return why == HT_WHY_ALLOCATOR || why == HT_WHY_CORE;
 }
 
+/* What only a walk can tell, and a light look did not. */
+static void note_light(const struct ht_session *s)
+{
+	static const struct figure of_walks[] = {
+		{HT_RECORD_totals, "in_use_chunks"},
+		{HT_RECORD_totals, "heap_resident"},
+		{HT_RECORD_totals, "mmapped_resident"},
+		{HT_RECORD_totals, "non_malloc_anon"},
+		{HT_RECORD_totals, "used_pages_resident"},
+		{HT_RECORD_fragmentation, "unusable_median"},
+		{HT_RECORD_fragmentation, "unusable_p95"},
+		{HT_RECORD_fragmentation, "retained_ratio"},
+		{HT_RECORD_fragmentation, "page_utilisation"},
+		{HT_RECORD_blocked, NULL},
+	};
+
+	if (s->snapshot->stop.look != HT_LOOK_LIGHT ||
+	    s->target->located.n == 0 || s->snapshot->rss_causes.n == 0)
+		return;
+	for (size_t i = 0; i < COUNT(of_walks); i++)
+		add_null(
+			s->snapshot, HT_WHY_COST,
+			"a light look reads what malloc keeps of what is free, not every chunk nor every page in use (--look full)",
+			of_walks[i].record, of_walks[i].field);
+}
+
 void ht_unknown_note(const struct ht_session *s)
 {
 	struct ht_snapshot *snap = s->snapshot;
 
 	note_malloc(s);
+	note_light(s);
 	note_pages(s);
 	note_private(s);
 	if (s->target->pid == 0) {

@@ -11,6 +11,7 @@
 
 #include "agent/walk/arena.h"
 #include "agent/walk/chunk.h"
+#include "agent/walk/light.h"
 #include "agent/walk/sound.h"
 #include "common/invariant.h"
 
@@ -106,7 +107,7 @@ static bool add_heaps(struct ht_arena_walk *aw)
 		h->arena = aw->in.root->index;
 		h->address = s->start;
 		h->size = s->end - s->start;
-		if (aw->extent.pages[i].known)
+		if (aw->extent.pages[i].known && !aw->in.walk->sparse)
 			h->resident = ht_segment_resident(
 				&aw->in, &aw->extent.pages[i], s);
 	}
@@ -159,7 +160,7 @@ static bool add_rows(struct ht_arena_walk *aw)
 
 	if (row)
 		*row = aw->figures;
-	if (ok && w->in->want & HT_WANT_BINS)
+	if (ok && w->in->want & HT_WANT_BINS && !aw->cut)
 		ok = ht_bins_add_rows(&aw->in, &aw->listed);
 	if (ok && w->in->want & HT_WANT_HEAPS)
 		ok = add_heaps(aw);
@@ -236,23 +237,41 @@ static void list_and_sweep(struct ht_arena_walk *aw)
 		ht_bins_end(&aw->listed);
 }
 
+/* Every chunk, or what malloc keeps of the free ones. */
+static enum ht_code meet(struct ht_arena_walk *aw, struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	if (aw->in.walk->in->light)
+		return ht_light_arena(aw, err);
+	for (size_t i = 0; code == HT_OK && i < aw->extent.segments; i++)
+		code = ht_segment_pass(aw, i, err);
+	return code;
+}
+
 static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 {
+	const bool light = aw->in.walk->in->light;
 	size_t limit = ht_walk_tables_max(aw->in.walk->in);
 	enum ht_code code = ht_segments_find(&aw->in, &aw->extent, err);
 
 	HT_ASSERT(code != HT_OK || ht_extent_sound(&aw->extent));
 	ht_links_init(&aw->met.links, aw->in.layout, aw->in.root->address,
 		      aw->extent.segment, aw->extent.segments, limit);
-	for (size_t i = 0; code == HT_OK && i < aw->extent.segments; i++)
-		code = ht_segment_pass(aw, i, err);
+	if (code == HT_OK)
+		code = meet(aw, err);
 	if (code != HT_OK)
 		return code;
 	warn_unread(aw);
 	warn_foreign(aw);
-	list_and_sweep(aw);
+	if (light)
+		ht_sweep(&aw->in, &aw->extent, &aw->met, &aw->swept);
+	else
+		list_and_sweep(aw);
 	settle_in_use(aw);
 	settle_free(aw);
+	if (light)
+		ht_light_settle(aw);
 	describe(aw);
 	settle_system(aw);
 	ht_blocked(&aw->in, &aw->extent, &aw->met, &aw->swept, &aw->figures);

@@ -24,6 +24,7 @@ struct ht_arena_walk {
 	struct ht_listed listed;
 	struct ht_swept swept;
 	struct ht_arena figures; /* its row */
+	bool cut;		 /* its lists were not followed to their ends */
 };
 
 /* The linear pass over the i-th segment. */

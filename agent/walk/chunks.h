@@ -17,7 +17,7 @@
 /* A chunk in a thread cache. */
 struct ht_cached {
 	uint64_t chunk;
-	uint64_t size; /* 0: not met by the pass */
+	uint64_t size; /* as its list says; in a walk 0 until the pass met it */
 	int tid;       /* of the thread in whose cache it is */
 };
 

@@ -49,6 +49,10 @@ struct ht_walk {
 	uint64_t trimmable_private;
 	bool private_unknown; /* it was not asked for, or could not be */
 	uint64_t done, total; /* bytes, for progress */
+	/* Of a light look: pages are asked for where memory is free, not all;
+	 * lists that were not followed to the end, or led astray. */
+	bool sparse, lists_cut;
+	unsigned lists_astray;
 };
 
 /* Measures all arenas, two at a time where that is worth it. */
@@ -56,6 +60,8 @@ enum ht_code ht_arenas_walk(struct ht_walk *w,
 			    struct ht_err *err) HT_MUST_CHECK;
 /* Bytes that the tables of one arena may take. */
 size_t ht_walk_tables_max(const struct ht_walk_in *in);
+/* Free chunks of an arena that a light look goes to, at most. */
+size_t ht_light_chunks_max(const struct ht_walk_in *in);
 /* Sets grown and grown_bytes (grown.c). */
 enum ht_code ht_grown_find(struct ht_walk *w, struct ht_err *err) HT_MUST_CHECK;
 /* Measures one arena and adds its rows and sums. */
@@ -63,6 +69,9 @@ enum ht_code ht_arena_walk(struct ht_walk *w, struct ht_arena_root *root,
 			   struct ht_err *err) HT_MUST_CHECK;
 /* Mappings by kind, RSS by cause. */
 enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err) HT_MUST_CHECK;
+/* Of w->sparse: the causes of what is free; the others are null. */
+enum ht_code ht_rss_of_free(struct ht_walk *w,
+			    struct ht_err *err) HT_MUST_CHECK;
 /* Totals, fragmentation, size classes, params. */
 enum ht_code ht_totals(struct ht_walk *w, struct ht_err *err) HT_MUST_CHECK;
 

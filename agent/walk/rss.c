@@ -420,6 +420,22 @@ static bool add_rows(struct rss *r)
 	       (!(r->w->in->want & HT_WANT_MAPPINGS) || add_mappings(r));
 }
 
+enum ht_code ht_rss_of_free(struct ht_walk *w, struct ht_err *err)
+{
+	if (!ht_pages_source_known(w->in->pages))
+		return HT_OK;
+	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++) {
+		struct ht_rss_cause *row = ht_snapshot_add_rss_cause(w->out);
+
+		if (!row)
+			return ht_fail(err, HT_NOMEM, "no memory for causes");
+		row->cause = i;
+		if (i >= HT_CAUSE_TRIMMABLE && !w->lists_cut)
+			row->bytes = w->kept.by[i];
+	}
+	return HT_OK;
+}
+
 enum ht_code ht_rss(struct ht_walk *w, struct ht_err *err)
 {
 	struct rss r = {.w = w};

@@ -209,6 +209,7 @@ static bool keep(struct reading *r, const struct cursor *c, uint64_t size)
 	}
 	roots->cached[roots->cached_n++] = (struct ht_cached){
 		.chunk = c->entry - ht_chunk_header(r->layout),
+		.size = size,
 		.tid = (int)t->tid};
 	return true;
 }

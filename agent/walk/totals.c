@@ -64,8 +64,10 @@ static void sum_places(struct ht_walk *w)
 	t->tcache_chunks = 0;
 	for (size_t i = 0; i < w->roots->cached_n; i++)
 		t->tcache_chunks += w->roots->cached[i].size != 0;
-	t->fastbin_chunks = w->fastbin_chunks;
-	t->binned_chunks = w->binned_chunks;
+	if (!w->lists_cut) {
+		t->fastbin_chunks = w->fastbin_chunks;
+		t->binned_chunks = w->binned_chunks;
+	}
 	t->heaps = 0;
 	for (size_t i = 0; i < w->roots->arenas; i++)
 		t->heaps += w->roots->arena[i].heaps;
@@ -85,8 +87,9 @@ static void sum_idle(struct ht_walk *w)
 		t->unattached_arenas += s->arenas.v[i].attached_threads == 0;
 	if (t->resident_free == HT_UNKNOWN)
 		return;
-	t->used_pages_resident = t->heap_resident - t->resident_free;
 	t->free_swapped = w->free_swapped;
+	if (t->heap_resident != HT_UNKNOWN)
+		t->used_pages_resident = t->heap_resident - t->resident_free;
 	if (!w->private_unknown && t->trimmable != HT_UNKNOWN)
 		t->trimmable_private = w->trimmable_private;
 	t->arenas_holding = t->non_main_free_resident = 0;
@@ -165,6 +168,15 @@ static double unusable(const struct ht_walk *w, unsigned class_index,
 	return 1 - ratio(enough, all);
 }
 
+/* Runs of free chunks, of which a part was not met. */
+static void forget_runs(struct ht_fragmentation *f)
+{
+	const double peak = f->peak_overhead;
+
+	ht_record_clear(HT_RECORD_fragmentation, f);
+	f->peak_overhead = peak;
+}
+
 static void fill_fragmentation(struct ht_walk *w)
 {
 	struct ht_fragmentation *f = &w->out->fragmentation;
@@ -183,16 +195,18 @@ static void fill_fragmentation(struct ht_walk *w)
 	f->holes_64k_1m_count = r->count[2];
 	f->holes_ge_1m_count = r->count[3];
 	f->external = all ? 1 - ratio(r->largest, all) : 0;
-	if (all) {
+	if (all && !w->in->light) {
 		f->unusable_median = unusable(w, percentile_class(w, 50), all);
 		f->unusable_p95 = unusable(w, percentile_class(w, 95), all);
 	}
-	if (t->in_use)
+	if (t->in_use && t->in_use != HT_UNKNOWN)
 		f->peak_overhead = ratio(t->max_system, t->in_use) - 1;
 	if (t->retained == HT_UNKNOWN)
 		return;
-	f->retained_ratio = ratio(t->retained, t->heap_resident);
 	f->stuck_ratio = ratio(w->kept.by[HT_CAUSE_SUB_PAGE], t->retained);
+	if (t->heap_resident == HT_UNKNOWN)
+		return;
+	f->retained_ratio = ratio(t->retained, t->heap_resident);
 	if (t->used_pages_resident)
 		f->page_utilisation = ratio(w->kept.by[HT_CAUSE_HEAP_IN_USE],
 					    t->used_pages_resident);
@@ -251,7 +265,9 @@ enum ht_code ht_totals(struct ht_walk *w, struct ht_err *err)
 	sum_idle(w);
 	sum_uncertain(w);
 	fill_fragmentation(w);
-	if (w->in->want & HT_WANT_CLASSES && !add_classes(w))
+	if (w->lists_cut)
+		forget_runs(&s->fragmentation);
+	if (w->in->want & HT_WANT_CLASSES && !w->in->light && !add_classes(w))
 		return ht_fail(err, HT_NOMEM, "no memory for size classes");
 	return HT_OK;
 }

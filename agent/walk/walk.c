@@ -3,9 +3,12 @@
 #include <stdlib.h>
 
 #include "agent/walk/heaps.h"
+#include "agent/walk/light.h"
 #include "agent/walk/marks.h"
 #include "agent/walk/sound.h"
 #include "common/invariant.h"
+
+#define PAGES_MAX (UINT64_C(4) << 30)
 
 static int by_chunk(const void *x, const void *y)
 {
@@ -23,7 +26,8 @@ static void check_cached(struct ht_walk *w)
 	if (r->cached_n)
 		qsort(r->cached, r->cached_n, sizeof(*r->cached), by_chunk);
 	for (size_t i = 0; i < r->cached_n; i++) {
-		r->cached[i].size = 0;
+		if (!w->in->light)
+			r->cached[i].size = 0; /* until it is met */
 		if (kept && r->cached[kept - 1].chunk == r->cached[i].chunk) {
 			if (!w->in->moving)
 				ht_walk_find(w->out, "tcache_twice",
@@ -172,10 +176,11 @@ static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 		code = ht_arenas_walk(w, err);
 	if (code != HT_OK)
 		return code;
-	check_met(w);
+	if (!w->in->light)
+		check_met(w);
 	code = end_marks(w, err);
 	if (code == HT_OK)
-		code = ht_rss(w, err);
+		code = w->sparse ? ht_rss_of_free(w, err) : ht_rss(w, err);
 	ht_census_warn(w);
 	return code == HT_OK ? ht_totals(w, err) : code;
 }
@@ -187,6 +192,16 @@ static void check_sums(struct ht_walk *w)
 
 	if (ht_snapshot_check(w->out, &why) != HT_OK)
 		ht_snapshot_find(w->out, HT_FINDING_SUMS, 0, 0, "%s", why.msg);
+}
+
+/* Whether there is more than each page of it could be asked for. */
+static bool is_sparse(const struct ht_walk *w)
+{
+	uint64_t most = w->in->pages_max ?: PAGES_MAX;
+	uint64_t rss = w->out->process.rss;
+
+	return w->in->light &&
+	       (w->total > most || (rss != HT_UNKNOWN && rss > most));
 }
 
 enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
@@ -202,6 +217,7 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 	w->roots = roots;
 	w->out = ret;
 	w->total = ht_roots_walk_bytes(roots);
+	w->sparse = is_sparse(w);
 	code = ht_view_init(&w->window, in->reader, err);
 	if (code == HT_OK && !take_notes(w))
 		code = ht_fail(err, HT_NOMEM, "no memory for threads");
@@ -210,6 +226,8 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 		tell_linking(w);
 		code = walk_all(w, err);
 	}
+	if (code == HT_OK && in->light)
+		ht_light_tell(w);
 	if (code == HT_OK)
 		check_sums(w);
 	if (code == HT_OK)

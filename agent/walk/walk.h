@@ -34,9 +34,14 @@ struct ht_walk_in {
 	size_t threads_n;
 	bool moving;	   /* the target runs while it is read */
 	bool alone;	   /* without the helper */
+	bool light;	   /* what malloc keeps, not chunk by chunk (light.h) */
 	bool want_private; /* what of trimmable is this process's alone */
 	uint64_t want;	   /* enum ht_request_flag */
 	size_t tables_max; /* bytes for free chunks; 0: 34 MiB */
+	/* light: free chunks of an arena, 0: 2^20; and bytes of heap, or
+	 * resident, of which each page is asked for, 0: 4 GiB. */
+	size_t chunks_max;
+	uint64_t pages_max;
 	/* Filled with the chunks themselves, or NULL. Not of memory that
 	 * moves. Owned by the caller (marks.h). */
 	struct ht_marks *marks;

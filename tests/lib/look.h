@@ -12,11 +12,14 @@
 struct ht_marks;
 
 struct ht_look {
-	bool moving;		/* walk after the stop, while the target runs */
-	bool no_symbols;	/* locate by structure only */
-	bool alone;		/* without the helper */
-	size_t tables_max;	/* as in ht_walk_in */
-	struct ht_marks *marks; /* the same; or NULL */
+	bool moving;	 /* walk after the stop, while the target runs */
+	bool no_symbols; /* locate by structure only */
+	bool alone;	 /* without the helper */
+	bool light;	 /* as in ht_walk_in, and these two: */
+	size_t chunks_max;
+	uint64_t pages_max;
+	size_t tables_max;	    /* as in ht_walk_in */
+	struct ht_marks *marks;	    /* the same; or NULL */
 	uint64_t pause_ns, walk_ns; /* out */
 };
 

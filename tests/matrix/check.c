@@ -359,7 +359,8 @@ struct subject {
 };
 
 static enum ht_code measure(const struct subject *of, enum how how,
-			    struct ht_snapshot *ret, struct ht_err *err)
+			    uint64_t look, struct ht_snapshot *ret,
+			    struct ht_err *err)
 {
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
 	struct ht_request q = HT_REQUEST_DEFAULT;
@@ -368,6 +369,7 @@ static enum ht_code measure(const struct subject *of, enum how how,
 
 	q.mode = of->core ? HT_MODE_CORE : HT_MODE_EXACT;
 	q.timeout_ms = ANSWER_MS;
+	q.flags |= look;
 	if (how == HOW_SCAN)
 		q.flags |= HT_NO_DEBUG_INFO;
 	code = ht_client_find_agent(agent, sizeof(agent), err);
@@ -377,6 +379,27 @@ static enum ht_code measure(const struct subject *of, enum how how,
 	if (code == HT_OK)
 		code = ht_client_sample(&client, &q, ret, NULL, NULL, err);
 	return code;
+}
+
+/* A light look, too, against what the process said and what a walk did. */
+static enum ht_code check_light(const struct subject *of, enum how how,
+				const struct ht_snapshot *walked,
+				const struct said *said, struct ht_err *err)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	enum ht_code code;
+
+	ht_snapshot_init(&s);
+	code = measure(of, how, HT_LOOK_LIGHTLY, &s, err);
+	if (code != HT_OK)
+		return code;
+	printf("# light look\n");
+	compare(&s, said);
+	same("in use", 0, s.totals.in_use, walked->totals.in_use);
+	same("overhead", 0, s.totals.overhead, walked->totals.overhead);
+	same("retained", 0, s.totals.retained, walked->totals.retained);
+	same("trimmable", 0, s.totals.trimmable, walked->totals.trimmable);
+	return HT_OK;
 }
 
 /* The way it was found is the way that was asked for. */
@@ -436,13 +459,15 @@ static enum ht_code check(struct program *p, const char *out, enum how how,
 	if (!said || !program_says(p, "ready", ANSWER_MS))
 		return ht_fail(err, HT_GONE, "the probe did not get ready");
 	of.pid = child ? last_descendant(p->pid) : p->pid;
-	code = measure(&of, how, &before, err);
+	code = measure(&of, how, 0, &before, err);
 	if (code != HT_OK)
 		return code;
 	program_tell(p, "x");
 	if (!program_says(p, "done", ANSWER_MS) || !read_said(out, said))
 		return ht_fail(err, HT_GONE, "the probe said nothing");
-	code = measure(&of, how, &after, err);
+	code = measure(&of, how, 0, &after, err);
+	if (code == HT_OK)
+		code = check_light(&of, how, &after, said, err);
 	if (code != HT_OK)
 		return code;
 	print_summary(&before);
@@ -463,13 +488,13 @@ static enum ht_code check_core(const struct subject *of, const char *out,
 	ht_snapshot_init(&s);
 	if (!said || !read_said(out, said))
 		return ht_fail(err, HT_GONE, "the probe said nothing");
-	code = measure(of, how, &s, err);
+	code = measure(of, how, 0, &s, err);
 	if (code != HT_OK)
 		return code;
 	print_summary(&s);
 	compare(&s, said);
 	is_located(&s, how);
-	return HT_OK;
+	return check_light(of, how, &s, said, err);
 }
 
 static enum ht_code check_command(char **argv, enum how how, bool child,

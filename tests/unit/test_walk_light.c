@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The light look against the walk of the same heap at rest, figure by figure:
+ * difference 0 but in what only a walk can know. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "tests/lib/look.h"
+#include "tests/lib/target.h"
+
+#define LIMIT_MS 20000
+
+/* What a light look leaves unknown, and may; or what is of the look itself. */
+static const char *const of_walks[] = {
+	"in_use_chunks", "unusable_median", "unusable_p95",  "pin_address",
+	"pin_size",	 "pin_holds",	    "pin_cached_by", "bytes_read",
+	"walk_us",	 "page_utilisation"};
+
+#define MORE_MAX 8
+static const char *more[MORE_MAX];
+static size_t more_n;
+
+/* One more; NULL: none any more. */
+static void also_of_walks(const char *field)
+{
+	assert_true(more_n < MORE_MAX);
+	if (field)
+		more[more_n++] = field;
+	else
+		more_n = 0;
+}
+
+static bool is_of_walks(const char *field)
+{
+	for (size_t i = 0; i < more_n; i++)
+		if (strcmp(more[i], field) == 0)
+			return true;
+	for (size_t i = 0; i < sizeof(of_walks) / sizeof(of_walks[0]); i++)
+		if (strcmp(of_walks[i], field) == 0)
+			return true;
+	return false;
+}
+
+static size_t compare_record(enum ht_record_id id, size_t row,
+			     struct ht_snapshot *full, struct ht_snapshot *s)
+{
+	const struct ht_record_type *type = &ht_record_types[id];
+	size_t differences = 0;
+
+	for (size_t i = 0; i < type->fields_count; i++) {
+		const struct ht_field *f = &type->fields[i];
+		const char *a = ht_snapshot_row(full, id, row);
+		const char *b = ht_snapshot_row(s, id, row);
+		uint64_t x = 0, y = 0;
+
+		if (is_of_walks(f->name) ||
+		    memcmp(a + f->offset, b + f->offset, f->size) == 0)
+			continue;
+		if (f->size == 8) {
+			memcpy(&x, a + f->offset, 8);
+			memcpy(&y, b + f->offset, 8);
+		}
+		print_message("%s[%zu].%s: walk %ld, light %ld\n", type->name,
+			      row, f->name, (long)x, (long)y);
+		differences++;
+	}
+	return differences;
+}
+
+static const enum ht_record_id compared[] = {
+	HT_RECORD_params, HT_RECORD_totals,  HT_RECORD_fragmentation,
+	HT_RECORD_arena,  HT_RECORD_heap,    HT_RECORD_bin,
+	HT_RECORD_thread, HT_RECORD_mapping, HT_RECORD_rss_cause};
+
+static size_t compare(struct ht_snapshot *full, struct ht_snapshot *s)
+{
+	size_t differences = 0;
+
+	for (size_t k = 0; k < sizeof(compared) / sizeof(compared[0]); k++) {
+		size_t n = ht_snapshot_count(full, compared[k]);
+
+		if (n != ht_snapshot_count(s, compared[k])) {
+			print_message("%s: %zu rows, light %zu\n",
+				      ht_record_types[compared[k]].name, n,
+				      ht_snapshot_count(s, compared[k]));
+			differences++;
+			continue;
+		}
+		for (size_t i = 0; i < n; i++)
+			differences += compare_record(compared[k], i, full, s);
+	}
+	return differences;
+}
+
+/* Both looks of a target that rests; it is ended by the caller. */
+static void look_twice(struct program *target, struct ht_snapshot *full,
+		       struct ht_snapshot *light)
+{
+	struct ht_look how = {0}, lightly = {.light = true};
+	struct ht_err err;
+
+	assert_true(process_sleeps(target->pid, LIMIT_MS));
+	if (ht_look(target->pid, &how, full, &err) != HT_OK ||
+	    ht_look(target->pid, &lightly, light, &err) != HT_OK ||
+	    ht_snapshot_check(light, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+	print_message("walk %lu us, light look %lu us, %lu KB read\n",
+		      how.walk_ns / 1000, lightly.walk_ns / 1000,
+		      light->stop.bytes_read / 1024);
+}
+
+static void are_equal(struct program target)
+{
+	struct ht_snapshot full, light;
+
+	assert_true(program_says(&target, "ready", LIMIT_MS));
+	look_twice(&target, &full, &light);
+	program_end(&target);
+	assert_int_equal(compare(&full, &light), 0);
+	assert_int_equal(light.findings.n, full.findings.n);
+	assert_true(light.totals.in_use_chunks == HT_UNKNOWN);
+	assert_int_equal(light.size_classes.n, 0);
+	ht_snapshot_fini(&full);
+	ht_snapshot_fini(&light);
+}
+
+static void arenas_caches_fastbins_and_mappings_are_equal(void **state)
+{
+	(void)state;
+	are_equal(program_start("oracle", (char *)NULL));
+}
+
+static void one_large_arena_is_equal(void **state)
+{
+	(void)state;
+	are_equal(
+		program_start("large_heap", "400000", "0", "0", (char *)NULL));
+}
+
+static void nine_arenas_are_equal(void **state)
+{
+	(void)state;
+	are_equal(program_start("large_heap", "60000", "8", "60000",
+				(char *)NULL));
+}
+
+static void a_fragmented_heap_is_equal(void **state)
+{
+	(void)state;
+	are_equal(program_start("retaining", "stuck", "24", (char *)NULL));
+}
+
+static void whole_free_pages_are_equal(void **state)
+{
+	(void)state;
+	are_equal(program_start("retaining", "trimmable", "24", (char *)NULL));
+}
+
+static void full_caches_are_equal(void **state)
+{
+	(void)state;
+	are_equal(program_start("keeper", "caches", "6", (char *)NULL));
+}
+
+static void tops_of_threads_are_equal(void **state)
+{
+	(void)state;
+	are_equal(program_start("keeper", "apart", "4", (char *)NULL));
+}
+
+static void locked_memory_is_equal(void **state)
+{
+	(void)state;
+	are_equal(program_start("keeper", "part", (char *)NULL));
+}
+
+/* Main arenas that are not one run of brk: what others took of it stands amid
+ * the chunks, where no list leads; malloc's own sums hold all the same. */
+static void odd_arenas_have_what_mallinfo2_says(void **state)
+{
+	static const char *const kinds[] = {
+		"plain",	"foreign",     "blocked",   "gap_top",
+		"gaps_blocked", "blocked_gap", "untouched", "second"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct program target =
+			program_start("odd_heap", kinds[i], (char *)NULL);
+		unsigned long system, used, free_bytes, top;
+		struct ht_snapshot full, s;
+		const struct ht_arena *a;
+		char line[256];
+
+		assert_true(
+			program_line(&target, line, sizeof(line), LIMIT_MS));
+		assert_int_equal(sscanf(line, "mallinfo %lu %lu %lu %lu",
+					&system, &used, &free_bytes, &top),
+				 4);
+		look_twice(&target, &full, &s);
+		program_end(&target);
+		a = &s.arenas.v[0];
+		print_message("%s\n", kinds[i]);
+		assert_int_equal(a->system, system);
+		assert_int_equal(a->free - a->tcache, free_bytes);
+		assert_int_equal(a->in_use + a->tcache + a->overhead, used);
+		assert_int_equal(a->top, top);
+		assert_int_equal(s.totals.mmapped, full.totals.mmapped);
+		assert_int_equal(s.totals.tcache, full.totals.tcache);
+		assert_int_equal(s.findings.n, 0);
+		ht_snapshot_fini(&full);
+		ht_snapshot_fini(&s);
+	}
+}
+
+/* Of a heap of which not each page is asked for, free memory alone. */
+static const char *const of_pages[] = {
+	"heap_resident",   "used_pages_resident", "mmapped_resident",
+	"non_malloc_anon", "retained_ratio",	  "resident"};
+
+static void free_memory_alone_is_asked_for_its_pages(void **state)
+{
+	struct program target = program_start("oracle", (char *)NULL);
+	struct ht_look how = {0};
+	struct ht_look sparse = {.light = true, .pages_max = 1};
+	struct ht_snapshot full, s;
+	struct ht_err err;
+
+	(void)state;
+	assert_true(program_says(&target, "ready", LIMIT_MS));
+	assert_true(process_sleeps(target.pid, LIMIT_MS));
+	if (ht_look(target.pid, &how, &full, &err) != HT_OK ||
+	    ht_look(target.pid, &sparse, &s, &err) != HT_OK ||
+	    ht_snapshot_check(&s, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+	program_end(&target);
+	for (size_t i = 0; i < sizeof(of_pages) / sizeof(of_pages[0]); i++)
+		also_of_walks(of_pages[i]);
+	assert_int_equal(compare_record(HT_RECORD_totals, 0, &full, &s), 0);
+	assert_int_equal(compare_record(HT_RECORD_fragmentation, 0, &full, &s),
+			 0);
+	for (size_t i = 0; i < full.arenas.n; i++)
+		assert_int_equal(compare_record(HT_RECORD_arena, i, &full, &s),
+				 0);
+	assert_true(s.totals.heap_resident == HT_UNKNOWN);
+	assert_true(s.totals.retained > 100000);
+	assert_true(ht_snapshot_cause(&s, HT_CAUSE_FILE) == HT_UNKNOWN);
+	for (unsigned c = HT_CAUSE_TRIMMABLE; c < HT_CAUSE_COUNT; c++)
+		assert_int_equal(ht_snapshot_cause(&s, c),
+				 ht_snapshot_cause(&full, c));
+	also_of_walks(NULL);
+	ht_snapshot_fini(&full);
+	ht_snapshot_fini(&s);
+}
+
+/* How a group of figures was obtained. */
+static uint64_t how_of(const struct ht_snapshot *s, const char *figures)
+{
+	for (size_t i = 0; i < s->qualities.n; i++)
+		if (strcmp(s->qualities.v[i].figures, figures) == 0)
+			return s->qualities.v[i].how;
+	fail_msg("nothing is said of %s", figures);
+	return HT_HOW_COUNT;
+}
+
+static void lists_that_are_too_long_leave_null_and_are_told(void **state)
+{
+	struct program target = program_start("oracle", (char *)NULL);
+	struct ht_look cut = {.light = true, .chunks_max = 300};
+	struct ht_snapshot s;
+	struct ht_err err;
+
+	(void)state;
+	assert_true(program_says(&target, "ready", LIMIT_MS));
+	assert_true(process_sleeps(target.pid, LIMIT_MS));
+	if (ht_look(target.pid, &cut, &s, &err) != HT_OK ||
+	    ht_snapshot_check(&s, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+	program_end(&target);
+	assert_true(s.totals.in_use == HT_UNKNOWN);
+	assert_true(s.totals.free == HT_UNKNOWN);
+	assert_true(s.totals.retained == HT_UNKNOWN);
+	assert_true(s.totals.binned_chunks == HT_UNKNOWN);
+	assert_true(s.totals.system > 1000000);
+	assert_true(s.totals.tcache > 1000);
+	assert_int_equal(how_of(&s, "bins"), HT_HOW_UNKNOWN);
+	assert_int_equal(how_of(&s, "system"), HT_HOW_EXACT);
+	assert_int_equal(s.warnings.n, 1);
+	ht_snapshot_fini(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(arenas_caches_fastbins_and_mappings_are_equal),
+		cmocka_unit_test(one_large_arena_is_equal),
+		cmocka_unit_test(nine_arenas_are_equal),
+		cmocka_unit_test(a_fragmented_heap_is_equal),
+		cmocka_unit_test(whole_free_pages_are_equal),
+		cmocka_unit_test(full_caches_are_equal),
+		cmocka_unit_test(tops_of_threads_are_equal),
+		cmocka_unit_test(locked_memory_is_equal),
+		cmocka_unit_test(odd_arenas_have_what_mallinfo2_says),
+		cmocka_unit_test(free_memory_alone_is_asked_for_its_pages),
+		cmocka_unit_test(
+			lists_that_are_too_long_leave_null_and_are_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
