@@ -9,15 +9,22 @@
 static const struct count {
 	enum ht_need count, limit;
 	const char *what, *of, *remedy;
+	double unit; /* bytes of one; 0: it is no memory */
 } counts[] = {
 	{HT_NEED_mappings, HT_NEED_mappings_limit, "mappings",
 	 "vm.max_map_count",
-	 "mmap() and pthread_create() fail then: look for mappings that are never unmapped and threads that are never joined (heaptide map PID)"},
+	 "mmap() and pthread_create() fail then: look for mappings that are never unmapped and threads that are never joined (heaptide map PID)",
+	 0},
 	{HT_NEED_descriptors, HT_NEED_descriptors_limit, "descriptors",
 	 "RLIMIT_NOFILE",
-	 "open(), socket() and accept() fail then: look for files and sockets that are never closed (ls -l /proc/PID/fd)"},
+	 "open(), socket() and accept() fail then: look for files and sockets that are never closed (ls -l /proc/PID/fd)",
+	 0},
 	{HT_NEED_threads, HT_NEED_threads_limit, "threads", "threads-max",
-	 "pthread_create() fails then: look for threads that never end"},
+	 "pthread_create() fails then: look for threads that never end", 0},
+	{HT_NEED_locked, HT_NEED_locked_limit, "locked memory",
+	 "RLIMIT_MEMLOCK",
+	 "mlock() fails then, and after mlockall(MCL_FUTURE) malloc(), mmap() and pthread_create() do: lock what must not wait, not the heap, or raise the limit (LimitMEMLOCK=)",
+	 4096},
 };
 
 /* The 10th percentiles are not asked: a count that swings is at its limit when
@@ -45,10 +52,12 @@ static bool rises(const struct ht_window *w, const struct count *c,
 		return false;
 	*ret = (struct ht_ceiling){.what = c->what,
 				   .remedy = c->remedy,
+				   .bytes = c->unit > 0,
 				   .first = now.x[0],
 				   .now = now.x[now.n - 1],
 				   .most = most.x[most.n - 1]};
-	ht_growth(&now, ret->now, ht_t.ceiling_rise, NAN, &ret->growth);
+	ht_growth(&now, ret->now, ht_t.ceiling_rise * fmax(1, c->unit), NAN,
+		  &ret->growth);
 	if (ret->growth.kind != HT_GROWTH_SUSTAINED || !(ret->growth.slope > 0))
 		return false;
 	ret->eta = fmax(0, ret->most - ret->now) / ret->growth.slope;

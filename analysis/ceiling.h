@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Ceiling: limits of a process that are no bytes: mappings, descriptors,
- * threads. They end a process as surely, and often sooner. */
+ * threads; and of memory that may be locked. They end a process as surely, and
+ * often sooner. */
 #ifndef HT_ANALYSIS_CEILING_H
 #define HT_ANALYSIS_CEILING_H
 
@@ -13,6 +14,7 @@ struct ht_ceiling {
 	const char *remedy;	 /* what to look for */
 	char of[96];		 /* the limit's name: "vm.max_map_count" */
 	double first, now, most; /* how many, and how many there may be */
+	bool bytes;		 /* how much */
 	struct ht_growth growth; /* a second */
 	double eta;		 /* seconds until it is met, at this speed */
 };

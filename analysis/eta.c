@@ -232,25 +232,31 @@ static void tell_memory(const struct ht_measure *m,
 static void tell_ceiling(const struct ht_measure *m, struct ht_verdict *v)
 {
 	const struct ht_ceiling *c = &m->ceiling;
-	char limit[200], and[sizeof(v->remedy) / 2 + 4] = "";
+	char limit[240], and[sizeof(v->remedy) / 2 + 4] = "";
 	struct date d;
 
 	if (!c->what)
 		return;
 	d = date_of(fmax(0, c->most - c->now), &c->growth);
 	widen(&d, &c->growth, m->w.t[m->w.n - 1]);
-	snprintf(limit, sizeof(limit), "%.0f %s (%s; %.0f -> %.0f)", c->most,
-		 c->what, c->of, c->first, c->now);
+	if (c->bytes)
+		snprintf(limit, sizeof(limit), "%s of %s (%s; %s -> %s)",
+			 ht_bytes(c->most).text, c->what, c->of,
+			 ht_bytes(c->first).text, ht_bytes(c->now).text);
+	else
+		snprintf(limit, sizeof(limit), "%.0f %s (%s; %.0f -> %.0f)",
+			 c->most, c->what, c->of, c->first, c->now);
 	say_date(v, limit, &d);
 	if (v->eta_at_ns && v->eta_at_ns <= at(v, d.at))
 		return;
 	take_date(v, &d);
 	if (ht_is_growth(v))
 		snprintf(and, sizeof(and), "%.200s; ", v->remedy);
-	snprintf(v->remedy, sizeof(v->remedy), "%s%s run out%s: %s", and,
-		 c->what, *and? " first" : "", c->remedy);
-	v->limit_bytes = HT_UNKNOWN;
-	v->limit_count = (uint64_t)c->most;
+	snprintf(v->remedy, sizeof(v->remedy), "%s%s %s out%s: %s", and,
+		 c->what, c->bytes ? "runs" : "run", *and? " first" : "",
+		 c->remedy);
+	v->limit_bytes = c->bytes ? (uint64_t)c->most : HT_UNKNOWN;
+	v->limit_count = c->bytes ? HT_UNKNOWN : (uint64_t)c->most;
 	snprintf(v->limit_name, sizeof(v->limit_name), "%s", c->of);
 }
 

@@ -45,7 +45,9 @@
 	X(mappings_limit)       \
 	X(descriptors)          \
 	X(descriptors_limit)    \
-	X(threads_limit)
+	X(threads_limit)        \
+	X(locked)               \
+	X(locked_limit)
 /* clang-format on */
 
 enum ht_need {

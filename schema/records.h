@@ -204,6 +204,8 @@ HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 	F(U64, max_map_count, 0, "vm.max_map_count: mappings of a process")    \
 	F(U64, rlimit_nofile, 0, "RLIMIT_NOFILE: its file descriptors")        \
 	F(U64, rlimit_stack, 0, "RLIMIT_STACK: the main thread's stack")       \
+	F(U64, rlimit_memlock, 0,                                              \
+	  "RLIMIT_MEMLOCK: what it may lock in memory")                        \
 	F(U64, threads_max, 0,                                                 \
 	  "threads that it may have, by the nearest limit")                    \
 	F(TEXT, threads_max_of, 80, "which limit that is")

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -291,6 +292,25 @@ static bool soft_limit(const char *text, const char *name, uint64_t *ret)
 	return line;
 }
 
+/* CAP_IPC_LOCK of the first user namespace, whose ids are all ids: then
+ * RLIMIT_MEMLOCK does not bind. */
+static bool may_lock_all(pid_t pid)
+{
+	char status[TEXT_MAX], ids[TEXT_MAX];
+	const char *line;
+	uint64_t capabilities, first, outer, n;
+
+	if (!read_proc(pid, "status", status) ||
+	    !read_proc(pid, "uid_map", ids) ||
+	    !(line = strstr(status, "\nCapEff:")) ||
+	    sscanf(line, "\nCapEff: %" SCNx64, &capabilities) != 1 ||
+	    sscanf(ids, "%" SCNu64 " %" SCNu64 " %" SCNu64, &first, &outer,
+		   &n) != 3)
+		return false;
+	return capabilities >> CAP_IPC_LOCK & 1 && first == outer &&
+	       n == UINT32_MAX;
+}
+
 static bool read_rlimits(pid_t pid, uint64_t *threads, struct ht_limits *ret)
 {
 	const struct {
@@ -302,12 +322,15 @@ static bool read_rlimits(pid_t pid, uint64_t *threads, struct ht_limits *ret)
 		{"\nMax open files", &ret->rlimit_nofile},
 		{"\nMax stack size", &ret->rlimit_stack},
 		{"\nMax processes", threads},
+		{"\nMax locked memory", &ret->rlimit_memlock},
 	};
 	char text[TEXT_MAX];
 	bool all = read_proc(pid, "limits", text);
 
 	for (size_t i = 0; all && i < sizeof(wanted) / sizeof(*wanted); i++)
 		all = soft_limit(text, wanted[i].line, wanted[i].to);
+	if (may_lock_all(pid))
+		ret->rlimit_memlock = HT_UNKNOWN;
 	return all;
 }
 

@@ -50,7 +50,8 @@ static const struct {
 };
 /* Null is also no limit. */
 static const char *const rlimits[] = {"rlimit_as", "rlimit_data",
-				      "rlimit_nofile", "rlimit_stack"};
+				      "rlimit_nofile", "rlimit_stack",
+				      "rlimit_memlock"};
 static const char *const of_cgroup[] = {"cgroup_max", "cgroup_used"};
 #define NAME_MAX_MORE 24 /* a record's name, and what stands around it */
 #define COUNT(a)      (sizeof(a) / sizeof((a)[0]))

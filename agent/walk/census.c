@@ -195,14 +195,15 @@ static bool nearly_found(const struct census *c)
 	return c->missing <= c->main->system / 8;
 }
 
-/* Whether a mapping of this length is at `at`. A header that says more than the
- * mapping has is younger than what is known of it, while the target runs. */
+/* Whether a mapping of this length is at `at`: in one line of maps, or in some
+ * that were one before the program advised or protected a part. A header that
+ * says more is younger than what is known of it, while the target runs. */
 static bool has_room(struct census *c, uint64_t at, uint64_t length,
 		     uint64_t end)
 {
 	const struct ht_walk_in *in = c->w->in;
 
-	if (length <= end - at)
+	if (length <= end - at || ht_census_whole(c, at, length))
 		return true;
 	if (!in->moving || !in->renew_maps || c->renewals == 0)
 		return false;
@@ -284,24 +285,6 @@ static bool search(struct census *c, uint64_t at, uint64_t end)
 		c->reached = at > end ? at : end;
 	}
 	return true;
-}
-
-/* Anonymous in the sense of malloc: no file's content. The pages of
- * MAP_HUGETLB (tunable glibc.malloc.hugetlb=2) are a nameless file each. */
-static bool is_anonymous(const struct ht_vma *v, const char *path)
-{
-	if (v->inode != 0 || v->dev != 0)
-		return strncmp(path, "/anon_hugepage", 14) == 0;
-	return path[0] == '\0' || strncmp(path, "[anon:", 6) == 0 ||
-	       strncmp(path, "/dev/zero", 9) == 0;
-}
-
-bool ht_census_worth_searching(const struct ht_maps *m, const struct ht_vma *v)
-{
-	const uint32_t want = HT_VMA_READ | HT_VMA_WRITE;
-
-	return (v->flags & (want | HT_VMA_SHARED)) == want &&
-	       is_anonymous(v, ht_vma_path(m, v));
 }
 
 /* The first mapping that reaches beyond addr; NULL: none. */

@@ -46,6 +46,8 @@ size_t ht_census_counted_gaps(const struct census *c);
 uint64_t ht_census_missing_bytes(const struct census *c);
 bool ht_census_add_brk_parts(struct census *c);
 void ht_census_join_counted(struct census *c, struct ht_ranges *segments);
+/* Whether all of [at, at + length) may be one mapping of malloc's. */
+bool ht_census_whole(const struct census *c, uint64_t at, uint64_t length);
 /* All mappings, along chains of neighbours unless c->thorough; false: no
  * memory. */
 bool ht_census_search(struct census *c);

@@ -108,6 +108,45 @@ static uint64_t next_part(struct census *c, uint64_t from, uint64_t end)
 	return chunk ? chunk - ht_chunk_bias(c->layout) : 0;
 }
 
+/* Anonymous in the sense of malloc: no file's content. The pages of
+ * MAP_HUGETLB (tunable glibc.malloc.hugetlb=2) are a nameless file each. */
+static bool is_anonymous(const struct ht_vma *v, const char *path)
+{
+	if (v->inode != 0 || v->dev != 0)
+		return strncmp(path, "/anon_hugepage", 14) == 0;
+	return path[0] == '\0' || strncmp(path, "[anon:", 6) == 0 ||
+	       strncmp(path, "/dev/zero", 9) == 0;
+}
+
+bool ht_census_worth_searching(const struct ht_maps *m, const struct ht_vma *v)
+{
+	const uint32_t want = HT_VMA_READ | HT_VMA_WRITE;
+
+	return (v->flags & (want | HT_VMA_SHARED)) == want &&
+	       is_anonymous(v, ht_vma_path(m, v));
+}
+
+/* Nothing but anonymous private memory, and nothing that is known already:
+ * madvise(), mprotect() and mlock() of a part cut a mapping in several. */
+bool ht_census_whole(const struct census *c, uint64_t at, uint64_t length)
+{
+	const struct ht_range *known = ht_ranges_from(&c->known, at);
+	const struct ht_maps *m = c->w->in->maps;
+	const struct ht_vma *v = ht_maps_at(m, at);
+	uint64_t end = at;
+
+	if (known && known->start < at + length)
+		return false;
+	for (; v && v < m->v + m->n && end < at + length; v++) {
+		if ((end != at && v->start != end) ||
+		    v->flags & HT_VMA_SHARED ||
+		    !is_anonymous(v, ht_vma_path(m, v)))
+			return false;
+		end = v->end;
+	}
+	return end >= at + length;
+}
+
 /* The end of the run of mappings that is called as v is. */
 static uint64_t end_of_same(const struct ht_maps *m, const struct ht_vma *v)
 {

@@ -169,7 +169,7 @@ for file in "$process/"{pagemap,statm,limits,cgroup} meminfo sys/kernel/threads-
 		;;
 	limits)
 		is "/proc/PID/limits is covered: it is said" "$(more names)" \
-			"limits.rlimit_as limits.rlimit_data limits.rlimit_nofile limits.rlimit_stack limits.threads_max"
+			"limits.rlimit_as limits.rlimit_data limits.rlimit_nofile limits.rlimit_stack limits.rlimit_memlock limits.threads_max"
 		is "it is not taken for unlimited" "$(value .limits.threads_max)" null
 		;;
 	cgroup)

@@ -7,14 +7,14 @@
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 heaptide=$HT_BUILD/heaptide
-grower=$HT_BUILD/targets/grower
+grower=("$HT_BUILD/targets/grower")
 declare -A pid
 segment=/dev/shm/heaptide.$$
 
 grow() { # NAME ARGUMENTS...
 	local name=$1
 	shift
-	start "$grower" "$@" >"$HT_TMP/$name.said"
+	start "${grower[@]}" "$@" >"$HT_TMP/$name.said"
 	pid[$name]=$started
 	ready 20 grep -q ready "$HT_TMP/$name.said" || note "$name is not ready"
 }
@@ -37,6 +37,13 @@ for name in lengthened static pool unjoined joined threads descriptors opened pr
 	grow "$name" "$name"
 done
 grow strangers strangers
+grow advised advised
+lockable=$(ulimit -S -l)
+ulimit -S -l 6000
+grower=(setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock "${grower[@]}")
+grow locked locked
+grower=("$HT_BUILD/targets/grower")
+ulimit -S -l "$lockable"
 cat >"$HT_TMP/library.c" <<'C'
 static char table[1 << 18];
 __attribute__((constructor)) static void fill(void)
@@ -110,6 +117,12 @@ ok "their static data is named, all of it" grep -qE '^static data of .*library\.
 	<<<"$(of libraries .culprit)"
 ok "and what to look for" says libraries 'dlopen\(\) without dlclose\(\)'
 
+# malloc's mappings that the program cut in several.
+is "blocks whose mappings were cut leak" "$(of advised .verdict)" LEAK
+"$heaptide" explain --json "${pid[advised]}" >"$HT_TMP/advised.look.json"
+ok "all of them are found" jq -e '.totals.mmapped_chunks > 100 and ([.warnings[] | select(test("mmapped chunks were found"))] == [])' \
+	"$HT_TMP/advised.look.json"
+
 # Limits that are no bytes.
 is "unjoined threads meet the limit of mappings" "$(of unjoined .limit_name)" vm.max_map_count
 is "mappings of one page do" "$(of protected .limit_name)" vm.max_map_count
@@ -120,6 +133,13 @@ for name in unjoined protected descriptors; do
 	ok "$name: there is a date" test -n "$(of $name .eta_limit_at)"
 	ok "$name: there is something to do" says $name 'never (joined|unmapped|closed)'
 done
+"$heaptide" explain --json "${pid[locked]}" >"$HT_TMP/look.json"
+is "what is locked meets RLIMIT_MEMLOCK" "$(of locked .limit_name)" RLIMIT_MEMLOCK
+is "which is 6000 KiB here" "$(of locked .limit_bytes)" $((6000 << 10))
+ok "locked: there is a date" test -n "$(of locked .eta_limit_at)"
+ok "locked: and it is said what fails then" says locked 'mlock\(\) fails then'
+is "the limit is in a look" "$(jq .limits.rlimit_memlock "$HT_TMP/look.json")" $((6000 << 10))
+is "and none is where CAP_IPC_LOCK lifts it" "$("$heaptide" explain --json "${pid[leak]}" | jq .limits.rlimit_memlock)" null
 is "threads that end and are joined meet none" "$(of joined .eta_limit_at)" ""
 
 # The heap without end.

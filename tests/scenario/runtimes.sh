@@ -39,8 +39,10 @@ is "a Python program that grows, grows outside malloc" "$(jq -r .verdict "$HT_TM
 is "its arenas are the culprit" "$(jq -r .culprit "$HT_TMP/python.json")" "CPython arenas (pymalloc)"
 ok "and what to ask Python itself" jq -e '.remedy | test("tracemalloc")' "$HT_TMP/python.json"
 
+# jemalloc wants thread-local memory of a size that dlopen() has not left.
+late_tls=(env GLIBC_TUNABLES=glibc.rtld.optional_static_tls=65536)
 for allocator in mimalloc tcmalloc jemalloc; do
-	begin "$allocator" "$HT_BUILD/targets/beside" "$allocator"
+	begin "$allocator" "${late_tls[@]}" "$HT_BUILD/targets/beside" "$allocator"
 	between "$allocator beside glibc is called so" "$(part "$allocator" "$started")" 0.9 1
 	ok "$allocator: glibc's heap is walked all the same" \
 		jq -e '.totals.in_use > 1000' <<<"$("$heaptide" explain --json "$started")"
@@ -90,7 +92,7 @@ grows php php -n "$HT_TMP/grows.php"
 grows node node --max-semi-space-size=1 "$HT_TMP/grows.js"
 grows java java -Xmx2g -XX:+UseSerialGC -Xmn8m "$HT_TMP/Grows.java"
 for allocator in tcmalloc jemalloc mimalloc; do
-	grows $allocator "$HT_BUILD/targets/beside" $allocator grow
+	grows $allocator "${late_tls[@]}" "$HT_BUILD/targets/beside" $allocator grow
 done
 recorders=()
 for language in "${!pid[@]}"; do

@@ -22,6 +22,9 @@
  *   deeper       the main thread's stack, by recursion
  *   cache N      ten blocks of 1000 bytes every 10 ms, of which the last N stay
  *   opened       the same as descriptors, with a buffer of 4000 bytes for each
+ *   locked       blocks of 20,000 bytes, locked in memory
+ *   advised      blocks of 256 KiB that malloc maps, a part of each under
+ *                MADV_DONTDUMP and its last page protected
  *   strangers    memory by sbrk(), between blocks of malloc's heap
  *   libraries F  a copy of the library F more, loaded and never closed
  *   leak N       N bytes every 10 ms, beside 64 MiB that malloc_trim(0) returns
@@ -306,6 +309,34 @@ static void begin_leak(const char *n)
 			free(block[i]);
 }
 
+static void locked(size_t i)
+{
+	void *p = malloc(20000);
+
+	if (i % 10)
+		return;
+	if (!p || mlock(p, 20000))
+		pause(); /* it is at its limit */
+	memset(p, 1, 20000);
+}
+
+/* The kernel cuts such a mapping in several. */
+static void advised(size_t i)
+{
+	unsigned char *p;
+	const size_t bytes = 256u << 10;
+
+	if (i % 4)
+		return;
+	p = aligned_alloc(4096, bytes);
+	if (!p)
+		die("aligned_alloc");
+	memset(p, 1, bytes);
+	if (madvise(p + 8192, bytes / 2, MADV_DONTDUMP) ||
+	    mprotect(p + bytes - 4096, 4096, PROT_NONE))
+		die("madvise");
+}
+
 /* Somebody else's memory amid malloc's: 2 MiB a second beside 50 KB. */
 static void stranger(size_t i)
 {
@@ -417,6 +448,8 @@ static const struct {
 	{"deeper", NULL, deeper},
 	{"cache", begin_cache, cache},
 	{"opened", NULL, open_buffered},
+	{"locked", NULL, locked},
+	{"advised", NULL, advised},
 	{"strangers", NULL, stranger},
 	{"libraries", begin_library, load_library},
 	{"leak", begin_leak, leak},

@@ -341,6 +341,37 @@ static void what_runs_out_first_is_in_the_remedy_of_a_leak(void **state)
 	assert_non_null(strstr(v.remedy, "never closed"));
 }
 
+/* A heap that is locked as it grows: what may be locked ends long before memory
+ * does. */
+static void a_leak_that_is_locked_ends_at_what_may_be_locked(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_verdict v;
+	double x[60];
+
+	(void)state;
+	for (size_t i = 0; i < 60; i++)
+		x[i] = 3e5 * (double)(10 + i);
+	ht_series_init(&s);
+	ht_made_in_use(&s, x, 60, 0);
+	for (size_t i = 0; i < 60; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			s.metric[HT_M_locked][k][i] = 2e6 + x[i];
+			s.metric[HT_M_locked_limit][k][i] = 64e6;
+		}
+	ht_verdict(&s, end_of(&s), NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_LEAK);
+	assert_string_equal(v.limit_name, "RLIMIT_MEMLOCK");
+	assert_true(v.limit_bytes == 64000000);
+	assert_true(v.limit_count == HT_UNKNOWN);
+	assert_non_null(strstr(v.remedy, "locked memory runs out first"));
+	for (size_t i = 0; i < 60; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++)
+			s.metric[HT_M_locked_limit][k][i] = NAN;
+	ht_verdict(&s, end_of(&s), NULL, &v);
+	assert_string_not_equal(v.limit_name, "RLIMIT_MEMLOCK");
+}
+
 /* How many samples there are is not what a gap lacks. */
 static void a_gap_is_not_told_as_too_few_samples(void **state)
 {
@@ -500,6 +531,8 @@ int main(void)
 		cmocka_unit_test(a_mix_of_sizes_that_shifts_is_no_leak),
 		cmocka_unit_test(
 			what_runs_out_first_is_in_the_remedy_of_a_leak),
+		cmocka_unit_test(
+			a_leak_that_is_locked_ends_at_what_may_be_locked),
 		cmocka_unit_test(a_gap_is_not_told_as_too_few_samples),
 		cmocka_unit_test(another_allocators_growth_is_told),
 		cmocka_unit_test(files_that_come_one_by_one_are_named),
