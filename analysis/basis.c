@@ -6,39 +6,24 @@
 
 #include "analysis/thresholds.h"
 
-static double dot(const double *a, const double *b, size_t n)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		sum += a[i] * b[i];
-	return sum;
-}
-
-static void take(double *x, double factor, const double *q, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		x[i] -= factor * q[i];
-}
-
-static void orthogonal(const struct ht_basis *b, double *x)
+void ht_basis_leave(const struct ht_basis *b, double *x)
 {
 	for (size_t k = 0; k < b->k; k++)
-		take(x, dot(x, b->q[k], b->n), b->q[k], b->n);
+		ht_take(x, ht_dot(x, b->q[k], b->n), b->q[k], b->n);
 }
 
 /* What little is left of a vector that the others nearly make up is noise. */
-static void add(struct ht_basis *b, const double *x)
+void ht_basis_add(struct ht_basis *b, const double *x)
 {
 	double y[HT_POINTS_MAX], before, after;
 
 	if (b->k == HT_BASIS)
 		return;
 	memcpy(y, x, b->n * sizeof(*y));
-	before = dot(y, y, b->n);
-	orthogonal(b, y);
-	orthogonal(b, y);
-	after = dot(y, y, b->n);
+	before = ht_dot(y, y, b->n);
+	ht_basis_leave(b, y);
+	ht_basis_leave(b, y);
+	after = ht_dot(y, y, b->n);
 	if (!(after > ht_t.basis_left * before))
 		return;
 	for (size_t i = 0; i < b->n; i++)
@@ -46,7 +31,7 @@ static void add(struct ht_basis *b, const double *x)
 	b->k++;
 }
 
-static void add_load(struct ht_basis *b)
+void ht_basis_add_load(struct ht_basis *b)
 {
 	double square[HT_POINTS_MAX], lag[HT_POINTS_MAX], at = b->load[0];
 
@@ -57,9 +42,9 @@ static void add_load(struct ht_basis *b)
 		at += (b->load[i] - at) * (1 - exp(-step / ht_t.load_lag));
 		lag[i] = at;
 	}
-	add(b, b->load);
-	add(b, square);
-	add(b, lag);
+	ht_basis_add(b, b->load);
+	ht_basis_add(b, square);
+	ht_basis_add(b, lag);
 }
 
 static void add_wave(struct ht_basis *b, double period)
@@ -70,7 +55,7 @@ static void add_wave(struct ht_basis *b, double period)
 		for (size_t i = 0; i < b->n; i++)
 			x[i] = cos(2 * M_PI * b->t[i] / period -
 				   quarter * M_PI / 2);
-		add(b, x);
+		ht_basis_add(b, x);
 	}
 }
 
@@ -95,7 +80,7 @@ static void hinge_from(const struct ht_basis *b, enum ht_clock c, size_t at,
 
 	for (size_t i = 0; i < b->n; i++)
 		ret[i] = fmax(0, clock[i] - clock[at]);
-	orthogonal(b, ret);
+	ht_basis_leave(b, ret);
 }
 
 static void make_hinges(struct ht_basis *b)
@@ -111,7 +96,7 @@ static void make_hinges(struct ht_basis *b)
 		for (int c = 0; c < HT_CLOCKS; c++) {
 			hinge_from(b, (enum ht_clock)c, at, b->hinge[c][h]);
 			b->hinge2[c][h] =
-				dot(b->hinge[c][h], b->hinge[c][h], b->n);
+				ht_dot(b->hinge[c][h], b->hinge[c][h], b->n);
 		}
 	}
 }
@@ -121,26 +106,37 @@ static void make_steps(struct ht_basis *b)
 	for (size_t at = 2; at + 2 < b->n; at++) {
 		for (size_t i = 0; i < b->n; i++)
 			b->step[at][i] = i >= at;
-		orthogonal(b, b->step[at]);
-		b->step2[at] = dot(b->step[at], b->step[at], b->n);
+		ht_basis_leave(b, b->step[at]);
+		b->step2[at] = ht_dot(b->step[at], b->step[at], b->n);
 	}
 }
 
-void ht_basis_make(struct ht_basis *b, const double *work)
+void ht_basis_begin(struct ht_basis *b)
 {
-	double one[HT_POINTS_MAX] = {0}, span = b->t[b->n - 1] - b->t[0];
-
 	b->k = b->hinges = 0;
-	for (size_t i = 0; i < b->n; i++)
-		one[i] = 1;
-	add(b, one);
-	if (b->load_known)
-		add_load(b);
+	b->day_known = false;
+}
+
+void ht_basis_add_day(struct ht_basis *b, double span)
+{
 	b->day_known = span >= ht_t.day_known_hours;
 	if (span >= ht_t.day_seen_hours)
 		add_wave(b, HT_DAY_H);
 	if (b->day_known)
 		add_wave(b, HT_DAY_H / 2);
+}
+
+void ht_basis_make(struct ht_basis *b, const double *work)
+{
+	double one[HT_POINTS_MAX] = {0};
+
+	ht_basis_begin(b);
+	for (size_t i = 0; i < b->n; i++)
+		one[i] = 1;
+	ht_basis_add(b, one);
+	if (b->load_known)
+		ht_basis_add_load(b);
+	ht_basis_add_day(b, b->t[b->n - 1] - b->t[0]);
 	make_clocks(b, work);
 	make_hinges(b);
 	make_steps(b);
@@ -182,9 +178,9 @@ static double beside_steps(const struct fit *f, const double *v, double square,
 {
 	memcpy(ret, v, f->b->n * sizeof(*ret));
 	for (size_t s = 0; s < f->steps; s++) {
-		double part = dot(v, f->step[s], f->b->n);
+		double part = ht_dot(v, f->step[s], f->b->n);
 
-		take(ret, part, f->step[s], f->b->n);
+		ht_take(ret, part, f->step[s], f->b->n);
 		square -= part * part;
 	}
 	return square;
@@ -290,7 +286,7 @@ static struct best take_steps(struct fit *f)
 	double own[HT_POINTS_MAX];
 
 	while (f->steps < STEPS_MAX) {
-		double all = dot(f->x, f->x, f->b->n);
+		double all = ht_dot(f->x, f->x, f->b->n);
 		struct best step;
 
 		if (hinge.gain <
@@ -302,7 +298,7 @@ static struct best take_steps(struct fit *f)
 		beside_steps(f, step.v, step.square, own);
 		for (size_t i = 0; i < f->b->n; i++)
 			f->step[f->steps][i] = own[i] / sqrt(step.square);
-		take(f->x, step.factor, own, f->b->n);
+		ht_take(f->x, step.factor, own, f->b->n);
 		f->step_at[f->steps] = step.at;
 		f->height[f->steps++] = step.factor;
 		hinge = best_hinge(f);
@@ -310,9 +306,9 @@ static struct best take_steps(struct fit *f)
 	return hinge;
 }
 
-static double inflation(const double *x, size_t n)
+double ht_basis_inflation(const double *x, size_t n)
 {
-	double both = 0, square = dot(x, x, n), rho;
+	double both = 0, square = ht_dot(x, x, n), rho;
 
 	for (size_t i = 0; i + 1 < n; i++)
 		both += x[i] * x[i + 1];
@@ -338,14 +334,14 @@ static void find_pace(const struct fit *f, const struct best *h,
 		       begin + (1 - ht_t.late_part) * (end - begin))
 		at++;
 	hinge_from(b, h->clock, at, v);
-	square = beside_steps(f, v, dot(v, v, b->n), own);
-	share = dot(own, hinge, b->n) / h->square;
-	take(own, share, hinge, b->n);
+	square = beside_steps(f, v, ht_dot(v, v, b->n), own);
+	share = ht_dot(own, hinge, b->n) / h->square;
+	ht_take(own, share, hinge, b->n);
 	square -= share * share * h->square;
 	ret->pace = ret->pace_se = NAN;
 	if (!(square > 0))
 		return;
-	change = dot(left, own, b->n) / square;
+	change = ht_dot(left, own, b->n) / square;
 	se = sqrt(variance / square);
 	early = h->factor - change * share;
 	late = early + change;
@@ -387,12 +383,12 @@ static void describe(const struct fit *f, const struct best *h,
 
 	beside_steps(f, h->v, h->square, own);
 	memcpy(left, f->x, sizeof(left));
-	take(left, h->factor, own, b->n);
+	ht_take(left, h->factor, own, b->n);
 	ret->drop = deepest_fall(f, h, left);
 	free = (double)b->n - (double)b->k - 2 - (double)f->steps;
 	/* figures are whole pages and buckets: never surer than that */
-	variance = (dot(left, left, b->n) + 1) / fmax(free, 1) *
-		   inflation(left, b->n);
+	variance = (ht_dot(left, left, b->n) + 1) / fmax(free, 1) *
+		   ht_basis_inflation(left, b->n);
 	ret->clock = h->clock;
 	ret->begin = b->t[b->at[h->at]];
 	ret->end = b->t[b->n - 1];
@@ -417,9 +413,9 @@ static double squares_of(const struct ht_basis *b, const double *x, double *v)
 	double square, both;
 
 	for (size_t k = 0; k < plain(b); k++)
-		take(v, dot(v, b->q[k], b->n), b->q[k], b->n);
-	square = dot(v, v, b->n);
-	both = dot(x, v, b->n);
+		ht_take(v, ht_dot(v, b->q[k], b->n), b->q[k], b->n);
+	square = ht_dot(v, v, b->n);
+	both = ht_dot(x, v, b->n);
 	return both > 0 && square > HT_ROUNDING ? both * both / square : 0;
 }
 
@@ -457,11 +453,11 @@ void ht_trend_of(const struct ht_basis *b, const double *x,
 		ret->mean += x[i] / (double)b->n;
 	for (size_t i = 0; i < b->n; i++)
 		f.x[i] = x[i] - ret->mean;
-	orthogonal(b, f.x);
+	ht_basis_leave(b, f.x);
 	/* beside the load: its own steep hours are no bumps */
 	without_bumps(f.x, b->n, smooth);
 	memcpy(f.x, smooth, sizeof(f.x));
-	orthogonal(b, f.x);
+	ht_basis_leave(b, f.x);
 	h = take_steps(&f);
 	ret->steps = f.steps;
 	for (size_t s = 0; s < f.steps; s++)
@@ -484,11 +480,11 @@ double ht_trend_filling(const struct ht_basis *b, const double *raw)
 
 	memcpy(bumpy, raw, b->n * sizeof(*bumpy));
 	for (size_t k = 0; k < plain(b); k++)
-		take(bumpy, dot(bumpy, b->q[k], b->n), b->q[k], b->n);
+		ht_take(bumpy, ht_dot(bumpy, b->q[k], b->n), b->q[k], b->n);
 	without_bumps(bumpy, b->n, x);
 	for (size_t k = 0; k < plain(b); k++)
-		take(x, dot(x, b->q[k], b->n), b->q[k], b->n);
-	all = dot(x, x, b->n);
+		ht_take(x, ht_dot(x, b->q[k], b->n), b->q[k], b->n);
+	all = ht_dot(x, x, b->n);
 	line = best_curve(b, x, 0);
 	if (line < ht_t.filling_line * all)
 		return 1;

@@ -12,7 +12,8 @@
 #include "analysis/stats.h"
 
 #define HT_HINGES 17
-#define HT_BASIS  9 /* mean, 3 of load, 4 of the day, one to spare */
+#define HT_BASIS                                                               \
+	16 /* a mean a life (8), 3 of load, 4 of the day, one to spare */
 enum ht_clock { HT_CLOCK_TIME, HT_CLOCK_WORK, HT_CLOCKS };
 
 struct ht_basis {
@@ -34,6 +35,20 @@ struct ht_basis {
 /* n, t, load_known, load, and work (cumulated, any unit; work_known) must be
  * there; makes the rest. */
 void ht_basis_make(struct ht_basis *b, const double *work);
+
+/* For who fits something else than hinges and steps: an empty basis (n, t and
+ * what is known of the load stay), and one more vector of n values; what the
+ * others nearly make up is left out. Then the load in its three forms, and the
+ * day as far as `span` hours let it be known. */
+void ht_basis_begin(struct ht_basis *b);
+void ht_basis_add(struct ht_basis *b, const double *x);
+void ht_basis_add_load(struct ht_basis *b);
+void ht_basis_add_day(struct ht_basis *b, double span);
+/* x less all that the basis explains of it. */
+void ht_basis_leave(const struct ht_basis *b, double *x);
+/* How many times fewer points count where neighbours are alike (the lag-1
+ * autocorrelation rho of x): (1 + rho) / (1 - rho), 39 at most. */
+double ht_basis_inflation(const double *x, size_t n);
 
 /* How a series goes on beside what the basis explains. Bytes, hours. */
 struct ht_trend {

@@ -178,6 +178,22 @@ static void written_lines(const struct told *t)
 	       B(ht_first_level(u)), B(ht_last_level(u)));
 }
 
+/* What one life cannot tell, several do. */
+static void lives_line(const struct told *t)
+{
+	const struct ht_recurrence *r = &t->m->lasting->again;
+
+	ht_say(t->v,
+	       "%zu lives of the program, one after another, grow so with their age: by %s to %s an hour before this one",
+	       r->lives, ht_change(r->slowest).text,
+	       ht_change(r->fastest).text);
+	ht_say(t->v,
+	       "held against %s%s: not explained (t %.0f; last 40 %% of a life at %.0f %% of the speed before)",
+	       r->load_known ? "the load" : "no load, for none is known",
+	       r->day_known ? " and the time of day" : "", fmin(r->t, 999),
+	       100 * fmin(fmax(r->pace, 0), ht_t.shown_speed));
+}
+
 /* Growth over hours and days: how fast, since when, how sure, and what it was
  * held against. */
 void ht_lasting_lines(const struct told *t, const char *what)
@@ -192,6 +208,10 @@ void ht_lasting_lines(const struct told *t, const char *what)
 	       ht_span((r->end - r->begin) * HT_HOUR_S).text, since,
 	       ht_change(r->rise).text,
 	       B(HT_Z80 * r->se * (r->end - r->begin)));
+	if (g->again.lives) {
+		lives_line(t);
+		return;
+	}
 	ht_say(t->v,
 	       "held against %s%s: not explained (t %.0f; last 40 %% at %.0f %% of the speed before; deepest fall beside them %s)",
 	       g->load_known ? "the load" : "no load, for none is known",

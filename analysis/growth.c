@@ -5,6 +5,7 @@
 
 #include "analysis/season.h"
 #include "analysis/thresholds.h"
+#include "common/clock.h"
 
 struct floors {
 	size_t n;
@@ -293,4 +294,31 @@ void ht_growth(const struct ht_points *p, double level, double least,
 		*ret = raw;
 	if (ret->kind >= HT_GROWTH_SLOWING)
 		ret->since = p->t[ht_hinge(p)];
+}
+
+struct ht_growth ht_growth_of_trend(const struct ht_trend *t,
+				    enum ht_growth_kind kind, int64_t since_ns)
+{
+	/* 80 % of what the fit does not know, and what no fit knows: how much
+	 * of a page each chunk takes with it, the peak of tomorrow */
+	double half = hypot(ht_t.speed_se * t->se, ht_t.speed_model * t->slope);
+
+	return (struct ht_growth){
+		.kind = kind,
+		.rise = t->rise,
+		.first = fmax(0, t->mean - t->rise / 2),
+		.last = fmax(0, t->mean - t->rise / 2) + t->rise,
+		.tau = 1,
+		.t = t->t,
+		.record = true,
+		.slope = t->slope / HT_HOUR_S,
+		.slope_low = (t->slope - half) / HT_HOUR_S,
+		.slope_high = (t->slope + half) / HT_HOUR_S,
+		.late_rise = t->rise * ht_t.late_part,
+		.speed_wide = t->pace,
+		.speed_late = isfinite(t->pace) ? t->pace : 1,
+		.plateau = NAN,
+		.since = (double)since_ns / (double)HT_NS_PER_S,
+		.jump_at = NAN,
+	};
 }

@@ -3,6 +3,9 @@
 #ifndef HT_ANALYSIS_GROWTH_H
 #define HT_ANALYSIS_GROWTH_H
 
+#include <stdint.h>
+
+#include "analysis/basis.h"
 #include "analysis/stats.h"
 
 enum ht_growth_kind {
@@ -33,5 +36,10 @@ struct ht_growth {
  * the season to take out first. Units of p->x. */
 void ht_growth(const struct ht_points *p, double level, double least,
 	       double period, struct ht_growth *ret);
+
+/* What was found over hours, in a growth's words; since_ns: from the window's
+ * begin. */
+struct ht_growth ht_growth_of_trend(const struct ht_trend *t,
+				    enum ht_growth_kind kind, int64_t since_ns);
 
 #endif

@@ -393,33 +393,13 @@ static double least_of(const struct look *l, enum ht_lasting_what what)
 
 static void in_growths_words(const struct look *l, struct ht_lasting *g)
 {
-	const struct ht_trend *t = &g->trend;
-	/* 80 % of what the fit does not know, and what no fit knows: how much
-	 * of a page each chunk takes with it, the peak of tomorrow */
-	double half = hypot(ht_t.speed_se * t->se, ht_t.speed_model * t->slope);
+	double hours = l->b.t[l->b.n - 1];
 
-	g->growth = (struct ht_growth){
-		.kind = g->kind,
-		.rise = t->rise,
-		.first = fmax(0, t->mean - t->rise / 2),
-		.last = fmax(0, t->mean - t->rise / 2) + t->rise,
-		.tau = 1,
-		.t = t->t,
-		.record = true,
-		.slope = t->slope / HT_HOUR_S,
-		.slope_low = (t->slope - half) / HT_HOUR_S,
-		.slope_high = (t->slope + half) / HT_HOUR_S,
-		.late_rise = t->rise * ht_t.late_part,
-		.speed_wide = t->pace,
-		.speed_late = isfinite(t->pace) ? t->pace : 1,
-		.plateau = NAN,
-		.since = (double)(g->since_ns - g->from_ns) /
-			 (double)HT_NS_PER_S,
-		.jump_at = NAN,
-	};
-	g->per_work = l->work_s > 0 ? t->slope * (l->b.t[l->b.n - 1]) /
-					      (l->work_s / HT_HOUR_S)
-				    : NAN;
+	g->growth = ht_growth_of_trend(&g->trend, g->kind,
+				       g->since_ns - g->from_ns);
+	g->per_work = l->work_s > 0
+			      ? g->trend.slope * hours / (l->work_s / HT_HOUR_S)
+			      : NAN;
 }
 
 /* The surer one; of about equally sure ones that which gained most. */
@@ -549,6 +529,37 @@ static void judge(struct look *l, struct falls *before, struct ht_lasting *best)
 static const double hours[] = {168, 48, 16};
 #define LOOKS (sizeof(hours) / sizeof(*hours))
 
+/* What each life repeats, of the newest one. */
+static void as_in_lives_before(const struct ht_series *s, int64_t from_ns,
+			       int64_t to_ns, struct look *l,
+			       struct ht_lasting *best)
+{
+	struct ht_lasting one = {.kind = HT_GROWTH_SUSTAINED};
+	struct ht_recurrence *r = &one.again;
+
+	ht_recurrence_find(s, from_ns, to_ns, r);
+	if (best->kind == HT_GROWTH_SUSTAINED && best->class &&
+	    ht_recurrence_fills(r, best->class))
+		best->kind = best->growth.kind = HT_GROWTH_SLOWING;
+	if (r->lives == 0 || !open_look(s, from_ns, to_ns, l) ||
+	    (best->kind == HT_GROWTH_SUSTAINED &&
+	     best->confidence >= r->confidence))
+		return;
+	one.what = r->class ? HT_LASTING_CLASS : HT_LASTING_OUTSIDE;
+	one.class = r->class;
+	one.confidence = r->confidence;
+	one.from_ns = l->w.from_ns;
+	one.to_ns = l->w.to_ns;
+	one.since_ns = l->w.to_ns - (int64_t)(r->age * (double)HOUR_NS);
+	one.rising = r->rising;
+	one.rise = r->rise;
+	one.load_known = r->load_known;
+	one.day_known = r->day_known;
+	one.trend = ht_recurrence_trend(r);
+	in_growths_words(l, &one);
+	*best = one;
+}
+
 void ht_lasting_find(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 		     struct ht_lasting *ret)
 {
@@ -572,4 +583,5 @@ void ht_lasting_find(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 		    (one.kind == ret->kind && one.confidence > ret->confidence))
 			*ret = one;
 	}
+	as_in_lives_before(s, from_ns, to_ns, &l, ret);
 }

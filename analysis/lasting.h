@@ -9,6 +9,7 @@
 
 #include "analysis/basis.h"
 #include "analysis/growth.h"
+#include "analysis/recurrence.h"
 #include "analysis/window.h"
 #include "common/clock.h"
 
@@ -35,6 +36,7 @@ struct ht_lasting {
 	double rise;	 /* of them all, bytes */
 	double per_work; /* bytes for an hour of processor time; NaN */
 	bool load_known, day_known;
+	struct ht_recurrence again; /* lives 0: told by this life alone */
 };
 
 /* Over [from, to]. */

@@ -306,3 +306,18 @@ size_t ht_hinge(const struct ht_points *p)
 	}
 	return best;
 }
+
+double ht_dot(const double *a, const double *b, size_t n)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += a[i] * b[i];
+	return sum;
+}
+
+void ht_take(double *x, double factor, const double *q, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		x[i] -= factor * q[i];
+}

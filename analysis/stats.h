@@ -36,6 +36,10 @@ struct ht_points {
 	double high[HT_POINTS_MAX]; /* its maximum */
 };
 
+/* The sum of products; x less `factor` times q. */
+double ht_dot(const double *a, const double *b, size_t n);
+void ht_take(double *x, double factor, const double *q, size_t n);
+
 /* Linear between neighbours; q 0..1. */
 double ht_quantile(const double *x, size_t n, double q);
 double ht_median(const double *x, size_t n);

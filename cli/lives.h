@@ -5,11 +5,8 @@
 
 #include "store/store.h"
 
-/* Goes back from *p: life 0 is *p itself, -1 the one before it: the newest of
- * the same target and command name that began earlier. One that ran beside it
- * for more than half of the shorter of both is no earlier life: a restart lets
- * the old process run on for a while only. HT_NODATA names the lives that
- * there are. */
+/* Goes back from *p: life 0 is *p itself, -1 the one before it
+ * (ht_store_life_before()). HT_NODATA names the lives that there are. */
 enum ht_code ht_life_find(struct ht_store *store, int64_t life,
 			  struct ht_store_process *p,
 			  struct ht_err *err) HT_MUST_CHECK;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "page/judged.h"
 
+#include "analysis/needs.h"
+
 void ht_judged_init(struct ht_judged *j)
 {
 	*j = (struct ht_judged){.process.id = 0};
@@ -11,6 +13,7 @@ void ht_judged_init(struct ht_judged *j)
 void ht_judged_fini(struct ht_judged *j)
 {
 	ht_series_fini(&j->series);
+	ht_store_lives_fini(&j->before);
 	ht_snapshot_fini(&j->latest);
 }
 
@@ -33,6 +36,7 @@ enum ht_code ht_judged_read(struct ht_store *store, int64_t since_ns,
 	const struct ht_snapshot *latest;
 	enum ht_code code;
 	int64_t from, to = until_ns ? until_ns : INT64_MAX;
+	bool needs[HT_METRIC_COUNT];
 
 	/* a verdict as of then is what it was then: read the same way */
 	code = ht_store_series_mixed(
@@ -46,10 +50,15 @@ enum ht_code ht_judged_read(struct ht_store *store, int64_t since_ns,
 		return code;
 	from = j->series.time_ns[0];
 	to = j->series.time_ns[j->series.rows - 1];
+	ht_verdict_needs(needs);
 	code = read_newest(store, to, j, err);
+	if (code == HT_OK)
+		code = ht_store_lives(store, p->id, to, needs, &j->before, err);
 	latest = j->have_latest ? &j->latest : NULL;
 	if (code != HT_OK)
 		return code;
+	j->series.earlier = j->before.life;
+	j->series.earlier_n = j->before.n;
 	if (since_ns)
 		ht_verdict_window(&j->series, from, to, latest, &j->verdict);
 	else

@@ -9,7 +9,8 @@
 
 struct ht_judged {
 	struct ht_store_process process;
-	struct ht_series series; /* at least one row */
+	struct ht_series series;      /* at least one row */
+	struct ht_store_lives before; /* series.earlier */
 	struct ht_snapshot
 		latest; /* the newest in the window, or all unknown */
 	bool have_latest;

@@ -52,8 +52,12 @@ struct ht_series {
 	bool shared;		      /* see ht_series_share() */
 	bool limited;		      /* see ht_series_limit() */
 	bool wanted[HT_METRIC_COUNT];
-	double *unknown;    /* the column of all metrics that are not wanted */
-	size_t class_at;    /* where ht_series_class() found the last one */
+	double *unknown; /* the column of all metrics that are not wanted */
+	size_t class_at; /* where ht_series_class() found the last one */
+	/* the same program before, the oldest first: borrowed; NULL: not asked
+	 */
+	const struct ht_series *earlier;
+	size_t earlier_n;
 	int64_t started_ns; /* start of the process, wall clock */
 	int64_t step_ns;    /* rows stand for so much time; 0: samples */
 	char target[128];

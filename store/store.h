@@ -161,6 +161,33 @@ enum ht_code ht_store_series_mixed(struct ht_store *st, int64_t process_id,
 				   struct ht_series *ret,
 				   struct ht_err *err) HT_MUST_CHECK;
 
+/* The life before: the newest of the same target and command name that began
+ * earlier. One that ran beside it for more than half of the shorter of both is
+ * none: a restart lets the old process run on for a while only. */
+enum ht_code ht_store_life_before(struct ht_store *st,
+				  const struct ht_store_process *than,
+				  struct ht_store_process *ret, bool *ret_found,
+				  struct ht_err *err) HT_MUST_CHECK;
+
+/* The lives before a process, the oldest first, each as it was at its end, with
+ * its size classes: those that lasted an hour and began within a week before
+ * at_ns, the newest seven. None once the process itself is three days old: it
+ * tells more than they do. What ret held is freed; {.n = 0} at first. */
+#define HT_STORE_LIVES		 7
+#define HT_STORE_LIVES_LEAST_NS	 (INT64_C(3600) * HT_NS_PER_S)
+#define HT_STORE_LIVES_UNTIL_NS	 (72 * HT_STORE_LIVES_LEAST_NS)
+#define HT_STORE_LIVES_WITHIN_NS (168 * HT_STORE_LIVES_LEAST_NS)
+struct ht_store_lives {
+	struct ht_series life[HT_STORE_LIVES];
+	size_t n;
+};
+enum ht_code ht_store_lives(struct ht_store *st, int64_t process_id,
+			    int64_t at_ns, const bool metrics[HT_METRIC_COUNT],
+			    struct ht_store_lives *ret,
+			    struct ht_err *err) HT_MUST_CHECK;
+void ht_store_lives_fini(struct ht_store_lives *l);
+#define HT_AUTO_LIVES HT_CLEANUP(ht_store_lives_fini)
+
 /* The whole snapshot as it was at or before a time: all but the advice, which
  * is made from it. Lists come sorted. HT_NODATA when none is kept from then.
  * ret is initialised by the caller; what it held is freed. */

@@ -48,6 +48,7 @@ static bool judge_history(struct ht_judge *j, struct ht_watched *p,
 	int64_t begun_ns = ht_mono_ns();
 	int64_t cpu_ns = ht_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	HT_AUTO_SERIES struct ht_series history;
+	HT_AUTO_LIVES struct ht_store_lives before = {.n = 0};
 	bool metrics[HT_METRIC_COUNT];
 	struct ht_err err;
 
@@ -59,11 +60,15 @@ static bool judge_history(struct ht_judge *j, struct ht_watched *p,
 		return true;
 	if (ht_store_series_mixed(st, p->store_id, now_ns - HISTORY_NS, now_ns,
 				  HT_SERIES_CLASSES | HT_SERIES_MAPPINGS,
-				  metrics, &history, &err) != HT_OK) {
+				  metrics, &history, &err) != HT_OK ||
+	    ht_store_lives(st, p->store_id, now_ns, metrics, &before, &err) !=
+		    HT_OK) {
 		if (err.code != HT_NODATA)
 			ht_ingest_trouble(j->ingest, "read history", &err);
 		return false;
 	}
+	history.earlier = before.life;
+	history.earlier_n = before.n;
 	ht_verdict(&history, now_ns, &p->snapshot, &p->verdict);
 	p->judged = true;
 	ht_ingest_verdict(j->ingest, p, now_ns);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/recurrence.h"
 #include "analysis/rules.h"
 #include "analysis/verdict.h"
 #include "common/clock.h"
@@ -31,7 +32,14 @@
 static bool verbose;
 static int64_t every_ns = 2 * HOUR_NS;
 
+/* Lives before, as the store has them: of each what is read at its end. */
+struct past {
+	struct ht_series life[HT_RECURRENCE_LIVES];
+	size_t n;
+};
+
 struct count {
+	struct past past;
 	size_t lives, strict, accepted, forbidden;
 	size_t said, is, right;	      /* growth at the end */
 	double weeks;		      /* in which nothing leaks */
@@ -187,6 +195,27 @@ static void at_end(const struct ht_life *l, const struct ht_verdict *v,
 	c->right += said && is;
 }
 
+static void forget(struct past *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		ht_series_fini(&p->life[i]);
+	p->n = 0;
+}
+
+static void remember(struct past *p, const struct ht_levels *levels)
+{
+	const struct ht_series *raw = levels->raw;
+	int64_t last = raw->time_ns[raw->rows - 1];
+
+	if (p->n == HT_RECURRENCE_LIVES) {
+		ht_series_fini(&p->life[0]);
+		memmove(p->life, p->life + 1, (p->n - 1) * sizeof(*p->life));
+		p->n--;
+	}
+	ht_series_init(&p->life[p->n]);
+	ht_levels_mixed(levels, last - KEPT_NS, last, &p->life[p->n++]);
+}
+
 static void each_life(struct ht_life *l, void *ctx)
 {
 	const struct ht_series *raw = &l->raw;
@@ -210,6 +239,8 @@ static void each_life(struct ht_life *l, void *ctx)
 		ht_levels_mixed(&levels, t - KEPT_NS, t, &seen);
 		if (seen.rows == 0)
 			continue;
+		seen.earlier = c->past.life;
+		seen.earlier_n = c->past.n;
 		begun = ht_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		ht_verdict(&seen, t, NULL, &v);
 		c->cpu_ns += ht_clock_ns(CLOCK_THREAD_CPUTIME_ID) - begun;
@@ -220,6 +251,7 @@ static void each_life(struct ht_life *l, void *ctx)
 	at_end(l, &v, c);
 	if (l->leak_from != INT64_MAX && c->delays < DELAYS)
 		c->delay[c->delays++] = w.found;
+	remember(&c->past, &levels);
 	ht_levels_fini(&levels);
 }
 
@@ -323,6 +355,7 @@ static void run_case(const struct ht_case *k, size_t seed, size_t n,
 		if (verbose)
 			printf("%s, seed %zu\n", k->name, seed + 2 * i);
 		ht_service_run(k, seed + 2 * i, each_life, &c);
+		forget(&c.past);
 	}
 	print_case(k, &c);
 	add(all, &c);
