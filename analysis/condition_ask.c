@@ -2,9 +2,9 @@
 #include <math.h>
 
 #include "analysis/condition_int.h"
-#include "analysis/judge.h"
 #include "analysis/stats.h"
 #include "analysis/thresholds.h"
+#include "analysis/verdict_int.h"
 #include "common/clock.h"
 
 /* Rows of the window that ends with the newest row. */

@@ -3,8 +3,8 @@
  * calibrated probability. */
 #include <math.h>
 
-#include "analysis/judge.h"
 #include "analysis/thresholds.h"
+#include "analysis/verdict_int.h"
 
 /* Many rows make a verdict surer, few less sure. */
 static double rows_tell(const struct ht_measure *m)

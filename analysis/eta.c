@@ -10,7 +10,7 @@
  *
  * Mappings, descriptors and threads have limits too: the nearest is the date.
  */
-#include "analysis/judge.h"
+#include "analysis/verdict_int.h"
 
 #include <math.h>
 

@@ -3,7 +3,7 @@
 #ifndef HT_ANALYSIS_EVIDENCE_INT_H
 #define HT_ANALYSIS_EVIDENCE_INT_H
 
-#include "analysis/judge.h"
+#include "analysis/verdict_int.h"
 
 #define B(x) (ht_bytes(x).text)
 

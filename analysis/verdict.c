@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "analysis/judge.h"
 #include "analysis/thresholds.h"
+#include "analysis/verdict_int.h"
 #include "common/clock.h"
 
 const char *const ht_reason_names[HT_REASON_COUNT] = {[HT_REASON_NONE] = "",

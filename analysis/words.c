@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "analysis/judge.h"
+#include "analysis/verdict_int.h"
 
 #include <math.h>
 #include <stdarg.h>

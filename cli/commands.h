@@ -6,6 +6,7 @@
 #ifndef HT_CLI_COMMANDS_H
 #define HT_CLI_COMMANDS_H
 
+#include "cli/command.h"
 #include "cli/options.h"
 #include "cli/term.h"
 #include "common/err.h"
@@ -18,16 +19,6 @@ struct ht_cli {
 	int exit_status; /* of a command that was run (record, check); else 0 */
 };
 
-struct ht_command {
-	const char *name;
-	const char *args; /* as --help shows them */
-	int min_args, max_args;
-	uint64_t takes;	     /* HT_TAKES(...) of options.def */
-	const char *summary; /* one line, no full stop */
-	const char *doc;     /* --help: sentence, \v"
-", longer text (argp) */
-	enum ht_code (*run)(struct ht_cli *cli, struct ht_err *err);
-};
 extern const struct ht_command ht_commands[];
 extern const size_t ht_commands_count;
 

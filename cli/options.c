@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/commands.h"
+#include "cli/command.h"
 #include "common/clock.h"
 #include "common/size.h"
 #include "schema/records.h"

@@ -45,25 +45,4 @@ struct ht_list_line {
 	double *value[HT_LINE_FIGURES][HT_BANDS]; /* NaN: unknown */
 };
 
-struct ht_series;
-
-/* The line's columns, made when new; NULL when out of memory. */
-struct ht_list_line *ht_series_line(struct ht_series *s, enum ht_lines list,
-				    const uint64_t key[HT_LINE_KEYS]);
-/* What a snapshot's list says, into a row. `records`: 1 << id of those that it
- * measured; nothing happens when the list is not among them. */
-enum ht_code ht_series_put_lines(struct ht_series *s, enum ht_lines list,
-				 size_t row, const struct ht_snapshot *from,
-				 uint64_t records,
-				 struct ht_err *err) HT_MUST_CHECK;
-/* Sets all lines of a list, in a row that measured it, to what a line has that
- * the list does not name. */
-void ht_series_begin_lines(struct ht_series *s, enum ht_lines list, size_t row);
-/* A line that came late was 0 in the rows before that listed others: says so in
- * its columns. For who reads them, and before they are reduced: after the last
- * row. */
-void ht_series_fill_lines(struct ht_series *s);
-/* The same of n lines from one on; how many are filled then. */
-size_t ht_series_fill_some_lines(struct ht_series *s, size_t from, size_t n);
-
 #endif

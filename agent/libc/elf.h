@@ -48,7 +48,4 @@ typedef void (*ht_elf_symbol_fn)(void *ctx, const char *name,
 size_t ht_elf_symbols(const struct ht_elf *e, unsigned type,
 		      ht_elf_symbol_fn fn, void *ctx);
 
-/* build_id and debuglink of ret (facts.c). */
-void ht_facts_build(const struct ht_elf *e, struct ht_facts *ret);
-
 #endif

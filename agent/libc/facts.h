@@ -69,6 +69,8 @@ struct ht_facts_value {
 #define HT_FACTS_HITS	8
 #define HT_FACTS_TPOFFS 64
 #define HT_BUILD_ID_MAX 20
+/* malloc_state holds 254 words of bins and little else. */
+#define HT_FACTS_ARENA_MAX 4096u
 
 struct ht_facts_load {
 	uint64_t vaddr, offset, filesz, memsz, flags; /* p_flags */
@@ -114,12 +116,9 @@ struct ht_facts {
 	struct ht_place dwarf[HT_PLACE_COUNT];
 };
 
-/* Parses fd (an ELF file, read-only) and debug_fd (its debug file, or -1).
- * want: enum ht_facts_want. HT_UNSUPPORTED: not an ELF file for x86-64 or i386.
- * Descriptors are borrowed. */
-enum ht_code ht_facts_read(int fd, int debug_fd, unsigned want,
-			   struct ht_facts *ret,
-			   struct ht_err *err) HT_MUST_CHECK;
+/* Whether debug information describes structs of the kind that is walked: every
+ * member within its struct, every struct within the walk's buffers. */
+bool ht_facts_dwarf_fits(const struct ht_facts *f);
 
 /* Whether the symbol main_arena is of the size that a table row or the debug
  * information says: something else of that name is not malloc's. */

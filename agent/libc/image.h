@@ -6,7 +6,8 @@
 #ifndef HT_AGENT_LIBC_IMAGE_H
 #define HT_AGENT_LIBC_IMAGE_H
 
-#include "agent/libc/locate.h"
+#include "agent/libc/locate_in.h"
+#include "common/cleanup.h"
 
 struct ht_image_at {
 	const struct ht_vma *first; /* maps offset 0 of the file; borrowed */

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "agent/libc/facts_read.h"
 #include "agent/libc/layout_role.h"
 #include "agent/libc/layout_role_int.h"
 #include "common/cleanup.h"

@@ -8,6 +8,7 @@
 
 #include "agent/libc/die.h"
 #include "agent/libc/elf.h"
+#include "agent/libc/facts_read.h"
 #include "common/cleanup.h"
 
 #define DEPTH_MAX     24	 /* of entries in entries */

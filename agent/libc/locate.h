@@ -9,6 +9,7 @@
 #ifndef HT_AGENT_LIBC_LOCATE_H
 #define HT_AGENT_LIBC_LOCATE_H
 
+#include "agent/libc/locate_in.h"
 #include "agent/libc/malloc_state.h"
 #include "agent/memory/maps.h"
 #include "agent/memory/reader.h"
@@ -41,21 +42,6 @@ struct ht_located {
 struct ht_locate_cache;
 struct ht_locate_cache *ht_locate_cache_new(void); /* NULL: no memory */
 void ht_locate_cache_free(struct ht_locate_cache *c);
-
-/* Everything about a target that locate may consult. */
-struct ht_locate_in {
-	pid_t pid;		       /* 0: not a live process (core) */
-	const struct ht_maps *maps;    /* borrowed */
-	struct ht_reader *reader;      /* borrowed */
-	const char *exe_path;	       /* core: --exe FILE, or NULL */
-	uint64_t exe_start;	       /* core: as ht_core says it */
-	bool use_debug_info;	       /* false: by structure only */
-	struct ht_locate_cache *cache; /* borrowed, or NULL */
-	/* Program to start with --role=layout, which parses the files without a
-	 * capability ("/proc/self/exe" in the agent). NULL: in this process
-	 * (tests). */
-	const char *role_exe;
-};
 
 /* Done before the stop: opens and parses files, may take long the first time.
  * HT_UNSUPPORTED when a glibc is there and no layout fits; n == 0 with

@@ -4,6 +4,7 @@
  */
 
 #include "agent/libc/debugfile.h"
+#include "agent/libc/facts_read.h"
 #include "agent/libc/layout_role.h"
 #include "agent/libc/locate_int.h"
 #include "common/cleanup.h"

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "agent/memory/procfs.h"
-#include "agent/sample/unknown.h"
 #include "agent/self/pace.h"
 #include "common/clock.h"
 
@@ -170,7 +169,7 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	s->snapshot->stop.walk_us =
 		(uint64_t)((ht_mono_ns() - begin) / HT_NS_PER_US);
 	s->snapshot->stop.bytes_read = t->reader->bytes_read - read_before;
-	ht_unknown_note(s);
+	ht_session_note_unknown(s);
 	warn_touched(s);
 	warn_refusing(s);
 	warn_stopped(s);

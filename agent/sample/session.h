@@ -44,6 +44,10 @@ bool ht_session_may_read_private(const struct ht_session *s);
 /* Takes out of the snapshot what a walk put in, for another one. */
 void ht_session_clean(struct ht_session *s);
 
+/* Fills snapshot.unknown, and a warning for each row but where there is one
+ * already. Opens nothing. */
+void ht_session_note_unknown(const struct ht_session *s);
+
 /* The modes, for session.c's table. */
 enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err);
 enum ht_code ht_session_bounded(struct ht_session *s, struct ht_err *err);

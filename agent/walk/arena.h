@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One arena, stage by stage; each owns what it makes (arena.c has the order):
+ * One arena, stage by stage; each owns what it makes (arena_walk.c has the
+ * order):
  *
- *   segments.c  extent  where the arena lies
- *   segment_pass.c  met    the linear pass: chunks by size, records of free
- * ones bins.c      listed  what the lists say of those records sweep.c swept
- * free runs in address order, what is resident and why blocked.c which chunks
- * keep memory below the top
+ * - segments.c: extent, where the arena lies
+ * - segment_pass.c: met, the linear pass: chunks by size, records of free ones
+ * - bins.c: listed, what the lists say of those records
+ * - sweep.c: swept, free runs in address order, what is resident and why
+ * - blocked.c: which chunks keep memory below the top
  *
  * The pass alone is handed all of it: when its tables are full, what was met so
  * far is listed and swept at once (overflow.c).

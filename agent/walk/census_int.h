@@ -3,6 +3,7 @@
 #ifndef HT_AGENT_WALK_CENSUS_INT_H
 #define HT_AGENT_WALK_CENSUS_INT_H
 
+#include "agent/walk/census.h"
 #include "agent/walk/heaps.h"
 
 #define HEADERS_MAX 256

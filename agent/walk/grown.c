@@ -4,6 +4,7 @@
  * memory that malloc got meanwhile is malloc's and nobody else's, though nobody
  * knows what is in it: its pages count as in use, its bytes as uncertain.
  */
+#include "agent/walk/census.h"
 #include "agent/walk/chunk.h"
 #include "agent/walk/heaps.h"
 

@@ -6,7 +6,7 @@
 #ifndef HT_AGENT_WALK_HEAPS_H
 #define HT_AGENT_WALK_HEAPS_H
 
-#include "agent/walk/census.h"
+#include "agent/walk/ranges.h"
 #include "agent/walk/roots.h"
 #include "agent/walk/view.h"
 #include "link/request.h"
@@ -25,6 +25,26 @@ struct ht_runs {
 	struct ht_class_count by_class[HT_CLASSES];
 	uint64_t largest;
 	uint64_t bytes[4], count[4]; /* < 4 KiB, < 64 KiB, < 1 MiB, more */
+};
+
+/* What the census found in anonymous mappings. */
+struct ht_census {
+	struct ht_ranges mmapped; /* runs of neighbouring mmapped chunks */
+	uint64_t chunks, bytes; /* mmapped chunks, and their mappings' length */
+	bool known;		/* false: nothing to look for could be known */
+	/* Against mp_.n_mmaps and mp_.mmapped_mem: how many malloc counts, and
+	 * by how many bytes its sum is another. */
+	uint64_t counted, missed_bytes;
+	/* Headers read for it so far; and whether, where everything was looked
+	 * through, chains of neighbours had led to as much. */
+	uint64_t headers;
+	bool chains_suffice;
+	/* How many mallocs have segments in anonymous mappings. Where several
+	 * do they lie side by side, and nothing in them says whose they are. */
+	unsigned spread;
+	/* Segments of a main arena that left brk: ends with fenceposts or top.
+	 */
+	struct ht_ranges segments[HT_MALLOCS_MAX];
 };
 
 struct ht_walk {

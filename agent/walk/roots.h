@@ -5,7 +5,7 @@
 #define HT_AGENT_WALK_ROOTS_H
 
 #include "agent/walk/chunks.h"
-#include "agent/walk/walk.h"
+#include "agent/walk/walk_in.h"
 
 #define HT_ARENAS_MAX 4096
 #define HT_HEAPS_MAX  16384

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/walk/census.h"
 #include "agent/walk/heaps.h"
 #include "agent/walk/kinds.h"
 

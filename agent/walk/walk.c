@@ -2,10 +2,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "agent/walk/census.h"
 #include "agent/walk/heaps.h"
 #include "agent/walk/light.h"
 #include "agent/walk/marks.h"
 #include "agent/walk/sound.h"
+#include "agent/walk/walk.h"
 #include "common/invariant.h"
 
 #define PAGES_MAX (UINT64_C(4) << 30)

@@ -10,70 +10,7 @@
 #ifndef HT_AGENT_WALK_WALK_H
 #define HT_AGENT_WALK_WALK_H
 
-#include "agent/libc/locate.h"
-#include "agent/libc/malloc_state.h"
-#include "agent/memory/maps.h"
-#include "agent/memory/pages.h"
-#include "agent/memory/reader.h"
-#include "agent/memory/thread_state.h"
-#include "schema/snapshot.h"
-
-struct ht_marks;
-
-struct ht_walk_in {
-	const struct ht_located *located; /* n may be 0: process figures only */
-	struct ht_reader *reader;
-	struct ht_pages_source *pages;
-	/* For mappings of files, where those are another's; NULL: pages. */
-	struct ht_pages_source *file_pages;
-	const struct ht_maps *maps;
-	/* While the target runs: reads them anew, in place; NULL: they stay. */
-	enum ht_code (*renew_maps)(void *ctx, struct ht_err *err);
-	void *renew_ctx;
-	const struct ht_thread_state *threads;
-	size_t threads_n;
-	bool moving;	   /* the target runs while it is read */
-	bool alone;	   /* without the helper */
-	bool light;	   /* what malloc keeps, not chunk by chunk (light.h) */
-	bool want_private; /* what of trimmable is this process's alone */
-	uint64_t want;	   /* enum ht_request_flag */
-	size_t tables_max; /* bytes for free chunks; 0: 34 MiB */
-	/* light: free chunks of an arena, 0: 2^20; and bytes of heap, or
-	 * resident, of which each page is asked for, 0: 4 GiB. */
-	size_t chunks_max;
-	uint64_t pages_max;
-	/* Filled with the chunks themselves, or NULL. Not of memory that
-	 * moves. Owned by the caller (marks.h). */
-	struct ht_marks *marks;
-	void (*progress)(void *ctx, uint64_t done,
-			 uint64_t total); /* or NULL */
-	void *progress_ctx;
-};
-
-/*
- * What must be seen in one instant: arena structs, mp_, heap_info chains,
- * tcache contents, fastbin and unsorted heads. Read under the stop in `bounded`
- * mode, then the heaps are walked with the target running; in `exact` mode both
- * happen in the stop. Opaque; owned by the caller, freed by ht_roots_fini.
- */
-struct ht_roots;
-enum ht_code ht_roots_read(const struct ht_walk_in *in, struct ht_roots **ret,
-			   struct ht_err *err) HT_MUST_CHECK;
-/* Adds the caches of in->threads to roots that were read without them, for
- * threads that stand still one after the other. HT_BUSY: a cache was caught in
- * the midst of a change, and nothing was added; as_it_is: then too, and the
- * walk counts as uncertain what was not found. */
-enum ht_code ht_roots_add_threads(const struct ht_walk_in *in,
-				  struct ht_roots *roots, bool as_it_is,
-				  struct ht_err *err) HT_MUST_CHECK;
-/* Takes back what the last call added: a thread did not stand still. */
-void ht_roots_forget_last(struct ht_roots *roots);
-/* Bytes that a full walk would read: decides whether it fits a pause budget. */
-uint64_t ht_roots_walk_bytes(const struct ht_roots *roots);
-/* Whether an arena is locked, a counter is off by one, or another sign says
- * that a thread was stopped inside malloc. */
-bool ht_roots_in_flux(const struct ht_roots *roots);
-void ht_roots_fini(struct ht_roots *roots);
+#include "agent/walk/walk_in.h"
 
 /* Walks all heaps and fills arenas, heaps, bins, threads, size classes, totals,
  * params, fragmentation, blocked, rss_causes, mappings and process.rss*. */

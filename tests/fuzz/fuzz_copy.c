@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "agent/libc/facts.h"
+#include "agent/libc/facts_read.h"
 #include "agent/libc/image.h"
 #include "agent/memory/reader_image.h"
 

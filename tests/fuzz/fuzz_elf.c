@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "agent/libc/facts.h"
+#include "agent/libc/facts_read.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

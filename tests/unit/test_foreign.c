@@ -29,7 +29,7 @@
 
 #include <cmocka.h>
 
-#include "agent/libc/facts.h"
+#include "agent/libc/facts_read.h"
 #include "agent/libc/layout_role.h"
 #include "agent/memory/foreign.h"
 #include "agent/memory/live_task.h"

@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "agent/libc/debugfile.h"
-#include "agent/libc/facts.h"
+#include "agent/libc/facts_read.h"
 #include "agent/libc/layout_role.h"
 #include "agent/libc/locate_int.h"
 #include "agent/memory/reader_image.h"

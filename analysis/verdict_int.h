@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Judge: what the files of a verdict share. Inside analysis/ only. */
-#ifndef HT_ANALYSIS_JUDGE_H
-#define HT_ANALYSIS_JUDGE_H
+/* What the files of a verdict share. Inside analysis/ only. */
+#ifndef HT_ANALYSIS_VERDICT_INT_H
+#define HT_ANALYSIS_VERDICT_INT_H
 
 #include "analysis/measure.h"
 #include "analysis/verdict.h"

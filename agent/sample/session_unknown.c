@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/sample/unknown.h"
+/* No figure is null without a word: each that could not be had is counted under
+ * its reason, with what would mend it. */
+#include "agent/sample/session.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -301,7 +303,7 @@ static void note_light(const struct ht_session *s)
 			of_walks[i].record, of_walks[i].field);
 }
 
-void ht_unknown_note(const struct ht_session *s)
+void ht_session_note_unknown(const struct ht_session *s)
 {
 	struct ht_snapshot *snap = s->snapshot;
 
