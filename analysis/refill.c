@@ -3,14 +3,14 @@
 
 #include <math.h>
 
-#define PAGE 4096
+#include "analysis/stats.h"
 
 /* What one step brought: what the heap gained, less what the program took into
  * use, what it faulted in, and what came back from swap. */
 static double without_faults(double heap, double in_use, double faults,
 			     double swapped)
 {
-	double came = heap - fmax(0, in_use) - PAGE * fmax(0, faults);
+	double came = heap - fmax(0, in_use) - HT_PAGE * fmax(0, faults);
 
 	return isnan(swapped) ? came : came - fmax(0, -swapped);
 }

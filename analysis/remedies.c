@@ -14,9 +14,8 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "analysis/stats.h"
 #include "analysis/thresholds.h"
-
-#define PAGE 4096
 
 /* at_least and what to type; nothing happens when row is NULL. */
 static void returns(struct ht_advice *row, double at_least)
@@ -142,7 +141,7 @@ static struct range held_tops(const struct ht_snapshot *s, double from,
 
 		if (!(size >= from && size < to) || isnan(top.high))
 			continue;
-		sum.low += fmax(0, top.low - pad - 2 * PAGE);
+		sum.low += fmax(0, top.low - pad - 2 * HT_PAGE);
 		sum.high += top.high;
 	}
 	return sum;
@@ -412,7 +411,7 @@ static double cached_last(const struct ht_snapshot *s,
 	if (pin->kind != HT_ARENA_MAIN || pin->pin_size <= FASTBIN_MAX ||
 	    !(alone >= ht_t.pin_alone * holds) || !(holds >= threshold))
 		return 0;
-	return ht_t.pin_alone * holds - pad_of(&s->params) - 2 * PAGE;
+	return ht_t.pin_alone * holds - pad_of(&s->params) - 2 * HT_PAGE;
 }
 
 /* The program freed it; its arena does not know. */

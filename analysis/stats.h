@@ -18,6 +18,7 @@
 #define HT_HOUR_S    3600
 #define HT_DAY_S     86400
 #define HT_DAY_H     24
+#define HT_PAGE	     4096 /* of x86: no other machine is measured yet */
 #define HT_MEDIAN    0.5
 #define HT_P5	     0.05
 #define HT_P10	     0.1

@@ -64,9 +64,9 @@ struct ht_probe_window {
 	uint64_t max_us;	     /* or after so long, what comes first */
 };
 
-/* What is alike in kernel and here: filled by the program in the kernel. */
+/* What call frames are found with: filled by the program in the kernel. */
 struct ht_probe_regs {
-	uint64_t rip, rsp, rbp, rbx, r12, r13, r14, r15;
+	uint64_t pc, sp, frame;
 };
 
 struct ht_probe_sample {
@@ -79,7 +79,7 @@ struct ht_probe_sample {
 				 all bits: not known */
 	uint64_t old_address; /* ... and where it was; 0: none, or not known */
 	uint64_t task;	    /* process id << 32 | thread id, the kernel's own */
-	uint64_t stack_len; /* bytes of `stack` that are there, from rsp on */
+	uint64_t stack_len; /* bytes of `stack` that are there, from sp on */
 	struct ht_probe_regs regs; /* at the return, in the caller */
 	uint8_t stack[HT_PROBE_STACK];
 };

@@ -1,21 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "probe/program.h"
 
-/* x86-64's struct pt_regs: places of its words. */
-enum {
-	R15 = 0,
-	R14 = 8,
-	R13 = 16,
-	R12 = 24,
-	RBP = 32,
-	RBX = 40,
-	RAX = 80,
-	RDX = 96,
-	RSI = 104,
-	RDI = 112,
-	RIP = 128,
-	RSP = 152,
-};
+#include "agent/arch/arch.h"
 
 /* The kernel's numbers of the functions that are called. */
 enum {
@@ -145,7 +131,8 @@ struct row {
 /* Registers: 6 the context, 7 the state or the sample, 8 the kind, 9 a value.
  * Stack: -8 the task; -24 and -16 what an entry keeps. */
 #define BEGIN                                                                  \
-	MOV(6, 1), CALL(F_COOKIE), MOV(8, 0), VALUE(7, STATE), LOAD(9, 6, RIP)
+	MOV(6, 1), CALL(F_COOKIE), MOV(8, 0), VALUE(7, STATE),                 \
+		LOAD(9, 6, HT_PT_PC)
 
 /* Counts a call, and chooses by the size that is asked for. */
 static const struct row entry[] = {
@@ -160,9 +147,9 @@ static const struct row entry[] = {
 	LOAD(1, 7, STATE_AT(hits)),
 	LOAD(2, 7, STATE_AT(max_hits)),
 	IF(BPF_JGT, 1, 2, L_SKIP),
-	LOAD(9, 6, RDI),
-	LOAD(3, 6, RSI),
-	LOAD(4, 6, RDX),
+	LOAD(9, 6, HT_PT_ARGUMENT_1),
+	LOAD(3, 6, HT_PT_ARGUMENT_2),
+	LOAD(4, 6, HT_PT_ARGUMENT_3),
 	MOV(1, 9),
 	IF_I(BPF_JEQ, 8, HT_PROBE_SIZE_1, L_SIZED),
 	MOV(1, 3),
@@ -211,7 +198,7 @@ static const struct row entry[] = {
  */
 static const struct row recall[] = {
 	AT(L_RETURN),
-	LOAD(9, 6, RAX),
+	LOAD(9, 6, HT_PT_RESULT),
 	STORE_I(10, -16, 0),
 	STORE_I(10, -24, 0),
 	CALL(F_TASK),
@@ -256,7 +243,7 @@ static const struct row choose_late[] = {
 	IF(BPF_JGT, 1, 2, L_DONE),
 	CALL(F_TASK),
 	STORE(10, -8, 0),
-	LOAD(9, 6, RAX),
+	LOAD(9, 6, HT_PT_RESULT),
 	IF_I(BPF_JEQ, 9, 0, L_DONE),
 	STORE_I(10, -24, 0),
 	STORE_I(10, -16, 0),
@@ -302,14 +289,9 @@ static const struct row record[] = {
 	STORE(7, SAMPLE_AT(old), 1),
 	LOAD(1, 10, -24),
 	STORE(7, SAMPLE_AT(old_address), 1),
-	KEEP_REG(rip, RIP),
-	KEEP_REG(rsp, RSP),
-	KEEP_REG(rbp, RBP),
-	KEEP_REG(rbx, RBX),
-	KEEP_REG(r12, R12),
-	KEEP_REG(r13, R13),
-	KEEP_REG(r14, R14),
-	KEEP_REG(r15, R15),
+	KEEP_REG(pc, HT_PT_PC),
+	KEEP_REG(sp, HT_PT_SP),
+	KEEP_REG(frame, HT_PT_FRAME),
 	CALL(F_KTIME),
 	STORE(7, SAMPLE_AT(time_ns), 0),
 	STORE_I(7, SAMPLE_AT(header), 0),
@@ -326,7 +308,7 @@ static const struct row record[] = {
 _Static_assert(HT_PROBE_STACK == 16 * PIECE, "as many pieces as stand below");
 #define READ_STACK(from, len)                                                  \
 	MOV(1, 7), OP_I(BPF_ADD, 1, SAMPLE_AT(stack) + (from)), MOV_I(2, len), \
-		LOAD(3, 7, SAMPLE_AT(regs.rsp)), OP_I(BPF_ADD, 3, from),       \
+		LOAD(3, 7, SAMPLE_AT(regs.sp)), OP_I(BPF_ADD, 3, from),        \
 		CALL(F_READ_USER)
 #define READ_PIECE(k)                                                          \
 	READ_STACK((k)*PIECE, PIECE), IF_I(BPF_JNE, 0, 0, L_READ),             \

@@ -25,6 +25,7 @@
  *   HT_ENTRY_SP           sp % 16 where a function is entered
  *   HT_GENERAL_REGISTERS  that may hold a pointer
  *   HT_VECTOR_MAX         bytes of the vector registers, most
+ *   HT_PT_...             where the kernel's struct pt_regs has what
  *   struct ht_regs        registers of a stopped thread
  *   struct ht_sigframe    a signal frame on a stack, and what returns to it
  */

@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "agent/libc/chunk.h"
 #include "agent/libc/locate_int.h"
 #include "common/cleanup.h"
 
@@ -167,7 +168,7 @@ static const struct ht_layout_row *tcache_at(const struct search *s, uint64_t v)
 	if (!vma || !(vma->flags & HT_VMA_WRITE) ||
 	    ht_reader_word(s->r, v - l->word, &head, NULL) != HT_OK)
 		return NULL;
-	row = ht_layout_tcache_in_chunk(l->abi, head & ~UINT64_C(7));
+	row = ht_layout_tcache_in_chunk(l->abi, head & ~HT_SIZE_FLAGS);
 	if (!row || row->size > sizeof(bytes) ||
 	    ht_reader_read(s->r, v, bytes, row->size, NULL) != HT_OK)
 		return NULL;

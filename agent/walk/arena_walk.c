@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/libc/chunk.h"
 #include "agent/walk/arena.h"
-#include "agent/walk/chunk.h"
 #include "agent/walk/light.h"
 #include "agent/walk/sound.h"
 #include "common/invariant.h"

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk/chunk.h"
+#include "agent/libc/chunk.h"
 #include "agent/walk/sweep.h"
 
 #define HIGHEST	 16

@@ -17,8 +17,8 @@
 #include <string.h>
 
 #include "agent/arch/arch.h"
+#include "agent/libc/chunk.h"
 #include "agent/walk/census_int.h"
-#include "agent/walk/chunk.h"
 #include "agent/walk/met.h"
 
 #define ROUNDS	    3 /* of one search */

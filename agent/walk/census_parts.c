@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "agent/arch/arch.h"
+#include "agent/libc/chunk.h"
 #include "agent/walk/census_int.h"
-#include "agent/walk/chunk.h"
 #include "agent/walk/met.h"
 
 /* End of the segment that begins here: sizes lead to fenceposts or the top. */

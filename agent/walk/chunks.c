@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "agent/walk/chunk.h"
+#include "agent/libc/chunk.h"
 
 #define STAGED 512 /* candidates handed over at a time */
 

@@ -4,8 +4,8 @@
  * memory that malloc got meanwhile is malloc's and nobody else's, though nobody
  * knows what is in it: its pages count as in use, its bytes as uncertain.
  */
+#include "agent/libc/chunk.h"
 #include "agent/walk/census.h"
-#include "agent/walk/chunk.h"
 #include "agent/walk/heaps.h"
 
 static const struct ht_arena_root *same_arena(const struct ht_roots *roots,

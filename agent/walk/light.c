@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "agent/walk/chunk.h"
+#include "agent/libc/chunk.h"
 #include "agent/walk/lists.h"
 
 /* --- overhead ------------------------------------------------------------ */

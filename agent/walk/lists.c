@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/libc/chunk.h"
 #include "agent/self/pace.h"
-#include "agent/walk/chunk.h"
 #include "agent/walk/lists.h"
 
 #define TRIES	  4

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "agent/arch/arch.h"
-#include "agent/walk/chunk.h"
+#include "agent/libc/chunk.h"
 #include "agent/walk/met.h"
 
 #define CHAIN	  24 /* chunks that must follow each other */

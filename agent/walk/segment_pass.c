@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "agent/arch/arch.h"
+#include "agent/libc/chunk.h"
 #include "agent/walk/arena.h"
-#include "agent/walk/chunk.h"
 
 #define RESYNCS_MAX 64
 #define REREADS	    3

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk/chunk.h"
+#include "agent/libc/chunk.h"
 #include "agent/walk/segments.h"
 
 #define TOP_TRIES 5

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/walk/chunk.h"
+#include "agent/libc/chunk.h"
 #include "agent/walk/roots.h"
 
 #define BINS_MAX  76

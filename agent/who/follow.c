@@ -4,14 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLOTS	   (4 * HT_FOLLOWED_MAX) /* a power of two */
-#define PREV_INUSE 1u
-#define IS_MMAPPED 2u
-#define SIZE_MASK  (~UINT64_C(7))
-#define HEADER	   8u /* bytes of the word before what malloc returned */
-#define AT_ONCE	   128u
-#define WORD	   8u
-#define COMPARED   64u
+#include "agent/libc/chunk.h"
+
+#define SLOTS	 (4 * HT_FOLLOWED_MAX) /* a power of two */
+#define AT_ONCE	 128u
+#define WORD	 8u
+#define COMPARED 64u
 
 /* By realloc, between two looks; what is more is no chunk's header. */
 #define GROWS_BY 16u
@@ -66,7 +64,8 @@ struct ht_followed *ht_follow_at(struct ht_following *f, uint64_t address)
 
 void ht_follow_print(struct ht_followed *c, struct ht_reader *r)
 {
-	uint64_t words = ((c->header & SIZE_MASK) - HEADER) / WORD;
+	uint64_t words =
+		((c->header & ~HT_SIZE_FLAGS) - HT_CHUNK64_HEADER) / WORD;
 
 	c->words = words < HT_PRINT_WORDS ? (uint32_t)words : HT_PRINT_WORDS;
 	ht_reader_some(r, c->address, c->word, c->words * WORD);
@@ -119,21 +118,21 @@ enum ht_fate ht_follow_judge(const struct ht_followed *c, uint64_t header,
 	bool has, rest = rest_is_same(c, word, &has);
 	bool first, second;
 
-	if ((header & SIZE_MASK) < (c->header & SIZE_MASK) ||
-	    (header & IS_MMAPPED) != (c->header & IS_MMAPPED))
+	if ((header & ~HT_SIZE_FLAGS) < (c->header & ~HT_SIZE_FLAGS) ||
+	    (header & HT_IS_MMAPPED) != (c->header & HT_IS_MMAPPED))
 		return HT_FATE_FREED;
-	if (!(header & IS_MMAPPED) &&
-	    (header & SIZE_MASK) == (c->header & SIZE_MASK) &&
-	    !(next & PREV_INUSE))
+	if (!(header & HT_IS_MMAPPED) &&
+	    (header & ~HT_SIZE_FLAGS) == (c->header & ~HT_SIZE_FLAGS) &&
+	    !(next & HT_PREV_INUSE))
 		return HT_FATE_FREED;
 	first = word[0] == c->word[0] && !is_bins(l, word[0]);
 	second = word[1] == c->word[1] && !is_bins(l, word[1]);
 	/* One that realloc let grow where it is has all that it had. */
-	if ((header & SIZE_MASK) != (c->header & SIZE_MASK))
+	if ((header & ~HT_SIZE_FLAGS) != (c->header & ~HT_SIZE_FLAGS))
 		return first && second && rest &&
-				       (header & SIZE_MASK) <=
-					       GROWS_BY *
-						       (c->header & SIZE_MASK)
+				       (header & ~HT_SIZE_FLAGS) <=
+					       GROWS_BY * (c->header &
+							   ~HT_SIZE_FLAGS)
 			       ? HT_FATE_ALIVE
 			       : HT_FATE_FREED;
 	if ((first && c->own[0]) || (second && c->own[1]) ||
@@ -177,7 +176,7 @@ static void see(const struct ht_following *f, const struct look *k,
 		const struct ht_located *l)
 {
 	struct ht_followed *c = k->chunk;
-	bool mmapped = c->header & IS_MMAPPED;
+	bool mmapped = c->header & HT_IS_MMAPPED;
 
 	if (!own->ok) { /* swapped out it is still there */
 		c->fate = own->swapped ? HT_FATE_UNKNOWN : HT_FATE_FREED;
@@ -186,7 +185,7 @@ static void see(const struct ht_following *f, const struct look *k,
 	if (c->fate != HT_FATE_NEW) {
 		c->fate = ht_follow_judge(
 			c, k->now[0], k->now + 1,
-			mmapped || !next->ok ? PREV_INUSE : k->next, l);
+			mmapped || !next->ok ? HT_PREV_INUSE : k->next, l);
 		if (c->fate != HT_FATE_FREED) /* realloc let it grow */
 			c->header = k->now[0];
 		if (c->shaky && c->fate == HT_FATE_ALIVE)
@@ -197,10 +196,12 @@ static void see(const struct ht_following *f, const struct look *k,
 	memcpy(c->word, k->now + 1, sizeof(c->word));
 	for (unsigned i = 0; i < 2; i++)
 		c->own[i] = is_own(f, c, i);
-	c->fate = (k->now[0] & SIZE_MASK) >= (c->header & SIZE_MASK) &&
-				  (mmapped || !next->ok || k->next & PREV_INUSE)
-			  ? HT_FATE_ALIVE
-			  : HT_FATE_FREED;
+	c->fate =
+		(k->now[0] & ~HT_SIZE_FLAGS) >= (c->header & ~HT_SIZE_FLAGS) &&
+				(mmapped || !next->ok ||
+				 k->next & HT_PREV_INUSE)
+			? HT_FATE_ALIVE
+			: HT_FATE_FREED;
 }
 
 static void settle(const struct ht_following *f, const struct look *k,
@@ -219,20 +220,20 @@ static void look_at(const struct ht_following *f, struct look *looks, size_t n,
 
 	for (size_t i = 0; i < n; i++) {
 		const struct ht_followed *c = looks[i].chunk;
-		uint64_t size = c->header & SIZE_MASK;
+		uint64_t size = c->header & ~HT_SIZE_FLAGS;
 
 		memset(looks[i].now, 0, sizeof(looks[i].now));
-		pieces[2 * i] =
-			(struct ht_piece){.addr = c->address - HEADER,
-					  .buf = looks[i].now,
-					  .len = HEADER + c->words * WORD};
-		pieces[2 * i + 1] =
-			(struct ht_piece){.addr = c->address - HEADER + size,
-					  .buf = &looks[i].next,
-					  .len = WORD};
+		pieces[2 * i] = (struct ht_piece){
+			.addr = c->address - HT_CHUNK64_HEADER,
+			.buf = looks[i].now,
+			.len = HT_CHUNK64_HEADER + c->words * WORD};
+		pieces[2 * i + 1] = (struct ht_piece){
+			.addr = c->address - HT_CHUNK64_HEADER + size,
+			.buf = &looks[i].next,
+			.len = WORD};
 		/* Behind an mapping of its own there is nothing of malloc's. */
-		if (c->header & IS_MMAPPED)
-			pieces[2 * i + 1].addr = c->address - HEADER;
+		if (c->header & HT_IS_MMAPPED)
+			pieces[2 * i + 1].addr = c->address - HT_CHUNK64_HEADER;
 	}
 	ht_reader_batch(r, pieces, 2 * n);
 	for (size_t i = 0; i < n; i++)

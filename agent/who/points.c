@@ -48,7 +48,7 @@ static bool add_point(const struct ht_modules *m, uint64_t address,
 
 static enum ht_code refuse_target(const struct ht_target *t, struct ht_err *err)
 {
-	if (t->reader->word != 8)
+	if (t->reader->word != sizeof(uint64_t))
 		return ht_fail_hint(
 			err, HT_UNSUPPORTED, HT_HINT_NONE,
 			"process %d is a 32-bit program: calls of malloc are seen in 64-bit ones only",

@@ -35,7 +35,7 @@ struct view {
 static size_t read_view(void *ctx, uint64_t addr, void *buf, size_t len)
 {
 	const struct view *v = ctx;
-	uint64_t in = addr - v->sample->regs.rsp;
+	uint64_t in = addr - v->sample->regs.sp;
 	const struct ht_vma *vma;
 	size_t got;
 
@@ -63,7 +63,7 @@ static const struct ht_reader_ops view_ops = {.name = "sampled stack",
 
 struct unwinding {
 	struct ht_site_stack *site;
-	uint64_t rsp;
+	uint64_t sp;
 };
 
 static bool take_frame(void *ctx, uint64_t pc, uint64_t sp)
@@ -71,7 +71,7 @@ static bool take_frame(void *ctx, uint64_t pc, uint64_t sp)
 	struct unwinding *u = ctx;
 	struct ht_site_stack *s = u->site;
 	/* A frame's caller is where its return address stood, below its sp. */
-	uint64_t at = sp - sizeof(uint64_t) - u->rsp;
+	uint64_t at = sp - sizeof(uint64_t) - u->sp;
 
 	s->pc[s->n] = pc;
 	s->at[s->n++] = at < UINT32_MAX ? (uint32_t)at : UINT32_MAX;
@@ -93,13 +93,13 @@ static void unwind(struct ht_stacks *s, const struct ht_maps *maps,
 	const struct view view = {s, maps, sample};
 	struct ht_reader reader = {.ops = &view_ops,
 				   .ctx = (void *)(uintptr_t)&view,
-				   .word = 8,
+				   .word = sizeof(uint64_t),
 				   .bytes_left = UINT64_MAX};
-	const struct ht_thread_state at = {.pc = sample->regs.rip,
-					   .sp = sample->regs.rsp,
-					   .frame = sample->regs.rbp,
+	const struct ht_thread_state at = {.pc = sample->regs.pc,
+					   .sp = sample->regs.sp,
+					   .frame = sample->regs.frame,
 					   .registers = true};
-	struct unwinding u = {ret, sample->regs.rsp};
+	struct unwinding u = {ret, sample->regs.sp};
 
 	/* A frame that nothing describes is guessed at, and may end a stack. */
 	ret->whole = ht_frames_each(&at, &reader, maps, take_frame, &u) &&
@@ -114,7 +114,7 @@ static void unwind(struct ht_stacks *s, const struct ht_maps *maps,
 static bool stands_in(const struct ht_site_stack *s,
 		      const struct ht_probe_sample *sample)
 {
-	if (s->n == 0 || !s->whole || s->pc[0] != sample->regs.rip)
+	if (s->n == 0 || !s->whole || s->pc[0] != sample->regs.pc)
 		return false;
 	for (unsigned i = 1; i < s->n; i++) {
 		uint64_t word;

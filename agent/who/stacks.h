@@ -24,7 +24,7 @@
 struct ht_site_stack {
 	uint64_t
 		pc[HT_STACK_FRAMES_MAX]; /* innermost first: return addresses */
-	uint32_t at[HT_STACK_FRAMES_MAX]; /* where they stood, from rsp on; [0]
+	uint32_t at[HT_STACK_FRAMES_MAX]; /* where they stood, from sp on; [0]
 					     is rip itself */
 	struct ht_name *name; /* of each, when they were named; owned */
 	unsigned n;

@@ -6,17 +6,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent/arch/arch.h"
+#include "agent/libc/chunk.h"
 #include "agent/walk/sizes.h"
 #include "agent/who/points.h"
 #include "agent/who/trial.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
-
-#define SIZE_MASK  (~UINT64_C(7))
-#define IS_MMAPPED 2u
-#define CHUNK_MIN  32u
-#define HEADER	   8u
-#define ALIGNMENT  16u
 
 /* Of one window: some more than it is asked for, by calls that come while it
  * is being closed. */
@@ -148,11 +144,11 @@ static void take_over(struct ht_who *w, const struct ht_probe_sample *s,
 static void take_sample(void *ctx, const struct ht_probe_sample *s)
 {
 	struct ht_who *w = ctx;
-	uint64_t size = s->header & SIZE_MASK;
+	uint64_t size = s->header & ~HT_SIZE_FLAGS;
 	struct ht_who_pending *p;
 
-	if (size < CHUNK_MIN || s->address % ALIGNMENT || size < w->min_size ||
-	    size > w->max_size)
+	if (size < HT_CHUNK64_MIN || s->address % HT_CHUNK64_ALIGN ||
+	    size < w->min_size || size > w->max_size)
 		return;
 	if (w->pending_n == PENDING_MAX) {
 		w->sum.lost++;
@@ -170,8 +166,8 @@ static void take_sample(void *ctx, const struct ht_probe_sample *s)
 static void follow_sample(struct ht_who *w, const struct ht_probe_sample *s,
 			  struct ht_followed *c)
 {
-	uint64_t size = s->header & SIZE_MASK;
-	uint64_t old = s->old == UINT64_MAX ? 0 : s->old & SIZE_MASK;
+	uint64_t size = s->header & ~HT_SIZE_FLAGS;
+	uint64_t old = s->old == UINT64_MAX ? 0 : s->old & ~HT_SIZE_FLAGS;
 
 	c->site = ht_stacks_site(&w->stacks, &w->maps, s);
 	c->bytes = size > old ? size - old : 0;
@@ -196,8 +192,9 @@ static void fill_window(const struct ht_who *w, const struct ht_request *r,
 		.max_hits = r->window_hits,
 		.max_us = r->window_us,
 	};
-	if (w->min_size > CHUNK_MIN)
-		q->min_size = w->min_size - HEADER - ALIGNMENT;
+	if (w->min_size > HT_CHUNK64_MIN)
+		q->min_size =
+			w->min_size - HT_CHUNK64_HEADER - HT_CHUNK64_ALIGN;
 }
 
 static enum ht_code open_window(struct ht_who *w, const struct ht_target *t,
@@ -231,9 +228,9 @@ static enum ht_code open_window(struct ht_who *w, const struct ht_target *t,
 
 static uint64_t class_of(const struct ht_followed *c)
 {
-	return c->header & IS_MMAPPED
+	return c->header & HT_IS_MMAPPED
 		       ? 0
-		       : ht_class_max(ht_class_of(c->header & SIZE_MASK));
+		       : ht_class_max(ht_class_of(c->header & ~HT_SIZE_FLAGS));
 }
 
 static void count_chunk(struct ht_site *s, const struct ht_followed *c,
@@ -484,8 +481,8 @@ enum ht_code ht_who_sample(struct ht_who *w, struct ht_session *s,
 		code = ht_procfs_head(t->pid, &s->snapshot->head, err);
 	if (code != HT_OK)
 		return code;
-	snprintf(s->snapshot->head.arch, sizeof(s->snapshot->head.arch),
-		 "x86_64");
+	snprintf(s->snapshot->head.arch, sizeof(s->snapshot->head.arch), "%s",
+		 ht_abi_name(ht_abi_with_word(sizeof(uint64_t))));
 	s->snapshot->libc = t->located.libc;
 	s->snapshot->stop.mode = HT_MODE_NONE;
 	s->snapshot->head.taken_at = ht_wall_ns();

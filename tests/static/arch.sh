@@ -1,10 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Limit: 180 s
-# All of the agent above agent/arch/arch.h compiles for a processor that is not
+# All of agent and probe above agent/arch/arch.h compiles for a processor that is not
 # there: other registers, pages of 64 KiB, no red zone. What it would mean there is
 # for its folder to say; that nothing above the door knows this one's is said here.
-# agent/who is of the probe, which is made for x86-64 (link/probe.h).
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 
@@ -19,16 +18,18 @@ cat >"$HT_TMP/agent/arch/x86/native.h" <<'EOT'
 #define HT_PTRACE_REGISTERS  PTRACE_GETREGSET, PTRACE_SETREGSET
 #define HT_SHADOW_STACK_LINE "nobody's:"
 #define HT_SECCOMP_SECOND    SCMP_ARCH_ARM
+enum { HT_PT_FRAME = 232, HT_PT_RESULT = 0, HT_PT_ARGUMENT_1 = 0, HT_PT_ARGUMENT_2 = 8,
+	HT_PT_ARGUMENT_3 = 16, HT_PT_PC = 256, HT_PT_SP = 248 };
 struct ht_regs { uint64_t x[31], sp_, pc_, state; };
 struct ht_sigframe { uint64_t record[66]; };
 EOT
 
-mapfile -t above < <(git ls-files 'agent/*.c' | grep -v -e ^agent/arch/ -e ^agent/who/)
+mapfile -t above < <(git ls-files 'agent/*.c' 'probe/*.c' | grep -v ^agent/arch/)
 compiles() {
 	printf '%s\0' "${above[@]}" | xargs -0 -n 1 -P 2 gcc -std=gnu17 -D_GNU_SOURCE \
 		-DHT_VERSION='"0"' -fsyntax-only -w -I "$HT_TMP" -I .
 }
-ok "the agent compiles for another processor but for agent/arch (${#above[@]} files)" compiles
+ok "agent and probe compile for another processor but for agent/arch (${#above[@]} files)" compiles
 
 echo '#include "agent/arch/arch.h"
 uint64_t ht_wrong(const struct ht_regs *r);

@@ -63,7 +63,7 @@ static void count(void *ctx, const struct ht_probe_sample *s)
 	n->large += s->address == (uintptr_t)&chunk[1][2];
 	n->others += s->address != (uintptr_t)&chunk[0][2] &&
 		     s->address != (uintptr_t)&chunk[1][2];
-	n->stacks &= s->stack_len > 0 && s->regs.rsp != 0;
+	n->stacks &= s->stack_len > 0 && s->regs.sp != 0;
 }
 
 /* The first byte of `give`, as the child has it. */

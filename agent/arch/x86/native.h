@@ -20,6 +20,17 @@
  * name in libseccomp. */
 #define HT_SECCOMP_SECOND SCMP_ARCH_X86
 
+/* The kernel's struct pt_regs, which its programs see: places of its words. */
+enum {
+	HT_PT_FRAME = 32,
+	HT_PT_RESULT = 80,
+	HT_PT_ARGUMENT_3 = 96,
+	HT_PT_ARGUMENT_2 = 104,
+	HT_PT_ARGUMENT_1 = 112,
+	HT_PT_PC = 128,
+	HT_PT_SP = 152,
+};
+
 struct ht_regs {
 	struct user_regs_struct user;
 };
