@@ -275,11 +275,39 @@ enum ht_code ht_show_threads(const struct ht_cli *cli,
 	return show(cli, s, &view, max_rows, err);
 }
 
+static unsigned digit(char c)
+{
+	return c >= 'a' ? (unsigned)(c - 'a' + 10) : (unsigned)(c - '0');
+}
+
+/* The heap by address, two of its stretches a sign: what most of it is. */
+#define MAP_WIDTH (sizeof(((struct ht_heap *)NULL)->pages) / 4)
+static const char *pages_text(const struct ht_cli *cli, const char *pages,
+			      char out[MAP_WIDTH * 4])
+{
+	static const char *const signs[2][3] = {{".", "#", "-"},
+						{"·", "█", "▒"}};
+	size_t n = 0;
+
+	for (const char *c = pages; c[0] && c[1] && c[2] && c[3]; c += 4) {
+		unsigned held = digit(c[0]) + digit(c[2]);
+		unsigned unused = digit(c[1]) + digit(c[3]);
+		int sign = held + unused == 0 ? 0 : held >= unused ? 1 : 2;
+
+		if (n + 4 >= MAP_WIDTH * 4)
+			break;
+		n += (size_t)sprintf(out + n, "%s",
+				     signs[cli->term.utf8][sign]);
+	}
+	out[n] = '\0';
+	return out;
+}
+
 static void heap_row(const struct ht_cli *cli, struct ht_table *t,
 		     const struct ht_snapshot *s, const void *record)
 {
 	const struct ht_heap *h = record;
-	char bar[BAR_WIDTH * 4];
+	char bar[BAR_WIDTH * 4], map[MAP_WIDTH * 4];
 
 	(void)s;
 	ht_table_text(t, "0x%" PRIx64, h->address);
@@ -290,6 +318,7 @@ static void heap_row(const struct ht_cli *cli, struct ht_table *t,
 	ht_table_text(t, "%s",
 		      ht_show_bar(cli, h->resident, h->size, BAR_WIDTH, bar,
 				  sizeof(bar)));
+	ht_table_text(t, "%s", pages_text(cli, h->pages, map));
 }
 
 enum ht_code ht_show_heaps(const struct ht_cli *cli,
@@ -300,7 +329,7 @@ enum ht_code ht_show_heaps(const struct ht_cli *cli,
 		.id = HT_RECORD_heap,
 		COLUMNS({"heap", false}, {"arena", true}, {"size", true},
 			{"resident", true}, {"resident share", true, 1},
-			{"", false, 2}),
+			{"", false, 3}, {"held, free, gone", false, 2}),
 		.whole = "heaptide map",
 		.row = heap_row,
 	};

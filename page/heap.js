@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The heap map of the newest sample: of each arena what its bytes are, and its heaps by
-// address; each arena on its own scale, its size at the right. Which of a heap's pages are resident is not recorded, how many is:
-// that part is drawn from the left, hatched, and said.
+// address; each arena on its own scale, its size at the right. Of each stretch of a heap it is known how much is resident and
+// held, and resident and free. A history from before that was recorded has only how much of a heap is resident: drawn from the
+// left, hatched, and said.
 
 const KINDS = [
 	{name: "in use", color: "held", of: (a) => a.in_use},
@@ -28,11 +29,40 @@ function partsOf(arena) {
 	return parts;
 }
 
+// Of a hexadecimal digit (see `pages` of a heap): what share of a stretch it stands for.
+function shareOf(digit) {
+	return digit === 0 ? 0 : digit === 15 ? 1 : (digit - 0.5) / 14;
+}
+
+function shareText(digit, bytes) {
+	return digit === 0 ? "nothing" : digit === 15 ? "all of it" : "about " + sizeText(shareOf(digit) * bytes);
+}
+
+// Of each stretch the held part first: within it the order is not known.
+function pageParts(arena, heap, range) {
+	const parts = [], cells = heap.pages.length / 2, cell = heap.size / cells;
+	for (let i = 0; i < cells; i++) {
+		const held = parseInt(heap.pages[2 * i], 16), free = parseInt(heap.pages[2 * i + 1], 16), x0 = i * cell;
+		const text = ["arena " + arena.index + ", heap " + range, addressAt(heap.address, x0) + " to " + addressAt(heap.address, x0 + cell) + ", " + sizeText(cell),
+			"resident and held: " + shareText(held, cell), "resident and free: " + shareText(free, cell), "the rest is returned or was never touched"];
+		const middle = x0 + Math.min(1, shareOf(held)) * cell, end = Math.min(x0 + cell, middle + shareOf(free) * cell);
+		parts.push({x0, x1: x0 + cell, color: "gone", cell: true, text});
+		if (held) parts.push({x0, x1: middle, color: "held", cell: true, text});
+		if (free) parts.push({x0: middle, x1: end, color: "kept", cell: true, text});
+	}
+	return parts;
+}
+
+function wholeParts(arena, heap, range) {
+	const text = ["arena " + arena.index + ", heap " + range, sizeText(heap.size) + ", " + sizeText(heap.resident) + " of it resident (which pages was not recorded)"];
+	const parts = [{x0: 0, x1: heap.size, color: "gone", text}];
+	if (heap.resident !== null) parts.push({x0: 0, x1: heap.resident, color: "files", hatched: true, text});
+	return parts;
+}
+
 function heapParts(arena, heap, last) {
-	const parts = [], end = addressAt(heap.address, heap.size), range = heap.address + " to " + end;
-	parts.push({x0: 0, x1: heap.size, color: "gone", text: ["arena " + arena.index + ", " + range, sizeText(heap.size) + ", " +
-		sizeText(heap.resident) + " of it resident (which pages is not recorded)"]});
-	if (heap.resident !== null) parts.push({x0: 0, x1: heap.resident, color: "files", hatched: true, text: parts[0].text});
+	const end = addressAt(heap.address, heap.size), range = heap.address + " to " + end;
+	const parts = (heap.pages ? pageParts : wholeParts)(arena, heap, range);
 	const top = last && arena.top ? Math.min(arena.top, heap.size) : 0;
 	if (top) parts.push({x0: heap.size - top, x1: heap.size, color: "kept", line: true,
 		text: ["top of arena " + arena.index, addressAt(heap.address, heap.size - top) + " to " + end + ", " + sizeText(top)]});
@@ -54,10 +84,16 @@ function mapRows(arenas) {
 		const heaps = (arena.heaps || []).slice().sort((a, b) => (BigInt(a.address) < BigInt(b.address) ? -1 : 1));
 		const scale = Math.max(1, arena.system || 0, ...heaps.map((h) => h.size || 0));
 		rows.push({label: "arena " + arena.index + (arena.kind === "main" ? ", main" : ""), size: arena.system, scale, parts: partsOf(arena), strong: true});
-		heaps.slice(0, MAP_HEAPS).forEach((heap, i) => rows.push({label: heap.address, size: heap.size, scale,
+		heaps.slice(0, MAP_HEAPS).forEach((heap, i) => rows.push({label: heap.address, size: heap.size, scale, sums: heap.pages ? "heap " + heap.address + ": " + sizeText(heap.resident) + " of " + sizeText(heap.size) + " resident" : "",
 			parts: heapParts(arena, heap, i === heaps.length - 1)}));
 	}
 	return rows;
+}
+
+// What a row is, for who moves by keys: not each stretch, but its sums, top and pin.
+function heapNote(row) {
+	const whole = row.parts.filter((p) => !p.cell).map((p) => p.text.join(": "));
+	return row.sums ? [row.sums, ...whole] : whole;
 }
 
 function hatch(to) {
@@ -118,12 +154,12 @@ function heapMap(latest) {
 		e.preventDefault();
 		at = Math.max(0, Math.min(rows.length - 1, at + (e.key === "ArrowDown" ? 1 : -1)));
 		const box = c.getBoundingClientRect();
-		showNote(box.left + head, box.top + at * (BAR + 4), rows[at].parts.map((p) => p.text.join(": ")));
+		showNote(box.left + head, box.top + at * (BAR + 4), heapNote(rows[at]));
 	});
 	const legend = KINDS.map((k) => el("span", {class: "key"}, svg("svg", {class: "swatch", viewBox: "0 0 16 10", "aria-hidden": "true"},
 		svg("rect", {width: 16, height: 10, class: "ink-" + k.color})), k.name));
 	return el("figure", {class: "chart", "data-chart": "heap-map"}, el("div", {class: "legend"}, legend),
 		el("div", {class: "plot"}, c), el("p", {class: "about"}, "Of each arena what its bytes are, below it its heaps by address. " +
-		"Hatched: so much of the heap is resident; which of its pages is not recorded. Red: the pin. Line at the foot: the top." +
+		"In each forty-eighth of a heap what the program holds comes first, then what is free and resident. Hatched: a heap of which only was recorded how much is resident. Red: the pin. Line at the foot: the top." +
 		(all.length > arenas.length ? " The " + arenas.length + " largest of " + all.length + " arenas." : "")));
 }

@@ -346,7 +346,9 @@ HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 	F(U64, arena, 0, "index of its arena")                                 \
 	F(HEX, address, 0, "heap_info, or the segment's start (main)")         \
 	F(U64, size, 0, "bytes malloc uses of it")                             \
-	F(U64, resident, 0, "resident bytes of it")
+	F(U64, resident, 0, "resident bytes of it")                            \
+	F(TEXT, pages, 100,                                                    \
+	  "what of it is resident, by address: of each of 48 equal stretches two hexadecimal digits, its share that is resident and held, then its share of whole pages that are resident and free: 0 nothing, 1..e up to a part, f all; empty: not known")
 
 #define HT_BIN_FIELDS(F)                                                       \
 	F(U64, arena, 0, "index of its arena")                                 \

@@ -110,6 +110,9 @@ static bool add_heaps(struct ht_arena_walk *aw)
 		if (aw->extent.pages[i].known && !aw->in.walk->sparse)
 			h->resident = ht_segment_resident(
 				&aw->in, &aw->extent.pages[i], s);
+		if (aw->swept.maps)
+			snprintf(h->pages, sizeof(h->pages), "%s",
+				 aw->swept.maps[i]);
 	}
 	return true;
 }

@@ -17,6 +17,7 @@
 
 #include "agent/arch/arch.h"
 #include "agent/self/pace.h"
+#include "agent/walk/heap_map.h"
 #include "agent/walk/sweep.h"
 
 #define NO_POSITION UINT32_MAX
@@ -48,6 +49,7 @@ struct ht_sweep {
 	bool open;
 	bool refuses; /* some mapping of this segment refuses madvise */
 	bool known;   /* so far, the state of every page */
+	struct ht_heap_map map;
 };
 
 static uint64_t page_up(uint64_t a)
@@ -188,8 +190,11 @@ static void end_idle(struct ht_sweep *s)
 {
 	uint64_t from = page_up(s->idle_start), to = page_down(s->idle_end);
 
-	if (from < to)
-		s->out->resident_free += ht_pages_resident(s->pages, from, to);
+	if (from >= to)
+		return;
+	s->out->resident_free += ht_pages_resident(s->pages, from, to);
+	if (s->out->maps)
+		ht_heap_map_free(&s->map, s->pages, from, to);
 }
 
 /* From the last idle bytes to here the program holds what there is. */
@@ -451,6 +456,7 @@ static void begin_segment(struct ht_sweep *s)
 	s->refuses = refusing_from(s, g->start, g->end) < g->end;
 	s->has_top = i == s->x->top_segment && s->x->top;
 	s->run_start = s->run_end = s->idle_start = s->idle_end = 0;
+	ht_heap_map_begin(&s->map, g);
 	s->cached = ht_cached_from(s->in->walk->roots, g->first);
 	s->cached_end = ht_cached_from(s->in->walk->roots, g->end);
 	s->open = true;
@@ -467,6 +473,9 @@ static void end_segment(struct ht_sweep *s)
 	end_idle(s);
 	end_held(s, g->end);
 	s->known &= s->pages->known;
+	if (s->out->maps && s->pages->known)
+		ht_heap_map_text(&s->map, g, s->pages,
+				 s->out->maps[s->next - 1]);
 	s->held -= foreign_pages(s->in, s->pages, g, ht_pages_resident);
 	s->out->resident += ht_segment_resident(s->in, s->pages, g);
 	s->in->walk->heaps_swapped +=
@@ -487,6 +496,8 @@ static struct ht_sweep *resume(const struct ht_arena_in *in,
 	if (!s) {
 		s = out->sweep = calloc(1, sizeof(*s));
 		out->run = calloc(HT_BLOCKED_RUNS, sizeof(*out->run));
+		if (in->walk->in->want & HT_WANT_HEAPS)
+			out->maps = calloc(x->segments, sizeof(*out->maps));
 		if (!s)
 			return NULL;
 		s->in = in;
@@ -547,4 +558,5 @@ void ht_swept_fini(struct ht_swept *s)
 {
 	free(s->sweep);
 	free(s->run);
+	free(s->maps);
 }

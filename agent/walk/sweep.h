@@ -3,7 +3,7 @@
 #ifndef HT_AGENT_WALK_SWEEP_H
 #define HT_AGENT_WALK_SWEEP_H
 
-#include "agent/walk/met.h"
+#include "agent/walk/heap_map.h"
 
 #define HT_BLOCKED_RUNS 4096 /* more free runs than chunks ever asked about */
 
@@ -24,6 +24,7 @@ struct ht_swept {
 	struct ht_run
 		*run; /* ring of the last free runs of the top's segment */
 	size_t runs;
+	char (*maps)[HT_HEAP_MAP_TEXT]; /* of each segment; NULL: not wanted */
 	uint64_t joined; /* where the free chunks that touch the top begin */
 };
 

@@ -141,7 +141,7 @@ async function interactive(browser) {
 		const box = await c.boundingBox();
 		await page.mouse.move(box.x + 200, box.y + 27);
 		const text = await page.locator(".note").textContent();
-		return text.includes(heap.address) && text.includes("resident") || [text, heap];
+		return text.includes(heap.address) && text.includes("resident and held: ") && text.includes("resident and free: ") || [text, heap];
 	});
 	await check("any metric can be drawn", async () => {
 		await page.locator("select").selectOption("heaps");
