@@ -110,3 +110,12 @@ check() {
 	PATH=$PWD:$PATH fails 126 "/no/such/shell" "$heaptide" record -o s.db -- ill_script
 	fails 127 "No such file" "$heaptide" check -- ./no_script
 }
+
+@test "a command that will not end is killed ten seconds after it was told to" {
+	status=0
+	"$heaptide" check -d 1s -- bash -c 'trap "" TERM; echo $$ >deaf; while :; do sleep 0.05; done' 2>err || status=$?
+	cat err
+	[ "$status" -eq 137 ]
+	grep -q "went on for 10 s after SIGTERM and was killed" err
+	[ ! -e "/proc/$(cat deaf)" ]
+}

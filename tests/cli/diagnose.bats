@@ -50,6 +50,7 @@ fits() { # LINES COLUMNS
 	jq -r '.next[].type | select(test(" (diagnose|report) ") | not)' out >commands
 	grep -q "^heaptide owners $target --size " commands
 	while read -r command; do
+		case $command in *" who "*) command+=" -d 5s" ;; esac # a minute without
 		PATH=$HT_BUILD:$PATH sh -c "$command" >typed </dev/null
 		[ -s typed ]
 	done <commands
