@@ -16,15 +16,6 @@ struct wave {
 	double r; /* correlation with the factor */
 };
 
-static double dot(const double *a, const double *b, size_t n)
-{
-	double sum = 0;
-
-	for (size_t i = 0; i < n; i++)
-		sum += a[i] * b[i];
-	return sum;
-}
-
 static double mean_of(const double *x, size_t n)
 {
 	double sum = 0;
@@ -46,7 +37,7 @@ static bool wave_of(const double *x, const double *t, size_t n, struct wave *w)
 	}
 	for (size_t i = 0; i < n; i++)
 		w->z[i] = x[i] - w->mean - tx / tt * (t[i] - mt);
-	w->sigma = sqrt(dot(w->z, w->z, n) / (double)n);
+	w->sigma = sqrt(ht_dot(w->z, w->z, n) / (double)n);
 	if (!(w->sigma > ht_t.load_moves * fabs(w->mean)))
 		return false;
 	for (size_t i = 0; i < n; i++)
@@ -60,7 +51,7 @@ static void normalise(double *u, size_t n)
 
 	for (size_t i = 0; i < n; i++)
 		u[i] -= mean;
-	size = sqrt(dot(u, u, n) / (double)n);
+	size = sqrt(ht_dot(u, u, n) / (double)n);
 	for (size_t i = 0; i < n && size > 0; i++)
 		u[i] /= size;
 }
@@ -73,15 +64,13 @@ static void factor(struct wave *w, size_t m, size_t n, double *u)
 	for (size_t i = 0; i < n; i++) /* a start that no symmetry cancels */
 		u[i] = w[0].z[i];
 	for (size_t c = 1; c < m; c++)
-		for (size_t i = 0; i < n; i++)
-			u[i] += dot(w[c].z, w[0].z, n) / (double)n * w[c].z[i];
+		ht_take(u, -ht_dot(w[c].z, w[0].z, n) / (double)n, w[c].z, n);
 	for (int round = 0; round < ROUNDS; round++) {
 		normalise(u, n);
 		memset(next, 0, sizeof(next));
 		for (size_t c = 0; c < m; c++) {
-			w[c].r = dot(w[c].z, u, n) / (double)n;
-			for (size_t i = 0; i < n; i++)
-				next[i] += w[c].r * w[c].z[i];
+			w[c].r = ht_dot(w[c].z, u, n) / (double)n;
+			ht_take(next, -w[c].r, w[c].z, n);
 		}
 		memcpy(u, next, sizeof(next));
 	}

@@ -59,7 +59,7 @@ static double quantile_of(double *x, size_t n, double q)
 		return below;
 	above = x[k + 1];
 	for (size_t i = k + 2; i < n; i++)
-		above = fmin(above, x[i]);
+		above = x[i] < above ? x[i] : above;
 	return below + (at - (double)k) * (above - below);
 }
 
@@ -307,13 +307,21 @@ size_t ht_hinge(const struct ht_points *p)
 	return best;
 }
 
+/* Some sums at once: one alone would wait for each addition before the next. */
+#define SUMS 4
 double ht_dot(const double *a, const double *b, size_t n)
 {
-	double sum = 0;
+	double sum[SUMS] = {0};
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++)
-		sum += a[i] * b[i];
-	return sum;
+	for (; i + SUMS <= n; i += SUMS)
+		for (size_t k = 0; k < SUMS; k++)
+			sum[k] += a[i + k] * b[i + k];
+	for (; i < n; i++)
+		sum[0] += a[i] * b[i];
+	for (size_t k = 1; k < SUMS; k++)
+		sum[0] += sum[k];
+	return sum[0];
 }
 
 void ht_take(double *x, double factor, const double *q, size_t n)

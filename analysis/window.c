@@ -139,22 +139,34 @@ void ht_window_open(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 	ret->lacks = what_lacks(ret);
 }
 
-static double known_at(const struct ht_series *s, enum ht_need m, size_t row)
-{
-	return ht_need_rows(s, m, HT_STAT_MEDIAN)[row];
-}
-
 /* A heap that moved while it was read, by more than a tenth of all that malloc
  * has, mmapped chunks too: such a walk is no sample, not a low or a high one.
  */
-static bool doubtful(const struct ht_series *s, size_t row)
-{
-	double mmapped = known_at(s, HT_NEED_in_use, row) -
-			 known_at(s, HT_NEED_in_use_arena, row);
-	double all =
-		known_at(s, HT_NEED_system, row) + (mmapped > 0 ? mmapped : 0);
+struct doubt {
+	const double *in_use, *in_use_arena, *system, *uncertain;
+};
 
-	return known_at(s, HT_NEED_uncertain, row) > ht_t.uncertain_share * all;
+static struct doubt doubt_of(const struct ht_series *s)
+{
+	return (struct doubt){
+		.in_use = ht_need_rows(s, HT_NEED_in_use, HT_STAT_MEDIAN),
+		.in_use_arena =
+			ht_need_rows(s, HT_NEED_in_use_arena, HT_STAT_MEDIAN),
+		.system = ht_need_rows(s, HT_NEED_system, HT_STAT_MEDIAN),
+		.uncertain = ht_need_rows(s, HT_NEED_uncertain, HT_STAT_MEDIAN),
+	};
+}
+
+static bool doubtful(const struct doubt *d, size_t row)
+{
+	double mmapped;
+
+	if (!(d->uncertain[row] > 0))
+		return false;
+	mmapped = d->in_use[row] - d->in_use_arena[row];
+	return d->uncertain[row] >
+	       ht_t.uncertain_share *
+		       (d->system[row] + (mmapped > 0 ? mmapped : 0));
 }
 
 /* A bucket of more rows is judged by evenly picked ones (the largest and the
@@ -164,14 +176,15 @@ static bool doubtful(const struct ht_series *s, size_t row)
 static double reduce(const struct ht_series *s, const double *rows, size_t from,
 		     size_t end, enum ht_stat stat)
 {
+	const struct doubt doubt = doubt_of(s);
 	double part[BUCKET_ROWS], high = -INFINITY, low = INFINITY;
 	size_t stride = (end - from + BUCKET_ROWS - 1) / BUCKET_ROWS, n = 0;
 
 	for (size_t i = from; i < end; i++) {
-		if (isnan(rows[i]) || doubtful(s, i))
+		if (isnan(rows[i]) || doubtful(&doubt, i))
 			continue;
-		high = fmax(high, rows[i]);
-		low = fmin(low, rows[i]);
+		high = rows[i] > high ? rows[i] : high;
+		low = rows[i] < low ? rows[i] : low;
 		if ((i - from) % stride == 0)
 			part[n++] = rows[i];
 	}
@@ -201,10 +214,12 @@ void ht_window_column(const struct ht_window *w, enum ht_need m,
 
 static bool lists_classes(const struct ht_window *w, size_t from, size_t end)
 {
+	const struct doubt doubt = doubt_of(w->s);
+
 	for (size_t k = 0; k < w->s->classes_n; k++)
 		for (size_t i = from; i < end; i++)
 			if (!isnan(w->s->classes[k].bytes[HT_STAT_MEDIAN][i]) &&
-			    !doubtful(w->s, i))
+			    !doubtful(&doubt, i))
 				return true;
 	return false;
 }
