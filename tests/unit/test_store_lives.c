@@ -10,11 +10,13 @@
 
 #include <string.h>
 
+#include "analysis/needs.h"
 #include "page/judged.h"
 #include "tests/lib/store.h"
 
-#define HOUR   (3600 * HT_NS_PER_S)
-#define STEP_S 600
+#define HOUR	(3600 * HT_NS_PER_S)
+#define STEP_S	600
+#define CLASSES 12
 
 static struct ht_store *st;
 
@@ -26,8 +28,8 @@ static int64_t live(const char *target, const char *comm, uint64_t pid,
 	const struct fake f = {.pid = pid,
 			       .arenas = 1,
 			       .threads = 1,
-			       .classes = 4,
-			       .leak = 65536,
+			       .classes = CLASSES,
+			       .leak = 4 << 20,
 			       .start_ns = FAKE_T0 +
 					   (int64_t)(from_h * (double)HOUR),
 			       .step_ns = STEP_S * HT_NS_PER_S};
@@ -72,7 +74,7 @@ static void expect_lives(int64_t of, double at_h, size_t n,
 		assert_int_equal(s->time_ns[0],
 				 FAKE_T0 +
 					 (int64_t)(begin_h[i] * (double)HOUR));
-		assert_int_equal(s->classes_n, 4);
+		assert_int_equal(s->classes_n, CLASSES);
 	}
 }
 
@@ -140,6 +142,60 @@ static void a_judgement_knows_the_lives_before(void **state)
 	assert_ptr_equal(j.series.earlier, j.before.life);
 }
 
+/* As heaptided reads a history: what a verdict needs, and no more. */
+static void judge_as_the_daemon(int64_t process, int64_t now_ns,
+				struct ht_verdict *ret)
+{
+	HT_AUTO_SERIES struct ht_series history;
+	HT_AUTO_LIVES struct ht_store_lives before = {.n = 0};
+	HT_AUTO_SNAPSHOT struct ht_snapshot latest;
+	bool needs[HT_METRIC_COUNT];
+
+	ht_series_init(&history);
+	ht_snapshot_init(&latest);
+	ht_verdict_needs(needs);
+	assert_ok(ht_store_series_mixed(
+		st, process, now_ns - HT_STORE_LIVES_WITHIN_NS, now_ns,
+		HT_SERIES_CLASSES | HT_SERIES_MAPPINGS, needs, &history, &err));
+	assert_ok(ht_store_lives(st, process, now_ns, needs, &before, &err));
+	assert_ok(ht_store_snapshot_at(st, process, now_ns, &latest, &err));
+	history.earlier = before.life;
+	history.earlier_n = before.n;
+	ht_verdict(&history, now_ns, &latest, ret);
+}
+
+static void the_command_line_and_the_daemon_say_the_same(void **state)
+{
+	int64_t now_id = 0;
+	int leaks = 0;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		now_id = live("web", "webd", 61 + (uint64_t)i, 8 * i, 8);
+	for (double h = 24.5; h < 32; h += 0.5) {
+		HT_AUTO_JUDGED struct ht_judged j;
+		struct ht_verdict daemon;
+		int64_t at_ns = FAKE_T0 + (int64_t)(h * (double)HOUR);
+
+		ht_judged_init(&j);
+		assert_ok(ht_store_find(st, "web", &j.process, &err));
+		assert_int_equal(j.process.id, now_id);
+		assert_ok(ht_judged_read(st, 0, at_ns, &j, &err));
+		judge_as_the_daemon(now_id, at_ns, &daemon);
+		assert_int_equal(j.verdict.label, daemon.label);
+		assert_true(j.verdict.confidence == daemon.confidence);
+		assert_string_equal(j.verdict.reason, daemon.reason);
+		assert_int_equal(j.verdict.evidence_n, daemon.evidence_n);
+		for (size_t i = 0; i < daemon.evidence_n; i++)
+			assert_string_equal(j.verdict.evidence[i],
+					    daemon.evidence[i]);
+		assert_string_equal(j.verdict.remedy, daemon.remedy);
+		assert_int_equal(j.verdict.eta_at_ns, daemon.eta_at_ns);
+		leaks += daemon.label == HT_LABEL_LEAK;
+	}
+	assert_true(leaks > 0);
+}
+
 int main(void)
 {
 #define WITH_STORE(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -150,6 +206,7 @@ int main(void)
 		WITH_STORE(the_newest_seven_of_a_week_are_read),
 		WITH_STORE(a_process_of_three_days_tells_enough_by_itself),
 		WITH_STORE(a_judgement_knows_the_lives_before),
+		WITH_STORE(the_command_line_and_the_daemon_say_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
