@@ -14,7 +14,7 @@
 #define HOUR_NS	    (INT64_C(3600) * HT_NS_PER_S)
 
 /* A window with one value a bucket, means, of everything that may grow. */
-struct look {
+struct study {
 	struct ht_window w;
 	struct ht_basis b;
 	size_t bucket[HT_POINTS_MAX]; /* of each point */
@@ -60,7 +60,7 @@ static bool lists(const struct ht_window *w, size_t bucket)
 }
 
 /* Points where in use is known, and the classes wherever most know them. */
-static void pick_points(struct look *l)
+static void pick_points(struct study *l)
 {
 	const double *u = ht_need_rows(l->w.s, HT_NEED_in_use, HT_STAT_MEDIAN);
 	double value[HT_POINTS_MAX];
@@ -84,7 +84,7 @@ static void pick_points(struct look *l)
 }
 
 /* One value a point; what is missing stays as before. False: never known. */
-static bool column(const struct look *l, const double *rows, double *ret)
+static bool column(const struct study *l, const double *rows, double *ret)
 {
 	double last = NAN;
 	size_t first = 0;
@@ -105,7 +105,7 @@ static bool column(const struct look *l, const double *rows, double *ret)
 	return true;
 }
 
-static void read_classes(struct look *l)
+static void read_classes(struct study *l)
 {
 	const struct ht_series *s = l->w.s;
 
@@ -128,7 +128,7 @@ static void read_classes(struct look *l)
 }
 
 /* Speed of a counter, one value a point. */
-static bool speed(const struct look *l, const double *counter, double *ret)
+static bool speed(const struct study *l, const double *counter, double *ret)
 {
 	for (size_t i = 1; i < l->b.n; i++) {
 		double time = l->b.t[i] - l->b.t[i - 1];
@@ -142,7 +142,7 @@ static bool speed(const struct look *l, const double *counter, double *ret)
 }
 
 /* Threads and the speeds of work and faults, behind the classes; how many. */
-static size_t read_aux(struct look *l, bool *ret_work)
+static size_t read_aux(struct study *l, bool *ret_work)
 {
 	const struct ht_series *s = l->w.s;
 	double counter[HT_POINTS_MAX];
@@ -170,12 +170,12 @@ static size_t read_aux(struct look *l, bool *ret_work)
 	return n;
 }
 
-static bool open_look(const struct ht_series *s, int64_t from_ns,
-		      int64_t now_ns, struct look *l)
+static bool open_study(const struct ht_series *s, int64_t from_ns,
+		       int64_t now_ns, struct study *l)
 {
 	size_t aux;
 
-	memset(l, 0, offsetof(struct look, x));
+	memset(l, 0, offsetof(struct study, x));
 	l->m = 0;
 	l->b.n = 0;
 	ht_window_open(s, from_ns, now_ns, &l->w);
@@ -203,7 +203,7 @@ static double relative(const struct ht_trend *t)
 
 /* What others did beside the load in the same window measures how well the load
  * explains anything here. */
-static void compare(struct look *l)
+static void compare(struct study *l)
 {
 	double change[CLASSES_MAX];
 	size_t n = 0;
@@ -261,7 +261,7 @@ static enum ht_growth_kind kind_of(const struct ht_trend *t)
 }
 
 /* How much more it rose than what others do by chance. 1: as much as most. */
-static double stands_out(const struct look *l, const struct ht_trend *t)
+static double stands_out(const struct study *l, const struct ht_trend *t)
 {
 	if (isnan(l->usual))
 		return NAN;
@@ -269,7 +269,7 @@ static double stands_out(const struct look *l, const struct ht_trend *t)
 }
 
 /* It has grown since the process began, or as long as it was looked at. */
-static bool from_the_start(const struct look *l, const struct ht_trend *t)
+static bool from_the_start(const struct study *l, const struct ht_trend *t)
 {
 	return l->before_h < ht_t.start_hours &&
 	       t->begin < ht_t.start_share * l->b.t[l->b.n - 1];
@@ -277,7 +277,7 @@ static bool from_the_start(const struct look *l, const struct ht_trend *t)
 
 /* What nothing but time can tell: a cache of a day's size that fills, a tenant
  * that wakes for the first time. */
-static double most_sure(const struct look *l, const struct ht_trend *t,
+static double most_sure(const struct study *l, const struct ht_trend *t,
 			enum ht_lasting_what what)
 {
 	double seen = l->b.t[l->b.n - 1] + l->before_h, most;
@@ -299,7 +299,7 @@ static double most_sure(const struct look *l, const struct ht_trend *t,
 	return most;
 }
 
-static double confidence_of(const struct look *l, const struct ht_trend *t,
+static double confidence_of(const struct study *l, const struct ht_trend *t,
 			    enum ht_lasting_what what)
 {
 	double hours = length_of(t), out = stands_out(l, t);
@@ -316,7 +316,7 @@ static double confidence_of(const struct look *l, const struct ht_trend *t,
 }
 
 /* Rows before the growth never came near where it is now. */
-static bool record(const struct look *l, const double *rows,
+static bool record(const struct study *l, const double *rows,
 		   const struct ht_trend *t)
 {
 	int64_t since = l->w.from_ns + (int64_t)(t->begin * (double)HOUR_NS);
@@ -342,7 +342,7 @@ static bool multiplies(const struct ht_trend *t)
 }
 
 /* Before a whole day was seen: beside the others it must stand out. */
-static bool believable_class(const struct look *l, const struct ht_trend *t)
+static bool believable_class(const struct study *l, const struct ht_trend *t)
 {
 	double hours = length_of(t), out = stands_out(l, t);
 
@@ -358,7 +358,7 @@ static bool believable_class(const struct look *l, const struct ht_trend *t)
 }
 
 /* May this growth be said at all. */
-static bool believable(const struct look *l, const struct ht_trend *t,
+static bool believable(const struct study *l, const struct ht_trend *t,
 		       enum ht_lasting_what what, const double *rows)
 {
 	double hours = length_of(t), out = stands_out(l, t);
@@ -384,14 +384,14 @@ static bool believable(const struct look *l, const struct ht_trend *t,
 	       t->rise >= ht_t.alone_spread * t->spread && record(l, rows, t);
 }
 
-static double least_of(const struct look *l, enum ht_lasting_what what)
+static double least_of(const struct study *l, enum ht_lasting_what what)
 {
 	return what == HT_LASTING_CLASS
 		       ? fmax(ht_t.class_bytes, ht_t.lasting_share * l->level)
 		       : fmax(ht_t.rise_bytes, ht_t.lasting_total * l->level);
 }
 
-static void in_growths_words(const struct look *l, struct ht_lasting *g)
+static void in_growths_words(const struct study *l, struct ht_lasting *g)
 {
 	double hours = l->b.t[l->b.n - 1];
 
@@ -413,7 +413,7 @@ static bool better(const struct ht_lasting *than, enum ht_growth_kind kind,
 	return t->rise > than->trend.rise;
 }
 
-static void consider(const struct look *l, struct ht_trend *t, const double *x,
+static void consider(const struct study *l, struct ht_trend *t, const double *x,
 		     enum ht_lasting_what what,
 		     const struct ht_class_series *class, const double *rows,
 		     struct ht_lasting *best)
@@ -451,7 +451,7 @@ static void consider(const struct look *l, struct ht_trend *t, const double *x,
 	in_growths_words(l, best);
 }
 
-static void outside_of(struct look *l)
+static void outside_of(struct study *l)
 {
 	const struct ht_series *s = l->w.s;
 	double shared[HT_POINTS_MAX];
@@ -482,7 +482,7 @@ static double fell(const struct falls *f, const struct ht_class_series *class)
 	return 0;
 }
 
-static void remember(const struct look *l, struct falls *f)
+static void remember(const struct study *l, struct falls *f)
 {
 	if (f->n)
 		return;
@@ -492,7 +492,8 @@ static void remember(const struct look *l, struct falls *f)
 	}
 }
 
-static void judge(struct look *l, struct falls *before, struct ht_lasting *best)
+static void judge(struct study *l, struct falls *before,
+		  struct ht_lasting *best)
 {
 	const struct ht_series *s = l->w.s;
 	struct ht_trend total, outside;
@@ -527,11 +528,11 @@ static void judge(struct look *l, struct falls *before, struct ht_lasting *best)
 
 /* The first is whatever is asked about: seven days at most. */
 static const double hours[] = {168, 48, 16};
-#define LOOKS (sizeof(hours) / sizeof(*hours))
+#define STUDIES (sizeof(hours) / sizeof(*hours))
 
 /* What each life repeats, of the newest one. */
 static void as_in_lives_before(const struct ht_series *s, int64_t from_ns,
-			       int64_t to_ns, struct look *l,
+			       int64_t to_ns, struct study *l,
 			       struct ht_lasting *best)
 {
 	struct ht_lasting one = {.kind = HT_GROWTH_SUSTAINED};
@@ -541,7 +542,7 @@ static void as_in_lives_before(const struct ht_series *s, int64_t from_ns,
 	if (best->kind == HT_GROWTH_SUSTAINED && best->class &&
 	    ht_recurrence_fills(r, best->class))
 		best->kind = best->growth.kind = HT_GROWTH_SLOWING;
-	if (r->lives == 0 || !open_look(s, from_ns, to_ns, l) ||
+	if (r->lives == 0 || !open_study(s, from_ns, to_ns, l) ||
 	    (best->kind == HT_GROWTH_SUSTAINED &&
 	     best->confidence >= r->confidence))
 		return;
@@ -564,10 +565,10 @@ void ht_lasting_find(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 		     struct ht_lasting *ret)
 {
 	struct falls before = {.n = 0};
-	struct look l;
+	struct study l;
 
 	memset(ret, 0, sizeof(*ret));
-	for (size_t i = 0; i < LOOKS; i++) {
+	for (size_t i = 0; i < STUDIES; i++) {
 		int64_t length = (int64_t)(hours[i] * (double)HOUR_NS);
 		struct ht_lasting one = {.kind = HT_GROWTH_NONE};
 
@@ -575,7 +576,7 @@ void ht_lasting_find(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 		if (i > 0 && (double)(to_ns - from_ns) <
 				     ht_t.window_more * (double)length)
 			continue;
-		if (!open_look(s, i ? to_ns - length : from_ns, to_ns, &l))
+		if (!open_study(s, i ? to_ns - length : from_ns, to_ns, &l))
 			continue;
 		l.part = i > 0;
 		judge(&l, &before, &one);

@@ -149,14 +149,14 @@ static int receive(int socket)
  * ends when it can, at the latest with us. */
 static void reap(pid_t pid)
 {
-	const struct timespec nap = {.tv_nsec = 1000000};
+	const struct timespec moment = {.tv_nsec = 1000000};
 	int number = errno;
 
 	kill(pid, SIGKILL);
 	for (int i = 0; i < REAP_MS; i++) {
 		if (waitpid(pid, NULL, WNOHANG) != 0)
 			break;
-		nanosleep(&nap, NULL);
+		nanosleep(&moment, NULL);
 	}
 	errno = number;
 }

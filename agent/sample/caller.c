@@ -31,7 +31,7 @@ struct sleeper {
 	bool mended;	/* its EINTR has to be mended: after all others */
 	unsigned tries; /* to take it */
 	bool fresh;	/* it fell asleep between the last two looks */
-	struct ht_nap nap;
+	struct ht_sleep sleep;
 };
 
 struct search {
@@ -55,41 +55,42 @@ static void refuse(struct search *s, enum ht_trim_refusal refusal,
 
 /* --- one thread ---------------------------------------------------------- */
 
-static bool wait_for_stop(struct search *s, struct ht_held *h,
+static bool wait_for_stop(struct search *s, struct ht_tracee *h,
 			  int64_t within_ns)
 {
 	int64_t deadline = ht_mono_ns() + within_ns;
 	bool done;
 
-	while (!(done = ht_held_collect(h)) && ht_mono_ns() < deadline)
+	while (!(done = ht_tracee_collect(h)) && ht_mono_ns() < deadline)
 		ht_sigchld_wait_briefly();
 	(void)s;
 	return done;
 }
 
 /* One that did not come in time is let go when it comes. */
-static void release(struct search *s, struct ht_held *h)
+static void release(struct search *s, struct ht_tracee *h)
 {
-	if (h->state == HT_HELD_SEIZED)
+	if (h->state == HT_TRACEE_SEIZED)
 		wait_for_stop(s, h, LET_GO_WITHIN_NS);
-	s->ret->stuck |= h->state == HT_HELD_SEIZED;
-	ht_held_release(h);
+	s->ret->stuck |= h->state == HT_TRACEE_SEIZED;
+	ht_tracee_release(h);
 }
 
 /* Stopped where it slept, and in the same call. */
-static bool is_where_it_slept(const struct ht_held *h, const struct ht_nap *nap)
+static bool is_where_it_slept(const struct ht_tracee *h,
+			      const struct ht_sleep *sleep)
 {
 	const int64_t result = ht_regs_result(&h->regs);
 
-	return h->state == HT_HELD_STOPPED && h->signal == 0 &&
+	return h->state == HT_TRACEE_STOPPED && h->signal == 0 &&
 	       ht_regs_word(&h->regs) == 8 &&
-	       ht_regs_call(&h->regs) == nap->nr &&
-	       ht_regs_sp(&h->regs) == nap->sp && result <= -HT_ERESTARTSYS &&
+	       ht_regs_call(&h->regs) == sleep->nr &&
+	       ht_regs_sp(&h->regs) == sleep->sp && result <= -HT_ERESTARTSYS &&
 	       result >= -HT_ERESTART_RESTARTBLOCK && result != -515;
 }
 
 /* Entered anew like all others: see leave.h. */
-static void forget_restart_block(struct ht_held *h)
+static void forget_restart_block(struct ht_tracee *h)
 {
 	if (ht_regs_result(&h->regs) == -HT_ERESTART_RESTARTBLOCK)
 		ht_regs_set_result(&h->regs, -HT_ERESTARTNOHAND);
@@ -99,7 +100,7 @@ static void forget_restart_block(struct ht_held *h)
 static bool take_stopped(struct search *s, const struct sleeper *k,
 			 const struct ht_inject_code *code)
 {
-	struct ht_held *h = &s->ret->held;
+	struct ht_tracee *h = &s->ret->held;
 	const struct ht_call_what what = {
 		.function = s->in->function,
 		.errno_at = ht_regs_thread_pointer(&h->regs, 8) +
@@ -109,7 +110,7 @@ static bool take_stopped(struct search *s, const struct sleeper *k,
 	struct ht_err err;
 	char why[200] = "";
 
-	if (!is_where_it_slept(h, &k->nap))
+	if (!is_where_it_slept(h, &k->sleep))
 		return false;
 	refusal = ht_caller_check_frames(s->in, h, why, sizeof(why));
 	if (refusal != HT_TRIM_NONE) {
@@ -128,21 +129,21 @@ static bool take_stopped(struct search *s, const struct sleeper *k,
 static bool stop_and_take(struct search *s, struct sleeper *k,
 			  const struct ht_inject_code *code)
 {
-	struct ht_held *h = &s->ret->held;
+	struct ht_tracee *h = &s->ret->held;
 	int64_t from;
 	struct ht_err err;
 	bool begun;
 
-	if (ht_held_seize(h, s->tasks, k->tid, &err) != HT_OK) {
+	if (ht_tracee_seize(h, s->tasks, k->tid, &err) != HT_OK) {
 		refuse(s, HT_TRIM_SYSTEM, err.msg);
 		return false;
 	}
-	if (h->state == HT_HELD_GONE)
+	if (h->state == HT_TRACEE_GONE)
 		return false;
 	s->tries++;
 	k->tries++;
 	from = ht_mono_ns();
-	ht_held_interrupt(h);
+	ht_tracee_interrupt(h);
 	begun = wait_for_stop(s, h, STOP_WITHIN_NS) && take_stopped(s, k, code);
 	s->ret->begun_ns = ht_mono_ns();
 	if (!begun)
@@ -185,9 +186,9 @@ static struct sleeper *known(struct search *s, pid_t tid)
 }
 
 /* A parent in vfork: its child uses the same memory. */
-static bool lends_memory(const struct ht_nap *nap)
+static bool lends_memory(const struct ht_sleep *sleep)
 {
-	return ht_vfork_call(nap->nr, 8) != HT_VFORK_NOT;
+	return ht_vfork_call(sleep->nr, 8) != HT_VFORK_NOT;
 }
 
 static void look_at(struct search *s, pid_t tid, bool in_time)
@@ -204,11 +205,11 @@ static void look_at(struct search *s, pid_t tid, bool in_time)
 	s->stopped += state == 'T' || state == 't';
 	k->fresh = in_time && k->runs != HT_RUNS_UNKNOWN && k->runs != runs;
 	k->runs = runs;
-	if (state != 'S' || !ht_task_asleep(s->tasks, tid, &k->nap))
+	if (state != 'S' || !ht_task_asleep(s->tasks, tid, &k->sleep))
 		return;
 	s->asleep++;
-	k->leave = ht_leave(&k->nap, s->tasks, tid);
-	k->mended = ht_restart_needs_mending(&k->nap, 8);
+	k->leave = ht_leave(&k->sleep, s->tasks, tid);
+	k->mended = ht_restart_needs_repair(&k->sleep, 8);
 }
 
 static bool look(struct search *s)
@@ -224,7 +225,7 @@ static bool look(struct search *s)
 	while ((tid = ht_tasks_next(s->tasks)) != 0)
 		look_at(s, tid, in_time);
 	for (size_t i = 0; i < s->n; i++)
-		if (lends_memory(&s->v[i].nap) &&
+		if (lends_memory(&s->v[i].sleep) &&
 		    ht_task_state(s->tasks, s->v[i].tid) == 'D')
 			return false;
 	return true;
@@ -250,7 +251,7 @@ static bool take_any(struct search *s, bool mended,
 		if (!may_be_taken(k, mended))
 			continue;
 		refusal = ht_caller_check_asleep(s->in, s->tasks, k->tid,
-						 k->nap.sp, why, sizeof(why));
+						 k->sleep.sp, why, sizeof(why));
 		k->tries += refusal != HT_TRIM_NONE;
 		if (refusal != HT_TRIM_NONE)
 			refuse(s, refusal, why);
@@ -338,6 +339,6 @@ void ht_caller_end(const struct ht_caller_in *in, const struct ht_caller *c)
 {
 	in->reader->beat = NULL;
 	if (!c->stuck)
-		ht_guard_let_go();
+		ht_guard_release();
 	ht_priority_restore();
 }

@@ -13,7 +13,7 @@
 #include "agent/libc/locate.h"
 #include "agent/memory/maps.h"
 #include "agent/stop/call.h"
-#include "agent/stop/held.h"
+#include "agent/stop/tracee.h"
 #include "link/trim.h"
 
 struct ht_caller_in {
@@ -28,7 +28,7 @@ struct ht_caller_in {
 
 /* A thread that is in the function now. */
 struct ht_caller {
-	struct ht_held held; /* its registers, until the call ends */
+	struct ht_tracee held; /* its registers, until the call ends */
 	struct ht_call *call;
 	uint64_t stopped_us;
 	int64_t begun_ns;
@@ -53,7 +53,7 @@ enum ht_trim_refusal ht_caller_check_asleep(const struct ht_caller_in *in,
 					    char *why, size_t size);
 /* The same of the stopped thread's stack. */
 enum ht_trim_refusal ht_caller_check_frames(const struct ht_caller_in *in,
-					    const struct ht_held *h, char *why,
-					    size_t size);
+					    const struct ht_tracee *h,
+					    char *why, size_t size);
 
 #endif

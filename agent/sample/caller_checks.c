@@ -117,7 +117,7 @@ enum ht_trim_refusal ht_caller_check_asleep(const struct ht_caller_in *in,
 
 /* --- its frames ---------------------------------------------------------- */
 
-struct look {
+struct survey {
 	const struct ht_caller_in *in;
 	enum ht_trim_refusal refusal;
 	uint64_t pc;
@@ -198,7 +198,7 @@ static bool is_outermost(struct ht_reader *reader, uint64_t pc)
 
 static bool look_at(void *ctx, uint64_t pc, uint64_t sp)
 {
-	struct look *l = ctx;
+	struct survey *l = ctx;
 
 	(void)sp;
 	l->pc = pc;
@@ -233,11 +233,11 @@ static const char *where(enum ht_trim_refusal refusal)
 }
 
 enum ht_trim_refusal ht_caller_check_frames(const struct ht_caller_in *in,
-					    const struct ht_held *h, char *why,
-					    size_t size)
+					    const struct ht_tracee *h,
+					    char *why, size_t size)
 {
-	const struct ht_thread_state t = ht_held_thread(h, 8);
-	struct look l = {.in = in};
+	const struct ht_thread_state t = ht_tracee_registers(h, 8);
+	struct survey l = {.in = in};
 
 	bool whole = ht_frames_surely(&t, in->reader, in->maps, look_at, &l);
 

@@ -110,7 +110,7 @@ static void let_go(const struct ht_look *l, bool stuck)
 	l->session->target->reader->beat = NULL;
 	ht_pace_set(true);
 	if (!stuck)
-		ht_guard_let_go();
+		ht_guard_release();
 }
 
 enum ht_code ht_look_stop(struct ht_look *l,
@@ -181,9 +181,9 @@ static enum ht_code list_threads(struct ht_look *l, struct ht_err *err)
 		return code;
 	l->runnable = 0;
 	while ((tid = ht_tasks_next(tasks)) != 0) {
-		struct ht_nap nap;
+		struct ht_sleep sleep;
 
-		l->runnable += !ht_task_asleep(tasks, tid, &nap);
+		l->runnable += !ht_task_asleep(tasks, tid, &sleep);
 		if (!add_thread(l, tid))
 			return ht_fail(err, HT_NOMEM, "no memory for threads");
 	}
@@ -346,12 +346,12 @@ static enum ht_code read_arenas(struct ht_look *l, struct ht_err *err)
 	}
 }
 
-enum ht_code ht_look_turns(struct ht_look *l,
-			   const struct ht_turns_limits *limits,
-			   struct ht_err *err)
+enum ht_code ht_look_rolling(struct ht_look *l,
+			     const struct ht_rolling_limits *limits,
+			     struct ht_err *err)
 {
-	const struct ht_turns_look look = {read_caches, forget_caches, l};
-	struct ht_turns_report report = {0};
+	const struct ht_rolling_visit look = {read_caches, forget_caches, l};
+	struct ht_rolling_report report = {0};
 	struct ht_target *t = l->session->target;
 	enum ht_code code = read_arenas(l, err);
 
@@ -359,7 +359,7 @@ enum ht_code ht_look_turns(struct ht_look *l,
 		code = hold(l, err);
 	if (code != HT_OK)
 		return code;
-	code = ht_turns_take(t->pid, limits, t->reader, &look, &report, err);
+	code = ht_rolling_stop(t->pid, limits, t->reader, &look, &report, err);
 	if (limits->hold_ns > 0)
 		let_go(l, report.stuck);
 	if (report.pause_us > l->pause_us)

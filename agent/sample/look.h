@@ -8,8 +8,8 @@
 #define HT_AGENT_SAMPLE_LOOK_H
 
 #include "agent/sample/session.h"
+#include "agent/stop/rolling.h"
 #include "agent/stop/stop.h"
-#include "agent/stop/turns.h"
 #include "agent/stop/watch.h"
 #include "agent/walk/marks.h"
 #include "agent/walk/walk.h"
@@ -28,7 +28,7 @@ struct ht_look {
 	uint64_t pause_us, attempts, threads;
 	uint64_t last_pause_us; /* of the last stop; pause_us is the longest */
 	size_t runnable; /* ht_look_unstopped: threads that did not sleep */
-	size_t missed;	 /* ht_look_turns: threads read while they ran */
+	size_t missed;	 /* ht_look_rolling: threads read while they ran */
 	size_t spared;	 /* ... because a stop might harm them */
 	size_t woken;
 	bool inside_malloc; /* the last stop found a thread in malloc */
@@ -72,9 +72,9 @@ enum ht_code ht_look_release_keeping(struct ht_look *l,
 				     struct ht_err *err) HT_MUST_CHECK;
 /* In place of a stop and ht_look_read: mappings and arenas of the running
  * target, and the threads' caches, each while its thread stands still. */
-enum ht_code ht_look_turns(struct ht_look *l,
-			   const struct ht_turns_limits *limits,
-			   struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_look_rolling(struct ht_look *l,
+			     const struct ht_rolling_limits *limits,
+			     struct ht_err *err) HT_MUST_CHECK;
 /* When no request follows: gives up every privilege, if reading goes on
  * without. Nothing can be stopped and no file opened afterwards; what is held
  * can be let go. */

@@ -6,7 +6,7 @@
  * A rehearsal without a stop tells how long the roots take to read. If that
  * fits the budget, one stop reads them in one instant, and walks the heaps as
  * well if they fit what is left. If it does not, because the threads are many,
- * they stand still one after the other (turns.h). All else is read with the
+ * they stand still one after the other (rolling.h). All else is read with the
  * target running, and checked.
  */
 #include <stdio.h>
@@ -124,11 +124,11 @@ static enum ht_code stop_once(struct bounded *b, struct ht_err *err)
 	reader->expired = false;
 	code = ht_look_stop(&b->look, &limits, err);
 	if (code == HT_OK) {
-		ht_guard_hurry(HANG_NS);
+		ht_guard_shorten(HANG_NS);
 		reader->deadline_ns = begin + tenths(s, CUT_TENTHS);
 		code = read_and_walk(b, begin, err);
 		reader->deadline_ns = 0;
-		ht_guard_ease();
+		ht_guard_restore();
 	}
 	ht_look_release(&b->look);
 	if (reader->expired)
@@ -190,22 +190,22 @@ static bool fits(const struct bounded *b)
 static enum ht_code in_turn(struct bounded *b, struct ht_err *err)
 {
 	struct ht_session *s = b->look.session;
-	const struct ht_turns_limits limits = {
+	const struct ht_rolling_limits limits = {
 		.hold_ns = tenths(s, READ_TENTHS),
 		.until_ns = ht_mono_ns() + TURNS_WITHIN_NS,
 		.realtime = true,
 	};
-	const struct ht_turns_limits nobody = {0};
+	const struct ht_rolling_limits nobody = {0};
 	enum ht_code code;
 
 	learn_at_once(s->target, 0, true);
 	ht_look_retry(&b->look);
-	code = ht_look_turns(&b->look, &limits, err);
+	code = ht_look_rolling(&b->look, &limits, err);
 	if (code != HT_TRACED && code != HT_DENIED && code != HT_REFUSED)
 		return code;
 	snprintf(b->why, sizeof(b->why), "%s", err->msg);
 	ht_look_retry(&b->look);
-	return ht_look_turns(&b->look, &nobody, err);
+	return ht_look_rolling(&b->look, &nobody, err);
 }
 
 static void warn(const struct bounded *b)

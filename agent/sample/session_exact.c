@@ -86,7 +86,7 @@ enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err)
 	if (code == HT_OK)
 		code = ht_look_drop(&l, err);
 	if (code == HT_OK) {
-		ht_stop_calm(l.stop);
+		ht_stop_lower_priority(l.stop);
 		code = ht_look_walk(&l, err);
 	}
 	ht_look_release(&l);

@@ -52,12 +52,12 @@ static enum ht_code walk_at_rest(struct ht_look *l, struct ht_err *err)
 
 static enum ht_code read_as_it_moves(struct ht_look *l, struct ht_err *err)
 {
-	const struct ht_turns_limits nobody = {0};
+	const struct ht_rolling_limits nobody = {0};
 	enum ht_code code;
 
 	ht_look_retry(l);
 	l->attempts = 0;
-	code = ht_look_turns(l, &nobody, err);
+	code = ht_look_rolling(l, &nobody, err);
 	return code == HT_OK ? ht_look_stacks(l, err) : code;
 }
 

@@ -244,7 +244,7 @@ static int64_t fork_within_ns(const struct ht_snapshot *s)
 /* Stops the target at rest and forks it; the target runs again afterwards. */
 static enum ht_code fork_target(struct ht_look *l,
 				const struct ht_inject_code *found,
-				enum ht_held_watch watch, pid_t *ret_copy,
+				enum ht_tracee_watch watch, pid_t *ret_copy,
 				struct ht_err *err)
 {
 	const int64_t within_ms = stop_within_ms(l->session->snapshot);
@@ -308,7 +308,7 @@ static void drop_copy(struct ht_look *l, struct copy *copy)
 /* A copy at rest, and its roots. HT_BUSY: some thread was inside malloc, or
  * ran. */
 static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
-			 enum ht_held_watch watch, struct copy *copy,
+			 enum ht_tracee_watch watch, struct copy *copy,
 			 struct ht_err *err)
 {
 	/* Before the stop: they tell whose code a thread is in. */
@@ -355,7 +355,7 @@ static enum ht_code rehearse(struct ht_look *l, struct ht_inject_code *ret,
 static enum ht_code take_at_rest(struct ht_look *l, struct copy *copy,
 				 struct ht_err *err)
 {
-	enum ht_held_watch watch = HT_WATCH_MENDED;
+	enum ht_tracee_watch watch = HT_WATCH_REPAIRED;
 	struct ht_inject_code found;
 	enum ht_code code = rehearse(l, &found, err);
 

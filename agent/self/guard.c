@@ -36,7 +36,7 @@ void ht_guard_alarm(uint64_t timeout_ms)
 	set_alarm(ns);
 }
 
-void ht_guard_hurry(int64_t within_ns)
+void ht_guard_shorten(int64_t within_ns)
 {
 	int64_t left = until_ns - ht_mono_ns();
 
@@ -45,10 +45,10 @@ void ht_guard_hurry(int64_t within_ns)
 	set_alarm(until_ns && left < within_ns ? left : within_ns);
 }
 
-void ht_guard_ease(void)
+void ht_guard_restore(void)
 {
 	if (until_ns)
-		ht_guard_hurry(INT64_MAX);
+		ht_guard_shorten(INT64_MAX);
 	else
 		set_alarm(0);
 }
@@ -85,7 +85,7 @@ static void put_off(void)
 {
 	dead_man.beat_ns = ht_mono_ns();
 	set_switch(HT_GUARD_DEAD_NS);
-	ht_guard_hurry(HT_GUARD_HANG_NS);
+	ht_guard_shorten(HT_GUARD_HANG_NS);
 }
 
 enum ht_code ht_guard_hold(struct ht_err *err)
@@ -106,13 +106,13 @@ void ht_guard_beat(void)
 		put_off();
 }
 
-void ht_guard_let_go(void)
+void ht_guard_release(void)
 {
 	if (!dead_man.holding)
 		return;
 	dead_man.holding = false;
 	set_switch(0);
-	ht_guard_ease();
+	ht_guard_restore();
 }
 
 /* --- arriving ------------------------------------------------------------ */

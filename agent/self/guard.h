@@ -19,9 +19,9 @@ void ht_guard_alarm(uint64_t timeout_ms);
 /* The same alarm, if that is sooner, for the time of a stop: a read that hangs
  * in the kernel (a page of the target that does not come back from swap) cannot
  * be called off by us, but it ends with us, and the target runs on.
- * ht_guard_ease brings back what is left of the other. */
-void ht_guard_hurry(int64_t within_ns);
-void ht_guard_ease(void);
+ * ht_guard_restore brings back what is left of the other. */
+void ht_guard_shorten(int64_t within_ns);
+void ht_guard_restore(void);
 /*
  * The dead man's switch, for the time that anything of the target may be held:
  * SIGKILL from a timer of the kernel's, which needs no instruction of ours, nor
@@ -35,6 +35,6 @@ void ht_guard_ease(void);
 #define HT_GUARD_DEAD_NS (900 * HT_NS_PER_MS)
 enum ht_code ht_guard_hold(struct ht_err *err) HT_MUST_CHECK;
 void ht_guard_beat(void); /* nothing outside of a hold */
-void ht_guard_let_go(void);
+void ht_guard_release(void);
 
 #endif

@@ -216,7 +216,7 @@ static bool on_path(const struct ht_call *c, uint64_t sp)
 bool ht_call_returned(struct ht_call *c)
 {
 	int status = ht_inject_next_stop(c->tid, 0);
-	struct ht_nap nap;
+	struct ht_sleep sleep;
 
 	if (status == ENDED) {
 		c->gone = true;
@@ -225,11 +225,11 @@ bool ht_call_returned(struct ht_call *c)
 	/* A stop of its process, on the way: it goes on under it. */
 	if (status != NO_STOP)
 		ht_inject_run_on(c->tid, status);
-	if (!ht_task_asleep(c->tasks, c->tid, &nap))
+	if (!ht_task_asleep(c->tasks, c->tid, &sleep))
 		return false;
 	/* Parked; or, if we were late, asleep where it was before. */
-	return (ht_call_is_sleep(nap.nr) && on_path(c, nap.sp)) ||
-	       nap.sp >= ht_regs_sp(c->regs);
+	return (ht_call_is_sleep(sleep.nr) && on_path(c, sleep.sp)) ||
+	       sleep.sp >= ht_regs_sp(c->regs);
 }
 
 bool ht_call_alive(const struct ht_call *c)

@@ -91,9 +91,9 @@ static bool put_usual(struct injection *j)
 		usual->policy == SCHED_IDLE);
 }
 
-static size_t way_home(const struct injection *j)
+static size_t frame_back(const struct injection *j)
 {
-	return j->hasten ? AT(to_calm) : AT(to_park);
+	return j->hasten ? AT(to_background) : AT(to_park);
 }
 
 /* What the copy does before it is read: it becomes the first that a lack of
@@ -133,9 +133,9 @@ static enum ht_code build(struct injection *j, struct ht_err *err)
 	ht_sigframe_call(put_call(j, AT(to_fork), AT(to_copy_exit)), SYS_clone,
 			 (uint64_t[6]){CLONE_FILES | CLONE_FS});
 	ht_sigframe_call(
-		put_call(j, AT(to_wait), way_home(j)), SYS_wait4,
+		put_call(j, AT(to_wait), frame_back(j)), SYS_wait4,
 		(uint64_t[6]){(uint64_t)-1, 0, __WCLONE | __WNOTHREAD});
-	ht_sigframe_call(put_call(j, AT(to_calm), AT(to_park)),
+	ht_sigframe_call(put_call(j, AT(to_background), AT(to_park)),
 			 SYS_sched_setattr,
 			 (uint64_t[6]){0, j->at + AT(usual)});
 	ht_sigframe_sleep(put_call(j, AT(to_park), AT(to_home)), PARK_MS);
@@ -229,7 +229,7 @@ static pid_t run_to_event(struct injection *j, pid_t pid, int event)
 	} while (status >= 0 && status >> 8 != event && !j->late);
 	if (status >= 0 && status >> 8 != event)
 		set_call(j, pid, SYS_getpid, 0, 0,
-			 pid == j->tid ? way_home(j) : AT(to_copy_exit));
+			 pid == j->tid ? frame_back(j) : AT(to_copy_exit));
 	if (status < 0 || status >> 8 != event ||
 	    ptrace(PTRACE_GETEVENTMSG, pid, NULL, &message) < 0)
 		return -1;
@@ -238,7 +238,7 @@ static pid_t run_to_event(struct injection *j, pid_t pid, int event)
 
 /* Before all ordinary work, as we are, and behind us: its way on the chain is
  * short, and every thread of its process waits for it. It ends that by itself
- * (to_calm). Where it is refused the way only takes longer. */
+ * (to_background). Where it is refused the way only takes longer. */
 static void hasten(const struct injection *j)
 {
 	const struct sched_param lowest = {.sched_priority = 1};

@@ -32,7 +32,7 @@ _Static_assert(sizeof(struct scheduling) == 56, "struct sched_attr, version 1");
  * that ran on the thread would push its frame below the thread's own links. */
 struct chain {
 	struct ht_sigframe to_wait; /* the thread's first */
-	struct ht_sigframe to_calm;
+	struct ht_sigframe to_background;
 	struct ht_sigframe to_park; /* a moment in which we fetch it home */
 	struct ht_sigframe to_home;
 	struct ht_sigframe to_fork; /* the helper's first */

@@ -13,11 +13,11 @@
 
 /* Its own word is compared anew when the wait is entered anew, as the kernel
  * itself does when it restarts one. */
-static enum ht_leave leave_futex(const struct ht_nap *nap)
+static enum ht_leave leave_futex(const struct ht_sleep *sleep)
 {
-	switch ((int)nap->arg[1] & FUTEX_CMD_MASK) {
+	switch ((int)sleep->arg[1] & FUTEX_CMD_MASK) {
 	case FUTEX_WAIT: /* relative */
-		return nap->arg[3] == 0 ? HT_LEAVE_NOW : HT_LEAVE_FRESH;
+		return sleep->arg[3] == 0 ? HT_LEAVE_NOW : HT_LEAVE_FRESH;
 	case FUTEX_WAIT_BITSET: /* absolute */
 		return HT_LEAVE_NOW;
 	default:
@@ -26,7 +26,8 @@ static enum ht_leave leave_futex(const struct ht_nap *nap)
 }
 
 /* Descriptors whose reading does nothing before it has all of an answer. */
-static enum ht_leave leave_read(const struct ht_nap *nap, DIR *tasks, pid_t tid)
+static enum ht_leave leave_read(const struct ht_sleep *sleep, DIR *tasks,
+				pid_t tid)
 {
 	static const char *const known[] = {"pipe:",
 					    "anon_inode:[eventfd]",
@@ -37,7 +38,7 @@ static enum ht_leave leave_read(const struct ht_nap *nap, DIR *tasks, pid_t tid)
 					    "/dev/tty"};
 	char path[64], to[64] = "";
 
-	snprintf(path, sizeof(path), "%d/fd/%d", (int)tid, (int)nap->arg[0]);
+	snprintf(path, sizeof(path), "%d/fd/%d", (int)tid, (int)sleep->arg[0]);
 	if (readlinkat(dirfd(tasks), path, to, sizeof(to) - 1) <= 0)
 		return HT_LEAVE_NEVER;
 	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
@@ -46,14 +47,14 @@ static enum ht_leave leave_read(const struct ht_nap *nap, DIR *tasks, pid_t tid)
 	return strncmp(to, "socket:", 7) == 0 ? HT_LEAVE_FRESH : HT_LEAVE_NEVER;
 }
 
-enum ht_leave ht_leave(const struct ht_nap *nap, DIR *tasks, pid_t tid)
+enum ht_leave ht_leave(const struct ht_sleep *sleep, DIR *tasks, pid_t tid)
 {
-	const struct ht_limited *c = ht_limited(nap->nr);
+	const struct ht_limited *c = ht_limited(sleep->nr);
 	uint64_t arg;
 
 	if (!c)
 		return HT_LEAVE_NEVER;
-	arg = nap->arg[c->arg];
+	arg = sleep->arg[c->arg];
 	switch (c->limit) {
 	case HT_LIMIT_NONE:
 		return HT_LEAVE_NOW;
@@ -64,9 +65,9 @@ enum ht_leave ht_leave(const struct ht_nap *nap, DIR *tasks, pid_t tid)
 	case HT_LIMIT_TIMER:
 		return arg & TIMER_ABSTIME ? HT_LEAVE_NOW : HT_LEAVE_FRESH;
 	case HT_LIMIT_FUTEX:
-		return leave_futex(nap);
+		return leave_futex(sleep);
 	case HT_LIMIT_PLAIN:
-		return leave_read(nap, tasks, tid);
+		return leave_read(sleep, tasks, tid);
 	case HT_LIMIT_RECEIVE:
 		return arg & MSG_WAITALL ? HT_LEAVE_NEVER : HT_LEAVE_FRESH;
 	case HT_LIMIT_RELATIVE:

@@ -23,6 +23,6 @@ enum ht_leave {
 
 /* Of a thread of a 64-bit program. tasks: /proc/PID/task, to see what a
  * descriptor is. */
-enum ht_leave ht_leave(const struct ht_nap *nap, DIR *tasks, pid_t tid);
+enum ht_leave ht_leave(const struct ht_sleep *sleep, DIR *tasks, pid_t tid);
 
 #endif

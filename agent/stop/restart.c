@@ -4,16 +4,16 @@
 #include <errno.h>
 #include <stddef.h>
 
-bool ht_restart_brief(const struct ht_nap *nap, unsigned word)
+bool ht_restart_brief(const struct ht_sleep *sleep, unsigned word)
 {
-	const struct ht_interrupted *c = ht_interrupted(nap->nr, word);
+	const struct ht_interrupted *c = ht_interrupted(sleep->nr, word);
 
 	return c && c->does == HT_INTERRUPT_BRIEF;
 }
 
-bool ht_restart_survives(const struct ht_nap *nap, unsigned word)
+bool ht_restart_survives(const struct ht_sleep *sleep, unsigned word)
 {
-	const struct ht_interrupted *c = ht_interrupted(nap->nr, word);
+	const struct ht_interrupted *c = ht_interrupted(sleep->nr, word);
 
 	if (!c)
 		return false;
@@ -23,18 +23,18 @@ bool ht_restart_survives(const struct ht_nap *nap, unsigned word)
 		return false;
 	if (c->limit_arg < 0)
 		return true;
-	return (uint32_t)nap->arg[c->limit_arg] == c->for_ever &&
-	       (c->for_ever == HT_FOR_EVER_MS || nap->arg[c->limit_arg] == 0);
+	return (uint32_t)sleep->arg[c->limit_arg] == c->for_ever &&
+	       (c->for_ever == HT_FOR_EVER_MS || sleep->arg[c->limit_arg] == 0);
 }
 
-bool ht_restart_needs_mending(const struct ht_nap *nap, unsigned word)
+bool ht_restart_needs_repair(const struct ht_sleep *sleep, unsigned word)
 {
-	const struct ht_interrupted *c = ht_interrupted(nap->nr, word);
+	const struct ht_interrupted *c = ht_interrupted(sleep->nr, word);
 
 	return c && c->does == HT_INTERRUPT_EINTR_WAIT;
 }
 
-bool ht_restart_mend(struct ht_regs *regs)
+bool ht_restart_repair(struct ht_regs *regs)
 {
 	const struct ht_interrupted *c;
 

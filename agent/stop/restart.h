@@ -24,19 +24,19 @@
 
 /* Whether a thread sleeping there can be interrupted without its program
  * noticing. word: 8 or 4, the target's. */
-bool ht_restart_survives(const struct ht_nap *nap, unsigned word);
+bool ht_restart_survives(const struct ht_sleep *sleep, unsigned word);
 
 /* Whether it survives only because its EINTR is mended before it goes on:
  * should we end in between, its program sees that. */
-bool ht_restart_needs_mending(const struct ht_nap *nap, unsigned word);
+bool ht_restart_needs_repair(const struct ht_sleep *sleep, unsigned word);
 
 /* Whether the call sleeps only for a moment, and uninterruptibly: on the
  * mapping lock, on a page. Such a thread is held: it stops when the call is
  * over. */
-bool ht_restart_brief(const struct ht_nap *nap, unsigned word);
+bool ht_restart_brief(const struct ht_sleep *sleep, unsigned word);
 
 /* Turns an EINTR that only our interrupt can have caused into a restart. True
  * when regs were changed and must be written back. */
-bool ht_restart_mend(struct ht_regs *regs);
+bool ht_restart_repair(struct ht_regs *regs);
 
 #endif

@@ -9,11 +9,11 @@
 #include <sys/syscall.h>
 
 #include "agent/stop/access.h"
-#include "agent/stop/held.h"
 #include "agent/stop/inject.h"
 #include "agent/stop/priority.h"
 #include "agent/stop/sigchld.h"
 #include "agent/stop/tasks.h"
+#include "agent/stop/tracee.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 
@@ -24,7 +24,7 @@ struct ht_stopped {
 	pid_t pid;
 	DIR *tasks;
 	struct ht_reader *reader; /* borrowed */
-	struct ht_held *held;
+	struct ht_tracee *held;
 	struct ht_thread_state *threads;
 	size_t n, capacity;
 	size_t described;      /* of them, in threads */
@@ -36,7 +36,7 @@ struct ht_stopped {
 	bool forked;	       /* and let go */
 	bool stuck;	       /* a thread can be let go by our end alone */
 	bool realtime, raised; /* SCHED_FIFO: allowed, in effect */
-	enum ht_held_watch watch;
+	enum ht_tracee_watch watch;
 	sigset_t old_mask;
 };
 
@@ -52,14 +52,14 @@ static bool collect(struct ht_stopped *s, size_t most_running)
 	size_t running = 0;
 
 	for (size_t i = s->collected; i < s->n && running < most_running; i++)
-		if (!ht_held_collect(&s->held[i]))
+		if (!ht_tracee_collect(&s->held[i]))
 			running++;
 		else if (running == 0)
 			s->collected = i + 1;
 	return running == 0;
 }
 
-static size_t count(const struct ht_stopped *s, enum ht_held_state state)
+static size_t count(const struct ht_stopped *s, enum ht_tracee_state state)
 {
 	size_t n = 0;
 
@@ -78,7 +78,7 @@ static enum ht_code collect_all(struct ht_stopped *s, int64_t deadline_ns,
 			return ht_fail(
 				err, HT_TIMEOUT,
 				"process %d: %zu of %zu threads did not stop in time",
-				(int)s->pid, count(s, HT_HELD_SEIZED), s->n);
+				(int)s->pid, count(s, HT_TRACEE_SEIZED), s->n);
 		if (all)
 			return HT_OK;
 		ht_sigchld_wait(deadline_ns);
@@ -90,12 +90,12 @@ static enum ht_code collect_all(struct ht_stopped *s, int64_t deadline_ns,
 static bool known(const struct ht_stopped *s, pid_t tid)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (s->held[i].tid == tid && s->held[i].state != HT_HELD_GONE)
+		if (s->held[i].tid == tid && s->held[i].state != HT_TRACEE_GONE)
 			return true;
 	return false;
 }
 
-static struct ht_held *add(struct ht_stopped *s)
+static struct ht_tracee *add(struct ht_stopped *s)
 {
 	if (s->n == s->capacity) {
 		size_t capacity = s->capacity ? 2 * s->capacity : 64;
@@ -122,7 +122,7 @@ static enum ht_code find_new(struct ht_stopped *s,
 	pid_t tid;
 
 	while ((tid = ht_tasks_next(s->tasks)) != 0) {
-		struct ht_held *h;
+		struct ht_tracee *h;
 		enum ht_code code;
 
 		listed++;
@@ -132,12 +132,12 @@ static enum ht_code find_new(struct ht_stopped *s,
 		if (!h)
 			return ht_fail(err, HT_NOMEM,
 				       "no memory for %zu threads", s->n);
-		code = ht_held_begin(h, s->tasks, tid, s->reader->word,
-				     l->watch, err);
+		code = ht_tracee_begin(h, s->tasks, tid, s->reader->word,
+				       l->watch, err);
 		if (code != HT_OK)
 			return code;
-		ht_held_find_pointer(h, s->reader);
-		if (h->state == HT_HELD_GONE) {
+		ht_tracee_find_pointer(h, s->reader);
+		if (h->state == HT_TRACEE_GONE) {
 			ending += tid != s->pid;
 			s->n--;
 		}
@@ -146,9 +146,9 @@ static enum ht_code find_new(struct ht_stopped *s,
 	return HT_OK;
 }
 
-static void interrupt(struct ht_stopped *s, struct ht_held *h)
+static void interrupt(struct ht_stopped *s, struct ht_tracee *h)
 {
-	if (h->state != HT_HELD_SEIZED)
+	if (h->state != HT_TRACEE_SEIZED)
 		return;
 	if (s->first_ns == 0) {
 		/* Not earlier: whoever shares our processor stands still, too.
@@ -156,14 +156,14 @@ static void interrupt(struct ht_stopped *s, struct ht_held *h)
 		s->raised = s->realtime && ht_priority_raise();
 		s->first_ns = ht_mono_ns();
 	}
-	ht_held_interrupt(h);
+	ht_tracee_interrupt(h);
 }
 
 static void interrupt_all(struct ht_stopped *s, bool mended_too)
 {
 	s->collected = 0;
 	for (size_t i = 0; i < s->n; i++)
-		if (mended_too || !s->held[i].mend)
+		if (mended_too || !s->held[i].repair)
 			interrupt(s, &s->held[i]);
 }
 
@@ -177,9 +177,9 @@ static enum ht_code interrupt_mended(struct ht_stopped *s, int64_t deadline_ns,
 	size_t asked = 0;
 
 	for (size_t i = 0; code == HT_OK && i < s->n; i++) {
-		struct ht_held *h = &s->held[i];
+		struct ht_tracee *h = &s->held[i];
 
-		if (!h->mend || h->state != HT_HELD_SEIZED)
+		if (!h->repair || h->state != HT_TRACEE_SEIZED)
 			continue;
 		interrupt(s, h);
 		if (++asked % MENDED_AT_ONCE)
@@ -212,7 +212,7 @@ static enum ht_code stop_threads(struct ht_stopped *s,
 	if (code != HT_OK)
 		return code;
 	for (size_t i = 0; i < s->n; i++)
-		if (s->held[i].state != HT_HELD_GONE)
+		if (s->held[i].state != HT_TRACEE_GONE)
 			return HT_OK;
 	return ht_fail(err, HT_GONE, "process %d ended", (int)s->pid);
 }
@@ -228,11 +228,12 @@ static enum ht_code describe(struct ht_stopped *s, struct ht_err *err)
 		return ht_fail(err, HT_NOMEM, "no memory for %zu threads",
 			       s->n);
 	for (size_t i = 0; i < s->n; i++)
-		if (s->held[i].state != HT_HELD_GONE)
+		if (s->held[i].state != HT_TRACEE_GONE)
 			s->held[n++] = s->held[i];
 	s->n = s->described = n;
 	for (size_t i = 0; i < n; i++)
-		s->threads[i] = ht_held_thread(&s->held[i], s->reader->word);
+		s->threads[i] =
+			ht_tracee_registers(&s->held[i], s->reader->word);
 	return HT_OK;
 }
 
@@ -306,7 +307,7 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 
 	for (size_t i = 0; i < before; i++)
 		if (which[i])
-			ht_held_run(&s->held[i]);
+			ht_tracee_run(&s->held[i]);
 	nanosleep(&moment, NULL);
 	interrupt_all(s, true);
 	code = collect_all(s, deadline_ns, err);
@@ -318,25 +319,25 @@ enum ht_code ht_stop_nudge(struct ht_stopped *s, const bool *which,
 			       s->n);
 	for (size_t i = 0; i < s->described; i++)
 		if (i >= before || which[i])
-			s->threads[i] =
-				ht_held_thread(&s->held[i], s->reader->word);
+			s->threads[i] = ht_tracee_registers(&s->held[i],
+							    s->reader->word);
 	return code;
 }
 
 /* A parent in vfork sleeps in one of these until its child has let go of the
  * memory that they share. */
-static bool in_vfork(const struct ht_stopped *s, const struct ht_held *h)
+static bool in_vfork(const struct ht_stopped *s, const struct ht_tracee *h)
 {
-	enum ht_vfork which = ht_vfork_call(h->nap.nr, 8);
+	enum ht_vfork which = ht_vfork_call(h->sleep.nr, 8);
 	uint64_t flags = 0;
 
-	if (h->state != HT_HELD_WATCHED)
+	if (h->state != HT_TRACEE_WATCHED)
 		return false;
 	if (which == HT_VFORK_CLONE)
-		flags = h->nap.arg[0];
+		flags = h->sleep.arg[0];
 	else if (which == HT_VFORK_CLONE3 &&
-		 ht_reader_read(s->reader, h->nap.arg[0], &flags, sizeof(flags),
-				NULL) != HT_OK)
+		 ht_reader_read(s->reader, h->sleep.arg[0], &flags,
+				sizeof(flags), NULL) != HT_OK)
 		return true;
 	return which == HT_VFORK || flags & CLONE_VFORK;
 }
@@ -346,9 +347,9 @@ static bool in_vfork(const struct ht_stopped *s, const struct ht_held *h)
 static enum ht_code ready_to_fork(struct ht_stopped *s, struct ht_err *err)
 {
 	for (size_t i = 0; i < s->n; i++) {
-		struct ht_held *h = &s->held[i];
+		struct ht_tracee *h = &s->held[i];
 
-		if (!ht_held_watch_anew(h, s->tasks))
+		if (!ht_tracee_watch_anew(h, s->tasks))
 			return ht_fail(
 				err, HT_BUSY,
 				"process %d: thread %d, which must not be interrupted, runs",
@@ -365,8 +366,8 @@ static enum ht_code ready_to_fork(struct ht_stopped *s, struct ht_err *err)
 static void release_stopped(struct ht_stopped *s)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (s->held[i].state == HT_HELD_STOPPED)
-			ht_held_release(&s->held[i]);
+		if (s->held[i].state == HT_TRACEE_STOPPED)
+			ht_tracee_release(&s->held[i]);
 }
 
 static void let_others_go(void *ctx)
@@ -378,7 +379,7 @@ static void let_others_go(void *ctx)
 	s->last_ns = ht_mono_ns();
 }
 
-static enum ht_code fork_by(struct ht_stopped *s, struct ht_held *h,
+static enum ht_code fork_by(struct ht_stopped *s, struct ht_tracee *h,
 			    const struct ht_inject_code *code_found,
 			    int64_t soon_ns, pid_t *ret_copy,
 			    struct ht_err *err)
@@ -392,14 +393,14 @@ static enum ht_code fork_by(struct ht_stopped *s, struct ht_held *h,
 	enum ht_code code;
 
 	/* It runs and is no longer ours, or is about to stop again. */
-	h->state = HT_HELD_SEIZED;
+	h->state = HT_TRACEE_SEIZED;
 	h->asked = true;
 	code = ht_inject_fork(h->tid, &h->regs, code_found, &limits, s->reader,
 			      ret_copy, err);
 	if (code == HT_OK)
-		h->state = HT_HELD_GONE;
+		h->state = HT_TRACEE_GONE;
 	if (code == HT_REFUSED)
-		h->state = HT_HELD_STOPPED;
+		h->state = HT_TRACEE_STOPPED;
 	s->stuck |= code == HT_TIMEOUT;
 	return code;
 }
@@ -414,11 +415,11 @@ static enum ht_code fork_by_any(struct ht_stopped *s,
 	bool tried = false;
 
 	for (size_t k = 0; k < 2 * s->n; k++) {
-		struct ht_held *h = &s->held[k % s->n];
+		struct ht_tracee *h = &s->held[k % s->n];
 		bool slept = ht_regs_call(&h->regs) >= 0;
 		enum ht_code code;
 
-		if (h->state != HT_HELD_STOPPED || h->signal != 0 ||
+		if (h->state != HT_TRACEE_STOPPED || h->signal != 0 ||
 		    slept != (k < s->n) || !ht_inject_usable(&h->regs))
 			continue;
 		code = fork_by(s, h, code_found, soon_ns, ret_copy, err);
@@ -461,7 +462,7 @@ const struct ht_thread_state *ht_stop_threads(const struct ht_stopped *s,
 
 size_t ht_stop_held(const struct ht_stopped *s)
 {
-	return count(s, HT_HELD_STOPPED);
+	return count(s, HT_TRACEE_STOPPED);
 }
 
 size_t ht_stop_woken(struct ht_stopped *s)
@@ -469,11 +470,11 @@ size_t ht_stop_woken(struct ht_stopped *s)
 	size_t woken = 0;
 
 	for (size_t i = 0; i < s->n; i++)
-		woken += ht_held_woke(&s->held[i], s->tasks);
+		woken += ht_tracee_woke(&s->held[i], s->tasks);
 	return woken;
 }
 
-void ht_stop_calm(const struct ht_stopped *s)
+void ht_stop_lower_priority(const struct ht_stopped *s)
 {
 	if (s->raised)
 		ht_priority_hold();
@@ -483,7 +484,7 @@ void ht_stop_calm(const struct ht_stopped *s)
  * last seen to run: none has been stopped for longer than since then. */
 static void release_late(struct ht_stopped *s, int64_t looked_ns)
 {
-	size_t before = count(s, HT_HELD_STOPPED);
+	size_t before = count(s, HT_TRACEE_STOPPED);
 	int64_t held_ns;
 
 	release_stopped(s);

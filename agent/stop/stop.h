@@ -20,8 +20,8 @@
 
 #include "agent/memory/reader.h"
 #include "agent/memory/thread_state.h"
-#include "agent/stop/held.h"
 #include "agent/stop/inject.h"
+#include "agent/stop/tracee.h"
 #include "common/err.h"
 
 struct ht_stopped; /* opaque: every thread that is held or watched */
@@ -29,7 +29,7 @@ struct ht_stopped; /* opaque: every thread that is held or watched */
 struct ht_stop_limits {
 	int64_t deadline_ns; /* CLOCK_MONOTONIC: give up and let go */
 	bool realtime;	     /* SCHED_FIFO while threads are held, if allowed */
-	enum ht_held_watch watch; /* SLEEPERS: for short stops */
+	enum ht_tracee_watch watch; /* SLEEPERS: for short stops */
 };
 
 struct ht_stop_report {
@@ -75,7 +75,7 @@ enum ht_code ht_stop_fork(struct ht_stopped *s,
 			  struct ht_err *err) HT_MUST_CHECK;
 
 /* For a long hold: among the ordinary, but first; release raises it again. */
-void ht_stop_calm(const struct ht_stopped *s);
+void ht_stop_lower_priority(const struct ht_stopped *s);
 
 /* Lets every thread go as it was. Frees s. NULL is fine: an empty report. */
 struct ht_stop_report ht_stop_release(struct ht_stopped *s);

@@ -65,9 +65,9 @@ static bool read_file(DIR *tasks, pid_t tid, const char *name, char *buf,
 }
 
 /* "202 0x7f.. 0x80 0x0 0x0 0x0 0x0 0xSP 0xPC", "-1 0xSP 0xPC", "running". */
-bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_nap *ret)
+bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_sleep *ret)
 {
-	struct ht_nap nap = {0};
+	struct ht_sleep sleep = {0};
 	char buf[256];
 	int n;
 
@@ -76,15 +76,16 @@ bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_nap *ret)
 	n = sscanf(buf,
 		   "%ld %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
 		   " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
-		   &nap.nr, &nap.arg[0], &nap.arg[1], &nap.arg[2], &nap.arg[3],
-		   &nap.arg[4], &nap.arg[5], &nap.sp, &nap.pc);
+		   &sleep.nr, &sleep.arg[0], &sleep.arg[1], &sleep.arg[2],
+		   &sleep.arg[3], &sleep.arg[4], &sleep.arg[5], &sleep.sp,
+		   &sleep.pc);
 	if (n == 3) {
-		nap.sp = nap.arg[0];
-		nap.pc = nap.arg[1];
+		sleep.sp = sleep.arg[0];
+		sleep.pc = sleep.arg[1];
 	}
 	if (n != 9 && n != 3)
 		return false;
-	*ret = nap;
+	*ret = sleep;
 	return true;
 }
 

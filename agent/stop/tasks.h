@@ -17,8 +17,8 @@
 
 /* Where a sleeping thread is. nr: system call, or none: a page fault, or it is
  * stopped. */
-#define HT_NAP_NO_CALL HT_NO_CALL
-struct ht_nap {
+#define HT_SLEEP_NO_CALL HT_NO_CALL
+struct ht_sleep {
 	long nr;
 	uint64_t arg[6];
 	uint64_t sp, pc;
@@ -35,7 +35,7 @@ size_t ht_tasks_count(DIR *tasks);
 
 /* Whether the thread sleeps in the kernel, and where. Needs the right to trace
  * it; false also when that is missing. */
-bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_nap *ret);
+bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_sleep *ret);
 /* How often it was put on a processor so far; HT_RUNS_UNKNOWN when it is gone.
  * HT_RUNS_LATE is set in it by kernels that count when it leaves again. */
 #define HT_RUNS_UNKNOWN UINT64_MAX

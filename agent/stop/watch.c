@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <sys/syscall.h>
 
-#include "agent/stop/held.h"
 #include "agent/stop/tasks.h"
+#include "agent/stop/tracee.h"
 
 struct ht_watch {
 	DIR *tasks;
-	struct ht_held *held; /* all of them HT_HELD_WATCHED */
+	struct ht_tracee *held; /* all of them HT_TRACEE_WATCHED */
 	struct ht_thread_state *threads;
 	size_t n, capacity;
 };
@@ -33,9 +33,9 @@ static bool grow(struct ht_watch *w)
 
 /* A parent in vfork sleeps in one of these until its child, which uses the same
  * memory, has let go of it. */
-static bool lends_memory(const struct ht_nap *nap, unsigned word)
+static bool lends_memory(const struct ht_sleep *sleep, unsigned word)
 {
-	return ht_vfork_call(nap->nr, word) != HT_VFORK_NOT;
+	return ht_vfork_call(sleep->nr, word) != HT_VFORK_NOT;
 }
 
 /* A main thread that ended before the others stays listed. */
@@ -54,7 +54,7 @@ static enum ht_code add_all(struct ht_watch *w, pid_t pid,
 	pid_t tid;
 
 	while ((tid = ht_tasks_next(w->tasks)) != 0) {
-		struct ht_held *h;
+		struct ht_tracee *h;
 
 		if (w->n == w->capacity && !grow(w))
 			return ht_fail(err, HT_NOMEM,
@@ -62,13 +62,13 @@ static enum ht_code add_all(struct ht_watch *w, pid_t pid,
 		h = &w->held[w->n];
 		if (has_ended(w->tasks, tid))
 			continue;
-		if (!ht_held_watch(h, w->tasks, tid, reader->word) ||
-		    lends_memory(&h->nap, reader->word))
+		if (!ht_tracee_watch(h, w->tasks, tid, reader->word) ||
+		    lends_memory(&h->sleep, reader->word))
 			return ht_fail(err, HT_BUSY,
 				       "process %d: thread %d runs", (int)pid,
 				       (int)tid);
-		ht_held_find_pointer(h, reader);
-		w->threads[w->n++] = ht_held_thread(h, reader->word);
+		ht_tracee_find_pointer(h, reader);
+		w->threads[w->n++] = ht_tracee_registers(h, reader->word);
 	}
 	return HT_OK;
 }
@@ -105,7 +105,7 @@ const struct ht_thread_state *ht_watch_threads(const struct ht_watch *w,
 bool ht_watch_unbroken(const struct ht_watch *w)
 {
 	for (size_t i = 0; i < w->n; i++)
-		if (ht_held_woke(&w->held[i], w->tasks))
+		if (ht_tracee_woke(&w->held[i], w->tasks))
 			return false;
 	return w->n > 0;
 }

@@ -32,14 +32,15 @@ struct ht_arena_walk {
 enum ht_code ht_segment_pass(struct ht_arena_walk *aw, size_t i,
 			     struct ht_err *err) HT_MUST_CHECK;
 
-struct ht_split; /* opaque */
+struct ht_second_half; /* opaque */
 /* Lets the helper walk segment i from somewhere ahead of the pass on, which
  * then stops there. NULL: not worth it, or not to be had. */
-struct ht_split *ht_split_begin(struct ht_arena_walk *aw, size_t i);
+struct ht_second_half *ht_second_half_begin(struct ht_arena_walk *aw, size_t i);
 /* Waits for it, and takes what it found if the pass arrived where it began.
  * false: it did not, or something is wrong in one half or the other. The pass
  * may go on to its own stop in both cases. Frees the split. */
-bool ht_split_join(struct ht_arena_walk *aw, size_t i, struct ht_split *s);
+bool ht_second_half_join(struct ht_arena_walk *aw, size_t i,
+			 struct ht_second_half *s);
 
 /* The tables are full, the pass is at segment i: uses them up, empties them. */
 void ht_overflow_drain(struct ht_arena_walk *aw, size_t i);

@@ -9,8 +9,8 @@
  * cache. Only for memory at rest.
  *
  * Two threads may walk: the second half of a segment has its words to itself
- * but for the first, whose bits it keeps apart (split.c); rows of arenas are
- * marked apart as a whole (share.c).
+ * but for the first, whose bits it keeps apart (parallel_segment.c); rows of
+ * arenas are marked apart as a whole (parallel.c).
  */
 #ifndef HT_AGENT_WALK_MARKS_H
 #define HT_AGENT_WALK_MARKS_H

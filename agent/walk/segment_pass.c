@@ -258,11 +258,11 @@ static void tell_progress(struct ht_walk *w, uint64_t bytes)
 /* As far as all is well: what is not, the loop below meets again. */
 static void pass_halves(struct ht_arena_walk *aw, size_t i)
 {
-	struct ht_split *split;
+	struct ht_second_half *split;
 
-	while ((split = ht_split_begin(aw, i))) {
+	while ((split = ht_second_half_begin(aw, i))) {
 		ht_pass_run(&aw->met.pass);
-		if (!ht_split_join(aw, i, split))
+		if (!ht_second_half_join(aw, i, split))
 			break;
 	}
 }

@@ -165,13 +165,13 @@ static bool is_own(const struct ht_following *f, const struct ht_followed *c,
 }
 
 /* A chunk, as it is read: its header and words, and the next one's header. */
-struct look {
+struct reading {
 	struct ht_followed *chunk;
 	uint64_t now[1 + HT_PRINT_WORDS];
 	uint64_t next;
 };
 
-static void see(const struct ht_following *f, const struct look *k,
+static void see(const struct ht_following *f, const struct reading *k,
 		const struct ht_piece *own, const struct ht_piece *next,
 		const struct ht_located *l)
 {
@@ -204,7 +204,7 @@ static void see(const struct ht_following *f, const struct look *k,
 			: HT_FATE_FREED;
 }
 
-static void settle(const struct ht_following *f, const struct look *k,
+static void settle(const struct ht_following *f, const struct reading *k,
 		   const struct ht_piece *own, const struct ht_piece *next,
 		   const struct ht_located *l)
 {
@@ -213,8 +213,8 @@ static void settle(const struct ht_following *f, const struct look *k,
 		end(k->chunk);
 }
 
-static void look_at(const struct ht_following *f, struct look *looks, size_t n,
-		    struct ht_reader *r, const struct ht_located *l)
+static void look_at(const struct ht_following *f, struct reading *looks,
+		    size_t n, struct ht_reader *r, const struct ht_located *l)
 {
 	struct ht_piece pieces[2 * AT_ONCE];
 
@@ -243,7 +243,7 @@ static void look_at(const struct ht_following *f, struct look *looks, size_t n,
 void ht_follow_look(struct ht_following *f, struct ht_reader *r,
 		    const struct ht_located *l)
 {
-	struct look looks[AT_ONCE];
+	struct reading looks[AT_ONCE];
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < f->n; i++) {

@@ -294,7 +294,7 @@ static enum ht_code do_sample(struct ht_peer *peer, json_t *arguments,
 			err, HT_NODATA, HT_HINT_WATCHED,
 			"no process of target or pid '%.60s' is watched", word);
 	peer->awaits = p;
-	ht_schedule_hurry(&p->schedule, ht_mono_ns());
+	ht_schedule_soonest(&p->schedule, ht_mono_ns());
 	ht_supervisor_pump(&d->supervisor);
 	return HT_OK;
 }

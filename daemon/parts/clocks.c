@@ -47,8 +47,8 @@ static void tell(struct hearers to, const char *kind, const char *what,
 		ht_ingest_event(to.ingest, p, kind, text);
 }
 
-void ht_clocks_look(struct ht_clocks *c, struct ht_registry *r,
-		    struct ht_ingest *i)
+void ht_clocks_check(struct ht_clocks *c, struct ht_registry *r,
+		     struct ht_ingest *i)
 {
 	const struct hearers to = {r, i};
 	struct ht_clock_jump jump;

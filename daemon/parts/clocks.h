@@ -32,7 +32,7 @@ struct ht_clock_jump ht_clocks_compare(struct ht_clocks *c, int64_t mono_ns,
 
 /* Looks, and writes an event of kind "suspend" or "clock" into the history of
  * every process: what a verdict knows as a cut. Once a second. */
-void ht_clocks_look(struct ht_clocks *c, struct ht_registry *r,
-		    struct ht_ingest *i);
+void ht_clocks_check(struct ht_clocks *c, struct ht_registry *r,
+		     struct ht_ingest *i);
 
 #endif

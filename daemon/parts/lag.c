@@ -29,7 +29,7 @@ static int on_time(sd_event_source *source, uint64_t now_us, void *ctx)
 		l->last_ns = 0;
 	if (l->last_ns > l->max_ns)
 		l->max_ns = l->last_ns;
-	ht_clocks_look(&l->clocks, l->registry, l->ingest);
+	ht_clocks_check(&l->clocks, l->registry, l->ingest);
 	if (plan(l, now_ns, &err) != HT_OK)
 		ht_log_err(LOG_ERR, "lag timer", &err);
 	return 0;

@@ -138,7 +138,7 @@ double ht_schedule_gap(const struct ht_schedule *s,
 		       : 0;
 }
 
-void ht_schedule_hurry(struct ht_schedule *s, int64_t now_ns)
+void ht_schedule_soonest(struct ht_schedule *s, int64_t now_ns)
 {
 	int64_t soonest_ns = now_ns > s->free_ns ? now_ns : s->free_ns;
 

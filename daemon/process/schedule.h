@@ -49,7 +49,7 @@ void ht_schedule_end(struct ht_schedule *s, const struct ht_target_config *t,
 void ht_schedule_again(struct ht_schedule *s, const struct ht_target_config *t,
 		       int64_t now_ns, int64_t cpu_ns);
 /* As soon as the cap allows; for a sample that somebody asked for. */
-void ht_schedule_hurry(struct ht_schedule *s, int64_t now_ns);
+void ht_schedule_soonest(struct ht_schedule *s, int64_t now_ns);
 /* Stopped time / wall time, lately. */
 double ht_schedule_stop_ratio(const struct ht_schedule *s, int64_t now_ns);
 /* Intervals in which a sample could have succeeded since the last one that did,

@@ -331,7 +331,7 @@ static void a_pause_is_paid_for_before_the_next(void **state)
 	assert_true((double)stopped_us * 1e3 <=
 		    0.001 * (double)(s.due_ns - begin_ns) * 1.0001);
 	/* nobody can ask for more, either */
-	ht_schedule_hurry(&s, now_ns);
+	ht_schedule_soonest(&s, now_ns);
 	assert_true(s.due_ns - now_ns >= 4900 * HT_NS_PER_MS);
 }
 
@@ -350,7 +350,7 @@ static void processor_time_is_paid_for_but_not_by_who_asks(void **state)
 	ht_schedule_end(&s, &t, now_ns, HT_OK, 0, cpus * HT_NS_PER_S, 0.5);
 	assert_int_equal(s.state, HT_SCHEDULE_CAPPED);
 	assert_int_equal(s.due_ns, s.begun_ns + 20 * HT_NS_PER_S);
-	ht_schedule_hurry(&s, now_ns);
+	ht_schedule_soonest(&s, now_ns);
 	assert_int_equal(s.due_ns, now_ns);
 	/* what fits is not moved */
 	ht_schedule_begin(&s, now_ns);

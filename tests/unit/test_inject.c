@@ -198,7 +198,7 @@ static enum ht_code fork_once(int64_t within_ns)
 	const struct ht_stop_limits limits = {
 		.deadline_ns = ht_mono_ns() + 10 * HT_NS_PER_S,
 		.realtime = true,
-		.watch = HT_WATCH_MENDED,
+		.watch = HT_WATCH_REPAIRED,
 	};
 	struct ht_reader reader = {0};
 	struct ht_maps maps = {0};

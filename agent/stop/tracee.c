@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/stop/held.h"
+#include "agent/stop/tracee.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -14,43 +14,44 @@
 
 /* The counter is read before the look: if it is the same at the end, the thread
  * has been asleep from the look on. */
-static bool watch(struct ht_held *h, DIR *tasks, unsigned word,
-		  enum ht_held_watch which)
+static bool watch(struct ht_tracee *h, DIR *tasks, unsigned word,
+		  enum ht_tracee_watch which)
 {
 	h->runs = ht_task_runs(tasks, h->tid);
 	if (h->runs == HT_RUNS_UNKNOWN ||
-	    !ht_task_asleep(tasks, h->tid, &h->nap))
+	    !ht_task_asleep(tasks, h->tid, &h->sleep))
 		return false;
-	if (ht_restart_brief(&h->nap, word))
+	if (ht_restart_brief(&h->sleep, word))
 		return false;
-	h->mend = ht_restart_needs_mending(&h->nap, word);
-	if (ht_restart_survives(&h->nap, word) &&
-	    which < (h->mend ? HT_WATCH_MENDED : HT_WATCH_SLEEPERS))
+	h->repair = ht_restart_needs_repair(&h->sleep, word);
+	if (ht_restart_survives(&h->sleep, word) &&
+	    which < (h->repair ? HT_WATCH_REPAIRED : HT_WATCH_SLEEPERS))
 		return false;
-	h->state = HT_HELD_WATCHED;
+	h->state = HT_TRACEE_WATCHED;
 	return true;
 }
 
 /* Stopped by its owner or another tracer: no call, and no brief sleep. */
-static bool is_stopped(const struct ht_held *h, DIR *tasks)
+static bool is_stopped(const struct ht_tracee *h, DIR *tasks)
 {
 	char state;
 
-	if (h->nap.nr != HT_NAP_NO_CALL)
+	if (h->sleep.nr != HT_SLEEP_NO_CALL)
 		return false;
 	state = ht_task_state(tasks, h->tid);
 	return state == 'T' || state == 't';
 }
 
-bool ht_held_watch(struct ht_held *h, DIR *tasks, pid_t tid, unsigned word)
+bool ht_tracee_watch(struct ht_tracee *h, DIR *tasks, pid_t tid, unsigned word)
 {
-	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
+	*h = (struct ht_tracee){.tid = tid, .state = HT_TRACEE_GONE};
 	h->runs = ht_task_runs(tasks, tid);
-	if (h->runs == HT_RUNS_UNKNOWN || !ht_task_asleep(tasks, tid, &h->nap))
+	if (h->runs == HT_RUNS_UNKNOWN ||
+	    !ht_task_asleep(tasks, tid, &h->sleep))
 		return false;
-	if (ht_restart_brief(&h->nap, word) && !is_stopped(h, tasks))
+	if (ht_restart_brief(&h->sleep, word) && !is_stopped(h, tasks))
 		return false;
-	h->state = HT_HELD_WATCHED;
+	h->state = HT_TRACEE_WATCHED;
 	return true;
 }
 
@@ -67,18 +68,18 @@ static enum ht_code refuse_filtered(DIR *tasks, pid_t tid, struct ht_err *err)
 		(int)tid);
 }
 
-enum ht_code ht_held_seize(struct ht_held *h, DIR *tasks, pid_t tid,
-			   struct ht_err *err)
+enum ht_code ht_tracee_seize(struct ht_tracee *h, DIR *tasks, pid_t tid,
+			     struct ht_err *err)
 {
 	enum ht_code code = refuse_filtered(tasks, tid, err);
 	int why;
 	char state;
 
-	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
+	*h = (struct ht_tracee){.tid = tid, .state = HT_TRACEE_GONE};
 	if (code != HT_OK)
 		return code;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0) {
-		h->state = HT_HELD_SEIZED;
+		h->state = HT_TRACEE_SEIZED;
 		return HT_OK;
 	}
 	why = errno;
@@ -88,27 +89,28 @@ enum ht_code ht_held_seize(struct ht_held *h, DIR *tasks, pid_t tid,
 	return ht_access_explain(tid, why, err);
 }
 
-enum ht_code ht_held_begin(struct ht_held *h, DIR *tasks, pid_t tid,
-			   unsigned word, enum ht_held_watch which,
-			   struct ht_err *err)
+enum ht_code ht_tracee_begin(struct ht_tracee *h, DIR *tasks, pid_t tid,
+			     unsigned word, enum ht_tracee_watch which,
+			     struct ht_err *err)
 {
-	*h = (struct ht_held){.tid = tid, .state = HT_HELD_GONE};
+	*h = (struct ht_tracee){.tid = tid, .state = HT_TRACEE_GONE};
 	if (watch(h, tasks, word, which))
 		return HT_OK;
-	return ht_held_seize(h, tasks, tid, err);
+	return ht_tracee_seize(h, tasks, tid, err);
 }
 
-void ht_held_find_pointer(struct ht_held *h, struct ht_reader *reader)
+void ht_tracee_find_pointer(struct ht_tracee *h, struct ht_reader *reader)
 {
-	if (h->state == HT_HELD_WATCHED)
+	if (h->state == HT_TRACEE_WATCHED)
 		h->thread_pointer = ht_thread_pointer(h->tid, reader);
 }
 
-struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word)
+struct ht_thread_state ht_tracee_registers(const struct ht_tracee *h,
+					   unsigned word)
 {
 	struct ht_thread_state t = {.tid = h->tid};
 
-	if (h->state == HT_HELD_STOPPED) {
+	if (h->state == HT_TRACEE_STOPPED) {
 		t.thread_pointer = ht_regs_thread_pointer(&h->regs, word);
 		t.pc = ht_regs_pc(&h->regs);
 		t.sp = ht_regs_sp(&h->regs);
@@ -116,19 +118,19 @@ struct ht_thread_state ht_held_thread(const struct ht_held *h, unsigned word)
 		t.registers = true;
 		t.whole = true;
 		ht_regs_general(&h->regs, t.general);
-	} else if (h->state == HT_HELD_WATCHED) {
+	} else if (h->state == HT_TRACEE_WATCHED) {
 		t.thread_pointer = h->thread_pointer;
-		t.pc = h->nap.pc;
-		t.sp = h->nap.sp;
+		t.pc = h->sleep.pc;
+		t.sp = h->sleep.sp;
 		t.registers = t.thread_pointer != 0;
 	}
 	return t;
 }
 
-void ht_held_interrupt(struct ht_held *h)
+void ht_tracee_interrupt(struct ht_tracee *h)
 {
 	/* ESRCH: it ended; collecting will tell. */
-	if (h->state != HT_HELD_SEIZED)
+	if (h->state != HT_TRACEE_SEIZED)
 		return;
 	ptrace(PTRACE_INTERRUPT, h->tid, NULL, NULL);
 	h->asked = true;
@@ -137,40 +139,41 @@ void ht_held_interrupt(struct ht_held *h)
 /* An ended thread must be waited for, or it stays as a zombie of ours; its real
  * parent still hears of the process's end. A thread that is not there to be
  * waited for, and is ours still, took this id over by execve: it runs. */
-static void reap(struct ht_held *h)
+static void reap(struct ht_tracee *h)
 {
 	siginfo_t info = {0};
 	int r = waitid(P_PID, (id_t)h->tid, &info, WEXITED | WNOHANG | __WALL);
 
-	h->state = r == 0 && info.si_pid == 0 ? HT_HELD_SEIZED : HT_HELD_GONE;
+	h->state =
+		r == 0 && info.si_pid == 0 ? HT_TRACEE_SEIZED : HT_TRACEE_GONE;
 }
 
-static void note_stop(struct ht_held *h, int status)
+static void note_stop(struct ht_tracee *h, int status)
 {
 	int event = status >> 8;
 
-	h->state = HT_HELD_STOPPED;
+	h->state = HT_TRACEE_STOPPED;
 	/* Without an event it is a signal on its way to the program. */
 	h->signal = event == 0 ? status & 0x7f : 0;
 	if (!ht_regs_read(h->tid, &h->regs)) {
-		h->state = HT_HELD_SEIZED; /* killed meanwhile: it will end */
+		h->state = HT_TRACEE_SEIZED; /* killed meanwhile: it will end */
 		return;
 	}
-	if (ht_restart_mend(&h->regs))
+	if (ht_restart_repair(&h->regs))
 		ht_regs_write(h->tid, &h->regs);
 }
 
-bool ht_held_collect(struct ht_held *h)
+bool ht_tracee_collect(struct ht_tracee *h)
 {
 	siginfo_t info = {0};
 
-	if (h->state != HT_HELD_SEIZED || !h->asked)
+	if (h->state != HT_TRACEE_SEIZED || !h->asked)
 		return true;
 	/* WNOWAIT: should we die from here on, the kernel still has the signal
 	 * that the thread stopped with, and delivers it. */
 	if (waitid(P_PID, (id_t)h->tid, &info,
 		   WSTOPPED | WEXITED | WNOHANG | WNOWAIT | __WALL) < 0) {
-		h->state = HT_HELD_GONE;
+		h->state = HT_TRACEE_GONE;
 		return true;
 	}
 	if (info.si_pid == 0)
@@ -179,48 +182,48 @@ bool ht_held_collect(struct ht_held *h)
 		note_stop(h, info.si_status);
 	else
 		reap(h);
-	return h->state != HT_HELD_SEIZED;
+	return h->state != HT_TRACEE_SEIZED;
 }
 
 /* Where it is counted late, one that runs this very moment is not yet. */
-bool ht_held_woke(const struct ht_held *h, DIR *tasks)
+bool ht_tracee_woke(const struct ht_tracee *h, DIR *tasks)
 {
-	if (h->state != HT_HELD_WATCHED)
+	if (h->state != HT_TRACEE_WATCHED)
 		return false;
 	return (h->runs & HT_RUNS_LATE &&
 		ht_task_state(tasks, h->tid) == 'R') ||
 	       ht_task_runs(tasks, h->tid) != h->runs;
 }
 
-bool ht_held_watch_anew(struct ht_held *h, DIR *tasks)
+bool ht_tracee_watch_anew(struct ht_tracee *h, DIR *tasks)
 {
-	if (!ht_held_woke(h, tasks))
+	if (!ht_tracee_woke(h, tasks))
 		return true;
 	h->runs = ht_task_runs(tasks, h->tid);
 	return h->runs != HT_RUNS_UNKNOWN &&
-	       ht_task_asleep(tasks, h->tid, &h->nap);
+	       ht_task_asleep(tasks, h->tid, &h->sleep);
 }
 
-void ht_held_run(struct ht_held *h)
+void ht_tracee_run(struct ht_tracee *h)
 {
 	void *signal = (void *)(intptr_t)h->signal;
 
-	if (h->state != HT_HELD_STOPPED)
+	if (h->state != HT_TRACEE_STOPPED)
 		return;
 	/* A failure means killed, or replaced: collecting will tell. */
 	ptrace(PTRACE_CONT, h->tid, NULL, signal);
-	h->state = HT_HELD_SEIZED;
+	h->state = HT_TRACEE_SEIZED;
 	h->asked = false;
 }
 
-void ht_held_release(struct ht_held *h)
+void ht_tracee_release(struct ht_tracee *h)
 {
 	void *signal = (void *)(intptr_t)h->signal;
 
-	if (h->state != HT_HELD_STOPPED)
+	if (h->state != HT_TRACEE_STOPPED)
 		return;
 	if (ptrace(PTRACE_DETACH, h->tid, NULL, signal) == 0)
-		h->state = HT_HELD_GONE;
+		h->state = HT_TRACEE_GONE;
 	else
 		reap(h); /* killed, or replaced, while it was held */
 }

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Share: arenas dealt out to two threads, ourselves and the helper.
+ * Parallel: arenas dealt out to two threads, ourselves and the helper.
  *
  * Each walks a row of neighbouring arenas of about half the bytes, with a state
  * and a snapshot of its own; what the helper found is then appended, so that
  * rows are in the order of the arenas as always. Where one arena is most of the
- * heap, or too large for half of our memory, it is split instead (split.c).
+ * heap, or too large for half of our memory, it is split instead
+ * (parallel_segment.c).
  */
 #include <stdlib.h>
 
@@ -16,7 +17,7 @@
 #define LARGEST	    ((uint64_t)512 << 20) /* of one arena */
 #define SHARE_LEAST 4 /* the smaller part is at least 1/4 of all */
 
-struct share {
+struct part {
 	struct ht_walk walk;
 	struct ht_walk_in in;
 	struct ht_reader reader;
@@ -39,7 +40,7 @@ static enum ht_code walk_row(struct ht_walk *w, size_t from, size_t to,
 
 static void run(void *ctx)
 {
-	struct share *s = ctx;
+	struct part *s = ctx;
 
 	s->code = walk_row(&s->walk, s->from, s->to, &s->err);
 }
@@ -76,7 +77,7 @@ static size_t find_cut(const struct ht_walk *w)
 	return rest >= w->total / SHARE_LEAST ? cut : 0;
 }
 
-static void share_free(struct share *s)
+static void share_free(struct part *s)
 {
 	if (!s)
 		return;
@@ -88,9 +89,9 @@ static void share_free(struct share *s)
 	free(s);
 }
 
-static struct share *prepare(const struct ht_walk *w, size_t from)
+static struct part *prepare(const struct ht_walk *w, size_t from)
 {
-	struct share *s = calloc(1, sizeof(*s));
+	struct part *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
@@ -154,7 +155,7 @@ static bool add_ranges(struct ht_ranges *to, const struct ht_ranges *from)
 	return ok;
 }
 
-static enum ht_code take(struct ht_walk *w, struct share *s, struct ht_err *err)
+static enum ht_code take(struct ht_walk *w, struct part *s, struct ht_err *err)
 {
 	const struct ht_walk *from = &s->walk;
 
@@ -186,7 +187,7 @@ static enum ht_code take(struct ht_walk *w, struct share *s, struct ht_err *err)
 }
 
 /* Both at once, each with half of the memory for tables. */
-static enum ht_code walk_both(struct ht_walk *w, struct share *s,
+static enum ht_code walk_both(struct ht_walk *w, struct part *s,
 			      struct ht_err *err)
 {
 	const struct ht_walk_in *whole = w->in;
@@ -204,7 +205,7 @@ static enum ht_code walk_both(struct ht_walk *w, struct share *s,
 enum ht_code ht_arenas_walk(struct ht_walk *w, struct ht_err *err)
 {
 	size_t cut = find_cut(w);
-	struct share *s = cut ? prepare(w, cut) : NULL;
+	struct part *s = cut ? prepare(w, cut) : NULL;
 	enum ht_code code;
 
 	if (s)

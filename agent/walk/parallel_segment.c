@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Split: the second half of a large segment, walked by the helper at the same
- * time as the first.
+ * Parallel segment: the second half of a large segment, walked by the helper at
+ * the same time as the first.
  *
  * The pass goes from boundary tag to boundary tag and can begin only at a
  * chunk. The bins' headers name chunks all over the heap: one near the middle
@@ -23,7 +23,7 @@
 	((uint64_t)1 << 30) /* at a time: each half has its tables             \
 			     */
 
-struct ht_split {
+struct ht_second_half {
 	struct ht_reader reader; /* its own counters; the same source */
 	struct ht_view window;
 	struct ht_links links;
@@ -88,12 +88,12 @@ static bool find_halves(const struct ht_arena_walk *aw, uint64_t *ret_middle,
 
 static void run(void *ctx)
 {
-	struct ht_split *s = ctx;
+	struct ht_second_half *s = ctx;
 
 	s->end = ht_pass_run(&s->pass);
 }
 
-static void begin_pass(struct ht_split *s, const struct ht_arena_walk *aw)
+static void begin_pass(struct ht_second_half *s, const struct ht_arena_walk *aw)
 {
 	const struct ht_roots *roots = aw->in.walk->roots;
 	size_t skipped = ht_cached_from(roots, s->middle) -
@@ -115,7 +115,7 @@ static void begin_pass(struct ht_split *s, const struct ht_arena_walk *aw)
 	}
 }
 
-static void split_free(struct ht_split *s)
+static void split_free(struct ht_second_half *s)
 {
 	if (!s)
 		return;
@@ -124,10 +124,10 @@ static void split_free(struct ht_split *s)
 	free(s);
 }
 
-static struct ht_split *prepare(struct ht_arena_walk *aw, size_t i,
-				uint64_t middle, uint64_t end)
+static struct ht_second_half *prepare(struct ht_arena_walk *aw, size_t i,
+				      uint64_t middle, uint64_t end)
 {
-	struct ht_split *s = calloc(1, sizeof(*s));
+	struct ht_second_half *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
@@ -148,10 +148,10 @@ static struct ht_split *prepare(struct ht_arena_walk *aw, size_t i,
 	return s;
 }
 
-struct ht_split *ht_split_begin(struct ht_arena_walk *aw, size_t i)
+struct ht_second_half *ht_second_half_begin(struct ht_arena_walk *aw, size_t i)
 {
 	uint64_t middle, end;
-	struct ht_split *s;
+	struct ht_second_half *s;
 
 	if (!find_halves(aw, &middle, &end))
 		return NULL;
@@ -166,7 +166,7 @@ struct ht_split *ht_split_begin(struct ht_arena_walk *aw, size_t i)
 }
 
 /* What the pass had assigned to cached chunks that may be none, and marked. */
-static void forget(struct ht_split *s, const struct ht_arena_walk *aw)
+static void forget(struct ht_second_half *s, const struct ht_arena_walk *aw)
 {
 	const struct ht_roots *roots = aw->in.walk->roots;
 	size_t to = ht_cached_from(roots, s->pass.stop);
@@ -188,7 +188,7 @@ static void take_checkpoints(struct ht_pass *p, const struct ht_pass *from)
 			from->checkpoint[i % HT_CHECKPOINTS];
 }
 
-static void take(struct ht_split *s, struct ht_pass *p)
+static void take(struct ht_second_half *s, struct ht_pass *p)
 {
 	const struct ht_pass *from = &s->pass;
 
@@ -210,7 +210,8 @@ static void take(struct ht_split *s, struct ht_pass *p)
 	p->at = from->at;
 }
 
-bool ht_split_join(struct ht_arena_walk *aw, size_t i, struct ht_split *s)
+bool ht_second_half_join(struct ht_arena_walk *aw, size_t i,
+			 struct ht_second_half *s)
 {
 	struct ht_pass *p = &aw->met.pass;
 	bool good;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/stop/turns.h"
+#include "agent/stop/rolling.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -8,11 +8,11 @@
 #include "agent/self/guard.h"
 #include "agent/self/helper.h"
 #include "agent/stop/access.h"
-#include "agent/stop/held.h"
 #include "agent/stop/priority.h"
 #include "agent/stop/sigchld.h"
 #include "agent/stop/tasks.h"
 #include "agent/stop/thread_pointer.h"
+#include "agent/stop/tracee.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 
@@ -38,16 +38,16 @@ struct turn {
 };
 
 struct slot {
-	struct ht_held held;
+	struct ht_tracee held;
 	size_t turn;
 	int64_t since_ns; /* it has not been stopped longer than since then */
 	bool let_go;	  /* before its turn was over: it took too long */
 };
 
-struct turns {
+struct rolling {
 	pid_t pid;
-	const struct ht_turns_limits *limits;
-	const struct ht_turns_look *look;
+	const struct ht_rolling_limits *limits;
+	const struct ht_rolling_visit *look;
 	struct ht_reader *reader;
 	DIR *tasks;
 	struct turn *turn;
@@ -55,13 +55,13 @@ struct turns {
 	struct slot slot[WINDOW_MAX];
 	size_t slots;
 	bool raised; /* SCHED_FIFO */
-	struct ht_turns_report report;
+	struct ht_rolling_report report;
 };
 
 /* --- which threads ------------------------------------------------------- */
 
 /* Among the first n; each listing has the same order. */
-static bool known(struct turns *s, pid_t tid, size_t n)
+static bool known(struct rolling *s, pid_t tid, size_t n)
 {
 	for (size_t k = 0; k < n; k++) {
 		size_t i = (s->cursor + k) % n;
@@ -74,7 +74,7 @@ static bool known(struct turns *s, pid_t tid, size_t n)
 	return false;
 }
 
-static bool add(struct turns *s, pid_t tid)
+static bool add(struct rolling *s, pid_t tid)
 {
 	if (s->n == s->capacity) {
 		size_t capacity = s->capacity ? 2 * s->capacity : 256;
@@ -90,7 +90,7 @@ static bool add(struct turns *s, pid_t tid)
 }
 
 /* Lists threads not known yet. */
-static enum ht_code list(struct turns *s, struct ht_err *err)
+static enum ht_code list(struct rolling *s, struct ht_err *err)
 {
 	size_t before = s->n;
 	pid_t tid;
@@ -107,13 +107,13 @@ static enum ht_code list(struct turns *s, struct ht_err *err)
 
 /* SCHED_FIFO as long as some thread stands or is about to: an ordinary task may
  * wait for a processor behind all of them. */
-static void hurry(struct turns *s)
+static void raise_priority(struct rolling *s)
 {
 	if (!s->raised)
 		s->raised = s->limits->realtime && ht_priority_raise();
 }
 
-static void ease(struct turns *s)
+static void usual_priority(struct rolling *s)
 {
 	if (s->raised)
 		ht_priority_restore();
@@ -121,13 +121,13 @@ static void ease(struct turns *s)
 }
 
 /* Lets a stopped thread go, and notes how long it can have been stopped. */
-static void let_go(struct turns *s, struct slot *slot)
+static void let_go(struct rolling *s, struct slot *slot)
 {
 	uint64_t us;
 
-	if (slot->held.state != HT_HELD_STOPPED)
+	if (slot->held.state != HT_TRACEE_STOPPED)
 		return;
-	ht_held_release(&slot->held);
+	ht_tracee_release(&slot->held);
 	us = (uint64_t)((ht_mono_ns() - slot->since_ns) / HT_NS_PER_US);
 	if (us > s->report.pause_us)
 		s->report.pause_us = us;
@@ -136,13 +136,13 @@ static void let_go(struct turns *s, struct slot *slot)
 }
 
 /* Those that have stood for as long as they may. */
-static void let_go_overdue(struct turns *s)
+static void let_go_overdue(struct rolling *s)
 {
 	for (size_t i = 0; i < s->slots; i++) {
 		struct slot *slot = &s->slot[i];
 		int64_t now = ht_mono_ns();
 
-		if (!ht_held_collect(&slot->held))
+		if (!ht_tracee_collect(&slot->held))
 			slot->since_ns = now;
 		else if (now - slot->since_ns >= s->limits->hold_ns)
 			let_go(s, slot);
@@ -150,7 +150,7 @@ static void let_go_overdue(struct turns *s)
 }
 
 /* The last look does not count: the thread did not stand still all the time. */
-static void take_back(struct turns *s, struct turn *turn)
+static void take_back(struct rolling *s, struct turn *turn)
 {
 	if (turn->done)
 		s->look->forget(s->look->ctx);
@@ -159,7 +159,7 @@ static void take_back(struct turns *s, struct turn *turn)
 
 /* What the helper does: read. */
 struct look_job {
-	struct turns *s;
+	struct rolling *s;
 	struct ht_thread_state t;
 	bool last;
 	enum ht_code code;
@@ -169,7 +169,7 @@ struct look_job {
 static void do_look(void *ctx)
 {
 	struct look_job *job = ctx;
-	struct turns *s = job->s;
+	struct rolling *s = job->s;
 
 	if (!job->t.registers) {
 		job->t.thread_pointer =
@@ -183,7 +183,7 @@ static void do_look(void *ctx)
  * locked, and who holds the lock may wait for a processor behind hundreds of
  * threads (a second was seen). So the helper reads, and we see to it that
  * nobody stands meanwhile. Where nobody can there is nothing to see to. */
-static enum ht_code look_at(struct turns *s, struct turn *turn,
+static enum ht_code look_at(struct rolling *s, struct turn *turn,
 			    struct ht_thread_state t, bool last,
 			    struct ht_err *err)
 {
@@ -206,19 +206,20 @@ static enum ht_code look_at(struct turns *s, struct turn *turn,
 }
 
 /* A watched thread: what was read counts if it slept all the time. */
-static enum ht_code look_at_sleeper(struct turns *s, struct turn *turn,
-				    const struct ht_held *h, struct ht_err *err)
+static enum ht_code look_at_sleeper(struct rolling *s, struct turn *turn,
+				    const struct ht_tracee *h,
+				    struct ht_err *err)
 {
-	enum ht_code code = look_at(s, turn, ht_held_thread(h, s->reader->word),
-				    false, err);
+	enum ht_code code = look_at(
+		s, turn, ht_tracee_registers(h, s->reader->word), false, err);
 
-	if (code == HT_OK && ht_held_woke(h, s->tasks))
+	if (code == HT_OK && ht_tracee_woke(h, s->tasks))
 		take_back(s, turn);
 	return code;
 }
 
 /* A thread that has stopped. */
-static enum ht_code look_at_held(struct turns *s, struct slot *slot,
+static enum ht_code look_at_held(struct rolling *s, struct slot *slot,
 				 struct ht_err *err)
 {
 	struct turn *turn = &s->turn[slot->turn];
@@ -226,8 +227,9 @@ static enum ht_code look_at_held(struct turns *s, struct slot *slot,
 
 	s->reader->expired = false;
 	s->reader->deadline_ns = slot->since_ns + s->limits->hold_ns;
-	code = look_at(s, turn, ht_held_thread(&slot->held, s->reader->word),
-		       false, err);
+	code = look_at(s, turn,
+		       ht_tracee_registers(&slot->held, s->reader->word), false,
+		       err);
 	s->reader->deadline_ns = 0;
 	s->reader->expired = false;
 	if (slot->let_go)
@@ -239,7 +241,7 @@ static bool stops_soon(struct slot *slot)
 {
 	int64_t limit = slot->since_ns + STOPS_WITHIN_NS;
 
-	while (!ht_held_collect(&slot->held)) {
+	while (!ht_tracee_collect(&slot->held)) {
 		int64_t now = ht_mono_ns();
 
 		if (now >= limit)
@@ -253,7 +255,7 @@ static bool stops_soon(struct slot *slot)
  * it will not run an instruction of its program before it stops, so what is
  * read of it is of one instant. Unless it stops meanwhile: then it may have
  * run. */
-static enum ht_code look_at_waiting(struct turns *s, struct slot *slot,
+static enum ht_code look_at_waiting(struct rolling *s, struct slot *slot,
 				    struct ht_err *err)
 {
 	struct turn *turn = &s->turn[slot->turn];
@@ -261,7 +263,7 @@ static enum ht_code look_at_waiting(struct turns *s, struct slot *slot,
 	enum ht_code code = look_at(s, turn, t, false, err);
 	int64_t now = ht_mono_ns();
 
-	if (ht_held_collect(&slot->held))
+	if (ht_tracee_collect(&slot->held))
 		take_back(s, turn);
 	else
 		slot->since_ns = now;
@@ -271,46 +273,46 @@ static enum ht_code look_at_waiting(struct turns *s, struct slot *slot,
 /* --- the window ---------------------------------------------------------- */
 
 /* The thread of this slot has stopped, or ended. */
-static enum ht_code end_turn(struct turns *s, struct slot *slot,
+static enum ht_code end_turn(struct rolling *s, struct slot *slot,
 			     struct ht_err *err)
 {
 	struct turn *turn = &s->turn[slot->turn];
 	enum ht_code code = HT_OK;
 
-	if (slot->held.state == HT_HELD_STOPPED && !turn->done)
+	if (slot->held.state == HT_TRACEE_STOPPED && !turn->done)
 		code = look_at_held(s, slot, err);
-	else if (slot->held.state != HT_HELD_STOPPED && !slot->let_go)
+	else if (slot->held.state != HT_TRACEE_STOPPED && !slot->let_go)
 		turn->done = true; /* it ended */
 	let_go(s, slot);
 	*slot = s->slot[--s->slots];
 	if (s->slots == 0)
-		ease(s);
+		usual_priority(s);
 	return code;
 }
 
-static enum ht_code begin_turn(struct turns *s, size_t i, struct ht_err *err)
+static enum ht_code begin_turn(struct rolling *s, size_t i, struct ht_err *err)
 {
 	struct slot *slot = &s->slot[s->slots];
 	enum ht_code code;
 
 	*slot = (struct slot){.turn = i};
-	code = ht_held_begin(&slot->held, s->tasks, s->turn[i].tid,
-			     s->reader->word, HT_WATCH_SLEEPERS, err);
+	code = ht_tracee_begin(&slot->held, s->tasks, s->turn[i].tid,
+			       s->reader->word, HT_WATCH_SLEEPERS, err);
 	s->turn[i].spared = code == HT_REFUSED;
 	if (code == HT_REFUSED)
 		return HT_OK;
 	if (code != HT_OK)
 		return code;
-	if (slot->held.state == HT_HELD_GONE)
+	if (slot->held.state == HT_TRACEE_GONE)
 		s->turn[i].done = true;
-	else if (slot->held.state == HT_HELD_WATCHED)
+	else if (slot->held.state == HT_TRACEE_WATCHED)
 		return look_at_sleeper(s, &s->turn[i], &slot->held, err);
-	if (slot->held.state != HT_HELD_SEIZED)
+	if (slot->held.state != HT_TRACEE_SEIZED)
 		return HT_OK;
 	s->slots++;
-	hurry(s);
+	raise_priority(s);
 	slot->since_ns = ht_mono_ns();
-	ht_held_interrupt(&slot->held);
+	ht_tracee_interrupt(&slot->held);
 	if (stops_soon(slot))
 		return end_turn(s, slot, err);
 	return look_at_waiting(s, slot, err);
@@ -318,7 +320,7 @@ static enum ht_code begin_turn(struct turns *s, size_t i, struct ht_err *err)
 
 /* Takes note of those that have stopped. The one that did so first; NULL: none
  * has. */
-static struct slot *first_stopped(struct turns *s)
+static struct slot *first_stopped(struct rolling *s)
 {
 	struct slot *first = NULL;
 
@@ -326,7 +328,7 @@ static struct slot *first_stopped(struct turns *s)
 		struct slot *slot = &s->slot[i];
 		int64_t now = ht_mono_ns();
 
-		if (!ht_held_collect(&slot->held))
+		if (!ht_tracee_collect(&slot->held))
 			slot->since_ns = now;
 		else if (!first || slot->since_ns < first->since_ns)
 			first = slot;
@@ -340,7 +342,7 @@ static bool awaits_turn(const struct turn *t)
 }
 
 /* The next thread whose turn has not come, or not succeeded; n: none. */
-static size_t next_turn(struct turns *s)
+static size_t next_turn(struct rolling *s)
 {
 	for (; s->next < s->n; s->next++)
 		if (awaits_turn(&s->turn[s->next]))
@@ -349,7 +351,7 @@ static size_t next_turn(struct turns *s)
 }
 
 /* One turn for each thread listed that had none so far. */
-static enum ht_code take_round(struct turns *s, struct ht_err *err)
+static enum ht_code take_round(struct rolling *s, struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
 	struct slot *slot;
@@ -379,7 +381,7 @@ static enum ht_code take_round(struct turns *s, struct ht_err *err)
 /* --- all of them --------------------------------------------------------- */
 
 /* Those asked to stop can be let go only once they have. */
-static void empty_window(struct turns *s)
+static void empty_window(struct rolling *s)
 {
 	int64_t limit = ht_mono_ns() + LET_GO_NS;
 
@@ -398,7 +400,7 @@ static void empty_window(struct turns *s)
 	}
 }
 
-static bool any_awaits_turn(const struct turns *s)
+static bool any_awaits_turn(const struct rolling *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (awaits_turn(&s->turn[i]))
@@ -406,7 +408,7 @@ static bool any_awaits_turn(const struct turns *s)
 	return false;
 }
 
-static bool undone(const struct turns *s)
+static bool undone(const struct rolling *s)
 {
 	for (size_t i = 0; i < s->n; i++)
 		if (!s->turn[i].done)
@@ -424,7 +426,7 @@ static void let_them_move_on(unsigned round)
 	}
 }
 
-static enum ht_code take_turns(struct turns *s, struct ht_err *err)
+static enum ht_code take_turns(struct rolling *s, struct ht_err *err)
 {
 	enum ht_code code = list(s, err);
 	size_t listings = 1;
@@ -445,7 +447,7 @@ static enum ht_code take_turns(struct turns *s, struct ht_err *err)
 
 /* Looks at one while it runs. If it ends meanwhile nothing is known of it, and
  * nothing is to be known. */
-static enum ht_code look_at_running(struct turns *s, struct turn *turn,
+static enum ht_code look_at_running(struct rolling *s, struct turn *turn,
 				    bool last, struct ht_err *err)
 {
 	const struct ht_thread_state t = {.tid = turn->tid};
@@ -460,7 +462,7 @@ static enum ht_code look_at_running(struct turns *s, struct turn *turn,
 	return code;
 }
 
-static enum ht_code look_at_missed(struct turns *s, struct ht_err *err)
+static enum ht_code look_at_missed(struct rolling *s, struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
 
@@ -484,7 +486,7 @@ static enum ht_code look_at_missed(struct turns *s, struct ht_err *err)
 }
 
 /* With SIGCHLD blocked: that is what tells of a thread that has stopped. */
-static enum ht_code take_held_turns(struct turns *s, struct ht_err *err)
+static enum ht_code take_held_turns(struct rolling *s, struct ht_err *err)
 {
 	enum ht_code code = ht_access_check_stop(s->pid, err);
 	sigset_t old;
@@ -494,23 +496,23 @@ static enum ht_code take_held_turns(struct turns *s, struct ht_err *err)
 	ht_sigchld_block(&old);
 	code = take_turns(s, err);
 	empty_window(s);
-	ease(s);
+	usual_priority(s);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return code;
 }
 
-enum ht_code ht_turns_take(pid_t pid, const struct ht_turns_limits *limits,
-			   struct ht_reader *reader,
-			   const struct ht_turns_look *look,
-			   struct ht_turns_report *ret, struct ht_err *err)
+enum ht_code ht_rolling_stop(pid_t pid, const struct ht_rolling_limits *limits,
+			     struct ht_reader *reader,
+			     const struct ht_rolling_visit *look,
+			     struct ht_rolling_report *ret, struct ht_err *err)
 {
-	HT_AUTO_FREE struct turns *s = calloc(1, sizeof(*s));
+	HT_AUTO_FREE struct rolling *s = calloc(1, sizeof(*s));
 	enum ht_code code;
 
-	*ret = (struct ht_turns_report){0};
+	*ret = (struct ht_rolling_report){0};
 	if (!s)
 		return ht_fail(err, HT_NOMEM, "no memory for threads");
-	*s = (struct turns){
+	*s = (struct rolling){
 		.pid = pid, .limits = limits, .look = look, .reader = reader};
 	code = limits->hold_ns > 0 ? ht_access_check_naps(pid, err) : HT_OK;
 	if (code == HT_OK)
