@@ -19,8 +19,7 @@ void ht_wilson(double k, double n, double *ret_low, double *ret_high)
 	*ret_high = fmin(1, centre + half);
 }
 
-/* --- sites -----------------------------------------------------------------
- */
+/* --- sites ---------------------------------------------------------------- */
 
 static bool few_freed(const struct ht_site *s)
 {
@@ -63,8 +62,7 @@ static void say(struct ht_who_site *w, enum ht_leaking leaking, const char *why)
 	w->why = why;
 }
 
-/* --- sizes -----------------------------------------------------------------
- */
+/* --- sizes ---------------------------------------------------------------- */
 
 /* A size class: what it grew by, and what was seen in windows to stay in it. */
 struct size {

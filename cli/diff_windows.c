@@ -48,8 +48,7 @@ bool ht_diff_has_windows(const struct ht_options *o)
 	return o->with || o->lives.n;
 }
 
-/* --- which processes -------------------------------------------------------
- */
+/* --- which processes ------------------------------------------------------ */
 
 static enum ht_code find_sides(struct ht_store *store,
 			       const struct ht_options *o, struct sides *w,
@@ -72,8 +71,7 @@ static enum ht_code find_sides(struct ht_store *store,
 	return code;
 }
 
-/* --- which windows ---------------------------------------------------------
- */
+/* --- which windows -------------------------------------------------------- */
 
 /* FROM..TO; an end that is left out is the record's. */
 static enum ht_code parse_window(const char *word, int64_t *from, int64_t *to,
@@ -179,8 +177,7 @@ static enum ht_code load(struct ht_cli *cli, struct sides *w,
 	return code;
 }
 
-/* --- output ----------------------------------------------------------------
- */
+/* --- output --------------------------------------------------------------- */
 
 static void name_of(enum ht_windows_part part, const struct ht_window_change *c,
 		    char out[HT_TRACK_NAME])

@@ -44,8 +44,7 @@ static uint64_t index_now(const struct ht_snapshot s[2], int side,
 	return HT_UNKNOWN;
 }
 
-/* --- rows of both moments --------------------------------------------------
- */
+/* --- rows of both moments ------------------------------------------------- */
 
 static struct ht_map_change of_heap(const struct ht_snapshot s[2], int side,
 				    const struct ht_heap *h)
@@ -95,8 +94,7 @@ static size_t take(const struct ht_snapshot s[2], int side,
 	return taken;
 }
 
-/* --- what is one thing, and what changed -----------------------------------
- */
+/* --- what is one thing, and what changed ---------------------------------- */
 
 static int compare_keys(const struct ht_map_change *x,
 			const struct ht_map_change *y)

@@ -32,8 +32,7 @@ static void map_diff_fini(struct map_diff *d)
 		ht_map_changes_fini(&d->part[p]);
 }
 
-/* --- the two moments -------------------------------------------------------
- */
+/* --- the two moments ------------------------------------------------------ */
 
 static enum ht_code read_moments(struct ht_cli *cli, struct map_diff *d,
 				 struct ht_err *err)
@@ -115,8 +114,7 @@ static enum ht_code load(struct ht_cli *cli, struct map_diff *d,
 	return code;
 }
 
-/* --- JSON ------------------------------------------------------------------
- */
+/* --- JSON ----------------------------------------------------------------- */
 
 static json_t *moment_json(const struct ht_map_change *c, int i, bool counted)
 {
@@ -258,8 +256,7 @@ static enum ht_code print_json(const struct ht_cli *cli,
 		err);
 }
 
-/* --- text ------------------------------------------------------------------
- */
+/* --- text ----------------------------------------------------------------- */
 
 static void csv_value(uint64_t v)
 {

@@ -18,8 +18,7 @@ double ht_window_change(const struct ht_window_change *c)
 	return c->v[1].median - c->v[0].median;
 }
 
-/* --- one window ------------------------------------------------------------
- */
+/* --- one window ----------------------------------------------------------- */
 
 /* What is read of one window. */
 struct window {
@@ -85,8 +84,7 @@ static void window_fini(struct window *w)
 	free(w->zero);
 }
 
-/* --- both ------------------------------------------------------------------
- */
+/* --- both ----------------------------------------------------------------- */
 
 /* The entry with this key; one that is new holds what absence means. */
 static struct ht_window_change *entry(struct ht_window_changes *c,
@@ -237,8 +235,7 @@ static bool (*const add[HT_WINDOWS_PARTS])(const struct window w[2],
 	[HT_WINDOWS_ARENAS] = add_lines,
 };
 
-/* --- what is told ----------------------------------------------------------
- */
+/* --- what is told --------------------------------------------------------- */
 
 static bool within(double x, const struct ht_spread *s)
 {

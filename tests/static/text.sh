@@ -59,6 +59,11 @@ numbers_have_names() { # FOLDER...
 	return 0
 }
 
+# A ruler over a part of a file stands on one line: clang-format tears a longer one.
+rulers_are_whole() {
+	! git grep -nE '^/\* --- .*[^/]$' -- '*.[ch]'
+}
+
 no_work_left_open() {
 	! git grep -nIE '\b(TO''DO|FIX''ME|XX''X|HA''CK)\b' -- '*.[ch]' '*.sh' '*.bats' '*.js' '*.cjs' '*.css' Makefile
 }
@@ -114,6 +119,7 @@ for number in 'rise > .25 * level' 'rows >= 7' 'hours < 3e1'; do
 	printf 'if (%s)\n' "$number" >"$HT_TMP/broken/one.c"
 	refuse "another one would be found: $number" numbers_have_names "$HT_TMP/broken"
 done
+ok "rulers stand on one line" rulers_are_whole
 ok "every source says its licence" every_file_has_spdx
 ok "no source is longer than 600 lines" no_file_is_too_long
 ok "comments name files that exist" comments_name_files

@@ -122,8 +122,7 @@ const struct ht_interrupted *ht_interrupted(long nr, unsigned word)
 	return NULL;
 }
 
-/* --- what limits a wait ----------------------------------------------------
- */
+/* --- what limits a wait --------------------------------------------------- */
 
 static const struct ht_limited limited[] = {
 	{SYS_poll, HT_LIMIT_INT, 2},
