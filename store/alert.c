@@ -42,10 +42,10 @@ enum ht_code ht_store_alert_put(struct ht_store *st, const struct ht_alert *a,
 				struct ht_err *err)
 {
 	static const char sql[] =
-		"INSERT INTO alert (id, rule, target, process_key, severity, state, summary, evidence, process_id, pending_ns, firing_ns, resolved_ns, seen_ns, value)\n"
-		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)\n"
+		"INSERT INTO alert (id, rule, target, process_key, severity, state, summary, evidence, process_id, pending_ns, firing_ns, resolved_ns, seen_ns, value, level)\n"
+		"VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)\n"
 		"ON CONFLICT (id) DO UPDATE\n"
-		"SET process_key = excluded.process_key, severity = excluded.severity, state = excluded.state, summary = excluded.summary, evidence = excluded.evidence, process_id = excluded.process_id, firing_ns = excluded.firing_ns, resolved_ns = excluded.resolved_ns, seen_ns = excluded.seen_ns, value = excluded.value";
+		"SET process_key = excluded.process_key, severity = excluded.severity, state = excluded.state, summary = excluded.summary, evidence = excluded.evidence, process_id = excluded.process_id, firing_ns = excluded.firing_ns, resolved_ns = excluded.resolved_ns, seen_ns = excluded.seen_ns, value = excluded.value, level = excluded.level";
 	const char *texts[] = {a->id,	       a->rule,	    a->target,
 			       a->process_key, a->severity, states[a->state],
 			       a->summary,     a->evidence};
@@ -63,6 +63,7 @@ enum ht_code ht_store_alert_put(struct ht_store *st, const struct ht_alert *a,
 	bind_time(stmt, 12, a->resolved_ns);
 	sqlite3_bind_int64(stmt, 13, a->seen_ns);
 	bind_number(stmt, 14, a->value);
+	bind_number(stmt, 15, a->level);
 	return ht_store_run(st, stmt, err);
 }
 
@@ -75,11 +76,18 @@ enum ht_code ht_store_alert_forget(struct ht_store *st, const char *id,
 }
 
 #define ALERT_COLUMNS                                                          \
-	"a.id, a.rule, a.target, a.process_key, a.severity, a.state, a.summary, a.evidence, a.process_id, a.pending_ns, a.firing_ns, a.resolved_ns, a.seen_ns, a.value"
+	"a.id, a.rule, a.target, a.process_key, a.severity, a.state, a.summary, a.evidence, a.process_id, a.pending_ns, a.firing_ns, a.resolved_ns, a.seen_ns, a.value, a.level"
+
+static double number_at(sqlite3_stmt *stmt, int column)
+{
+	return sqlite3_column_type(stmt, column) == SQLITE_NULL
+		       ? (double)NAN
+		       : sqlite3_column_double(stmt, column);
+}
 
 static void read_alert(sqlite3_stmt *stmt, struct ht_alert *ret)
 {
-	struct ht_alert a = {.state = HT_ALERT_PENDING, .level = NAN};
+	struct ht_alert a = {.state = HT_ALERT_PENDING};
 	char state[16];
 
 	ht_column_text(stmt, 0, a.id, sizeof(a.id));
@@ -99,9 +107,8 @@ static void read_alert(sqlite3_stmt *stmt, struct ht_alert *ret)
 	a.firing_ns = sqlite3_column_int64(stmt, 10);
 	a.resolved_ns = sqlite3_column_int64(stmt, 11);
 	a.seen_ns = sqlite3_column_int64(stmt, 12);
-	a.value = sqlite3_column_type(stmt, 13) == SQLITE_NULL
-			  ? NAN
-			  : sqlite3_column_double(stmt, 13);
+	a.value = number_at(stmt, 13);
+	a.level = number_at(stmt, 14);
 	*ret = a;
 }
 
@@ -207,9 +214,9 @@ enum ht_code ht_store_deliveries(struct ht_store *st,
 		if (code != HT_OK || !row)
 			break;
 		read_alert(stmt, &d.alert);
-		ht_column_text(stmt, 14, d.state, sizeof(d.state));
-		ht_column_text(stmt, 15, d.sink, sizeof(d.sink));
-		d.attempts = (uint32_t)sqlite3_column_int64(stmt, 16);
+		ht_column_text(stmt, 15, d.state, sizeof(d.state));
+		ht_column_text(stmt, 16, d.sink, sizeof(d.sink));
+		d.attempts = (uint32_t)sqlite3_column_int64(stmt, 17);
 		if (each(ctx, &d) != 0)
 			break;
 	}

@@ -71,6 +71,8 @@ before=$(newest)
 ok "whoever follows it gets what was measured since" poll 20 eval '[ "$(newest)" != "$before" ]'
 alerts() { get "$url/index.json" | jq -c '[.alerts[] | select(.rule == "always") | [.rule, .target, .state]]'; }
 ok "an alert appears" poll 20 eval '[ "$(alerts)" = "[[\"always\",\"shown\",\"firing\"]]" ]'
+ok "its level is kept beside its value, as a sink is told both" \
+	test "$("$heaptide" alerts --db "$db" --json | jq -c '.alerts[] | select(.rule == "always") | .level == 1 and .value > 1' | sort -u)" = true
 silences() { get "$url/index.json" | jq -c '[.silences[] | [.rule, .target, .comment]]'; }
 is "no silence runs" "$(silences)" "[]"
 "$heaptide" silence always shown 1h 'known <b>' --socket "$sock" >/dev/null
