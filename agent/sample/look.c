@@ -408,6 +408,30 @@ static enum ht_code measure_graph(const struct ht_look *l, struct ht_err *err)
 	return ht_graph_measure(&in, l->session->snapshot, err);
 }
 
+/* Without memory size classes stay unknown. */
+static void begin_round(struct ht_look *l)
+{
+	struct ht_target *t = l->session->target;
+
+	if (!l->in.light || l->session->request->slice_max == 0)
+		return;
+	if (!t->round)
+		t->round = calloc(2, sizeof(*t->round));
+	if (!t->round)
+		return;
+	t->round[1] = t->round[0];
+	l->in.round = t->round;
+	l->in.slice_max = l->session->request->slice_max;
+	l->in.now_ns = ht_mono_ns();
+}
+
+void ht_look_unwalk(struct ht_look *l)
+{
+	ht_session_clean(l->session);
+	if (l->in.round)
+		l->in.round[0] = l->in.round[1];
+}
+
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
 {
 	bool graph = l->session->request->flags & HT_WANT_GRAPH &&
@@ -423,6 +447,7 @@ enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
 		l->marks.bytes_max = graph_memory(l) / HT_GRAPH_MARKS_SHARE;
 		l->in.marks = &l->marks;
 	}
+	begin_round(l);
 	code = ht_walk(&l->in, l->roots, l->session->snapshot, err);
 	if (code == HT_OK && graph)
 		code = measure_graph(l, err);

@@ -82,6 +82,8 @@ enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
 /* Walks into the session's snapshot. What is at rest for good is also asked
  * what its chunks are to each other, if that is wanted. */
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
+/* Takes out of the snapshot what the walk put in, for another one. */
+void ht_look_unwalk(struct ht_look *l);
 /* Lets the target go; notes pause and who ran meanwhile. */
 void ht_look_release(struct ht_look *l);
 /* Forgets what was read, for another attempt; sleeps a few microseconds, longer

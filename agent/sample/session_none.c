@@ -46,7 +46,7 @@ static enum ht_code walk_at_rest(struct ht_look *l, struct ht_err *err)
 	code = ht_look_walk(l, err);
 	if (code != HT_OK || ht_look_rested(l))
 		return code;
-	ht_session_clean(s);
+	ht_look_unwalk(l);
 	return ht_fail(err, HT_BUSY, "some thread woke");
 }
 

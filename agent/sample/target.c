@@ -379,5 +379,6 @@ void ht_target_close(struct ht_target *t)
 	ht_snapshot_fini(&t->notes);
 	ht_modules_close(&t->modules);
 	ht_vmflags_fini(&t->vmflags);
+	free(t->round);
 	*t = HT_TARGET_NONE;
 }

@@ -14,6 +14,7 @@
 #include "agent/memory/reader.h"
 #include "agent/memory/reader_core.h"
 #include "agent/memory/vmflags.h"
+#include "agent/walk/round.h"
 
 /* Pids are reused, programs replaced: one life of a pid, and one program. */
 struct ht_target_identity {
@@ -43,6 +44,9 @@ struct ht_target {
 	 * running threads stop at once within their share of a pause. */
 	uint64_t bytes_per_ms;
 	size_t at_once;
+	/* Of light looks: as it is, and before the walk of this one. Owned;
+	 * NULL: none yet. */
+	struct ht_round *round;
 };
 
 #define HT_TARGET_NONE                                                         \

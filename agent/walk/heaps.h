@@ -72,6 +72,7 @@ struct ht_walk {
 	/* Of a light look: pages are asked for where memory is free, not all;
 	 * lists that were not followed to the end, or led astray. */
 	bool sparse, lists_cut;
+	bool round_ended; /* in_use is that of a round (round.h) */
 	unsigned lists_astray;
 };
 

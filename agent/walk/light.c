@@ -5,6 +5,7 @@
 
 #include "agent/libc/chunk.h"
 #include "agent/walk/lists.h"
+#include "agent/walk/round.h"
 
 /* --- overhead ------------------------------------------------------------ */
 
@@ -212,6 +213,7 @@ enum ht_code ht_light_arena(struct ht_arena_walk *aw, struct ht_err *err)
 		w->lists_cut |= found.cut;
 		w->lists_astray += found.astray;
 		w->unread |= found.swapped;
+		code = ht_round_slice(aw, &found, err);
 	}
 	ht_lists_fini(&found);
 	return code;

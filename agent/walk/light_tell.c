@@ -59,6 +59,7 @@ void ht_light_tell(struct ht_walk *w)
 		     : HT_HOW_ESTIMATED);
 	tell(w, "retained", free);
 	tell(w, "resident", w->sparse ? HT_HOW_UNKNOWN : HT_HOW_EXACT);
-	tell(w, "size_classes", HT_HOW_UNKNOWN);
+	if (!w->in->round) /* else round.c tells */
+		tell(w, "size_classes", HT_HOW_UNKNOWN);
 	warn(w);
 }

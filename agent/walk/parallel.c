@@ -61,8 +61,8 @@ static size_t find_cut(const struct ht_walk *w)
 	uint64_t first = 0, rest = w->total;
 	size_t cut = 0;
 
-	if (w->in->moving || w->in->alone || w->total < SHARE_FROM ||
-	    !marks_fit(w))
+	if (w->in->moving || w->in->alone || w->in->light ||
+	    w->total < SHARE_FROM || !marks_fit(w))
 		return 0;
 	while (cut < r->arenas && first < rest) {
 		if (r->arena[cut].system > LARGEST)

@@ -473,7 +473,7 @@ static void end_segment(struct ht_sweep *s)
 	end_idle(s);
 	end_held(s, g->end);
 	s->known &= s->pages->known;
-	if (s->out->maps && s->pages->known)
+	if (s->out->maps && s->pages->known && !s->in->walk->sparse)
 		ht_heap_map_text(&s->map, g, s->pages,
 				 s->out->maps[s->next - 1]);
 	s->held -= foreign_pages(s->in, s->pages, g, ht_pages_resident);

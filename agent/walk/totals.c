@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Totals: sums over all arenas, and the ratios that are made of them. */
 #include "agent/walk/heaps.h"
+#include "agent/walk/round.h"
 
 /* --- sums ---------------------------------------------------------------- */
 
@@ -195,7 +196,7 @@ static void fill_fragmentation(struct ht_walk *w)
 	f->holes_64k_1m_count = r->count[2];
 	f->holes_ge_1m_count = r->count[3];
 	f->external = all ? 1 - ratio(r->largest, all) : 0;
-	if (all && !w->in->light) {
+	if (all && (!w->in->light || w->round_ended)) {
 		f->unusable_median = unusable(w, percentile_class(w, 50), all);
 		f->unusable_p95 = unusable(w, percentile_class(w, 95), all);
 	}
@@ -250,6 +251,12 @@ static bool add_classes(struct ht_walk *w)
 	return true;
 }
 
+/* In use by size is known of a walk, or of a round of slices. */
+static bool has_classes(const struct ht_walk *w)
+{
+	return !w->in->light || (w->round_ended && !w->lists_cut);
+}
+
 enum ht_code ht_totals(struct ht_walk *w, struct ht_err *err)
 {
 	struct ht_snapshot *s = w->out;
@@ -264,10 +271,12 @@ enum ht_code ht_totals(struct ht_walk *w, struct ht_err *err)
 	sum_places(w);
 	sum_idle(w);
 	sum_uncertain(w);
+	if (w->in->light && w->in->round)
+		ht_round_end(w);
 	fill_fragmentation(w);
 	if (w->lists_cut)
 		forget_runs(&s->fragmentation);
-	if (w->in->want & HT_WANT_CLASSES && !w->in->light && !add_classes(w))
+	if (w->in->want & HT_WANT_CLASSES && has_classes(w) && !add_classes(w))
 		return ht_fail(err, HT_NOMEM, "no memory for size classes");
 	return HT_OK;
 }

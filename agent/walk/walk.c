@@ -6,6 +6,7 @@
 #include "agent/walk/heaps.h"
 #include "agent/walk/light.h"
 #include "agent/walk/marks.h"
+#include "agent/walk/round.h"
 #include "agent/walk/sound.h"
 #include "agent/walk/walk.h"
 #include "common/invariant.h"
@@ -174,6 +175,8 @@ static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 {
 	enum ht_code code = ht_census_take(w, err);
 
+	if (w->in->light)
+		ht_round_begin(w->in);
 	if (code == HT_OK)
 		code = ht_arenas_walk(w, err);
 	if (code != HT_OK)

@@ -12,6 +12,7 @@
 #include "schema/snapshot.h"
 
 struct ht_marks;
+struct ht_round;
 
 struct ht_walk_in {
 	const struct ht_located *located; /* n may be 0: process figures only */
@@ -35,6 +36,11 @@ struct ht_walk_in {
 	 * resident, of which each page is asked for, 0: 4 GiB. */
 	size_t chunks_max;
 	uint64_t pages_max;
+	/* And in light looks: walks so many bytes more of the round. NULL: it
+	 * walks none. Owned by the caller, begun as zeros (round.h). */
+	struct ht_round *round;
+	uint64_t slice_max;
+	int64_t now_ns; /* monotonic: what is an age counts from here */
 	/* Filled with the chunks themselves, or NULL. Not of memory that
 	 * moves. Owned by the caller (marks.h). */
 	struct ht_marks *marks;

@@ -20,6 +20,9 @@
 /* The agent's own alarm comes first; ours is for one that ignores it. */
 #define GRACE_NS (250 * HT_NS_PER_MS)
 
+/* What is asked of every chunk. */
+#define WALKS (HT_WANT_GRAPH | HT_WHO | HT_TRIM | HT_TRIM_NOW)
+
 static double chance(void)
 {
 	return drand48();
@@ -86,6 +89,7 @@ static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 		p->store_id = 0;
 		p->judged = false;
 		p->trimming = (struct ht_trimming){0};
+		p->looks = (struct ht_looks){0};
 		p->holding = p->making = (struct ht_holding){0};
 	}
 	p->exe_dev = h->exe_dev;
@@ -158,9 +162,14 @@ static void finish_without_holders(struct ht_supervisor *s,
 static void finish_sample(struct ht_supervisor *s, struct ht_watched *p,
 			  enum ht_code code, const struct ht_err *err)
 {
-	ht_schedule_end(&p->schedule, p->config, ht_mono_ns(), code,
+	const int64_t now_ns = ht_mono_ns(), cpu_ns = sample_cpu_ns(s, p);
+
+	ht_schedule_end(&p->schedule, p->config, now_ns, code,
 			code == HT_OK ? p->snapshot.stop.pause_us : HT_UNKNOWN,
-			sample_cpu_ns(s, p), chance());
+			cpu_ns, chance());
+	if (code == HT_OK)
+		ht_looks_note(&p->looks, p->config, &p->snapshot, cpu_ns,
+			      now_ns);
 	if (code == HT_OK)
 		take_sample(s, p);
 	else
@@ -311,6 +320,8 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 	if ((ht_trims_ask(p, &r, now_ns) || ht_owners_ask(p, &r, now_ns)) &&
 	    p->client_lives)
 		let_go(s, p);
+	if (r.mode == p->config->mode && !(r.flags & WALKS))
+		ht_looks_choose(&p->looks, p->config, &r);
 	p->begun_cpu_ns = agent_cpu_ns(p);
 	ht_schedule_begin(&p->schedule, now_ns);
 	if (!p->client_lives)

@@ -438,6 +438,8 @@ static void init_defaults(struct ht_config *c)
 		.stop_cap = 0.001,
 		.cpu_cap = 0.05,
 		.mode = HT_MODE_NONE,
+		.look = HT_LOOKS_AUTO,
+		.look_cpu = 0.01,
 		.max_processes = 64,
 		.attempts = 20,
 		.who_budget = 0.001,

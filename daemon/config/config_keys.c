@@ -13,6 +13,7 @@
 static const char *const modes[] = {
 #define MODE_NAME(c, s) s,
 	HT_LIVE_MODE_NAMES(MODE_NAME) NULL};
+static const char *const looks[] = {"auto", "full", "light", NULL};
 static const char *const sink_types[] = {"journal", "command", "alertmanager",
 					 NULL};
 static const char *const whens[] = {"never", "on-leak", NULL};
@@ -107,6 +108,10 @@ static const struct ht_key defaults_keys[] = {
 	{"jitter", HT_KEY_RATIO, T(jitter), 0, 0.5, NULL,
 	 "share of the interval by which samples are moved at random"},
 	{"mode", HT_KEY_CHOICE, T(mode), 0, 0, modes, "how to measure"},
+	{"look", HT_KEY_CHOICE, T(look), 0, 0, looks,
+	 "full: every chunk each time; light: what malloc keeps, and a slice; auto: light where full takes more than look_cpu"},
+	{"look_cpu", HT_KEY_RATIO, T(look_cpu), 1e-4, 1, NULL,
+	 "share of one processor that measuring a process may take before looks become light"},
 	{"max_pause", HT_KEY_DURATION, T(max_pause_ns), 1e-5, 60, NULL,
 	 "a process is never stopped for longer"},
 	{"timeout", HT_KEY_DURATION, T(timeout_ns), 0.01, 3600, NULL,

@@ -154,6 +154,29 @@ static uint64_t failures_of(const struct ht_watched *p)
 	return n;
 }
 
+static json_t *seconds_json(int64_t ns, bool known)
+{
+	return known ? json_real((double)ns / 1e9) : json_null();
+}
+
+/* How it is looked at, what that costs, how old its size classes are. */
+static void add_looks(json_t *row, const struct ht_watched *p, int64_t now_ns)
+{
+	const struct ht_looks *l = &p->looks;
+	int64_t cpu_ns = l->light ? l->light_ns : l->full_ns;
+	int64_t age_ns = ht_looks_classes_age_ns(l, now_ns);
+
+	json_object_set_new(row, "look",
+			    p->latest.taken_ns
+				    ? json_string(ht_look_names[l->light])
+				    : json_null());
+	json_object_set_new(row, "look_cpu_s", seconds_json(cpu_ns, cpu_ns));
+	json_object_set_new(row, "full_look_cpu_s",
+			    seconds_json(ht_looks_full_ns(l), l->full_ns));
+	json_object_set_new(row, "classes_age_s",
+			    seconds_json(age_ns, age_ns >= 0));
+}
+
 static json_t *row_json(struct ht_parts *d, const struct ht_watched *p)
 {
 	int64_t now_ns = ht_mono_ns();
@@ -192,6 +215,7 @@ static json_t *row_json(struct ht_parts *d, const struct ht_watched *p)
 		metric_json(p, HT_M_rss));
 
 	json_object_update(row, figures);
+	add_looks(row, p, now_ns);
 	json_decref(figures);
 	return row;
 }

@@ -304,6 +304,25 @@ static double interval(const struct ht_watched *p)
 	return (double)p->config->interval_ns / 1e9;
 }
 
+static double is_light(const struct ht_watched *p)
+{
+	return p->latest.taken_ns ? p->looks.light : NAN;
+}
+
+static double look_cpu(const struct ht_watched *p)
+{
+	int64_t ns = p->looks.light ? p->looks.light_ns : p->looks.full_ns;
+
+	return ns ? (double)ns / 1e9 : NAN;
+}
+
+static double classes_age(const struct ht_watched *p)
+{
+	int64_t age_ns = ht_looks_classes_age_ns(&p->looks, ht_mono_ns());
+
+	return age_ns >= 0 ? (double)age_ns / 1e9 : NAN;
+}
+
 static double slope(const struct ht_watched *p)
 {
 	return p->judged ? p->verdict.slope_bytes_per_hour / 3600 : NAN;
@@ -377,6 +396,12 @@ static const struct {
 	 "of them, faulted back within ten minutes"},
 	{"heaptide_idle_floor_bytes", HT_GAUGE, idle_floor,
 	 "lowest retained bytes in the verdict's window"},
+	{"heaptide_light_look", HT_GAUGE, is_light,
+	 "1: the last look read what malloc keeps and a slice, not every chunk"},
+	{"heaptide_look_cpu_seconds", HT_GAUGE, look_cpu,
+	 "processor time of the last look"},
+	{"heaptide_size_classes_age_seconds", HT_GAUGE, classes_age,
+	 "age of the oldest figure of the size classes"},
 };
 
 static void write_derived(struct ht_text *t, const struct ht_shown *shown)

@@ -14,6 +14,7 @@
 #include "analysis/verdict.h"
 #include "daemon/config/config.h"
 #include "daemon/process/holding.h"
+#include "daemon/process/looks.h"
 #include "daemon/process/schedule.h"
 #include "daemon/process/trimming.h"
 #include "link/client.h"
@@ -63,6 +64,7 @@ struct ht_watched {
 	int64_t judge_ns;   /* when its rules are asked next, monotonic */
 	int64_t verdict_ns; /* before this the last verdict holds */
 	struct ht_schedule schedule;
+	struct ht_looks looks;
 
 	struct ht_registry *registry;	  /* that follows it */
 	struct ht_supervisor *supervisor; /* that had it measured last */

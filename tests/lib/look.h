@@ -10,6 +10,7 @@
 #include "schema/snapshot.h"
 
 struct ht_marks;
+struct ht_round;
 
 struct ht_look {
 	bool moving;	 /* walk after the stop, while the target runs */
@@ -18,6 +19,8 @@ struct ht_look {
 	bool light;	 /* as in ht_walk_in, and these two: */
 	size_t chunks_max;
 	uint64_t pages_max;
+	struct ht_round *round;
+	uint64_t slice_max;
 	size_t tables_max;	    /* as in ht_walk_in */
 	struct ht_marks *marks;	    /* the same; or NULL */
 	uint64_t pause_ns, walk_ns; /* out */

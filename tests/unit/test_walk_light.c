@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "agent/walk/round.h"
 #include "tests/lib/look.h"
 #include "tests/lib/target.h"
 
@@ -294,6 +295,60 @@ static void lists_that_are_too_long_leave_null_and_are_told(void **state)
 	ht_snapshot_fini(&s);
 }
 
+/* Slices of this size until a round ends: its classes are those of the walk. */
+static void slice_up(struct program target, uint64_t slice_max)
+{
+	struct ht_round *round = calloc(1, sizeof(*round));
+	struct ht_look how = {0};
+	struct ht_look lightly = {
+		.light = true, .round = round, .slice_max = slice_max};
+	struct ht_snapshot full, s;
+	struct ht_err err;
+	size_t looks = 0;
+
+	assert_non_null(round);
+	assert_true(program_says(&target, "ready", LIMIT_MS));
+	assert_true(process_sleeps(target.pid, LIMIT_MS));
+	if (ht_look(target.pid, &how, &full, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+	for (;;) {
+		if (ht_look(target.pid, &lightly, &s, &err) != HT_OK ||
+		    ht_snapshot_check(&s, &err) != HT_OK)
+			fail_msg("%s", err.msg);
+		assert_true(++looks < 1000);
+		if (s.size_classes.n > 0)
+			break;
+		assert_int_equal(how_of(&s, "size_classes"), HT_HOW_UNKNOWN);
+		assert_true(s.totals.in_use_chunks == HT_UNKNOWN);
+		ht_snapshot_fini(&s);
+	}
+	program_end(&target);
+	print_message("%zu looks of %lu bytes\n", looks, slice_max);
+	assert_true(looks >= full.totals.system / slice_max);
+	assert_true(looks <= full.totals.system / slice_max + 1 + full.heaps.n);
+	assert_int_equal(how_of(&s, "size_classes"), HT_HOW_SLICES);
+	assert_int_equal(s.size_classes.n, full.size_classes.n);
+	for (size_t i = 0; i < full.size_classes.n; i++)
+		assert_int_equal(
+			compare_record(HT_RECORD_size_class, i, &full, &s), 0);
+	assert_int_equal(s.totals.in_use_chunks, full.totals.in_use_chunks);
+	ht_snapshot_fini(&full);
+	ht_snapshot_fini(&s);
+	free(round);
+}
+
+static void a_round_of_slices_has_the_classes_of_a_walk(void **state)
+{
+	(void)state;
+	slice_up(program_start("large_heap", "40000", "0", "0", (char *)NULL),
+		 1500000);
+	slice_up(program_start("large_heap", "9000", "8", "9000", (char *)NULL),
+		 1500000);
+	slice_up(program_start("oracle", (char *)NULL), 1500000);
+	slice_up(program_start("retaining", "stuck", "8", (char *)NULL),
+		 4000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +364,7 @@ int main(void)
 		cmocka_unit_test(free_memory_alone_is_asked_for_its_pages),
 		cmocka_unit_test(
 			lists_that_are_too_long_leave_null_and_are_told),
+		cmocka_unit_test(a_round_of_slices_has_the_classes_of_a_walk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Walk or light look: by what they cost. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "common/clock.h"
+#include "daemon/process/looks.h"
+
+#define MS HT_NS_PER_MS
+#define GB (UINT64_C(1) << 30)
+
+static struct ht_target_config target = {.interval_ns = 10 * HT_NS_PER_S,
+					 .look = HT_LOOKS_AUTO,
+					 .look_cpu = 0.01};
+
+/* One look of a heap: a walk takes `full_ms`, a light look `light_ms` and for
+ * each GiB of its slice as much as a walk does. Returns whether it was light.
+ */
+static bool look(struct ht_looks *l, uint64_t system, int64_t full_ms,
+		 int64_t light_ms, int64_t *ret_cpu_ns)
+{
+	struct ht_request r = {0};
+	struct ht_snapshot s;
+	bool light;
+
+	ht_looks_choose(l, &target, &r);
+	light = r.flags & HT_LOOK_LIGHTLY;
+	*ret_cpu_ns = full_ms * MS;
+	if (light)
+		*ret_cpu_ns = light_ms * MS +
+			      (int64_t)((double)full_ms * (double)MS *
+					(double)r.slice_max / (double)system);
+	ht_snapshot_init(&s);
+	s.totals.system = system;
+	s.totals.in_use = system / 2;
+	s.stop.look = light ? HT_LOOK_LIGHT : HT_LOOK_FULL;
+	ht_looks_note(l, &target, &s, *ret_cpu_ns, 1);
+	ht_snapshot_fini(&s);
+	return light;
+}
+
+static void small_heaps_are_walked_at_any_interval(void **state)
+{
+	struct ht_looks l = {0};
+	int64_t cpu_ns;
+
+	(void)state;
+	target.interval_ns = 100 * MS;
+	for (int i = 0; i < 20; i++)
+		assert_false(look(&l, GB / 16, 25, 5, &cpu_ns));
+	target.interval_ns = 10 * HT_NS_PER_S;
+}
+
+static void a_walk_within_its_share_stays(void **state)
+{
+	struct ht_looks l = {0};
+	int64_t cpu_ns;
+
+	(void)state;
+	for (int i = 0; i < 20; i++)
+		assert_false(look(&l, GB / 4, 99, 5, &cpu_ns));
+}
+
+static void
+a_dearer_one_becomes_light_and_its_slices_fill_the_share(void **state)
+{
+	struct ht_looks l = {0};
+	int64_t cpu_ns;
+
+	(void)state;
+	assert_false(look(&l, 4 * GB, 1200, 20, &cpu_ns));
+	for (int i = 0; i < 20; i++)
+		assert_true(look(&l, 4 * GB, 1200, 20, &cpu_ns));
+	/* the share of 10 s is 100 ms, and no more */
+	assert_in_range(cpu_ns, 70 * MS, 100 * MS);
+	assert_in_range(l.slice, 4 * GB * 50 / 1200, 4 * GB * 80 / 1200);
+}
+
+static void a_hundred_gigabytes_cost_as_much_as_one(void **state)
+{
+	struct ht_looks small = {0}, large = {0};
+	int64_t of_small, of_large;
+
+	(void)state;
+	for (int i = 0; i < 30; i++) {
+		look(&small, GB, 300, 20, &of_small);
+		look(&large, 100 * GB, 30000, 20, &of_large);
+	}
+	assert_true(small.light && large.light);
+	assert_in_range(of_large, of_small / 2, of_small * 2);
+}
+
+static void a_heap_that_shrank_is_walked_again(void **state)
+{
+	struct ht_looks l = {0};
+	int64_t cpu_ns;
+
+	(void)state;
+	look(&l, 4 * GB, 1200, 20, &cpu_ns);
+	assert_true(look(&l, 4 * GB, 1200, 20, &cpu_ns));
+	assert_true(look(&l, GB / 8, 38, 5, &cpu_ns)); /* it shows here */
+	assert_false(look(&l, GB / 8, 38, 5, &cpu_ns));
+}
+
+/* Its lists are so long that following them costs more than the walk. */
+static void what_light_looks_do_not_fit_is_walked(void **state)
+{
+	struct ht_looks l = {0};
+	int64_t cpu_ns;
+	int light = 0;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		light += look(&l, 2 * GB, 600, 3000, &cpu_ns);
+	assert_in_range(light, 1, 10);
+	assert_false(l.light);
+}
+
+static void one_that_could_not_count_what_is_free_is_the_last(void **state)
+{
+	struct ht_looks l = {0};
+	struct ht_snapshot s;
+	int64_t cpu_ns;
+
+	(void)state;
+	look(&l, 2 * GB, 600, 20, &cpu_ns);
+	assert_true(look(&l, 2 * GB, 600, 20, &cpu_ns));
+	ht_snapshot_init(&s);
+	s.totals.system = 2 * GB;
+	s.stop.look = HT_LOOK_LIGHT;
+	ht_looks_note(&l, &target, &s, 20 * MS, 1);
+	ht_snapshot_fini(&s);
+	assert_false(look(&l, 2 * GB, 600, 20, &cpu_ns));
+	assert_true(look(&l, 8 * GB, 2400, 20, &cpu_ns) ||
+		    look(&l, 8 * GB, 2400, 20, &cpu_ns));
+}
+
+static void what_the_file_says_holds(void **state)
+{
+	struct ht_looks full = {0}, light = {0};
+	int64_t cpu_ns;
+
+	(void)state;
+	target.look = HT_LOOKS_FULL;
+	for (int i = 0; i < 5; i++)
+		assert_false(look(&full, 8 * GB, 2400, 20, &cpu_ns));
+	target.look = HT_LOOKS_LIGHT;
+	for (int i = 0; i < 5; i++)
+		assert_true(look(&light, GB / 64, 5, 2, &cpu_ns));
+	target.look = HT_LOOKS_AUTO;
+}
+
+static void classes_age_from_where_they_were_whole(void **state)
+{
+	struct ht_looks l = {0};
+	struct ht_snapshot s;
+	struct ht_quality *q;
+
+	(void)state;
+	assert_int_equal(ht_looks_classes_age_ns(&l, 5 * HT_NS_PER_S), -1);
+	ht_snapshot_init(&s);
+	s.stop.look = HT_LOOK_LIGHT;
+	ht_looks_note(&l, &target, &s, 0, HT_NS_PER_S);
+	assert_int_equal(ht_looks_classes_age_ns(&l, 5 * HT_NS_PER_S), -1);
+	q = ht_snapshot_add_quality(&s);
+	assert_non_null(q);
+	strcpy(q->figures, "size_classes");
+	q->age_us = 3000000;
+	assert_non_null(ht_snapshot_add_size_class(&s));
+	ht_looks_note(&l, &target, &s, 0, 2 * HT_NS_PER_S);
+	assert_int_equal(ht_looks_classes_age_ns(&l, 5 * HT_NS_PER_S),
+			 6 * HT_NS_PER_S);
+	ht_snapshot_fini(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(small_heaps_are_walked_at_any_interval),
+		cmocka_unit_test(a_walk_within_its_share_stays),
+		cmocka_unit_test(
+			a_dearer_one_becomes_light_and_its_slices_fill_the_share),
+		cmocka_unit_test(a_hundred_gigabytes_cost_as_much_as_one),
+		cmocka_unit_test(a_heap_that_shrank_is_walked_again),
+		cmocka_unit_test(what_light_looks_do_not_fit_is_walked),
+		cmocka_unit_test(
+			one_that_could_not_count_what_is_free_is_the_last),
+		cmocka_unit_test(what_the_file_says_holds),
+		cmocka_unit_test(classes_age_from_where_they_were_whole),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
