@@ -141,6 +141,115 @@ static bool single_jump(const struct ht_points *p, const struct ht_points *late,
 	return true;
 }
 
+/* --- a rise that is over -------------------------------------------------- */
+
+/* Squares about the mean of [from, to). */
+static double about_mean(const double *x, size_t from, size_t to)
+{
+	double sum = 0, squares = 0;
+
+	for (size_t i = from; i < to; i++) {
+		sum += x[i] - x[from];
+		squares += (x[i] - x[from]) * (x[i] - x[from]);
+	}
+	return squares - sum * sum / (double)(to - from);
+}
+
+static double mean_of(const double *x, size_t from, size_t to)
+{
+	double sum = 0;
+
+	for (size_t i = from; i < to; i++)
+		sum += x[i];
+	return sum / (double)(to - from);
+}
+
+/* Level before i, and a line from there to the end. */
+static double hinge_left(const struct ht_points *p, size_t i, double first)
+{
+	double tt = 0, tx = 0, xx = 0;
+
+	for (size_t k = i; k < p->n; k++) {
+		double t = p->t[k] - p->t[i - 1], x = p->low[k] - first;
+
+		tt += t * t;
+		tx += t * x;
+		xx += x * x;
+	}
+	return tt > 0 ? xx - tx * tx / tt : xx;
+}
+
+/* What lies between i and j, beside the straight way from one level to the
+ * other. */
+static double way_left(const struct ht_points *p, size_t i, size_t j,
+		       double first, double last)
+{
+	double slope = (last - first) / (p->t[j] - p->t[i - 1]), sum = 0;
+
+	for (size_t k = i; k < j; k++) {
+		double off =
+			p->low[k] - first - slope * (p->t[k] - p->t[i - 1]);
+
+		sum += off * off;
+	}
+	return sum;
+}
+
+/* The longest time between i and j in which no new height was reached. */
+static double longest_rest(const struct ht_points *p, size_t i, size_t j)
+{
+	double most = p->low[i - 1], since = p->t[i - 1], longest = 0;
+
+	for (size_t k = i; k <= j; k++) {
+		if (!(p->low[k] > most))
+			continue;
+		most = p->low[k];
+		longest = fmax(longest, p->t[k] - since);
+		since = p->t[k];
+	}
+	return longest;
+}
+
+/* The best rise between two levels, against the best that goes on to the end.
+ */
+static bool ends_level(const struct ht_points *p, size_t least, size_t *ret_i,
+		       size_t *ret_j)
+{
+	double best = INFINITY, hinge = INFINITY;
+
+	for (size_t i = least; i + least < p->n; i++) {
+		double first = mean_of(p->low, 0, i);
+		double head = about_mean(p->low, 0, i);
+
+		hinge = fmin(hinge, head + hinge_left(p, i, first));
+		for (size_t j = i; j + least <= p->n; j++) {
+			double last = mean_of(p->low, j, p->n), left;
+
+			left = head + about_mean(p->low, j, p->n) +
+			       way_left(p, i, j, first, last);
+			if (left >= best)
+				continue;
+			best = left;
+			*ret_i = i;
+			*ret_j = j;
+		}
+	}
+	return best < ht_t.over_fit * hinge;
+}
+
+/* Level, one rise that took its time, and level again for longer than it ever
+ * rested: a heap that was made larger once, and no growth. */
+static bool is_over(const struct ht_points *p)
+{
+	size_t least = (size_t)fmax(3, ht_t.over_part * (double)p->n);
+	size_t i = least, j = least;
+
+	if (p->n < 3 * least || !ends_level(p, least, &i, &j))
+		return false;
+	return p->t[p->n - 1] - p->t[j] >=
+	       ht_t.over_rests * longest_rest(p, i, j);
+}
+
 static bool slowing(const struct ht_points *p, struct ht_growth *g)
 {
 	double from = 1 - ht_t.late_part, fifth = ht_t.slow_part, left;
@@ -245,7 +354,9 @@ static enum ht_growth_kind judge(const struct ht_points *p, double level,
 		return HT_GROWTH_NONE;
 	if (single_jump(&capped, &late, g))
 		return HT_GROWTH_FLAT;
-	return slowing(&capped, g) ? HT_GROWTH_SLOWING : HT_GROWTH_SUSTAINED;
+	if (slowing(&capped, g))
+		return HT_GROWTH_SLOWING;
+	return is_over(p) ? HT_GROWTH_FLAT : HT_GROWTH_SUSTAINED;
 }
 
 /* A wave that is sampled k times a period drifts by up to its swing / k from

@@ -188,6 +188,63 @@ static void calm_is_less_sure_the_more_rose_outside_malloc(void **state)
 	}
 }
 
+/* The heap of a language that its collector makes larger once, in `takes` of
+ * the first `rows` samples, up to `last`; in `parts` rises with rests between.
+ */
+static enum ht_label outside_rises(size_t rows, size_t takes, size_t last,
+				   int parts)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_verdict v;
+	double flat[ROWS];
+
+	for (size_t i = 0; i < ROWS; i++)
+		flat[i] = LEVEL;
+	ht_made_seed(7);
+	ht_series_init(&s);
+	ht_made_in_use(&s, flat, ROWS, 0);
+	for (size_t i = 0; i < ROWS; i++) {
+		double way = fmin(1, fmax(0, 1 - ((double)last - (double)i) /
+							     (double)takes));
+		double outside =
+			45e6 * (1 + 0.002 * ht_made_normal()) +
+			20e6 * (parts > 1 ? floor(way * parts) / parts : way);
+
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			s.metric[HT_M_non_malloc_anon][k][i] = outside;
+			s.metric[HT_M_rss_anon][k][i] = LEVEL + outside;
+		}
+	}
+	judge(&s, rows, &v);
+	return v.label;
+}
+
+static void a_heap_that_was_made_larger_once_does_not_grow(void **state)
+{
+	(void)state;
+	for (size_t rows = 40; rows <= 80; rows += 10)
+		for (size_t takes = 1; takes <= 8; takes++)
+			for (size_t last = rows / 2; last + rows / 10 < rows;
+			     last++)
+				assert_int_equal(
+					outside_rises(rows, takes, last, 1),
+					HT_LABEL_STABLE);
+}
+
+static void one_that_is_still_made_larger_grows(void **state)
+{
+	(void)state;
+	for (size_t rows = 40; rows <= 80; rows += 10) {
+		for (size_t takes = rows / 3; takes < rows; takes += 5)
+			assert_int_equal(
+				outside_rises(rows, takes, rows - 1, 1),
+				HT_LABEL_NON_MALLOC_GROWTH);
+		/* it has rested before, and went on */
+		assert_int_equal(outside_rises(rows, rows - 1, rows - 1, 8),
+				 HT_LABEL_NON_MALLOC_GROWTH);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +256,9 @@ int main(void)
 			what_fills_from_the_beginning_was_not_flat_before),
 		cmocka_unit_test(
 			calm_is_less_sure_the_more_rose_outside_malloc),
+		cmocka_unit_test(
+			a_heap_that_was_made_larger_once_does_not_grow),
+		cmocka_unit_test(one_that_is_still_made_larger_grows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
