@@ -30,7 +30,7 @@ struct ht_advice *ht_advise_of(struct ht_advised *a, const char *code,
 
 /* --- states -------------------------------------------------------------- */
 
-static bool most_of_retained(const struct ht_advised *a, double bytes)
+bool ht_most_of_retained(const struct ht_advised *a, double bytes)
 {
 	return ht_much_retained(a) && bytes >= ht_t.cause_share * a->retained;
 }
@@ -55,12 +55,15 @@ bool ht_is_pinned(const struct ht_advised *a)
 
 bool ht_is_fragmented(const struct ht_advised *a)
 {
-	return most_of_retained(a, a->stuck);
+	return ht_most_of_retained(a, a->stuck);
 }
 
 static bool keeps_tops(const struct ht_advised *a)
 {
-	return most_of_retained(a, a->tops);
+	/* fastbins would join them, and are no tops yet */
+	double merged = isnan(a->fastbin) ? 0 : fmin(a->fastbin, a->tops);
+
+	return ht_most_of_retained(a, a->tops - merged);
 }
 
 double ht_shareable(const struct ht_snapshot *s)
@@ -86,7 +89,7 @@ bool ht_many_arenas(const struct ht_advised *a)
 
 bool ht_thread_caches(const struct ht_advised *a)
 {
-	return most_of_retained(a, a->tcache);
+	return ht_most_of_retained(a, a->tcache);
 }
 
 static bool outside(const struct ht_advised *a)
@@ -261,6 +264,7 @@ static const struct {
 	{ht_is_pinned, state_pinned},
 	{ht_is_fragmented, state_fragmented},
 	{keeps_tops, state_tops},
+	{ht_in_fastbins, ht_state_fastbins},
 	{ht_many_arenas, state_arenas},
 	{ht_thread_caches, state_caches},
 	{outside, state_outside},
@@ -281,6 +285,7 @@ static void take_figures(struct ht_snapshot *s, struct ht_advised *ret)
 		.trimmable = ht_advised_known(s->totals.trimmable),
 		.machine_gets = ht_advised_known(s->totals.trimmable_private),
 		.tcache = ht_advised_known(s->totals.tcache),
+		.fastbin = ht_advised_known(s->totals.fastbin),
 		.tops = ht_advised_known(ht_snapshot_tops_kept(s)),
 		.stuck = ht_advised_known(
 			ht_snapshot_cause(s, HT_CAUSE_SUB_PAGE)),

@@ -20,6 +20,7 @@ struct ht_advised {
 	double tops;  /* resident in tops, left there by malloc_trim(0) */
 	double stuck; /* retained in pages that also hold bytes in use */
 	double outside, blocked;
+	double fastbin;	     /* in fastbins, where nothing merges */
 	double machine_gets; /* of trimmable; NaN: not asked */
 	bool failed;	     /* out of memory */
 };
@@ -43,6 +44,17 @@ struct ht_advice *ht_advise_of(struct ht_advised *a, const char *code,
 /* Free whole pages outside the main arena that are there without thread caches:
  * a cache is its thread's in whichever arena. NaN: unknown. */
 double ht_shareable(const struct ht_snapshot *s);
+
+/* Of these, the arena that keeps most. */
+double ht_largest_shareable(const struct ht_snapshot *s);
+
+/* Free, and in fastbins: the state, and what empties them. */
+bool ht_in_fastbins(const struct ht_advised *a);
+void ht_state_fastbins(struct ht_advised *a);
+void ht_advise_mxfast(struct ht_advised *a);
+
+/* Most of what is retained, where that is much. */
+bool ht_most_of_retained(const struct ht_advised *a, double bytes);
 
 /* States that remedies ask about. */
 bool ht_much_retained(const struct ht_advised *a);

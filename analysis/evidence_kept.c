@@ -240,13 +240,21 @@ void ht_tell_fastbins(const struct told *t)
 	plateau_line(t);
 }
 
+/* What joins the top of a thread arena malloc_trim() leaves there. */
 void ht_remedy_fastbins(const struct told *t)
 {
 	const struct ht_quiet *q = &t->m->quiet;
 
-	ht_remedy(t, q->trimmable,
-		  "malloc_trim(0) merges the fastbins and returns %s",
-		  B(q->trimmable));
+	if (q->trimmable >= ht_t.cause_share * q->fastbin)
+		ht_remedy(
+			t, q->trimmable,
+			"malloc_trim(0) merges the fastbins and returns %s; glibc.malloc.mxfast=0 in GLIBC_TUNABLES (2.31 on) or mallopt(M_MXFAST, 0) leaves them empty",
+			B(q->trimmable));
+	else
+		ht_remedy(
+			t, q->fastbin,
+			"malloc_trim(0) merges the fastbins and returns %s: it leaves the tops of thread arenas, and holes between chunks in use; with glibc.malloc.mxfast=0 in GLIBC_TUNABLES (2.31 on) or mallopt(M_MXFAST, 0) free() merges, and shrinks the tops: up to %s",
+			B(q->trimmable), B(q->fastbin));
 }
 
 void ht_tell_top(const struct told *t)
@@ -284,10 +292,14 @@ void ht_remedy_tops(const struct told *t)
 
 /* What peaks of all arenas together did not need: with two arenas the heap
  * need not be larger than the largest in use at one time, as far as a look met
- * it. What peaks at one time need they need in two arenas, too. */
-static double arena_max_returns(const struct ht_quiet *q)
+ * it; whoever shares an arena still has the largest's peak. What peaks at one
+ * time need they need in two arenas, too. */
+static double arena_max_returns(const struct ht_quiet *q,
+				const struct ht_snapshot *latest)
 {
-	return fmax(0, fmin(q->shareable, q->heap - q->peak_ever));
+	double largest = latest ? ht_largest_shareable(latest) : 0;
+
+	return fmax(0, fmin(q->shareable - largest, q->heap - q->peak_ever));
 }
 
 void ht_tell_arenas(const struct told *t)
@@ -308,9 +320,10 @@ void ht_remedy_arenas(const struct told *t)
 	const struct ht_quiet *q = &t->m->quiet;
 
 	ht_remedy(
-		t, arena_max_returns(q),
+		t, arena_max_returns(q, t->latest),
 		"malloc_trim(0) returns %s now; MALLOC_ARENA_MAX=2 makes threads share free memory, which returns up to %s where their peaks come one after the other, and nothing where they coincide (the most in use of all arenas that a look met: %s)",
-		B(q->trimmable), B(arena_max_returns(q)), B(q->peak_ever));
+		B(q->trimmable), B(arena_max_returns(q, t->latest)),
+		B(q->peak_ever));
 }
 
 void ht_tell_stuck(const struct told *t)
@@ -326,11 +339,14 @@ void ht_tell_stuck(const struct told *t)
 void ht_remedy_stuck(const struct told *t)
 {
 	double stuck = t->m->quiet.stuck;
+	bool also = t->m->quiet.trimmable >= ht_t.advice_bytes;
 
 	ht_remedy(
 		t, stuck,
-		"%s are stuck: keep objects of one lifetime together, or try an allocator with size-class pages (jemalloc, mimalloc)",
-		B(stuck));
+		"%s are stuck: keep objects of one lifetime together; an allocator with size-class pages (jemalloc, mimalloc) returns at most that, and nothing where what stays has the sizes of what was freed%s%s%s",
+		B(stuck), also ? "; malloc_trim(0) returns " : "",
+		also ? B(t->m->quiet.trimmable) : "",
+		also ? " of the rest" : "");
 }
 
 /* Main arena's pin of the newest snapshot. */

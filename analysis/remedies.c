@@ -262,6 +262,32 @@ static void remedy_mmap_threshold(struct ht_advised *a)
 	     "each such block costs an mmap, its page faults and an munmap; the trim threshold stays where it is, too");
 }
 
+#define DEFAULT_MMAPS 65536 /* glibc's DEFAULT_MMAP_MAX */
+
+/* As many mappings as malloc may have: what else is large lives in arenas. */
+static void remedy_mmap_max(struct ht_advised *a)
+{
+	const struct ht_params *p = &a->s->params;
+	double holes = fmin(large_in_arenas(a->s).high, a->retained);
+	struct ht_advice *row;
+
+	if (!ht_much_retained(a) || p->n_mmaps_max == HT_UNKNOWN ||
+	    p->n_mmaps == HT_UNKNOWN || p->n_mmaps < p->n_mmaps_max ||
+	    !(holes >= ht_t.advice_bytes))
+		return;
+	row = ht_advise_of(
+		a, "mmap_max", holes,
+		"malloc may map %" PRIu64 " blocks, and has mapped %" PRIu64
+		": other blocks of 128 KiB and more live in arenas, and leave holes there, as far as the %s of large holes are theirs; in a mapping of its own each goes back to the system when it is freed",
+		p->n_mmaps_max, p->n_mmaps, HT_SIZE_OF(holes));
+	returns(row, 0);
+	type(row,
+	     p->n_mmaps_max < DEFAULT_MMAPS
+		     ? "take M_MMAP_MAX away where it was set: mallopt() in code, MALLOC_MMAP_MAX_, or glibc.malloc.mmap_max in GLIBC_TUNABLES"
+		     : "GLIBC_TUNABLES=glibc.malloc.mmap_max=1000000 (glibc 2.26 on), MALLOC_MMAP_MAX_=1000000, and vm.max_map_count above it",
+	     "each such block costs an mmap, its page faults and an munmap");
+}
+
 static void remedy_small_mappings(struct ht_advised *a)
 {
 	double threshold = ht_advised_known(a->s->params.mmap_threshold);
@@ -296,7 +322,7 @@ static size_t idle_arenas(const struct ht_snapshot *s)
 
 /* What the largest keeps: whoever shares an arena still peaks in one, and the
  * rule that keeps what is left there is no other. */
-static double largest_shareable(const struct ht_snapshot *s)
+double ht_largest_shareable(const struct ht_snapshot *s)
 {
 	double most = 0;
 
@@ -314,7 +340,7 @@ static void remedy_arena_max(struct ht_advised *a)
 {
 	const struct ht_snapshot *s = a->s;
 	size_t idle = idle_arenas(s);
-	double bytes = ht_shareable(s), most = bytes - largest_shareable(s);
+	double bytes = ht_shareable(s), most = bytes - ht_largest_shareable(s);
 	struct ht_advice *row;
 
 	if (!ht_many_arenas(a) || 2 * idle < s->arenas.n ||
@@ -459,9 +485,44 @@ static void remedy_pin(struct ht_advised *a)
 			0);
 }
 
+/* jemalloc's class for a request: 16 apart up to 128 bytes, then four to each
+ * doubling. */
+static double class_of(double request)
+{
+	double apart = 16;
+
+	while (request > 8 * apart)
+		apart *= 2;
+	return apart * ceil(request / apart);
+}
+
+/* Where what stays has the sizes of what was freed, another allocator keeps as
+ * many pages, in its own classes, with 128 bytes and more about each of them,
+ * and what it begins with: jemalloc's 3 MiB. */
+static double allocator_takes(const struct ht_snapshot *s)
+{
+	double is = 0, would_be = 0;
+
+	for (size_t i = 0; i < s->size_classes.n; i++) {
+		const struct ht_size_class *c = &s->size_classes.v[i];
+
+		if (c->in_use_bytes == HT_UNKNOWN || !c->in_use_bytes)
+			continue;
+		is += (double)c->in_use_bytes;
+		would_be += (double)c->in_use_bytes / (double)c->max_size *
+			    class_of((double)c->max_size - 8);
+	}
+	return ht_advised_known(s->totals.heap_resident) *
+		       (is > 0 ? fmax(0, would_be / is - 1) + 1 / 16.0
+			       : 1 / 4.0) +
+	       3 * 1048576.0;
+}
+
 static void remedy_allocator(struct ht_advised *a)
 {
+	double takes = allocator_takes(a->s);
 	struct ht_advice *row;
+	char cost[200];
 
 	if (!ht_is_fragmented(a))
 		return;
@@ -470,15 +531,21 @@ static void remedy_allocator(struct ht_advised *a)
 		"%s are stuck in holes between chunks in use: keep objects of one lifetime together (a pool per request). An allocator with size-class pages (jemalloc, mimalloc) helps where what was freed had other sizes than what stays; of the same size it returns nothing",
 		HT_SIZE_OF(a->stuck));
 	returns(row, 0);
+	if (row && !isnan(takes))
+		row->at_worst = (uint64_t)takes;
+	snprintf(
+		cost, sizeof(cost),
+		"its own classes and pages: where it returns nothing up to %s more than now; freed pages stay with it for some seconds; compare RSS under load",
+		HT_SIZE_OF(takes));
 	type(row, "LD_PRELOAD=libjemalloc.so.2 for a trial under your own load",
-	     "its own overhead a size class, and freed pages stay with it for some seconds: it can be more than it was; compare RSS under load");
+	     cost);
 }
 
 static void (*const remedies[])(struct ht_advised *a) = {
 	remedy_trim,	  remedy_unlock,	 remedy_trim_threshold,
 	remedy_top_pad,	  remedy_mmap_threshold, remedy_small_mappings,
 	remedy_arena_max, remedy_tcache,	 remedy_pin,
-	remedy_allocator,
+	remedy_mmap_max,  ht_advise_mxfast,	 remedy_allocator,
 };
 
 void ht_remedies(struct ht_advised *a)

@@ -389,6 +389,7 @@ HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 	F(U64, bytes, 0,                                                       \
 	  "the bytes it is about; of a remedy: at most so many")               \
 	F(U64, at_least, 0, "a remedy returns at least so many of them")       \
+	F(U64, at_worst, 0, "it may take so many instead; null: none")         \
 	F(TEXT, how, 240, "what to type, word for word; empty: nothing")       \
 	F(TEXT, cost, 240, "what it costs; empty: nothing to speak of")
 

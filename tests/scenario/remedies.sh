@@ -198,6 +198,7 @@ proved "shorter lists return what thread caches keep" tcache_count caches 150
 proved "two arenas return what peaks of different times left" arena_max apart 8
 proved "two arenas return little of what peaks of one time left" arena_max together 8
 proved "a pinned mmap threshold returns the holes of large blocks" mmap_threshold ratchet
+proved "free() merges what fastbins keep, and returns it" mxfast fastbins
 proved "empty lists return what few cached chunks keep" tcache_count few_cached 300
 
 # What was set in code is set otherwise in code.
@@ -208,6 +209,11 @@ explained top_pad -- padded $((64 << 20))
 otherwise -- padded 131072
 within "a large top_pad taken back returns the top" "padded 64 MiB | where it was set: M_TOP_PAD 131072"
 silent "no threshold is proposed where top_pad keeps a top" trim_threshold padded $((64 << 20))
+
+explained mmap_max -- mmaps 0
+otherwise -- mmaps 65536
+within "blocks that may be mapped again leave no holes" "mmaps 0 | where it was set: M_MMAP_MAX 65536"
+silent "no more mappings are proposed where there may be more" mmap_max ratchet
 
 explained mmap_threshold MALLOC_MMAP_THRESHOLD_=4096 -- mapped
 otherwise -- mapped
@@ -231,9 +237,16 @@ for what in small ratchet apart together forked; do
 done
 
 jemalloc=$(ldconfig -p | awk '$1 == "libjemalloc.so.2" { print $NF; exit }')
-explained allocator -- holes
-otherwise "LD_PRELOAD=$jemalloc" -- holes
-within "another allocator returns at most what is stuck" "holes | jemalloc"
+mimalloc=$(ldconfig -p | awk '/libmimalloc\.so/ { print $NF; exit }')
+for what in holes same; do
+	explained allocator -- $what
+	low=-$(advised "$HT_TMP/explained" allocator at_worst)
+	for other in "$jemalloc" "$mimalloc"; do
+		otherwise "LD_PRELOAD=$other" -- $what
+		within "another allocator returns at most what is stuck, and takes no more than was said: $what" \
+			"$what | $(basename "$other")"
+	done
+done
 
 explained pin -- cached_pin
 otherwise GLIBC_TUNABLES=glibc.malloc.tcache_count=0 -- cached_pin
@@ -254,6 +267,8 @@ between "and nothing after a trim" "$(holds)" 0 100000
 is "nor would anything join the top" "$("$heaptide" explain --json "$started" | jq '.blocked.chunks_16 < 100000')" true
 stop_started
 
+silent "a merged top is not proposed where fastbins keep nothing" mxfast small
+silent "what lies in fastbins is no kept top" tops_kept fastbins
 silent "no mapping is proposed for small blocks" mmap_threshold small
 silent "fewer arenas are not proposed for thread caches" arena_max caches 150
 silent "another allocator is not proposed for a kept top" allocator top

@@ -19,6 +19,10 @@
  *            the thread's cache
  *   cached_large  the same, of a size that no fastbin takes
  *   held_pin the same below one that is in use
+ *   fastbins a thread's blocks of 100 bytes, all freed: in fastbins, next to
+ * the top of its arena mmaps V  blocks of 512 KiB freed between survivors, with
+ *            mallopt(M_MMAP_MAX, V)
+ *   same     blocks of 480 bytes, 7 of 8 freed
  *   few_cached  N threads, two chunks in each list of their caches
  *   never V  the main top after 48 MiB in use, with mallopt(M_TRIM_THRESHOLD,
  * V) padded V the same with mallopt(M_TOP_PAD, V) mapped   blocks of 9000
@@ -128,6 +132,35 @@ static void *only_a_top(void *unused)
 	return unused;
 }
 
+static void *only_fastbins(void *unused)
+{
+	enum { BLOCKS = 200000 };
+	static void *p[BLOCKS];
+
+	for (size_t i = 0; i < BLOCKS; i++)
+		p[i] = filled(100);
+	for (size_t i = 0; i < BLOCKS; i++)
+		free(p[i]);
+	pthread_barrier_wait(&done);
+	pause();
+	return unused;
+}
+
+/* Every eighth of them stays. */
+static void large_between(size_t bytes, unsigned blocks)
+{
+	void **p = calloc(blocks, sizeof(*p));
+
+	for (size_t i = 0; p && i < blocks; i++) {
+		p[i] = filled(bytes);
+		if (bytes > 100000)
+			filled(2000);
+	}
+	for (size_t i = 0; p && i < blocks; i++)
+		if (i % 8)
+			free(p[i]);
+}
+
 static void threads(void *(*run)(void *), unsigned n)
 {
 	pthread_attr_t attr;
@@ -145,17 +178,8 @@ static void threads(void *(*run)(void *), unsigned n)
 
 static void ratchet(void)
 {
-	enum { BLOCKS = 64 };
-	void *p[BLOCKS];
-
 	raise_thresholds(8 << 20);
-	for (size_t i = 0; i < BLOCKS; i++) {
-		p[i] = filled(512 << 10);
-		filled(2000);
-	}
-	for (size_t i = 0; i < BLOCKS; i++)
-		if (i % 8)
-			free(p[i]);
+	large_between(512 << 10, 64);
 }
 
 static void small_blocks(void)
@@ -265,6 +289,13 @@ int main(int argc, char **argv)
 		main_top(M_TRIM_THRESHOLD, value);
 	else if (strcmp(what, "padded") == 0)
 		main_top(M_TOP_PAD, value);
+	else if (strcmp(what, "fastbins") == 0)
+		threads(only_fastbins, 1);
+	else if (strcmp(what, "mmaps") == 0) {
+		mallopt(M_MMAP_MAX, value);
+		large_between(512 << 10, 64);
+	} else if (strcmp(what, "same") == 0)
+		large_between(480, 120000);
 	else if (strcmp(what, "mapped") == 0)
 		mapped();
 	else if (strcmp(what, "holes") == 0)

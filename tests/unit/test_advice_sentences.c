@@ -81,6 +81,7 @@ static void add_arena(struct ht_snapshot *s, enum most most)
 	a->trimmable = below(holes + 1) + (a->index ? 0 : tops);
 	t->in_use += a->in_use;
 	t->retained += a->retained;
+	t->fastbin += below(3) ? 0 : below(holes + 1);
 	t->tcache += caches;
 	t->trimmable += a->trimmable;
 	t->resident_free += tops + below(holes + 1) + caches;
@@ -91,6 +92,17 @@ static void add_arena(struct ht_snapshot *s, enum most most)
 	s->rss_causes.v[1].bytes += holes - below(holes + 1);
 }
 
+/* Chunks that would have mappings of their own by default. */
+static void add_large(struct ht_snapshot *s)
+{
+	struct ht_size_class *c = ht_snapshot_add_size_class(s);
+
+	assert_non_null(c);
+	c->max_size = MIB;
+	c->in_use_bytes = below(s->totals.in_use + 1);
+	c->free_bytes = below(s->totals.retained + 1);
+}
+
 static void make_params(struct ht_params *p)
 {
 	p->trim_threshold = ONE_OF(DEFAULT, DEFAULT, 0, 40 * MIB, HT_PARAM_OFF);
@@ -99,6 +111,8 @@ static void make_params(struct ht_params *p)
 	p->no_dyn_threshold = below(2);
 	p->arena_max = ONE_OF(0, 0, 1, 2, 8);
 	p->tcache_count = ONE_OF(7, 7, 0, 1, 2, 100);
+	p->n_mmaps_max = ONE_OF(65536, 65536, 0, 100);
+	p->n_mmaps = below(2) ? p->n_mmaps_max : below(p->n_mmaps_max + 1);
 }
 
 static void make(struct ht_snapshot *s)
@@ -111,6 +125,7 @@ static void make(struct ht_snapshot *s)
 	ht_snapshot_init(s);
 	s->head.pid = 4711;
 	t->in_use = t->retained = t->tcache = t->trimmable = 0;
+	t->fastbin = 0;
 	t->resident_free = t->non_main_free_resident = t->arenas_holding = 0;
 	add_cause(s, HT_CAUSE_TOP_THREAD, 0);
 	add_cause(s, HT_CAUSE_SUB_PAGE, 0);
@@ -126,6 +141,7 @@ static void make(struct ht_snapshot *s)
 		assert_non_null(thread);
 		thread->tcache_chunks = below(1000);
 	}
+	add_large(s);
 	t->mmapped_chunks = below(20000);
 	t->mmapped = t->mmapped_chunks * ONE_OF(4096, 12288, MIB);
 	t->non_malloc_anon = some(0);
@@ -285,6 +301,19 @@ static bool is_of_mappings(const struct ht_snapshot *s,
 	       s->params.no_dyn_threshold == 0;
 }
 
+/* They may have been large blocks, and malloc may map no more. */
+static bool is_of_too_few_mappings(const struct ht_snapshot *s,
+				   const struct ht_advice *a)
+{
+	return s->params.n_mmaps >= s->params.n_mmaps_max && a->at_least == 0 &&
+	       a->bytes <= s->totals.retained;
+}
+
+static bool is_fast(const struct ht_snapshot *s, const struct ht_advice *a)
+{
+	return a->bytes == s->totals.fastbin && half_of_retained(s, a->bytes);
+}
+
 static bool shortens(const struct ht_snapshot *s, const struct ht_advice *a)
 {
 	const char *count = strstr(a->how, "tcache_count=");
@@ -332,6 +361,9 @@ static const struct {
 	{"trim_threshold", keeps_by_threshold},
 	{"top_pad", keeps_by_pad},
 	{"mmap_threshold", is_of_mappings},
+	{"mmap_max", is_of_too_few_mappings},
+	{"fastbins", is_fast},
+	{"mxfast", is_fast},
 	{"arena_max", may_share},
 	{"tcache_count", shortens},
 	{"pin", is_held},
@@ -352,7 +384,10 @@ static bool is_sound(const struct ht_snapshot *s, const struct ht_advice *a)
 		     a->bytes <= s->process.rss ||
 		     strcmp(a->code, "mmap_threshold") == 0;
 
-	return !strchr(a->text, '?') && range && there;
+	/* only where nothing is sure to come back may it take some */
+	bool worst = a->at_worst == HT_UNKNOWN || a->at_least == 0;
+
+	return !strchr(a->text, '?') && range && there && worst;
 }
 
 static void ask(const struct ht_snapshot *s, const struct ht_advice *a,
