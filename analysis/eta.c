@@ -13,6 +13,7 @@
 #include "analysis/verdict_int.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "analysis/thresholds.h"
 #include "common/clock.h"
@@ -228,11 +229,22 @@ static void tell_memory(const struct ht_measure *m,
 		       ht_limit_unread(latest));
 }
 
+/* As many whole clauses of a remedy as leave room for another. */
+static void clauses_of(const char *remedy, char *ret, size_t size)
+{
+	size_t n = strlen(remedy);
+
+	if (n >= size)
+		for (n = size - 1; n > 0 && remedy[n] != ';'; n--)
+			;
+	snprintf(ret, size, "%.*s", (int)n, remedy);
+}
+
 /* The nearer of the two is the verdict's date. */
 static void tell_ceiling(const struct ht_measure *m, struct ht_verdict *v)
 {
 	const struct ht_ceiling *c = &m->ceiling;
-	char limit[240], and[sizeof(v->remedy) / 2 + 4] = "";
+	char limit[240], own[200] = "";
 	struct date d;
 
 	if (!c->what)
@@ -251,10 +263,10 @@ static void tell_ceiling(const struct ht_measure *m, struct ht_verdict *v)
 		return;
 	take_date(v, &d);
 	if (ht_is_growth(v))
-		snprintf(and, sizeof(and), "%.200s; ", v->remedy);
-	snprintf(v->remedy, sizeof(v->remedy), "%s%s %s out%s: %s", and,
-		 c->what, c->bytes ? "runs" : "run", *and? " first" : "",
-		 c->remedy);
+		clauses_of(v->remedy, own, sizeof(own));
+	snprintf(v->remedy, sizeof(v->remedy), "%s%s%s %s out%s: %s", own,
+		 *own ? "; " : "", c->what, c->bytes ? "runs" : "run",
+		 *own ? " first" : "", c->remedy);
 	v->limit_bytes = c->bytes ? (uint64_t)c->most : HT_UNKNOWN;
 	v->limit_count = c->bytes ? HT_UNKNOWN : (uint64_t)c->most;
 	snprintf(v->limit_name, sizeof(v->limit_name), "%s", c->of);

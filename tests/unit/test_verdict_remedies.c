@@ -337,7 +337,9 @@ static void what_runs_out_first_is_in_the_remedy_of_a_leak(void **state)
 	assert_int_equal(v.label, HT_LABEL_LEAK);
 	assert_string_equal(v.limit_name, "RLIMIT_NOFILE");
 	assert_non_null(strstr(v.remedy, "does not free"));
-	assert_non_null(strstr(v.remedy, "descriptors run out first"));
+	assert_non_null(strstr(v.remedy, "; descriptors run out first"));
+	assert_true(strstr(v.remedy, "only grows; descriptors") ||
+		    strstr(v.remedy, "not help; descriptors"));
 	assert_non_null(strstr(v.remedy, "never closed"));
 }
 
