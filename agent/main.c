@@ -168,6 +168,8 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 		code = ht_who_begin(who, t, r, err);
 	if (code != HT_OK)
 		return code;
+	if (r->flags & (HT_TRIM_SOON | HT_TRIM_NOW))
+		ht_trim_read_filters(t);
 	ht_frames_prepare();
 	ht_helper_start();
 	if (r->mode != HT_MODE_NONE || r->flags & (HT_TRIM | HT_TRIM_NOW))

@@ -5,7 +5,8 @@
  * Obeys lines on its standard input, waiting for them in read(2):
  *
  *   own     calls malloc_trim(0); prints its microseconds
- *   gap     prints the longest gap since the last time, microseconds
+ *   cpu     prints the thread's processor time since the last time,
+ * microseconds gap     prints the longest gap since the last time, microseconds
  *   refill  builds the heap anew; prints "ready"
  */
 #include <malloc.h>
@@ -24,12 +25,17 @@ static _Atomic uint64_t longest_ns;
 static char **block;
 static size_t blocks;
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
 }
 
 /* Too large for the thread's cache: each takes the arena's lock. */
@@ -80,6 +86,13 @@ static void obey(const char *line)
 		malloc_trim(0);
 		dprintf(STDOUT_FILENO, "%llu\n",
 			(unsigned long long)(now_ns() - from) / 1000);
+	} else if (strncmp(line, "cpu", 3) == 0) {
+		static uint64_t last_ns;
+		uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
+		dprintf(STDOUT_FILENO, "%llu\n",
+			(unsigned long long)(cpu_ns - last_ns) / 1000);
+		last_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	} else if (strncmp(line, "gap", 3) == 0) {
 		dprintf(STDOUT_FILENO, "%llu\n",
 			(unsigned long long)longest_ns / 1000);

@@ -196,7 +196,7 @@ static void print_forecast(const struct ht_cli *cli,
 			&cli->term, "",
 			"By the history %s of it comes back with the next peak.",
 			ht_show_bytes(cli, back, bytes));
-	if (f->refusal != HT_TRIM_NONE)
+	if (f->refusal != HT_TRIM_NONE && f->refusal != HT_TRIM_ARENA_TOPS)
 		ht_paragraph(&cli->term, "", "--yes would refuse: %s.", f->why);
 }
 
@@ -327,16 +327,27 @@ enum ht_code ht_cmd_trim(struct ht_cli *cli, struct ht_err *err)
 	ht_snapshot_init(&t.after);
 	code = ht_target_pid(cli->opt.args[0], &pid, err);
 	if (code == HT_OK)
-		code = ht_target_trim(cli, pid, cli->opt.yes, &t, err);
+		code = ht_target_trim(cli, pid,
+				      cli->opt.yes && !cli->opt.arena_tops, &t,
+				      err);
 	if (code != HT_OK)
 		return code;
-	if (!ht_show_has_heap(&t.before))
-		return ht_show_no_heap(&t.before, err);
+	if (!ht_show_has_heap(&t.before)) {
+		if (cli->opt.json)
+			code = print_json(cli, &t, err);
+		return code == HT_OK ? ht_show_no_heap(&t.before, err) : code;
+	}
+	if (cli->opt.arena_tops) {
+		cli->opt.yes = false; /* nothing is called */
+		ht_trim_refuse_tops(cli, &t);
+		t.act = t.forecast;
+	}
 	code = cli->opt.json ? print_json(cli, &t, err)
 			     : print_text(cli, &t, err);
-	if (code != HT_OK || !cli->opt.yes || t.act.refusal == HT_TRIM_NONE)
+	if (code != HT_OK || t.act.refusal == HT_TRIM_NONE)
 		return code;
 	code = ht_fail(err, HT_REFUSED, "%s", t.act.why);
-	ht_err_advise(err, HT_HINT_TRIM);
+	ht_err_advise(err,
+		      cli->opt.arena_tops ? HT_HINT_ARENA_TOPS : HT_HINT_TRIM);
 	return code;
 }

@@ -150,7 +150,8 @@ const struct ht_command ht_commands[] = {
 	 "Shows the targets seen within the last hour, refreshed every two seconds, from the database that the daemon or record writes.\v"
 	 "What is to be looked at first is on top; '?' lists the keys: order, filter, Enter for one target. Not on a terminal: printed once.",
 	 ht_cmd_top},
-	{"trim", "PID", 1, 1, T(JSON) | T(YES) | T(MAX_HOLD) | T(DB) | LOOK,
+	{"trim", "PID", 1, 1,
+	 T(JSON) | T(YES) | T(ARENA_TOPS) | T(MAX_HOLD) | T(DB) | LOOK,
 	 "what malloc_trim(0) would return, and with --yes has it called",
 	 "Predicts what the process would give back if it called malloc_trim(0) now, what would stay, and for how long it would lock its arenas. With --yes one of its sleeping threads calls it.\v"
 	 "Without --yes nothing is called. With it a thread is chosen that can be taken out of its system call unnoticed, and every reason against it is told instead (exit status 16). The call goes on by itself whatever becomes of heaptide.\n\n"

@@ -176,7 +176,8 @@ enum ht_code ht_target_trim(struct ht_cli *cli, pid_t pid, bool now,
 	enum ht_code code = ht_target_start(&cli->opt, pid, &client, err);
 
 	if (code == HT_OK)
-		code = ask(cli, &client, want | (now ? 0 : HT_LAST_REQUEST),
+		code = ask(cli, &client,
+			   want | (now ? HT_TRIM_SOON : HT_LAST_REQUEST),
 			   "measuring", &ret->before, err);
 	if (code == HT_OK)
 		code = take_trim(&client, &ret->forecast, err);

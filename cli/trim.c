@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "cli/show.h"
+#include "cli/table.h"
 #include "common/clock.h"
 
 #define WITHIN_NS (3600 * HT_NS_PER_S)
@@ -47,4 +49,22 @@ uint64_t ht_trim_faulted_back(const struct ht_cli *cli,
 	return most - (double)now < (double)s->totals.trimmable
 		       ? (uint64_t)(most - (double)now)
 		       : s->totals.trimmable;
+}
+
+/* docs/adr/0022 has what was tried. */
+void ht_trim_refuse_tops(const struct ht_cli *cli, struct ht_target_trim *t)
+{
+	const struct ht_snapshot *s = &t->before;
+	uint64_t threshold = s->params.trim_threshold;
+	char tops[HT_NUMBER_TEXT], from[HT_NUMBER_TEXT];
+
+	t->forecast.refusal = HT_TRIM_ARENA_TOPS;
+	snprintf(
+		t->forecast.why, sizeof(t->forecast.why),
+		"malloc_trim(0) leaves the tops of other arenas (%s): free() shrinks them from trim_threshold (%s) on, which no single call can lower for itself, and madvise without the arena's lock would lose data",
+		ht_show_bytes(cli, ht_snapshot_cause(s, HT_CAUSE_TOP_THREAD),
+			      tops),
+		threshold == HT_PARAM_OFF
+			? "never"
+			: ht_show_bytes(cli, threshold, from));
 }

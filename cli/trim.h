@@ -12,4 +12,7 @@
 uint64_t ht_trim_faulted_back(const struct ht_cli *cli,
 			      const struct ht_snapshot *s);
 
+/* --arena-tops: says in t->forecast why they are not returned on demand. */
+void ht_trim_refuse_tops(const struct ht_cli *cli, struct ht_target_trim *t);
+
 #endif

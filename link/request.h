@@ -38,6 +38,8 @@ enum ht_request_flag {
 	HT_WHO_LINES = 1 << 16,	   /* HT_WHO, with files, lines and what was
 				      inlined: takes a while */
 	HT_LOOK_LIGHTLY = 1 << 17, /* what malloc keeps, not every chunk */
+	HT_TRIM_SOON = 1 << 18, /* HT_TRIM, and HT_TRIM_NOW follows: threads may
+				   be touched */
 };
 
 struct ht_request {

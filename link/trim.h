@@ -33,7 +33,8 @@
 	X(UNWINDING, "unwinding")                                       \
 	X(STACK, "stack")                                               \
 	X(TRACED, "traced")                                             \
-	X(SYSTEM, "system")
+	X(SYSTEM, "system")                                             \
+	X(ARENA_TOPS, "arena_tops")
 /* clang-format on */
 enum ht_trim_refusal {
 #define HT_TRIM_REFUSAL(id, name) HT_TRIM_##id,

@@ -134,7 +134,8 @@ static bool stop_and_take(struct search *s, struct sleeper *k,
 	struct ht_err err;
 	bool begun;
 
-	if (ht_tracee_seize(h, s->tasks, k->tid, &err) != HT_OK) {
+	/* Its filter, if it has one, was asked: ht_caller_check_asleep. */
+	if (ht_tracee_seize_filtered(h, s->tasks, k->tid, &err) != HT_OK) {
 		refuse(s, HT_TRIM_SYSTEM, err.msg);
 		return false;
 	}
@@ -264,6 +265,11 @@ static bool take_any(struct search *s, bool mended,
 	return false;
 }
 
+static bool knows_filters(const struct ht_caller_in *in)
+{
+	return in->filtered && in->filtered->n > 0;
+}
+
 /* Whether to look again may bring anything: a thread with a time limit comes by
  * the moment in which it can be left. */
 static bool is_hopeful(const struct search *s)
@@ -271,7 +277,7 @@ static bool is_hopeful(const struct search *s)
 	if (s->threads > 0 && s->stopped == s->threads)
 		return false;
 	return s->tries < TRIES_MAX && !s->ret->stuck &&
-	       s->ret->refusal != HT_TRIM_SECCOMP &&
+	       (s->ret->refusal != HT_TRIM_SECCOMP || knows_filters(s->in)) &&
 	       s->ret->refusal != HT_TRIM_SHADOW_STACK;
 }
 

@@ -13,6 +13,7 @@
 #include "agent/libc/locate.h"
 #include "agent/memory/maps.h"
 #include "agent/stop/call.h"
+#include "agent/stop/filtered.h"
 #include "agent/stop/tracee.h"
 #include "link/trim.h"
 
@@ -21,7 +22,9 @@ struct ht_caller_in {
 	struct ht_reader *reader;
 	const struct ht_maps *maps;
 	const struct ht_located *located;
-	uint64_t function;   /* to be called with 0 */
+	uint64_t function; /* to be called with 0 */
+	/* What is known of seccomp filters, or NULL. */
+	const struct ht_filtered *filtered;
 	int64_t tls_errno;   /* errno - thread pointer */
 	int64_t patience_ns; /* for a thread that may be taken */
 };

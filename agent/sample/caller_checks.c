@@ -98,11 +98,13 @@ enum ht_trim_refusal ht_caller_check_asleep(const struct ht_caller_in *in,
 					    DIR *tasks, pid_t tid, uint64_t sp,
 					    char *why, size_t size)
 {
-	if (ht_task_filtered(tasks, tid)) {
+	if (ht_task_filtered(tasks, tid) &&
+	    !(in->filtered && ht_filtered_allows(in->filtered, tasks, tid))) {
 		snprintf(
-			why, size,
-			"thread %d has a seccomp filter, which may forbid madvise, brk or rt_sigreturn and punish with death",
-			(int)tid);
+			why, size, "%s",
+			in->filtered && in->filtered->why[0]
+				? in->filtered->why
+				: "its threads have a seccomp filter, which may forbid madvise, brk or rt_sigreturn and punish with death, and none slept where it could be stopped to read it");
 		return HT_TRIM_SECCOMP;
 	}
 	if (has_shadow_stack(tasks, tid)) {

@@ -14,6 +14,7 @@
 #include "agent/memory/reader.h"
 #include "agent/memory/reader_core.h"
 #include "agent/memory/vmflags.h"
+#include "agent/stop/filtered.h"
 #include "agent/walk/round.h"
 
 /* Pids are reused, programs replaced: one life of a pid, and one program. */
@@ -38,8 +39,9 @@ struct ht_target {
 	struct ht_located located;
 	struct ht_snapshot notes; /* warnings of locate, for each snapshot */
 	bool have_located;
-	struct ht_modules modules; /* of ht_target_open_modules */
-	struct ht_vmflags vmflags; /* as of the begin of this sample */
+	struct ht_modules modules;   /* of ht_target_open_modules */
+	struct ht_filtered filtered; /* of ht_trim_read_filters */
+	struct ht_vmflags vmflags;   /* as of the begin of this sample */
 	/* Figures of earlier samples: how fast this heap is read, how many
 	 * running threads stop at once within their share of a pause. */
 	uint64_t bytes_per_ms;

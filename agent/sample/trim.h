@@ -14,6 +14,10 @@
 /* What it costs on this machine: measured on pages of our own, 1 to 10 ms. */
 void ht_trim_measure(struct ht_trim_cost *ret);
 
+/* What the seccomp filters of the target's threads say of the calls that would
+ * be made: before the sandbox. */
+void ht_trim_read_filters(struct ht_target *t);
+
 /* The forecast for a session's snapshot, and the first reason against the call
  * that the snapshot knows. */
 void ht_trim_look(const struct ht_session *s, struct ht_trim *ret);

@@ -125,6 +125,17 @@ bool ht_task_filtered(DIR *tasks, pid_t tid)
 	return at && at[10] != '0'; /* no line: a kernel without */
 }
 
+long ht_task_filters(DIR *tasks, pid_t tid)
+{
+	static const char line[] = "\nSeccomp_filters:\t";
+	char buf[4096];
+	const char *at = NULL;
+
+	if (read_file(tasks, tid, "status", buf, sizeof(buf)))
+		at = strstr(buf, line);
+	return at ? strtol(at + sizeof(line) - 1, NULL, 10) : -1;
+}
+
 char ht_task_state(DIR *tasks, pid_t tid)
 {
 	char buf[512];

@@ -44,6 +44,8 @@ uint64_t ht_task_runs(DIR *tasks, pid_t tid);
 /* Whether a seccomp filter judges its system calls; true also when that cannot
  * be told. */
 bool ht_task_filtered(DIR *tasks, pid_t tid);
+/* How many filters it has; -1: the kernel does not tell (before Linux 5.9). */
+long ht_task_filters(DIR *tasks, pid_t tid);
 /* State letter of /proc/PID/task/TID/stat: R S D T t Z X; 0 when it is gone. */
 char ht_task_state(DIR *tasks, pid_t tid);
 

@@ -68,16 +68,13 @@ static enum ht_code refuse_filtered(DIR *tasks, pid_t tid, struct ht_err *err)
 		(int)tid);
 }
 
-enum ht_code ht_tracee_seize(struct ht_tracee *h, DIR *tasks, pid_t tid,
-			     struct ht_err *err)
+enum ht_code ht_tracee_seize_filtered(struct ht_tracee *h, DIR *tasks,
+				      pid_t tid, struct ht_err *err)
 {
-	enum ht_code code = refuse_filtered(tasks, tid, err);
 	int why;
 	char state;
 
 	*h = (struct ht_tracee){.tid = tid, .state = HT_TRACEE_GONE};
-	if (code != HT_OK)
-		return code;
 	if (ptrace(PTRACE_SEIZE, tid, NULL, NULL) == 0) {
 		h->state = HT_TRACEE_SEIZED;
 		return HT_OK;
@@ -87,6 +84,16 @@ enum ht_code ht_tracee_seize(struct ht_tracee *h, DIR *tasks, pid_t tid,
 	if (why == ESRCH || state == 0 || state == 'Z' || state == 'X')
 		return HT_OK;
 	return ht_access_explain(tid, why, err);
+}
+
+enum ht_code ht_tracee_seize(struct ht_tracee *h, DIR *tasks, pid_t tid,
+			     struct ht_err *err)
+{
+	enum ht_code code = refuse_filtered(tasks, tid, err);
+
+	*h = (struct ht_tracee){.tid = tid, .state = HT_TRACEE_GONE};
+	return code == HT_OK ? ht_tracee_seize_filtered(h, tasks, tid, err)
+			     : code;
 }
 
 enum ht_code ht_tracee_begin(struct ht_tracee *h, DIR *tasks, pid_t tid,

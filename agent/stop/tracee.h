@@ -44,6 +44,10 @@ enum ht_code ht_tracee_begin(struct ht_tracee *h, DIR *tasks, pid_t tid,
  * when it ended. */
 enum ht_code ht_tracee_seize(struct ht_tracee *h, DIR *tasks, pid_t tid,
 			     struct ht_err *err) HT_MUST_CHECK;
+/* The same of one whose filter is known to allow what a stop leads to. */
+enum ht_code ht_tracee_seize_filtered(struct ht_tracee *h, DIR *tasks,
+				      pid_t tid,
+				      struct ht_err *err) HT_MUST_CHECK;
 /* Watches a thread that sleeps, whatever in, or is stopped by another; false:
  * it runs, or is about to. Nothing of it is touched. */
 bool ht_tracee_watch(struct ht_tracee *h, DIR *tasks, pid_t tid, unsigned word);

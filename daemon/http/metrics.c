@@ -368,6 +368,11 @@ static double trim_back(const struct ht_watched *p)
 	return trim_figure(p, p->trimming.came_back);
 }
 
+static double trim_paused(const struct ht_watched *p)
+{
+	return trim_figure(p, p->trimming.paused_until_ns > ht_mono_ns());
+}
+
 static const struct {
 	const char *name;
 	enum ht_family_type type;
@@ -394,6 +399,8 @@ static const struct {
 	 "bytes that it returned thereby"},
 	{"heaptide_trim_faulted_back_bytes", HT_COUNTER, trim_back,
 	 "of them, faulted back within ten minutes"},
+	{"heaptide_trim_paused", HT_GAUGE, trim_paused,
+	 "1 while it is left alone, because what it gave back came back"},
 	{"heaptide_idle_floor_bytes", HT_GAUGE, idle_floor,
 	 "lowest retained bytes in the verdict's window"},
 	{"heaptide_light_look", HT_GAUGE, is_light,

@@ -121,6 +121,8 @@ other_allocator() { # NAME LIBRARY
 	fails 7 "$1" "$heaptide" explain "$pid" --json
 	heap_is_null stdout
 	jq -e --arg name "$1" '.libc.allocator | contains($name)' stdout
+	fails 7 "$1" "$heaptide" trim "$pid" --yes --json
+	jq -e '.done == false and .refused == "allocator" and .trimmable == null' stdout
 }
 
 @test "jemalloc in front is named" {

@@ -175,6 +175,48 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	"$heaptide" trim "$pid" | grep -q "^Nothing was called"
 }
 
+@test "a static program is trimmed by its symbols, and refused without them" {
+	gcc -O1 -w -fno-builtin -static -Wl,--eh-frame-hdr -o static_one -x c - <<-'C'
+		#include <malloc.h>
+		#include <stdlib.h>
+		#include <string.h>
+		#include <unistd.h>
+		static char *keep[4000];
+		int main(void)
+		{
+			mallopt(M_MMAP_THRESHOLD, 1 << 20);
+			for (int i = 0; i < 4000; i++)
+				keep[i] = memset(malloc(2000), 1, 2000);
+			for (int i = 0; i < 4000; i++)
+				if (i % 32)
+					free(keep[i]);
+			write(1, "ready\n", 6);
+			for (;;)
+				pause();
+		}
+	C
+	strip -o static_stripped static_one
+	start ./static_one
+	poll 10 grep -q ready out
+	"$heaptide" trim "$pid" --yes --max-hold 1min --json >done
+	jq -e '.done and .returned > 4000000' done
+	rm out
+	start ./static_stripped
+	poll 10 grep -q ready out
+	fails 16 "no symbol tells where it is" "$heaptide" trim "$pid" --yes --max-hold 1min
+	kill -0 "$pid"
+}
+
+@test "trim --arena-tops says why not, and what to set instead" {
+	start "$HT_BUILD/targets/keeper" small
+	poll 10 grep -q ready out
+	fails 16 "glibc.malloc.trim_threshold=131072" "$heaptide" trim "$pid" --arena-tops
+	"$heaptide" trim "$pid" --arena-tops --yes --json >tops || [ $? = 16 ]
+	jq -e '.done == false and .refused == "arena_tops" and .trimmable > 8000000' tops
+	jq -e '.why | test("trim_threshold \\([0-9.]+ [KM]iB\\) on")' tops
+	"$heaptide" explain "$pid" --json | jq -e '.totals.trimmable > 8000000'
+}
+
 @test "--arena leaves one arena, one that is not there is told" {
 	"$heaptide" arenas "$pid" --arena 0 --json | jq -e '.arenas | length == 1'
 	fails 2 "there is no arena 7" "$heaptide" bins "$pid" --arena 7

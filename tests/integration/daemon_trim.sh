@@ -74,10 +74,12 @@ another=$started
 daemon_start
 ok "a pause outlives the daemon that made it" \
 	poll 10 grep -q "pid $paused: trim: paused for another 2[23]h" "$log"
+ok "/metrics says that it is paused" poll 5 eval '[ "$(metric "heaptide_trim_paused.*pid=\"$paused\"")" = 1 ]'
 ok "others go on" poll 30 eval '[ "$(events trim "$another")" = 1 ]'
 seen=$(sql "select count(*) from sample join process on process.id = process_id where pid = $paused")
 ok "many samples later" poll 30 eval \
 	'[ "$(sql "select count(*) from sample join process on process.id = process_id where pid = $paused")" -gt $((seen + 6)) ]'
+ok "others are not" poll 5 eval '[ "$(metric "heaptide_trim_paused.*pid=\"$another\"")" = 0 ]'
 is "nothing was asked of it" "$(events trim "$paused")$(events trim_refused "$paused")" 00
 is "nor a second time, within the hour, of the first" "$(events trim "$trimmed")" 1
 plan

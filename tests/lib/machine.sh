@@ -30,6 +30,7 @@ declare -A facts=(
 	[containers]="runc starts no container here"
 	[memory_cgroup]="no memory control group can be made here"
 	[cgroups]="not all control groups above this process are seen (a cgroup namespace, nothing mounted)"
+	[seccomp_read]="the kernel gives out no seccomp filter here (CAP_SYS_ADMIN, and none over the tests)"
 	[uprobes]="the kernel lets no calls be seen by links of uprobes (Linux 6.6, CAP_BPF, CAP_PERFMON)"
 	[protobuf]="no python3 here has protobuf (python3-protobuf)"
 	[browser]="there is no Chromium that starts, or no node to drive it"
@@ -66,6 +67,40 @@ probe_run32() {
 		void _start(void)
 		{
 			__asm__ volatile("int $0x80" : : "a"(1), "b"(0));
+		}
+	C
+	./probe
+}
+
+probe_seccomp_read() {
+	compiled <<-'C'
+		#define _GNU_SOURCE
+		#include <linux/filter.h>
+		#include <linux/seccomp.h>
+		#include <signal.h>
+		#include <sys/prctl.h>
+		#include <sys/ptrace.h>
+		#include <sys/wait.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+			struct sock_fprog program = {1, &all};
+			int status, n;
+			pid_t pid = fork();
+			if (pid == 0) {
+				prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+				prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+				raise(SIGSTOP);
+				_exit(0);
+			}
+			waitpid(pid, &status, WUNTRACED);
+			ptrace(PTRACE_SEIZE, pid, 0, 0);
+			ptrace(PTRACE_INTERRUPT, pid, 0, 0);
+			waitpid(pid, &status, 0);
+			n = ptrace(PTRACE_SECCOMP_GET_FILTER, pid, 0, 0);
+			kill(pid, SIGKILL);
+			return n != 1;
 		}
 	C
 	./probe

@@ -20,6 +20,9 @@ cat >"$HT_TMP/agent/arch/x86/native.h" <<'EOT'
 #define HT_SECCOMP_SECOND    SCMP_ARCH_ARM
 enum { HT_PT_FRAME = 232, HT_PT_RESULT = 0, HT_PT_ARGUMENT_1 = 0, HT_PT_ARGUMENT_2 = 8,
 	HT_PT_ARGUMENT_3 = 16, HT_PT_PC = 256, HT_PT_SP = 248 };
+#define HT_AUDIT_ARCH	     0xc00000b7u
+#define HT_CALL_SLEEP	     73
+#define HT_CALL_RESUME	     128
 struct ht_regs { uint64_t x[31], sp_, pc_, state; };
 struct ht_sigframe { uint64_t record[66]; };
 EOT

@@ -12,15 +12,20 @@
  *   fork       in a handler that fork calls
  *   coroutine  on a stack of its own making
  *   tiny       the only thread that waits has a stack of 16 KiB
- *   seccomp    under a filter that allows all
+ *   seccomp    under a filter that forbids madvise
+ *   listed     under one that allows a list, madvise by its advice: by itself
+ *              nothing is wrong with it
+ *   polling    the same as seccomp, asleep where a stop cannot read the filter
  *   busy       its thread runs all the time
  *   generated  in code that no unwinding information describes
  *   damaged    a free chunk's size is wrong
  */
 #include <limits.h>
+#include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
@@ -31,6 +36,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -172,16 +178,62 @@ static void coroutine(void)
 	swapcontext(&here, &there);
 }
 
-static void filter(void)
+#define LOAD(member)                                                           \
+	BPF_STMT(BPF_LD | BPF_W | BPF_ABS,                                     \
+		 offsetof(struct seccomp_data, member))
+#define RETURN(action) BPF_STMT(BPF_RET | BPF_K, action)
+#define IF_CALL(nr, action)                                                    \
+	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1), RETURN(action)
+
+static void install(struct sock_filter *v, size_t n)
 {
-	struct sock_filter allow[] = {
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-	struct sock_fprog program = {1, allow};
+	struct sock_fprog program = {(unsigned short)n, v};
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
 		_exit(1);
-	stay();
+}
+
+static void forbid(void)
+{
+	struct sock_filter v[] = {
+		LOAD(nr), IF_CALL(SYS_madvise, SECCOMP_RET_KILL_PROCESS),
+		RETURN(SECCOMP_RET_ALLOW)};
+
+	install(v, sizeof(v) / sizeof(*v));
+}
+
+/* As container filters are: what is not listed kills. Two of them. */
+static void list(void)
+{
+	struct sock_filter all[] = {RETURN(SECCOMP_RET_ALLOW)};
+	struct sock_filter v[] = {
+		LOAD(arch),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+		RETURN(SECCOMP_RET_KILL_PROCESS),
+		LOAD(nr),
+		IF_CALL(SYS_write, SECCOMP_RET_ALLOW),
+		IF_CALL(SYS_pause, SECCOMP_RET_ALLOW),
+		IF_CALL(SYS_rt_sigreturn, SECCOMP_RET_ALLOW),
+		IF_CALL(SYS_brk, SECCOMP_RET_ALLOW),
+		IF_CALL(SYS_futex, SECCOMP_RET_ALLOW),
+		IF_CALL(SYS_poll, SECCOMP_RET_ALLOW),
+		IF_CALL(SYS_restart_syscall, SECCOMP_RET_ALLOW),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_madvise, 0, 3),
+		LOAD(args[2]),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MADV_DONTNEED, 0, 1),
+		RETURN(SECCOMP_RET_ALLOW),
+		RETURN(SECCOMP_RET_KILL_PROCESS)};
+
+	install(all, 1);
+	install(v, sizeof(v) / sizeof(*v));
+}
+
+static void poll_for_ever(void)
+{
+	say_ready();
+	for (;;)
+		poll(NULL, 0, -1);
 }
 
 /* mov $SYS_pause, %eax; syscall; jmp to the start */
@@ -240,15 +292,20 @@ int main(int argc, char **argv)
 		say_ready();
 		wait_for_all_of_it();
 	}
-	if (strcmp(why, "seccomp") == 0)
-		filter();
+	if (strcmp(why, "seccomp") == 0 || strcmp(why, "polling") == 0)
+		forbid();
+	if (strcmp(why, "polling") == 0)
+		poll_for_ever();
+	if (strcmp(why, "listed") == 0)
+		list();
 	if (strcmp(why, "busy") == 0)
 		busy();
 	if (strcmp(why, "generated") == 0)
 		generated();
 	if (strcmp(why, "damaged") == 0)
 		damage();
-	if (strcmp(why, "none") == 0)
+	if (strcmp(why, "none") == 0 || strcmp(why, "seccomp") == 0 ||
+	    strcmp(why, "listed") == 0)
 		stay();
 	return 2;
 }

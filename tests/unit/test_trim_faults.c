@@ -30,6 +30,7 @@
 
 #include "agent/sample/target.h"
 #include "agent/sample/trim.h"
+#include "tests/lib/machine.h"
 #include "tests/lib/target.h"
 #include "tests/lib/worst.h"
 
@@ -194,7 +195,13 @@ static void replace_victim(void)
 	usleep(2000);
 }
 
-#define STEP 7 /* each is a new process: not every call */
+/* Each is a new process: not at every call, unless HT_FAULT_STEP=1. */
+static long step_wanted(void)
+{
+	const char *n = getenv("HT_FAULT_STEP");
+
+	return n ? strtol(n, NULL, 10) : 7;
+}
 
 static void a_target_that_is_killed_anywhere_holds_up_nobody(void **state)
 {
@@ -212,7 +219,7 @@ static void a_target_that_is_killed_anywhere_holds_up_nobody(void **state)
 		assert_int_not_equal(status, NOT_ASKED);
 		ht_target_close(&t);
 		program_end(&victim);
-		n += STEP;
+		n += step_wanted();
 	} while (n < 200);
 }
 
@@ -223,7 +230,7 @@ static void a_target_that_is_replaced_anywhere_runs_as_another(void **state)
 
 	(void)state;
 	worst = replace_victim;
-	for (long n = 1; n < 200; n += STEP) {
+	for (long n = 1; n < 200; n += step_wanted()) {
 		start_victim("futex");
 		open_victim(&t);
 		status = agent_that_calls(&t, n);
@@ -249,7 +256,7 @@ static void a_target_that_ends_anywhere_ends_as_it_wanted_to(void **state)
 {
 	(void)state;
 	worst = end_victim;
-	for (long n = 1; n < 200; n += STEP) {
+	for (long n = 1; n < 200; n += step_wanted()) {
 		struct ht_target t;
 		siginfo_t info = {0};
 		int status;
@@ -269,6 +276,49 @@ static void a_target_that_ends_anywhere_ends_as_it_wanted_to(void **state)
 	}
 }
 
+/* --- filters ------------------------------------------------------------- */
+
+static int reader_of_filters(struct ht_target *t, long at)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		worst_in = at;
+		ht_trim_read_filters(t);
+		_exit(t->filtered.n == 1 ? CALLED : REFUSED);
+	}
+	waitpid(pid, &status, 0);
+	return WIFSIGNALED(status) ? -1 : WEXITSTATUS(status);
+}
+
+/* A call that its filter does not list would kill it. */
+static void
+an_agent_that_dies_while_it_reads_a_filter_harms_nobody(void **state)
+{
+	struct ht_target t;
+	long n = 0;
+	int status;
+
+	(void)state;
+	needs("seccomp_read");
+	worst = die;
+	victim = program_start("untrimmable", "listed", NULL);
+	assert_true(program_says(&victim, "ready", 10000));
+	open_victim(&t);
+	do {
+		status = reader_of_filters(&t, ++n);
+		if (!process_runs_free(victim.pid, 20000) ||
+		    !process_is(victim.pid, "S", 20000))
+			fail_msg("at call %ld: it is not as it was", n);
+	} while (status == -1);
+	print_message("[   NOTE   ] filters: %ld deaths\n", n - 1);
+	assert_int_equal(status, CALLED);
+	assert_true(n > 8);
+	ht_target_close(&t);
+	program_end(&victim);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -281,6 +331,8 @@ int main(void)
 			a_target_that_is_replaced_anywhere_runs_as_another),
 		cmocka_unit_test(
 			a_target_that_ends_anywhere_ends_as_it_wanted_to),
+		cmocka_unit_test(
+			an_agent_that_dies_while_it_reads_a_filter_harms_nobody),
 	};
 
 	signal(SIGPIPE, SIG_IGN); /* of what ended */

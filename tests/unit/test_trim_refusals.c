@@ -23,6 +23,8 @@
 #include "agent/sample/caller.h"
 #include "agent/sample/target.h"
 #include "agent/sample/trim.h"
+#include "common/cleanup.h"
+#include "tests/lib/machine.h"
 #include "tests/lib/target.h"
 
 static struct program program;
@@ -119,7 +121,7 @@ REFUSES(not_while_an_arena_stays_locked, "locked", HT_TRIM_ARENA_LOCKED)
 REFUSES(not_inside_fork, "fork", HT_TRIM_FORK)
 REFUSES(not_on_a_stack_of_the_programs_own_making, "coroutine", HT_TRIM_STACK)
 REFUSES(not_without_room_on_the_stack, "tiny", HT_TRIM_STACK)
-REFUSES(not_under_a_seccomp_filter, "seccomp", HT_TRIM_SECCOMP)
+REFUSES(not_under_a_filter_that_nobody_read, "listed", HT_TRIM_SECCOMP)
 REFUSES(not_in_a_thread_that_runs, "busy", HT_TRIM_NO_SLEEPER)
 REFUSES(not_where_a_stack_cannot_be_unwound, "generated", HT_TRIM_UNWINDING)
 REFUSES(not_in_a_damaged_heap, "damaged", HT_TRIM_DAMAGED)
@@ -144,6 +146,70 @@ static void finds_none(const char *why, enum ht_trim_refusal wanted)
 			 ht_trim_refusals[c.refusal], ht_trim_refusals[wanted],
 			 c.why);
 	assert_int_equal(process_status(program.pid, "TracerPid"), 0);
+}
+
+/* --- seccomp filters ----------------------------------------------------- */
+
+static void check_filtered(const char *why, const char *said)
+{
+	struct ht_trim t;
+	struct ht_err err = {0};
+
+	start("untrimmable", why);
+	ht_trim_read_filters(&target);
+	assert_int_equal(target.filtered.n, 0);
+	assert_int_equal(trim(LONG_US, &t, &err), HT_OK);
+	assert_int_equal(t.refusal, HT_TRIM_SECCOMP);
+	if (!strstr(t.why, said))
+		fail_msg("not \"%s\": %s", said, t.why);
+	assert_true(process_runs_free(program.pid, 5000));
+}
+
+static void not_under_a_filter_that_forbids_a_call(void **state)
+{
+	(void)state;
+	needs("seccomp_read");
+	check_filtered("seccomp", "does not allow madvise");
+}
+
+/* A stop would have it enter restart_syscall(2), which may be forbidden. */
+static void not_under_a_filter_that_cannot_be_read_unharmed(void **state)
+{
+	(void)state;
+	check_filtered("polling", "none slept where it could be stopped");
+}
+
+static void it_is_called_under_a_filter_that_allows_all_of_it(void **state)
+{
+	struct ht_trim t;
+	struct ht_err err = {0};
+
+	(void)state;
+	needs("seccomp_read");
+	start("untrimmable", "listed");
+	ht_trim_read_filters(&target);
+	assert_string_equal(target.filtered.why, "");
+	assert_int_equal(target.filtered.n, 1);
+	assert_int_equal(target.filtered.v[0].filters, 2);
+	if (trim(LONG_US, &t, &err) != HT_OK || !t.done)
+		fail_msg("%s %s", err.msg, t.why);
+	assert_true(t.rss_after + (1 << 20) < t.rss_before);
+	assert_true(process_runs_free(program.pid, 5000));
+}
+
+static void what_is_known_of_a_filter_ends_with_the_next_filter(void **state)
+{
+	HT_AUTO_DIR DIR *tasks = NULL;
+
+	(void)state;
+	needs("seccomp_read");
+	start("untrimmable", "listed");
+	ht_trim_read_filters(&target);
+	assert_int_equal(ht_tasks_open(program.pid, &tasks, NULL), HT_OK);
+	assert_true(ht_filtered_allows(&target.filtered, tasks, program.pid));
+	assert_false(ht_filtered_allows(&target.filtered, tasks, 1));
+	target.filtered.v[0].filters--; /* it had one less when it was read */
+	assert_false(ht_filtered_allows(&target.filtered, tasks, program.pid));
 }
 
 static void not_over_a_handler_over_malloc(void **state)
@@ -317,7 +383,11 @@ int main(void)
 		TEST(not_inside_fork),
 		TEST(not_on_a_stack_of_the_programs_own_making),
 		TEST(not_without_room_on_the_stack),
-		TEST(not_under_a_seccomp_filter),
+		TEST(not_under_a_filter_that_nobody_read),
+		TEST(not_under_a_filter_that_forbids_a_call),
+		TEST(not_under_a_filter_that_cannot_be_read_unharmed),
+		TEST(it_is_called_under_a_filter_that_allows_all_of_it),
+		TEST(what_is_known_of_a_filter_ends_with_the_next_filter),
 		TEST(not_in_a_thread_that_runs),
 		TEST(not_where_a_stack_cannot_be_unwound),
 		TEST(not_in_a_damaged_heap),

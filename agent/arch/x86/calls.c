@@ -178,7 +178,7 @@ enum ht_vfork ht_vfork_call(long nr, unsigned word)
 
 bool ht_call_is_sleep(long nr)
 {
-	return nr == SYS_poll;
+	return nr == HT_CALL_SLEEP;
 }
 
 bool ht_call_is_pause(long nr)
@@ -193,7 +193,7 @@ bool ht_regs_resumes_sleep(const struct ht_regs *r)
 
 void ht_sigframe_sleep(struct ht_sigframe *l, int ms)
 {
-	ht_sigframe_call(l, SYS_poll, (uint64_t[6]){0, 0, (uint64_t)ms});
+	ht_sigframe_call(l, HT_CALL_SLEEP, (uint64_t[6]){0, 0, (uint64_t)ms});
 }
 
 void ht_sigframe_pause(struct ht_sigframe *l)

@@ -3,7 +3,9 @@
 #ifndef HT_AGENT_ARCH_X86_NATIVE_H
 #define HT_AGENT_ARCH_X86_NATIVE_H
 
+#include <linux/audit.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/user.h>
 
 #define HT_PAGE_SIZE	     UINT64_C(4096) /* it has one */
@@ -19,6 +21,9 @@
 /* ht_robust_head() of a 32-bit thread comes to the kernel by another gate: its
  * name in libseccomp. */
 #define HT_SECCOMP_SECOND SCMP_ARCH_X86
+#define HT_AUDIT_ARCH	  AUDIT_ARCH_X86_64
+#define HT_CALL_SLEEP	  SYS_poll
+#define HT_CALL_RESUME	  SYS_restart_syscall
 
 /* The kernel's struct pt_regs, which its programs see: places of its words. */
 enum {
