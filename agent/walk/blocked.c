@@ -17,6 +17,8 @@
 #define SPAN	 (UINT64_C(64) << 10)
 #define HELD_MAX 4096		      /* 64 KiB of the smallest chunks */
 #define STRETCH	 (UINT64_C(64) << 10) /* read at least so far back */
+#define UNKNOWN_MAX                                                            \
+	(UINT64_C(4) << 20) /* and where no start is known, at most */
 
 struct held {
 	uint64_t chunk, size;
@@ -33,6 +35,7 @@ struct search {
 	size_t n;
 	uint64_t end; /* end of the highest chunk that is not free */
 	bool done;
+	bool unread; /* a light look knows no chunk near enough to read from */
 };
 
 /* Sizes from `at` (a chunk) to `end`, with the last HELD_MAX kept in a ring. */
@@ -87,6 +90,12 @@ static void add_stretch(struct search *s, uint64_t start, uint64_t end,
 
 	do {
 		from = start_of_stretch(s, start, end, back++);
+		s->unread =
+			s->met->checkpoints == 0 && end - from > UNKNOWN_MAX;
+		if (s->unread) {
+			s->done = true;
+			return;
+		}
 		got = read_stretch(s, from, end, ring);
 	} while (got < HIGHEST && from > start && back < HT_CHECKPOINTS);
 	s->done |= got == 0;
@@ -177,6 +186,13 @@ static void fill_pin(const struct search *s, struct ht_arena *a)
 	a->pin_cached_by = pin ? cached_by(s, pin->chunk) : HT_UNKNOWN;
 }
 
+static void warn_unread(struct ht_walk *w)
+{
+	ht_snapshot_warn(
+		w->out,
+		"which chunks keep memory below the top was not looked for: chunks in use lie close together there, and only a walk knows where each begins");
+}
+
 void ht_blocked(const struct ht_arena_in *in, const struct ht_extent *x,
 		const struct ht_met *met, const struct ht_swept *swept,
 		struct ht_arena *ret)
@@ -193,9 +209,13 @@ void ht_blocked(const struct ht_arena_in *in, const struct ht_extent *x,
 				x->segment[i].end);
 		collect(&s, ring);
 	}
+	if (s.unread) /* what was found above it may not be the pin */
+		s.n = 0;
 	fill_pin(&s, ret);
-	if (in->root->main && in->root->index == 0 && x->top)
+	if (in->root->main && in->root->index == 0 && x->top && !s.unread)
 		fill_blocked(&s, &in->walk->out->blocked);
+	else if (s.unread && in->root->main && in->root->index == 0)
+		warn_unread(in->walk);
 	free(ring);
 	free(s.held);
 }

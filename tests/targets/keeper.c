@@ -20,16 +20,18 @@
  *   cached_large  the same, of a size that no fastbin takes
  *   held_pin the same below one that is in use
  *   fastbins a thread's blocks of 100 bytes, all freed: in fastbins, next to
- * the top of its arena mmaps V  blocks of 512 KiB freed between survivors, with
+ *            the top of its arena
+ *   mmaps V  blocks of 512 KiB freed between survivors, with
  *            mallopt(M_MMAP_MAX, V)
  *   same     blocks of 480 bytes, 7 of 8 freed
  *   few_cached  N threads, two chunks in each list of their caches
- *   never V  the main top after 48 MiB in use, with mallopt(M_TRIM_THRESHOLD,
- * V) padded V the same with mallopt(M_TOP_PAD, V) mapped   blocks of 9000
- * bytes, in mappings where the threshold is so low holes    blocks of 200 bytes
- * that stay between freed ones of 300 small    blocks below 800 bytes freed
- * between survivors, the mmap threshold raised before: no large block is in the
- * arena
+ *   never V  the main top after 48 MiB in use, mallopt(M_TRIM_THRESHOLD, V)
+ *   padded V the same with mallopt(M_TOP_PAD, V)
+ *   mapped   blocks of 9000 bytes, in mappings where the threshold is so low
+ *   holes    blocks of 200 bytes that stay between freed ones of 300
+ *   small    blocks below 800 bytes freed between survivors, the mmap threshold
+ *            raised before: no large block is in the arena
+ *   dense    64 KiB freed below 12 MiB of small blocks that all stay
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -270,6 +272,16 @@ static void serve(void)
 	}
 }
 
+static void dense(void)
+{
+	enum { BLOCKS = 60000 };
+	void *below = filled(64 << 10);
+
+	for (size_t i = 0; i < BLOCKS; i++)
+		filled(200);
+	free(below);
+}
+
 int main(int argc, char **argv)
 {
 	const char *what = argc > 1 ? argv[1] : "";
@@ -285,6 +297,8 @@ int main(int argc, char **argv)
 		threads(only_a_top, 1);
 	else if (strcmp(what, "caches") == 0 || strcmp(what, "few_cached") == 0)
 		threads(full_cache, n);
+	else if (strcmp(what, "dense") == 0)
+		dense();
 	else if (strcmp(what, "never") == 0)
 		main_top(M_TRIM_THRESHOLD, value);
 	else if (strcmp(what, "padded") == 0)

@@ -77,7 +77,8 @@ static size_t compare_record(enum ht_record_id id, size_t row,
 static const enum ht_record_id compared[] = {
 	HT_RECORD_params, HT_RECORD_totals,  HT_RECORD_fragmentation,
 	HT_RECORD_arena,  HT_RECORD_heap,    HT_RECORD_bin,
-	HT_RECORD_thread, HT_RECORD_mapping, HT_RECORD_rss_cause};
+	HT_RECORD_thread, HT_RECORD_mapping, HT_RECORD_rss_cause,
+	HT_RECORD_blocked};
 
 static size_t compare(struct ht_snapshot *full, struct ht_snapshot *s)
 {
@@ -269,6 +270,29 @@ static uint64_t how_of(const struct ht_snapshot *s, const char *figures)
 	return HT_HOW_COUNT;
 }
 
+/* Where each of so many chunks begins only a walk knows. */
+static void
+what_blocks_the_top_is_null_below_chunks_that_nobody_knows(void **state)
+{
+	struct program target = program_start("keeper", "dense", (char *)NULL);
+	struct ht_snapshot full, light;
+	bool told = false;
+
+	(void)state;
+	assert_true(program_says(&target, "ready", LIMIT_MS));
+	look_twice(&target, &full, &light);
+	program_end(&target);
+	assert_true(full.blocked.chunks_1 != HT_UNKNOWN);
+	assert_true(light.blocked.chunks_1 == HT_UNKNOWN);
+	assert_true(light.blocked.span_64k == HT_UNKNOWN);
+	for (size_t i = 0; i < light.warnings.n; i++)
+		told |= strstr(light.warnings.v[i].text, "below the top") !=
+			NULL;
+	assert_true(told);
+	ht_snapshot_fini(&full);
+	ht_snapshot_fini(&light);
+}
+
 static void lists_that_are_too_long_leave_null_and_are_told(void **state)
 {
 	struct program target = program_start("oracle", (char *)NULL);
@@ -362,6 +386,8 @@ int main(void)
 		cmocka_unit_test(locked_memory_is_equal),
 		cmocka_unit_test(odd_arenas_have_what_mallinfo2_says),
 		cmocka_unit_test(free_memory_alone_is_asked_for_its_pages),
+		cmocka_unit_test(
+			what_blocks_the_top_is_null_below_chunks_that_nobody_knows),
 		cmocka_unit_test(
 			lists_that_are_too_long_leave_null_and_are_told),
 		cmocka_unit_test(a_round_of_slices_has_the_classes_of_a_walk),
