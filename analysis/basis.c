@@ -123,7 +123,7 @@ void ht_basis_add_day(struct ht_basis *b, double span)
 	if (span >= ht_t.day_seen_hours)
 		add_wave(b, HT_DAY_H);
 	if (b->day_known)
-		add_wave(b, HT_DAY_H / 2);
+		add_wave(b, (double)HT_DAY_H / 2);
 }
 
 void ht_basis_make(struct ht_basis *b, const double *work)

@@ -10,9 +10,8 @@
 
 #include <math.h>
 
+#include "analysis/stats.h"
 #include "analysis/thresholds.h"
-
-#define PAGE 4096.0
 
 bool ht_in_fastbins(const struct ht_advised *a)
 {
@@ -38,7 +37,7 @@ static double joins(const struct ht_params *p, const struct ht_arena *r)
 		     ht_advised_known(r->pinned) - ht_advised_known(r->tcache);
 	double more = all - ht_advised_known(r->top);
 
-	return all >= threshold ? fmax(0, more - pad - 2 * PAGE) : 0;
+	return all >= threshold ? fmax(0, more - pad - 2 * HT_PAGE) : 0;
 }
 
 void ht_advise_mxfast(struct ht_advised *a)

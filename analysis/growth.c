@@ -241,10 +241,11 @@ static bool ends_level(const struct ht_points *p, size_t least, size_t *ret_i,
  * rested: a heap that was made larger once, and no growth. */
 static bool is_over(const struct ht_points *p)
 {
-	size_t least = (size_t)fmax(3, ht_t.over_part * (double)p->n);
+	enum { PARTS = 3 }; /* level, rise, level; and points of each */
+	size_t least = (size_t)fmax(PARTS, ht_t.over_part * (double)p->n);
 	size_t i = least, j = least;
 
-	if (p->n < 3 * least || !ends_level(p, least, &i, &j))
+	if (p->n < PARTS * least || !ends_level(p, least, &i, &j))
 		return false;
 	return p->t[p->n - 1] - p->t[j] >=
 	       ht_t.over_rests * longest_rest(p, i, j);

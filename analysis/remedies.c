@@ -487,11 +487,13 @@ static void remedy_pin(struct ht_advised *a)
 
 /* jemalloc's class for a request: 16 apart up to 128 bytes, then four to each
  * doubling. */
+#define CLASS_APART 16
+#define CLASSES	    8 /* of one distance, at its end */
 static double class_of(double request)
 {
-	double apart = 16;
+	double apart = CLASS_APART;
 
-	while (request > 8 * apart)
+	while (request > CLASSES * apart)
 		apart *= 2;
 	return apart * ceil(request / apart);
 }
@@ -513,9 +515,10 @@ static double allocator_takes(const struct ht_snapshot *s)
 			    class_of((double)c->max_size - 8);
 	}
 	return ht_advised_known(s->totals.heap_resident) *
-		       (is > 0 ? fmax(0, would_be / is - 1) + 1 / 16.0
-			       : 1 / 4.0) +
-	       3 * 1048576.0;
+		       (is > 0 ? fmax(0, would_be / is - 1) +
+					 ht_t.allocator_share
+			       : ht_t.allocator_unknown) +
+	       ht_t.allocator_bytes;
 }
 
 static void remedy_allocator(struct ht_advised *a)
