@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which processes of the history are one program, started again. */
-#include <stdlib.h>
-#include <string.h>
-
-#include "common/clock.h"
-#include "store/store.h"
+#include "store/store_int.h"
 
 #define HOUR_NS (INT64_C(3600) * HT_NS_PER_S)
-
-struct earlier {
-	const struct ht_store_process *than;
-	struct ht_store_process best;
-	bool found;
-};
 
 static bool beside(const struct ht_store_process *p,
 		   const struct ht_store_process *than)
@@ -24,35 +14,38 @@ static bool beside(const struct ht_store_process *p,
 	return together > 0 && together > (a < b ? a : b) / 2;
 }
 
-static int look_earlier(void *ctx, const struct ht_store_process *p)
-{
-	struct earlier *e = ctx;
-	const struct ht_store_process *than = e->than;
-
-	if (p->id == than->id || p->first_ns >= than->first_ns ||
-	    strcmp(p->target, than->target) != 0 ||
-	    strcmp(p->comm, than->comm) != 0 || beside(p, than) ||
-	    (e->found && p->first_ns <= e->best.first_ns))
-		return 0;
-	e->best = *p;
-	e->found = true;
-	return 0;
-}
-
+/* A statement of its own: who goes over all processes asks this for each. */
 enum ht_code ht_store_life_before(struct ht_store *st,
 				  const struct ht_store_process *than,
 				  struct ht_store_process *ret, bool *ret_found,
 				  struct ht_err *err)
 {
-	struct earlier e = {.than = than};
-	enum ht_code code = ht_store_processes(st, look_earlier, &e, err);
+	const struct ht_store_process now = *than;
+	struct ht_store_process p;
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+	bool row;
 
+	code = ht_store_sql(
+		st,
+		HT_PROCESS_COLUMNS
+		"WHERE target = ? AND comm = ? AND first_ns < ? ORDER BY first_ns DESC, id DESC",
+		&stmt, err);
 	if (code != HT_OK)
 		return code;
-	*ret_found = e.found;
-	if (e.found)
-		*ret = e.best;
-	return HT_OK;
+	ht_bind_text(stmt, 1, now.target);
+	ht_bind_text(stmt, 2, now.comm);
+	sqlite3_bind_int64(stmt, 3, now.first_ns);
+	*ret_found = false;
+	while (!*ret_found &&
+	       (code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
+		ht_store_read_process(stmt, &p);
+		*ret_found = !beside(&p, &now);
+	}
+	sqlite3_reset(stmt);
+	if (code == HT_OK && *ret_found)
+		*ret = p;
+	return code;
 }
 
 void ht_store_lives_fini(struct ht_store_lives *l)
@@ -84,26 +77,35 @@ static void oldest_first(struct ht_store_lives *l)
 	}
 }
 
-static int is_it(void *ctx, const struct ht_store_process *p)
+static enum ht_code process_of(struct ht_store *st, int64_t id,
+			       struct ht_store_process *ret, bool *ret_found,
+			       struct ht_err *err)
 {
-	struct ht_store_process *it = ctx;
+	sqlite3_stmt *stmt;
+	enum ht_code code = ht_store_sql(st, HT_PROCESS_COLUMNS "WHERE id = ?1",
+					 &stmt, err);
 
-	if (p->id != it->id)
-		return 0;
-	*it = *p;
-	return 1;
+	if (code != HT_OK)
+		return code;
+	sqlite3_bind_int64(stmt, 1, id);
+	code = ht_store_step(st, stmt, ret_found, err);
+	if (code == HT_OK && *ret_found)
+		ht_store_read_process(stmt, ret);
+	sqlite3_reset(stmt);
+	return code;
 }
 
 enum ht_code ht_store_lives(struct ht_store *st, int64_t process_id,
 			    int64_t at_ns, const bool metrics[HT_METRIC_COUNT],
 			    struct ht_store_lives *ret, struct ht_err *err)
 {
-	struct ht_store_process p = {.id = process_id}, before;
-	enum ht_code code = ht_store_processes(st, is_it, &p, err);
-	bool found = true;
+	struct ht_store_process p, before;
+	bool found;
+	enum ht_code code = process_of(st, process_id, &p, &found, err);
 
 	ht_store_lives_fini(ret);
-	if (code != HT_OK || at_ns - p.first_ns > HT_STORE_LIVES_UNTIL_NS)
+	if (code != HT_OK || !found ||
+	    at_ns - p.first_ns > HT_STORE_LIVES_UNTIL_NS)
 		return code;
 	while (ret->n < HT_STORE_LIVES) {
 		code = ht_store_life_before(st, &p, &before, &found, err);
@@ -114,12 +116,14 @@ enum ht_code ht_store_lives(struct ht_store *st, int64_t process_id,
 		if (p.last_ns - p.first_ns < HT_STORE_LIVES_LEAST_NS)
 			continue;
 		code = read_life(st, &p, metrics, &ret->life[ret->n], err);
-		if (code == HT_NODATA)
-			code = HT_OK;
-		else if (code != HT_OK)
-			break;
-		else
+		if (code == HT_OK) {
 			ret->n++;
+			continue;
+		}
+		ht_series_fini(&ret->life[ret->n]);
+		if (code != HT_NODATA)
+			break;
+		code = HT_OK;
 	}
 	if (code != HT_OK)
 		ht_store_lives_fini(ret);

@@ -10,10 +10,7 @@
 
 /* --- processes ----------------------------------------------------------- */
 
-#define PROCESS_COLUMNS                                                        \
-	"SELECT id, pid, target, comm, exe, boot_id, started_ns, first_ns, last_ns, ifnull(ended_ns, 0), samples FROM process "
-
-static void read_process(sqlite3_stmt *stmt, struct ht_store_process *ret)
+void ht_store_read_process(sqlite3_stmt *stmt, struct ht_store_process *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->id = sqlite3_column_int64(stmt, 0);
@@ -34,15 +31,15 @@ static const struct {
 	bool number, hash;
 	const char *sql;
 } meanings[] = {
-	{true, true, PROCESS_COLUMNS "WHERE id = ?2"},
+	{true, true, HT_PROCESS_COLUMNS "WHERE id = ?2"},
 	{true, false,
-	 PROCESS_COLUMNS "WHERE pid = ?2 ORDER BY last_ns DESC LIMIT 1"},
+	 HT_PROCESS_COLUMNS "WHERE pid = ?2 ORDER BY last_ns DESC LIMIT 1"},
 	{false, false,
-	 PROCESS_COLUMNS "WHERE target = ?1 ORDER BY last_ns DESC LIMIT 1"},
+	 HT_PROCESS_COLUMNS "WHERE target = ?1 ORDER BY last_ns DESC LIMIT 1"},
 	{false, false,
-	 PROCESS_COLUMNS
+	 HT_PROCESS_COLUMNS
 	 "WHERE comm = ?1 OR exe = ?1 OR exe LIKE '%/' || ?1 ORDER BY last_ns DESC LIMIT 1"},
-	{true, false, PROCESS_COLUMNS "WHERE id = ?2"},
+	{true, false, HT_PROCESS_COLUMNS "WHERE id = ?2"},
 };
 
 static enum ht_code try_meaning(struct ht_store *st, const char *sql,
@@ -59,7 +56,7 @@ static enum ht_code try_meaning(struct ht_store *st, const char *sql,
 	sqlite3_bind_int64(stmt, 2, number);
 	code = ht_store_step(st, stmt, ret_found, err);
 	if (code == HT_OK && *ret_found)
-		read_process(stmt, ret);
+		ht_store_read_process(stmt, ret);
 	sqlite3_reset(stmt);
 	return code;
 }
@@ -97,12 +94,12 @@ enum ht_code ht_store_processes(struct ht_store *st,
 	enum ht_code code;
 	bool row;
 
-	code = ht_store_sql(st, PROCESS_COLUMNS "ORDER BY last_ns DESC, id",
+	code = ht_store_sql(st, HT_PROCESS_COLUMNS "ORDER BY last_ns DESC, id",
 			    &stmt, err);
 	if (code != HT_OK)
 		return code;
 	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
-		read_process(stmt, &p);
+		ht_store_read_process(stmt, &p);
 		if (each(ctx, &p))
 			break;
 	}

@@ -15,6 +15,11 @@
 #define HT_ROLLUP_SPAN_S 3600 /* rolled up an hour at a time */
 #define HT_STORE_FEW	 10   /* samples: their 10th percentile is the lowest */
 
+/* One row of table process, as ht_store_read_process() takes it. */
+#define HT_PROCESS_COLUMNS                                                     \
+	"SELECT id, pid, target, comm, exe, boot_id, started_ns, first_ns, last_ns, ifnull(ended_ns, 0), samples FROM process "
+void ht_store_read_process(sqlite3_stmt *stmt, struct ht_store_process *ret);
+
 /* sample.detail: what is kept beside the metrics. */
 enum ht_detail {
 	HT_DETAIL_NONE,

@@ -142,6 +142,28 @@ static void a_judgement_knows_the_lives_before(void **state)
 	assert_ptr_equal(j.series.earlier, j.before.life);
 }
 
+static int judge_one(void *ctx, const struct ht_store_process *p)
+{
+	HT_AUTO_JUDGED struct ht_judged j;
+
+	ht_judged_init(&j);
+	j.process = *p;
+	assert_ok(ht_judged_read(st, 0, 0, &j, &err));
+	++*(int *)ctx;
+	return 0;
+}
+
+static void who_judges_each_process_meets_each_once(void **state)
+{
+	int met = 0;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		live("web", "webd", 71 + (uint64_t)i, 2 * i, 2);
+	assert_ok(ht_store_processes(st, judge_one, &met, &err));
+	assert_int_equal(met, 5);
+}
+
 /* As heaptided reads a history: what a verdict needs, and no more. */
 static void judge_as_the_daemon(int64_t process, int64_t now_ns,
 				struct ht_verdict *ret)
@@ -206,6 +228,7 @@ int main(void)
 		WITH_STORE(the_newest_seven_of_a_week_are_read),
 		WITH_STORE(a_process_of_three_days_tells_enough_by_itself),
 		WITH_STORE(a_judgement_knows_the_lives_before),
+		WITH_STORE(who_judges_each_process_meets_each_once),
 		WITH_STORE(the_command_line_and_the_daemon_say_the_same),
 	};
 
