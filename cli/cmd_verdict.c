@@ -15,8 +15,9 @@
 struct answer {
 	struct ht_cli *cli;
 	struct ht_service service;
-	struct ht_board board;	 /* a row each, the worst first */
-	struct ht_judged judged; /* the worst */
+	struct ht_board board;		 /* a row each, the worst first */
+	struct ht_judged judged;	 /* the worst */
+	struct ht_store_process earlier; /* of who is too young; id 0: none */
 	struct ht_gate gate;
 	struct ht_traced traced;
 	char pin[HT_PIN_TEXT];
@@ -41,6 +42,20 @@ static void add_traced(struct ht_sheet *sheet, const char *word,
 	ht_sheet_add(sheet, 0, word, "%s (as of %s)", found->text, at);
 }
 
+static void add_earlier(const struct ht_store_process *p,
+			struct ht_sheet *sheet)
+{
+	char until[HT_TIME_TEXT];
+
+	if (!p->id)
+		return;
+	ht_time_here_text(p->last_ns, until);
+	ht_sheet_add(sheet, 0, "earlier",
+		     "its life before tells more, %" PRIu64
+		     " samples until %s: heaptide verdict '#%" PRId64 "'",
+		     p->samples, until, p->id);
+}
+
 static void print_one(const struct answer *a)
 {
 	const struct ht_judged *j = &a->judged;
@@ -57,6 +72,7 @@ static void print_one(const struct answer *a)
 		add_traced(&sheet, "who", &a->traced.held);
 	}
 	ht_next_rows(next, ht_next(&ask, next), &sheet);
+	add_earlier(&a->earlier, &sheet);
 	ht_sheet_print(&sheet, &a->cli->term);
 }
 
@@ -116,6 +132,22 @@ static enum ht_code hold(struct answer *a, struct ht_store *store,
 	return code;
 }
 
+/* A process that began a moment ago says nothing yet; the one before may. */
+static enum ht_code find_earlier(struct answer *a, struct ht_store *store,
+				 struct ht_err *err)
+{
+	const struct ht_store_process *p = &a->judged.process;
+	bool found = false;
+	enum ht_code code;
+
+	if (a->judged.verdict.label != HT_LABEL_INSUFFICIENT_DATA)
+		return HT_OK;
+	code = ht_store_life_before(store, p, &a->earlier, &found, err);
+	if (!found || a->earlier.samples <= p->samples)
+		a->earlier.id = 0;
+	return code;
+}
+
 static enum ht_code judge(struct answer *a, struct ht_err *err)
 {
 	HT_AUTO_STORE struct ht_store *store = NULL;
@@ -135,6 +167,8 @@ static enum ht_code judge(struct answer *a, struct ht_err *err)
 	a->judged.process = a->board.rows[0].process;
 	code = ht_judged_read(store, ask.since_ns, a->cli->opt.until_ns,
 			      &a->judged, err);
+	if (code == HT_OK)
+		code = find_earlier(a, store, err);
 	return code == HT_OK ? hold(a, store, err) : code;
 }
 

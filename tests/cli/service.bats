@@ -142,6 +142,22 @@ teardown() {
 	jq -e '[.processes[].family] == [null, null]' list
 }
 
+@test "a life that is too young to judge names the one before, which is not" {
+	(exec sleep 60 >/dev/null 2>&1 3>&-) &
+	first=$!
+	"$heaptide" record $first -o young.db -i 50ms -d 1s >/dev/null
+	kill $first
+	wait $first || true
+	(exec sleep 60 >/dev/null 2>&1 3>&-) &
+	second=$!
+	"$heaptide" record $second -o young.db -i 100ms -d 200ms >/dev/null
+	kill $second
+	"$heaptide" verdict sleep --db young.db >out
+	grep -q "sleep, pid $second," out
+	tr -s ' \n' ' ' <out | grep -q "its life before tells more, [0-9]* samples until .*: heaptide verdict '#1'"
+	"$heaptide" verdict '#1' --db young.db | grep -q "sleep, pid $first,"
+}
+
 on_screen() { # TEXT
 	tmux -S tmux.top capture-pane -p >screen
 	grep -qE -- "$1" screen
