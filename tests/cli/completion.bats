@@ -96,7 +96,7 @@ offers() { "$heaptide" __complete "$@" | cut -f1; }
 	"$heaptide" export --help >/dev/null
 	while read -r name argument; do
 		case $argument in
-		FILE | METRIC | NAME,... | MODE | FORMAT | VERDICT,... | RULE | OTHER | TIME | 'KIND[:INDEX]') ;;
+		FILE | METRIC | NAME,... | MODE | LOOK | FORMAT | VERDICT,... | RULE | OTHER | TIME | 'KIND[:INDEX]') ;;
 		BYTES | SIZE | SHARE | INDEX | LIFE | NAME) continue ;;
 		*) echo "--$name $argument: neither"; return 1 ;;
 		esac
@@ -114,7 +114,7 @@ offers() { "$heaptide" __complete "$@" | cut -f1; }
 	update process set target = 'evil' || char(10) || 'line' || char(27) || '[31m';
 	END
 	offers verdict --db copy.db "" >offered
-	[ "$(grep -c -e evil -e line offered)" -eq 0 ]
+	[ "$(grep -c -e evil -e '^line' offered)" -eq 0 ]
 	[ "$(grep -c $'\033' offered)" -eq 0 ]
 }
 
