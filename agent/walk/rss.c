@@ -67,13 +67,14 @@ static int by_start(const void *x, const void *y)
 static void take_segment(struct rss *r, const struct ht_range *s)
 {
 	const struct ht_ranges *foreign = &r->w->foreign;
-	const struct ht_range *last = foreign->v + foreign->n;
+	const struct ht_range *f = ht_ranges_from(foreign, s->start);
 	uint64_t at = s->start;
 
-	for (const struct ht_range *f = ht_ranges_from(foreign, at);
-	     f && f < last && f->end <= s->end; f++) {
-		r->taken[r->taken_n++] = (struct taken){at, f->start, ARENA};
-		at = f->end;
+	for (size_t i = f ? (size_t)(f - foreign->v) : foreign->n;
+	     i < foreign->n && foreign->v[i].end <= s->end; i++) {
+		r->taken[r->taken_n++] =
+			(struct taken){at, foreign->v[i].start, ARENA};
+		at = foreign->v[i].end;
 	}
 	r->taken[r->taken_n++] = (struct taken){at, s->end, ARENA};
 }

@@ -22,7 +22,7 @@ mkdir -p "$pictures"
 hostile=$'</script><script>window.hacked=1</script>"\'&<img src=x onerror=window.hacked=1>\u2028\e[2J=1+1'
 "$HT_BUILD/sample-service" >service.out 2>&1 &
 service=$!
-"$HT_BUILD/heaptide" record "$service" -n "$hostile" -o made.db -i 100ms -d 6s >record.out 2>&1
+"$HT_BUILD/heaptide" record "$service" -n "$hostile" -o made.db -i 100ms -d 12s >record.out 2>&1
 ok "a service with a hostile name is recorded" test -s made.db
 kill "$service"
 id="#$(sqlite3 -readonly made.db 'select max(id) from process')"
