@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/confidence_long.h"
 #include "analysis/load.h"
 #include "analysis/needs.h"
 #include "analysis/thresholds.h"
@@ -280,15 +281,12 @@ static bool from_the_start(const struct study *l, const struct ht_trend *t)
 static double most_sure(const struct study *l, const struct ht_trend *t,
 			enum ht_lasting_what what)
 {
-	double seen = l->b.t[l->b.n - 1] + l->before_h, most;
+	double seen = l->b.t[l->b.n - 1] + l->before_h;
+	double most = ht_confidence_seen(seen);
 	double fit =
 		seen < ht_t.line_early_hours ? ht_t.line_early : ht_t.line_fit;
 	bool line = t->filling >= fit && t->pace >= ht_t.pace_day;
 
-	most = seen < ht_t.early_hours	? ht_t.confidence_early
-	       : seen < HT_DAY_H	? ht_t.confidence_day
-	       : seen < ht_t.long_hours ? ht_t.confidence_days
-					: ht_t.confidence_cap;
 	if (from_the_start(l, t) && !line)
 		most = fmin(most,
 			    seen < ht_t.fill_hours ? ht_t.confidence_fill : 1);
@@ -302,17 +300,10 @@ static double most_sure(const struct study *l, const struct ht_trend *t,
 static double confidence_of(const struct study *l, const struct ht_trend *t,
 			    enum ht_lasting_what what)
 {
-	double hours = length_of(t), out = stands_out(l, t);
-	double c = ht_t.confidence_lasting, more = ht_t.sure_more;
+	double out = what == HT_LASTING_CLASS ? stands_out(l, t) : NAN;
 
-	c += hours >= ht_t.sure_hours ? more : 0;
-	c += hours >= 2 * ht_t.sure_hours ? more : 0;
-	c += hours >= 4 * ht_t.sure_hours ? more : 0;
-	c += hours >= 8 * ht_t.sure_hours ? more / 2 : 0;
-	c += t->t >= ht_t.sure_t ? more : 0;
-	c += t->t >= 2 * ht_t.sure_t ? more / 2 : 0;
-	c += what == HT_LASTING_CLASS && out >= ht_t.sure_out ? more : 0;
-	return fmin(c, most_sure(l, t, what));
+	return fmin(ht_confidence_sum(length_of(t), t->t, out),
+		    most_sure(l, t, what));
 }
 
 /* Rows before the growth never came near where it is now. */

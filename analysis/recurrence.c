@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/confidence_long.h"
 #include "analysis/load.h"
 #include "analysis/thresholds.h"
 #include "analysis/window.h"
@@ -53,7 +54,7 @@ static bool open_life(const struct ht_series *s, int64_t from_ns, int64_t to_ns,
 	return true;
 }
 
-/* The newest, and before it what ended within a week; sorted by age at last. */
+/* The newest, and before it what began within a week; the oldest first. */
 static bool open_lives(const struct ht_series *s, int64_t from_ns,
 		       int64_t to_ns, struct lives *l)
 {
@@ -377,22 +378,12 @@ static void compare(struct lives *l)
 static double confidence_of(const struct lives *l,
 			    const struct ht_recurrence *r, double out)
 {
-	double c = ht_t.confidence_lasting, more = ht_t.sure_more, most;
+	double most = ht_confidence_seen(l->hours);
 
-	c += l->hours >= ht_t.sure_hours ? more : 0;
-	c += l->hours >= 2 * ht_t.sure_hours ? more : 0;
-	c += l->hours >= 4 * ht_t.sure_hours ? more : 0;
-	c += r->t >= ht_t.sure_t ? more : 0;
-	c += r->t >= 2 * ht_t.sure_t ? more / 2 : 0;
-	c += out >= ht_t.sure_out ? more : 0;
-	most = l->hours < ht_t.early_hours  ? ht_t.confidence_early
-	       : l->hours < HT_DAY_H	    ? ht_t.confidence_day
-	       : l->hours < ht_t.long_hours ? ht_t.confidence_days
-					    : ht_t.confidence_cap;
 	if ((double)r->lives < ht_t.lives_sure || r->filling < ht_t.line_fit ||
 	    !r->class || r->pace < ht_t.lives_pace)
 		most = fmin(most, ht_t.confidence_fill);
-	return fmin(c, most);
+	return fmin(ht_confidence_sum(l->hours, r->t, out), most);
 }
 
 static void consider(const struct lives *l, const double *x,
