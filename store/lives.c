@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which processes of the history are one program, started again. */
-#include "store/store_int.h"
+#include <string.h>
 
-#define HOUR_NS (INT64_C(3600) * HT_NS_PER_S)
+#include "store/store_int.h"
 
 static bool beside(const struct ht_store_process *p,
 		   const struct ht_store_process *than)
@@ -67,16 +67,6 @@ static enum ht_code read_life(struct ht_store *st,
 		HT_SERIES_CLASSES, metrics, ret, err);
 }
 
-static void oldest_first(struct ht_store_lives *l)
-{
-	for (size_t i = 0; i < l->n / 2; i++) {
-		struct ht_series newer = l->life[i];
-
-		l->life[i] = l->life[l->n - 1 - i];
-		l->life[l->n - 1 - i] = newer;
-	}
-}
-
 static enum ht_code process_of(struct ht_store *st, int64_t id,
 			       struct ht_store_process *ret, bool *ret_found,
 			       struct ht_err *err)
@@ -95,38 +85,71 @@ static enum ht_code process_of(struct ht_store *st, int64_t id,
 	return code;
 }
 
+/* In one pass, the newest first: a program that crashes in a loop has tens of
+ * thousands of processes, and nobody waits for all of these. */
+static enum ht_code find_lives(struct ht_store *st,
+			       const struct ht_store_process *of,
+			       int64_t from_ns,
+			       struct ht_store_process ret[HT_STORE_LIVES],
+			       size_t *ret_n, struct ht_err *err)
+{
+	const struct ht_store_process *than = of;
+	struct ht_store_process p;
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+	bool row;
+
+	code = ht_store_sql(
+		st,
+		HT_PROCESS_COLUMNS
+		"WHERE target = ? AND last_ns >= ? ORDER BY last_ns DESC, id LIMIT ?",
+		&stmt, err);
+	if (code != HT_OK)
+		return code;
+	ht_bind_text(stmt, 1, of->target);
+	sqlite3_bind_int64(stmt, 2, from_ns);
+	sqlite3_bind_int64(stmt, 3, HT_STORE_LIVES_ROWS);
+	while (*ret_n < HT_STORE_LIVES &&
+	       (code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
+		ht_store_read_process(stmt, &p);
+		if (p.first_ns >= than->first_ns || p.first_ns < from_ns ||
+		    p.last_ns - p.first_ns < HT_STORE_LIVES_LEAST_NS ||
+		    strcmp(p.comm, of->comm) != 0 || beside(&p, than))
+			continue;
+		than = &ret[*ret_n];
+		ret[(*ret_n)++] = p;
+	}
+	sqlite3_reset(stmt);
+	return code;
+}
+
 enum ht_code ht_store_lives(struct ht_store *st, int64_t process_id,
 			    int64_t at_ns, const bool metrics[HT_METRIC_COUNT],
 			    struct ht_store_lives *ret, struct ht_err *err)
 {
-	struct ht_store_process p, before;
-	bool found;
-	enum ht_code code = process_of(st, process_id, &p, &found, err);
+	struct ht_store_process p, found[HT_STORE_LIVES];
+	size_t n = 0;
+	bool is_known;
+	enum ht_code code = process_of(st, process_id, &p, &is_known, err);
 
 	ht_store_lives_fini(ret);
-	if (code != HT_OK || !found ||
+	if (code != HT_OK || !is_known ||
+	    at_ns - p.first_ns < HT_STORE_LIVES_FROM_NS ||
 	    at_ns - p.first_ns > HT_STORE_LIVES_UNTIL_NS)
 		return code;
-	while (ret->n < HT_STORE_LIVES) {
-		code = ht_store_life_before(st, &p, &before, &found, err);
-		if (code != HT_OK || !found ||
-		    before.first_ns < at_ns - HT_STORE_LIVES_WITHIN_NS)
-			break;
-		p = before;
-		if (p.last_ns - p.first_ns < HT_STORE_LIVES_LEAST_NS)
-			continue;
-		code = read_life(st, &p, metrics, &ret->life[ret->n], err);
-		if (code == HT_OK) {
+	code = find_lives(st, &p, at_ns - HT_STORE_LIVES_WITHIN_NS, found, &n,
+			  err);
+	while (code == HT_OK && n-- > 0) {
+		struct ht_series *life = &ret->life[ret->n];
+
+		code = read_life(st, &found[n], metrics, life, err);
+		if (code == HT_OK)
 			ret->n++;
-			continue;
-		}
-		ht_series_fini(&ret->life[ret->n]);
-		if (code != HT_NODATA)
-			break;
-		code = HT_OK;
+		else
+			ht_series_fini(life);
+		code = code == HT_NODATA ? HT_OK : code;
 	}
 	if (code != HT_OK)
 		ht_store_lives_fini(ret);
-	oldest_first(ret);
 	return code;
 }

@@ -6,6 +6,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "common/invariant.h"
+
 /* --- errors -------------------------------------------------------------- */
 
 static const struct {
@@ -81,6 +83,8 @@ enum ht_code ht_store_sql(struct ht_store *st, const char *sql,
 
 	if (st->stmts[at].sql) {
 		*ret = st->stmts[at].stmt;
+		/* who is still stepping through it would begin anew */
+		HT_ASSERT(!sqlite3_stmt_busy(*ret));
 		sqlite3_reset(*ret);
 		sqlite3_clear_bindings(*ret);
 		return HT_OK;

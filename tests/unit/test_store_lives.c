@@ -8,10 +8,13 @@
 /* cmocka.h needs the four above */
 #include <cmocka.h>
 
+#include <inttypes.h>
+#include <sqlite3.h>
 #include <string.h>
 
 #include "analysis/needs.h"
 #include "page/judged.h"
+#include "store/store_int.h"
 #include "tests/lib/store.h"
 
 #define HOUR	(3600 * HT_NS_PER_S)
@@ -116,6 +119,55 @@ static void the_newest_seven_of_a_week_are_read(void **state)
 	expect_lives(now, 22, 7, begins);
 	/* in six days and a half, only those of the last ones are left */
 	expect_lives(now, 6.0 * 24 + 40, 0, NULL);
+}
+
+static void a_process_of_minutes_is_compared_with_none(void **state)
+{
+	static const double begins[] = {0};
+	int64_t now;
+
+	(void)state;
+	live("web", "webd", 91, 0, 3);
+	now = live("web", "webd", 92, 3, 3);
+	expect_lives(now, 3 + 1.9, 0, NULL);
+	expect_lives(now, 3 + 2, 1, begins);
+}
+
+/* Rows are all that is looked at of them. */
+static void crash(int times)
+{
+	char *message = NULL;
+	char sql[512];
+
+	snprintf(
+		sql, sizeof(sql),
+		"INSERT INTO process (target, boot_id, pid, start_ticks, exec, comm, exe, arch, cgroup, started_ns, first_ns, last_ns, samples, raw_from_ns, rolled_s) "
+		"WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < %d) "
+		"SELECT 'web', 'b', 100000 + n, n, 0, 'webd', '', '', '', 0, %" PRId64
+		" + n, %" PRId64 " + n, 1, 0, 0 FROM c",
+		times, FAKE_T0 + 5 * HOUR, FAKE_T0 + 5 * HOUR);
+	if (sqlite3_exec(st->db, sql, NULL, NULL, &message) != SQLITE_OK)
+		fail_msg("%s", message);
+}
+
+static void a_crash_loop_hides_lives_and_costs_no_more(void **state)
+{
+	static const double begins[] = {0};
+	int64_t now;
+
+	(void)state;
+	live("web", "webd", 95, 0, 4);
+	now = live("web", "webd", 96, 6, 3);
+	crash(HT_STORE_LIVES_ROWS - 2);
+	expect_lives(now, 9, 1, begins);
+	assert_int_equal(
+		sqlite3_exec(
+			st->db,
+			"UPDATE process SET pid = pid + 1000000 WHERE pid > 100000",
+			NULL, NULL, NULL),
+		SQLITE_OK);
+	crash(HT_STORE_LIVES_ROWS);
+	expect_lives(now, 9, 0, NULL);
 }
 
 static void a_process_of_three_days_tells_enough_by_itself(void **state)
@@ -226,6 +278,8 @@ int main(void)
 		WITH_STORE(
 			others_siblings_and_what_hardly_lived_are_no_lives_before),
 		WITH_STORE(the_newest_seven_of_a_week_are_read),
+		WITH_STORE(a_process_of_minutes_is_compared_with_none),
+		WITH_STORE(a_crash_loop_hides_lives_and_costs_no_more),
 		WITH_STORE(a_process_of_three_days_tells_enough_by_itself),
 		WITH_STORE(a_judgement_knows_the_lives_before),
 		WITH_STORE(who_judges_each_process_meets_each_once),
