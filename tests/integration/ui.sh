@@ -12,17 +12,7 @@ heaptide=$HT_BUILD/heaptide
 cp "$HT_BUILD/targets/keeper" "$HT_TMP/ht-shown"
 
 daemon_config
-sed -i 's/^scan = .*/&\ndetail = 1s\nui = on/' "$conf"
-cat >>"$conf" <<EOT
-[target shown]
-name = ht-shown
-exe = $HT_TMP/ht-shown
-[rule always]
-condition = rss > 1
-minimum = 0
-for = 1s
-severity = warning
-EOT
+daemon_page "name = ht-shown" "exe = $HT_TMP/ht-shown"
 check() { "$HT_BUILD/heaptided" -n -c "$1"; }
 told() { # WHAT SED-SCRIPT TEXT: --check of a configuration changed so says it
 	sed "$2" "$conf" >"$HT_TMP/other.conf"

@@ -47,6 +47,14 @@ daemon_config() {
 	CONF
 }
 
+# daemon_page SELECTOR...: after daemon_config: the page is served, with a target "shown"
+# and a rule "always" that fires for it.
+daemon_page() {
+	sed -i 's/^scan = .*/&\ndetail = 1s\nui = on/' "$conf"
+	printf '%s\n' '[target shown]' "$@" '[rule always]' 'condition = rss > 1' 'minimum = 0' \
+		'for = 1s' 'severity = warning' >>"$conf"
+}
+
 # watch_sleepers NAME: a target "sleepers", and $HT_TMP/NAME to be started for it:
 # no other program of that name on this machine is meant.
 watch_sleepers() {

@@ -68,3 +68,25 @@ void ht_made_in_use(struct ht_series *s, const double *x, size_t n,
 		ht_made_put(s, HT_M_retained, 0);
 	}
 }
+
+void ht_made_classes(struct ht_series *s, const double *x, size_t n)
+{
+	double all = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct ht_class_series *c = ht_series_class(s, 32 + 16 * i);
+		double bytes = floor(x[i] * (1 + 0.004 * ht_made_normal()));
+
+		for (size_t k = 0; k < HT_STAT_COUNT; k++)
+			c->bytes[k][s->rows - 1] = bytes;
+		c->chunks[s->rows - 1] = floor(bytes / (double)c->max_size);
+		all += bytes;
+	}
+	ht_made_put(s, HT_M_in_use, all);
+	ht_made_put(s, HT_M_in_use_arena, all);
+	ht_made_put(s, HT_M_heap_resident, all);
+	ht_made_put(s, HT_M_retained, 0);
+	ht_made_put(s, HT_M_rss_anon, all + 10 * 0x1p20);
+	ht_made_put(s, HT_M_non_malloc_anon, 10 * 0x1p20);
+	ht_made_put(s, HT_M_limit, 8192 * 0x1p20);
+}

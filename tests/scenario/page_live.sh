@@ -24,16 +24,7 @@ mkdir -p "$pictures"
 hostile='<img src=x onerror=window.hacked=1>'
 cp "$HT_BUILD/sample-service" "$HT_TMP/$hostile"
 daemon_config
-sed -i 's/^scan = .*/&\ndetail = 1s\nui = on/' "$conf"
-cat >>"$conf" <<EOT
-[target shown]
-exe = $HT_TMP/<img*
-[rule always]
-condition = rss > 1
-minimum = 0
-for = 1s
-severity = warning
-EOT
+daemon_page "exe = $HT_TMP/<img*"
 start "$HT_TMP/$hostile" >/dev/null
 target=$started
 daemon_start

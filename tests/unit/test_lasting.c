@@ -78,24 +78,11 @@ static void must(bool good)
 
 static void put_row(struct ht_series *s, shape of, double h)
 {
-	double all = 0;
+	double x[CLASSES];
 
-	for (size_t i = 0; i < CLASSES; i++) {
-		struct ht_class_series *c = ht_series_class(s, 32 + 16 * i);
-		double x = floor(of(i, h) * (1 + 0.004 * ht_made_normal()));
-
-		for (size_t k = 0; k < HT_STAT_COUNT; k++)
-			c->bytes[k][s->rows - 1] = x;
-		c->chunks[s->rows - 1] = floor(x / (double)c->max_size);
-		all += x;
-	}
-	ht_made_put(s, HT_M_in_use, all);
-	ht_made_put(s, HT_M_in_use_arena, all);
-	ht_made_put(s, HT_M_heap_resident, all);
-	ht_made_put(s, HT_M_retained, 0);
-	ht_made_put(s, HT_M_rss_anon, all + 10 * MIB);
-	ht_made_put(s, HT_M_non_malloc_anon, 10 * MIB);
-	ht_made_put(s, HT_M_limit, 8192 * MIB);
+	for (size_t i = 0; i < CLASSES; i++)
+		x[i] = of(i, h);
+	ht_made_classes(s, x, CLASSES);
 }
 
 static void make(struct ht_series *s, shape of, double hours)
