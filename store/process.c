@@ -216,3 +216,28 @@ enum ht_code ht_store_process_of(struct ht_store *st, const char *target,
 	*ret = state;
 	return HT_OK;
 }
+
+enum ht_code ht_store_ended(struct ht_store *st, const struct ht_store_end *e,
+			    struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	enum ht_code code;
+	int64_t id;
+	bool row;
+
+	code = ht_store_sql(
+		st,
+		"SELECT id FROM process WHERE boot_id = ? AND pid = ? AND start_ticks = ? ORDER BY exec DESC LIMIT 1",
+		&stmt, err);
+	if (code != HT_OK)
+		return code;
+	ht_bind_text(stmt, 1, e->boot_id);
+	sqlite3_bind_int64(stmt, 2, (sqlite3_int64)e->pid);
+	sqlite3_bind_int64(stmt, 3, (sqlite3_int64)e->start_ticks);
+	code = ht_store_step(st, stmt, &row, err);
+	if (code != HT_OK || !row)
+		return code;
+	id = sqlite3_column_int64(stmt, 0);
+	sqlite3_reset(stmt);
+	return ht_store_event(st, id, e->at_ns, "ended", "", err);
+}

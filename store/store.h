@@ -66,6 +66,16 @@ enum ht_code ht_store_event(struct ht_store *st, int64_t process_id,
 			    int64_t at_ns, const char *kind, const char *text,
 			    struct ht_err *err) HT_MUST_CHECK;
 
+/* The event "ended" of the process with that boot id, pid and start; none where
+ * the store does not know it. */
+struct ht_store_end {
+	char boot_id[40];
+	uint64_t pid, start_ticks;
+	int64_t at_ns;
+};
+enum ht_code ht_store_ended(struct ht_store *st, const struct ht_store_end *e,
+			    struct ht_err *err) HT_MUST_CHECK;
+
 struct ht_store_event_row {
 	int64_t at_ns;
 	const char *kind, *text; /* borrowed for the call */

@@ -18,6 +18,7 @@
 #define TELL_EVERY	  10 /* times told of a long opening, a log line */
 
 static void open_store(struct ht_ingest *i);
+static void write_ends(struct ht_ingest *i);
 
 static int on_retry(sd_event_source *source, uint64_t now_us, void *ctx)
 {
@@ -28,6 +29,7 @@ static int on_retry(sd_event_source *source, uint64_t now_us, void *ctx)
 	open_store(i);
 	if (i->store)
 		i->events.opened(i->events.ctx);
+	write_ends(i);
 	return 0;
 }
 
@@ -85,6 +87,7 @@ void ht_ingest_trouble(struct ht_ingest *i, const char *doing,
 		 err->msg);
 	i->lost += i->pending;
 	i->pending = 0;
+	i->ends_written = 0;
 	i->begun = false;
 	ht_store_close(i->store); /* rolls back what is open */
 	i->store = NULL;
@@ -145,6 +148,10 @@ void ht_ingest_flush(struct ht_ingest *i)
 	i->begun = false;
 	i->stored += i->pending;
 	i->pending = 0;
+	i->ends_n -= i->ends_written;
+	memmove(i->ends, i->ends + i->ends_written,
+		i->ends_n * sizeof(*i->ends));
+	i->ends_written = 0;
 	i->commits++;
 	recovered(i);
 }
@@ -208,6 +215,35 @@ void ht_ingest_event(struct ht_ingest *i, const struct ht_watched *p,
 	    ht_store_event(i->store, p->store_id, ht_wall_ns(), kind, text,
 			   &err) != HT_OK)
 		ht_ingest_trouble(i, "add an event", &err);
+}
+
+static void write_ends(struct ht_ingest *i)
+{
+	struct ht_err err;
+
+	while (i->ends_written < i->ends_n && begin(i)) {
+		if (ht_store_ended(i->store, &i->ends[i->ends_written], &err) !=
+		    HT_OK) {
+			ht_ingest_trouble(i, "add an end", &err);
+			return;
+		}
+		i->ends_written++;
+	}
+}
+
+void ht_ingest_ended(struct ht_ingest *i, const struct ht_watched *p)
+{
+	const struct ht_head *h = &p->snapshot.head;
+	struct ht_store_end *e = &i->ends[i->ends_n];
+
+	if (p->samples == 0 || i->ends_n == HT_INGEST_ENDS)
+		return;
+	*e = (struct ht_store_end){.pid = h->pid,
+				   .start_ticks = h->start_ticks,
+				   .at_ns = ht_wall_ns()};
+	snprintf(e->boot_id, sizeof(e->boot_id), "%s", h->boot_id);
+	i->ends_n++;
+	write_ends(i);
 }
 
 void ht_ingest_tell(struct ht_ingest *i, const struct ht_watched *p,

@@ -23,6 +23,10 @@ struct ht_ingest_events {
 	void *ctx;
 };
 
+/* Ends that no commit has made durable yet: a process ends once, and who was
+ * not told of it is taken to live for good. What comes beyond is lost. */
+#define HT_INGEST_ENDS 256
+
 struct ht_ingest {
 	sd_event *event;
 	const struct ht_daemon_config *config;
@@ -35,9 +39,11 @@ struct ht_ingest {
 	uint64_t stored, lost, commits; /* samples, samples, transactions */
 	uint64_t size_bytes;		/* database and log, now and then */
 	uint64_t pending;		/* samples in the open transaction */
-	char trouble[232];		/* empty: none */
-	int64_t trouble_ns;		/* wall clock, since when */
-	struct stat damaged;		/* the file; st_ino 0: none was */
+	struct ht_store_end ends[HT_INGEST_ENDS];
+	size_t ends_n, ends_written; /* the first are in the transaction */
+	char trouble[232];	     /* empty: none */
+	int64_t trouble_ns;	     /* wall clock, since when */
+	struct stat damaged;	     /* the file; st_ino 0: none was */
 };
 
 /* Never fails for the store's sake. */
@@ -50,7 +56,9 @@ void ht_ingest_fini(struct ht_ingest *i);
 void ht_ingest_sample(struct ht_ingest *i, struct ht_watched *p);
 void ht_ingest_event(struct ht_ingest *i, const struct ht_watched *p,
 		     const char *kind, const char *text);
-/* The same, and the journal has a line of it. */
+/* It ended: told as soon as there is a store, whatever trouble it is in now. */
+void ht_ingest_ended(struct ht_ingest *i, const struct ht_watched *p);
+/* An event, and the journal has a line of it. */
 void ht_ingest_tell(struct ht_ingest *i, const struct ht_watched *p,
 		    const char *kind, const char *text);
 /* p->verdict, judged at now. */

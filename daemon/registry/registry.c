@@ -49,7 +49,7 @@ static int on_ended(sd_event_source *source, int fd, uint32_t events, void *ctx)
 	(void)fd;
 	(void)events;
 	ht_log(LOG_INFO, "pid %d ended target=%s", (int)p->pid, p->target);
-	ht_ingest_event(r->ingest, p, "ended", "");
+	ht_ingest_ended(r->ingest, p);
 	r->events.ended(r->events.ctx, p);
 	leave(r, p);
 	return 0;

@@ -135,15 +135,17 @@ ok "nor from the page" poll 30 eval '[ "$(status "$url/p/$id.json")" = 200 ]'
 ok "nor do they stop the measuring" more_samples
 
 # The worst moments of a history.
-{ echo 'BEGIN IMMEDIATE;'; echo '.print held'; poll 30 test -e "$HT_TMP/free"; } | sqlite3 "$db" >"$HT_TMP/locked" 2>&1 &
+{ printf '%s\n' '.timeout 20000' 'BEGIN IMMEDIATE;' '.print held'; poll 30 test -e "$HT_TMP/free"; } | sqlite3 -bail "$db" >"$HT_TMP/locked" 2>&1 &
 locker=$!
-ok "another writer holds the history" poll 10 grep -q held "$HT_TMP/locked"
+ok "another writer holds the history" poll 30 grep -q held "$HT_TMP/locked"
 ok "the page is served all the same" poll 20 eval '[ "$(status "$url/p/$id.json")" = 200 ]'
+ok "and nothing can be written" poll 20 grep -q "recording stops until it works again" "$log"
+kill "$target"
+ok "the end of a target is seen" poll 10 grep -q "pid $target ended" "$log"
 touch "$HT_TMP/free"
 wait $locker
-kill "$target"
 ended() { get "$url/p/$id.json" | jq -e '.ended_at != null'; }
-ok "a target that ended while it was followed is told as ended" poll 20 ended
+ok "a target that ended while it was followed is told as ended" poll 60 ended
 is "its page is there" "$(status "$url/p/$id")" 200
 rm -f "$db" "$db-wal" "$db-shm"
 lost() { case $(status "$url/p/$id.json") in 404 | 503) ;; *) return 1 ;; esac; }
