@@ -25,7 +25,7 @@
 struct ht_check *ht_check_add(struct ht_checks *c, const char *name,
 			      enum ht_grade grade, const char *fmt, ...)
 {
-	char found[sizeof(((struct ht_check *)NULL)->found)];
+	char found[HT_CHECK_TEXT];
 	struct ht_check *one;
 	va_list ap;
 

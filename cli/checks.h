@@ -10,11 +10,12 @@
 
 enum ht_grade { HT_GOOD, HT_NOTE, HT_BAD };
 
+#define HT_CHECK_TEXT 4352 /* a path, and what is said of it */
 struct ht_check {
 	const char *name;
 	enum ht_grade grade;
-	char found[256];
-	char mend[256]; /* a command; "" when nothing is to do */
+	char found[HT_CHECK_TEXT];
+	char mend[HT_CHECK_TEXT]; /* a command; "" when nothing is to do */
 };
 
 #define HT_CHECKS_MAX 32

@@ -66,34 +66,46 @@ static enum ht_code print_json(const struct ht_checks *c, struct ht_err *err)
 
 /* --- in words ------------------------------------------------------------ */
 
+static void print_to_do(const struct ht_term *term, size_t nth,
+			const struct ht_check *one)
+{
+	char text[HT_CHECK_TEXT + 32];
+
+	snprintf(text, sizeof(text), "%s: %s", one->name, what_to_do(one));
+	printf("  %zu. ", nth);
+	if (*one->mend)
+		ht_wrap(term, 5, text);
+	else
+		ht_wrap_finding(term, 5, text);
+}
+
 /* The last line is the verdict. */
 static void print_verdict(const struct ht_cli *cli, const struct ht_checks *c,
 			  pid_t pid)
 {
 	size_t bad = count(c, HT_BAD), notes = count(c, HT_NOTE), n = 0;
+	char rest[128], who[16] = "PID";
+	int len;
 
 	if (!bad) {
-		printf("\n%sready%s: heaptide diagnose ",
-		       ht_style(&cli->term, HT_GREEN),
-		       ht_style_off(&cli->term));
 		if (pid)
-			printf("%d", pid);
-		else
-			fputs("PID", stdout);
+			snprintf(who, sizeof(who), "%d", (int)pid);
+		len = snprintf(rest, sizeof(rest), ": heaptide diagnose %s",
+			       who);
 		if (notes)
-			printf("  (%zu note%s above: better, not needed)",
-			       notes, notes == 1 ? "" : "s");
-		putchar('\n');
+			snprintf(rest + len, sizeof(rest) - (size_t)len,
+				 "  (%zu note%s above: better, not needed)",
+				 notes, notes == 1 ? "" : "s");
+		printf("\n%sready%s", ht_style(&cli->term, HT_GREEN),
+		       ht_style_off(&cli->term));
+		ht_wrap(&cli->term, 5, rest);
 		return;
 	}
 	printf("\n%snot ready%s, to do:\n", ht_style(&cli->term, HT_RED),
 	       ht_style_off(&cli->term));
-	for (size_t i = 0; i < c->n; i++) {
-		if (!is_to_do(&c->v[i]))
-			continue;
-		printf("  %zu. %s: ", ++n, c->v[i].name);
-		ht_wrap(&cli->term, 5, what_to_do(&c->v[i]));
-	}
+	for (size_t i = 0; i < c->n; i++)
+		if (is_to_do(&c->v[i]))
+			print_to_do(&cli->term, ++n, &c->v[i]);
 }
 
 static void print_text(const struct ht_cli *cli, const struct ht_checks *c)
@@ -107,7 +119,7 @@ static void print_text(const struct ht_cli *cli, const struct ht_checks *c)
 		       ht_style(&cli->term, styles[one->grade]),
 		       grade_names[one->grade], ht_style_off(&cli->term),
 		       one->name);
-		ht_wrap(&cli->term, 22, one->found);
+		ht_wrap_finding(&cli->term, 22, one->found);
 		if (*one->mend) {
 			printf("%22s-> ", "");
 			ht_wrap(&cli->term, 25, one->mend);

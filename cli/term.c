@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/fit.h"
+#include "common/cleanup.h"
 #include "common/clock.h"
 
 #define PROGRESS_EVERY_NS (HT_NS_PER_S / 5)
@@ -148,6 +149,36 @@ void ht_wrap(const struct ht_term *t, int indent, const char *text)
 {
 	wrap(stdout, t->width, indent, text);
 	putchar('\n');
+}
+
+/* The path at text, of `bytes` bytes, in that many columns. */
+static void fit_path(FILE *out, const struct ht_term *t, const char *text,
+		     size_t bytes, int room)
+{
+	HT_AUTO_FREE char *path = strndup(text, bytes);
+	HT_AUTO_FREE char *fitted = malloc(bytes + 4);
+
+	if (path && fitted)
+		fputs(ht_fit_middle(path, room, t->utf8, fitted, bytes + 4),
+		      out);
+}
+
+void ht_wrap_finding(const struct ht_term *t, int indent, const char *text)
+{
+	int room = t->width - indent < 8 ? 8 : t->width - indent;
+	HT_AUTO_FREE char *fitted = NULL;
+	size_t len = 0, word;
+	FILE *out = open_memstream(&fitted, &len);
+
+	for (; out && *text; text += word) {
+		word = *text == ' ' ? 1 : strcspn(text, " ");
+		if (*text == '/' && ht_fit_columns(text, word) > room)
+			fit_path(out, t, text, word, room);
+		else
+			fprintf(out, "%.*s", (int)word, text);
+	}
+	if (out && fclose(out) == 0)
+		ht_wrap(t, indent, fitted);
 }
 
 void ht_wrap_to(FILE *to, int width, int indent, const char *text)

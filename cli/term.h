@@ -49,7 +49,10 @@ void ht_tell(struct ht_term *t, const char *fmt, ...)
 /* Prints text on stdout, wrapped to the width, each further line indented by
  * `indent` columns. */
 void ht_wrap(const struct ht_term *t, int indent, const char *text);
-/* The same on any stream. */
+/* The same of something to read, not to paste: a path that has no room behind
+ * the indentation is shortened in the middle. */
+void ht_wrap_finding(const struct ht_term *t, int indent, const char *text);
+/* As ht_wrap, on any stream. */
 void ht_wrap_to(FILE *to, int width, int indent, const char *text);
 /* A paragraph behind a lead ("", "  ! "), its further lines indented by the
  * lead's columns. Returns how many lines those are. */

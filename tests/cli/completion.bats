@@ -141,7 +141,7 @@ in_bash() {
 # tab SHELL-COMMAND LINE: a real terminal, where LINE and TAB are typed; the
 # screen as it is when WANTED stands there.
 tab() {
-	tab=$BATS_TEST_TMPDIR/tmux.$((++tabs)) # a server that ends may still be there
+	tab=tmux.$((++tabs)) # short, as names of sockets are; a server that ends may still be there
 	tmux -S "$tab" -f /dev/null new-session -d -x 100 -y 20 \
 		env HEAPTIDE_DB="$db" PATH="$PATH" HOME="$BATS_TEST_TMPDIR" TERM=tmux $1 3>&-
 	poll 20 shows '^> *$'

@@ -75,6 +75,7 @@ setup() {
 }
 
 teardown() {
+	[ -z "${public:-}" ] || rm -rf "$public"
 	[ -z "${terminal:-}" ] || tmux -S "$terminal" kill-server 2>/dev/null || true
 	end_started || true
 }
@@ -90,12 +91,14 @@ commands() {
 		"alerts $pid --test leak" "doctor $pid" "diagnose $pid -d 1s -o again.db"
 }
 
-# fits WIDTH COMMAND...: no line of what it prints is wider.
+# fits WIDTH COMMAND...: no line of what it prints is wider, but a path in a command
+# to be pasted, which stands alone at the left edge.
 fits() {
 	local width=$1 status=0 widest
 	shift
 	COLUMNS=$width LC_ALL=$locale "$heaptide" "$@" >screen 2>stderr || status=$?
 	[ -s screen ] || { echo "$*: status $status and nothing printed"; cat stderr; return 1; }
+	sed -i '/^\/[^ ]*$/d' screen
 	widest=$(LC_ALL=$locale wc -L <screen)
 	[ "$widest" -le "$width" ] && return
 	echo "$*: $widest columns on $width"
@@ -113,6 +116,29 @@ fits() {
 			done
 		done < <(commands)
 	done
+}
+
+@test "nor where the program's own path is longer than the terminal is wide" {
+	long=$BATS_TEST_TMPDIR/$(printf 'a_folder_%.0s' {1..10})/$(printf 'and_another_%.0s' {1..10})
+	mkdir -p "$long"
+	cp "$HT_BUILD/heaptide" "$HT_BUILD/heaptide-agent" "$long"
+	for locale in C.UTF-8 C; do
+		for width in 60 80; do
+			COLUMNS=$width LC_ALL=$locale "$long/heaptide" doctor "$pid" >screen
+			[ "$(LC_ALL=$locale wc -L <screen)" -le $width ]
+			gap=$([ $locale = C ] && echo '\.\.' || echo '…')
+			LC_ALL=$locale grep -Eq "^ok +agent +/[^ ]*${gap}[^ ]*/heaptide-agent" screen
+		done
+	done
+	"$long/heaptide" doctor --json | jq -e --arg agent "$long/heaptide-agent" \
+		'any(.checks[]; .check == "agent" and (.found | startswith($agent)))'
+	needs root
+	publish
+	deep=$public/$(printf 'a_folder_%.0s' {1..10})
+	mkdir "$deep"
+	mv "$public"/heaptide* "$deep"
+	COLUMNS=60 "${nobody[@]}" "$deep/heaptide" doctor >screen || cat screen
+	grep -qx "$deep/heaptide-agent" screen # to be pasted: whole
 }
 
 @test "nor does who, which asks the kernel" {
@@ -144,7 +170,7 @@ in_terminal() {
 	printf '%q ' "$@" >typed
 	echo '; echo "status $?" >ended; sleep 1000' >>typed
 	rm -f ended
-	terminal=$BATS_TEST_TMPDIR/tmux.$((++terminals)) # one that ends may still be there
+	terminal=tmux.$((++terminals)) # short, as names of sockets are; one that ends may still be there
 	tmux -S "$terminal" -f /dev/null new-session -d -x "$width" -y "$height" \
 		env -u COLUMNS -u LINES TERM=tmux bash ./typed 3>&-
 	poll 20 test -s ended
