@@ -90,6 +90,13 @@ double ht_sure_of_filling(const struct ht_measure *m)
 		    growth_confidence(m, &m->written_growth));
 }
 
+double ht_sure_of_start_up(const struct ht_measure *m)
+{
+	return ht_t.start_up_sure +
+	       ht_t.start_up_life *
+		       fmin((double)m->start_up->repeat, ht_t.start_up_lives);
+}
+
 double ht_sure_of_warm(const struct ht_measure *m)
 {
 	(void)m;

@@ -2,6 +2,7 @@
 /* What is no fault: seasons, caches that fill, what stays level. */
 #include "analysis/evidence_int.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -66,6 +67,39 @@ void ht_remedy_filling(const struct told *t)
 	ht_remedy(
 		t, NAN,
 		"wait and look again: a table fills up, a vector that doubles does not");
+}
+
+/* What a start-up is of, as the line begins. */
+static struct ht_word started(const struct ht_start_up *u)
+{
+	struct ht_word w;
+
+	if (!u->class)
+		snprintf(w.text, sizeof(w.text), "%s",
+			 u->need == HT_NEED_in_use ? "in use"
+						   : "memory outside malloc");
+	else if (u->class->max_size)
+		snprintf(w.text, sizeof(w.text), "size class %" PRIu64,
+			 u->class->max_size);
+	else
+		snprintf(w.text, sizeof(w.text), "mmapped chunks");
+	return w;
+}
+
+void ht_tell_start_up(const struct told *t)
+{
+	const struct ht_start_up *u = t->m->start_up;
+
+	ht_say(t->v,
+	       "%s %s -> %s since it began: %zu of %zu lives of the program before it rose as far, and were level then, at %s or so",
+	       started(u).text, B(u->first), B(u->now), u->repeat, u->lives,
+	       B(u->level));
+}
+
+void ht_remedy_start_up(const struct told *t)
+{
+	ht_remedy(t, NAN,
+		  "nothing to do: it starts as the lives before it did");
 }
 
 void ht_tell_warm(const struct told *t)

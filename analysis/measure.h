@@ -12,6 +12,7 @@
 #include "analysis/growth.h"
 #include "analysis/lasting.h"
 #include "analysis/refill.h"
+#include "analysis/start_up.h"
 #include "analysis/window.h"
 
 /* A size class that rises. */
@@ -61,6 +62,8 @@ struct ht_measure {
 			     less that of the last; NaN: not known */
 	/* growth over hours and days; NULL: judged by shape alone */
 	const struct ht_lasting *lasting;
+	/* the lives before rose so and ended it; NULL: not so, or not asked */
+	const struct ht_start_up *start_up;
 	bool guarded;	 /* mostly retained memory grows, not in use */
 	bool heap_alone; /* the same, whatever is said of hours and days */
 	struct ht_bound bound;	   /* of what grows outside malloc */

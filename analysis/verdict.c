@@ -22,6 +22,15 @@ const char *const ht_label_names[HT_LABEL_COUNT] = {
 
 /* --- one window ---------------------------------------------------------- */
 
+/* A history, or the part of it that is asked about. */
+struct asked {
+	const struct ht_series *s;
+	int64_t from_ns, to_ns;
+	const struct ht_snapshot *latest;
+	const struct ht_lasting *lasting;   /* NULL: too short for that */
+	const struct ht_start_up *start_up; /* NULL: it is none */
+};
+
 static void begin(struct ht_verdict *v)
 {
 	memset(v, 0, sizeof(*v));
@@ -94,8 +103,8 @@ static bool outside_tells(const struct ht_measure *m)
 	       m->outside_growth.kind == HT_GROWTH_SUSTAINED;
 }
 
-static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
-		  const struct ht_lasting *lasting, struct ht_verdict *v)
+static void judge(const struct asked *a, const struct ht_window *w,
+		  struct ht_verdict *v)
 {
 	struct ht_measure m;
 	double since;
@@ -109,8 +118,9 @@ static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 		insufficient(w, v);
 		return;
 	}
-	ht_measure(w, lasting, &m);
-	ht_ceiling(w, latest, &m.ceiling);
+	ht_measure(w, a->lasting, &m);
+	m.start_up = a->start_up;
+	ht_ceiling(w, a->latest, &m.ceiling);
 	if (m.in_use.n < (size_t)ht_t.min_rows && !outside_tells(&m)) {
 		snprintf(v->reason, sizeof(v->reason), "heap not measured");
 		ht_say(v, "in use is known in %zu of %zu samples only",
@@ -125,8 +135,8 @@ static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 	since = began(&m, v);
 	if (!isnan(since))
 		v->since_ns = v->from_ns + (int64_t)(since * HT_NS_PER_S);
-	ht_evidence(&m, latest, v);
-	ht_eta(&m, latest, v);
+	ht_evidence(&m, a->latest, v);
+	ht_eta(&m, a->latest, v);
 }
 
 /* --- the choice of the window -------------------------------------------- */
@@ -136,21 +146,13 @@ static void judge(const struct ht_window *w, const struct ht_snapshot *latest,
 static const int64_t lengths[WINDOWS] = {HOUR_NS, 6 * HOUR_NS, 24 * HOUR_NS,
 					 HT_LASTING_MOST_NS, INT64_MAX};
 
-/* A history, or the part of it that is asked about. */
-struct asked {
-	const struct ht_series *s;
-	int64_t from_ns, to_ns;
-	const struct ht_snapshot *latest;
-	const struct ht_lasting *lasting; /* NULL: too short for that */
-};
-
 static void judge_window(const struct asked *a, int64_t from_ns,
 			 struct ht_verdict *ret)
 {
 	struct ht_window w;
 
 	ht_window_open(a->s, from_ns, a->to_ns, &w);
-	judge(&w, a->latest, a->lasting, ret);
+	judge(a, &w, ret);
 }
 
 /* Windows with enough data, the shortest first; each longer one holds more. */
@@ -255,6 +257,29 @@ static void not_yet_sure(const struct asked *a, struct ht_verdict *v)
 	       ht_span(minutes ? SURE_S : ht_t.young_seconds).text);
 }
 
+/* What the lives before did in their first hours is no growth that goes on. */
+static void judge_start_up(const struct asked *a, struct ht_verdict *v)
+{
+	struct asked again = *a;
+	const struct ht_class_series *class = NULL;
+	struct ht_start_up u;
+
+	if (v->label != HT_LABEL_LEAK && v->label != HT_LABEL_NON_MALLOC_GROWTH)
+		return;
+	for (size_t i = 0; v->why == HT_REASON_CLASS && i < a->s->classes_n;
+	     i++)
+		if (a->s->classes[i].max_size == v->culprit_class)
+			class = &a->s->classes[i];
+	ht_start_up_find(a->s, a->to_ns, class,
+			 v->label == HT_LABEL_LEAK ? HT_NEED_in_use
+						   : HT_NEED_non_malloc_anon,
+			 &u);
+	if (u.repeat == 0)
+		return;
+	again.start_up = &u; /* cppcheck-suppress autoVariables */
+	judge_window(&again, v->from_ns, v);
+}
+
 static void judge_short(const struct asked *a, struct ht_verdict *ret)
 {
 	struct ht_verdict v[WINDOWS];
@@ -267,6 +292,7 @@ static void judge_short(const struct asked *a, struct ht_verdict *ret)
 	if (agree && ret->label != HT_LABEL_INSUFFICIENT_DATA)
 		ret->confidence = fmin(ht_t.confidence_cap,
 				       ret->confidence + ht_t.confidence_agree);
+	judge_start_up(a, ret);
 	not_yet_sure(a, ret);
 }
 

@@ -33,6 +33,7 @@
 	X(SLOWING, "slowing")                                           \
 	X(FILLING, "filling")                                           \
 	X(WARM, "warm")                                                 \
+	X(START_UP, "start_up")                                         \
 	X(THREAD_CACHE, "thread_caches")                                \
 	X(FASTBINS, "fastbins")                                         \
 	X(TRIM, "trim_threshold")                                       \

@@ -69,6 +69,7 @@ double ht_sure_of_written(const struct ht_measure *m);
 double ht_sure_of_outside(const struct ht_measure *m);
 double ht_sure_of_slowing(const struct ht_measure *m);
 double ht_sure_of_filling(const struct ht_measure *m);
+double ht_sure_of_start_up(const struct ht_measure *m);
 double ht_sure_of_warm(const struct ht_measure *m);
 double ht_sure_of_season(const struct ht_measure *m);
 double ht_sure_of_kept(const struct ht_measure *m);

@@ -134,6 +134,11 @@ static bool loads(const struct ht_measure *m)
 	       too_young(m, &m->written_growth, m->in_use_growth.last);
 }
 
+static bool starts_up(const struct ht_measure *m)
+{
+	return m->start_up != NULL;
+}
+
 static bool slows(const struct ht_measure *m)
 {
 	if (m->lasting)
@@ -255,6 +260,9 @@ static bool always(const struct ht_measure *m)
 static const struct ht_verdict_rule rules[] = {
 	{HT_LABEL_INSUFFICIENT_DATA, HT_REASON_YOUNG, loads, ht_tell_young,
 	 NULL, ht_remedy_young, OF(in_use_growth), false, HT_SINCE_UNKNOWN},
+	{HT_LABEL_CACHE_WARMUP, HT_REASON_START_UP, starts_up, ht_tell_start_up,
+	 ht_sure_of_start_up, ht_remedy_start_up, OF(in_use_growth), false,
+	 HT_SINCE_GROWTH},
 	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_BOUNDED, outside_ends,
 	 ht_tell_bounded, ht_sure_of_outside, ht_remedy_bounded,
 	 OF(outside_growth), true, HT_SINCE_GROWTH},

@@ -182,13 +182,13 @@ enum ht_code ht_store_life_before(struct ht_store *st,
 /* The lives before a process, the oldest first, each as it was at its end, with
  * its size classes: those that lasted an hour and began within a week before
  * at_ns, the newest seven among the target's newest 1,024 processes. None
- * before the process itself is two hours old, for growth over hours cannot be
- * told of it (HT_LASTING_FROM_NS), and none once it is three days old: it tells
- * more than they do. What ret held is freed; {.n = 0} at first. */
+ * before the process itself is five minutes old: who restarts in a loop is asked
+ * about often, and nothing is told of it. None once it is three days old: it
+ * tells more than they do. What ret held is freed; {.n = 0} at first. */
 #define HT_STORE_LIVES		 7
 #define HT_STORE_LIVES_ROWS	 1024
 #define HT_STORE_LIVES_LEAST_NS	 (INT64_C(3600) * HT_NS_PER_S)
-#define HT_STORE_LIVES_FROM_NS	 (2 * HT_STORE_LIVES_LEAST_NS)
+#define HT_STORE_LIVES_FROM_NS	 (HT_STORE_LIVES_LEAST_NS / 12)
 #define HT_STORE_LIVES_UNTIL_NS	 (72 * HT_STORE_LIVES_LEAST_NS)
 #define HT_STORE_LIVES_WITHIN_NS (168 * HT_STORE_LIVES_LEAST_NS)
 struct ht_store_lives {
