@@ -39,20 +39,25 @@ static bool is_allocator(const struct ht_stack_frame *f)
 	       strncmp(f->function, "_Zna", 4) == 0;
 }
 
-static void add_frame(struct line *l, const struct ht_stack_frame *f)
+static void add_frame(struct line *l, const struct ht_stack_frame *f,
+		      const char *quote)
 {
 	char name[160];
 
 	if (*f->function)
-		add(l, "`%s`",
-		    ht_demangle_function(f->function, name, sizeof(name)));
+		add(l, "%s%s%s", quote,
+		    ht_demangle_function(f->function, name, sizeof(name)),
+		    quote);
 	else
-		add(l, "`%s+0x%" PRIx64 "`", *f->module ? f->module : "?",
-		    f->offset);
+		add(l, "%s%s+0x%" PRIx64 "%s", quote,
+		    *f->module ? f->module : "?", f->offset, quote);
 }
 
-/* The innermost functions, and the line of the first. */
-static void add_stack(struct line *l, const struct ht_snapshot *s, size_t site)
+/* The innermost functions; the first one's frame, or NULL. */
+static const struct ht_stack_frame *add_functions(struct line *l,
+						  const struct ht_snapshot *s,
+						  size_t site,
+						  const char *quote)
 {
 	const struct ht_stack_frame *first = NULL;
 	unsigned told = 0;
@@ -64,9 +69,17 @@ static void add_stack(struct line *l, const struct ht_snapshot *s, size_t site)
 			continue;
 		if (told++)
 			add(l, " < ");
-		add_frame(l, f);
+		add_frame(l, f, quote);
 		first = first ? first : f;
 	}
+	return first;
+}
+
+/* The innermost functions, and the line of the first. */
+static void add_stack(struct line *l, const struct ht_snapshot *s, size_t site)
+{
+	const struct ht_stack_frame *first = add_functions(l, s, site, "`");
+
 	if (first && *first->file && first->line != HT_UNKNOWN) {
 		const char *slash = strrchr(first->file, '/');
 
@@ -111,4 +124,14 @@ void ht_who_text(const struct ht_snapshot *seen, const struct ht_who_judged *j,
 		    "not sure: of %zu call stacks, %" PRIu64
 		    " chunks in %s, none was seen whose chunks stay while their sizes grow",
 		    j->n, seen->windows.n ? w->samples : 0, after);
+}
+
+void ht_who_site_name(const struct ht_snapshot *seen, size_t site,
+		      char out[HT_HELD_BY_TEXT])
+{
+	struct line l = {.v = out};
+
+	*out = '\0';
+	if (!add_functions(&l, seen, site, ""))
+		add(&l, "?");
 }

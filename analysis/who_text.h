@@ -10,5 +10,8 @@
  * 5m00s, 98 % of the growth; ..."; or that nobody is seen to, and why. */
 void ht_who_text(const struct ht_snapshot *seen, const struct ht_who_judged *j,
 		 char out[HT_HELD_BY_TEXT]);
+/* "Session::open < accept_loop < main": what a site is called. */
+void ht_who_site_name(const struct ht_snapshot *seen, size_t site,
+		      char out[HT_HELD_BY_TEXT]);
 
 #endif

@@ -11,6 +11,7 @@
 #include "cli/json.h"
 #include "cli/service.h"
 #include "cli/show.h"
+#include "cli/site_changes.h"
 #include "cli/table.h"
 #include "cli/target.h"
 #include "common/clock.h"
@@ -231,8 +232,11 @@ static json_t *part_json(const struct part *p, const struct changes *c)
 
 static enum ht_code print_changes(const struct ht_cli *cli,
 				  const struct ht_store_process *process,
-				  struct ht_snapshot s[2], struct ht_err *err)
+				  struct ht_snapshot s[2],
+				  const struct ht_site_changes *sites,
+				  struct ht_err *err)
 {
+	static const char *const labels[2] = {"then", "now"};
 	json_auto_t *o = ht_json_span("heaptide.diff/1", process,
 				      (int64_t)s[0].head.taken_at,
 				      (int64_t)s[1].head.taken_at);
@@ -252,9 +256,11 @@ static enum ht_code print_changes(const struct ht_cli *cli,
 		else
 			code = print_part(cli, &parts[i], &c, err);
 	}
-	if (cli->opt.json)
-		return ht_json_print(json_incref(o), err);
-	return code;
+	json_object_set_new(o, "sites", ht_site_changes_json(sites));
+	if (code != HT_OK)
+		return code;
+	return cli->opt.json ? ht_json_print(json_incref(o), err)
+			     : ht_site_changes_print(cli, sites, labels, err);
 }
 
 /* The two times asked for; the record's ends where they are left out. */
@@ -294,8 +300,24 @@ static void tell_same(struct ht_cli *cli, const struct ht_store_process *p)
 		first, last);
 }
 
+/* Whose call stacks make it grow, as was known at a moment. */
+static enum ht_code load_sites(struct ht_store *store, int64_t process_id,
+			       int64_t at_ns, int side,
+			       struct ht_site_changes *ret, struct ht_err *err)
+{
+	int64_t asked_ns;
+	enum ht_code code =
+		ht_store_who_before(store, process_id, at_ns, &asked_ns, err);
+
+	return code == HT_OK && asked_ns
+		       ? ht_site_changes_add(store, process_id, asked_ns,
+					     asked_ns, side, ret, err)
+		       : code;
+}
+
 static enum ht_code load(struct ht_cli *cli, struct ht_store_process *process,
-			 struct ht_snapshot s[2], struct ht_err *err)
+			 struct ht_snapshot s[2], struct ht_site_changes *sites,
+			 struct ht_err *err)
 {
 	HT_AUTO_STORE struct ht_store *store = NULL;
 	int64_t at[2];
@@ -305,9 +327,14 @@ static enum ht_code load(struct ht_cli *cli, struct ht_store_process *process,
 		code = ht_service_one(store, cli->opt.args[0], process, err);
 	if (code == HT_OK)
 		code = moments(cli, process, at, err);
-	for (int i = 0; code == HT_OK && i < 2; i++)
+	for (int i = 0; code == HT_OK && i < 2; i++) {
 		code = ht_store_snapshot_at(store, process->id, at[i], &s[i],
 					    err);
+		if (code == HT_OK)
+			code = load_sites(store, process->id, at[i], i, sites,
+					  err);
+	}
+	ht_site_changes_end(sites);
 	if (code == HT_OK && s[0].head.taken_at == s[1].head.taken_at)
 		tell_same(cli, process);
 	return code;
@@ -315,6 +342,7 @@ static enum ht_code load(struct ht_cli *cli, struct ht_store_process *process,
 
 enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 {
+	HT_AUTO_SITE_CHANGES struct ht_site_changes sites = {0};
 	struct ht_snapshot s[2];
 	struct ht_store_process process;
 	char from[HT_TIME_TEXT], to[HT_TIME_TEXT];
@@ -324,7 +352,7 @@ enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 		return ht_diff_windows(cli, err);
 	ht_snapshot_init(&s[0]);
 	ht_snapshot_init(&s[1]);
-	code = load(cli, &process, s, err);
+	code = load(cli, &process, s, &sites, err);
 	if (code == HT_OK && !cli->opt.json) {
 		ht_time_here_text(s[0].head.taken_at, from);
 		ht_time_here_text(s[1].head.taken_at, to);
@@ -334,7 +362,7 @@ enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 			     s[1].head.pid, from, to, ht_style_off(&cli->term));
 	}
 	if (code == HT_OK)
-		code = print_changes(cli, &process, s, err);
+		code = print_changes(cli, &process, s, &sites, err);
 	ht_snapshot_fini(&s[0]);
 	ht_snapshot_fini(&s[1]);
 	return code;

@@ -11,6 +11,7 @@
 #include "cli/lives.h"
 #include "cli/metrics.h"
 #include "cli/service.h"
+#include "cli/site_changes.h"
 #include "cli/table.h"
 #include "cli/target.h"
 #include "cli/tracks.h"
@@ -28,6 +29,7 @@ struct sides {
 	int64_t from[2], to[2];
 	struct ht_series s[2];
 	const char *label[2];
+	struct ht_site_changes sites;
 };
 
 static const struct {
@@ -173,7 +175,12 @@ static enum ht_code load(struct ht_cli *cli, struct sides *w,
 			code = empty(w, i, err);
 		if (code == HT_OK && w->p[0].id != w->p[1].id)
 			code = number_arenas(store, w, i, err);
+		if (code == HT_OK)
+			code = ht_site_changes_add(store, w->p[i].id,
+						   w->from[i], w->to[i], i,
+						   &w->sites, err);
 	}
+	ht_site_changes_end(&w->sites);
 	return code;
 }
 
@@ -431,6 +438,9 @@ static enum ht_code print(struct ht_cli *cli, const struct sides *w,
 		else
 			code = print_part(cli, w, p, &c, err);
 	}
+	json_object_set_new(o, "sites", ht_site_changes_json(&w->sites));
+	if (code == HT_OK && !cli->opt.json)
+		code = ht_site_changes_print(cli, &w->sites, w->label, err);
 	if (code == HT_OK && !cli->opt.json)
 		print_end(told, noise);
 	return code == HT_OK && cli->opt.json
@@ -449,6 +459,7 @@ enum ht_code ht_diff_windows(struct ht_cli *cli, struct ht_err *err)
 	code = load(cli, &w, err);
 	if (code == HT_OK)
 		code = print(cli, &w, err);
+	ht_site_changes_fini(&w.sites);
 	ht_series_fini(&w.s[0]);
 	ht_series_fini(&w.s[1]);
 	return code;

@@ -150,6 +150,8 @@ json_t *ht_page_json(const struct ht_page *p)
 	ht_page_put_lists(&o, s);
 	ht_page_put(&o, "events", json_incref(p->events));
 	ht_page_put(&o, "alerts", json_incref(p->alerts));
+	ht_page_put(&o, "sites",
+		    p->sites ? json_incref(p->sites) : json_null());
 	ht_page_put(&o, "family",
 		    p->family ? json_incref(p->family) : json_null());
 	ht_page_put(&o, "latest",

@@ -42,6 +42,8 @@ struct ht_page {
 	json_t *events, *alerts; /* of the window: arrays */
 	struct ht_page_asked *asked;
 	size_t asked_n;
+	json_t *sites; /* whose call stacks make it grow; NULL: nobody was asked
+			*/
 	json_t *family; /* the service that it is one of; NULL: alone */
 };
 

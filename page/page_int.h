@@ -18,6 +18,12 @@ json_t *ht_page_zone(int64_t from_ns, int64_t to_ns);
  * members of *o. */
 void ht_page_put_lists(json_t **o, const struct ht_series *s);
 
+/* The call stacks that were seen to make it grow, as of a time (0: now): NULL
+ * where nobody was asked. *ret is the caller's. */
+enum ht_code ht_page_sites(struct ht_store *store, int64_t process_id,
+			   int64_t at_ns, json_t **ret,
+			   struct ht_err *err) HT_MUST_CHECK;
+
 /* RSS split from the metrics that every sample has; what is left of RSS is
  * outside malloc, so that the sum is exact. */
 enum ht_page_band {

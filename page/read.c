@@ -30,6 +30,7 @@ void ht_page_fini(struct ht_page *p)
 	json_decref(p->events);
 	json_decref(p->alerts);
 	json_decref(p->family);
+	json_decref(p->sites);
 	ht_series_fini(&p->series);
 	ht_judged_fini(&p->judged);
 }
@@ -104,6 +105,8 @@ static enum ht_code read_beside(struct ht_store *store, struct ht_page *p,
 				       p, err);
 	if (code == HT_OK)
 		code = ht_held_by_read(store, id, until, &p->traced, err);
+	if (code == HT_OK)
+		code = ht_page_sites(store, id, until, &p->sites, err);
 	if (code == HT_OK)
 		code = ht_pin_text(store, id, until, false, p->pin, err);
 	return code;

@@ -203,6 +203,25 @@ function eventsSection(doc) {
 		{title: "what", text: true, value: (r) => r.kind}, {title: "about it", text: true, value: (r) => r.text}], list.sort((a, b) => b.time - a.time)));
 }
 
+// Of a frame: the function and its line, else where in which file.
+function frameText(f) {
+	const name = f.function || (f.module || "?") + "+0x" + (f.offset || 0).toString(16);
+	const place = f.file ? " (" + f.file.split("/").pop() + (f.line ? ":" + f.line : "") + (f.inlined ? ", inlined" : "") + ")" : "";
+	return name + place;
+}
+
+function sitesSection(doc) {
+	if (!doc.sites || !doc.sites.list.length) return null;
+	const word = (r) => r.leaking === null ? "not sure" : r.leaking ? "leaking" : "no leak";
+	const share = (r) => r.share_of_growth === null ? "?" : Math.round(100 * r.share_of_growth) + " %";
+	return section("Call stacks", "as of " + timeText(secondsOf(doc.sites.time)) + ", " + (doc.sites.max_size ? "chunks of the class that grew" : "chunks of all sizes") +
+		", followed for " + durationText(doc.sites.windows.followed_us / 1e6), table("sites", "Call stacks", [
+		{title: "call stack", text: true, value: (r) => r.name, cell: (r) => el("details", {}, el("summary", {}, r.name), el("ol", {class: "stack"}, r.frames.map((f) => el("li", {}, frameText(f)))))},
+		{title: "says", text: true, value: word}, {title: "grows by a second", value: (r) => r.bytes_per_s, unit: "bytes"},
+		{title: "of the growth", value: (r) => r.share_of_growth, cell: share},
+		{title: "chunks alive", value: (r) => r.alive}, {title: "of those seen", value: (r) => r.samples}], doc.sites.list));
+}
+
 function save(doc, name) {
 	return el("button", {type: "button", click: () => {
 		const url = URL.createObjectURL(new Blob([JSON.stringify(doc)], {type: "application/json"}));
@@ -222,6 +241,7 @@ function targetPage(doc) {
 			el("p", {class: "about"}, doc.exe || doc.comm, " · ", span, " · ", step ? plural(doc.times_s.length, "row") + " of " + durationText(step) + ", medians" : plural(doc.times_s.length, "sample")),
 			el("p", {class: "tools"}, el("button", {type: "button", class: "reset", click: () => setRange(null)}, "show all of the time"), save(doc, "heaptide-" + doc.pid))),
 		verdictSection(doc, base),
+		sitesSection(doc),
 		familySection(doc),
 		section("Over time", window.uPlot ? "the pointer shows values, a drag zooms, a click on a name hides it" : "this build draws without values and zoom; the tables have them", overTime(doc, base)),
 		classCharts(doc, base),

@@ -367,11 +367,14 @@ static enum ht_code drop_told(struct ht_store *st, const struct work *w,
 	} told[] = {
 		{"DELETE FROM event WHERE id IN (SELECT id FROM event WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
 		 w->policy->hour_s},
+		{"DELETE FROM who WHERE id IN (SELECT id FROM who WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
+		 w->policy->hour_s},
 		{"DELETE FROM verdict WHERE id IN (SELECT id FROM verdict WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
 		 w->policy->minute_s}};
 	enum ht_code code = HT_OK;
 
-	for (size_t i = 0; i < 2 && code == HT_OK; i++) {
+	for (size_t i = 0; i < sizeof(told) / sizeof(*told) && code == HT_OK;
+	     i++) {
 		int64_t rows = (int64_t)ht_slice_rows(st, HT_STEP_TOLD);
 		sqlite3_stmt *stmt;
 
@@ -417,6 +420,25 @@ static enum ht_code drop_old(struct ht_store *st, const struct work *w,
 		process_id, cutoff_ns(st, w, w->policy->hour_s), err);
 }
 
+/* What is of no process, or of none any more. */
+static enum ht_code drop_nobodys(struct ht_store *st, const struct work *w,
+				 bool *ret_more, struct ht_err *err)
+{
+	int64_t rows = (int64_t)ht_slice_rows(st, HT_STEP_TOLD);
+	enum ht_code code = ht_store_change(
+		st, "DELETE FROM event WHERE process_id IS NULL AND at_ns < ?1",
+		cutoff_ns(st, w, w->policy->hour_s), 0, err);
+
+	if (code == HT_OK)
+		code = ht_store_change(
+			st,
+			"DELETE FROM stack WHERE id IN (SELECT id FROM stack k WHERE NOT EXISTS (SELECT 1 FROM site s WHERE s.stack_id = k.id) LIMIT ?1)",
+			rows, 0, err);
+	*ret_more = code == HT_OK && sqlite3_changes(st->db) == rows;
+	ht_slice_step(st, HT_STEP_TOLD);
+	return code;
+}
+
 /* The next process of this hour's round. */
 static enum ht_code next_process(struct ht_store *st, void *ctx,
 				 struct ht_err *err)
@@ -435,12 +457,12 @@ static enum ht_code next_process(struct ht_store *st, void *ctx,
 		return code;
 	w->did = true;
 	if (!row) {
-		st->round_at = 0;
-		st->round_done = hour;
-		return ht_store_change(
-			st,
-			"DELETE FROM event WHERE process_id IS NULL AND at_ns < ?1",
-			cutoff_ns(st, w, w->policy->hour_s), 0, err);
+		code = drop_nobodys(st, w, &more, err);
+		if (!more) { /* else once more */
+			st->round_at = 0;
+			st->round_done = hour;
+		}
+		return code;
 	}
 	code = drop_old(st, w, id, &more, err);
 	if (!more)

@@ -43,6 +43,39 @@ static void fail(struct ht_makers *m, const struct ht_err *err)
 	end(m);
 }
 
+/* What was found, stack by stack, for the history. */
+static void record(struct ht_makers *m, const struct ht_who_judged *j)
+{
+	const struct ht_holding *h = &m->p->making;
+	struct ht_store_site sites[HT_STORE_SITES_MAX];
+	char names[HT_STORE_SITES_MAX][HT_HELD_BY_TEXT];
+	const struct ht_store_who who = {.at_ns = h->found.at_ns,
+					 .max_size = h->max_size,
+					 .windows = m->seen.windows.v[0],
+					 .growth = j->growth};
+	size_t n = 0;
+
+	for (; n < j->n && n < HT_STORE_SITES_MAX; n++) {
+		const struct ht_who_site *s = &j->v[n];
+
+		ht_who_site_name(&m->seen, s->site, names[n]);
+		sites[n] = (struct ht_store_site){
+			.name = names[n],
+			.seen = m->seen.sites.v[s->site],
+			.survival = s->survival,
+			.low = s->low,
+			.high = s->high,
+			.bytes_per_s = s->bytes_per_s,
+			.share_of_growth = s->share_of_growth,
+			.confidence = s->confidence,
+			.leaking = s->leaking == HT_LEAKING_UNKNOWN
+					   ? -1
+					   : s->leaking == HT_LEAKING_YES,
+			.row = s->site};
+	}
+	ht_ingest_who(m->ingest, m->p, &who, &m->seen, sites, n);
+}
+
 static void conclude(struct ht_makers *m)
 {
 	HT_AUTO_WHO struct ht_who_judged judged = {0};
@@ -67,6 +100,7 @@ static void conclude(struct ht_makers *m)
 	h->news = true;
 	m->runs++;
 	ht_ingest_tell(m->ingest, m->p, "who", h->found.text);
+	record(m, &judged);
 	end(m);
 }
 

@@ -254,6 +254,19 @@ void ht_ingest_tell(struct ht_ingest *i, const struct ht_watched *p,
 	ht_ingest_event(i, p, kind, text);
 }
 
+void ht_ingest_who(struct ht_ingest *i, const struct ht_watched *p,
+		   const struct ht_store_who *who,
+		   const struct ht_snapshot *seen,
+		   const struct ht_store_site *sites, size_t n)
+{
+	struct ht_err err;
+
+	if (p->store_id && begin(i) &&
+	    ht_store_add_who(i->store, p->store_id, who, seen, sites, n,
+			     &err) != HT_OK)
+		ht_ingest_trouble(i, "add call stacks", &err);
+}
+
 void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
 		       int64_t now_ns)
 {

@@ -15,6 +15,7 @@
 
 #include "daemon/process/process.h"
 #include "store/alert.h"
+#include "store/who.h"
 
 struct ht_ingest_events {
 	/* The store opened at last, after a trouble: what is known only in
@@ -61,6 +62,11 @@ void ht_ingest_ended(struct ht_ingest *i, const struct ht_watched *p);
 /* An event, and the journal has a line of it. */
 void ht_ingest_tell(struct ht_ingest *i, const struct ht_watched *p,
 		    const char *kind, const char *text);
+/* Whose call stacks make a leak: an answer, and its sites (store/who.h). */
+void ht_ingest_who(struct ht_ingest *i, const struct ht_watched *p,
+		   const struct ht_store_who *who,
+		   const struct ht_snapshot *seen,
+		   const struct ht_store_site *sites, size_t n);
 /* p->verdict, judged at now. */
 void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
 		       int64_t now_ns);

@@ -52,6 +52,27 @@ ok "and the verdict a line" grep -q '^  made by *`' <<<"$verdict"
 is "also for a program" "$(jq -r .made_by.text "$HT_TMP/verdict.json")" "$text"
 ok "as its schema says" python3 "$HT_TOP/tests/lib/schema.py" "$HT_TOP/docs/schema" "$HT_TMP/verdict.json"
 is "the page has it" "$("$HT_BUILD/heaptide" report ht-asked --db "$db" --json | jq -r .verdict.made_by.text)" "$text"
+is "the database keeps its stacks: the first is the one that is told" \
+	"$(sql "select '\`' || replace(site, ' < ', '\` < \`') || '\`' from sites_now where pid = $asked limit 1")" \
+	"$(sed 's/ (.*//; s/, [0-9]* of .*//' <<<"$text")"
+is "with the figures that are told" \
+	"$(sql "select old_alive || ' of ' || old_samples from site join who on who.id = who_id where rank = 0")" \
+	"$(grep -oE '[0-9]+ of [0-9]+' <<<"$text" | head -n 1)"
+ok "and each frame, to the outermost" test \
+	"$(sql "select group_concat(function, ' ') from (select f.function from stack_frame f join sites_now n using (stack_id) where n.pid = $asked and n.leaking order by n.stack_id, depth)" | grep -c "main.*_start")" = 1
+"$HT_BUILD/heaptide" report ht-asked --db "$db" --json >"$HT_TMP/page.json"
+is "the page has the sites" "$(jq -r '.sites.list[0].name' "$HT_TMP/page.json")" \
+	"$(sql "select site from sites_now where pid = $asked limit 1")"
+ok "with their frames" jq -e '.sites.list[0].frames | any(.function == "main")' "$HT_TMP/page.json"
+"$HT_BUILD/heaptide" diff ht-asked --db "$db" --json >"$HT_TMP/diff.json"
+ok "diff: it is not known before it was asked, and is after" \
+	jq -e '.sites[0] | .from.bytes_per_s == null and .to.bytes_per_s > 0 and .to.leaking' "$HT_TMP/diff.json"
+"$HT_BUILD/heaptide" diff ht-asked 1h..now 1h..now --db "$db" --json >"$HT_TMP/windows.json"
+ok "diff of a window with itself: by as much" \
+	jq -e '.sites[0] | .from.bytes_per_s > 0 and .change == 0 and (.name | test(" < "))' "$HT_TMP/windows.json"
+ok "in words, too" eval \
+	'"$HT_BUILD/heaptide" diff ht-asked --db "$db" | grep -A1 "^call stack" | grep -E "<.*\? .*[0-9]+ of [0-9]+"'
+ok "all as their schemas say" python3 "$HT_TOP/tests/lib/schema.py" "$HT_TOP/docs/schema" "$HT_TMP/page.json" "$HT_TMP/diff.json" "$HT_TMP/windows.json"
 is "the status counts it" "$(who runs)" 1
 ok "what it cost is within the budget" jq -e '. > 0 and . <= 0.006' <<<"$(who lost_share)"
 ok "so do the metrics" eval \
