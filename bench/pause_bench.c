@@ -250,9 +250,10 @@ static int64_t sample(struct sampler *s)
 			usleep(200);
 		return view->fork_ns / HT_NS_PER_US;
 	} else if (strcmp(s->mode, "gcore") == 0) {
-		snprintf(command, sizeof(command),
-			 "gcore -o /tmp/pause_bench %d >/dev/null 2>&1; rm -f /tmp/pause_bench.%d",
-			 (int)s->pid, (int)s->pid);
+		snprintf(
+			command, sizeof(command),
+			"gcore -o /tmp/pause_bench %d >/dev/null 2>&1; rm -f /tmp/pause_bench.%d",
+			(int)s->pid, (int)s->pid);
 		if (system(command) < 0)
 			abort();
 	} else if (ht_client_sample(&s->client, &s->request, &s->snapshot, NULL,

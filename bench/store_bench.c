@@ -263,7 +263,8 @@ int main(int argc, char **argv)
 	b.samples = argc > 2 ? strtoull(argv[2], NULL, 10) : 100000;
 	b.processes = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
 	if (argc < 2 || b.processes == 0 || b.processes > 128) {
-		fprintf(stderr, "usage: store_bench FILE [SAMPLES] [PROCESSES, at most 128]\n");
+		fprintf(stderr,
+			"usage: store_bench FILE [SAMPLES] [PROCESSES, at most 128]\n");
 		return 2;
 	}
 	if (b.samples == 0) {

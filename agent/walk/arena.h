@@ -26,6 +26,9 @@ struct ht_arena_walk {
 	struct ht_swept swept;
 	struct ht_arena figures; /* its row */
 	bool cut;		 /* its lists were not followed to their ends */
+	bool estimated;		 /* and what they hold was estimated */
+	/* Then: bytes of bins that were followed, and that there may be. */
+	uint64_t followed, whole;
 };
 
 /* The linear pass over the i-th segment. */

@@ -12,6 +12,7 @@
 #include "agent/libc/chunk.h"
 #include "agent/walk/arena.h"
 #include "agent/walk/light.h"
+#include "agent/walk/round.h"
 #include "agent/walk/sound.h"
 #include "common/invariant.h"
 
@@ -287,6 +288,8 @@ static void add_to_walk(struct ht_arena_walk *aw)
 	struct ht_walk *w = aw->in.walk;
 
 	ht_classes_add(w->in_use, aw->met.in_use, HT_CLASSES);
+	if (!w->in->light)
+		ht_round_learn(w->in, aw->in.root->system, aw->met.binned);
 	for (unsigned i = 0; i < HT_FASTBINS_MAX; i++)
 		w->fastbin_chunks += aw->listed.fast[i].chunks;
 	for (unsigned i = 1; i <= HT_BINS; i++)

@@ -72,6 +72,10 @@ struct ht_walk {
 	/* Of a light look: pages are asked for where memory is free, not all;
 	 * lists that were not followed to the end, or led astray. */
 	bool sparse, lists_cut;
+	/* What lists that were not followed to the end hold was estimated: so
+	 * many bytes were, and of them so many are resident. */
+	bool estimated;
+	uint64_t estimated_bytes, estimated_resident;
 	bool round_ended; /* in_use is that of a round (round.h) */
 	unsigned lists_astray;
 };

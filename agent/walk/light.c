@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "agent/libc/chunk.h"
+#include "agent/walk/estimate.h"
 #include "agent/walk/lists.h"
 #include "agent/walk/round.h"
 
@@ -194,6 +195,31 @@ static void learn_free(struct ht_arena_walk *aw, const struct ht_lists *found)
 
 /* --- all of it ----------------------------------------------------------- */
 
+#define CHUNKS_LEAST 64 /* of each arena */
+
+/* Each arena has its share of the chunks that a look goes to. */
+static size_t share_of_max(const struct ht_arena_walk *aw)
+{
+	const struct ht_walk *w = aw->in.walk;
+	double share =
+		w->total ? (double)aw->in.root->system / (double)w->total : 1;
+
+	return (size_t)((double)ht_light_chunks_max(w->in) *
+			(share < 1 ? share : 1)) +
+	       CHUNKS_LEAST;
+}
+
+/* What was not followed to its end is estimated, or not known. */
+static void complete(struct ht_arena_walk *aw, const struct ht_lists *found)
+{
+	if (!found->cut && !found->cut_fast)
+		return;
+	aw->estimated = ht_estimate_bins(aw, found);
+	aw->cut = !aw->estimated;
+	aw->in.walk->estimated |= aw->estimated;
+	aw->in.walk->lists_cut |= aw->cut;
+}
+
 enum ht_code ht_light_arena(struct ht_arena_walk *aw, struct ht_err *err)
 {
 	struct ht_walk *w = aw->in.walk;
@@ -201,19 +227,17 @@ enum ht_code ht_light_arena(struct ht_arena_walk *aw, struct ht_err *err)
 	enum ht_code code = get_pages(aw, err);
 
 	if (code == HT_OK)
-		code = ht_lists_follow(&aw->in, &aw->extent,
-				       ht_light_chunks_max(w->in), &aw->listed,
-				       &found, err);
+		code = ht_lists_follow(&aw->in, &aw->extent, share_of_max(aw),
+				       &aw->listed, &found, err);
 	if (code == HT_OK) {
 		find_overhead(aw);
 		add_records(aw, &found);
 		if (w->sparse)
 			learn_free(aw, &found);
-		aw->cut = found.cut;
-		w->lists_cut |= found.cut;
 		w->lists_astray += found.astray;
 		w->unread |= found.swapped;
 		code = ht_round_slice(aw, &found, err);
+		complete(aw, &found);
 	}
 	ht_lists_fini(&found);
 	return code;
@@ -243,6 +267,8 @@ void ht_light_settle(struct ht_arena_walk *aw)
 	a->uncertain_bytes += ht_apart(lies, system);
 	if (aw->in.walk->sparse)
 		aw->swept.resident = HT_UNKNOWN;
+	if (aw->estimated)
+		ht_estimate_resident(aw);
 	if (aw->cut || aw->met.links.full)
 		forget_free(aw);
 }

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * In rounds, as thread caches are read: a round takes one chunk further in
- * every list of the arena, all in one batch of reads. A list that does not add
- * up while the target runs was changed under our eyes, and is begun again.
+ * every list of the arena, all in one batch of reads.
+ *
+ * While the target runs the doubly linked ones are followed from both ends
+ * until the two meet: malloc adds at one end and takes from the other, so that
+ * from one end alone what comes is never seen, what goes always. A chunk that
+ * does not add up was changed under our eyes: the one before it is asked again
+ * where it leads, and then the one before that; at last the list is begun anew.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,13 +18,20 @@
 #include "agent/walk/lists.h"
 
 #define TRIES	  4
-#define CHUNK_MAX 32 /* prev_size, size, fd, bk */
+#define GIVEN_UP  UINT8_MAX /* in the place of a try: this chunk is none */
+#define CHUNK_MAX 32	    /* prev_size, size, fd, bk */
+#define BACK	  8	    /* chunks that may be stepped back over */
+#define BACKS_MAX 256	    /* how often, in one list */
 
 struct cursor {
 	uint64_t at;	   /* the chunk that comes next */
-	uint64_t previous; /* what its bk must be; fastbins: none */
+	uint64_t previous; /* where it must point back to; fastbins: none */
 	struct ht_list_count count;
 	uint8_t list, tries;
+	bool backward;	      /* by bk, from the other end */
+	struct cursor *other; /* that comes from there; or NULL */
+	size_t taken[BACK];   /* the last ones, in lists.v; a ring */
+	unsigned top, held, backs;
 	uint8_t bytes[CHUNK_MAX];
 };
 
@@ -29,10 +41,10 @@ struct following {
 	const struct ht_layout *layout;
 	struct ht_lists *out;
 	size_t max;
-	struct cursor cursor[HT_LISTED_MAX];
-	struct cursor *live[HT_LISTED_MAX];
+	struct cursor cursor[2][HT_LISTED_MAX]; /* forward, backward */
+	struct cursor *live[2 * HT_LISTED_MAX];
 	size_t lives;
-	struct ht_piece piece[HT_LISTED_MAX];
+	struct ht_piece piece[2 * HT_LISTED_MAX];
 };
 
 static bool is_fast(const struct cursor *c)
@@ -94,8 +106,9 @@ static const char *chunk_wrong(const struct following *f,
 			       : "whose size belongs elsewhere";
 	if (c->list > 1 && ht_bin_index(l, size) != c->list)
 		return "whose size belongs elsewhere";
-	return word_at(f, c, 3) == c->previous ? NULL
-					       : "that does not point back";
+	return word_at(f, c, c->backward ? 2 : 3) == c->previous
+		       ? NULL
+		       : "that does not point back";
 }
 
 /* --- one list ------------------------------------------------------------ */
@@ -104,8 +117,11 @@ static void begin(const struct following *f, struct cursor *c,
 		  const struct ht_arena_root *a)
 {
 	c->count = (struct ht_list_count){0};
+	c->held = 0;
 	c->previous = is_fast(c) ? 0 : header_of(f, c);
-	c->at = is_fast(c) ? a->fast[c->list - HT_LISTED_FAST] : a->fd[c->list];
+	c->at = is_fast(c)    ? a->fast[c->list - HT_LISTED_FAST]
+		: c->backward ? a->bk[c->list]
+			      : a->fd[c->list];
 }
 
 static bool has_ended(const struct following *f, const struct cursor *c)
@@ -127,11 +143,55 @@ static bool begin_again(struct following *f, struct cursor *c)
 	return true;
 }
 
+/* Where a chunk leads, of what was read of it. */
+static uint64_t led_to(const struct following *f, const struct cursor *c,
+		       uint64_t at, uint64_t link)
+{
+	if (is_fast(c) && f->in->space->safe_linking)
+		link ^= (at + 2 * (uint64_t)f->layout->word) >> 12;
+	return link;
+}
+
+/* The chunk that was taken last is none of this list. */
+static void give_up_last(struct following *f, struct cursor *c)
+{
+	struct ht_listed_chunk *last = &f->out->v[c->taken[c->top]];
+
+	last->tries = GIVEN_UP;
+	c->count.chunks--;
+	c->count.bytes -= (uint64_t)last->units * f->layout->align;
+	c->top = (c->top + BACK - 1) % BACK;
+	c->held--;
+}
+
+/* Asks the chunks before this one where they lead now, until one says so. */
+static bool step_back(struct following *f, struct cursor *c)
+{
+	uint64_t wrong = c->at, link;
+
+	if (!f->in->walk->in->moving || c->backs++ >= BACKS_MAX)
+		return false;
+	for (; c->held > 0; give_up_last(f, c)) {
+		uint64_t at = f->out->v[c->taken[c->top]].at;
+
+		if (ht_reader_word(f->in->walk->in->reader,
+				   at + (c->backward ? 3 : 2) * f->layout->word,
+				   &link, NULL) == HT_OK &&
+		    led_to(f, c, at, link) != wrong) {
+			c->previous = at;
+			c->at = led_to(f, c, at, link);
+			return true;
+		}
+		wrong = at;
+	}
+	return false;
+}
+
 static void go_astray(struct following *f, struct cursor *c, const char *what)
 {
 	const struct ht_arena_root *a = f->in->root;
 
-	if (begin_again(f, c))
+	if (step_back(f, c) || begin_again(f, c))
 		return;
 	f->out->astray++;
 	if (!f->in->walk->in->moving)
@@ -145,7 +205,7 @@ static void go_astray(struct following *f, struct cursor *c, const char *what)
 }
 
 /* false: no memory. */
-static bool keep(struct following *f, const struct cursor *c, uint64_t size)
+static bool keep(struct following *f, struct cursor *c, uint64_t size)
 {
 	struct ht_lists *o = f->out;
 
@@ -158,18 +218,22 @@ static bool keep(struct following *f, const struct cursor *c, uint64_t size)
 		o->v = grown;
 		o->capacity = to;
 	}
+	c->top = (c->top + 1) % BACK;
+	c->held += c->held < BACK;
+	c->taken[c->top] = o->n;
 	o->v[o->n++] = (struct ht_listed_chunk){
 		.at = c->at,
 		.units = (uint32_t)(size / f->layout->align),
 		.list = c->list,
-		.tries = c->tries};
+		.tries = c->tries,
+		.backward = c->backward};
 	return true;
 }
 
 static bool take_chunk(struct following *f, struct cursor *c)
 {
 	uint64_t size = word_at(f, c, 1) & ~HT_SIZE_FLAGS;
-	uint64_t next = word_at(f, c, 2);
+	uint64_t next = word_at(f, c, c->backward ? 3 : 2);
 	const char *wrong = chunk_wrong(f, c, size);
 
 	if (wrong) {
@@ -180,10 +244,8 @@ static bool take_chunk(struct following *f, struct cursor *c)
 		return false;
 	c->count.chunks++;
 	c->count.bytes += size;
-	if (is_fast(c) && f->in->space->safe_linking)
-		next ^= (c->at + 2 * (uint64_t)f->layout->word) >> 12;
 	c->previous = c->at;
-	c->at = next;
+	c->at = led_to(f, c, c->at, next);
 	return true;
 }
 
@@ -208,11 +270,44 @@ static void read_round(struct following *f)
 	ht_reader_batch(f->in->walk->in->reader, f->piece, f->lives);
 }
 
+/* Fastbins alone are followed on: they are short, and no slice knows them. */
+static void cut_short(struct following *f)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->lives; i++) {
+		struct cursor *c = f->live[i];
+
+		if (is_fast(c))
+			f->live[n++] = c;
+		else
+			f->out->cut = f->out->cut_bin[c->list] = true;
+	}
+	f->lives = n;
+}
+
+/* Two that come from both ends: the rest of the way is one's, or done. */
+static void meet(const struct following *f, struct cursor *c)
+{
+	struct cursor *other = c->other;
+
+	if (!other || has_ended(f, c))
+		return;
+	if (c->at == other->previous) {
+		c->at = header_of(f, c);
+		other->at = header_of(f, other);
+	} else if (c->at == other->at) {
+		other->at = header_of(f, other);
+	}
+}
+
 /* Drops those that came to their end. */
 static void keep_live(struct following *f)
 {
 	size_t n = 0;
 
+	for (size_t i = 0; i < f->lives; i++)
+		meet(f, f->live[i]);
 	for (size_t i = 0; i < f->lives; i++)
 		if (!has_ended(f, f->live[i]))
 			f->live[n++] = f->live[i];
@@ -237,16 +332,29 @@ static bool take_round(struct following *f)
 	return true;
 }
 
+static struct cursor *begin_one(struct following *f, unsigned list,
+				bool backward)
+{
+	struct cursor *c = &f->cursor[backward][list];
+
+	c->list = (uint8_t)list;
+	c->backward = backward;
+	begin(f, c, f->in->root);
+	f->live[f->lives++] = c;
+	return c;
+}
+
 static void begin_all(struct following *f)
 {
-	for (unsigned i = 1; i < HT_LISTED_MAX; i++) {
-		struct cursor *c = &f->cursor[i];
+	const bool both = f->in->walk->in->moving;
 
-		if (i >= HT_LISTED_FAST + f->layout->fastbins)
-			break;
-		c->list = (uint8_t)i;
-		begin(f, c, f->in->root);
-		f->live[f->lives++] = c;
+	for (unsigned i = 1; i < HT_LISTED_FAST + f->layout->fastbins; i++) {
+		struct cursor *c = begin_one(f, i, false);
+
+		if (!both || is_fast(c))
+			continue;
+		c->other = begin_one(f, i, true);
+		c->other->other = c;
 	}
 	keep_live(f);
 }
@@ -258,17 +366,21 @@ static void drop_given_up(struct following *f)
 	size_t n = 0;
 
 	for (size_t i = 0; i < o->n; i++)
-		if (o->v[i].tries == f->cursor[o->v[i].list].tries)
+		if (o->v[i].tries ==
+		    f->cursor[o->v[i].backward][o->v[i].list].tries)
 			o->v[n++] = o->v[i];
 	o->n = n;
 }
 
 static void count(const struct following *f, struct ht_listed *b)
 {
-	for (unsigned i = 1; i <= HT_BINS; i++)
-		b->bin[i] = f->cursor[i].count;
+	for (unsigned i = 1; i <= HT_BINS; i++) {
+		b->bin[i] = f->cursor[0][i].count;
+		b->bin[i].chunks += f->cursor[1][i].count.chunks;
+		b->bin[i].bytes += f->cursor[1][i].count.bytes;
+	}
 	for (unsigned i = 0; i < f->layout->fastbins; i++)
-		b->fast[i] = f->cursor[HT_LISTED_FAST + i].count;
+		b->fast[i] = f->cursor[0][HT_LISTED_FAST + i].count;
 }
 
 static int by_address(const void *x, const void *y)
@@ -276,6 +388,32 @@ static int by_address(const void *x, const void *y)
 	const struct ht_listed_chunk *a = x, *b = y;
 
 	return (a->at > b->at) - (a->at < b->at);
+}
+
+/* A chunk that was merged into another, or cut from one, while its list was
+ * followed, lies in what another list led to: counted once, as it is swept. */
+static void drop_overlaid(struct ht_lists *o, struct ht_listed *b)
+{
+	uint64_t end = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < o->n; i++) {
+		const struct ht_listed_chunk c = o->v[i];
+		uint64_t size = (uint64_t)c.units * o->align;
+		struct ht_list_count *count =
+			c.list >= HT_LISTED_FAST
+				? &b->fast[c.list - HT_LISTED_FAST]
+				: &b->bin[c.list];
+
+		if (c.at < end) {
+			count->chunks--;
+			count->bytes -= size;
+			continue;
+		}
+		end = c.at + size;
+		o->v[n++] = c;
+	}
+	o->n = n;
 }
 
 enum ht_code ht_lists_follow(const struct ht_arena_in *in,
@@ -294,18 +432,24 @@ enum ht_code ht_lists_follow(const struct ht_arena_in *in,
 	f->out = ret;
 	f->max = max;
 	begin_all(f);
-	while (code == HT_OK && f->lives > 0 && ret->n + f->lives <= max) {
+	while (code == HT_OK && f->lives > 0 &&
+	       ret->n + f->lives <= HT_LISTS_MOST) {
+		if (ret->n + f->lives > max)
+			cut_short(f);
 		read_round(f);
 		if (!take_round(f))
 			code = ht_fail(err, HT_NOMEM, "no memory for lists");
 		keep_live(f);
 	}
-	ret->cut = f->lives > 0;
+	ret->cut_fast = f->lives > 0;
 	drop_given_up(f);
 	count(f, b);
 	free(f);
+	ret->align = in->layout->align;
 	if (ret->n)
 		qsort(ret->v, ret->n, sizeof(*ret->v), by_address);
+	if (in->walk->in->moving)
+		drop_overlaid(ret, b);
 	return code;
 }
 

@@ -100,6 +100,7 @@ static struct part *prepare(const struct ht_walk *w, size_t from)
 	s->in = *w->in;
 	s->in.reader = &s->reader;
 	s->in.progress = NULL;
+	s->in.round = NULL; /* which learns in order */
 	if (s->in.marks) {
 		s->marks.bytes_max =
 			(s->in.marks->bytes_max - s->in.marks->bytes) / 2;
@@ -195,6 +196,7 @@ static enum ht_code walk_both(struct ht_walk *w, struct part *s,
 	enum ht_code code;
 
 	in.tables_max = ht_walk_tables_max(whole) / 2;
+	in.round = NULL;
 	w->in = &in;
 	code = walk_row(w, 0, s->from, err);
 	w->in = whole;

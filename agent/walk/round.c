@@ -15,10 +15,40 @@ void ht_round_begin(const struct ht_walk_in *in)
 
 	if (!r)
 		return;
+	if (!in->light) { /* it will know everything */
+		memset(r, 0, sizeof(*r));
+		r->before_ns = in->now_ns;
+		return;
+	}
 	r->left = in->slice_max;
 	r->ended = false;
-	if (r->begun_ns == 0)
-		r->begun_ns = in->now_ns;
+	if (r->begun_ns)
+		return;
+	r->begun_ns = in->now_ns;
+	memset(r->binned, 0, sizeof(r->binned));
+}
+
+void ht_round_learn(const struct ht_walk_in *in, uint64_t system,
+		    const struct ht_class_count binned[HT_BINS + 1])
+{
+	struct ht_round *r = in->round;
+
+	if (!r)
+		return;
+	ht_classes_add(r->binned, binned, HT_BINS + 1);
+	ht_curve_add(&r->before, ht_curve_end(&r->before) + system, r->binned);
+}
+
+/* What both say of the same part of the heap. */
+static void compare(struct ht_round *r)
+{
+	uint64_t now = ht_curve_bytes(&r->now, r->done);
+	uint64_t before = ht_curve_bytes(&r->before, r->done);
+
+	if (before == 0)
+		return;
+	r->compared = true;
+	r->drift = (double)ht_apart(now, before) / (double)before;
 }
 
 /* --- one slice ----------------------------------------------------------- */
@@ -203,6 +233,7 @@ static enum ht_code slice_segment(struct ht_arena_walk *aw, size_t i,
 		end = walk_slice(s);
 		take_off_free(s, found, end);
 		ht_classes_add(r->in_use, s->in_use, HT_CLASSES);
+		ht_classes_add(r->binned, s->binned, HT_BINS + 1);
 	} else if (at < s->pass.stop) {
 		r->lost += s->until - at;
 	}
@@ -240,6 +271,8 @@ enum ht_code ht_round_slice(struct ht_arena_walk *aw,
 	     code == HT_OK && r->left > 0 && i < aw->extent.segments; i++)
 		if (r->at < aw->extent.segment[i].end)
 			code = slice_segment(aw, i, r, found, err);
+	ht_curve_add(&r->now, r->done, r->binned);
+	compare(r);
 	if (aw->extent.segments == 0 ||
 	    r->at >= aw->extent.segment[aw->extent.segments - 1].end) {
 		r->arena = next_arena(aw);
@@ -259,6 +292,18 @@ static double off_by(const struct ht_walk *w, uint64_t sum)
 	return now == HT_UNKNOWN || now == 0
 		       ? NAN
 		       : (double)ht_apart(sum, now) / (double)now;
+}
+
+/* What this one found is what the next one knows before. */
+static void begin_next(struct ht_round *r)
+{
+	r->before = r->now;
+	r->before_ns = r->begun_ns;
+	r->now.n = 0;
+	memset(r->in_use, 0, sizeof(r->in_use));
+	r->arena = r->at = r->done = r->lost = 0;
+	r->begun_ns = 0;
+	r->ended = false;
 }
 
 void ht_round_end(struct ht_walk *w)
@@ -286,5 +331,5 @@ void ht_round_end(struct ht_walk *w)
 	memcpy(w->in_use, r->in_use, sizeof(w->in_use));
 	w->out->totals.in_use_chunks = chunks;
 	w->round_ended = true;
-	*r = (struct ht_round){0};
+	begin_next(r);
 }

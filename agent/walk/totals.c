@@ -238,8 +238,9 @@ static bool add_classes(struct ht_walk *w)
 			return false;
 		row->in_use_chunks = w->in_use[c].chunks;
 		row->in_use_bytes = w->in_use[c].bytes;
-		row->free_chunks = w->free[c].chunks;
-		row->free_bytes = w->free[c].bytes;
+		row->free_chunks =
+			w->estimated ? HT_UNKNOWN : w->free[c].chunks;
+		row->free_bytes = w->estimated ? HT_UNKNOWN : w->free[c].bytes;
 	}
 	if (!w->census.known)
 		return true;
@@ -274,7 +275,7 @@ enum ht_code ht_totals(struct ht_walk *w, struct ht_err *err)
 	if (w->in->light && w->in->round)
 		ht_round_end(w);
 	fill_fragmentation(w);
-	if (w->lists_cut)
+	if (w->lists_cut || w->estimated)
 		forget_runs(&s->fragmentation);
 	if (w->in->want & HT_WANT_CLASSES && has_classes(w) && !add_classes(w))
 		return ht_fail(err, HT_NOMEM, "no memory for size classes");

@@ -175,8 +175,7 @@ static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 {
 	enum ht_code code = ht_census_take(w, err);
 
-	if (w->in->light)
-		ht_round_begin(w->in);
+	ht_round_begin(w->in);
 	if (code == HT_OK)
 		code = ht_arenas_walk(w, err);
 	if (code != HT_OK)

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/libc/locate.h"
 #include "agent/self/helper.h"
@@ -54,10 +55,20 @@ static enum ht_code let_go(struct look *l, struct ht_walk_in *in,
 	return HT_OK;
 }
 
+/* Of all threads of this process, the helper's with them. */
+static uint64_t cpu_ns(void)
+{
+	struct timespec t = {0};
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * HT_NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
 static enum ht_code walk(struct look *l, struct ht_walk_in *in,
 			 struct ht_snapshot *ret, struct ht_err *err)
 {
 	int64_t start = ht_mono_ns();
+	uint64_t cpu_start = cpu_ns();
 	enum ht_code code;
 
 	code = ht_locate_threads(&l->located, &l->reader, &l->maps, in->threads,
@@ -69,6 +80,7 @@ static enum ht_code walk(struct look *l, struct ht_walk_in *in,
 	if (code == HT_OK)
 		code = ht_walk(in, l->roots, ret, err);
 	l->how->walk_ns = (uint64_t)(ht_mono_ns() - start);
+	l->how->cpu_ns = cpu_ns() - cpu_start;
 	return code;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The light look against the walk of the same heap at rest, figure by figure:
  * difference 0 but in what only a walk can know. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -117,12 +118,27 @@ static void look_twice(struct program *target, struct ht_snapshot *full,
 		      light->stop.bytes_read / 1024);
 }
 
+/* As a target that may run is looked at: lists are followed from both ends. */
+static void look_from_both_ends(struct program *target,
+				struct ht_snapshot *full)
+{
+	struct ht_look how = {.light = true, .moving = true};
+	struct ht_snapshot s;
+	struct ht_err err;
+
+	if (ht_look(target->pid, &how, &s, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+	assert_int_equal(compare(full, &s), 0);
+	ht_snapshot_fini(&s);
+}
+
 static void are_equal(struct program target)
 {
 	struct ht_snapshot full, light;
 
 	assert_true(program_says(&target, "ready", LIMIT_MS));
 	look_twice(&target, &full, &light);
+	look_from_both_ends(&target, &full);
 	program_end(&target);
 	assert_int_equal(compare(&full, &light), 0);
 	assert_int_equal(light.findings.n, full.findings.n);
@@ -319,6 +335,57 @@ static void lists_that_are_too_long_leave_null_and_are_told(void **state)
 	ht_snapshot_fini(&s);
 }
 
+/* What the walk before knew stands in for lists that are not followed: at rest
+ * it is what they hold. */
+static void look_cut(struct program target, size_t chunks_max,
+		     struct ht_snapshot *full, struct ht_snapshot *cut)
+{
+	struct ht_round *round = calloc(1, sizeof(*round));
+	struct ht_look how = {.alone = true, .round = round};
+	struct ht_look cutting = {.light = true,
+				  .round = round,
+				  .slice_max = 1 << 20,
+				  .chunks_max = chunks_max};
+	struct ht_err err;
+
+	assert_non_null(round);
+	assert_true(program_says(&target, "ready", LIMIT_MS));
+	assert_true(process_sleeps(target.pid, LIMIT_MS));
+	if (ht_look(target.pid, &how, full, &err) != HT_OK ||
+	    ht_look(target.pid, &cutting, cut, &err) != HT_OK ||
+	    ht_snapshot_check(cut, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+	program_end(&target);
+	free(round);
+}
+
+static void
+lists_that_are_too_long_are_completed_by_what_was_walked(void **state)
+{
+	struct ht_snapshot full, s;
+	double off;
+
+	(void)state;
+	look_cut(program_start("large_heap", "400000", "0", "0", (char *)NULL),
+		 100, &full, &s);
+	assert_true(full.totals.binned_chunks > 1000);
+	assert_int_equal(how_of(&s, "bins"), HT_HOW_ESTIMATED);
+	assert_int_equal(how_of(&s, "in_use"), HT_HOW_ESTIMATED);
+	off = fabs((double)s.totals.in_use - (double)full.totals.in_use) /
+	      (double)full.totals.in_use;
+	assert_true(off < 0.02);
+	off = fabs((double)s.totals.retained - (double)full.totals.retained) /
+	      (double)full.totals.retained;
+	print_message("in use %lu and %lu, retained %lu and %lu\n",
+		      s.totals.in_use, full.totals.in_use, s.totals.retained,
+		      full.totals.retained);
+	assert_true(off < 0.1);
+	assert_true(s.totals.in_use + s.totals.free + s.totals.overhead ==
+		    s.totals.system);
+	ht_snapshot_fini(&full);
+	ht_snapshot_fini(&s);
+}
+
 /* Slices of this size until a round ends: its classes are those of the walk. */
 static void slice_up(struct program target, uint64_t slice_max)
 {
@@ -390,6 +457,8 @@ int main(void)
 			what_blocks_the_top_is_null_below_chunks_that_nobody_knows),
 		cmocka_unit_test(
 			lists_that_are_too_long_leave_null_and_are_told),
+		cmocka_unit_test(
+			lists_that_are_too_long_are_completed_by_what_was_walked),
 		cmocka_unit_test(a_round_of_slices_has_the_classes_of_a_walk),
 	};
 
