@@ -7,99 +7,10 @@
 #include "agent/self/pace.h"
 
 #define PERCENT 60 /* of the members: what is regular */
-/* A tree's nodes have a child in half of the cases, those of a hash table's
- * lists a next one in fewer. */
-#define SELF_PERCENT 10
-#define KIN_PERCENT  30
-#define RUN_GAP	     64 /* bytes between roots of one array */
-#define AHEAD	     32 /* references whose groups are asked for before */
-#define NEARLY	     98 /* percent: as much as the other holds */
-
-/* --- what can be known of fields ----------------------------------------- */
-
-/* Groups that lead to the cluster at this place with most of their members stay
- * in it. Returns whether the group that was asked for does. */
-static bool prune(struct ht_asking *a, uint16_t at, bool *in)
-{
-	size_t n = a->g->groups.n;
-	uint64_t *count = calloc(n, sizeof(*count));
-	bool changed = count;
-
-	while (changed) {
-		const struct ht_field_count *f;
-		size_t i = 0;
-
-		changed = false;
-		memset(count, 0, n * sizeof(*count));
-		while ((f = ht_fields_next(&a->g->fields, &i)))
-			if (f->at == at && in[f->from] && in[f->to])
-				count[f->from] += f->count;
-		for (size_t k = 0; k < n; k++)
-			if (in[k] &&
-			    count[k] * 100 < ht_chunks_of(a, (uint16_t)k) *
-						     (k == a->group
-							      ? SELF_PERCENT
-							      : KIN_PERCENT)) {
-				in[k] = false;
-				changed = true;
-			}
-	}
-	free(count);
-	return in[a->group];
-}
-
-/* The cluster by one field: those that have it into the group, and are led to
- * by it. */
-static void try_field(struct ht_asking *a, uint16_t at)
-{
-	size_t n = a->g->groups.n, i = 0;
-	const struct ht_field_count *f;
-	bool *in = calloc(n, sizeof(*in));
-
-	if (!in)
-		return;
-	in[a->group] = true;
-	while ((f = ht_fields_next(&a->g->fields, &i)))
-		if (f->at == at && f->to == a->group)
-			in[f->from] = true;
-	if (prune(a, at, in)) {
-		a->field[a->fields++] = at;
-		for (size_t k = 0; k < n; k++)
-			a->in[k] = a->in[k] || in[k];
-	}
-	free(in);
-}
-
-/* The places at which members lead to members most often. */
-void ht_cluster_find(struct ht_asking *a)
-{
-	const struct ht_group *group = &a->g->groups.v[a->group];
-	const struct ht_field_count *f;
-	uint16_t tried[HT_CLUSTER_FIELDS];
-	unsigned n = 0;
-
-	memset(a->in, 0, a->g->groups.n * sizeof(*a->in));
-	a->in[a->group] = true;
-	a->fields = 0;
-	while (n < HT_CLUSTER_FIELDS) {
-		const struct ht_field_count *best = NULL;
-		size_t i = 0;
-
-		while ((f = ht_fields_next(&a->g->fields, &i))) {
-			bool again = f->from != a->group || f->to != a->group ||
-				     (f->at & HT_REF_PLACE) == HT_REF_FAR;
-
-			for (unsigned k = 0; k < n; k++)
-				again = again || tried[k] == f->at;
-			if (!again && (!best || f->count > best->count))
-				best = f;
-		}
-		if (!best || best->count * 20 < group->chunks)
-			return;
-		tried[n++] = best->at;
-		try_field(a, best->at);
-	}
-}
+#define FEW	8  /* asked for: no share of them tells anything */
+#define RUN_GAP 64 /* bytes between roots of one array */
+#define AHEAD	32 /* references whose groups are asked for before */
+#define NEARLY	98 /* percent: as much as the other holds */
 
 /* --- who may hold it ----------------------------------------------------- */
 
@@ -193,39 +104,157 @@ static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 	}
 }
 
+/* Of each group outside the cluster: how it leads into it. */
+struct leading {
+	struct ht_candidate *of;
+	uint64_t *best; /* references from the place that has most */
+	size_t n;
+};
+
+static bool begin_leading(const struct ht_asking *a, struct leading *l)
+{
+	l->n = a->g->groups.n;
+	l->of = calloc(l->n, sizeof(*l->of));
+	l->best = calloc(l->n, sizeof(*l->best));
+	return l->of && l->best;
+}
+
+static void end_leading(struct leading *l)
+{
+	free(l->of);
+	free(l->best);
+}
+
+static void lead(struct leading *l, uint16_t from, uint16_t at, uint64_t count)
+{
+	struct ht_candidate *one = &l->of[from];
+
+	one->references += count;
+	one->places++;
+	if (count > l->best[from]) {
+		l->best[from] = count;
+		one->at = at;
+	}
+}
+
+/* Chunks of one type count together, whatever their sizes: a remainder that was
+ * too small to be a chunk stays with some. */
+static bool type_leads(const struct ht_asking *a, const struct leading *l,
+		       size_t group, uint64_t members)
+{
+	const struct ht_group *v = a->g->groups.v;
+	uint64_t best = 0, chunks = 0, references = 0;
+
+	for (size_t k = 0; k < l->n; k++) {
+		if (k != group && (v[group].type == HT_TYPE_NONE ||
+				   v[k].type != v[group].type))
+			continue;
+		best += l->best[k];
+		chunks += v[k].chunks;
+		references += l->of[k].references;
+	}
+	/* Counted for its own members, or for those that it holds. */
+	return best * 100 >= chunks * PERCENT ||
+	       references * 100 >= members * PERCENT;
+}
+
+static void add_leading(const struct ht_asking *a, struct leading *l,
+			uint64_t members, struct ht_candidates *c)
+{
+	for (size_t k = 0; k < l->n; k++) {
+		struct ht_candidate *one = &l->of[k];
+
+		one->kind = HT_HOLDER_TABLE;
+		one->from = (uint16_t)k;
+		if (one->references == 0 || !type_leads(a, l, k, members))
+			continue;
+		one->regular = (unsigned)(l->best[k] * 100 /
+					  ht_chunks_of(a, (uint16_t)k));
+		add(c, one);
+	}
+}
+
 /* Chunks outside the cluster that lead into it by a field that is regular. */
 static void add_fields(const struct ht_asking *a, struct ht_candidates *c)
 {
-	size_t n = a->g->groups.n, i = 0;
-	struct ht_candidate *of = calloc(n, sizeof(*of));
-	uint64_t *best = calloc(n, sizeof(*best)), members = 0;
 	const struct ht_field_count *f;
+	struct leading l;
+	uint64_t members = 0;
+	size_t i = 0;
 
-	for (size_t k = 0; k < n; k++)
+	for (size_t k = 0; k < a->g->groups.n; k++)
 		members += a->in[k] ? ht_chunks_of(a, (uint16_t)k) : 0;
-	while (of && best && (f = ht_fields_next(&a->g->fields, &i))) {
-		struct ht_candidate *one = &of[f->from];
+	if (begin_leading(a, &l)) {
+		while ((f = ht_fields_next(&a->g->fields, &i)))
+			if (a->in[f->to] && !a->in[f->from] && !a->was[f->from])
+				lead(&l, f->from, f->at, f->count);
+		add_leading(a, &l, members, c);
+	}
+	end_leading(&l);
+}
 
-		if (!a->in[f->to] || a->in[f->from] || a->was[f->from])
-			continue;
-		one->references += f->count;
-		one->places++;
-		if (f->count > best[f->from]) {
-			best[f->from] = f->count;
-			one->at = f->at;
+/* How many percent of a group have a reference from this place to the group
+ * that is asked for. */
+static unsigned regularity(const struct ht_asking *a, uint16_t from,
+			   uint16_t at)
+{
+	const struct ht_graph_all *g = a->g;
+	uint64_t count = ht_fields_count(&g->fields, from, at, a->group) * 100;
+
+	return (unsigned)(count / (ht_chunks_of(a, from) + 1));
+}
+
+static void refer(const struct ht_asking *a, struct leading *l, uint16_t from,
+		  uint16_t at)
+{
+	struct ht_candidate *one = &l->of[from];
+	unsigned regular;
+
+	at = ht_field_place(&a->g->groups.v[from], at);
+	if (one->references++ && one->at == at)
+		return;
+	one->places++;
+	regular = regularity(a, from, at);
+	if (one->references == 1 || regular > one->regular) {
+		one->at = at;
+		one->regular = regular;
+	}
+}
+
+/* Of few of a group the group's fields tell nothing: who leads to those few is
+ * looked up. */
+static void add_referrers(struct ht_asking *a, struct ht_candidates *c)
+{
+	const struct ht_graph_all *g = a->g;
+	struct leading l;
+	unsigned steps = 0;
+	bool ok = begin_leading(a, &l) && a->budget > g->refs.n / 8;
+
+	a->budget -= ok ? g->refs.n / 8 : 0;
+	for (uint32_t i = 0; ok && i < g->nodes.count; i++) {
+		uint16_t from = g->groups.of[i];
+
+		ht_pace_short_step(&steps);
+		for (uint32_t k = g->refs.first[i]; k < g->refs.first[i + 1];
+		     k++) {
+			uint32_t to = g->refs.to[k];
+
+			if (a->only[to / 64] >> to % 64 & 1 && !a->in[from] &&
+			    !a->was[from])
+				refer(a, &l, from, g->refs.at[k]);
 		}
 	}
-	for (size_t k = 0; of && best && k < n; k++) {
-		of[k].kind = HT_HOLDER_TABLE;
-		of[k].from = (uint16_t)k;
-		/* Counted for its own members, or for those that it holds. */
-		if (of[k].references &&
-		    (best[k] * 100 >= ht_chunks_of(a, (uint16_t)k) * PERCENT ||
-		     of[k].references * 100 >= members * PERCENT))
-			add(c, &of[k]);
+	for (size_t k = 0; ok && k < l.n; k++) {
+		struct ht_candidate *one = &l.of[k];
+
+		one->kind = HT_HOLDER_TABLE;
+		one->from = (uint16_t)k;
+		if (one->references &&
+		    (one->regular >= PERCENT ||
+		     one->references * 100 >= a->asked * PERCENT))
+			add(c, one);
 	}
-	free(of);
-	free(best);
+	end_leading(&l);
 }
 
 /* --- how much each holds ------------------------------------------------- */
@@ -268,15 +297,6 @@ static void seed(struct ht_asking *a, const struct ht_candidate *c)
 	}
 }
 
-bool ht_cluster_links(const struct ht_asking *a, uint16_t from, uint16_t at)
-{
-	at = ht_field_place(&a->g->groups.v[from], at);
-	for (unsigned i = 0; i < a->fields; i++)
-		if (a->field[i] == at)
-			return true;
-	return false;
-}
-
 /* From what was added on, by the cluster's own links. Counts members of the
  * group that were not reached before. */
 static void spread(struct ht_asking *a, struct ht_candidate *c)
@@ -292,13 +312,14 @@ static void spread(struct ht_asking *a, struct ht_candidate *c)
 		uint16_t from = g->groups.of[id];
 
 		a->budget--;
-		c->held += from == a->group;
-		if (!a->fields)
+		c->held += from == a->group && ht_asking_counts(a, id);
+		if (!a->fields && !a->around)
 			continue;
 		for (uint32_t k = g->refs.first[id]; k < g->refs.first[id + 1];
 		     k++)
 			if (a->in[g->groups.of[g->refs.to[k]]] &&
-			    ht_cluster_links(a, from, g->refs.at[k]))
+			    ht_cluster_links(a, from, g->refs.at[k],
+					     g->groups.of[g->refs.to[k]]))
 				ht_reach_add(r, g->refs.to[k]);
 	}
 	c->bytes = ht_chunks_of(a, a->group)
@@ -306,15 +327,6 @@ static void spread(struct ht_asking *a, struct ht_candidate *c)
 					(double)c->held /
 					(double)ht_chunks_of(a, a->group))
 			   : 0;
-}
-
-void ht_asking_forget(struct ht_asking *a, size_t from)
-{
-	struct ht_reach *r = &a->reach;
-
-	for (size_t i = from; i < r->tail; i++)
-		r->seen[r->queue[i] / 64] &= ~(UINT64_C(1) << r->queue[i] % 64);
-	r->head = r->tail = from;
 }
 
 /* Anchors that are the program's own word for it come first, then chunks, then
@@ -336,25 +348,51 @@ static bool is_sparse(const struct ht_candidate *c)
 	return c->object && c->references * 16 < c->end - c->start;
 }
 
-/* An array of words that were never cleared reaches a list at many places, and
- * now and then a chunk of somebody else's too: what holds nearly as much and is
- * not such an array is the program's own word for it. */
-static struct ht_candidate *rather(struct ht_candidates *all,
+/* Modules are in order of address, and a program lies below its libraries. */
+static bool is_of_program(const struct ht_asking *a,
+			  const struct ht_candidate *c)
+{
+	return c->kind == HT_HOLDER_STATIC &&
+	       ht_modules_at(a->g->in->modules, c->start, NULL) == 0;
+}
+
+/* Of two that hold nearly the same: an array of words that were never cleared
+ * reaches a list at many places, and now and then a chunk of somebody else's
+ * too; a library that hands out pieces of larger chunks has all of these in a
+ * list of its own; and of chunks a few have a word that is left over. What is
+ * none of these is the program's own word for it. */
+static bool is_surer(const struct ht_asking *a, const struct ht_candidate *c,
+		     const struct ht_candidate *than)
+{
+	if (is_sparse(c) != is_sparse(than))
+		return is_sparse(than);
+	if (is_of_program(a, c) != is_of_program(a, than))
+		return is_of_program(a, c);
+	return c->regular > than->regular;
+}
+
+static struct ht_candidate *rather(const struct ht_asking *a,
+				   struct ht_candidates *all,
 				   struct ht_candidate *best, int of_rank)
 {
-	struct ht_candidate *other = NULL;
+	struct ht_candidate *most = best;
+	bool alone = true;
 
-	if (!best || !is_sparse(best))
-		return best;
-	for (size_t i = 0; i < all->n; i++) {
+	for (size_t i = 0; best && i < all->n; i++) {
 		struct ht_candidate *c = &all->v[i];
 
-		if (rank(c) == of_rank && c->references && !is_sparse(c) &&
-		    c->held * 100 >= best->held * NEARLY &&
-		    (!other || c->held > other->held))
-			other = c;
+		if (c == most || rank(c) != of_rank || !c->references ||
+		    c->held * 100 < most->held * NEARLY)
+			continue;
+		alone = false;
+		if (is_surer(a, c, best))
+			best = c;
 	}
-	return other ? other : best;
+	/* Several lead to these few, and nothing says which one means them. */
+	if (best && a->asked < FEW && of_rank == 1 && !alone &&
+	    best->regular < PERCENT)
+		return NULL;
+	return best;
 }
 
 struct ht_candidate *ht_candidates_best(struct ht_asking *a,
@@ -374,9 +412,8 @@ struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 		if (!best || c->held > best->held)
 			best = c;
 	}
-	best = rather(all, best, of_rank);
-	if (!best ||
-	    best->held * 100 < ht_chunks_of(a, a->group) * HT_HELD_ENOUGH ||
+	best = rather(a, all, best, of_rank);
+	if (!best || best->held * 100 < a->asked * HT_HELD_ENOUGH ||
 	    best->held == 0)
 		return NULL;
 	seed(a, best);
@@ -384,14 +421,30 @@ struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 	return best;
 }
 
-bool ht_candidates_find(struct ht_asking *a, uint16_t group,
-			struct ht_candidates *all)
+bool ht_candidates_find(struct ht_asking *a, struct ht_candidates *all)
 {
-	a->group = group;
 	ht_asking_forget(a, 0);
-	ht_cluster_find(a);
 	all->n = 0;
 	add_roots(a, all);
-	add_fields(a, all);
+	if (a->asked * 2 <= ht_chunks_of(a, a->group))
+		add_referrers(a, all);
+	else
+		add_fields(a, all);
+	return all->n > 0;
+}
+
+bool ht_candidates_above(struct ht_asking *a, const struct ht_candidate *table,
+			 struct ht_candidates *all)
+{
+	ht_asking_narrow(a, table->from);
+	return ht_candidates_find(a, all);
+}
+
+bool ht_candidates_around(struct ht_asking *a, struct ht_candidates *all)
+{
+	ht_asking_around(a);
+	ht_asking_forget(a, 0);
+	all->n = 0;
+	add_roots(a, all);
 	return all->n > 0;
 }

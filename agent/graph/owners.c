@@ -8,74 +8,15 @@
 #include <string.h>
 
 #include "agent/graph/candidates.h"
+#include "agent/graph/shape.h"
 #include "agent/walk/sizes.h"
 
 #define HOPS_MAX 8
 /* Percent: an anchor that holds so much is asked no further. */
-#define SURE   50
-#define BUDGET UINT64_C(100000000) /* some seconds */
+#define SURE	   50
+#define NEARLY_ALL 80
 
 /* --- what is said of it -------------------------------------------------- */
-
-/* Whether links lead back: of a thousand members that have them. */
-static bool goes_back(const struct ht_asking *a)
-{
-	const struct ht_graph_all *g = a->g;
-	size_t asked = 0, back = 0;
-
-	for (uint32_t m = a->members.first[a->group];
-	     m < a->members.first[a->group + 1] && asked < 1000; m++) {
-		uint32_t i = a->members.node[m];
-
-		for (uint32_t k = g->refs.first[i]; k < g->refs.first[i + 1];
-		     k++) {
-			uint32_t to = g->refs.to[k];
-
-			if (!ht_cluster_links(a, a->group, g->refs.at[k]) ||
-			    !a->in[g->groups.of[to]])
-				continue;
-			asked++;
-			for (uint32_t j = g->refs.first[to];
-			     j < g->refs.first[to + 1]; j++)
-				if (g->refs.to[j] == i) {
-					back++;
-					break;
-				}
-		}
-	}
-	return back * 10 >= asked * 8;
-}
-
-/* Whether it is an array that leads to them. */
-static bool is_array(const struct ht_asking *a, const struct ht_candidate *c)
-{
-	if (c->kind != HT_HOLDER_TABLE)
-		return c->references > 8;
-	if ((c->at & HT_REF_PLACE) == HT_REF_FAR)
-		return c->references > 2 * ht_chunks_of(a, c->from);
-	return c->places > 2 && c->references > 2 * ht_chunks_of(a, c->from);
-}
-
-static const char *shape_of(const struct ht_asking *a,
-			    const struct ht_candidate *c)
-{
-	bool many = is_array(a, c);
-	bool inside = a->fields && a->field[0] & HT_REF_INSIDE;
-
-	if (a->fields == 0)
-		return many			    ? "array of pointers"
-		       : c->kind == HT_HOLDER_TABLE ? "field"
-						    : "pointer";
-	if (a->fields == 1)
-		return many	? "hash table of lists"
-		       : inside ? "intrusive list"
-				: "list";
-	if (a->fields == 2 && goes_back(a))
-		return many	? "hash table of doubly linked lists"
-		       : inside ? "intrusive doubly linked list"
-				: "doubly linked list";
-	return goes_back(a) ? "tree with parent pointers" : "tree";
-}
 
 static struct ht_link *add_link(struct ht_graph_all *g, uint64_t holder)
 {
@@ -124,7 +65,38 @@ static void tell_root(struct ht_graph_all *g, struct ht_holder *h,
 		h->offset = c->start; /* an address, to be named */
 }
 
-/* From a table of chunks up to what holds that. */
+/* The best of what holds those that are asked for: an anchor that holds most of
+ * them, else chunks, else words that may be stale. */
+static struct ht_candidate *hold(struct ht_asking *a, struct ht_candidates *all)
+{
+	struct ht_candidate *root = ht_candidates_best(a, all, 0);
+	struct ht_candidate *best = NULL;
+
+	if (!root || root->held * 100 < a->asked * SURE) {
+		ht_asking_forget(a, 0);
+		best = ht_candidates_best(a, all, 1);
+	}
+	if (!best || (root && root->held >= best->held))
+		best = root;
+	for (int r = 2; !best && r <= 3; r++)
+		best = ht_candidates_best(a, all, r);
+	return best;
+}
+
+/* Where groups hold each other: the variable that nearly all can be reached
+ * from. */
+static struct ht_candidate *hold_around(struct ht_asking *a,
+					struct ht_candidates *all)
+{
+	struct ht_candidate *best = ht_candidates_around(a, all)
+					    ? ht_candidates_best(a, all, 0)
+					    : NULL;
+
+	return best && best->held * 100 >= a->asked * NEARLY_ALL ? best : NULL;
+}
+
+/* From a table of chunks up to what holds that: of its group, those that lead
+ * to what is held. */
 static bool climb(struct ht_asking *a, const struct ht_candidate *first,
 		  uint64_t holder)
 {
@@ -133,22 +105,11 @@ static bool climb(struct ht_asking *a, const struct ht_candidate *first,
 
 	for (int hop = 0; hop < HOPS_MAX && at.kind == HT_HOLDER_TABLE; hop++) {
 		struct ht_candidates all;
-		struct ht_candidate *best = NULL, *root = NULL;
+		struct ht_candidate *best;
 
-		for (size_t k = 0; k < g->groups.n; k++)
-			a->was[k] = a->was[k] || a->in[k];
-		if (!ht_candidates_find(a, at.from, &all))
-			return true;
-		root = ht_candidates_best(a, &all, 0);
-		if (!root ||
-		    root->held * 100 < ht_chunks_of(a, a->group) * SURE) {
-			ht_asking_forget(a, 0);
-			best = ht_candidates_best(a, &all, 1);
-		}
-		if (!best || (root && root->held >= best->held))
-			best = root;
-		for (int r = 2; !best && r <= 3; r++)
-			best = ht_candidates_best(a, &all, r);
+		best = ht_candidates_above(a, &at, &all) ? hold(a, &all) : NULL;
+		if (!best)
+			best = hold_around(a, &all);
 		if (!best)
 			return true;
 		at = *best;
@@ -156,8 +117,8 @@ static bool climb(struct ht_asking *a, const struct ht_candidate *first,
 			tell_root(g, &g->out->holders.v[holder], &at);
 			return true;
 		}
-		if (!tell_group(g, holder, &at, shape_of(a, &at), at.held,
-				ht_chunks_of(a, a->group)))
+		if (!tell_group(g, holder, &at, ht_shape_of(a, &at), at.held,
+				a->asked))
 			return false;
 	}
 	return true;
@@ -176,7 +137,7 @@ static struct ht_holder *add_holder(struct ht_asking *a, uint64_t owned,
 	h->chunks = c->held;
 	h->bytes = c->bytes;
 	h->share = members ? (double)c->held / (double)members : 0;
-	snprintf(h->shape, sizeof(h->shape), "%s", shape_of(a, c));
+	snprintf(h->shape, sizeof(h->shape), "%s", ht_shape_of(a, c));
 	if (a->fields)
 		h->via_offset = (uint64_t)(a->field[0] & HT_REF_PLACE) * 8;
 	else if (c->kind == HT_HOLDER_TABLE && c->places <= 2 &&
@@ -228,7 +189,8 @@ static bool tell_owned(struct ht_asking *a, uint16_t group)
 	o->bytes = what->bytes;
 	ht_types_name(a->g, what->type, o->type, sizeof(o->type));
 	memset(a->was, 0, a->g->groups.n * sizeof(*a->was));
-	ht_candidates_find(a, group, &all);
+	ht_asking_all(a, group);
+	ht_candidates_find(a, &all);
 	if (!tell_lost(a, owned, &n))
 		return false;
 	lost = n;
@@ -249,8 +211,7 @@ static bool tell_owned(struct ht_asking *a, uint16_t group)
 		if (told[i].kind != HT_HOLDER_TABLE)
 			continue;
 		memset(a->was, 0, a->g->groups.n * sizeof(*a->was));
-		a->group = group;
-		ht_cluster_find(a);
+		ht_asking_all(a, group);
 		if (!tell_group(a->g, holder, &told[i],
 				a->g->out->holders.v[holder].shape,
 				told[i].held, what->chunks) ||
@@ -287,18 +248,14 @@ static uint16_t next_group(const struct ht_graph_all *g, const bool *told)
 
 enum ht_code ht_owners_report(struct ht_graph_all *g, struct ht_err *err)
 {
-	struct ht_asking a = {.g = g,
-			      .in = calloc(g->groups.n, sizeof(bool)),
-			      .was = calloc(g->groups.n, sizeof(bool)),
-			      .budget = BUDGET};
+	struct ht_asking a;
 	bool *told = calloc(g->groups.n, sizeof(bool));
-	bool ok = a.in && a.was && told &&
+	bool ok = ht_asking_begin(g, &a) && told &&
 		  ht_modules_objects(g->in->modules, &g->objects) &&
 		  ht_members_list(&g->groups, g->nodes.count, g->sure.queue,
 				  &a.members);
-	enum ht_code code = ht_reach_begin(g->nodes.count, &a.reach, err);
 
-	for (int i = 0; code == HT_OK && ok && i < HT_OWNED_MAX; i++) {
+	for (int i = 0; ok && i < HT_OWNED_MAX; i++) {
 		uint16_t group = next_group(g, told);
 
 		if (group == 0)
@@ -306,13 +263,7 @@ enum ht_code ht_owners_report(struct ht_graph_all *g, struct ht_err *err)
 		told[group] = true;
 		ok = tell_owned(&a, group);
 	}
-	if (code == HT_OK)
-		ht_reach_fini(&a.reach);
-	free(a.in);
-	free(a.was);
-	ht_members_fini(&a.members);
+	ht_asking_end(&a);
 	free(told);
-	if (code == HT_OK && !ok)
-		code = ht_fail(err, HT_NOMEM, "no memory for owners");
-	return code;
+	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for owners");
 }

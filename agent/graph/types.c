@@ -408,9 +408,37 @@ static bool leads(const struct ht_refs *r, uint32_t node, uint32_t to,
 	return false;
 }
 
-/* libstdc++'s and libc++'s trees: a child (two words of the first four) has its
- * parent in the first three. A doubly linked list: next's other link leads
- * back. */
+/* The node at a word of this one, or HT_NODE_NONE. */
+static uint32_t at_word(const struct ht_refs *r, uint32_t node, unsigned word)
+{
+	for (uint32_t k = r->first[node]; k < r->first[node + 1]; k++) {
+		unsigned at = r->at[k] & HT_REF_PLACE;
+
+		if (at >= word)
+			return at == word ? r->to[k] : HT_NODE_NONE;
+	}
+	return HT_NODE_NONE;
+}
+
+/* libc++'s trees: left, right, parent. A right child's parent leads back; a
+ * left one's may by itself be a list's: then the parent, or that one's, must
+ * have a right child. */
+static bool in_tree(const struct ht_refs *r, uint32_t i)
+{
+	for (unsigned up = 0; up <= 2; up++) {
+		uint32_t right = at_word(r, i, 1), parent = at_word(r, i, 2);
+
+		if (right != HT_NODE_NONE && leads(r, right, i, 2, 2))
+			return true;
+		if (parent == HT_NODE_NONE || !leads(r, parent, i, 0, 1))
+			return false;
+		i = parent;
+	}
+	return false;
+}
+
+/* libstdc++'s trees: a child (two words of the first four) has its parent in
+ * the second. A doubly linked list: next's other link leads back. */
 static enum ht_look_like node_like(const struct ht_refs *r, uint32_t i)
 {
 	enum ht_look_like like = HT_LIKE_NOTHING;
@@ -428,7 +456,8 @@ static enum ht_look_like node_like(const struct ht_refs *r, uint32_t i)
 		if (at == 1 && leads(r, r->to[k], i, 0, 0))
 			like = HT_LIKE_LIST_NODE;
 	}
-	return like;
+	return like == HT_LIKE_NOTHING && in_tree(r, i) ? HT_LIKE_TREE_NODE
+							: like;
 }
 
 static bool is_array(const struct ht_refs *r, const struct ht_group *group,
