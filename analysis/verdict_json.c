@@ -14,6 +14,19 @@ static json_t *evidence_json(const struct ht_verdict *v)
 	return list;
 }
 
+/* Which lines of it other members tell as well: what shows those leaves them
+ * out. */
+static json_t *again_json(const struct ht_verdict *v)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < v->evidence_n; i++)
+		if (v->evidence_again >> i & 1)
+			json_array_append_new(list,
+					      json_integer((json_int_t)i));
+	return list;
+}
+
 static json_t *also_json(const struct ht_verdict *v)
 {
 	json_t *list = json_array();
@@ -69,6 +82,7 @@ json_t *ht_verdict_json(const struct ht_verdict *v, const char *target,
 		{"since", ht_time_json(v->since_ns)},
 		{"reason", ht_optional_text_json(v->reason)},
 		{"evidence", evidence_json(v)},
+		{"evidence_again", again_json(v)},
 		{"culprit", ht_optional_text_json(v->culprit)},
 		{"culprit_class", ht_u64_json(v->culprit_class)},
 		{"held_by", held_by_json(traced ? &traced->held : NULL)},

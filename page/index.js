@@ -18,7 +18,7 @@ function targetLink(t) {
 function moreOf(t, columns) {
 	const key = "more/" + t.process_id;
 	return el("tr", {class: "more"}, el("td", {colspan: columns}, details(key, t.verdict && t.verdict.culprit ? t.verdict.culprit : "evidence", () => [
-		t.verdict ? el("ul", {}, t.verdict.evidence.map((text) => el("li", {}, text))) : el("p", {}, "not judged"),
+		t.verdict ? el("ul", {}, evidenceOf(t.verdict).map((text) => el("li", {}, text))) : el("p", {}, "not judged"),
 		t.verdict ? line("Remedy", t.verdict.remedy) : null, t.verdict ? line("Limit", limitText(t.verdict)) : null,
 		el("p", {class: "about"}, "heaptide verdict '#" + t.process_id + "'")].filter(Boolean))));
 }

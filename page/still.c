@@ -110,9 +110,9 @@ static void print_verdict(FILE *to, const struct ht_judged *j)
 	ht_time_here_text(v->from_ns, from);
 	ht_time_here_text(v->to_ns, until);
 	fprintf(to,
-		"<p><span class=\"verdict\">%s</span> (%.2f, %s) <span class=\"dim\">%zu samples, %s to %s</span></p>\n<ul>\n",
+		"<p><span class=\"verdict\">%s</span> (%.2f, %s) <span class=\"dim\">%s to %s</span></p>\n<ul>\n",
 		ht_label_names[v->label], v->confidence,
-		ht_confidence_word(v->confidence), v->samples, from, until);
+		ht_confidence_word(v->confidence), from, until);
 	for (size_t i = 0; i < v->evidence_n; i++) {
 		fputs("<li>", to);
 		ht_html_text(to, v->evidence[i]);

@@ -43,12 +43,18 @@ function limitOf(doc, from) {
 	return {bytes: v.limit_bytes, name: v.limit_name, from, to: secondsOf(v.to), at: secondsOf(v.eta_limit_at), earliest: secondsOf(v.eta_limit_earliest)};
 }
 
+// The earliest has a place of its own: a tile, a column.
 function limitText(v) {
 	if (!v.eta_limit_at) return "";
 	const until = (time) => durationText(secondsOf(time) - secondsOf(v.to));
 	return (v.limit_bytes !== null ? sizeText(v.limit_bytes) : countText(v.limit_count)) + (v.limit_name ? " (" + v.limit_name + ")" : "") +
-		" reached at about " + timeText(secondsOf(v.eta_limit_at)) + ": at the earliest in " + until(v.eta_limit_earliest) +
+		" reached at about " + timeText(secondsOf(v.eta_limit_at)) +
 		(v.eta_limit_latest ? ", at the latest in " + until(v.eta_limit_latest) : ", perhaps never");
+}
+
+// What the head and the line of the limit do not tell already.
+function evidenceOf(v) {
+	return v.evidence.filter((_, i) => !(v.evidence_again || []).includes(i));
 }
 
 // --- parts -------------------------------------------------------------------------
@@ -100,7 +106,7 @@ function verdictSection(doc, base) {
 				durationText(secondsOf(v.to) - secondsOf(v.from)))),
 		tiles(doc),
 		el("div", {class: "beside"},
-			el("div", {}, el("h3", {}, "Evidence"), el("ul", {}, v.evidence.map((text) => el("li", {}, text)))),
+			el("div", {}, el("h3", {}, "Evidence"), el("ul", {}, evidenceOf(v).map((text) => el("li", {}, text)))),
 			evidenceChart(doc, base)),
 		el("div", {class: "lines"}, line("Heap", heapUnread(doc.latest)), line("Culprit", v.culprit && v.culprit + (range ? ", " + range : "")), line("Pin", doc.pin),
 			traced("Made by", v, v.made_by), traced("Who", v, v.held_by),
@@ -128,10 +134,16 @@ function overTime(doc, base) {
 	];
 }
 
+// What the history does not have is said where it is looked for.
+function noTypes(doc) {
+	return el("p", {class: "line", "data-key": "types"}, el("b", {}, "Growth by type"), " is not recorded, for what chunks are is found out with the process stopped for a fork: ",
+		doc.ended_at ? "of a process that runs, heaptide types PID tells them as they are now" : el("code", {}, "heaptide types " + doc.pid), doc.ended_at ? "" : " tells them as they are now");
+}
+
 function classCharts(doc, base) {
 	const growing = doc.classes.filter((c) => c.gained > 0).sort((a, b) => b.gained - a.gained).slice(0, 8);
 	if (!growing.length) return null;
-	return section("Growth by size class", "chunks in use, by what grew most; each on its own scale", el("div", {class: "multiples"}, growing.map((c) => chart({...base,
+	return section("Growth by size class", "chunks in use, by what grew most; each on its own scale", noTypes(doc), el("div", {class: "multiples"}, growing.map((c) => chart({...base,
 		key: "class/" + c.max_size, title: className(c.max_size), about: doc.latest ? requestText(c.max_size, doc.latest.arch) : "", gained: "+" + sizeText(c.gained),
 		unit: "bytes", small: true, series: [{name: "in use", values: c.bytes, color: c.max_size === doc.verdict.culprit_class ? "bad" : "accent"}]}))));
 }
@@ -238,7 +250,7 @@ function targetPage(doc) {
 	const step = doc.window.step_s;
 	return [
 		el("header", {}, el("h1", {}, doc.target, el("span", {class: "about"}, " pid " + doc.pid + (doc.ended_at ? ", ended " + timeText(secondsOf(doc.ended_at)) : ""))),
-			el("p", {class: "about"}, doc.exe || doc.comm, " · ", span, " · ", step ? plural(doc.times_s.length, "row") + " of " + durationText(step) + ", medians" : plural(doc.times_s.length, "sample")),
+			el("p", {class: "about"}, doc.exe || doc.comm, " · ", span, step ? " · " + plural(doc.times_s.length, "row") + " of " + durationText(step) + ", medians" : ""),
 			el("p", {class: "tools"}, el("button", {type: "button", class: "reset", click: () => setRange(null)}, "show all of the time"), save(doc, "heaptide-" + doc.pid))),
 		verdictSection(doc, base),
 		sitesSection(doc),

@@ -293,6 +293,38 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	"$heaptide" verdict "$pid" --db "$db" --json | jq -e '[.evidence[] | select(startswith("judged on"))] | length == 1'
 }
 
+@test "a pin that lies free in a thread's cache is told as that, with whose it is" {
+	program cached gcc -fno-builtin <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(void)
+{
+	static char *kept[4000];
+
+	for (int i = 0; i < 4000; i++)
+		kept[i] = memset(malloc(1000), 1, 1000);
+	for (int i = 3999; i >= 0; i--) /* the highest seven stay in the cache */
+		free(kept[i]);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+C
+	start ./cached
+	poll 10 grep -q ready out
+	"$heaptide" explain "$pid" --json >look
+	address=$(jq -r '.arenas[0].pin.address' look)
+	jq -e --argjson pid "$pid" '.arenas[0] | .pin_cached_by == $pid and .pinned > 3e6' look
+	"$heaptide" explain "$pid" --full | tr -s '\n ' ' ' >words
+	grep -q "The pin a chunk of 1008 B that lies free in the cache of thread $pid at $address (arena 0) keeps 3.8 MiB" words
+	# The one that is in use is not.
+	"$heaptide" explain "$(cat "$BATS_FILE_TMPDIR/pid")" --full | tr -s '\n ' ' ' >words
+	grep -qE "The pin a chunk of [0-9.]+ K?i?B in use at 0x[0-9a-f]+ \(arena 0\) keeps 4.0 MiB" words
+}
+
 @test "trend draws dots where the locale has them, ASCII on request" {
 	LC_ALL=C.UTF-8 "$heaptide" trend "$pid" --db "$db" -m rss >out
 	grep -q "│" out

@@ -49,6 +49,15 @@ async function interactive(browser) {
 		}
 		return true;
 	});
+	await check("window and limit are told once, and that growth by type is not recorded", async () => {
+		const v = JSON.parse(await page.locator("script#document").textContent()).verdict;
+		const text = await page.locator("section.verdict").innerText();
+		const times = (what) => text.split(what).length - 1;
+		const limits = v.eta_limit_at ? [times("(" + v.limit_name + ")"), times("earliest")] : [1, 1];
+		const types = await page.locator('[data-key="types"]').innerText();
+		return v.evidence.some((e) => e.startsWith("judged on")) && times(v.samples + " samples") === 1 && !text.includes("judged on") && limits.every((n) => n === 1) &&
+			/^Growth by type\s+is not recorded.*heaptide types/.test(types) || [times(v.samples + " samples"), limits, types, text];
+	});
 	await check("what is written beside the value is the same in words", async () => {
 		const b = page.locator('figure[data-chart="use"] .key b').first();
 		const value = Number(await b.getAttribute("data-value"));
