@@ -150,7 +150,7 @@ static const char *why_blind(const struct told *t)
 	for (size_t i = 0; t->latest && i < t->latest->unknowns.n; i++)
 		if (t->latest->unknowns.v[i].reason == HT_WHY_PAGEMAP)
 			return t->latest->unknowns.v[i].text;
-	return "its samples say why (heaptide explain, heaptide doctor)";
+	return "its samples say why (heaptide explain PID, heaptide doctor PID)";
 }
 
 void ht_tell_blind(const struct told *t)
@@ -240,7 +240,7 @@ void ht_remedy_leak(const struct told *t)
 			 "; malloc_trim() and tunables will not help");
 	ht_remedy(
 		t, NAN,
-		"the program asks and does not free: find who allocates %s (`heaptide diff` shows what grew with it), look for a container that only grows%s",
+		"the program asks and does not free: find who allocates %s (`heaptide diff PID` shows what grew with it), look for a container that only grows%s",
 		t->v->culprit[0] ? t->v->culprit : "it", trim);
 }
 

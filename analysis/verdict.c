@@ -322,6 +322,7 @@ void ht_verdict(const struct ht_series *s, int64_t now_ns,
 		judge_long(&a, ret);
 	else
 		judge_short(&a, ret);
+	ht_name_pid(ret, s->pid);
 }
 
 void ht_verdict_window(const struct ht_series *s, int64_t from_ns,
@@ -345,4 +346,5 @@ void ht_verdict_window(const struct ht_series *s, int64_t from_ns,
 	judge_window(&a, a.from_ns, ret);
 	if (!a.lasting)
 		not_yet_sure(&a, ret);
+	ht_name_pid(ret, s->pid);
 }

@@ -18,6 +18,8 @@ void ht_say(struct ht_verdict *v, const char *fmt, ...) HT_PRINTF(2, 3);
 /* The line of what RSS rose by; nothing where that is unknown. */
 /* Of the line said last its reader has the figures as well. */
 void ht_said_again(struct ht_verdict *v);
+/* Commands that are told name the process: texts say PID. */
+void ht_name_pid(struct ht_verdict *v, uint64_t pid);
 void ht_say_rise(struct ht_verdict *v);
 
 /* Figures as text, by value: ht_bytes(x).text. */

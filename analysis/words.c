@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "analysis/verdict_int.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "analysis/thresholds.h"
 #include "common/clock.h"
+#include "common/line.h"
 #include "common/size.h"
 
 #define SPAN_MAX_S 9000000000 /* as nanoseconds an int64_t */
@@ -27,6 +30,22 @@ void ht_said_again(struct ht_verdict *v)
 	_Static_assert(HT_EVIDENCE_MAX <= 32, "a bit for each line");
 	if (v->evidence_n)
 		v->evidence_again |= UINT32_C(1) << (v->evidence_n - 1);
+}
+
+void ht_name_pid(struct ht_verdict *v, uint64_t pid)
+{
+	char text[sizeof(v->remedy)], number[24];
+
+	if (!pid)
+		return;
+	snprintf(number, sizeof(number), "%" PRIu64, pid);
+	for (size_t i = 0; i < v->evidence_n; i++) {
+		ht_line_put(v->evidence[i], "PID", number, text,
+			    sizeof(v->evidence[i]));
+		memcpy(v->evidence[i], text, sizeof(v->evidence[i]));
+	}
+	ht_line_put(v->remedy, "PID", number, text, sizeof(text));
+	memcpy(v->remedy, text, sizeof(v->remedy));
 }
 
 void ht_say_rise(struct ht_verdict *v)

@@ -17,6 +17,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "cli/hint.h"
 #include "cli/target.h"
 #include "common/cleanup.h"
 #include "common/line.h"
@@ -50,6 +51,16 @@ void ht_check_mend(struct ht_check *c, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(c->mend, sizeof(c->mend), fmt, ap);
 	va_end(ap);
+}
+
+void ht_check_mend_err(struct ht_check *c, const struct ht_cli *cli,
+		       const struct ht_err *err)
+{
+	char hint[HT_HINT_TEXT];
+
+	ht_check_mend(c, "%s",
+		      ht_hint_text(err, "doctor", ht_options_target(&cli->opt),
+				   hint));
 }
 
 #define BIT(capability) (UINT64_C(1) << (capability))
@@ -271,7 +282,7 @@ static void check_measurement(struct ht_cli *cli, struct ht_checks *c)
 		return;
 	}
 	one = ht_check_add(c, "measurement", HT_BAD, "%s", err.msg);
-	ht_check_mend(one, "%s", ht_err_hint(&err));
+	ht_check_mend_err(one, cli, &err);
 }
 
 void ht_check_machine(struct ht_cli *cli, struct ht_checks *c)

@@ -30,6 +30,9 @@ struct ht_check *ht_check_add(struct ht_checks *c, const char *name,
 			      enum ht_grade grade, const char *fmt, ...)
 	HT_PRINTF(4, 5);
 void ht_check_mend(struct ht_check *c, const char *fmt, ...) HT_PRINTF(2, 3);
+/* What the error's hint says, unless it is to ask doctor. */
+void ht_check_mend_err(struct ht_check *c, const struct ht_cli *cli,
+		       const struct ht_err *err);
 
 /* The machine: agent, capability, Yama, kernel, and one real measurement of a
  * child of ours. */

@@ -202,7 +202,7 @@ static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 		if (code == HT_DENIED && geteuid() != 0)
 			ht_check_mend(one, "sudo heaptide diagnose %d", pid);
 		else
-			ht_check_mend(one, "%s", ht_err_hint(&err));
+			ht_check_mend_err(one, cli, &err);
 		return;
 	}
 	ht_check_add(c, "measurement", HT_GOOD,
@@ -216,7 +216,7 @@ static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 		check_debug_info(pid, &s.libc, c);
 		check_who(cli, pid, c);
 	} else if (ht_show_no_heap(&s, &err) != HT_OK) {
-		ht_check_mend(one, "%s", ht_err_hint(&err));
+		ht_check_mend_err(one, cli, &err);
 	}
 	for (size_t i = 0; i < s.warnings.n; i++)
 		ht_check_add(c, "warning", HT_NOTE, "%s", s.warnings.v[i].text);
@@ -324,5 +324,6 @@ void ht_check_history(struct ht_cli *cli, struct ht_checks *c)
 	else
 		ht_check_mend(
 			one,
-			"heaptide record PID -o FILE.db, or systemctl start heaptided");
+			"heaptide record %s -o FILE.db, or systemctl start heaptided",
+			ht_options_target(&cli->opt));
 }

@@ -14,6 +14,7 @@
 #include "cli/answer.h"
 #include "cli/gate.h"
 #include "cli/graph.h"
+#include "cli/hint.h"
 #include "cli/json.h"
 #include "cli/owners.h"
 #include "cli/recording.h"
@@ -199,10 +200,14 @@ static void add_damage(const struct ht_snapshot *s, struct ht_sheet *sheet)
 /* Without glibc's heap there is somebody else to ask. */
 static void add_no_heap(const struct ht_snapshot *s, struct ht_sheet *sheet)
 {
+	char hint[HT_HINT_TEXT], pid[24];
 	struct ht_err err;
 
-	if (!ht_show_has_heap(s) && ht_show_no_heap(s, &err) != HT_OK)
-		ht_sheet_add(sheet, 0, "remedy", "%s", ht_err_hint(&err));
+	if (ht_show_has_heap(s) || ht_show_no_heap(s, &err) == HT_OK)
+		return;
+	snprintf(pid, sizeof(pid), "%" PRIu64, s->head.pid);
+	ht_sheet_add(sheet, 0, "remedy", "%s",
+		     ht_hint_text(&err, "diagnose", pid, hint));
 }
 
 static void add_owners(const struct diagnosis *d, struct ht_sheet *sheet)

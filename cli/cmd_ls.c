@@ -191,7 +191,8 @@ enum ht_code ht_cmd_ls(struct ht_cli *cli, struct ht_err *err)
 		return print_json(&l, err);
 	if (!l.board.n)
 		return ht_fail_hint(err, HT_NODATA, HT_HINT_RECORD,
-				    "the database is empty");
+				    "nothing is recorded in %s",
+				    ht_history_path(&cli->opt));
 	code = print_table(&l, err);
 	if (code == HT_OK)
 		ht_family_print_all(cli, &l.board);

@@ -3,6 +3,7 @@
  * a daemon. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/service.h"
@@ -10,7 +11,7 @@
 
 #define DEFAULT_DB "/var/lib/heaptide/heaptide.db"
 
-static const char *db_path(const struct ht_options *o)
+const char *ht_history_path(const struct ht_options *o)
 {
 	const char *from_env = getenv("HEAPTIDE_DB");
 
@@ -33,13 +34,12 @@ static enum ht_code refused(const char *path, int number, struct ht_err *err)
 enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
 			     struct ht_err *err)
 {
-	const char *path = db_path(o);
+	const char *path = ht_history_path(o);
 
 	if (access(path, F_OK) && !o->db)
-		return ht_fail_sys(
-			err, HT_STORE, errno,
-			"no history: %s (name a database with --db or make one: 'heaptide record PID -o FILE.db')",
-			path);
+		return ht_fail_hint(err, HT_STORE, HT_HINT_HISTORY,
+				    "no history: %s: %s", path,
+				    strerror(errno));
 	if (access(path, R_OK))
 		return refused(path, errno, err);
 	return ht_store_open(path, HT_STORE_READ, ret, err);

@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include <argp.h>
+#include <ctype.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -253,4 +254,16 @@ void ht_options_parse(const struct ht_command *command, int argc, char **argv,
 				   .max_retained = HT_UNKNOWN,
 				   .confidence = NAN};
 	argp_parse(&argp, argc, argv, 0, NULL, &p);
+}
+
+const char *ht_options_target(const struct ht_options *o)
+{
+	const char *word = o->args_n ? o->args[0] : "";
+
+	if (!isalnum((unsigned char)*word) ||
+	    strspn(word, "abcdefghijklmnopqrstuvwxyz"
+			 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			 "0123456789_.-") != strlen(word))
+		return "PID";
+	return word;
 }

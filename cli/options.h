@@ -52,6 +52,9 @@ struct ht_option_info {
 };
 extern const struct ht_option_info ht_option_infos[HT_OPT_COUNT];
 
+/* The target in a command that is to be pasted: the first argument, or "PID"
+ * where none was given or it would have to be quoted. */
+const char *ht_options_target(const struct ht_options *o);
 /* A point in time as people type it: a duration means that long before now,
  * else as ht_time_parse has it. Returns 0, or -1. */
 int ht_moment_parse(const char *text, int64_t now_ns, int64_t *ret_ns);

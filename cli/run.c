@@ -8,6 +8,7 @@
 
 #include "cli/commands.h"
 #include "cli/complete.h"
+#include "cli/hint.h"
 #include "common/near.h"
 
 #define MAX_NAME 32
@@ -74,9 +75,22 @@ static int help(int argc, char **argv)
 	return 0;
 }
 
-static int finish(struct ht_cli *cli, enum ht_code code, struct ht_err *err)
+/* Commands whose first argument is a process, and nothing else. */
+static bool has_target(const struct ht_command *command)
 {
-	const char *hint;
+	return (!strncmp(command->args, "PID", 3) ||
+		!strncmp(command->args, "[PID", 4) ||
+		!strncmp(command->args, "TARGET", 6) ||
+		!strncmp(command->args, "[TARGET", 7)) &&
+	       !strchr(command->args, '|');
+}
+
+static int finish(struct ht_cli *cli, const struct ht_command *command,
+		  enum ht_code code, struct ht_err *err)
+{
+	const char *target =
+		has_target(command) ? ht_options_target(&cli->opt) : "PID";
+	char hint[HT_HINT_TEXT];
 
 	ht_progress_end(&cli->term);
 	if (code == HT_OK && (fflush(stdout) || ferror(stdout)))
@@ -86,7 +100,7 @@ static int finish(struct ht_cli *cli, enum ht_code code, struct ht_err *err)
 		return cli->exit_status;
 	fflush(stdout);
 	err->code = (uint16_t)code;
-	hint = ht_err_hint(err);
+	ht_hint_text(err, command->name, target, hint);
 	ht_tell(&cli->term, *hint ? "%s (%s)" : "%s%s", err->msg, hint);
 	return cli->exit_status ?: ht_code_exit_status(code);
 }
@@ -132,5 +146,5 @@ int ht_cli_main(int argc, char **argv)
 	ht_options_parse(command, argc - 1, argv + 1, &cli.opt);
 	if (cli.opt.ascii)
 		cli.term.utf8 = false;
-	return finish(&cli, command->run(&cli, &err), &err);
+	return finish(&cli, command, command->run(&cli, &err), &err);
 }

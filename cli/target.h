@@ -40,6 +40,8 @@ enum ht_code ht_target_trim(struct ht_cli *cli, pid_t pid, bool now,
 			    struct ht_target_trim *ret,
 			    struct ht_err *err) HT_MUST_CHECK;
 
+/* The database that is asked: --db, HEAPTIDE_DB or heaptided's. */
+const char *ht_history_path(const struct ht_options *o);
 /* Opens the database of --db, $HEAPTIDE_DB or the daemon's, read-only. */
 enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
 			     struct ht_err *err) HT_MUST_CHECK;

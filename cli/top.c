@@ -340,8 +340,13 @@ enum ht_code ht_cmd_top(struct ht_cli *cli, struct ht_err *err)
 	code = read_all(&top, err);
 	if (code != HT_OK)
 		return code;
-	if (!cli->term.out_tty)
+	if (cli->term.out_tty)
+		run_screen(&top);
+	else if (top.board.n)
 		return print_once(&top, err);
-	run_screen(&top);
+	else
+		ht_tell(&cli->term,
+			"nothing was looked at within the last hour in %s ('heaptide ls' lists all that is recorded)",
+			ht_history_path(&cli->opt));
 	return HT_OK;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "common/line.h"
 
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,4 +70,26 @@ size_t ht_line_escape(const char *text, char *out, size_t len)
 	}
 	out[used] = '\0';
 	return used;
+}
+
+const char *ht_line_put(const char *text, const char *word, const char *by,
+			char *out, size_t len)
+{
+	size_t used = 0, n = strlen(word);
+	bool begins = true;
+
+	while (*text && used + 1 < len) {
+		if (begins && strncmp(text, word, n) == 0 &&
+		    !isalnum((unsigned char)text[n])) {
+			used += (size_t)snprintf(out + used, len - used, "%s",
+						 by);
+			text += n;
+			begins = false;
+			continue;
+		}
+		begins = !isalnum((unsigned char)*text);
+		out[used++] = *text++;
+	}
+	out[used < len ? used : len - 1] = '\0';
+	return out;
 }

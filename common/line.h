@@ -16,4 +16,9 @@ size_t ht_utf8_length(const unsigned char *p);
  * of what was written. */
 size_t ht_line_escape(const char *text, char *out, size_t len);
 
+/* Copies text with another word wherever it has that one, as a whole word of
+ * letters and digits; cut to len - 1 bytes. Returns out. */
+const char *ht_line_put(const char *text, const char *word, const char *by,
+			char *out, size_t len);
+
 #endif

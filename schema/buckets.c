@@ -287,6 +287,7 @@ enum ht_code ht_series_window(const struct ht_series *s, int64_t from_ns,
 	end = r.end;
 	ret->started_ns = s->started_ns;
 	memcpy(ret->target, s->target, sizeof(ret->target));
+	ret->pid = s->pid;
 	ret->step_ns = s->step_ns;
 	if (buckets > 0 && buckets < end - first) { /* else each its own */
 		width = (double)(s->time_ns[end - 1] - s->time_ns[first] + 1) /

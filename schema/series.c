@@ -383,6 +383,7 @@ enum ht_code ht_series_add_snapshot(struct ht_series *s,
 		return code;
 	if (s->rows == 1)
 		s->started_ns = from->head.started_at;
+	s->pid = from->head.pid;
 	ht_metrics_of(from, values);
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
 		put_all(s->metric[m], s->rows - 1, values[m]);

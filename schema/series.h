@@ -61,6 +61,7 @@ struct ht_series {
 	int64_t started_ns; /* start of the process, wall clock */
 	int64_t step_ns;    /* rows stand for so much time; 0: samples */
 	char target[128];
+	uint64_t pid; /* 0: not known */
 };
 
 void ht_series_init(struct ht_series *s);

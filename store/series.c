@@ -22,6 +22,7 @@ struct extent {
 	int64_t rolled_ns;	 /* roll-ups end here */
 	int64_t from_ns[LEVELS]; /* roll-ups begin here; INT64_MAX: none */
 	char target[128];
+	uint64_t pid;
 };
 
 static enum ht_code read_level(struct ht_store *st, int64_t process_id,
@@ -57,7 +58,7 @@ static enum ht_code read_extent(struct ht_store *st, int64_t process_id,
 
 	code = ht_store_sql(
 		st,
-		"SELECT first_ns, last_ns, started_ns, raw_from_ns, rolled_s, target FROM process WHERE id = ?",
+		"SELECT first_ns, last_ns, started_ns, raw_from_ns, rolled_s, target, pid FROM process WHERE id = ?",
 		&stmt, err);
 	if (code != HT_OK)
 		return code;
@@ -74,6 +75,7 @@ static enum ht_code read_extent(struct ht_store *st, int64_t process_id,
 	ret->raw_from_ns = sqlite3_column_int64(stmt, 3);
 	ret->rolled_ns = sqlite3_column_int64(stmt, 4) * HT_NS_PER_S;
 	ht_column_text(stmt, 5, ret->target, sizeof(ret->target));
+	ret->pid = (uint64_t)sqlite3_column_int64(stmt, 6);
 	sqlite3_reset(stmt);
 	for (size_t i = 0; i < LEVELS && code == HT_OK; i++)
 		code = read_level(st, process_id, levels[i], &ret->from_ns[i],
@@ -328,6 +330,7 @@ static enum ht_code run_query(struct ht_store *st, void *ctx,
 	ht_series_fill_lines(&all);
 	all.started_ns = e.started_ns;
 	memcpy(all.target, e.target, sizeof(all.target));
+	all.pid = e.pid;
 	ht_series_fini(q->ret);
 	begin_series(q->ret, &q->window);
 	if (q->max_rows && all.rows > q->max_rows)
@@ -392,6 +395,7 @@ static enum ht_code run_mixed(struct ht_store *st, void *ctx,
 		code = mark_events(st, &q->window, q->ret, err);
 	q->ret->started_ns = e.started_ns;
 	memcpy(q->ret->target, e.target, sizeof(e.target));
+	q->ret->pid = e.pid;
 	return code;
 }
 

@@ -103,6 +103,16 @@ fits() { # LINES COLUMNS
 	grep -q "^NON_MALLOC_GROWTH " out
 	grep -q "^  next      heaptide map $target " out
 	fits 25 80
+	# What is told to be typed can be pasted, wherever it stands.
+	"$heaptide" verdict "$target" --db d.db --json >verdict
+	jq -e --arg map "\`heaptide map $target\`" '.remedy | contains($map)' verdict
+	"$heaptide" report "$target" --db d.db -o d.html
+	sed -n 's/.*<script type="application\/json" id="document"[^>]*>\(.*\)<\/script>.*/\1/p' d.html >page.json
+	jq -e --arg map "\`heaptide map $target\`" '(.verdict.remedy | contains($map)) and
+		([.verdict | .. | strings | select(test("\\bPID\\b"))] == [])' page.json
+	for text in out verdict page.json; do
+		[ "$(grep -cw PID $text)" -eq 0 ]
+	done
 }
 
 @test "a process of another allocator is sent to that, and more time is not promised to help" {

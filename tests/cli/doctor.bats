@@ -62,6 +62,34 @@ verdict() { sed '1,/^$/d' out; }
 	verdict | tr -s ' \n' ' ' | grep -q "malloc: the process figures are right all the same"
 }
 
+@test "a hint names the process that was given, and sends nobody to the command that runs" {
+	export HEAPTIDE_DB=$PWD/nosuch.db
+	fails 14 "(name a database with --db, or make one: 'heaptide record web-1 -o FILE.db')" "$heaptide" verdict web-1
+	fails 14 "make one: 'heaptide record PID -o FILE.db')" "$heaptide" verdict 'web *' # would have to be quoted
+	doctor "$heaptide" doctor $$
+	grep -q -- "-> heaptide record $$ -o FILE.db" out
+	[ "$(grep -cw PID out)" -eq 0 ]
+	[ "$(grep -c "'heaptide doctor" out)" -eq 0 ]
+	start sleep 1000
+	"$heaptide" record "$pid" -o some.db -i 100ms -d 300ms
+	cp some.db none.db
+	sqlite3 none.db "pragma foreign_keys = off; delete from process"
+	fails 15 "nothing is recorded in none.db ('heaptide record PID" "$heaptide" ls --db none.db
+	[ "$(grep -c "'heaptide ls'" stderr)" -eq 0 ]
+	"$heaptide" top --db none.db >stdout 2>stderr
+	grep -q "nothing was looked at within the last hour in none.db" stderr
+	[ ! -s stdout ]
+	"$heaptide" top --db some.db 2>stderr | grep -q sleep
+	[ ! -s stderr ]
+	needs root
+	publish
+	chmod o+r "$public"/*
+	doctor "${nobody[@]}" "$public/heaptide" doctor "$pid"
+	verdict >last
+	[ "$(grep -c "'heaptide doctor" last)" -eq 0 ]
+	fails 4 "'heaptide doctor $pid' says what is missing" "${nobody[@]}" "$public/heaptide" explain "$pid"
+}
+
 @test "a hostile name is inert" {
 	program hostile gcc <<-'C'
 		#include <sys/prctl.h>

@@ -16,6 +16,6 @@ load common
 @test "what cannot be recorded is told with the command that says why" {
 	needs kernel_threads
 	fails 15 "kernel thread" "$heaptide" diagnose 2 -d 1s
-	grep -q "(.heaptide doctor PID. says what is in the way)" stderr
+	grep -q "(.heaptide doctor 2. says what is in the way)" stderr
 	[ ! -e heaptide-2.db ]
 }

@@ -183,6 +183,28 @@ static void a_strangers_name_stays_on_its_line(void **state)
 	assert_int_equal(ht_line_escape("a\xc3\xa9", out, 3), 1);
 }
 
+static void a_word_is_put_in_where_it_stands_whole(void **state)
+{
+	static const char *const rows[][2] = {
+		{"PID", "42"},
+		{"ls -l /proc/PID/fd, jcmd PID x", "ls -l /proc/42/fd, jcmd 42 x"},
+		{"`map PID`", "`map 42`"},
+		{"PIDS and RAPID", "PIDS and RAPID"},
+		{"", ""},
+	};
+	char out[64];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		assert_string_equal(
+			ht_line_put(rows[i][0], "PID", "42", out, sizeof(out)),
+			rows[i][1]);
+	assert_string_equal(ht_line_put("a PID", "PID", "12345", out, 5),
+			    "a 12");
+	assert_string_equal(ht_line_put("PID PID", "PID", "12345", out, 9),
+			    "12345 12");
+}
+
 /* What ht_log writes of one message, in a child whose stderr we read. */
 static size_t logged(const char *name, char *out, size_t len)
 {
@@ -453,6 +475,7 @@ static void no_pattern_holds_the_loop_or_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_word_is_put_in_where_it_stands_whole),
 		cmocka_unit_test(durations_are_read_as_they_are_printed),
 		cmocka_unit_test(
 			durations_that_round_up_are_said_in_the_next_unit),
