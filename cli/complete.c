@@ -215,6 +215,7 @@ static void looks(struct line *l)
 {
 	for (uint64_t k = 0; k < HT_LOOK_COUNT; k++)
 		offer(l, ht_look_names[k], NULL);
+	offer(l, HT_LOOK_AUTO_NAME, NULL);
 }
 
 static void rules(struct line *l)

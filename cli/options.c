@@ -121,7 +121,8 @@ static int parse_look(const char *text, uint64_t *ret)
 			return 0;
 		}
 	}
-	return -1;
+	*ret = HT_LOOK_AUTO;
+	return strcmp(text, HT_LOOK_AUTO_NAME) ? -1 : 0;
 }
 
 static int set_value(const struct ht_option_info *info, const char *arg,

@@ -25,6 +25,10 @@ struct ht_lives {
 
 /* What was typed. Text is borrowed from argv; times not given are 0, counts,
  * sizes and mode HT_UNKNOWN. */
+/* In a record: by what looks cost. A single look is full. */
+#define HT_LOOK_AUTO	  HT_LOOK_COUNT
+#define HT_LOOK_AUTO_NAME "auto"
+
 struct ht_options {
 	bool json, full, csv, bytes, ascii, no_debug_info, pss, dump_layout,
 		yes, arena_tops, who, collapsed, all;
@@ -34,7 +38,7 @@ struct ht_options {
 	int64_t at_ns, against_ns, since_ns, until_ns;
 	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns;
 	uint64_t arena, mode;
-	uint64_t look;	     /* enum ht_look_kind */
+	uint64_t look;	     /* enum ht_look_kind, or HT_LOOK_AUTO */
 	uint64_t size;	     /* of chunks; 0: not given */
 	uint64_t max_memory; /* bytes; 0: not given */
 	uint64_t max_growth, max_in_use, max_retained; /* bytes */

@@ -20,7 +20,9 @@
 #include "cli/target.h"
 #include "common/clock.h"
 #include "common/system.h"
+#include "link/looks.h"
 
+#define LOOK_CPU 0.01 /* of a processor, as look_cpu of heaptided.conf */
 /* A command just executed has no libc yet: ask a new agent until it has. */
 #define SETTLE_NS	(5 * HT_NS_PER_S)
 #define PSS_NS		(60 * HT_NS_PER_S)
@@ -41,6 +43,7 @@ struct record {
 	struct ht_client client;
 	struct ht_request request;
 	struct ht_snapshot snapshot;
+	struct ht_looks kinds; /* with --look auto */
 	char agent[4096];
 	char comm[sizeof(((struct ht_head *)NULL)->comm)]; /* when measured */
 	pid_t pid;
@@ -128,6 +131,26 @@ static void ask_pss(struct record *r)
 	r->pss_due_ns = now_ns + PSS_NS;
 }
 
+/* --look auto: as heaptided chooses, by the same share of a processor. */
+static enum ht_code measure_by_cost(struct record *r, struct ht_err *err)
+{
+	const struct ht_looks_limits limits = {
+		.choice = HT_LOOKS_AUTO,
+		.budget_ns = (int64_t)((double)r->interval_ns * LOOK_CPU)};
+	int64_t cpu_ns = ht_client_cpu_ns(&r->client);
+	struct ht_request request = r->request;
+	enum ht_code code;
+
+	ht_looks_choose(&r->kinds, &limits, &request);
+	code = ht_client_sample(&r->client, &request, &r->snapshot, NULL, NULL,
+				err);
+	cpu_ns = ht_client_cpu_ns(&r->client) - cpu_ns;
+	if (code == HT_OK) /* the first finds malloc, which none does after */
+		ht_looks_note(&r->kinds, &limits, &r->snapshot,
+			      r->samples ? cpu_ns : 0, ht_mono_ns());
+	return code;
+}
+
 static enum ht_code measure(struct record *r, struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
@@ -136,10 +159,12 @@ static enum ht_code measure(struct record *r, struct ht_err *err)
 	if (r->client.agent_pid <= 0)
 		code = ht_client_start(r->agent, r->pid, NULL, NULL, &r->client,
 				       err);
-	if (code == HT_OK)
-		code = ht_client_sample(&r->client, &r->request, &r->snapshot,
-					NULL, NULL, err);
-	return code;
+	if (code != HT_OK)
+		return code;
+	if (r->cli->opt.look == HT_LOOK_AUTO)
+		return measure_by_cost(r, err);
+	return ht_client_sample(&r->client, &r->request, &r->snapshot, NULL,
+				NULL, err);
 }
 
 /* Could this failure pass? Otherwise the first one ends the record. A heap that

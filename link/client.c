@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -342,6 +343,18 @@ enum ht_code ht_client_sample(struct ht_client *c, const struct ht_request *r,
 }
 
 /* --- ending -------------------------------------------------------------- */
+
+int64_t ht_client_cpu_ns(const struct ht_client *c)
+{
+	struct timespec t;
+	clockid_t clock;
+
+	if (c->agent_pid <= 0 ||
+	    clock_getcpuclockid(c->agent_pid, &clock) != 0 ||
+	    clock_gettime(clock, &t) < 0)
+		return 0;
+	return (int64_t)t.tv_sec * HT_NS_PER_S + t.tv_nsec;
+}
 
 void ht_client_kill(struct ht_client *c)
 {

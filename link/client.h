@@ -54,6 +54,8 @@ enum ht_code ht_client_sample(struct ht_client *c, const struct ht_request *r,
 			      void (*progress)(void *ctx, uint64_t done,
 					       uint64_t total),
 			      void *ctx, struct ht_err *err) HT_MUST_CHECK;
+/* Processor time of the agent so far; 0: there is none, or it is gone. */
+int64_t ht_client_cpu_ns(const struct ht_client *c);
 /* SIGKILL, without waiting: the pidfd becomes readable when it is dead. */
 void ht_client_kill(struct ht_client *c);
 /* Closes the socket, waits a moment, kills if needed, reaps. Waits not at all

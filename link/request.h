@@ -56,11 +56,14 @@ struct ht_request {
 	uint64_t window_us;   /* HT_WHO_WINDOW: for so long at most */
 	uint64_t window_hits; /* ... and for so many calls */
 	uint64_t slice_max;   /* HT_LOOK_LIGHTLY: and walk so many bytes of the
-			       * heap, behind those of the look before */
+			       * heap, behind those of the look before; not
+			       * lightly: and remember for such looks */
+	uint64_t chunks_max;  /* HT_LOOK_LIGHTLY: and go to so many free chunks
+			       * of bins; 0: 2^20 */
 };
 
 #define HT_REQUEST_DEFAULT                                                     \
 	((struct ht_request){HT_MODE_NONE, 2000, 30000, HT_WANT_ALL, 20, 0, 0, \
-			     100000, 250000, 200, 0})
+			     100000, 250000, 200, 0, 0})
 
 #endif

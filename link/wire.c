@@ -186,6 +186,7 @@ enum ht_code ht_wire_send_request(int fd, const struct ht_request *r,
 	put_u64(&f.c, r->window_us);
 	put_u64(&f.c, r->window_hits);
 	put_u64(&f.c, r->slice_max);
+	put_u64(&f.c, r->chunks_max);
 	return frame_send(&f, fd, err);
 }
 
@@ -523,7 +524,7 @@ static enum ht_code receive_all(int fd, void *bytes, size_t n,
 	return HT_OK;
 }
 
-#define REQUEST_FIELDS 11
+#define REQUEST_FIELDS 12
 
 enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 				     struct ht_err *err)
@@ -557,6 +558,7 @@ enum ht_code ht_wire_receive_request(int fd, struct ht_request *ret,
 	ret->window_us = get_u64(&c);
 	ret->window_hits = get_u64(&c);
 	ret->slice_max = get_u64(&c);
+	ret->chunks_max = get_u64(&c);
 	if (ret->mode >= HT_MODE_COUNT || ret->max_pause_us > 60000000 ||
 	    ret->timeout_ms > 3600000 || ret->attempts > 100000 ||
 	    ret->max_hold_us > 3600000000u ||

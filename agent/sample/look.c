@@ -23,6 +23,8 @@
 #define NUDGE_NS	 (5 * HT_NS_PER_US)
 #define RETRY_LONGEST_NS (2 * HT_NS_PER_MS)
 #define ARENA_LOOKS	 5 /* of a target that runs */
+/* Of a smaller heap each look is a walk: nothing is kept for light ones. */
+#define REMEMBERED (UINT64_C(16) << 20)
 
 /* Through what was opened before any privilege was given up. */
 static enum ht_code renew_maps(void *ctx, struct ht_err *err)
@@ -413,13 +415,16 @@ static void begin_round(struct ht_look *l)
 {
 	struct ht_target *t = l->session->target;
 
-	if (!l->in.light || l->session->request->slice_max == 0)
+	l->in.chunks_max = l->session->request->chunks_max;
+	if (l->session->request->slice_max == 0 ||
+	    (!l->in.light && ht_roots_walk_bytes(l->roots) < REMEMBERED))
 		return;
 	if (!t->round)
 		t->round = calloc(2, sizeof(*t->round));
 	if (!t->round)
 		return;
-	t->round[1] = t->round[0];
+	if (l->in.light) /* a walk knows anew */
+		t->round[1] = t->round[0];
 	l->in.round = t->round;
 	l->in.slice_max = l->session->request->slice_max;
 	l->in.now_ns = ht_mono_ns();
@@ -428,7 +433,7 @@ static void begin_round(struct ht_look *l)
 void ht_look_unwalk(struct ht_look *l)
 {
 	ht_session_clean(l->session);
-	if (l->in.round)
+	if (l->in.round && l->in.light)
 		l->in.round[0] = l->in.round[1];
 }
 

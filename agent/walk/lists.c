@@ -20,8 +20,8 @@
 #define TRIES	  4
 #define GIVEN_UP  UINT8_MAX /* in the place of a try: this chunk is none */
 #define CHUNK_MAX 32	    /* prev_size, size, fd, bk */
-#define BACK	  8	    /* chunks that may be stepped back over */
-#define BACKS_MAX 256	    /* how often, in one list */
+#define BACK	  16	    /* chunks that may be stepped back over */
+#define BACKS_MAX 4096	    /* how often, in one list */
 
 struct cursor {
 	uint64_t at;	   /* the chunk that comes next */
@@ -164,25 +164,55 @@ static void give_up_last(struct following *f, struct cursor *c)
 	c->held--;
 }
 
+/* Whether a chunk with these words still follows those that were taken before
+ * it. One that was freed anew may lead from the list's other end. */
+static bool is_still_there(const struct following *f, const struct cursor *c,
+			   const struct ht_listed_chunk *last,
+			   const uint8_t *words)
+{
+	const struct ht_layout *l = f->layout;
+	uint64_t size = 0, back = 0;
+
+	memcpy(&size, words + l->word, l->word);
+	if ((size & ~HT_SIZE_FLAGS) != (uint64_t)last->units * l->align)
+		return false;
+	if (is_fast(c))
+		return true;
+	memcpy(&back, words + (size_t)(c->backward ? 2 : 3) * l->word, l->word);
+	for (unsigned k = 1; k < c->held; k++)
+		if (f->out->v[c->taken[(c->top + BACK - k) % BACK]].at == back)
+			return true;
+	return c->count.chunks == 1 && back == header_of(f, c);
+}
+
 /* Asks the chunks before this one where they lead now, until one says so. */
 static bool step_back(struct following *f, struct cursor *c)
 {
+	const unsigned word = f->layout->word;
+	uint8_t words[CHUNK_MAX];
 	uint64_t wrong = c->at, link;
 
 	if (!f->in->walk->in->moving || c->backs++ >= BACKS_MAX)
 		return false;
 	for (; c->held > 0; give_up_last(f, c)) {
-		uint64_t at = f->out->v[c->taken[c->top]].at;
+		const struct ht_listed_chunk *last =
+			&f->out->v[c->taken[c->top]];
 
-		if (ht_reader_word(f->in->walk->in->reader,
-				   at + (c->backward ? 3 : 2) * f->layout->word,
-				   &link, NULL) == HT_OK &&
-		    led_to(f, c, at, link) != wrong) {
-			c->previous = at;
-			c->at = led_to(f, c, at, link);
-			return true;
+		link = 0;
+		if (ht_reader_read(f->in->walk->in->reader, last->at, words,
+				   4 * word, NULL) == HT_OK &&
+		    is_still_there(f, c, last, words)) {
+			memcpy(&link,
+			       words + (size_t)(c->backward ? 3 : 2) * word,
+			       word);
+			link = led_to(f, c, last->at, link);
+			if (link != wrong) {
+				c->previous = last->at;
+				c->at = link;
+				return true;
+			}
 		}
-		wrong = at;
+		wrong = last->at;
 	}
 	return false;
 }

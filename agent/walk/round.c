@@ -9,6 +9,18 @@
 #include "agent/libc/chunk.h"
 #include "agent/walk/arena.h"
 
+/* This round; not what was known before it. Curves are large, and pages that
+ * were never written to cost nothing: no memset of it all. */
+static void forget(struct ht_round *r)
+{
+	r->now.n = 0;
+	memset(r->in_use, 0, sizeof(r->in_use));
+	memset(r->binned, 0, sizeof(r->binned));
+	r->arena = r->at = r->done = r->lost = 0;
+	r->begun_ns = 0;
+	r->ended = false;
+}
+
 void ht_round_begin(const struct ht_walk_in *in)
 {
 	struct ht_round *r = in->round;
@@ -16,16 +28,18 @@ void ht_round_begin(const struct ht_walk_in *in)
 	if (!r)
 		return;
 	if (!in->light) { /* it will know everything */
-		memset(r, 0, sizeof(*r));
+		forget(r);
+		r->before.n = 0;
 		r->before_ns = in->now_ns;
+		r->compared = false;
 		return;
 	}
+	if (r->begun_ns == 0)
+		forget(r);
 	r->left = in->slice_max;
 	r->ended = false;
-	if (r->begun_ns)
-		return;
-	r->begun_ns = in->now_ns;
-	memset(r->binned, 0, sizeof(r->binned));
+	if (r->begun_ns == 0)
+		r->begun_ns = in->now_ns;
 }
 
 void ht_round_learn(const struct ht_walk_in *in, uint64_t system,
@@ -299,11 +313,7 @@ static void begin_next(struct ht_round *r)
 {
 	r->before = r->now;
 	r->before_ns = r->begun_ns;
-	r->now.n = 0;
-	memset(r->in_use, 0, sizeof(r->in_use));
-	r->arena = r->at = r->done = r->lost = 0;
-	r->begun_ns = 0;
-	r->ended = false;
+	forget(r);
 }
 
 void ht_round_end(struct ht_walk *w)

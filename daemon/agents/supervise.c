@@ -123,17 +123,9 @@ static void take_failure(struct ht_supervisor *s, struct ht_watched *p,
 	ht_ingest_event(s->ingest, p, "failed", err->msg);
 }
 
-/* Processor time of the agent so far; 0: it is gone, or none. */
 static int64_t agent_cpu_ns(const struct ht_watched *p)
 {
-	struct timespec t;
-	clockid_t clock;
-
-	if (!p->client_lives ||
-	    clock_getcpuclockid(p->client.agent_pid, &clock) != 0 ||
-	    clock_gettime(clock, &t) < 0)
-		return 0;
-	return (int64_t)t.tv_sec * HT_NS_PER_S + t.tv_nsec;
+	return p->client_lives ? ht_client_cpu_ns(&p->client) : 0;
 }
 
 /* Of the sample that ends. An agent that stays finds malloc once, with its
@@ -147,6 +139,13 @@ static int64_t sample_cpu_ns(const struct ht_supervisor *s,
 	if ((stays && p->begun_cpu_ns == 0) || now_ns < p->begun_cpu_ns)
 		return 0;
 	return now_ns - p->begun_cpu_ns;
+}
+
+static struct ht_looks_limits looks_of(const struct ht_target_config *t)
+{
+	return (struct ht_looks_limits){
+		.choice = t->look,
+		.budget_ns = (int64_t)((double)t->interval_ns * t->look_cpu)};
 }
 
 /* More than a sample was asked for. Who waits for one gets the next. */
@@ -163,13 +162,13 @@ static void finish_sample(struct ht_supervisor *s, struct ht_watched *p,
 			  enum ht_code code, const struct ht_err *err)
 {
 	const int64_t now_ns = ht_mono_ns(), cpu_ns = sample_cpu_ns(s, p);
+	const struct ht_looks_limits limits = looks_of(p->config);
 
 	ht_schedule_end(&p->schedule, p->config, now_ns, code,
 			code == HT_OK ? p->snapshot.stop.pause_us : HT_UNKNOWN,
 			cpu_ns, chance());
 	if (code == HT_OK)
-		ht_looks_note(&p->looks, p->config, &p->snapshot, cpu_ns,
-			      now_ns);
+		ht_looks_note(&p->looks, &limits, &p->snapshot, cpu_ns, now_ns);
 	if (code == HT_OK)
 		take_sample(s, p);
 	else
@@ -308,6 +307,7 @@ static struct ht_request request_of(const struct ht_supervisor *s,
 
 static void measure(struct ht_supervisor *s, struct ht_watched *p)
 {
+	const struct ht_looks_limits limits = looks_of(p->config);
 	int64_t now_ns = ht_mono_ns();
 	struct ht_request r = request_of(s, p, now_ns);
 	struct ht_err err;
@@ -321,7 +321,7 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 	    p->client_lives)
 		let_go(s, p);
 	if (r.mode == p->config->mode && !(r.flags & WALKS))
-		ht_looks_choose(&p->looks, p->config, &r);
+		ht_looks_choose(&p->looks, &limits, &r);
 	p->begun_cpu_ns = agent_cpu_ns(p);
 	ht_schedule_begin(&p->schedule, now_ns);
 	if (!p->client_lives)

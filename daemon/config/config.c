@@ -15,6 +15,7 @@
 #include "common/near.h"
 #include "daemon/config/config_int.h"
 #include "daemon/loop/listen.h"
+#include "link/looks.h"
 
 #define LINE_MAX_BYTES 1024
 #define PROBLEMS_MAX   100

@@ -42,7 +42,7 @@ struct ht_target_config {
 	double stop_cap; /* stopped time / wall time */
 	double cpu_cap;	 /* the agent's time / all processors' time */
 	size_t mode;	 /* enum ht_mode */
-	size_t look;	 /* enum ht_look_choice */
+	size_t look;	 /* enum ht_look_choice (link/looks.h) */
 	double look_cpu; /* share of one processor that a look may take */
 	uint64_t max_processes;
 	uint64_t attempts;
@@ -54,7 +54,6 @@ struct ht_target_config {
 	int64_t who_for_ns; /* for so long */
 };
 
-enum ht_look_choice { HT_LOOKS_AUTO, HT_LOOKS_FULL, HT_LOOKS_LIGHT };
 enum ht_who_when { HT_WHO_NEVER, HT_WHO_ON_LEAK };
 
 enum ht_sink_type { HT_SINK_JOURNAL, HT_SINK_COMMAND, HT_SINK_ALERTMANAGER };

@@ -159,6 +159,19 @@ static json_t *seconds_json(int64_t ns, bool known)
 	return known ? json_real((double)ns / 1e9) : json_null();
 }
 
+/* How, how old, and by which share it may be off. */
+static json_t *sureness_json(const struct ht_watched *p,
+			     const struct ht_sureness *s)
+{
+	if (p->latest.taken_ns == 0)
+		return json_null();
+	return json_pack(
+		"{s:s, s:o, s:o}", "how", ht_how_names[s->how], "age_s",
+		s->age_us != HT_UNKNOWN ? json_real((double)s->age_us / 1e6)
+					: json_null(),
+		"off", isnan(s->off) ? json_null() : json_real(s->off));
+}
+
 /* How it is looked at, what that costs, how old its size classes are. */
 static void add_looks(json_t *row, const struct ht_watched *p, int64_t now_ns)
 {
@@ -175,6 +188,15 @@ static void add_looks(json_t *row, const struct ht_watched *p, int64_t now_ns)
 			    seconds_json(ht_looks_full_ns(l), l->full_ns));
 	json_object_set_new(row, "classes_age_s",
 			    seconds_json(age_ns, age_ns >= 0));
+	json_object_set_new(row, "cpu_share",
+			    cpu_ns ? json_real((double)cpu_ns /
+					       (double)p->config->interval_ns)
+				   : json_null());
+	json_object_set_new(row, "cpu_share_max",
+			    json_real(p->config->look_cpu));
+	json_object_set_new(row, "in_use_sure", sureness_json(p, &l->in_use));
+	json_object_set_new(row, "retained_sure",
+			    sureness_json(p, &l->retained));
 }
 
 static json_t *row_json(struct ht_parts *d, const struct ht_watched *p)

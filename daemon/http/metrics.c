@@ -316,6 +316,29 @@ static double look_cpu(const struct ht_watched *p)
 	return ns ? (double)ns / 1e9 : NAN;
 }
 
+/* Of the interval: what look_cpu limits. */
+static double look_share(const struct ht_watched *p)
+{
+	return look_cpu(p) * 1e9 / (double)p->config->interval_ns;
+}
+
+static double in_use_off(const struct ht_watched *p)
+{
+	return p->latest.taken_ns ? p->looks.in_use.off : NAN;
+}
+
+static double retained_off(const struct ht_watched *p)
+{
+	return p->latest.taken_ns ? p->looks.retained.off : NAN;
+}
+
+static double in_use_age(const struct ht_watched *p)
+{
+	return p->latest.taken_ns && p->looks.in_use.age_us != HT_UNKNOWN
+		       ? (double)p->looks.in_use.age_us / 1e6
+		       : NAN;
+}
+
 static double classes_age(const struct ht_watched *p)
 {
 	int64_t age_ns = ht_looks_classes_age_ns(&p->looks, ht_mono_ns());
@@ -409,6 +432,14 @@ static const struct {
 	 "processor time of the last look"},
 	{"heaptide_size_classes_age_seconds", HT_GAUGE, classes_age,
 	 "age of the oldest figure of the size classes"},
+	{"heaptide_look_cpu_ratio", HT_GAUGE, look_share,
+	 "processor time of the last look, of the interval"},
+	{"heaptide_in_use_age_seconds", HT_GAUGE, in_use_age,
+	 "age of the oldest figure that the last sample's bytes in use were made of"},
+	{"heaptide_in_use_error_ratio", HT_GAUGE, in_use_off,
+	 "share by which the last sample's bytes in use may be off"},
+	{"heaptide_retained_error_ratio", HT_GAUGE, retained_off,
+	 "share by which the last sample's retained bytes may be off"},
 };
 
 static void write_derived(struct ht_text *t, const struct ht_shown *shown)

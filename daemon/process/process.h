@@ -14,10 +14,10 @@
 #include "analysis/verdict.h"
 #include "daemon/config/config.h"
 #include "daemon/process/holding.h"
-#include "daemon/process/looks.h"
 #include "daemon/process/schedule.h"
 #include "daemon/process/trimming.h"
 #include "link/client.h"
+#include "link/looks.h"
 #include "schema/metrics.h"
 
 struct ht_registry;

@@ -65,7 +65,24 @@ figures() { # LOOK
 	[ "$(sqlite3 light.db 'SELECT count(*) FROM size_class')" = 0 ]
 }
 
-@test "another word than full and light is refused" {
+@test "a record with --look auto is of light looks where a walk is dear" {
+	"$HT_BUILD/targets/spacious" 300 20 >said 3>&- &
+	echo $! >large
+	poll 30 grep -q ready said
+	"$HT_BUILD/heaptide" record "$(cat large)" --look auto -o large.db -i 300ms -d 3s
+	kill -KILL "$(cat large)"
+	[ "$(sqlite3 large.db 'SELECT look FROM stop ORDER BY sample_id LIMIT 1')" = full ]
+	[ "$(sqlite3 large.db 'SELECT look FROM stop ORDER BY sample_id DESC LIMIT 1')" = light ]
+	[ "$(sqlite3 large.db 'SELECT count(*) FROM sample WHERE in_use_arena IS NULL OR retained IS NULL')" = 0 ]
+	[ "$(sqlite3 large.db 'SELECT max(in_use_arena) - min(in_use_arena) < max(in_use_arena) / 100 FROM sample')" = 1 ]
+}
+
+@test "and of walks where it is not" {
+	"$HT_BUILD/heaptide" record "$(cat pid)" --look auto -o small.db -i 100ms -d 1s
+	[ "$(sqlite3 small.db 'SELECT DISTINCT look FROM stop')" = full ]
+}
+
+@test "another word than full, light and auto is refused" {
 	run "$HT_BUILD/heaptide" explain "$(cat pid)" --look quick
 	[[ $output == *"'quick' is no LOOK"* ]]
 }

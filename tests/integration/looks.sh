@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # Limit: 180 s
 # A heap that is dear to walk is looked at lightly, at the interval that was asked for;
-# a small one beside it is walked as ever.
+# a small one beside it is walked as ever, and of one with more free chunks than its
+# share of a processor leaves room for the rest is estimated.
 # shellcheck disable=SC2016 # eval expands what is quoted here
 set -u
 # shellcheck source=tests/lib/tap.sh
@@ -15,15 +16,19 @@ cp "$HT_BUILD/targets/spacious" "$HT_TMP/ht-small"
 start "$HT_TMP/ht-large" 700 200 20000 >"$HT_TMP/large"
 large=$started
 start "$HT_TMP/ht-small" 16 200 >"$HT_TMP/small"
-ok "the heaps are built" poll 60 eval 'grep -q ready "$HT_TMP/large" && grep -q ready "$HT_TMP/small"'
+cp "$HT_BUILD/targets/spacious" "$HT_TMP/ht-dense"
+start "$HT_TMP/ht-dense" 400 2 >"$HT_TMP/dense"
+dense=$started
+ok "the heaps are built" poll 60 eval 'cat "$HT_TMP"/{large,small,dense} | [ "$(grep -c ready)" = 3 ]'
 daemon_config
 printf '[target %s]\nname = ht-%s\nexe = %s\ninterval = 2s\njitter = 0%%\nlook_cpu = 4%%\n' \
-	large large "$HT_TMP/ht-large" small small "$HT_TMP/ht-small" >>"$conf"
+	large large "$HT_TMP/ht-large" small small "$HT_TMP/ht-small" dense dense "$HT_TMP/ht-dense" >>"$conf"
 daemon_start
 row() { # PROCESS FIELD
 	ask ls | jq -r ".result.targets[] | select(.comm == \"ht-$1\") | .$2"
 }
 of_large="process_id = (SELECT id FROM process WHERE pid = $large)"
+of_dense="process_id = (SELECT id FROM process WHERE pid = $dense)"
 light() { sql "SELECT count(*) FROM stop JOIN sample ON sample.id = sample_id WHERE look = 'light' AND $of_large"; }
 rounds() {
 	sql "SELECT count(DISTINCT sample_id) FROM size_class JOIN sample ON sample.id = sample_id
@@ -38,6 +43,14 @@ ok "and what a look costs, and a walk would" eval \
 	'row large "look_cpu_s > 0 and .full_look_cpu_s > 0.1" | grep -q true'
 ok "metrics tell the same" eval \
 	'curl -s "http://127.0.0.1:$port/metrics" | grep -q "^heaptide_light_look{target=\"large\".* 1$"'
+is "what malloc keeps is exact, and of now" "$(row large 'in_use_sure | "\(.how) \(.age_s) \(.off)"')" "derived 0 0"
+ok "where free chunks are many the rest is estimated" poll 60 eval '[ "$(row dense in_use_sure.how)" = estimated ]'
+ok "by how much it may be off, when two walks of a place can be compared" poll 60 eval \
+	'row dense in_use_sure | jq -e ".off != null and .off < 0.02 and .age_s > 0" >"$HT_TMP/off"'
+is "a heap at rest stays as large" "$(sql "SELECT (max(in_use) - min(in_use)) * 50 < max(in_use)
+	FROM sample WHERE $of_dense")" 1
+ok "metrics tell the error" eval \
+	'curl -s "http://127.0.0.1:$port/metrics" | grep -q "^heaptide_in_use_error_ratio{target=\"dense\"[^}]*} 0"'
 is "no light look lacks what is in use, free or retained" "$(sql "SELECT count(*) FROM sample
 	JOIN stop ON sample_id = sample.id WHERE look = 'light' AND
 	(in_use IS NULL OR free IS NULL OR retained IS NULL)")" 0
