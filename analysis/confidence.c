@@ -53,14 +53,41 @@ static double leak_confidence(const struct ht_measure *m,
 		       : ht_t.confidence_outgrows;
 }
 
+/* Bytes by which the window's samples may be off: what moved while they were
+ * read, what was estimated and not read (a light look's `quality`). */
+static double samples_off(const struct ht_measure *m)
+{
+	double off[HT_POINTS_MAX];
+	size_t n = 0;
+
+	ht_window_column(&m->w, HT_NEED_uncertain, HT_STAT_MEDIAN, off);
+	for (size_t i = 0; i < m->w.n; i++)
+		if (!isnan(off[i]))
+			off[n++] = off[i];
+	return n ? ht_median(off, n) : 0;
+}
+
+/* What lies within the error of its samples is no surer than they are. */
+static double as_samples_are(const struct ht_measure *m,
+			     const struct ht_growth *g, double confidence)
+{
+	double rise = fmax(g->rise, m->in_use_rise);
+	double least = ht_t.unsure_rise * samples_off(m);
+
+	return rise < least ? confidence * rise / least : confidence;
+}
+
 double ht_sure_of_total(const struct ht_measure *m)
 {
-	return leak_confidence(m, &m->in_use_growth);
+	const struct ht_growth *g = &m->in_use_growth;
+
+	return as_samples_are(m, g, leak_confidence(m, g));
 }
 
 double ht_sure_of_class(const struct ht_measure *m)
 {
-	double c = leak_confidence(m, &m->worst_class.growth);
+	const struct ht_growth *g = &m->worst_class.growth;
+	double c = as_samples_are(m, g, leak_confidence(m, g));
 
 	return ht_is_mirrored(m) ? fmin(c, ht_t.mirrored_confidence) : c;
 }

@@ -157,3 +157,12 @@ double ht_estimate_off(const struct ht_walk *w)
 
 	return r && r->compared ? r->drift * (double)w->estimated_bytes : NAN;
 }
+
+uint64_t ht_estimate_uncertain(const struct ht_walk *w)
+{
+	double off = ht_estimate_off(w);
+
+	return isnan(off) || off > (double)w->estimated_bytes
+		       ? w->estimated_bytes
+		       : (uint64_t)off;
+}

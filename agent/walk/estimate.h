@@ -16,5 +16,7 @@ bool ht_estimate_bins(struct ht_arena_walk *aw, const struct ht_lists *found);
 void ht_estimate_resident(struct ht_arena_walk *aw);
 /* By how many bytes what was estimated may be off; NAN: not known yet. */
 double ht_estimate_off(const struct ht_walk *w);
+/* The same, and while that is not known all that was estimated. */
+uint64_t ht_estimate_uncertain(const struct ht_walk *w);
 
 #endif

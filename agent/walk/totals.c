@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Totals: sums over all arenas, and the ratios that are made of them. */
+#include "agent/walk/estimate.h"
 #include "agent/walk/heaps.h"
 #include "agent/walk/round.h"
 
@@ -128,6 +129,8 @@ static void sum_uncertain(struct ht_walk *w)
 		cached_elsewhere(w) + w->census.missed_bytes + w->grown_bytes;
 	for (size_t i = 0; i < s->arenas.n; i++)
 		s->stop.uncertain_bytes += s->arenas.v[i].uncertain_bytes;
+	if (w->estimated)
+		s->stop.uncertain_bytes += ht_estimate_uncertain(w);
 }
 
 /* --- fragmentation ------------------------------------------------------- */

@@ -34,6 +34,50 @@ static enum ht_label label_at_end(const struct ht_series *s)
 	return v.label;
 }
 
+/* --- what samples are worth ------------------------------------------------
+ */
+
+static void leaking(struct ht_series *s)
+{
+	double x[60];
+
+	ht_made_seed(4);
+	for (size_t i = 0; i < 60; i++)
+		x[i] = LEVEL + 1e5 * (double)i + 1e4 * ht_made_normal();
+	ht_made_in_use(s, x, 60, 0);
+}
+
+/* The same leak from samples that may be off by `off` bytes each. */
+static double confidence_of_leak(double off)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_verdict v;
+
+	ht_series_init(&s);
+	leaking(&s);
+	for (size_t k = 0; k < HT_STAT_COUNT; k++)
+		for (size_t i = 0; i < s.rows; i++)
+			s.metric[HT_M_uncertain][k][i] = off;
+	ht_verdict_window(&s, s.time_ns[0], end_of(&s), NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_LEAK);
+	return v.confidence;
+}
+
+static void estimated_samples_make_no_verdict_surer(void **state)
+{
+	double exact = confidence_of_leak(0), rise = 0;
+
+	(void)state;
+	for (double off = 1e4; off < 9e6; off *= 1.5) {
+		double c = confidence_of_leak(off);
+
+		assert_true(c <= exact);
+		assert_true(rise == 0 || c <= rise);
+		rise = c;
+	}
+	assert_true(rise < exact);
+}
+
 /* --- invariance ---------------------------------------------------------- */
 
 static void stretch(struct ht_series *s, int64_t by, int64_t shift)
@@ -448,6 +492,7 @@ static void what_does_not_grow_has_no_eta(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(estimated_samples_make_no_verdict_surer),
 		cmocka_unit_test(time_may_shift_and_stretch),
 		cmocka_unit_test(
 			stretched_to_a_day_only_what_load_may_be_is_unsure),
