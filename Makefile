@@ -136,6 +136,13 @@ $(HISTORIES): $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/histories/
 	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ljansson -lm
 TOOLS += $(HISTORIES)
 
+# A recorded history as text that tests judge.
+DAY_TRACE := $(BUILD)/tools/day_trace
+$(DAY_TRACE): $(BUILD)/obj/tests/experiments/day_trace.o $(BUILD)/obj/tests/lib/day.o $(BUILD)/obj/tests/lib/made.o $(call LIBS_OF,store analysis schema common)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(STORE_LIBS) -ljansson -lm
+TOOLS += $(DAY_TRACE)
+
 tools: $(TOOLS)
 
 # Measuring programs, and what they measure (heapgen); linked with every room.

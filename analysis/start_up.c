@@ -8,8 +8,6 @@
 #include "analysis/thresholds.h"
 #include "common/clock.h"
 
-#define HOUR_S 3600.0
-
 /* One figure of one life: a value a row. */
 struct course {
 	const struct ht_series *s;
@@ -89,7 +87,7 @@ static double speed(const struct course *c, size_t from, double least_s)
 static bool repeats(const struct ht_start_up *u, const struct course *c,
 		    double age, bool *ret_tells, double *ret_level)
 {
-	double within = fmax(2 * age, HOUR_S), far, on;
+	double within = fmax(2 * age, HT_HOUR_S), far, on;
 	size_t row;
 
 	far = reached(c, within, &row);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Start-up: what each life of a program repeats and ends. Minutes after a deploy
- * a program that loads its data looks like a leak; the lives before it tell how
- * far that goes, and that it ends.
+ * Start-up: what each life of a program repeats and ends. Minutes after a
+ * deploy a program that loads its data looks like a leak; the lives before it
+ * tell how far that goes, and that it ends.
  */
 #ifndef HT_ANALYSIS_START_UP_H
 #define HT_ANALYSIS_START_UP_H

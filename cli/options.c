@@ -262,9 +262,9 @@ const char *ht_options_target(const struct ht_options *o)
 	const char *word = o->args_n ? o->args[0] : "";
 
 	if (!isalnum((unsigned char)*word) ||
-	    strspn(word, "abcdefghijklmnopqrstuvwxyz"
-			 "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			 "0123456789_.-") != strlen(word))
+	    strspn(word,
+		   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-") !=
+		    strlen(word))
 		return "PID";
 	return word;
 }

@@ -4,7 +4,9 @@
 # Python, with the load of a day, compressed to DAY_SECONDS (1200: 50 s an hour). Ends
 # with the section of docs/experiments.md, which takes the place of the one before.
 # OUT keeps the database, what was printed and the logs; root's, for PostgreSQL has a
-# user of its own. day.sh page: the section again, from OUT.
+# user of its own. day.sh page: the section again, from OUT. DAY_LEAK=BYTES: each message
+# from a socket costs so much that nobody frees, and the page stays as it is.
+# day.sh traces: what tests/unit/test_days judges, from OUT (after `make tools`).
 # shellcheck disable=SC2016 # back quotes are markdown
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -25,6 +27,7 @@ sql=(-h 127.0.0.1 -U postgres)
 
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 as_postgres=(setpriv --reuid postgres --regid postgres --clear-groups)
+leaking=()
 
 postgres_start() {
 	postgres_port=$(free_port)
@@ -32,8 +35,8 @@ postgres_start() {
 	sql+=(-p "$postgres_port")
 	chown postgres "$pg"
 	(cd / && "${as_postgres[@]}" "$postgres_bin/initdb" -D "$pg" -A trust --no-sync) >"$HT_TMP/initdb.log"
-	start "${as_postgres[@]}" "$postgres_bin/postgres" -D "$pg" -p "$postgres_port" -k "$pg" \
-		-c cluster_name=heaptide-day -c work_mem=16MB -c fsync=off -c listen_addresses=127.0.0.1 \
+	start "${as_postgres[@]}" "${leaking[@]}" "$postgres_bin/postgres" -D "$pg" -p "$postgres_port" -k "$pg" \
+		-c cluster_name=heaptide-day-$$ -c work_mem=16MB -c fsync=off -c listen_addresses=127.0.0.1 \
 		>"$HT_TMP/postgres.log" 2>&1
 	poll 30 "$postgres_bin/pg_isready" "${sql[@]}"
 	"$postgres_bin/pgbench" "${sql[@]}" -i -s 5 -q postgres 2>"$HT_TMP/pgbench.log"
@@ -61,12 +64,22 @@ nginx_start() {
 	nginx=$(pgrep -P "$started" | head -n 1)
 }
 
+leak_planted() {
+	local to
+	[ -n "${DAY_LEAK:-}" ] || return 0
+	to=$(mktemp -d /var/tmp/heaptide-leak.XXXXXX) # within reach of its user
+	chmod 755 "$to"
+	cc -O1 -shared -fPIC -o "$to/leak.so" "$day/leak.c" -ldl
+	leaking=(env "LD_PRELOAD=$to/leak.so" "LEAK_BYTES=$DAY_LEAK")
+}
+
 services_start() {
+	leak_planted
 	memcached_port=$(free_port)
-	start memcached -l 127.0.0.1 -p "$memcached_port" -u root -m 64 -t 4 -I 2m
+	start "${leaking[@]}" memcached -l 127.0.0.1 -p "$memcached_port" -u root -m 64 -t 4 -I 2m
 	memcached=$started
 	web_port=$(free_port)
-	start /usr/bin/python3 "$day/web.py" "$web_port" "$hour"
+	start "${leaking[@]}" /usr/bin/python3 "$day/web.py" "$web_port" "$hour"
 	web=$started
 	postgres_start
 	poll 20 listens "$web_port"
@@ -84,7 +97,7 @@ daemon_of_the_day() {
 		[target web]
 		pid = $web
 		[target postgres]
-		cmdline = heaptide-day
+		cmdline = heaptide-day-$$
 		max_processes = 16
 	CONF
 	daemon_start
@@ -208,7 +221,21 @@ looks() {
 	done
 }
 
-[ "${1:-}" = page ] || run_day
+traces() {
+	local target
+	for target in "${targets[@]}"; do
+		[ "${DAY_LEAK:+$target}" != nginx ] || continue # nothing is planted there
+		"$HT_BUILD/tools/day_trace" "$db" "$(process_of "$target" | tr -d '#')" 6 \
+			>"tests/days/$target${DAY_LEAK:+_leak}.csv"
+	done
+}
+
+case ${1:-} in
+traces) traces && exit ;;
+page) ;;
+*) run_day ;;
+esac
+[ -z "${DAY_LEAK:-}" ] || exit 0
 looks
 {
 	sed '/^## A day of services$/,$d' "$page"

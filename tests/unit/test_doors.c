@@ -187,7 +187,8 @@ static void a_word_is_put_in_where_it_stands_whole(void **state)
 {
 	static const char *const rows[][2] = {
 		{"PID", "42"},
-		{"ls -l /proc/PID/fd, jcmd PID x", "ls -l /proc/42/fd, jcmd 42 x"},
+		{"ls -l /proc/PID/fd, jcmd PID x",
+		 "ls -l /proc/42/fd, jcmd 42 x"},
 		{"`map PID`", "`map 42`"},
 		{"PIDS and RAPID", "PIDS and RAPID"},
 		{"", ""},

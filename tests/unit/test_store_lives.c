@@ -121,7 +121,8 @@ static void the_newest_seven_of_a_week_are_read(void **state)
 	expect_lives(now, 6.0 * 24 + 40, 0, NULL);
 }
 
-static void a_process_of_less_than_five_minutes_is_compared_with_none(void **state)
+static void
+a_process_of_less_than_five_minutes_is_compared_with_none(void **state)
 {
 	static const double begins[] = {0};
 	int64_t now;
@@ -278,7 +279,8 @@ int main(void)
 		WITH_STORE(
 			others_siblings_and_what_hardly_lived_are_no_lives_before),
 		WITH_STORE(the_newest_seven_of_a_week_are_read),
-		WITH_STORE(a_process_of_less_than_five_minutes_is_compared_with_none),
+		WITH_STORE(
+			a_process_of_less_than_five_minutes_is_compared_with_none),
 		WITH_STORE(a_crash_loop_hides_lives_and_costs_no_more),
 		WITH_STORE(a_process_of_three_days_tells_enough_by_itself),
 		WITH_STORE(a_judgement_knows_the_lives_before),
