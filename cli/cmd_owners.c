@@ -12,7 +12,9 @@ enum ht_code ht_cmd_owners(struct ht_cli *cli, struct ht_err *err)
 	enum ht_code code;
 
 	ht_snapshot_init(&s);
-	code = ht_graph_look(cli, HT_WANT_OWNERS, &s, err);
+	code = ht_graph_look(
+		cli, HT_WANT_OWNERS | (cli->opt.retained ? HT_RETAINED : 0), &s,
+		err);
 	if (code != HT_OK)
 		return code;
 	if (cli->opt.json)

@@ -112,11 +112,12 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide diff web --life -1 --life 0\n"
 	 "  heaptide diff web --with web-canary 1h..now",
 	 ht_cmd_diff},
-	{"owners", "PID", 0, 1, T(JSON) | T(OF_SIZE) | GRAPH,
+	{"owners", "PID", 0, 1, T(JSON) | T(OF_SIZE) | T(RETAINED) | GRAPH,
 	 "what holds the chunks of a size: the static, the list, the table",
 	 "Tells what holds the chunks of a size, or the largest: through which fields most of them are reached, up to a static variable, a stack or a thread's own variables.\v"
 	 "The process is forked for a moment and the copy is looked at (mode snapshot), or give a core file. What is not sure is not named.\n\n"
 	 "  heaptide owners 4242 --size 224\n"
+	 "  heaptide owners 4242 --retained\n"
 	 "  heaptide owners --core core.4242 --exe /usr/sbin/nginx",
 	 ht_cmd_owners},
 	{"types", "PID", 0, 1, T(JSON) | GRAPH,

@@ -97,7 +97,24 @@ static void print_holder(const struct ht_cli *cli, const struct ht_snapshot *s,
 	ht_paragraph(&cli->term, lead, "%s, %s in %s chunks, by %s%s%s",
 		     h->shape, bytes, chunks, ht_style(&cli->term, HT_BOLD),
 		     ht_graph_holder(h, name), ht_style_off(&cli->term));
+	if (h->retained_bytes != HT_UNKNOWN)
+		ht_paragraph(&cli->term, "      ",
+			     "%s can be reached by it alone",
+			     ht_show_bytes(cli, h->retained_bytes, bytes));
 	print_chain(cli, s, i);
+}
+
+static void print_retained(const struct ht_cli *cli, const struct ht_owned *o)
+{
+	char all[HT_NUMBER_TEXT], most[HT_NUMBER_TEXT];
+
+	if (o->retained_bytes == HT_UNKNOWN)
+		return;
+	ht_paragraph(
+		&cli->term, "  ",
+		"%s can be reached through them alone, their own included; through one of them at most %s.",
+		ht_show_bytes(cli, o->retained_bytes, all),
+		ht_show_bytes(cli, o->most_retained_bytes, most));
 }
 
 void ht_owners_print(const struct ht_cli *cli, const struct ht_snapshot *s)
@@ -116,6 +133,7 @@ void ht_owners_print(const struct ht_cli *cli, const struct ht_snapshot *s)
 			     ht_graph_chunks(s, o->type, o->max_size, what),
 			     ht_show_bytes(cli, o->bytes, bytes),
 			     ht_style_off(&cli->term));
+		print_retained(cli, o);
 		for (size_t i = 0; i < s->holders.n; i++)
 			if (s->holders.v[i].owned == k) {
 				print_holder(cli, s, i);

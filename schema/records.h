@@ -451,7 +451,10 @@ HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 	F(U64, max_size, 0, "largest chunk size of the class; 0: mmapped")     \
 	F(TEXT, type, 200, "empty: not known")                                 \
 	F(U64, chunks, 0, "chunks in use")                                     \
-	F(U64, bytes, 0, "their bytes")
+	F(U64, bytes, 0, "their bytes")                                        \
+	F(U64, retained_bytes, 0,                                              \
+	  "theirs and of all that only they lead to; null: not asked for")     \
+	F(U64, most_retained_bytes, 0, "the same of the one that has most")
 #define HT_HOLDER_FIELDS(F)                                                    \
 	F(U64, owned, 0, "row of the list of what is owned")                   \
 	F(ENUM, kind, ht_holder_kind_names, "where the chain ends")            \
@@ -463,7 +466,9 @@ HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 	F(U64, via_offset, 0, "bytes into a chunk, of the link or the field")  \
 	F(U64, chunks, 0, "chunks that it holds")                              \
 	F(U64, bytes, 0, "their bytes")                                        \
-	F(F64, share, 0, "of all that were asked for")
+	F(F64, share, 0, "of all that were asked for")                         \
+	F(U64, retained_bytes, 0,                                              \
+	  "of all chunks that only it leads to; null: not asked for")
 
 /* A step of a chain, from the chunks up to what holds them. */
 #define HT_LINK_FIELDS(F)                                                      \

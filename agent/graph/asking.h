@@ -11,6 +11,8 @@
 
 #define HT_CLUSTER_FIELDS 4 /* by which a cluster links to itself */
 
+struct ht_retaining;
+
 struct ht_asking {
 	struct ht_graph_all *g;
 	struct ht_members members;
@@ -27,6 +29,7 @@ struct ht_asking {
 	bool some;
 	uint64_t asked; /* so many */
 	bool around;	/* the cluster links by every common field */
+	struct ht_retaining *retaining; /* rows that want retained sizes */
 };
 
 /* Members are left to be listed. false: no memory. */

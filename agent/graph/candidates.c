@@ -33,8 +33,8 @@ static struct ht_candidate *add(struct ht_candidates *c,
 	return &c->v[least];
 }
 
-static enum ht_holder_kind kind_of(const struct ht_graph_all *g,
-				   const struct ht_root_ref *r)
+enum ht_holder_kind ht_root_kind(const struct ht_graph_all *g,
+				 const struct ht_root_ref *r)
 {
 	static const enum ht_holder_kind kinds[] = {
 		[HT_ANCHOR_STATIC] = HT_HOLDER_STATIC,
@@ -50,12 +50,18 @@ static enum ht_holder_kind kind_of(const struct ht_graph_all *g,
 	return kinds[a->kind];
 }
 
-static uint64_t address_of(const struct ht_graph_all *g,
-			   const struct ht_root_ref *r)
+uint64_t ht_root_address(const struct ht_graph_all *g,
+			 const struct ht_root_ref *r)
 {
 	return r->anchor < g->anchors.n
 		       ? g->anchors.v[r->anchor].start + r->place
 		       : r->place;
+}
+
+uint32_t ht_root_thread(const struct ht_graph_all *g, uint32_t anchor)
+{
+	return anchor < g->anchors.n ? g->anchors.v[anchor].thread
+				     : anchor - (uint32_t)g->anchors.n;
 }
 
 /* The variable that a root is a word of, if symbols tell, else the word. */
@@ -83,9 +89,9 @@ static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 
 	for (size_t i = 0; i < g->roots; i++) {
 		const struct ht_root_ref *r = &g->root[i];
-		struct ht_candidate one = {.kind = kind_of(g, r),
+		struct ht_candidate one = {.kind = ht_root_kind(g, r),
 					   .anchor = r->anchor,
-					   .start = address_of(g, r),
+					   .start = ht_root_address(g, r),
 					   .references = 1};
 
 		if (!a->in[g->groups.of[r->to]])
@@ -263,7 +269,7 @@ static bool holds_root(const struct ht_graph_all *g,
 		       const struct ht_candidate *c,
 		       const struct ht_root_ref *r)
 {
-	uint64_t at = address_of(g, r);
+	uint64_t at = ht_root_address(g, r);
 
 	return (c->object || r->anchor == c->anchor) && at >= c->start &&
 	       at < c->end;

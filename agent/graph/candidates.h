@@ -44,6 +44,13 @@ bool ht_candidates_around(struct ht_asking *a, struct ht_candidates *ret);
  * it keeps what it holds. NULL: none that counts. */
 struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 					struct ht_candidates *all, int of_rank);
+/* Of a root: what it is, its address (of a register its number), the index of
+ * its thread or UINT32_MAX. */
+enum ht_holder_kind ht_root_kind(const struct ht_graph_all *g,
+				 const struct ht_root_ref *r);
+uint64_t ht_root_address(const struct ht_graph_all *g,
+			 const struct ht_root_ref *r);
+uint32_t ht_root_thread(const struct ht_graph_all *g, uint32_t anchor);
 #define HT_HELD_ENOUGH 1 /* percent of a group: less is not told */
 
 #endif

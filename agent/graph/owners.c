@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "agent/graph/candidates.h"
+#include "agent/graph/retained.h"
 #include "agent/graph/shape.h"
 #include "agent/walk/sizes.h"
+#include "link/request.h"
 
 #define HOPS_MAX 8
 /* Percent: an anchor that holds so much is asked no further. */
@@ -47,20 +49,33 @@ static bool tell_group(struct ht_graph_all *g, uint64_t holder,
 	return true;
 }
 
+static void want_retained(struct ht_asking *a, uint64_t holder,
+			  const struct ht_candidate *c)
+{
+	struct ht_retaining *r = a->retaining;
+
+	r->holder[r->holders].row = holder;
+	r->holder[r->holders++].is = *c;
+}
+
 /* The address of a root that names its object. */
-static void tell_root(struct ht_graph_all *g, struct ht_holder *h,
+static void tell_root(struct ht_asking *a, uint64_t holder,
 		      const struct ht_candidate *c)
 {
+	struct ht_graph_all *g = a->g;
+	struct ht_holder *h = &g->out->holders.v[holder];
+
+	want_retained(a, holder, c);
 	h->kind = c->kind;
 	if (c->anchor >= g->anchors.n) {
 		h->thread =
 			(uint64_t)g->in->threads[c->anchor - g->anchors.n].tid;
 		return;
 	}
-	const struct ht_anchor *a = &g->anchors.v[c->anchor];
+	const struct ht_anchor *from = &g->anchors.v[c->anchor];
 
-	if (a->thread != UINT32_MAX)
-		h->thread = (uint64_t)g->in->threads[a->thread].tid;
+	if (from->thread != UINT32_MAX)
+		h->thread = (uint64_t)g->in->threads[from->thread].tid;
 	if (c->kind == HT_HOLDER_STATIC)
 		h->offset = c->start; /* an address, to be named */
 }
@@ -114,7 +129,7 @@ static bool climb(struct ht_asking *a, const struct ht_candidate *first,
 			return true;
 		at = *best;
 		if (at.kind != HT_HOLDER_TABLE) {
-			tell_root(g, &g->out->holders.v[holder], &at);
+			tell_root(a, holder, &at);
 			return true;
 		}
 		if (!tell_group(g, holder, &at, ht_shape_of(a, &at), at.held,
@@ -144,7 +159,7 @@ static struct ht_holder *add_holder(struct ht_asking *a, uint64_t owned,
 		 (c->at & HT_REF_PLACE) != HT_REF_FAR)
 		h->via_offset = (uint64_t)(c->at & HT_REF_PLACE) * 8;
 	if (c->kind != HT_HOLDER_TABLE)
-		tell_root(a->g, h, c);
+		tell_root(a, a->g->out->holders.n - 1, c);
 	return h;
 }
 
@@ -188,6 +203,8 @@ static bool tell_owned(struct ht_asking *a, uint16_t group)
 	o->chunks = what->chunks;
 	o->bytes = what->bytes;
 	ht_types_name(a->g, what->type, o->type, sizeof(o->type));
+	a->retaining->owned[a->retaining->groups].row = owned;
+	a->retaining->owned[a->retaining->groups++].group = group;
 	memset(a->was, 0, a->g->groups.n * sizeof(*a->was));
 	ht_asking_all(a, group);
 	ht_candidates_find(a, &all);
@@ -249,12 +266,15 @@ static uint16_t next_group(const struct ht_graph_all *g, const bool *told)
 enum ht_code ht_owners_report(struct ht_graph_all *g, struct ht_err *err)
 {
 	struct ht_asking a;
+	struct ht_retaining *retaining = calloc(1, sizeof(*retaining));
 	bool *told = calloc(g->groups.n, sizeof(bool));
-	bool ok = ht_asking_begin(g, &a) && told &&
+	bool ok = ht_asking_begin(g, &a) && told && retaining &&
 		  ht_modules_objects(g->in->modules, &g->objects) &&
 		  ht_members_list(&g->groups, g->nodes.count, g->sure.queue,
 				  &a.members);
+	enum ht_code code = HT_OK;
 
+	a.retaining = retaining;
 	for (int i = 0; ok && i < HT_OWNED_MAX; i++) {
 		uint16_t group = next_group(g, told);
 
@@ -263,7 +283,12 @@ enum ht_code ht_owners_report(struct ht_graph_all *g, struct ht_err *err)
 		told[group] = true;
 		ok = tell_owned(&a, group);
 	}
+	if (ok && g->in->want & HT_RETAINED)
+		code = ht_retained_report(&a, retaining, err);
 	ht_asking_end(&a);
 	free(told);
-	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for owners");
+	free(retaining);
+	if (!ok)
+		code = ht_fail(err, HT_NOMEM, "no memory for owners");
+	return code;
 }

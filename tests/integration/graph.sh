@@ -84,6 +84,32 @@ holds payload 320 "100 static the_objects field"
 holds own 320 "100 tls null list"
 holds lost 320 "100 unknown null reachable from nowhere"
 
+# What could be reached no more: of all 2000 of 320 bytes, of the one that has most,
+# of the variable (with the nodes of 48 bytes, or the array of 16016).
+retains() { # STRUCTURE GROUP MOST VARIABLE
+	target structures "$1"
+	ask owners "$pid" --size 320 --retained
+	is "$1: retained by all, by one, by the variable" \
+		"$(get '.classes[0] | "\(.retained_bytes) \(.most_retained_bytes) \(.holders[0].retained_bytes)"')" "$2 $3 $4"
+	stop_started
+}
+retains list 640000 640000 640000
+retains tree 640000 640000 640000
+retains payload 640000 320 736000
+retains table 640000 320 656016
+target structures lost
+ask owners "$pid" --size 320 --retained
+is "of what is lost nothing is kept by one" "$(get '.classes[0].most_retained_bytes')" 0
+ask owners "$pid" --size 320
+is "what was not asked for is null" "$(get '[.classes[0].retained_bytes, .classes[0].holders[0].retained_bytes] | tojson')" "[null,null]"
+stop_started
+target structures list
+ask owners "$pid" --size 320 --retained --max-memory 1M
+ok "with too little memory retained sizes are refused, with the reason" eval \
+	'get ".warnings[]" | grep -q "retained sizes are not told, for .*max-memory"'
+is "and null" "$(get '.classes[0].retained_bytes')" null
+stop_started
+
 # The sample that README shows, with its array of words that nobody cleared.
 cc -O1 -pthread -o service "$HT_TOP/samples/service.c"
 start ./service >said
