@@ -34,7 +34,7 @@
 
 struct options {
 	pid_t pid;
-	const char *core, *exe;
+	const char *core, *exe, *sysroot;
 	bool dump; /* write the layout dump to standard output, then exit */
 	int done;  /* nothing to measure: exit with `status` */
 	int status;
@@ -42,7 +42,7 @@ struct options {
 
 static const char usage[] =
 	"Usage: heaptide-agent --pid PID\n"
-	"       heaptide-agent --core FILE [--exe FILE]\n"
+	"       heaptide-agent --core FILE [--exe FILE] [--sysroot DIR]\n"
 	"Measures the heap of one process (or core file). It is started by heaptide\n"
 	"and heaptided, which ask for samples over a socket on descriptor 3; by\n"
 	"itself it prints nothing. To look at a process use 'heaptide explain PID'.\n"
@@ -50,6 +50,7 @@ static const char usage[] =
 	"      --pid PID     the process\n"
 	"      --core FILE   an ELF core file in its place\n"
 	"      --exe FILE    the core's program, if it moved\n"
+	"      --sysroot DIR where the core's libraries lie, by the names they had\n"
 	"      --dump-layout print what is needed to support its libc, no heap\n"
 	"                    content, and exit\n"
 	"      --help        this text\n"
@@ -82,6 +83,7 @@ static struct options parse(int argc, char **argv)
 		{"pid", required_argument, NULL, 'p'},
 		{"core", required_argument, NULL, 'c'},
 		{"exe", required_argument, NULL, 'e'},
+		{"sysroot", required_argument, NULL, 's'},
 		{"dump-layout", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
@@ -102,10 +104,13 @@ static struct options parse(int argc, char **argv)
 			o.core = optarg;
 		else if (c == 'e')
 			o.exe = optarg;
+		else if (c == 's')
+			o.sysroot = optarg;
 		else if (c != 'p' || !parse_pid(optarg, &o.pid))
 			return finished(2, stderr, usage);
 	}
-	if (optind != argc || !o.pid == !o.core || (o.exe && !o.core))
+	if (optind != argc || !o.pid == !o.core ||
+	    ((o.exe || o.sysroot) && !o.core))
 		return finished(2, stderr, usage);
 	return o;
 }
@@ -127,7 +132,8 @@ static enum ht_code open_target(const struct options *o, struct ht_target *ret,
 	if (!o->core)
 		return ht_target_open_process(o->pid, ret, err);
 	code = ht_privilege_only_own(err);
-	return code == HT_OK ? ht_target_open_core(o->core, o->exe, ret, err)
+	return code == HT_OK ? ht_target_open_core(o->core, o->exe, o->sysroot,
+						   ret, err)
 			     : code;
 }
 

@@ -277,8 +277,8 @@ static bool by_agent(struct sampler *s, const char *agent)
 		    !(view->busy && m == HT_MODE_BOUNDED))
 			continue;
 		s->request.mode = m;
-		if (ht_client_start(agent, s->pid, NULL, NULL, &s->client,
-				    &err) != HT_OK) {
+		if (ht_client_start(agent, s->pid, NULL, &s->client, &err) !=
+		    HT_OK) {
 			fprintf(stderr, "%s\n", err.msg);
 			exit(1);
 		}

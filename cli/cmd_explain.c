@@ -363,8 +363,9 @@ enum ht_code ht_cmd_explain(struct ht_cli *cli, struct ht_err *err)
 	if (!cli->opt.core == !cli->opt.args_n)
 		return ht_fail(err, HT_USAGE,
 			       "explain takes either a PID or --core FILE");
-	if (cli->opt.exe && !cli->opt.core)
-		return ht_fail(err, HT_USAGE, "--exe goes with --core");
+	if ((cli->opt.exe || cli->opt.sysroot) && !cli->opt.core)
+		return ht_fail(err, HT_USAGE,
+			       "--exe and --sysroot go with --core");
 	if (!cli->opt.core) {
 		code = ht_target_pid(cli->opt.args[0], &pid, err);
 		if (code != HT_OK)

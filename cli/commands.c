@@ -8,7 +8,7 @@
 #define T      HT_TAKES
 #define DRAWN  (T(BYTES) | T(ASCII))
 #define LOOK   (T(MODE) | T(MAX_PAUSE) | T(TIMEOUT) | T(NO_DEBUG_INFO) | DRAWN)
-#define GRAPH  (LOOK | T(CORE) | T(EXE) | T(MAX_MEMORY))
+#define GRAPH  (LOOK | T(CORE) | T(EXE) | T(SYSROOT) | T(MAX_MEMORY))
 #define BACK   (T(DB) | T(AT))
 #define WINDOW (T(DB) | T(SINCE) | T(UNTIL))
 #define LIMITS (T(MAX_GROWTH) | T(MAX_IN_USE) | T(MAX_RETAINED))
@@ -26,7 +26,8 @@ const struct ht_command ht_commands[] = {
 	 "  heaptide diagnose nginx -d 10m --who",
 	 ht_cmd_diagnose},
 	{"explain", "PID", 0, 1,
-	 T(JSON) | T(FULL) | LOOK | T(LOOK_KIND) | T(PSS) | T(CORE) | T(EXE),
+	 T(JSON) | T(FULL) | LOOK | T(LOOK_KIND) | T(PSS) | T(CORE) | T(EXE) |
+		 T(SYSROOT),
 	 "where the memory of a process is, why it stays, what to do",
 	 "One look at a process, or a core file: where its memory is, whether it can go back, why it stays, how fragmented it is and who holds it.\v"
 	 "PID may be a command name that only one process has. A terminal gets the answer in 25 lines, with --full all of it; a pipe gets all. Exit status 7: the process's malloc is not a glibc that can be measured; 6: its heap is damaged. Both after printing what is known.\n\n"

@@ -301,6 +301,7 @@ static const struct {
 	{"COMMAND", "help", command_names},
 	{"COMMAND", NULL, commands_of_shell},
 	{"FILE", NULL, files},
+	{"DIR", NULL, files},
 	{"NAME,...", NULL, metrics_list},
 	{"METRIC", NULL, metrics},
 	{"MODE", NULL, modes},

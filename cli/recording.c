@@ -157,8 +157,7 @@ static enum ht_code measure(struct record *r, struct ht_err *err)
 
 	ask_pss(r);
 	if (r->client.agent_pid <= 0)
-		code = ht_client_start(r->agent, r->pid, NULL, NULL, &r->client,
-				       err);
+		code = ht_client_start(r->agent, r->pid, NULL, &r->client, err);
 	if (code != HT_OK)
 		return code;
 	if (r->cli->opt.look == HT_LOOK_AUTO)

@@ -123,13 +123,14 @@ static void show_progress(void *ctx, uint64_t done, uint64_t total)
 enum ht_code ht_target_start(const struct ht_options *o, pid_t pid,
 			     struct ht_client *ret, struct ht_err *err)
 {
+	const struct ht_client_core core = {
+		.path = o->core, .exe = o->exe, .sysroot = o->sysroot};
 	char agent[4096];
 	enum ht_code code = ht_client_find_agent(agent, sizeof(agent), err);
 
 	if (code != HT_OK)
 		return code;
-	return ht_client_start(agent, pid, pid ? NULL : o->core,
-			       pid ? NULL : o->exe, ret, err);
+	return ht_client_start(agent, pid, pid ? NULL : &core, ret, err);
 }
 
 static enum ht_code ask(struct ht_cli *cli, struct ht_client *client,

@@ -131,29 +131,35 @@ static int spawn(const char *path, char *const argv[], int agent_end,
 	return bad;
 }
 
-/* argv of the agent; strings are borrowed. */
-static void arguments(const char *argv[6], char pid[24], const char *core,
-		      const char *exe)
+#define ARGUMENTS 8 /* of the agent, NULL included */
+
+/* Strings are borrowed. */
+static void arguments(const char *argv[ARGUMENTS], const char *pid,
+		      const struct ht_client_core *core)
 {
 	size_t n = 0;
 
 	argv[n++] = "heaptide-agent";
 	argv[n++] = core ? "--core" : "--pid";
-	argv[n++] = core ?: pid;
-	if (core && exe) {
+	argv[n++] = core ? core->path : pid;
+	if (core && core->exe) {
 		argv[n++] = "--exe";
-		argv[n++] = exe;
+		argv[n++] = core->exe;
+	}
+	if (core && core->sysroot) {
+		argv[n++] = "--sysroot";
+		argv[n++] = core->sysroot;
 	}
 	argv[n] = NULL;
 }
 
 enum ht_code ht_client_start(const char *agent_path, pid_t target,
-			     const char *core, const char *exe,
+			     const struct ht_client_core *core,
 			     struct ht_client *ret, struct ht_err *err)
 {
 	HT_AUTO_CLIENT struct ht_client c = HT_CLIENT_NONE;
 	HT_AUTO_FD int agent_end = -1;
-	const char *argv[6];
+	const char *argv[ARGUMENTS];
 	char pid[24];
 	int pair[2], bad;
 
@@ -165,7 +171,7 @@ enum ht_code ht_client_start(const char *agent_path, pid_t target,
 	if (fcntl(c.socket, F_SETFL, O_NONBLOCK) < 0)
 		return ht_fail_sys(err, HT_SYS, errno, "socket for the agent");
 	snprintf(pid, sizeof(pid), "%d", target);
-	arguments(argv, pid, core, exe);
+	arguments(argv, pid, core);
 	bad = spawn(agent_path, (char *const *)(uintptr_t)argv, agent_end,
 		    &c.agent_pid);
 	if (bad)

@@ -6,7 +6,8 @@
  * open; asks; collects the answer without blocking; ends it. Used by the CLI
  * (which polls) and the daemon (which watches the two descriptors in its loop).
  *
- * The agent's arguments: `--pid PID`, or `--core FILE [--exe FILE]`.
+ * The agent's arguments: `--pid PID`, or `--core FILE [--exe FILE] [--sysroot
+ * DIR]`.
  */
 #ifndef HT_LINK_CLIENT_H
 #define HT_LINK_CLIENT_H
@@ -28,10 +29,15 @@ struct ht_client {
  * HT_SYS when there is none; HT_DENIED when this user may not run it. */
 enum ht_code ht_client_find_agent(char *path, size_t len,
 				  struct ht_err *err) HT_MUST_CHECK;
-/* Starts an agent for one target. core/exe: paths instead of a pid, or NULL.
- * On failure ret is HT_CLIENT_NONE. */
+/* A core file in place of a process. */
+struct ht_client_core {
+	const char *path;
+	const char *exe, *sysroot; /* or NULL */
+};
+/* Starts an agent for one target; core: instead of a pid, or NULL. On failure
+ * ret is HT_CLIENT_NONE. */
 enum ht_code ht_client_start(const char *agent_path, pid_t target,
-			     const char *core, const char *exe,
+			     const struct ht_client_core *core,
 			     struct ht_client *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
 /* Sends a request; the answer will go to `into`, an initialised snapshot that

@@ -310,6 +310,11 @@ static void warn(struct ht_graph_all *g)
 			g->out,
 			"the registers of %zu threads could not be read: as many chunks as they have may be held by them alone",
 			g->anchors.unknown);
+	if (g->in->modules->others)
+		ht_snapshot_warn(
+			g->out,
+			"%u files of the core are not those that are here under their names, and name nothing: --sysroot names a folder that has them",
+			g->in->modules->others);
 	if (g->unread)
 		ht_snapshot_warn(
 			g->out,

@@ -10,6 +10,7 @@
 #include "agent/arch/arch.h"
 
 #define PHDRS_MAX   64
+#define NOTES_MAX   1024
 #define SHDRS_MAX   4096
 #define SYMS_MAX    (4u << 20) /* of one table */
 #define AT_ONCE	    512	       /* symbols */
@@ -74,6 +75,62 @@ static bool read_loads(const struct ht_locate_in *in, struct ht_module *m,
 	return m->loads > 0;
 }
 
+/* Whether a note is mapped as the file has it; what a core has left out is
+ * taken to be. */
+static bool is_same_note(const struct ht_locate_in *in,
+			 const struct ht_module *m, uint64_t start,
+			 const Elf64_Phdr *note)
+{
+	char mapped[NOTES_MAX], file[NOTES_MAX];
+	size_t len = note->p_filesz < NOTES_MAX ? note->p_filesz : NOTES_MAX;
+
+	return !read_at(m->fd, file, len, note->p_offset) ||
+	       ht_reader_read(in->reader, start + note->p_offset, mapped, len,
+			      NULL) != HT_OK ||
+	       memcmp(mapped, file, len) == 0;
+}
+
+/* A core may be of another machine, whose files have the same names: notes (a
+ * build id) and the header tell. */
+static bool is_same_file(const struct ht_locate_in *in,
+			 const struct ht_module *m, uint64_t start)
+{
+	Elf64_Phdr p[PHDRS_MAX];
+	Elf64_Ehdr h, mapped;
+	size_t n;
+
+	if (!read_at(m->fd, &h, sizeof(h), 0))
+		return false;
+	if (ht_reader_read(in->reader, start, &mapped, sizeof(mapped), NULL) !=
+	    HT_OK)
+		return true;
+	n = h.e_phnum < PHDRS_MAX ? h.e_phnum : PHDRS_MAX;
+	if (memcmp(h.e_ident, mapped.e_ident, EI_NIDENT) != 0 ||
+	    h.e_phoff != mapped.e_phoff || h.e_phnum != mapped.e_phnum ||
+	    h.e_entry != mapped.e_entry ||
+	    !read_at(m->fd, p, n * sizeof(*p), h.e_phoff))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (p[i].p_type == PT_NOTE && p[i].p_offset < HT_PAGE_SIZE &&
+		    !is_same_note(in, m, start, &p[i]))
+			return false;
+	return true;
+}
+
+static void open_file(const struct ht_locate_in *in,
+		      const struct ht_image_at *image, struct ht_modules *all,
+		      struct ht_module *m)
+{
+	m->fd = -1;
+	if (ht_image_open(in, image, &m->fd, NULL) != HT_OK) {
+		m->fd = -1;
+	} else if (in->pid <= 0 && !is_same_file(in, m, image->start)) {
+		close(m->fd);
+		m->fd = -1;
+		all->others++;
+	}
+}
+
 static int by_start(const void *x, const void *y)
 {
 	const struct ht_module *a = x, *b = y;
@@ -99,9 +156,7 @@ enum ht_code ht_modules_open(const struct ht_locate_in *in,
 		struct ht_module *m = &ret->v[ret->n];
 		const char *slash = strrchr(images.v[i].path, '/');
 
-		m->fd = -1;
-		if (ht_image_open(in, &images.v[i], &m->fd, NULL) != HT_OK)
-			m->fd = -1;
+		open_file(in, &images.v[i], ret, m);
 		snprintf(m->name, sizeof(m->name), "%s",
 			 slash ? slash + 1 : images.v[i].path);
 		if (read_loads(in, m, images.v[i].start))

@@ -36,6 +36,7 @@ struct ht_module {
 struct ht_modules {
 	struct ht_module *v; /* sorted by address */
 	size_t n;
+	unsigned others; /* of a core: files that are not what it had mapped */
 };
 
 /* Opens what can be opened; what cannot is there without a file. HT_NOMEM. */

@@ -20,20 +20,21 @@ void ht_build_id_text(const struct ht_facts *f,
 		snprintf(out + 2 * i, 3, "%02x", f->build_id[i]);
 }
 
-/* A path that the target named, below its root (0: ours), or one of ours. */
-static int open_file(pid_t pid, const char *path)
+/* A path that the target named, below its root (0: the folder, or ours), or one
+ * of ours. */
+static int open_file(pid_t pid, const char *root, const char *path)
 {
-	return ht_foreign_open(
-		&(struct ht_foreign){.pid = pid, .path = path, .plain = true});
+	return ht_foreign_open(&(struct ht_foreign){
+		.pid = pid, .root = root, .path = path, .plain = true});
 }
 
-static int by_build_id(pid_t pid, const char *id)
+static int by_build_id(pid_t pid, const char *root, const char *id)
 {
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%.2s/%s.debug",
 		 id, id + 2);
-	return open_file(pid, path);
+	return open_file(pid, root, path);
 }
 
 /* debuginfod-find leaves what it fetched here. The agent's file gives it rights
@@ -50,11 +51,12 @@ static int by_debuginfod(const char *id)
 		snprintf(path, sizeof(path),
 			 "%s/.cache/debuginfod_client/%s/debuginfo",
 			 home ? home : "/root", id);
-	return open_file(0, path);
+	return open_file(0, NULL, path);
 }
 
 /* The three places that gdb looks at too. */
-static int by_debuglink(pid_t pid, const char *path, const char *link)
+static int by_debuglink(pid_t pid, const char *root, const char *path,
+			const char *link)
 {
 	static const struct {
 		const char *before, *behind;
@@ -68,24 +70,25 @@ static int by_debuglink(pid_t pid, const char *path, const char *link)
 	for (size_t i = 0; i < 3 && fd < 0; i++) {
 		snprintf(full, sizeof(full), "%s%.*s%s/%s", forms[i].before,
 			 dir, path, forms[i].behind, link);
-		fd = open_file(pid, full);
+		fd = open_file(pid, root, full);
 	}
 	return fd;
 }
 
-int ht_debugfile_open(pid_t pid, const char *path, const struct ht_facts *f)
+int ht_debugfile_open(pid_t pid, const char *root, const char *path,
+		      const struct ht_facts *f)
 {
 	char id[2 * HT_BUILD_ID_MAX + 1];
 	int fd = -1;
 
 	ht_build_id_text(f, id);
 	if (f->build_id_len > 1)
-		fd = by_build_id(0, id);
-	if (fd < 0 && f->build_id_len > 1 && pid > 0)
-		fd = by_build_id(pid, id);
+		fd = by_build_id(0, NULL, id);
+	if (fd < 0 && f->build_id_len > 1 && (pid > 0 || root))
+		fd = by_build_id(pid, root, id);
 	if (fd < 0 && f->build_id_len > 1)
 		fd = by_debuginfod(id);
 	if (fd < 0 && f->debuglink[0])
-		fd = by_debuglink(pid, path, f->debuglink);
+		fd = by_debuglink(pid, root, path, f->debuglink);
 	return fd;
 }

@@ -11,7 +11,8 @@
  * debuginfod's cache; then by .gnu_debuglink beside `path`. Returns a
  * descriptor, or -1: there is none. pid 0: no target root. Whether it is of the
  * same build is checked by whoever parses it. */
-int ht_debugfile_open(pid_t pid, const char *path, const struct ht_facts *f);
+int ht_debugfile_open(pid_t pid, const char *root, const char *path,
+		      const struct ht_facts *f);
 
 /* Build id as hex. */
 void ht_build_id_text(const struct ht_facts *f,

@@ -137,9 +137,12 @@ enum ht_code ht_image_open(const struct ht_locate_in *in,
 	if (in->pid > 0)
 		fd = open_live(in, image);
 	else
-		fd = ht_foreign_open(&(struct ht_foreign){
-			.path = image->exe && in->exe_path ? in->exe_path
-							   : image->path});
+		fd = image->exe && in->exe_path
+			     ? ht_foreign_open(&(struct ht_foreign){
+				       .path = in->exe_path})
+			     : ht_foreign_open(&(struct ht_foreign){
+				       .root = in->sysroot,
+				       .path = image->path});
 	if (fd >= 0) {
 		*ret_fd = fd;
 		return HT_OK;

@@ -33,17 +33,20 @@
 /* --- in the child -------------------------------------------------------- */
 
 /* O_PATH: nothing is opened yet. */
-static int below_root(pid_t pid, const char *path)
+static int below_root(pid_t pid, const char *folder, const char *path)
 {
 	const struct open_how how = {.flags = O_PATH | O_CLOEXEC,
 				     .resolve = RESOLVE_IN_ROOT |
 						RESOLVE_NO_MAGICLINKS};
-	char root[40], full[4200];
+	char proc[40], full[4200];
+	const char *root = pid > 0 ? proc : folder;
 	int dir, fd;
 
-	if (pid <= 0)
+	if (!root)
 		return open(path, O_PATH | O_CLOEXEC);
-	snprintf(root, sizeof(root), "/proc/%d/root", (int)ht_live_task(pid));
+	if (pid > 0)
+		snprintf(proc, sizeof(proc), "/proc/%d/root",
+			 (int)ht_live_task(pid));
 	dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return -1;
@@ -118,7 +121,7 @@ static void child(const struct ht_foreign *f, int socket)
 	if (f->plain)
 		ht_privilege_without_dac();
 	fd = open_checked(f->link ? open(f->link, O_PATH | O_CLOEXEC)
-				  : below_root(f->pid, f->path));
+				  : below_root(f->pid, f->root, f->path));
 	send_answer(ANSWER_FD, fd, fd < 0 ? errno : 0);
 	_exit(0);
 }

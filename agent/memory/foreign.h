@@ -16,6 +16,7 @@
 
 struct ht_foreign {
 	pid_t pid;	  /* whose root path begins at; 0: ours */
+	const char *root; /* a folder to begin at where pid is 0, or NULL */
 	const char *path; /* NULL: link alone */
 	const char *link; /* of /proc, to the very file ("/proc/1/exe"); NULL */
 	bool plain;	  /* without CAP_DAC_READ_SEARCH */

@@ -180,12 +180,14 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 }
 
 enum ht_code ht_target_open_core(const char *core, const char *exe,
-				 struct ht_target *ret, struct ht_err *err)
+				 const char *sysroot, struct ht_target *ret,
+				 struct ht_err *err)
 {
 	enum ht_code code;
 
 	*ret = HT_TARGET_NONE;
 	ret->exe_path = exe;
+	ret->sysroot = sysroot;
 	ht_snapshot_init(&ret->notes);
 	code = ht_core_open(core, &ret->core, err);
 	ret->reader = &ret->core.reader;
@@ -258,6 +260,7 @@ enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
 		.pid = t->pid,
 		.reader = t->reader,
 		.exe_path = t->exe_path,
+		.sysroot = t->sysroot,
 		.exe_start = t->core.exe_start,
 		.use_debug_info = use_debug_info,
 		.cache = cache,
@@ -282,6 +285,7 @@ enum ht_code ht_target_open_modules(struct ht_target *t, struct ht_err *err)
 	struct ht_locate_in in = {.pid = t->pid,
 				  .reader = t->reader,
 				  .exe_path = t->exe_path,
+				  .sysroot = t->sysroot,
 				  .exe_start = t->core.exe_start,
 				  .maps = t->pid ? &own : &t->core.maps};
 	enum ht_code code = t->pid ? ht_maps_read(t->pid, &own, err) : HT_OK;
@@ -301,6 +305,7 @@ static enum ht_code dump_in(struct ht_target *t, const struct ht_maps *maps,
 		.maps = maps,
 		.reader = t->reader,
 		.exe_path = t->exe_path,
+		.sysroot = t->sysroot,
 		.exe_start = t->core.exe_start,
 		.use_debug_info = true,
 		.cache = cache,

@@ -36,6 +36,7 @@ struct ht_target {
 	struct ht_core core;
 	char no_pages[200];   /* why there is no pagemap; "" */
 	const char *exe_path; /* --exe, borrowed, or NULL */
+	const char *sysroot;  /* --sysroot, likewise */
 	struct ht_located located;
 	struct ht_snapshot notes; /* warnings of locate, for each snapshot */
 	bool have_located;
@@ -62,7 +63,7 @@ struct ht_target {
 enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 				    struct ht_err *err) HT_MUST_CHECK;
 enum ht_code ht_target_open_core(const char *core, const char *exe,
-				 struct ht_target *ret,
+				 const char *sysroot, struct ht_target *ret,
 				 struct ht_err *err) HT_MUST_CHECK;
 /* Finds the heap, once. May take long: before the sandbox and any stop. HT_GONE
  * when the process replaced its program meanwhile.

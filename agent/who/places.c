@@ -40,7 +40,7 @@ static int open_separate(struct ht_places *p, const struct ht_target *t,
 	f->build_id_len = b->id_len;
 	memcpy(f->build_id, b->id, b->id_len);
 	snprintf(f->debuglink, sizeof(f->debuglink), "%.63s", b->debuglink);
-	fd = ht_debugfile_open(t->pid, path, f);
+	fd = ht_debugfile_open(t->pid, t->sysroot, path, f);
 	if (fd < 0)
 		return -1;
 	if (ht_lines_role_look(&p->role, fd, until_ns, ret, NULL) == HT_OK &&
@@ -99,6 +99,7 @@ enum ht_code ht_places_begin(struct ht_places *p, const struct ht_target *t,
 	struct ht_locate_in in = {.pid = t->pid,
 				  .reader = t->reader,
 				  .exe_path = t->exe_path,
+				  .sysroot = t->sysroot,
 				  .maps = &maps};
 	enum ht_code code;
 

@@ -291,7 +291,7 @@ static void begin(struct ht_makers *m, struct ht_watched *p, int64_t now_ns)
 	ht_snapshot_init(&m->seen);
 	ht_snapshot_init(&m->before);
 	ht_snapshot_init(&m->after);
-	if (ht_client_start(m->agent, p->pid, NULL, NULL, &m->client, &err) !=
+	if (ht_client_start(m->agent, p->pid, NULL, &m->client, &err) !=
 	    HT_OK) {
 		fail(m, &err);
 		return;

@@ -254,7 +254,7 @@ static enum ht_code start_agent(struct ht_supervisor *s, struct ht_watched *p,
 				struct ht_err *err)
 {
 	enum ht_code code =
-		ht_client_start(s->agent, p->pid, NULL, NULL, &p->client, err);
+		ht_client_start(s->agent, p->pid, NULL, &p->client, err);
 
 	if (code != HT_OK)
 		return code;

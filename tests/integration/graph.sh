@@ -128,6 +128,30 @@ is "stripped: no name, but the module" "$(get '.classes[0].holders[0] | "\(.symb
 	"null stripped list"
 stop_started
 
+# A core of another machine: its program and libraries lie below a folder; here another
+# program has its name, and names nothing.
+cp "$HT_BUILD/targets/structures" prog
+start ./prog list >said
+ready 20 grep -q ready said
+gcore -o away "$started" >gcore.log 2>&1
+mkdir -p "away$PWD"
+xargs -I LIB cp --parents -L LIB away < <(awk '$2 ~ /x/ && $6 ~ /\.so/ { print $6 }' "/proc/$started/maps" | sort -u)
+away=away.$started
+stop_started
+mv prog "away$PWD"
+cp "$HT_BUILD/targets/planted" prog
+ask owners --core "$away" --size 320 --sysroot away
+is "a core of elsewhere: files below --sysroot" "$(owner)" "100 static the_list list"
+is "no file is another one" "$(get '[.warnings[] | select(test("sysroot"))] | length')" 0
+ask leaks --core "$away" --sysroot away
+same "and nothing of it is leaked" "$(get .leaked_bytes)" 0
+ask owners --core "$away" --size 320
+ok "a program that is another one names nothing" eval '[ "$(get "[.classes[].holders[].symbol | select(.)] | length")" = 0 ]'
+ok "and that is told" eval 'get ".warnings[]" | grep -q "not those that are here.*--sysroot"'
+ask owners --core "$away" --size 320 --exe "away$PWD/prog"
+is "--exe alone names it, too" "$(owner)" "100 static the_list list"
+refuse "--sysroot goes with --core" "$heaptide" owners $$ --sysroot away
+
 # What chunks are, in C++; the same of a stripped program, and no class of one that
 # was built without type information.
 cat >types.cc <<'C'

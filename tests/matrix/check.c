@@ -363,6 +363,7 @@ static enum ht_code measure(const struct subject *of, enum how how,
 			    struct ht_err *err)
 {
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
+	const struct ht_client_core core = {.path = of->core, .exe = of->exe};
 	struct ht_request q = HT_REQUEST_DEFAULT;
 	char agent[4096];
 	enum ht_code code;
@@ -374,7 +375,7 @@ static enum ht_code measure(const struct subject *of, enum how how,
 		q.flags |= HT_NO_DEBUG_INFO;
 	code = ht_client_find_agent(agent, sizeof(agent), err);
 	if (code == HT_OK)
-		code = ht_client_start(agent, of->pid, of->core, of->exe,
+		code = ht_client_start(agent, of->pid, of->core ? &core : NULL,
 				       &client, err);
 	if (code == HT_OK)
 		code = ht_client_sample(&client, &q, ret, NULL, NULL, err);

@@ -191,8 +191,8 @@ static struct ht_client start(enum role role)
 {
 	struct ht_client c;
 
-	if (ht_client_start("/proc/self/exe", (pid_t)role, NULL, NULL, &c,
-			    &err) != HT_OK)
+	if (ht_client_start("/proc/self/exe", (pid_t)role, NULL, &c, &err) !=
+	    HT_OK)
 		fail_msg("start: %s", err.msg);
 	return c;
 }
@@ -351,7 +351,7 @@ static void an_agent_that_is_not_there_is_named(void **state)
 
 	(void)state;
 	assert_int_equal(
-		ht_client_start("/nonexistent/agent", 1, NULL, NULL, &c, &err),
+		ht_client_start("/nonexistent/agent", 1, NULL, &c, &err),
 		HT_SYS);
 	assert_non_null(strstr(err.msg, "/nonexistent/agent"));
 	ht_client_stop(&c);

@@ -42,7 +42,7 @@ static void start_agent(const struct program *p, struct ht_client *ret)
 
 	snprintf(agent, sizeof(agent), "%s/heaptide-agent",
 		 getenv("HT_BUILD") ?: "build");
-	if (ht_client_start(agent, p->pid, NULL, NULL, ret, &err) != HT_OK)
+	if (ht_client_start(agent, p->pid, NULL, ret, &err) != HT_OK)
 		fail_msg("%s", err.msg);
 }
 

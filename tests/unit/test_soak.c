@@ -127,8 +127,7 @@ static struct ht_client start_agent(void)
 	char agent[4096];
 
 	snprintf(agent, sizeof(agent), "%s/heaptide-agent", build);
-	if (ht_client_start(agent, program.pid, NULL, NULL, &client, &err) !=
-	    HT_OK)
+	if (ht_client_start(agent, program.pid, NULL, &client, &err) != HT_OK)
 		fail_msg("%s", err.msg);
 	return client;
 }
