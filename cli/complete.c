@@ -280,6 +280,13 @@ static void shells(struct line *l)
 	offer_words(l, words);
 }
 
+static void parts(struct line *l)
+{
+	static const char *const words[] = {"arena", NULL};
+
+	offer_words(l, words);
+}
+
 static void command_names(struct line *l)
 {
 	for (size_t i = 0; i < ht_commands_count; i++)
@@ -302,6 +309,7 @@ static const struct {
 	{"COMMAND", NULL, commands_of_shell},
 	{"FILE", NULL, files},
 	{"DIR", NULL, files},
+	{"PART", NULL, parts},
 	{"NAME,...", NULL, metrics_list},
 	{"METRIC", NULL, metrics},
 	{"MODE", NULL, modes},

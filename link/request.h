@@ -40,6 +40,7 @@ enum ht_request_flag {
 	HT_LOOK_LIGHTLY = 1 << 17, /* what malloc keeps, not every chunk */
 	HT_TRIM_SOON = 1 << 18, /* HT_TRIM, and HT_TRIM_NOW follows: threads may
 				   be touched */
+	HT_BY_ARENA = 1 << 20,	/* HT_WANT_TYPES: of each arena */
 	HT_RETAINED = 1 << 19,	/* HT_WANT_OWNERS: and retained sizes */
 };
 

@@ -444,7 +444,9 @@ HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 	F(ENUM, kind, ht_type_kind_names, "what told it")                      \
 	F(TEXT, module, 128, "where its vtable or static is")                  \
 	F(U64, chunks, 0, "chunks of it")                                      \
-	F(U64, bytes, 0, "their bytes")
+	F(U64, bytes, 0, "their bytes")                                        \
+	F(U64, arena, 0,                                                       \
+	  "the arena they are in; null: mmapped, or of all arenas")
 
 /* Chunks of which it was asked who holds them: of one size and type. */
 #define HT_OWNED_FIELDS(F)                                                     \

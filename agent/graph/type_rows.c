@@ -7,6 +7,7 @@
 
 #include "agent/graph/graph_int.h"
 #include "agent/self/pace.h"
+#include "link/request.h"
 
 #define ROWS_MAX 1000
 
@@ -28,8 +29,47 @@ struct sum {
 	uint64_t chunks, bytes;
 };
 
-static bool add_row(struct ht_graph_all *g, enum ht_type_kind kind,
-		    const char *name, uint32_t type, const struct sum *sum)
+/* What there is of each type and of what nothing names, in one arena (mmapped
+ * chunks are in none) or in all. */
+struct part {
+	uint64_t arena;
+	struct sum *of_type;
+	struct sum of_like[HT_LIKES];
+};
+
+struct parts {
+	struct ht_graph_all *g;
+	struct part *v; /* of each arena, then of mmapped chunks */
+	size_t n;
+};
+
+static bool begin_parts(struct ht_graph_all *g, struct parts *p)
+{
+	bool by_arena = g->in->want & HT_BY_ARENA;
+	bool ok;
+
+	*p = (struct parts){.g = g, .n = by_arena ? g->out->arenas.n + 1 : 1};
+	p->v = calloc(p->n, sizeof(*p->v));
+	ok = p->v;
+	for (size_t i = 0; ok && i < p->n; i++) {
+		p->v[i].arena =
+			i + 1 < p->n ? g->out->arenas.v[i].index : HT_UNKNOWN;
+		p->v[i].of_type = calloc(g->types.n, sizeof(*p->v[i].of_type));
+		ok = p->v[i].of_type;
+	}
+	return ok;
+}
+
+static void end_parts(struct parts *p)
+{
+	for (size_t i = 0; p->v && i < p->n; i++)
+		free(p->v[i].of_type);
+	free(p->v);
+}
+
+static bool add_row(struct ht_graph_all *g, const struct part *part,
+		    enum ht_type_kind kind, const char *name, uint32_t type,
+		    const struct sum *sum)
 {
 	struct ht_chunk_type *row = ht_snapshot_add_chunk_type(g->out);
 	uint32_t module = HT_MODULE_NONE;
@@ -37,6 +77,7 @@ static bool add_row(struct ht_graph_all *g, enum ht_type_kind kind,
 	if (!row)
 		return false;
 	row->kind = kind;
+	row->arena = part->arena;
 	snprintf(row->name, sizeof(row->name), "%s", name);
 	if (type)
 		module = ht_modules_at(g->in->modules, g->types.v[type].address,
@@ -49,79 +90,125 @@ static bool add_row(struct ht_graph_all *g, enum ht_type_kind kind,
 	return true;
 }
 
-static void count(const struct ht_graph_all *g, struct sum *of_type,
-		  struct sum *of_like)
+/* Arenas come in order of their numbers, and a node knows its own's. */
+static struct part *part_of(const struct parts *p, const struct ht_node *node)
 {
+	return node->arena < p->n - 1 ? &p->v[node->arena] : &p->v[p->n - 1];
+}
+
+static void count(const struct parts *p)
+{
+	const struct ht_graph_all *g = p->g;
 	struct ht_node_walk walk = {.nodes = &g->nodes};
 	struct ht_node node;
 	unsigned steps = 0;
 
 	while (ht_nodes_next(&walk, &node)) {
+		struct part *part = part_of(p, &node);
+
 		ht_pace_short_step(&steps);
 		uint32_t type = g->groups.v[g->groups.of[node.id]].type;
-		struct sum *s = type && ht_type_is_sure(&g->types.v[type])
-					? &of_type[type]
-					: &of_like[g->types.like[node.id]];
+		struct sum *s =
+			type && ht_type_is_sure(&g->types.v[type])
+				? &part->of_type[type]
+				: &part->of_like[g->types.like[node.id]];
 
 		s->chunks++;
 		s->bytes += node.size;
 	}
 }
 
+static void move(struct sum *to, struct sum *from)
+{
+	to->chunks += from->chunks;
+	to->bytes += from->bytes;
+	*from = (struct sum){0};
+}
+
 /* Types that are called the same are one: a class has a vtable for each base,
  * and one in each module that has it. */
-static void join_same(const struct ht_graph_all *g, struct sum *of_type)
+static void join_same(const struct parts *p)
 {
-	for (size_t i = 1; i < g->types.n; i++)
-		for (size_t k = i + 1; of_type[i].chunks && k < g->types.n;
-		     k++) {
-			const struct ht_type_info *a = &g->types.v[i];
-			const struct ht_type_info *b = &g->types.v[k];
+	const struct ht_types *t = &p->g->types;
 
-			if (!of_type[k].chunks || a->kind != b->kind ||
+	for (size_t i = 1; i < t->n; i++)
+		for (size_t k = i + 1; t->v[i].chunks && k < t->n; k++) {
+			const struct ht_type_info *a = &t->v[i], *b = &t->v[k];
+
+			if (!b->chunks || a->kind != b->kind ||
 			    strcmp(a->name, b->name) != 0)
 				continue;
-			of_type[i].chunks += of_type[k].chunks;
-			of_type[i].bytes += of_type[k].bytes;
-			of_type[k] = (struct sum){0};
+			for (size_t j = 0; j < p->n; j++)
+				move(&p->v[j].of_type[i], &p->v[j].of_type[k]);
 		}
+}
+
+/* The largest that has no row yet; NULL: none. */
+static struct part *largest(const struct parts *p, size_t *ret_type)
+{
+	struct part *best = NULL;
+	uint64_t most = 0;
+
+	for (size_t j = 0; j < p->n; j++)
+		for (size_t i = 1; i < p->g->types.n; i++)
+			if (p->v[j].of_type[i].bytes > most) {
+				most = p->v[j].of_type[i].bytes;
+				best = &p->v[j];
+				*ret_type = i;
+			}
+	return best;
+}
+
+static bool add_types(const struct parts *p)
+{
+	struct ht_graph_all *g = p->g;
+	size_t type;
+	struct part *part;
+
+	for (size_t n = 0; n < ROWS_MAX && (part = largest(p, &type)); n++) {
+		const struct ht_type_info *t = &g->types.v[type];
+
+		if (!add_row(g, part, t->kind, t->name, (uint32_t)type,
+			     &part->of_type[type]))
+			return false;
+		part->of_type[type] = (struct sum){0};
+	}
+	return true;
+}
+
+/* What found no row counts as unknown. */
+static bool add_likes(const struct parts *p)
+{
+	struct sum unknown = {0};
+	bool ok = true;
+
+	for (size_t j = 0; ok && j < p->n; j++) {
+		struct part *part = &p->v[j];
+
+		for (unsigned i = 1; ok && i < HT_LIKES; i++)
+			if (part->of_like[i].chunks)
+				ok = add_row(p->g, part, likes[i].kind,
+					     likes[i].name, 0,
+					     &part->of_like[i]);
+		for (size_t i = 1; i < p->g->types.n; i++)
+			move(&unknown, &part->of_type[i]);
+		move(&unknown, &part->of_like[HT_LIKE_NOTHING]);
+	}
+	p->g->out->graphs.v[0].unknown_chunks = unknown.chunks;
+	p->g->out->graphs.v[0].unknown_bytes = unknown.bytes;
+	return ok;
 }
 
 enum ht_code ht_types_report(struct ht_graph_all *g, struct ht_err *err)
 {
-	struct sum *of_type = calloc(g->types.n, sizeof(*of_type));
-	struct sum of_like[HT_LIKES] = {0};
-	struct ht_graph *graph = &g->out->graphs.v[0];
-	bool ok = of_type;
+	struct parts parts;
+	bool ok = begin_parts(g, &parts);
 
 	if (ok) {
-		count(g, of_type, of_like);
-		join_same(g, of_type);
+		count(&parts);
+		join_same(&parts);
+		ok = add_types(&parts) && add_likes(&parts);
 	}
-	for (size_t n = 0; ok && n < ROWS_MAX; n++) {
-		size_t best = 0;
-
-		for (size_t i = 1; i < g->types.n; i++)
-			if (of_type[i].chunks &&
-			    (!best || of_type[i].bytes > of_type[best].bytes))
-				best = i;
-		if (!best)
-			break;
-		ok = add_row(g, g->types.v[best].kind, g->types.v[best].name,
-			     (uint32_t)best, &of_type[best]);
-		of_type[best] = (struct sum){0};
-	}
-	for (unsigned i = 1; ok && i < HT_LIKES; i++)
-		if (of_like[i].chunks)
-			ok = add_row(g, likes[i].kind, likes[i].name, 0,
-				     &of_like[i]);
-	/* What found no row counts as unknown. */
-	for (size_t i = 1; ok && i < g->types.n; i++) {
-		of_like[HT_LIKE_NOTHING].chunks += of_type[i].chunks;
-		of_like[HT_LIKE_NOTHING].bytes += of_type[i].bytes;
-	}
-	graph->unknown_chunks = of_like[HT_LIKE_NOTHING].chunks;
-	graph->unknown_bytes = of_like[HT_LIKE_NOTHING].bytes;
-	free(of_type);
+	end_parts(&parts);
 	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for types");
 }

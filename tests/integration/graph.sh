@@ -210,6 +210,18 @@ for program in classes classes_stripped; do
 	same "$program: types and what is not known add up" \
 		"$(get '[.types[].bytes, .unknown_bytes] | add')" "$(get .bytes)"
 done
+# Objects of threads lie in arenas of their own.
+g++ -O1 -pthread -o arenas "$HT_TOP/tests/targets/labelled/containers.cc"
+start ./arenas threads >said
+ready 20 grep -q ready said
+ask types "$started" --by arena
+stop_started
+same "by arena: all of a class are found" "$(chunks Session)" 2000
+same "in the arenas of threads, none in the first" \
+	"$(get '[.types[] | select(.name == "Session" and .arena > 0) | .chunks] | add')" 2000
+same "of each arena what is known and what is not add up to the whole" \
+	"$(get '[.arenas[].bytes] + [.types[] | select(.arena == null) | .bytes] | add')" "$(get .bytes)"
+same "and so do the unknown" "$(get '[.arenas[].unknown_bytes] | add')" "$(get .unknown_bytes)"
 types_of no_rtti
 same "without type information: a vtable by its symbol" "$(chunks 'vtable for Session')" 1000
 types_of no_rtti_stripped
