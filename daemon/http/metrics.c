@@ -351,6 +351,12 @@ static double slope(const struct ht_watched *p)
 	return p->judged ? p->verdict.slope_bytes_per_hour / 3600 : NAN;
 }
 
+static double inconsistent(const struct ht_watched *p)
+{
+	return p->latest.taken_ns ? (double)ht_watched_inconsistent(p)
+				  : (double)NAN;
+}
+
 static double eta(const struct ht_watched *p)
 {
 	if (!p->judged || !p->verdict.eta_at_ns)
@@ -407,6 +413,8 @@ static const struct {
 	 "when the figures were true"},
 	{"heaptide_consecutive_failures", HT_GAUGE, consecutive,
 	 "samples that failed in a row"},
+	{"heaptide_inconsistent_samples", HT_GAUGE, inconsistent,
+	 "of the last three samples, those whose heap broke an invariant of malloc"},
 	{"heaptide_stop_ratio", HT_GAUGE, stop_ratio,
 	 "share of wall time that the process was stopped, last minutes"},
 	{"heaptide_interval_seconds", HT_GAUGE, interval, "between samples"},

@@ -64,7 +64,7 @@ figures() {
 # what differs from look to look (PSS: by who else maps the same libraries).
 published() { # TARGET SCRAPE
 	grep "^heaptide_.*{target=\"$1\"," "$2" |
-		grep -Ev '^heaptide_(process_info|samples_total|last_sample_|consecutive_failures|interval_|stop_ratio|pause_|gap_|light_look|look_cpu_|size_classes_age_|in_use_age_|in_use_error_|retained_error_|verdict_|alert_|idle_|cpu_|limit_|pss_)' |
+		grep -Ev '^heaptide_(process_info|samples_total|last_sample_|consecutive_failures|inconsistent_|interval_|stop_ratio|pause_|gap_|light_look|look_cpu_|size_classes_age_|in_use_age_|in_use_error_|retained_error_|verdict_|alert_|idle_|cpu_|limit_|pss_)' |
 		sed 's/{target="[^"]*",pid="[0-9]*",\{0,1\}/{/; s/{}//' | sort
 }
 
