@@ -11,6 +11,7 @@
 #include "cli/table.h"
 #include "cli/target.h"
 #include "common/clock.h"
+#include "common/size.h"
 #include "schema/snapshot_json.h"
 
 #define COLUMNS_KEPT 3 /* of a table, whatever the width */
@@ -31,28 +32,41 @@ enum ht_code ht_daemon_ask(const struct ht_cli *cli, const char *command,
 	return code;
 }
 
-static void add_cell(struct ht_table *t, const json_t *v)
+/* As people read it: text bare, times in their zone, the rest as JSON. The
+ * caller frees it. */
+static char *value_text(const json_t *v)
 {
-	HT_AUTO_FREE char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT |
-							JSON_REAL_PRECISION(6));
+	const char *text = json_string_value(v);
+	char here[HT_TIME_TEXT];
+	int64_t at;
 
-	ht_table_text(t, "%s",
-		      json_is_string(v)		 ? json_string_value(v)
-		      : json_is_null(v) || !text ? "-"
-						 : text);
+	if (text && strlen(text) == strlen("2026-01-31T12:00:00.000Z") &&
+	    ht_time_parse(text, 0, &at) == 0) {
+		ht_time_here_text(at, here);
+		return strdup(here);
+	}
+	if (text)
+		return strdup(text);
+	if (json_is_null(v))
+		return strdup("-");
+	return json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT |
+				     JSON_REAL_PRECISION(6));
 }
 
-/* One value behind its name: text bare, the rest as JSON. */
+static void add_cell(struct ht_table *t, const json_t *v)
+{
+	HT_AUTO_FREE char *text = value_text(v);
+
+	ht_table_text(t, "%s", text ?: "");
+}
+
+/* One value behind its name. */
 static void print_value(const struct ht_cli *cli, const char *lead,
 			const json_t *v)
 {
-	HT_AUTO_FREE char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT |
-							JSON_REAL_PRECISION(6));
+	HT_AUTO_FREE char *text = value_text(v);
 
-	ht_paragraph(&cli->term, lead, "%s",
-		     json_is_string(v)		? json_string_value(v)
-		     : json_is_null(v) || !text ? "-"
-						: text);
+	ht_paragraph(&cli->term, lead, "%s", text ?: "");
 }
 
 static bool is_table(const json_t *v)
@@ -153,12 +167,52 @@ static enum ht_code ask_and_print(struct ht_cli *cli, const char *command,
 	return code;
 }
 
-/* What is known of each process, without what `ls` and `top` show. */
+static json_t *size_json(const json_t *bytes)
+{
+	char text[HT_SIZE_TEXT];
+
+	return json_is_integer(bytes)
+		       ? json_string(ht_size_text(
+				 (uint64_t)json_integer_value(bytes), text,
+				 sizeof(text)))
+		       : json_null();
+}
+
+static json_t *span_json(const json_t *us)
+{
+	char text[32];
+
+	if (!json_is_number(us))
+		return json_null();
+	ht_duration_text((int64_t)(json_number_value(us) * 1000), text,
+			 sizeof(text));
+	return json_string(text);
+}
+
+static json_t *ago_json(const json_t *time)
+{
+	int64_t now = ht_wall_ns(), at;
+	char text[32];
+
+	if (!json_is_string(time) ||
+	    ht_time_parse(json_string_value(time), now, &at) != 0)
+		return json_null();
+	ht_duration_text(now > at ? now - at : 0, text, sizeof(text));
+	return json_sprintf("%s ago", text);
+}
+
+/* What is known of each process, without what `ls` and `top` show: what is
+ * wrong before what is well, for the last columns are left out first. */
 static json_t *process_rows(json_t *rows)
 {
-	static const char *const keys[] = {
-		"target",   "pid",	"comm",	      "state",	   "samples",
-		"failures", "pause_us", "sampled_at", "last_error"};
+	static const struct {
+		const char *title, *key;
+	} columns[] = {
+		{"target", "target"},	      {"pid", "pid"},
+		{"state", "state"},	      {"last sample", "sampled_at"},
+		{"last error", "last_error"}, {"failures", "failures"},
+		{"pause", "pause_us"},	      {"samples", "samples"},
+		{"command", "comm"}};
 	json_t *some = json_array(), *row;
 	size_t index;
 
@@ -166,9 +220,15 @@ static json_t *process_rows(json_t *rows)
 	{
 		json_t *one = json_object();
 
-		for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-			json_object_set(one, keys[i],
-					json_object_get(row, keys[i]));
+		for (size_t i = 0; i < sizeof(columns) / sizeof(*columns); i++)
+			json_object_set(one, columns[i].title,
+					json_object_get(row, columns[i].key));
+		json_object_set_new(
+			one, "last sample",
+			ago_json(json_object_get(row, "sampled_at")));
+		json_object_set_new(
+			one, "pause",
+			span_json(json_object_get(row, "pause_us")));
 		json_array_append_new(some, one);
 	}
 	return some;
@@ -188,6 +248,7 @@ enum ht_code ht_cmd_status(struct ht_cli *cli, struct ht_err *err)
 {
 	static const char *const tables[] = {"sinks", "unknown"};
 	json_auto_t *status = NULL, *ls = NULL, *processes = NULL;
+	json_t *store;
 	enum ht_code code = ht_daemon_ask(cli, "status", json_object(),
 					  QUICK_MS, &status, err);
 
@@ -204,6 +265,9 @@ enum ht_code ht_cmd_status(struct ht_cli *cli, struct ht_err *err)
 				json_object_get(status, tables[i]));
 		json_object_del(status, tables[i]);
 	}
+	store = json_object_get(status, "store");
+	json_object_set_new(store, "bytes",
+			    size_json(json_object_get(store, "bytes")));
 	print_members(cli, "", status);
 	code = print_table(cli, "processes", processes, err);
 	for (size_t i = 0; code == HT_OK && i < 2; i++)

@@ -150,17 +150,37 @@ static void axis_text(int64_t at_ns, bool days, char out[HT_TIME_TEXT])
 	strftime(out, HT_TIME_TEXT, days ? "%b %d %H:%M" : "%H:%M:%S", &tm);
 }
 
+/* "-05:00", as the times beside it have it; "UTC". */
+static void zone_text(int64_t at_ns, char out[16])
+{
+	time_t seconds = (time_t)(at_ns / HT_NS_PER_S);
+	char offset[8];
+	struct tm tm;
+
+	localtime_r(&seconds, &tm);
+	strftime(offset, sizeof(offset), "%z", &tm);
+	if (tm.tm_gmtoff)
+		snprintf(out, 16, "%.3s:%.2s", offset, offset + 3);
+	else
+		snprintf(out, 16, "UTC");
+}
+
 void ht_time_axis(int indent, int width, int64_t from_ns, int64_t to_ns)
 {
 	bool days = to_ns - from_ns > 20 * 3600 * HT_NS_PER_S;
 	char from[HT_TIME_TEXT], middle[HT_TIME_TEXT], to[HT_TIME_TEXT];
+	char zone[16];
 	int length, gap;
 
+	zone_text(from_ns, zone);
 	axis_text(from_ns, days, from);
 	axis_text(from_ns / 2 + to_ns / 2, days, middle);
 	axis_text(to_ns, days, to);
 	length = (int)strlen(from);
-	printf("%*s%s", indent, "", from);
+	if (indent > (int)strlen(zone))
+		printf("%*s %s", indent - 1, zone, from);
+	else
+		printf("%*s%s", indent, "", from);
 	if (width >= 3 * length + 2) {
 		gap = width / 2 - length - length / 2;
 		printf("%*s", gap + length, middle);

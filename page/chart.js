@@ -31,7 +31,7 @@ function newestOf(values) {
 function chart(c) {
 	const state = {c, shown: c.series.map((s) => !kept.off.has(c.key + "/" + s.name)), plot: null, far: false};
 	state.box = el("div", {class: "plot", tabindex: "0", role: "application", "aria-roledescription": "chart",
-		"aria-label": c.title + ". Left and right move the cursor, plus and minus zoom, Escape shows all.",
+		"aria-label": c.title + ", times in " + zoneText(c.rows.x[0]) + ". Left and right move the cursor, plus and minus zoom, Escape shows all.",
 		keydown: (e) => onKey(state, e)});
 	state.at = el("span", {class: "when about"});
 	state.said = el("span", {class: "hidden", "aria-live": "polite"});
@@ -154,7 +154,7 @@ function plot(state) {
 		cursor: {sync: {key: SYNC, setSeries: false, scales: ["x", null], filters: {pub: (type) => /^mouse(move|leave)$/.test(type)}}, drag: {x: true, y: false}, y: false,
 			points: {show: !c.stacked, size: 7}},
 		scales: {x: {time: true}, y: {range: () => yRange(state, dataOf(state))}},
-		axes: [{...axis, space: c.small ? 80 : 90, size: 30, values: (u, ticks, _, __, step) => ticks.map((s, i) => tickText(s, i ? ticks[i - 1] : null, step))},
+		axes: [{...axis, space: c.small ? 80 : 90, size: 30, label: c.small ? undefined : zoneText(c.rows.x[0]), labelSize: 16, labelFont: "11px system-ui, sans-serif", values: (u, ticks, _, __, step) => ticks.map((s, i) => tickText(s, i ? ticks[i - 1] : null, step))},
 			{...axis, size: c.small ? 62 : 72, space: c.small ? 34 : 42, incrs: c.unit === "bytes" ? BINARY : undefined,
 				values: (_, ticks) => ticks.map((v) => axisText(c.unit, v))}],
 		series: [{}].concat(order.map((i) => ({show: state.shown[i], label: c.series[i].name, stroke: color(c.series[i].color), width: c.stacked ? 0 : 2,

@@ -79,6 +79,12 @@ function offsetText(offset) {
 	return (offset < 0 ? "-" : "+") + two(Math.floor(minutes / 60)) + ":" + two(minutes % 60);
 }
 
+// The zone of an axis, by name where it has one: "EST, -05:00".
+function zoneText(s) {
+	const at = zoneAt(s);
+	return at.offset_s ? at.name + ", " + offsetText(at.offset_s) : "UTC";
+}
+
 // A date whose UTC fields are what a clock there shows.
 function clockAt(s) {
 	return new Date((s + zoneAt(s).offset_s) * 1000);

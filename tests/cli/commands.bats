@@ -251,6 +251,12 @@ no_escapes() { ! grep -q $'\033' "$1"; }
 	COLUMNS=200 TZ=America/New_York "$heaptide" trend "$pid" --db "$db" -m rss >text
 	at=$(sed -n '1s/.* to \(20[^ ]*-0[45]:00\)$/\1/p' text)
 	[ -n "$at" ] || { cat text; false; }
+	# The axis says which zone its times are of; without a date they were any.
+	grep -qE "^ +${at: -6} +[0-9]{2}:[0-9]{2}:[0-9]{2} " text
+	TZ=UTC "$heaptide" trend "$pid" --db "$db" -m rss | grep -qE "^ +UTC +[0-9]{2}:[0-9]{2}:[0-9]{2} "
+	since=$(TZ=America/New_York date -d "$at" '+%Y-%m-%d %H:%M:%S') # bare: the reader's zone
+	TZ=America/New_York "$heaptide" trend "$pid" --db "$db" --since "$since" -m rss --json >from
+	jq -e --arg at "$(date -ud "$at" +%Y-%m-%dT%H:%M:%S)" '.from >= $at' from
 	"$heaptide" arenas "$pid" --db "$db" --at "$at" --json >there
 	[ "$(date -d "$(jq -r .taken_at there)" +%s%3N)" -eq "$(date -d "$at" +%s%3N)" ]
 	printed=$(TZ=America/New_York "$heaptide" arenas "$pid" --db "$db" --at "$at" | sed -n '1s/.* at //p')

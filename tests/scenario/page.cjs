@@ -58,6 +58,12 @@ async function interactive(browser) {
 		return v.evidence.some((e) => e.startsWith("judged on")) && times(v.samples + " samples") === 1 && !text.includes("judged on") && limits.every((n) => n === 1) &&
 			/^Growth by type\s+is not recorded.*heaptide types/.test(types) || [times(v.samples + " samples"), limits, types, text];
 	});
+	await check("a chart names the zone of its times", async () => {
+		const doc = JSON.parse(await page.locator("script#document").textContent());
+		const labels = await page.locator(".plot[role=application]").evaluateAll((plots) => plots.map((p) => p.getAttribute("aria-label")));
+		const wanted = ", times in " + (doc.zone[0].offset_s ? doc.zone[0].name + ", " : "UTC.");
+		return labels.length > 3 && labels.every((l) => l.includes(wanted)) || [labels, wanted];
+	});
 	await check("what is written beside the value is the same in words", async () => {
 		const b = page.locator('figure[data-chart="use"] .key b').first();
 		const value = Number(await b.getAttribute("data-value"));
