@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "agent/libc/facts_shared.h"
 #include "agent/libc/layout_role.h"
 #include "agent/libc/lines_role.h"
 #include "agent/sample/frames.h"
@@ -26,6 +27,7 @@
 #include "agent/self/sandbox.h"
 #include "agent/who/who.h"
 #include "common/clock.h"
+#include "link/facts_file.h"
 #include "link/wire.h"
 
 #define PARENT_FD	  3
@@ -174,6 +176,7 @@ static enum ht_code ready(const struct options *o, const struct ht_request *r,
 		code = ht_who_begin(who, t, r, err);
 	if (code != HT_OK)
 		return code;
+	ht_facts_shared_end();
 	if (r->flags & (HT_TRIM_SOON | HT_TRIM_NOW))
 		ht_trim_read_filters(t);
 	ht_frames_prepare();
@@ -298,7 +301,9 @@ int main(int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	if (!o.core)
 		ht_pace_init();
-	if (ht_guard_arrive(NULL) != HT_OK)
+	if (ht_guard_arrive(ht_facts_shared_take() ? HT_FACTS_FD + 1
+						   : PARENT_FD + 1,
+			    NULL) != HT_OK)
 		return ht_code_exit_status(HT_GONE);
 	while (ht_wire_receive_request(PARENT_FD, &request, NULL) == HT_OK)
 		if (!answer(&o, &request, &target, &who))

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * atwork MIB [RATE [LAZY]]: a heap of MIB at work: each millisecond it frees
- * blocks here and there and allocates others, RATE MiB a second of each (2).
- * LAZY: the share of the heap in large blocks of which the first page alone is
- * ever touched (0). Some 1 % of the heap is free. Prints "READY PID".
+ * atwork MIB [RATE [LAZY [LEAK]]]: a heap of MIB at work: each millisecond it
+ * frees blocks here and there and allocates others, RATE MiB a second of each
+ * (2). LAZY: the share of the heap in large blocks of which the first page
+ * alone is ever touched (0). LEAK: KiB a second that it loses (0). Some 1 % of
+ * the heap is free. Prints "READY PID".
  */
 #include <malloc.h>
 #include <stdint.h>
@@ -110,6 +111,8 @@ int main(int argc, char **argv)
 	uint64_t bytes = (argc > 1 ? strtoull(argv[1], NULL, 10) : 64) << 20;
 	double rate = (argc > 2 ? atof(argv[2]) : 2) * 1048576 / 1000, owed = 0;
 
+	double leak = (argc > 4 ? atof(argv[4]) : 0) * 1024 / 1000, lost = 0;
+
 	lazy = argc > 3 ? atof(argv[3]) : 0;
 	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	build(bytes);
@@ -120,6 +123,11 @@ int main(int argc, char **argv)
 		struct timespec tick = {.tv_nsec = 1000000};
 
 		nanosleep(&tick, NULL);
+		for (lost += leak; lost > 0;) {
+			struct block gone;
+
+			lost -= fill(&gone, pick_size());
+		}
 		for (owed += rate; owed > 0;)
 			owed -= replace(&blocks[draw(n)]);
 	}

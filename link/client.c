@@ -15,6 +15,7 @@
 
 #include "common/clock.h"
 #include "common/system.h"
+#include "link/facts_file.h"
 
 enum {
 	AGENT_SOCKET = 3,      /* the descriptor the agent knows */
@@ -92,7 +93,12 @@ static int plan_descriptors(posix_spawn_file_actions_t *plan, int agent_end)
 	bad = bad
 		      ?: posix_spawn_file_actions_addopen(plan, 1, "/dev/null",
 							  O_WRONLY, 0);
-	return bad ?: ht_spawn_close_from(plan, AGENT_SOCKET + 1);
+	if (ht_facts_file() < 0)
+		return bad ?: ht_spawn_close_from(plan, AGENT_SOCKET + 1);
+	bad = bad
+		      ?: posix_spawn_file_actions_adddup2(plan, ht_facts_file(),
+							  HT_FACTS_FD);
+	return bad ?: ht_spawn_close_from(plan, HT_FACTS_FD + 1);
 }
 
 /* Signals as a fresh program has them: a parent may block or ignore some. */

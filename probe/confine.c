@@ -12,6 +12,8 @@
 
 #include "agent/self/guard.h"
 
+#define FIRST_SURPLUS_FD 4 /* behind the parent's socket */
+
 /* Numbers that libcap-ng's headers of Linux before 5.8 lack. */
 #define PERFMON 38
 #define BPF	39
@@ -73,7 +75,7 @@ static int fill(scmp_filter_ctx f)
 
 enum ht_code ht_confine(struct ht_err *err)
 {
-	enum ht_code code = ht_guard_arrive(err);
+	enum ht_code code = ht_guard_arrive(FIRST_SURPLUS_FD, err);
 	scmp_filter_ctx f;
 	int r;
 

@@ -27,7 +27,7 @@ agent/sample: agent/graph agent/walk agent/stop agent/libc agent/memory agent/se
 agent/graph: agent/walk agent/libc agent/memory agent/self agent/arch/arch.h link/request.h schema common
 agent/walk: agent/libc agent/memory agent/self agent/arch/arch.h link/request.h schema common
 agent/stop: agent/memory agent/self agent/arch/arch.h schema common
-agent/libc: agent/memory agent/self agent/arch/arch.h schema common
+agent/libc: agent/memory agent/self agent/arch/arch.h link/facts_file.h schema common
 agent/memory: agent/self agent/arch/arch.h schema common
 agent/self: agent/arch/arch.h schema common
 agent/arch: agent/arch/x86/native.h common

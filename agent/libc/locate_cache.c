@@ -5,6 +5,7 @@
 
 #include "agent/libc/debugfile.h"
 #include "agent/libc/facts_read.h"
+#include "agent/libc/facts_shared.h"
 #include "agent/libc/layout_role.h"
 #include "agent/libc/locate_int.h"
 #include "common/cleanup.h"
@@ -65,15 +66,23 @@ static enum ht_code parse(struct ht_locate_cache *c,
 			  struct ht_err *err)
 {
 	enum ht_code code;
+	bool shared;
 
 	if (!in->role_exe)
 		return ht_facts_read(fd, debug_fd, want, ret, err);
+	/* A copy of what is mapped is no file, and this target's alone. */
+	shared = !(want & HT_FACTS_LIVE);
+	if (shared && ht_facts_shared_find(fd, debug_fd, want, ret))
+		return HT_OK;
 	if (c->role.socket < 0) {
 		code = ht_layout_role_start(in->role_exe, &c->role, err);
 		if (code != HT_OK)
 			return code;
 	}
-	return ht_layout_role_ask(&c->role, fd, debug_fd, want, ret, err);
+	code = ht_layout_role_ask(&c->role, fd, debug_fd, want, ret, err);
+	if (code == HT_OK && shared)
+		ht_facts_shared_put(fd, debug_fd, want, ret);
+	return code;
 }
 
 /* Whether what is mapped of it tells enough of a malloc. A kernel's core has

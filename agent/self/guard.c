@@ -13,8 +13,6 @@
 #include "common/clock.h"
 #include "common/system.h"
 
-#define FIRST_SURPLUS_FD 4
-
 /* CLOCK_MONOTONIC: the alarm of the whole measurement; 0: none. */
 static int64_t until_ns;
 
@@ -117,13 +115,13 @@ void ht_guard_release(void)
 
 /* --- arriving ------------------------------------------------------------ */
 
-enum ht_code ht_guard_arrive(struct ht_err *err)
+enum ht_code ht_guard_arrive(int first_surplus, struct ht_err *err)
 {
 	const struct rlimit none = {0, 0};
 	pid_t parent = getppid();
 	sigset_t all;
 
-	ht_close_from(FIRST_SURPLUS_FD);
+	ht_close_from(first_surplus);
 	setrlimit(RLIMIT_CORE, &none);
 	/* An inherited mask or handler must not keep the alarm from us, nor the
 	 * news of a stop. */

@@ -13,7 +13,8 @@
 
 /* Dies with its parent; no core file; no descriptor but 0-3. HT_GONE: the
  * parent has ended already. */
-enum ht_code ht_guard_arrive(struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_guard_arrive(int first_surplus,
+			     struct ht_err *err) HT_MUST_CHECK;
 /* SIGALRM at its default action after timeout_ms from now; 0: never. */
 void ht_guard_alarm(uint64_t timeout_ms);
 /* The same alarm, if that is sooner, for the time of a stop: a read that hangs

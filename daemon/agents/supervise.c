@@ -16,6 +16,7 @@
 #include "daemon/agents/trims.h"
 #include "daemon/loop/timer.h"
 #include "daemon/registry/targets.h"
+#include "link/facts_file.h"
 
 /* The agent's own alarm comes first; ours is for one that ignores it. */
 #define GRACE_NS (250 * HT_NS_PER_MS)
@@ -392,6 +393,7 @@ enum ht_code ht_supervisor_init(struct ht_supervisor *s, sd_event *event,
 				    .registry = registry,
 				    .ingest = ingest,
 				    .events = *events};
+	ht_facts_file_make();
 	srand48((long)(ht_mono_ns() ^ getpid()));
 	if (config->agent[0]) {
 		snprintf(s->agent, sizeof(s->agent), "%s", config->agent);
