@@ -34,8 +34,7 @@ static enum ht_label label_at_end(const struct ht_series *s)
 	return v.label;
 }
 
-/* --- what samples are worth ------------------------------------------------
- */
+/* --- what samples are worth ---------------------------------------------- */
 
 static void leaking(struct ht_series *s)
 {
