@@ -131,7 +131,7 @@ struct ht_sureness ht_sureness_of(const struct ht_snapshot *s,
 
 		if (strcmp(q->figures, figures) == 0)
 			return (struct ht_sureness){
-				.how = q->how,
+				.how = (enum ht_how)q->how,
 				.age_us = q->age_us,
 				.off = q->how == HT_HOW_DERIVED ? 0 : q->off};
 	}
