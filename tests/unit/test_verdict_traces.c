@@ -2,6 +2,7 @@
 /* Limit: 120 s
  * Verdicts on recorded runs of the labelled workloads. `build/tools/rates -v
  * tests/workloads/traces/open` prints each one. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -130,9 +131,65 @@ static void every_moment_is_acceptable_and_no_leak_is_wrong_twice(void **state)
 	}
 }
 
+/* --- what light looks give ------------------------------------------- */
+
+#define ROUND 6 /* looks until the slices have come round */
+
+/* The first moment at which a leak is told; the last row and more: never. */
+static size_t first_leak(const struct ht_series *s)
+{
+	for (size_t i = 0; i < s->rows; i++) {
+		struct ht_verdict v;
+
+		ht_verdict(s, s->time_ns[i], NULL, &v);
+		if (v.label == HT_LABEL_LEAK)
+			return i;
+	}
+	return s->rows;
+}
+
+/* Size classes where a round ends alone, and what pins is known to walks. */
+static void thin(struct ht_series *s)
+{
+	for (size_t c = 0; c < s->classes_n; c++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++)
+			for (size_t i = 0; i < s->rows; i++)
+				if (i % ROUND)
+					s->classes[c].bytes[k][i] = NAN;
+}
+
+static void leak_when_thinned(const struct ht_trace *t, void *ctx)
+{
+	struct ht_trace *own = (struct ht_trace *)(uintptr_t)t;
+	struct count *c = ctx;
+	size_t whole, thinned;
+
+	if (t->label != HT_LABEL_LEAK)
+		return;
+	whole = first_leak(&own->series);
+	thin(&own->series);
+	thinned = first_leak(&own->series);
+	print_message("%s: a leak from row %zu, of light looks from %zu\n",
+		      t->name, whole, thinned);
+	c->runs++;
+	c->leak_said += thinned < t->series.rows;
+	c->differs += thinned > whole + ROUND;
+}
+
+static void light_looks_find_a_leak_as_early(void **state)
+{
+	struct count c = judge(OPEN, 1, leak_when_thinned);
+
+	(void)state;
+	assert_true(c.runs >= 3);
+	assert_int_equal(c.leak_said, c.runs);
+	assert_int_equal(c.differs, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(light_looks_find_a_leak_as_early),
 		cmocka_unit_test(the_open_set_is_right_in_27_of_28),
 		cmocka_unit_test(every_second_sample_is_enough),
 		cmocka_unit_test(fewer_samples_give_the_same_or_no_verdict),
