@@ -12,9 +12,8 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 
-#define NAMED_MAX      16
-#define GRAPH_ATTEMPTS 400
-#define PATIENCE_NS    (HT_NS_PER_S / 2) /* without a progress line */
+#define NAMED_MAX   16
+#define PATIENCE_NS (HT_NS_PER_S / 2) /* without a progress line */
 
 static bool is_number(const char *word)
 {
@@ -91,10 +90,8 @@ struct ht_request ht_target_request(const struct ht_options *o, uint64_t flags)
 		r.timeout_ms = (uint64_t)(o->timeout_ns / HT_NS_PER_MS);
 	r.memory_max = o->max_memory;
 	r.size = o->size;
-	/* There is no other mode to ask in: a thread that can be used, and may
-	 * sleep nearly always, is waited for. */
 	if (flags & HT_WANT_GRAPH)
-		r.attempts = GRAPH_ATTEMPTS;
+		r.attempts = HT_GRAPH_ATTEMPTS;
 	if (o->max_hold_ns)
 		r.max_hold_us = (uint64_t)(o->max_hold_ns / HT_NS_PER_US);
 	if (o->look == HT_LOOK_LIGHT)

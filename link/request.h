@@ -40,9 +40,13 @@ enum ht_request_flag {
 	HT_LOOK_LIGHTLY = 1 << 17, /* what malloc keeps, not every chunk */
 	HT_TRIM_SOON = 1 << 18, /* HT_TRIM, and HT_TRIM_NOW follows: threads may
 				   be touched */
-	HT_BY_ARENA = 1 << 20,	/* HT_WANT_TYPES: of each arena */
 	HT_RETAINED = 1 << 19,	/* HT_WANT_OWNERS: and retained sizes */
+	HT_BY_ARENA = 1 << 20,	/* HT_WANT_TYPES: of each arena */
 };
+
+/* For HT_WANT_GRAPH there is no other mode to ask in: a thread that can be
+ * used, and may sleep nearly always, is waited for. */
+#define HT_GRAPH_ATTEMPTS 400
 
 struct ht_request {
 	uint64_t mode;	       /* enum ht_mode */

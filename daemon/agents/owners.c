@@ -26,6 +26,8 @@ bool ht_owners_ask(struct ht_watched *p, struct ht_request *r, int64_t now_ns)
 	h->found.at_ns = 0;
 	r->mode = HT_MODE_SNAPSHOT;
 	r->flags |= HT_WANT_OWNERS;
+	if (r->attempts < HT_GRAPH_ATTEMPTS)
+		r->attempts = HT_GRAPH_ATTEMPTS;
 	r->size = h->max_size;
 	r->memory_max = MEMORY_MAX;
 	return true;

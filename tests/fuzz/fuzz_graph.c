@@ -30,6 +30,19 @@ static void hold(const struct ht_snapshot *s)
 		bytes += s->chunk_types.v[i].bytes;
 	if (bytes != g->bytes)
 		abort();
+	for (size_t i = 0; i < s->owned.n; i++) {
+		const struct ht_owned *o = &s->owned.v[i];
+
+		if (o->retained_bytes != HT_UNKNOWN &&
+		    (o->retained_bytes < o->bytes ||
+		     o->retained_bytes > g->bytes ||
+		     o->most_retained_bytes > o->retained_bytes))
+			abort();
+	}
+	for (size_t i = 0; i < s->holders.n; i++)
+		if (s->holders.v[i].retained_bytes != HT_UNKNOWN &&
+		    s->holders.v[i].retained_bytes > g->bytes)
+			abort();
 	for (size_t i = 0; i < s->holders.n; i++)
 		if (s->holders.v[i].owned >= s->owned.n ||
 		    s->holders.v[i].chunks >

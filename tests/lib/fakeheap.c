@@ -530,7 +530,8 @@ enum ht_code fake_graph(struct fake *k, uint64_t memory_max,
 				       .threads_n = 1,
 				       .marks = &marks,
 				       .modules = &none,
-				       .want = HT_WANT_GRAPH,
+				       .want = HT_WANT_GRAPH | HT_RETAINED |
+					       HT_BY_ARENA,
 				       .memory_max = memory_max};
 	enum ht_code code = walk(k, &marks, ret, err);
 

@@ -10,7 +10,9 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
+#include "daemon/agents/owners.h"
 #include "daemon/process/holding.h"
+#include "daemon/process/process.h"
 
 #define NOW  (INT64_C(5) * HOUR)
 #define HOUR (3600 * HT_NS_PER_S)
@@ -83,6 +85,22 @@ static void what_was_found_is_said_of_its_own_class_alone(void **state)
 	assert_null(ht_holding_of(&largest, &v));
 }
 
+/* Of a program whose only thread sleeps nearly always twenty attempts, some 30
+ * ms, were all refused. */
+static void a_thread_that_sleeps_nearly_always_is_waited_for(void **state)
+{
+	struct ht_target_config config = {.owners = true};
+	struct ht_watched p = {
+		.config = &config, .judged = true, .verdict = leak};
+	struct ht_request r = HT_REQUEST_DEFAULT;
+
+	(void)state;
+	r.attempts = 20;
+	assert_true(ht_owners_ask(&p, &r, NOW));
+	assert_int_equal(r.mode, HT_MODE_SNAPSHOT);
+	assert_true(r.attempts >= HT_GRAPH_ATTEMPTS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -93,6 +111,8 @@ int main(void)
 		cmocka_unit_test(
 			what_was_refused_is_asked_again_soon_and_then_seldom),
 		cmocka_unit_test(what_was_found_is_said_of_its_own_class_alone),
+		cmocka_unit_test(
+			a_thread_that_sleeps_nearly_always_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
