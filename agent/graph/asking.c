@@ -8,10 +8,11 @@
 
 /* A tree's nodes have a child in half of the cases, those of a hash table's
  * lists a next one in fewer. */
-#define SELF_PERCENT 10
-#define KIN_PERCENT  30
-#define AROUND_MAX   8 /* groups that are met one through the other */
-#define BUDGET	     UINT64_C(100000000) /* some seconds */
+#define SELF_PERCENT   10
+#define KIN_PERCENT    30
+#define ANYHOW_PERCENT 80 /* of the members */
+#define AROUND_MAX     8  /* groups that are met one through the other */
+#define BUDGET	       UINT64_C(100000000) /* some seconds */
 
 bool ht_asking_begin(struct ht_graph_all *g, struct ht_asking *ret)
 {
@@ -94,17 +95,33 @@ static void try_field(struct ht_asking *a, uint16_t at)
 	free(in);
 }
 
+/* Whether most members are led to by members, from whatever places: the nodes
+ * of a trie or a B-tree have their children in an array. */
+static bool links_anyhow(const struct ht_asking *a)
+{
+	const struct ht_field_count *f;
+	uint64_t count = 0;
+	size_t i = 0;
+
+	while ((f = ht_fields_next(&a->g->fields, &i)))
+		if (f->from == a->group && f->to == a->group &&
+		    (f->at & HT_REF_PLACE) != HT_REF_FAR)
+			count += f->count;
+	return count * 100 >= ht_chunks_of(a, a->group) * ANYHOW_PERCENT;
+}
+
 /* The places at which members lead to members most often. */
 void ht_cluster_find(struct ht_asking *a)
 {
 	const struct ht_group *group = &a->g->groups.v[a->group];
 	const struct ht_field_count *f;
-	uint16_t tried[HT_CLUSTER_FIELDS];
+	uint16_t tried[HT_CLUSTER_FIELDS] = {0};
 	unsigned n = 0;
 
 	memset(a->in, 0, a->g->groups.n * sizeof(*a->in));
 	a->in[a->group] = true;
 	a->fields = 0;
+	a->any = false;
 	while (n < HT_CLUSTER_FIELDS) {
 		const struct ht_field_count *best = NULL;
 		size_t i = 0;
@@ -119,10 +136,11 @@ void ht_cluster_find(struct ht_asking *a)
 				best = f;
 		}
 		if (!best || best->count * 20 < group->chunks)
-			return;
+			break;
 		tried[n++] = best->at;
 		try_field(a, best->at);
 	}
+	a->any = a->fields == 0 && links_anyhow(a);
 }
 
 /* Of groups that lead to each other: chunks of one size may be of two kinds, so
@@ -146,7 +164,7 @@ bool ht_cluster_links(const struct ht_asking *a, uint16_t from, uint16_t at,
 	for (unsigned i = 0; i < a->fields; i++)
 		if (a->field[i] == at)
 			return true;
-	return false;
+	return a->any;
 }
 
 /* --- who is asked for ---------------------------------------------------- */

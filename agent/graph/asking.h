@@ -21,6 +21,7 @@ struct ht_asking {
 	uint16_t group; /* asked for */
 	uint16_t field[HT_CLUSTER_FIELDS];
 	unsigned fields;
+	bool any; /* ... or by no field in particular: children in an array */
 	struct ht_reach reach;
 	uint64_t budget; /* nodes that may still be passed */
 	/* Of the group, those that are asked for; all where `some` is not set.

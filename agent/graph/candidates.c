@@ -319,7 +319,7 @@ static void spread(struct ht_asking *a, struct ht_candidate *c)
 
 		a->budget--;
 		c->held += from == a->group && ht_asking_counts(a, id);
-		if (!a->fields && !a->around)
+		if (!a->fields && !a->any && !a->around)
 			continue;
 		for (uint32_t k = g->refs.first[id]; k < g->refs.first[id + 1];
 		     k++)

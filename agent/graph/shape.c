@@ -125,10 +125,25 @@ static bool leads_up(const struct ht_asking *a)
 		if (targets[0] != HT_NODE_NONE)
 			to[n++] = targets[0];
 	}
+	if (n == 0)
+		return false;
 	qsort(to, n, sizeof(*to), by_number);
 	for (size_t i = 0; i < n; i++)
 		different += i == 0 || to[i] != to[i - 1];
 	return different * 100 < n * MOST;
+}
+
+/* Whether members are led to by members once, as those of a tree are. */
+static bool leads_once(const struct ht_asking *a)
+{
+	const struct ht_field_count *f;
+	uint64_t count = 0;
+	size_t i = 0;
+
+	while ((f = ht_fields_next(&a->g->fields, &i)))
+		if (f->from == a->group && f->to == a->group)
+			count += f->count;
+	return count * MOST <= ht_chunks_of(a, a->group) * 100;
 }
 
 static void find_links(const struct ht_asking *a, struct links *ret)
@@ -156,6 +171,8 @@ const char *ht_shape_of(const struct ht_asking *a, const struct ht_candidate *c)
 	bool inside = a->fields;
 	struct links l;
 
+	if (a->any)
+		return leads_once(a) ? "tree" : "graph";
 	if (a->fields == 0)
 		return many			    ? "array of pointers"
 		       : c->kind == HT_HOLDER_TABLE ? "field"

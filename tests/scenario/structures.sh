@@ -135,6 +135,7 @@ vector Session array of pointers
 unique Session array of pointers
 cycle POINTER doubly linked list
 parts Part tree
+letters - tree
 named Session field
 threads Session array of pointers
 ROWS

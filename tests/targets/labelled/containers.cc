@@ -58,6 +58,12 @@ struct Part : Entity {
 	char text[240] = "p";
 };
 
+/* Children wherever their letter is. */
+struct Letter {
+	Letter *child[36] = {};
+	long words = 0;
+};
+
 std::list<Plain> the_list;
 std::forward_list<Plain> the_forward;
 std::map<int, Plain> the_map;
@@ -68,6 +74,7 @@ std::vector<Session *> the_vector;
 std::vector<std::unique_ptr<Entity>> the_unique;
 std::shared_ptr<Peer> the_cycle;
 Part *the_parts;
+Letter *the_letters;
 std::map<std::string, std::unique_ptr<Session>> the_named;
 std::vector<std::vector<Session *>> the_threads(4);
 
@@ -152,6 +159,22 @@ void build_parts()
 {
 	the_parts = grow(COUNT, nullptr);
 }
+void build_letters()
+{
+	the_letters = new Letter;
+	for (int i = 0; i < COUNT * 2 / 5; i++) {
+		Letter *at = the_letters;
+
+		for (int depth = 0, k = scattered(i); depth < 4; depth++) {
+			Letter *&child = at->child[k % 36];
+
+			if (!child)
+				child = new Letter;
+			at = child;
+			k /= 36;
+		}
+	}
+}
 void build_named()
 {
 	for (int i = 0; i < COUNT; i++)
@@ -185,6 +208,7 @@ const struct {
 	     {"unique", build_unique},
 	     {"cycle", build_cycle},
 	     {"parts", build_parts},
+	     {"letters", build_letters},
 	     {"named", build_named},
 	     {"threads", build_threads}};
 
