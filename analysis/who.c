@@ -19,6 +19,8 @@ void ht_wilson(double k, double n, double *ret_low, double *ret_high)
 	*ret_high = fmin(1, centre + half);
 }
 
+#define CHUNK_STEP 16 /* of chunk sizes; no 32-bit process gets here */
+
 /* --- sites ---------------------------------------------------------------- */
 
 static bool few_freed(const struct ht_site *s)
@@ -152,6 +154,13 @@ struct company {
 	double share;  /* of all that stays in those sizes */
 };
 
+/* realloc moves what it lets grow, so that next to nothing of it is seen again:
+ * what it adds is then held against what the heap grows by. */
+static bool is_moved(const struct ht_site *s)
+{
+	return 2 * s->moved > s->samples;
+}
+
 static void judge(const struct ht_site *s, const struct company *c,
 		  struct ht_who_site *w)
 {
@@ -161,7 +170,7 @@ static void judge(const struct ht_site *s, const struct company *c,
 	w->confidence = NAN;
 	if (s->old_samples == 0)
 		say(w, HT_LEAKING_UNKNOWN, "seen too late to tell");
-	else if (2 * s->moved > s->samples)
+	else if (is_moved(s))
 		say(w, HT_LEAKING_UNKNOWN,
 		    "it lets chunks grow by realloc, which moves them: whether they stay cannot be told");
 	else if (staying(s) < ht_t.who_alive && w->high < ht_t.who_gone)
@@ -184,6 +193,65 @@ static void judge(const struct ht_site *s, const struct company *c,
 		w->confidence = stays(s) ? w->low : (1 + w->low) / 4;
 }
 
+/* What a site was seen to add by the time that windows were open, bytes a
+ * second. They see too few calls, never too many. */
+static double added(const struct ht_who_in *in, const struct ht_site *s)
+{
+	const struct ht_windows *w = in->seen->windows.v;
+
+	return in->seen->windows.n && w->armed_us != HT_UNKNOWN && w->armed_us
+		       ? 1000000 * (double)s->bytes / (double)w->armed_us
+		       : 0;
+}
+
+/* rest: what the heap grows by, bytes a second, and none that stays where it is
+ * makes; among: what all that realloc lets grow more and more adds. */
+static void judge_moved(const struct ht_who_in *in, const struct ht_site *s,
+			double growth, double rest, double among,
+			struct ht_who_site *w)
+{
+	double adds = added(in, s);
+
+	if (rest <= 0 || adds > ht_t.who_too_much * rest) {
+		say(w, HT_LEAKING_NO,
+		    "it lets chunks grow by realloc, and the heap does not grow by as much: others of them are given back");
+		return;
+	}
+	if (!s->growing || rest < ht_t.who_mixed * growth)
+		return; /* not sure */
+	if (adds < ht_t.who_share * rest)
+		return;
+	w->bytes_per_s = rest * adds / among;
+	w->share_of_growth = fmin(1, w->bytes_per_s / growth);
+	say(w, HT_LEAKING_YES,
+	    "it lets chunks grow by realloc, larger and larger, and the heap grows by as much");
+	w->confidence = ht_t.who_moved_sure;
+}
+
+/* What realloc moves is judged when the others are: by what they leave. */
+static void judge_all_moved(const struct ht_who_in *in,
+			    const struct ht_who_judged *j, double growth)
+{
+	double rest = growth, among = 0;
+
+	if (isnan(growth))
+		return;
+	for (size_t i = 0; i < j->n; i++) {
+		const struct ht_site *s = &in->seen->sites.v[j->v[i].site];
+
+		if (j->v[i].leaking == HT_LEAKING_YES)
+			rest -= j->v[i].bytes_per_s;
+		if (is_moved(s) && s->growing)
+			among += added(in, s);
+	}
+	for (size_t i = 0; i < j->n; i++) {
+		const struct ht_site *s = &in->seen->sites.v[j->v[i].site];
+
+		if (is_moved(s) && s->old_samples)
+			judge_moved(in, s, growth, rest, among, &j->v[i]);
+	}
+}
+
 static int by_guilt(const void *x, const void *y)
 {
 	const struct ht_who_site *a = x, *b = y;
@@ -195,6 +263,19 @@ static int by_guilt(const void *x, const void *y)
 	if (ga != gb)
 		return ga < gb ? 1 : -1;
 	return (a->site > b->site) - (a->site < b->site);
+}
+
+/* Of the size, or of the next smaller one: malloc gives a chunk that is one
+ * step too large, where what would be left is no chunk. */
+static bool is_kept_surely(const struct sizes *s, const struct size *size)
+{
+	if (size->sure > 0)
+		return true;
+	for (size_t i = 0; i < s->n; i++)
+		if (s->v[i].sure > 0 &&
+		    s->v[i].max_size + CHUNK_STEP == size->max_size)
+			return true;
+	return false;
 }
 
 /* Where some site is seen to keep what it takes, others of its sizes of which a
@@ -219,7 +300,9 @@ static struct company company_of(const struct ht_who_in *in, size_t site,
 			continue;
 		size = size_at(sizes, l->v[i].max_size);
 		here = size->sure > 0 ? size->sure : size->all;
-		mine = size->sure > 0 && !stays(s) ? 0 : weight(s, &l->v[i]);
+		mine = is_kept_surely(sizes, size) && !stays(s)
+			       ? 0
+			       : weight(s, &l->v[i]);
 		own += mine;
 		all += here;
 		if (here > 0)
@@ -274,6 +357,7 @@ enum ht_code ht_who_judge(const struct ht_who_in *in, struct ht_who_judged *ret,
 			      : sizes.growth;
 	for (size_t i = 0; i < n; i++)
 		weigh(in, i, &sizes, &ret->v[i]);
+	judge_all_moved(in, ret, sizes.growth);
 	if (n)
 		qsort(ret->v, n, sizeof(*ret->v), by_guilt);
 	return HT_OK;

@@ -165,9 +165,10 @@ static void check_debug_info(pid_t pid, const struct ht_libc *libc,
  * and opens none before it is asked for a window. */
 static void check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 {
-	static const char *const since[] = {
+	static const char *const since[HT_WAY_COUNT] = {
 		"session (Linux 6.13): only calls of the size that is asked for pay for the return",
-		"uprobe_multi (Linux 6.6): each call in a window pays for the return"};
+		"uprobe_multi (Linux 6.6): each call in a window pays for the return",
+		"perf (Linux 5.15): the same, and windows take longer to close"};
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 	struct ht_request r = ht_target_request(&cli->opt, HT_WHO);
@@ -179,7 +180,8 @@ static void check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 	code = ht_target_start(&cli->opt, pid, &client, &err);
 	if (code == HT_OK)
 		code = ht_client_sample(&client, &r, &s, NULL, NULL, &err);
-	if (code == HT_OK && s.windows.n == 1 && s.windows.v->way < 2)
+	if (code == HT_OK && s.windows.n == 1 &&
+	    s.windows.v->way < HT_WAY_COUNT)
 		ht_check_add(c, "who", HT_GOOD,
 			     "calls of malloc by links of uprobes, %s",
 			     since[s.windows.v->way]);

@@ -23,8 +23,8 @@
 #define PERIOD_NS     HT_NS_PER_S
 #define PERIOD_MIN_NS (200 * HT_NS_PER_MS)
 #define PERIODS	      60
-#define HITS_PER_S    200 /* calls that pay for being seen */
-#define WINDOW_SHARE  4	  /* a window is at most 1 / 4 of the period */
+#define LOST_SHARE    0.0032 /* of a thread's time, at most */
+#define WINDOW_SHARE  4	     /* a window is at most 1 / 4 of the period */
 
 struct asking {
 	struct ht_cli *cli;
@@ -128,7 +128,9 @@ static enum ht_code look_again(struct asking *a, struct ht_err *err)
 	if (a->seen.windows.n != 1)
 		return ht_fail(err, HT_PROTOCOL,
 			       "the agent did not answer about malloc's calls");
-	ht_who_pace_took(&a->pace, ht_mono_ns(), a->seen.windows.v[0].hits);
+	ht_who_pace_took(&a->pace, ht_mono_ns(), a->seen.windows.v[0].hits,
+			 a->seen.windows.v[0].samples +
+				 a->seen.windows.v[0].lost);
 	return code;
 }
 
@@ -237,7 +239,7 @@ enum ht_code ht_cmd_who(struct ht_cli *cli, struct ht_err *err)
 	struct asking a = {.cli = cli,
 			   .client = HT_CLIENT_NONE,
 			   .signal_fd = -1,
-			   .pace = {.calls_per_s = HITS_PER_S},
+			   .pace = {.share = LOST_SHARE},
 			   .duration_ns = cli->opt.duration_ns ?: DURATION_NS};
 	enum ht_code code;
 	pid_t pid;

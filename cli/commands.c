@@ -140,7 +140,7 @@ const struct ht_command ht_commands[] = {
 		 T(TIMEOUT) | T(NO_DEBUG_INFO) | T(BYTES),
 	 "the call stacks that allocate what stays",
 	 "Looks at calls of malloc in short windows, follows the chunks that they gave out, and tells which call stacks make the heap grow: whose chunks stay while chunks of their sizes become more.\v"
-	 "It goes on for a minute, or -d; Ctrl-C: what is known. No thread is stopped and free is not looked at. While a window is open the kernel keeps breakpoints on malloc and its kin in the process; at most some 200 calls a second pay for that. Wants Linux 6.6 or newer and root.\n\n"
+	 "It goes on for a minute, or -d; Ctrl-C: what is known. No thread is stopped and free is not looked at. While a window is open the kernel keeps breakpoints on malloc and its kin in the process; at most 0.3 % of a thread's time goes to that. Wants Linux 5.15 or newer and root.\n\n"
 	 "  heaptide who 4242 --size 224\n"
 	 "  heaptide who nginx -d 5m --collapsed | flamegraph.pl >who.svg\n"
 	 "  heaptide who nginx --pprof who.pb.gz && pprof -http : who.pb.gz",

@@ -41,6 +41,7 @@ enum ht_probe_kind {
 enum ht_probe_way {
 	HT_PROBE_SESSION, /* Linux 6.13: only what is chosen pays the return */
 	HT_PROBE_MULTI,	  /* Linux 6.6: each call pays it */
+	HT_PROBE_PERF,	  /* Linux 5.15: the same, and points go one by one */
 	HT_PROBE_WAYS,
 	HT_PROBE_BEST = HT_PROBE_WAYS,
 };
@@ -53,7 +54,8 @@ struct ht_probe_point {
 };
 
 struct ht_probe_open {
-	uint32_t magic, pid, way, files, points, reserved;
+	uint32_t magic, pid, way, files, points;
+	uint32_t events; /* what perf calls those of uprobes; 0: has none */
 	struct ht_probe_point point[HT_PROBE_POINTS];
 };
 

@@ -17,25 +17,29 @@
 /* What a call that is seen takes longer, at most: 16 us where a trap costs 7,
  * some 1 on metal (docs/adr/0025). */
 #define HT_WHO_CALL_US 16
+/* ... and one that is passed over, of another size or as the window closes. */
+#define HT_WHO_PASSED_US 10
 
-/* Of the time, in which windows are opened; then chunks are followed only. */
-#define HT_WHO_WINDOWS_SHARE 0.6
+/* Of the time, in which windows are opened; then chunks are followed only. What
+ * may be lost in all of it is spent by then: what is seen later tells little.
+ */
+#define HT_WHO_WINDOWS_SHARE 0.5
 #define HT_WHO_WALKS	     3 /* tries of the last one */
 
 struct ht_who_pace {
-	double calls_per_s; /* that may pay */
-	int64_t next_ns;    /* before this no window opens */
-	uint64_t hits;	    /* of all windows so far */
+	double share;		/* of a thread's time that may be lost */
+	int64_t next_ns;	/* before this no window opens */
+	uint64_t hits, samples; /* of all windows so far */
 	size_t windows;
 };
 
-/* share: of a thread's time that may be lost; 0 < share < 1. */
-void ht_who_pace_by_share(struct ht_who_pace *p, double share);
 /* After how many calls the next one ends. */
 uint64_t ht_who_pace_hits(const struct ht_who_pace *p);
-/* A window was closed; hits: of all of them, as the agent tells. */
-void ht_who_pace_took(struct ht_who_pace *p, int64_t now_ns, uint64_t hits);
-/* Share of a thread's time that was lost so far, at most. */
-double ht_who_pace_lost(const struct ht_who_pace *p, int64_t elapsed_ns);
+/* A window was closed; hits, samples (those that were not passed over): of all
+ * of them, as the agent tells. */
+void ht_who_pace_took(struct ht_who_pace *p, int64_t now_ns, uint64_t hits,
+		      uint64_t samples);
+/* Share of a thread's time that was lost in so much of it, at most. */
+double ht_who_pace_lost(const struct ht_who_pace *p, int64_t time_ns);
 
 #endif

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #define LINK_CREATE 28
+#define PERF_EVENT  41 /* BPF_PERF_EVENT */
 
 /* union bpf_attr, the beginnings that are used; the kernel takes the rest for
  * zero. */
@@ -27,6 +28,11 @@ struct link_attr {
 	uint32_t program, target, attach, flags;
 	uint64_t path, offsets, counters, cookies;
 	uint32_t n, multi_flags, pid, reserved;
+};
+
+struct event_attr {
+	uint32_t program, event, attach, flags;
+	uint64_t cookie;
 };
 
 static int bpf(unsigned command, const void *attr, size_t size)
@@ -71,4 +77,14 @@ int ht_bpf_link(const struct ht_bpf_link *l)
 
 	/* Without its last word: as long as the kernel's own in 6.6. */
 	return bpf(LINK_CREATE, &a, offsetof(struct link_attr, reserved));
+}
+
+int ht_bpf_event(int program, int event, uint64_t cookie)
+{
+	const struct event_attr a = {.program = (uint32_t)program,
+				     .event = (uint32_t)event,
+				     .attach = PERF_EVENT,
+				     .cookie = cookie};
+
+	return bpf(LINK_CREATE, &a, sizeof(a));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bpf: the four commands of bpf(2) that are used, as numbers and structs of
+/* Bpf: the commands of bpf(2) that are used, as numbers and structs of
  * ours: the headers of the oldest system that heaptide is built on know of none
  * of the newer. All return a descriptor, or -1 with errno. */
 #ifndef HT_PROBE_BPF_H
@@ -25,6 +25,8 @@ struct ht_bpf_link {
 	pid_t pid;
 };
 int ht_bpf_link(const struct ht_bpf_link *l);
+/* The program runs at each event of an open one of perf (Linux 5.15). */
+int ht_bpf_event(int program, int event, uint64_t cookie);
 
 #define HT_BPF_UPROBE_MULTI   48u /* BPF_TRACE_UPROBE_MULTI, Linux 6.6 */
 #define HT_BPF_UPROBE_SESSION 57u /* BPF_TRACE_UPROBE_SESSION, Linux 6.13 */

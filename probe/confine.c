@@ -3,11 +3,13 @@
 
 #include <cap-ng.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent/self/guard.h"
@@ -17,6 +19,7 @@
 /* Numbers that libcap-ng's headers of Linux before 5.8 lack. */
 #define PERFMON 38
 #define BPF	39
+#define ADMIN	CAP_SYS_ADMIN
 
 #define RT_PRIORITY 50
 #define RT_BURST_US 2000000
@@ -28,19 +31,19 @@ static void set_limit(int which, rlim_t value)
 	setrlimit((__rlimit_resource_t)which, &l);
 }
 
-/* What is permitted of the two; where both are missing the kernel says so when
- * it is asked. */
-static int keep_two(void)
+/* What is permitted of them; where they are missing the kernel says so when it
+ * is asked. */
+static int keep_three(void)
 {
-	static const unsigned kept[] = {PERFMON, BPF};
-	bool has[2];
+	static const unsigned kept[] = {PERFMON, BPF, ADMIN};
+	bool has[3];
 
 	if (capng_get_caps_process() < 0)
 		return -1;
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		has[i] = capng_have_capability(CAPNG_PERMITTED, kept[i]);
 	capng_clear(CAPNG_SELECT_BOTH);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 3; i++)
 		if (has[i])
 			capng_update(CAPNG_ADD,
 				     CAPNG_EFFECTIVE | CAPNG_PERMITTED,
@@ -51,14 +54,24 @@ static int keep_two(void)
 static int fill(scmp_filter_ctx f)
 {
 	static const int calls[] = {
-		SCMP_SYS(bpf),		 SCMP_SYS(recvmsg),
-		SCMP_SYS(sendto),	 SCMP_SYS(close),
-		SCMP_SYS(munmap),	 SCMP_SYS(brk),
-		SCMP_SYS(nanosleep),	 SCMP_SYS(clock_nanosleep),
-		SCMP_SYS(clock_gettime), SCMP_SYS(sched_setscheduler),
-		SCMP_SYS(futex),	 SCMP_SYS(restart_syscall),
-		SCMP_SYS(rt_sigreturn),	 SCMP_SYS(exit),
-		SCMP_SYS(exit_group),	 SCMP_SYS(getpid),
+		SCMP_SYS(bpf),
+		SCMP_SYS(recvmsg),
+		SCMP_SYS(sendto),
+		SCMP_SYS(close),
+		SCMP_SYS(munmap),
+		SCMP_SYS(brk),
+		SCMP_SYS(nanosleep),
+		SCMP_SYS(clock_nanosleep),
+		SCMP_SYS(clock_gettime),
+		SCMP_SYS(sched_setscheduler),
+		SCMP_SYS(futex),
+		SCMP_SYS(restart_syscall),
+		SCMP_SYS(rt_sigreturn),
+		SCMP_SYS(exit),
+		SCMP_SYS(exit_group),
+		SCMP_SYS(getpid),
+		SCMP_SYS(perf_event_open),
+		SCMP_SYS(capset),
 	};
 	int r = 0;
 
@@ -84,7 +97,7 @@ enum ht_code ht_confine(struct ht_err *err)
 	/* Opening and closing come first (window.c), where that may be had. */
 	set_limit(RLIMIT_RTPRIO, RT_PRIORITY);
 	set_limit(RLIMIT_RTTIME, RT_BURST_US);
-	if (keep_two() < 0)
+	if (keep_three() < 0)
 		return ht_fail_sys(err, HT_SYS, errno, "set capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return ht_fail_sys(err, HT_SYS, errno, "no_new_privs");
@@ -96,4 +109,25 @@ enum ht_code ht_confine(struct ht_err *err)
 #endif
 	seccomp_release(f);
 	return r < 0 ? ht_fail_sys(err, HT_SYS, -r, "seccomp filter") : HT_OK;
+}
+
+/* By the call itself: libcap-ng makes others, too, that the filter kills for.
+ */
+enum ht_code ht_confine_settle(bool events, struct ht_err *err)
+{
+	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct caps[2] = {0};
+
+	if (events)
+		return HT_OK;
+	for (int i = 0; i < 2; i++)
+		caps[1].permitted |=
+			capng_have_capability(CAPNG_PERMITTED,
+					      i ? BPF : PERFMON)
+				? CAP_TO_MASK((unsigned)(i ? BPF : PERFMON))
+				: 0;
+	caps[1].effective = caps[1].permitted;
+	return syscall(SYS_capset, &head, caps) == 0
+		       ? HT_OK
+		       : ht_fail_sys(err, HT_SYS, errno, "drop a capability");
 }

@@ -2,8 +2,8 @@
 /*
  * heaptide-probe: sees calls of malloc in one process for a short time. A child
  * of heaptide-agent, which speaks to it over descriptor 3 (link/probe.h) and
- * hands it the files that malloc is in; it opens nothing itself. Crash-only:
- * whatever ends it, the kernel takes its breakpoints away.
+ * hands it the files that malloc is in; it opens nothing itself.
+ * Crash-only: whatever ends it, the kernel takes its breakpoints away.
  */
 #include <errno.h>
 #include <stdbool.h>
@@ -94,6 +94,9 @@ static int serve(void)
 		return 1;
 	ready.code = ht_window_prepare(&o, fds, &window, &ready.err);
 	ready.way = window.way;
+	if (ready.code == HT_OK)
+		ready.code = ht_confine_settle(window.way == HT_PROBE_PERF,
+					       &ready.err);
 	if (!say(&ready, sizeof(ready)) || ready.code != HT_OK)
 		return 0;
 	while (receive(&q, sizeof(q), fds, &n))

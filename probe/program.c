@@ -358,6 +358,7 @@ static const struct part {
 	[HT_PROBE_SESSION] = {PART(entry), PART(recall), PART(record),
 			      PART(read_stack)},
 	[HT_PROBE_MULTI] = {PART(choose_late), PART(record), PART(read_stack)},
+	[HT_PROBE_PERF] = {PART(choose_late), PART(record), PART(read_stack)},
 };
 
 static int map_fd(const struct ht_program_maps *m, uint8_t map)

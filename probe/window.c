@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "probe/bpf.h"
+#include "probe/perf.h"
 
 #define RING_BYTES    (16u << 20)
 #define ARGS_MAX      4096
@@ -31,6 +32,7 @@ static const struct {
 } ways[HT_PROBE_WAYS] = {
 	[HT_PROBE_SESSION] = {HT_BPF_UPROBE_SESSION, 0, "6.13"},
 	[HT_PROBE_MULTI] = {HT_BPF_UPROBE_MULTI, HT_BPF_RETURN, "6.6"},
+	[HT_PROBE_PERF] = {0, 0, "5.15"},
 };
 
 /* --- preparing ----------------------------------------------------------- */
@@ -94,7 +96,7 @@ static enum ht_code map_them(struct ht_kernel_window *w, struct ht_err *err)
 
 /* The links of one window, to be closed as soon as possible. */
 struct links {
-	int fd[HT_PROBE_FILES];
+	int fd[2 * HT_PROBE_POINTS]; /* events of perf: two each */
 	size_t n;
 };
 
@@ -102,6 +104,18 @@ static void close_links(struct links *l)
 {
 	while (l->n > 0)
 		close(l->fd[--l->n]);
+}
+
+/* Where the result is stored is known at the entry alone. */
+static bool is_seen(const struct ht_kernel_window *w,
+		    const struct ht_probe_point *p)
+{
+	return w->way == HT_PROBE_SESSION || p->kind != HT_PROBE_SIZE_3;
+}
+
+static uint64_t cookie_of(const struct ht_probe_point *p)
+{
+	return p->address | (uint64_t)p->kind << HT_PROGRAM_KIND_SHIFT;
 }
 
 /* All points in one file are one link: closing several takes the kernel as
@@ -122,12 +136,10 @@ static int link_file(const struct ht_kernel_window *w, uint32_t file)
 	for (uint32_t i = 0; i < w->open.points; i++) {
 		const struct ht_probe_point *p = &w->open.point[i];
 
-		if (p->file != file ||
-		    (w->way == HT_PROBE_MULTI && p->kind == HT_PROBE_SIZE_3))
+		if (p->file != file || !is_seen(w, p))
 			continue;
 		offsets[l.n] = p->offset;
-		cookies[l.n++] = p->address | (uint64_t)p->kind
-						      << HT_PROGRAM_KIND_SHIFT;
+		cookies[l.n++] = cookie_of(p);
 	}
 	if (l.n == 0) {
 		errno = ENOENT;
@@ -136,21 +148,51 @@ static int link_file(const struct ht_kernel_window *w, uint32_t file)
 	return ht_bpf_link(&l);
 }
 
+static bool fail_links(struct links *l)
+{
+	int number = errno;
+
+	close_links(l);
+	errno = number;
+	return false;
+}
+
+/* Each point is an event of its own. */
+static bool open_events(const struct ht_kernel_window *w, struct links *ret)
+{
+	for (uint32_t i = 0; i < w->open.points; i++) {
+		const struct ht_probe_point *p = &w->open.point[i];
+		char path[32];
+		const struct ht_perf_event e = {.type = w->open.events,
+						.program = w->program,
+						.path = path,
+						.offset = p->offset,
+						.cookie = cookie_of(p),
+						.pid = (pid_t)w->open.pid};
+
+		if (!is_seen(w, p))
+			continue;
+		snprintf(path, sizeof(path), "/proc/self/fd/%d",
+			 w->fd[p->file]);
+		if (ht_perf_open(&e, &ret->fd[ret->n]) < 0)
+			return fail_links(ret);
+		ret->n += 2;
+	}
+	return ret->n > 0;
+}
+
 static bool open_links(const struct ht_kernel_window *w, struct links *ret)
 {
 	ret->n = 0;
+	if (w->way == HT_PROBE_PERF)
+		return open_events(w, ret);
 	for (uint32_t i = 0; i < w->open.files; i++) {
 		int fd = link_file(w, i);
 
 		if (fd < 0 && errno == ENOENT)
 			continue;
-		if (fd < 0) {
-			int number = errno;
-
-			close_links(ret);
-			errno = number;
-			return false;
-		}
+		if (fd < 0)
+			return fail_links(ret);
 		ret->fd[ret->n++] = fd;
 	}
 	return ret->n > 0;
@@ -195,16 +237,26 @@ static enum ht_code prepare_way(struct ht_kernel_window *w,
 				      .cookies = &nowhere,
 				      .n = 1};
 	struct ht_bpf_link mine = l;
+	const struct ht_perf_event e = {.type = w->open.events, .path = l.path};
 	enum ht_code code = load(w, way, err);
+	int fd[2];
 
 	if (code != HT_OK)
 		return code;
 	mine.program = w->program;
 	/* A kernel that knows them looks for the file, and there is none. */
-	if (ht_bpf_link(&mine) < 0 && (errno == ENOENT || errno == ENOTDIR))
+	if ((way == HT_PROBE_PERF ? ht_perf_open(&e, fd) : ht_bpf_link(&mine)) <
+		    0 &&
+	    (errno == ENOENT || errno == ENOTDIR))
 		return HT_OK;
+	if (way == HT_PROBE_PERF && (errno == EACCES || errno == EPERM))
+		code = ht_fail_sys(
+			err, HT_DENIED, errno,
+			"open an event of perf: before Linux 6.6 heaptide-probe needs CAP_SYS_ADMIN, too");
 	close(w->program);
 	w->program = -1;
+	if (code != HT_OK)
+		return code;
 	return ht_fail(
 		err, HT_UNSUPPORTED,
 		"this kernel has no links of uprobes: they are there since Linux %s",

@@ -8,7 +8,8 @@
 /* clang-format off */
 #define HT_WAY_NAMES(X)                                                 \
 	X(SESSION, "session")                                           \
-	X(UPROBE_MULTI, "uprobe_multi")
+	X(UPROBE_MULTI, "uprobe_multi")                                 \
+	X(PERF, "perf")
 /* clang-format on */
 
 /* Who allocates: `heaptide who` alone asks for these. What was seen in all
@@ -41,7 +42,9 @@
 	F(U64, old_samples, 0, "samples of the first half of the time")        \
 	F(U64, old_alive, 0, "of them, those alive")                           \
 	F(U64, old_freed, 0, "of them, those freed")                           \
-	F(BOOL, whole, 0, "its stack reaches the outermost frame")
+	F(BOOL, whole, 0, "its stack reaches the outermost frame")             \
+	F(BOOL, growing, 0,                                                    \
+	  "what realloc makes of its chunks becomes larger and larger")
 
 /* The samples of a site by size class, as they are by now: realloc lets chunks
  * grow. */

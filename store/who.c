@@ -122,10 +122,10 @@ static enum ht_code stack_of(struct ht_store *st,
 }
 
 #define SITE_FIGURES                                                           \
-	"samples, alive, freed, unknown, moved, bytes, alive_bytes, min_size, max_size, old_samples, old_alive, old_freed, whole"
+	"samples, alive, freed, unknown, moved, bytes, alive_bytes, min_size, max_size, old_samples, old_alive, old_freed, whole, growing"
 #define SITE_REALS                                                             \
 	"survival, survival_low, survival_high, bytes_per_s, share_of_growth, confidence"
-enum { FIGURES = 13, REALS = 6 };
+enum { FIGURES = 14, REALS = 6 };
 
 static enum ht_code add_site(struct ht_store *st, int64_t who_id, int64_t rank,
 			     int64_t stack_id, const struct ht_store_site *site,
@@ -136,7 +136,7 @@ static enum ht_code add_site(struct ht_store *st, int64_t who_id, int64_t rank,
 		s->samples,  s->alive,	     s->freed,	     s->unknown,
 		s->moved,    s->bytes,	     s->alive_bytes, s->min_size,
 		s->max_size, s->old_samples, s->old_alive,   s->old_freed,
-		s->whole};
+		s->whole,    s->growing};
 	const double reals[REALS] = {site->survival,
 				     site->low,
 				     site->high,
@@ -148,7 +148,7 @@ static enum ht_code add_site(struct ht_store *st, int64_t who_id, int64_t rank,
 		st,
 		"INSERT INTO site (who_id, rank, stack_id, leaking, " SITE_FIGURES
 		", " SITE_REALS
-		") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		&stmt, err);
 
 	if (code != HT_OK)
@@ -267,7 +267,7 @@ static void read_site(sqlite3_stmt *stmt, struct ht_store_site *ret)
 		&s->samples,  &s->alive,       &s->freed,	&s->unknown,
 		&s->moved,    &s->bytes,       &s->alive_bytes, &s->min_size,
 		&s->max_size, &s->old_samples, &s->old_alive,	&s->old_freed,
-		&s->whole};
+		&s->whole,    &s->growing};
 	double *const reals[REALS] = {&ret->survival,
 				      &ret->low,
 				      &ret->high,
@@ -297,7 +297,7 @@ enum ht_code ht_store_sites(struct ht_store *st, int64_t process_id,
 	int stop = 0;
 	enum ht_code code = ht_store_sql(
 		st,
-		"SELECT w.at_ns, w.max_size, w.growth, w.way, w.windows, w.armed_us, w.hits, w.samples, w.lost, w.followed_us, s.stack_id, k.name, s.leaking, s.samples, s.alive, s.freed, s.unknown, s.moved, s.bytes, s.alive_bytes, s.min_size, s.max_size, s.old_samples, s.old_alive, s.old_freed, s.whole, s.survival, s.survival_low, s.survival_high, s.bytes_per_s, s.share_of_growth, s.confidence\n"
+		"SELECT w.at_ns, w.max_size, w.growth, w.way, w.windows, w.armed_us, w.hits, w.samples, w.lost, w.followed_us, s.stack_id, k.name, s.leaking, s.samples, s.alive, s.freed, s.unknown, s.moved, s.bytes, s.alive_bytes, s.min_size, s.max_size, s.old_samples, s.old_alive, s.old_freed, s.whole, s.growing, s.survival, s.survival_low, s.survival_high, s.bytes_per_s, s.share_of_growth, s.confidence\n"
 		"FROM who w\n"
 		"LEFT JOIN site s ON s.who_id = w.id\n"
 		"LEFT JOIN stack k ON k.id = s.stack_id\n"

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -103,10 +105,25 @@ static enum ht_code take_done(struct ht_probe_done *done, struct ht_err *err)
 			    done->err.msg);
 }
 
+/* The number by which this kernel calls perf's events of uprobes. */
+static uint32_t events_of_uprobes(void)
+{
+	FILE *f = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
+	uint32_t type = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%" SCNu32, &type) != 1)
+		type = 0;
+	fclose(f);
+	return type;
+}
+
 enum ht_code ht_prober_start(const char *path, const struct ht_probe_open *o,
 			     const int fds[HT_PROBE_FILES],
 			     struct ht_prober *ret, struct ht_err *err)
 {
+	struct ht_probe_open open = *o;
 	struct ht_probe_done done;
 	enum ht_code code;
 	size_t n = 0;
@@ -114,6 +131,7 @@ enum ht_code ht_prober_start(const char *path, const struct ht_probe_open *o,
 	pid_t pid;
 
 	*ret = HT_PROBER_NONE;
+	open.events = events_of_uprobes();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return ht_fail_sys(err, HT_SYS, errno, "socket for the probe");
 	pid = fork();
@@ -125,7 +143,8 @@ enum ht_code ht_prober_start(const char *path, const struct ht_probe_open *o,
 	if (pid < 0) {
 		ret->pid = 0;
 		code = ht_fail_sys(err, HT_SYS, errno, "fork for the probe");
-	} else if (!ht_pass_send(ret->socket, o, sizeof(*o), fds, o->files)) {
+	} else if (!ht_pass_send(ret->socket, &open, sizeof(open), fds,
+				 open.files)) {
 		code = has_ended(ret, false, err);
 	} else {
 		code = receive(ret, &done, sizeof(done), LOAD_MS, &n, err);

@@ -78,7 +78,8 @@ enum ht_code ht_who_begin(struct ht_who *w, const struct ht_target *t,
 		code = ht_follow_begin(&w->follow, err);
 	w->reader = t->reader;
 	w->pending = calloc(PENDING_MAX, sizeof(*w->pending));
-	if (code == HT_OK && !w->pending)
+	w->trend = calloc(HT_SITES_MAX, sizeof(*w->trend));
+	if (code == HT_OK && !(w->pending && w->trend))
 		code = ht_fail(err, HT_NOMEM, "no memory for samples");
 	if (code == HT_OK)
 		code = ht_prober_start(path, &open, fds, &w->prober, err);
@@ -99,6 +100,7 @@ void ht_who_end(struct ht_who *w)
 	ht_follow_fini(&w->follow);
 	ht_maps_fini(&w->maps);
 	free(w->pending);
+	free(w->trend);
 	*w = HT_WHO_NONE;
 }
 
@@ -173,6 +175,11 @@ static void follow_sample(struct ht_who *w, const struct ht_probe_sample *s,
 	c->bytes = size > old ? size - old : 0;
 	c->grows = s->kind == HT_PROBE_REALLOC && s->old != 0;
 	w->sum.samples++;
+	if (c->grows && c->site != HT_SITE_NONE)
+		ht_size_trend_add(&w->trend[c->site], w->sum.windows,
+				  (double)(c->taken_ns - w->first_ns) /
+					  HT_NS_PER_S,
+				  (double)size);
 	if (c->site == HT_SITE_NONE)
 		w->sum.more_sites++;
 	else if (!w->stacks.v[c->site].whole)
@@ -420,8 +427,10 @@ static enum ht_code tell(struct ht_who *w, struct ht_snapshot *to,
 
 	if (!sites || !row || !sum)
 		return ht_fail(err, HT_NOMEM, "no memory for the sites");
-	for (uint32_t i = 0; i < w->stacks.n; i++)
+	for (uint32_t i = 0; i < w->stacks.n; i++) {
 		sites[i].whole = w->stacks.v[i].whole;
+		sites[i].growing = ht_size_trend_rises(&w->trend[i]);
+	}
 	for (uint32_t i = 0; i < w->follow.n; i++) {
 		const struct ht_followed *c = &w->follow.v[i];
 

@@ -11,6 +11,7 @@
 #include "agent/who/follow.h"
 #include "agent/who/places.h"
 #include "agent/who/prober.h"
+#include "agent/who/size_trend.h"
 #include "agent/who/stacks.h"
 
 struct ht_who_pending; /* a sample, and what its chunk held then */
@@ -21,7 +22,8 @@ struct ht_who {
 	struct ht_stacks stacks;
 	struct ht_places places;
 	struct ht_following follow;
-	int64_t first_ns, last_ns; /* first window, last look */
+	struct ht_size_trend *trend; /* of each site: what realloc made */
+	int64_t first_ns, last_ns;   /* first window, last look */
 	struct ht_windows sum;
 	struct ht_maps maps;		/* as of the last window */
 	struct ht_who_pending *pending; /* samples of an open window */

@@ -149,8 +149,10 @@ static void take_look(struct ht_makers *m)
 	keep(&m->seen, &m->answer);
 	if (m->window)
 		ht_who_pace_took(&m->pace, ht_mono_ns(),
-				 m->seen.windows.v[0].hits);
-	m->lost = ht_who_pace_lost(&m->pace, ht_mono_ns() - m->begin_ns);
+				 m->seen.windows.v[0].hits,
+				 m->seen.windows.v[0].samples +
+					 m->seen.windows.v[0].lost);
+	m->lost = ht_who_pace_lost(&m->pace, m->for_ns);
 	if (m->step == HT_MAKERS_LAST)
 		conclude(m);
 	else if (m->before.size_classes.n == 0)
@@ -284,8 +286,7 @@ static void begin(struct ht_makers *m, struct ht_watched *p, int64_t now_ns)
 	h->found.at_ns = 0;
 	m->begin_ns = now_ns;
 	m->for_ns = p->config->who_for_ns;
-	m->pace = (struct ht_who_pace){0};
-	ht_who_pace_by_share(&m->pace, p->config->who_budget);
+	m->pace = (struct ht_who_pace){.share = p->config->who_budget};
 	m->tries = 0;
 	ht_snapshot_init(&m->answer);
 	ht_snapshot_init(&m->seen);

@@ -37,7 +37,7 @@ CREATE TABLE site (
 	samples INTEGER, alive INTEGER, freed INTEGER, unknown INTEGER,
 	moved INTEGER, bytes INTEGER, alive_bytes INTEGER, min_size INTEGER,
 	max_size INTEGER, old_samples INTEGER, old_alive INTEGER,
-	old_freed INTEGER, whole INTEGER,
+	old_freed INTEGER, whole INTEGER, growing INTEGER,
 	survival REAL, survival_low REAL, survival_high REAL,
 	bytes_per_s REAL, share_of_growth REAL,
 	leaking INTEGER, -- NULL: not sure

@@ -3,16 +3,21 @@
  * CFLAGS: -fomit-frame-pointer
  *
  * Makers: programs that allocate in known places. makers KIND [THREADS]: prints
- * "ready" and goes on for ever. What stays for good is asked for by culprit()
- * and by nobody else; the kinds steady and queue have none.
+ * "ready" and goes on for ever; makers paced RATE EVERY. What stays for good is
+ * asked for by culprit() and by nobody else; the kinds steady and queue have
+ * none.
  *
  *   leak     one chunk in 101 of busy churn
  *   rare     one in 1001
  *   wrapper  through xmalloc(), which all others use, too
  *   growing  buffers that grow by realloc
+ *   regrown  the same, but each is given back when it is large, and begins anew
  *   cleared  chunks that nobody writes to, by calloc
  *   aligned  by posix_memalign and aligned_alloc
  *   slow     ten a second, and hardly anything else
+ *   second   one a second, beside a little churn
+ *   pool     one in 101 of what the threads of a pool do; others give it back
+ *   paced    RATE chunks a second, at even times, of which one in EVERY stays
  *   steady   a cache: as much is freed as is put in, at random
  *   queue    what came first goes first
  *   forking  as leak, and a child a second allocates and ends
@@ -23,13 +28,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NOT_INLINED __attribute__((noinline, noclone))
 #define KEEP	    __asm__ volatile("" : : : "memory")
 #define SLOTS	    4096
+#define FEW	    64
 #define BATCH	    100
 #define BUFFERS	    64
+#define LARGE	    8192 /* of a buffer that is then given back */
 
 struct node {
 	struct node *next;
@@ -73,9 +81,14 @@ static NOT_INLINED void culprit(const char *kind, uint64_t id)
 	static size_t size[BUFFERS];
 	void *p = NULL;
 
+	if (strcmp(kind, "regrown") == 0 && size[id % BUFFERS] >= LARGE) {
+		free(buffer[id % BUFFERS]);
+		buffer[id % BUFFERS] = NULL;
+		size[id % BUFFERS] = 0;
+	}
 	if (strcmp(kind, "wrapper") == 0) {
 		keep(xmalloc(sizeof(struct node)), id);
-	} else if (strcmp(kind, "growing") == 0) {
+	} else if (strstr(kind, "grow")) {
 		size_t i = id % BUFFERS;
 
 		size[i] += 512;
@@ -97,7 +110,8 @@ static NOT_INLINED void culprit(const char *kind, uint64_t id)
 /* As much is taken as is given back: at random, or the oldest first. */
 static NOT_INLINED void churn(const char *kind, uint64_t id)
 {
-	size_t i = strcmp(kind, "queue") == 0 ? id % SLOTS : dice() % SLOTS;
+	size_t slots = strcmp(kind, "second") == 0 ? FEW : SLOTS;
+	size_t i = strcmp(kind, "queue") == 0 ? id % SLOTS : dice() % slots;
 	uint64_t *p;
 
 	free(slot[i]);
@@ -145,6 +159,103 @@ static void *serve(void *kind)
 	}
 }
 
+/* --- a pool: its threads do jobs, main frees what they made --------------- */
+
+#define JOBS 64
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t more, done;
+	uint64_t job[JOBS];
+	void *result[JOBS];
+	unsigned waiting, ready;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
+	  .more = PTHREAD_COND_INITIALIZER,
+	  .done = PTHREAD_COND_INITIALIZER};
+
+static NOT_INLINED void *job(uint64_t id)
+{
+	uint64_t *p = malloc(64 + dice() % 256);
+
+	p[0] = id;
+	p[1] = dice();
+	if (id % 101 == 0)
+		culprit("pool", id);
+	KEEP;
+	return p;
+}
+
+static void *work(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&pool.lock);
+	for (;;) {
+		uint64_t id;
+		void *p;
+
+		while (pool.waiting == 0)
+			pthread_cond_wait(&pool.more, &pool.lock);
+		id = pool.job[--pool.waiting];
+		pthread_mutex_unlock(&pool.lock);
+		p = job(id);
+		pthread_mutex_lock(&pool.lock);
+		pool.result[pool.ready++] = p;
+		pthread_cond_signal(&pool.done);
+	}
+	return NULL;
+}
+
+static void feed(void)
+{
+	uint64_t id = 1;
+
+	for (;;) {
+		pthread_mutex_lock(&pool.lock);
+		while (pool.waiting < JOBS)
+			pool.job[pool.waiting++] = id++;
+		pool.ready = 0;
+		pthread_cond_broadcast(&pool.more);
+		while (pool.ready < JOBS)
+			pthread_cond_wait(&pool.done, &pool.lock);
+		for (unsigned i = 0; i < JOBS; i++) {
+			size_t at = dice() % SLOTS;
+
+			free(slot[at]);
+			slot[at] = pool.result[i];
+		}
+		pthread_mutex_unlock(&pool.lock);
+		usleep(2000);
+	}
+}
+
+/* --- at even times ------------------------------------------------------- */
+
+static NOT_INLINED void handle_paced(const char *kind, uint64_t rate,
+				     uint64_t every, uint64_t *id)
+{
+	for (uint64_t i = 0; i < rate / 100; i++)
+		if (++*id % every == 0)
+			culprit(kind, *id);
+		else
+			churn(kind, *id);
+	KEEP;
+}
+
+static void pace(const char *kind, uint64_t rate, uint64_t every)
+{
+	struct timespec next;
+	uint64_t id = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &next);
+	for (;;) {
+		handle_paced(kind, rate, every, &id);
+		next.tv_nsec += 10000000;
+		next.tv_sec += next.tv_nsec / 1000000000;
+		next.tv_nsec %= 1000000000;
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	int threads = argc > 2 ? atoi(argv[2]) : 1;
@@ -152,12 +263,23 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 2;
-	for (int i = 0; i < SLOTS; i++) /* the cache is full from the start */
+	for (int i = 0; i < 8 * SLOTS;
+	     i++) /* the cache is full from the start */
 		churn(argv[1], (uint64_t)i);
-	for (int i = 1; i < threads; i++)
+	for (int i = 1; i < threads && strcmp(argv[1], "paced"); i++)
 		if (pthread_create(&t, NULL, serve, argv[1]) != 0)
 			return 1;
 	puts("ready");
 	fflush(stdout);
+	for (int i = 0; i < 4 && strcmp(argv[1], "pool") == 0; i++)
+		if (pthread_create(&t, NULL, work, NULL) != 0)
+			return 1;
+	if (strcmp(argv[1], "pool") == 0)
+		feed();
+	if (strcmp(argv[1], "second") == 0)
+		pace(argv[1], 100, 100);
+	if (strcmp(argv[1], "paced") == 0 && argc > 3)
+		pace(argv[1], strtoull(argv[2], NULL, 10),
+		     strtoull(argv[3], NULL, 10));
 	serve(argv[1]);
 }
