@@ -259,7 +259,7 @@ static pid_t waiting_child(void)
 }
 
 /* The proof of all the rest: stop, read and walk a process that is ours. */
-static void check_measurement(struct ht_cli *cli, struct ht_checks *c)
+static void check_measurement(struct ht_cli *cli, bool who, struct ht_checks *c)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 	struct ht_check *one;
@@ -271,21 +271,23 @@ static void check_measurement(struct ht_cli *cli, struct ht_checks *c)
 	if (pid < 0)
 		return;
 	code = ht_target_measure(cli, pid, 0, &s, &err);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-	if (code == HT_OK) {
+	if (code == HT_OK)
 		ht_check_add(
 			c, "measurement", HT_GOOD,
 			"a child of ours was measured, stopped for %" PRIu64
 			" us",
 			s.stop.pause_us);
+	if (code == HT_OK && who)
+		ht_check_who(cli, pid, c);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	if (code == HT_OK)
 		return;
-	}
 	one = ht_check_add(c, "measurement", HT_BAD, "%s", err.msg);
 	ht_check_mend_err(one, cli, &err);
 }
 
-void ht_check_machine(struct ht_cli *cli, struct ht_checks *c)
+void ht_check_machine(struct ht_cli *cli, bool who, struct ht_checks *c)
 {
 	char agent[4096];
 	uint64_t agent_caps;
@@ -294,5 +296,5 @@ void ht_check_machine(struct ht_cli *cli, struct ht_checks *c)
 	check_rights(c, agent, agent_caps);
 	check_kernel(c);
 	if (*agent)
-		check_measurement(cli, c);
+		check_measurement(cli, who, c);
 }

@@ -35,8 +35,10 @@ void ht_check_mend_err(struct ht_check *c, const struct ht_cli *cli,
 		       const struct ht_err *err);
 
 /* The machine: agent, capability, Yama, kernel, and one real measurement of a
- * child of ours. */
-void ht_check_machine(struct ht_cli *cli, struct ht_checks *c);
+ * child of ours; who: and by which way its calls of malloc can be seen. */
+void ht_check_machine(struct ht_cli *cli, bool who, struct ht_checks *c);
+/* By which way calls of malloc in a process can be seen, or why by none. */
+void ht_check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c);
 /* One process: that it is there, whose it is, who traces it, its container, its
  * libc, whether debug information was found. */
 void ht_check_process(struct ht_cli *cli, pid_t pid, struct ht_checks *c);

@@ -163,7 +163,7 @@ static void check_debug_info(pid_t pid, const struct ht_libc *libc,
 
 /* Which links of uprobes `heaptide who` would have here: the probe is begun,
  * and opens none before it is asked for a window. */
-static void check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
+void ht_check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 {
 	static const char *const since[HT_WAY_COUNT] = {
 		"session (Linux 6.13): only calls of the size that is asked for pay for the return",
@@ -216,7 +216,7 @@ static void check_libc(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 		s.libc.version, *s.libc.path ? s.libc.path : "(not found)");
 	if (s.arenas.n) {
 		check_debug_info(pid, &s.libc, c);
-		check_who(cli, pid, c);
+		ht_check_who(cli, pid, c);
 	} else if (ht_show_no_heap(&s, &err) != HT_OK) {
 		ht_check_mend_err(one, cli, &err);
 	}

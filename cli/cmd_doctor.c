@@ -157,7 +157,7 @@ enum ht_code ht_cmd_doctor(struct ht_cli *cli, struct ht_err *err)
 			"--dump-layout needs a process: heaptide doctor PID --dump-layout");
 	if (cli->opt.dump_layout)
 		return dump_layout(pid, err);
-	ht_check_machine(cli, &checks);
+	ht_check_machine(cli, pid == 0, &checks);
 	if (pid)
 		ht_check_process(cli, pid, &checks);
 	ht_check_history(cli, &checks);

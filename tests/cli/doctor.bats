@@ -19,6 +19,18 @@ verdict() { sed '1,/^$/d' out; }
 	"$heaptide" doctor --json | jq -e '.ready and .to_do == []'
 }
 
+@test "it says by which way calls of malloc can be seen here, or why by none" {
+	"$heaptide" doctor --json >out
+	[ "$(jq '[.checks[] | select(.check == "who")] | length' out)" -eq 1 ]
+	needs uprobes
+	jq -e '.checks[] | select(.check == "who") | .grade == "ok" and (.found | test("session|uprobe_multi|perf"))' out
+	needs root
+	publish
+	install -m 755 "$(dirname "$heaptide")/heaptide-probe" "$public"
+	doctor "${nobody[@]}" "$public/heaptide" doctor
+	grep -A 3 "^note  *who " out | tr -s ' \n' ' ' | grep -q "CAP_BPF and CAP_PERFMON"
+}
+
 @test "what is missing is listed at the end, a line each, with what mends it" {
 	doctor "$heaptide" doctor 4194304 --db nosuch.db
 	[ "$status" -eq 11 ]
