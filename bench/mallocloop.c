@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * mallocloop WORK: allocates and frees for ever, of each operation so many
- * words of other work, and answers each line of its standard input with two
- * numbers: operations so far, and its processor time in nanoseconds.
+ * mallocloop WORK [OPERATIONS]: allocates and frees for ever, of each operation
+ * so many words of other work, and answers each line of its standard input with
+ * two numbers: operations so far, and its processor time in nanoseconds. With
+ * OPERATIONS it does so many, says the same once, and ends.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -18,18 +19,22 @@
 static _Atomic uint64_t operations;
 static uint64_t words[4096];
 
+static void say(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	printf("%" PRIu64 " %" PRIu64 "\n", operations,
+	       (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);
+	fflush(stdout);
+}
+
 static void *answer(void *arg)
 {
 	char line[64];
 
-	while (fgets(line, sizeof(line), stdin)) {
-		struct timespec t;
-
-		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-		printf("%" PRIu64 " %" PRIu64 "\n", operations,
-		       (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec);
-		fflush(stdout);
-	}
+	while (fgets(line, sizeof(line), stdin))
+		say();
 	exit(0);
 	return arg;
 }
@@ -37,13 +42,14 @@ static void *answer(void *arg)
 int main(int argc, char **argv)
 {
 	size_t work = argc > 1 ? strtoul(argv[1], NULL, 0) : 0;
+	uint64_t most = argc > 2 ? strtoull(argv[2], NULL, 0) : UINT64_MAX;
 	static void *slot[SLOTS];
 	uint32_t chance = 1;
 	pthread_t thread;
 
-	if (pthread_create(&thread, NULL, answer, NULL) != 0)
+	if (argc < 3 && pthread_create(&thread, NULL, answer, NULL) != 0)
 		return 1;
-	for (;;) {
+	while (operations < most) {
 		void **s;
 
 		chance = chance * 1664525u + 1013904223u;
@@ -57,4 +63,6 @@ int main(int argc, char **argv)
 			words[i & 4095] += words[(i * 7) & 4095] + 1;
 		atomic_fetch_add_explicit(&operations, 1, memory_order_relaxed);
 	}
+	say();
+	return 0;
 }
