@@ -14,8 +14,6 @@
 
 void ht_site_changes_fini(struct ht_site_changes *c)
 {
-	for (size_t i = 0; i < c->n; i++)
-		free(c->v[i].name);
 	free(c->v);
 	*c = (struct ht_site_changes){0};
 }
@@ -35,10 +33,9 @@ static struct ht_site_change *change_of(struct ht_site_changes *c,
 		return NULL;
 	c->v = grown;
 	grown[c->n] = (struct ht_site_change){
-		.name = strdup(name),
-		.asked = asked,
-		.side = {{.leaking = -1}, {.leaking = -1}}};
-	return grown[c->n].name ? &grown[c->n++] : NULL;
+		.asked = asked, .side = {{.leaking = -1}, {.leaking = -1}}};
+	snprintf(grown[c->n].name, sizeof(grown->name), "%s", name);
+	return &grown[c->n++];
 }
 
 static bool asked_about(const struct ht_site_answers *a, uint64_t size)
@@ -71,18 +68,18 @@ static int add_site(void *ctx, const struct ht_store_who *who,
 		    const struct ht_store_site *site)
 {
 	struct adding *a = ctx;
-	struct ht_site_change *change;
+	struct ht_site_change *one;
 	struct ht_site_side *s;
 
 	note_answer(&a->to->answers[a->side], who);
 	if (!site)
 		return 0;
-	change = change_of(a->to, site->name, who->max_size);
-	if (!change) {
+	one = change_of(a->to, site->name, who->max_size);
+	if (!one) {
 		a->failed = true;
 		return 1;
 	}
-	s = &change->side[a->side];
+	s = &one->side[a->side];
 	s->bytes_per_s += site->bytes_per_s; /* NaN: it stays so */
 	s->samples += site->seen.samples;
 	s->alive += site->seen.alive;

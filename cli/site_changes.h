@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "analysis/verdict_json.h"
 #include "cli/commands.h"
 #include "store/who.h"
 
@@ -27,7 +28,7 @@ struct ht_site_side {
 };
 
 struct ht_site_change {
-	char *name;
+	char name[HT_HELD_BY_TEXT];
 	uint64_t asked; /* the class in which it was first seen; 0: all */
 	struct ht_site_side side[2];
 };
