@@ -47,6 +47,11 @@ enum ht_holder_kind ht_root_kind(const struct ht_graph_all *g,
 	if (r->anchor >= g->anchors.n)
 		return HT_HOLDER_STACK; /* a register */
 	a = &g->anchors.v[r->anchor];
+	/* Mapped by somebody right behind a module's variables. */
+	if (a->kind == HT_ANCHOR_STATIC &&
+	    ht_modules_at(g->in->modules, ht_root_address(g, r), NULL) ==
+		    HT_MODULE_NONE)
+		return HT_HOLDER_NOBODY;
 	return kinds[a->kind];
 }
 
@@ -89,13 +94,13 @@ static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 
 	for (size_t i = 0; i < g->roots; i++) {
 		const struct ht_root_ref *r = &g->root[i];
-		struct ht_candidate one = {.kind = ht_root_kind(g, r),
-					   .anchor = r->anchor,
+		struct ht_candidate one = {.anchor = r->anchor,
 					   .start = ht_root_address(g, r),
 					   .references = 1};
 
 		if (!a->in[g->groups.of[r->to]])
 			continue;
+		one.kind = ht_root_kind(g, r);
 		set_object(g, &one);
 		if (last && last->kind == one.kind &&
 		    (one.object ? one.start == last->start
@@ -311,7 +316,7 @@ static void spread(struct ht_asking *a, struct ht_candidate *c)
 	struct ht_reach *r = &a->reach;
 	unsigned steps = 0;
 
-	c->held = c->bytes = 0;
+	c->held = 0;
 	while (r->head < r->tail && a->budget > 0) {
 		ht_pace_short_step(&steps);
 		uint32_t id = r->queue[r->head++];
@@ -328,11 +333,6 @@ static void spread(struct ht_asking *a, struct ht_candidate *c)
 					     g->groups.of[g->refs.to[k]]))
 				ht_reach_add(r, g->refs.to[k]);
 	}
-	c->bytes = ht_chunks_of(a, a->group)
-			   ? (uint64_t)((double)g->groups.v[a->group].bytes *
-					(double)c->held /
-					(double)ht_chunks_of(a, a->group))
-			   : 0;
 }
 
 /* Anchors that are the program's own word for it come first, then chunks, then
@@ -401,6 +401,25 @@ static struct ht_candidate *rather(const struct ht_asking *a,
 	return best;
 }
 
+/* Bytes of what is held from the from-th on. Small classes are of one size. */
+static uint64_t bytes_of(const struct ht_asking *a,
+			 const struct ht_candidate *c, size_t from)
+{
+	const struct ht_graph_all *g = a->g;
+	const struct ht_group *group = &g->groups.v[a->group];
+	uint64_t bytes = 0;
+
+	if (group->bytes == group->max_size * group->chunks)
+		return c->held * group->max_size;
+	for (size_t i = from; i < a->reach.tail; i++) {
+		uint32_t id = a->reach.queue[i];
+
+		if (g->groups.of[id] == a->group && ht_asking_counts(a, id))
+			bytes += ht_nodes_get(&g->nodes, id).size;
+	}
+	return bytes;
+}
+
 struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 					struct ht_candidates *all, int of_rank)
 {
@@ -424,6 +443,7 @@ struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 		return NULL;
 	seed(a, best);
 	spread(a, best);
+	best->bytes = bytes_of(a, best, from);
 	return best;
 }
 

@@ -167,12 +167,18 @@ static struct ht_holder *add_holder(struct ht_asking *a, uint64_t owned,
 static bool tell_lost(struct ht_asking *a, uint64_t owned, size_t *rows)
 {
 	const struct ht_graph_all *g = a->g;
-	uint64_t members = ht_chunks_of(a, a->group), lost = 0;
+	uint64_t members = ht_chunks_of(a, a->group), lost = 0, bytes = 0;
 	struct ht_holder *h;
 
 	for (uint32_t m = a->members.first[a->group];
-	     m < a->members.first[a->group + 1]; m++)
-		lost += !ht_reach_has(&g->reach, a->members.node[m]);
+	     m < a->members.first[a->group + 1]; m++) {
+		uint32_t id = a->members.node[m];
+
+		if (ht_reach_has(&g->reach, id))
+			continue;
+		lost++;
+		bytes += ht_nodes_get(&g->nodes, id).size;
+	}
 	if (lost * 100 < members * HT_HELD_ENOUGH || lost == 0)
 		return true;
 	h = ht_snapshot_add_holder(a->g->out);
@@ -182,7 +188,7 @@ static bool tell_lost(struct ht_asking *a, uint64_t owned, size_t *rows)
 	h->kind = HT_HOLDER_NOBODY;
 	h->chunks = lost;
 	h->share = (double)lost / (double)members;
-	h->bytes = (uint64_t)((double)g->groups.v[a->group].bytes * h->share);
+	h->bytes = bytes;
 	snprintf(h->shape, sizeof(h->shape), "%s", HT_SHAPE_UNREACHED);
 	++*rows;
 	return true;

@@ -110,6 +110,33 @@ ok "with too little memory retained sizes are refused, with the reason" eval \
 is "and null" "$(get '.classes[0].retained_bytes')" null
 stop_started
 
+# Of mmapped chunks each has its own size.
+cat >mapped.c <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+void *the_small, *the_large;
+int main(void)
+{
+	the_small = malloc(200000);
+	the_large = malloc(3000000);
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+C
+cc -O1 -w -o mapped mapped.c
+start ./mapped >said
+ready 20 grep -q ready said
+ask owners "$started" --retained
+for name in the_small the_large; do
+	same "mapped: $name has its own bytes" \
+		"$(get "[.classes[0].holders[] | select(.symbol == \"$name\") | .bytes - .retained_bytes] | add")" 0
+done
+same "which add up" "$(get '[.classes[0].holders[].bytes] | add')" "$(get '.classes[0].bytes')"
+stop_started
+
 # The sample that README shows, with its array of words that nobody cleared.
 cc -O1 -pthread -o service "$HT_TOP/samples/service.c"
 start ./service >said
