@@ -176,6 +176,8 @@ static void finish_sample(struct ht_supervisor *s, struct ht_watched *p,
 		take_failure(s, p, code, err);
 }
 
+static void pump_after(struct ht_supervisor *s, const struct ht_watched *p);
+
 static void finish(struct ht_watched *p, enum ht_code code,
 		   const struct ht_err *err)
 {
@@ -192,7 +194,7 @@ static void finish(struct ht_watched *p, enum ht_code code,
 	}
 	if (code != HT_OK || s->config->agent_life == HT_AGENT_SAMPLE)
 		let_go(s, p);
-	ht_supervisor_pump(s);
+	pump_after(s, p);
 }
 
 /* The answer is whole; was it about the process that was meant? */
@@ -339,14 +341,23 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 
 /* --- who is next --------------------------------------------------------- */
 
-static struct ht_watched *nearest(struct ht_supervisor *s)
+/* ret_then: when the one after it is due; INT64_MAX: there is none. */
+static struct ht_watched *nearest(const struct ht_supervisor *s,
+				  int64_t *ret_then)
 {
 	struct ht_watched *best = NULL;
 
+	*ret_then = INT64_MAX;
 	HT_EACH_PROCESS (s->registry, p) {
-		if (!p->measuring && p->config &&
-		    (!best || p->schedule.due_ns < best->schedule.due_ns))
+		if (p->measuring || !p->config)
+			continue;
+		if (!best || p->schedule.due_ns < best->schedule.due_ns) {
+			if (best)
+				*ret_then = best->schedule.due_ns;
 			best = p;
+		} else if (p->schedule.due_ns < *ret_then) {
+			*ret_then = p->schedule.due_ns;
+		}
 	}
 	return best;
 }
@@ -359,26 +370,49 @@ static int on_due(sd_event_source *source, uint64_t now_us, void *ctx)
 	return 0;
 }
 
-void ht_supervisor_pump(struct ht_supervisor *s)
+/* Nobody is due before. */
+static void wait_until(struct ht_supervisor *s, int64_t due_ns)
 {
 	struct ht_err err;
+
+	s->next_ns = due_ns;
+	if (due_ns != INT64_MAX &&
+	    ht_timer_set(s->event, &s->timer, due_ns, on_due, s, &err) != HT_OK)
+		ht_log_err(LOG_ERR, "sample timer", &err);
+}
+
+void ht_supervisor_pump(struct ht_supervisor *s)
+{
 	struct ht_watched *p;
+	int64_t then;
 
 	if (s->pumping) /* measure() failed at once and came back here */
 		return;
 	s->pumping = true;
+	s->next_ns = 0;
 	while (s->measuring < s->config->agents_max &&
-	       (p = nearest(s)) != NULL) {
+	       (p = nearest(s, &then)) != NULL) {
 		if (p->schedule.due_ns > ht_mono_ns()) {
-			if (ht_timer_set(s->event, &s->timer,
-					 p->schedule.due_ns, on_due, s,
-					 &err) != HT_OK)
-				ht_log_err(LOG_ERR, "sample timer", &err);
+			wait_until(s, p->schedule.due_ns);
 			break;
 		}
 		measure(s, p);
+		if (p->measuring && then > ht_mono_ns()) {
+			wait_until(s, then);
+			break;
+		}
 	}
 	s->pumping = false;
+}
+
+/* Of a thousand processes it is not looked for who is next where that is known:
+ * nobody's due time moved but p's. */
+static void pump_after(struct ht_supervisor *s, const struct ht_watched *p)
+{
+	if (s->pumping || !p->config || s->next_ns <= ht_mono_ns())
+		ht_supervisor_pump(s);
+	else if (p->schedule.due_ns < s->next_ns)
+		wait_until(s, p->schedule.due_ns);
 }
 
 enum ht_code ht_supervisor_init(struct ht_supervisor *s, sd_event *event,

@@ -29,6 +29,7 @@ struct ht_supervisor {
 	char agent[256];	/* path */
 	sd_event_source *timer; /* to the nearest due process */
 	size_t measuring;	/* agents at work now */
+	int64_t next_ns;	/* nobody is due before; 0: not known */
 	bool pumping;
 	uint64_t started, killed;
 	uint64_t failures[HT_CODE_COUNT];
