@@ -148,10 +148,23 @@ static void print_advice(FILE *to, const struct ht_snapshot *s)
 	fputs("</ul>\n", to);
 }
 
+/* A count; "?" where a look did not read it. */
+static void print_count(FILE *to, uint64_t n)
+{
+	if (n == HT_UNKNOWN)
+		fputs("<td>?</td>", to);
+	else
+		fprintf(to, "<td>%" PRIu64 "</td>", n);
+}
+
 static void print_cell(FILE *to, uint64_t bytes)
 {
 	char text[HT_SIZE_TEXT];
 
+	if (bytes == HT_UNKNOWN) {
+		print_count(to, bytes);
+		return;
+	}
 	fprintf(to, "<td title=\"%" PRIu64 " bytes\">%s</td>", bytes,
 		ht_size_text(bytes, text, sizeof(text)));
 }
@@ -210,9 +223,9 @@ static enum ht_code print_classes(FILE *to, const struct ht_snapshot *s,
 				c->max_size);
 		else
 			fputs("<tr><td>mmapped</td>", to);
-		fprintf(to, "<td>%" PRIu64 "</td>", c->in_use_chunks);
+		print_count(to, c->in_use_chunks);
 		print_cell(to, c->in_use_bytes);
-		fprintf(to, "<td>%" PRIu64 "</td>", c->free_chunks);
+		print_count(to, c->free_chunks);
 		print_cell(to, c->free_bytes);
 		fputs("</tr>\n", to);
 	}

@@ -290,6 +290,39 @@ static char *page_text(const char *poll, json_t **ret_document)
 	return text;
 }
 
+/* Unread figures are all ones inside. */
+static void what_no_look_read_is_no_number_on_the_page(void **state)
+{
+	const struct ht_page_ask all = {0};
+	HT_AUTO_PAGE struct ht_page page;
+	struct ht_page_frame frame = {.title = NAME, .still = &page};
+	struct ht_store_process process;
+	struct ht_size_class *c;
+	json_t *document;
+	char *text = NULL;
+	size_t len;
+	FILE *to = open_memstream(&text, &len);
+
+	(void)state;
+	ht_page_init(&page);
+	assert_ok(ht_store_find(st, NAME, &process, &err));
+	assert_ok(ht_page_read(st, &process, &all, &page, &err));
+	c = ht_snapshot_add_size_class(&page.judged.latest);
+	*c = (struct ht_size_class){.max_size = 48,
+				    .in_use_chunks = 7,
+				    .in_use_bytes = UINT64_C(1) << 40,
+				    .free_chunks = HT_UNKNOWN,
+				    .free_bytes = HT_UNKNOWN};
+	document = ht_page_json(&page);
+	frame.document = document;
+	assert_ok(ht_page_write(to, &frame, &err));
+	fclose(to);
+	json_decref(document);
+	assert_non_null(strstr(text, "<td>48</td><td>7</td>"));
+	assert_null(strstr(text, "18446744073709551615"));
+	free(text);
+}
+
 static void no_name_gets_out_of_the_document(void **state)
 {
 	json_t *document;
@@ -359,6 +392,7 @@ int main(void)
 		PAGE_TEST(an_index_judges_while_its_budget_lasts),
 		PAGE_TEST(
 			an_index_takes_the_recorded_verdict_unless_it_is_stale),
+		PAGE_TEST(what_no_look_read_is_no_number_on_the_page),
 		PAGE_TEST(no_name_gets_out_of_the_document),
 		PAGE_TEST(a_page_that_polls_may_reach_where_it_came_from_only),
 		PAGE_TEST(a_chart_that_was_asked_for_is_in_the_document),
