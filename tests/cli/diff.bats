@@ -227,9 +227,9 @@ has_of() { # COUNT PROCESS
 }
 
 @test "few samples: that noise cannot be known is told, beside the figures" {
-	at=$(sql 'select at_ns / 1000000000 from sample where process_id = 1
-		order by at_ns limit 1')
-	"$heaptide" diff '#1' "..@$((at + 1))" .. --db "$db" --json >out 2>stderr
+	at=$(sql 'select printf("%.6f", at_ns / 1e9) from sample where process_id = 1
+		order by at_ns limit 1 offset 2')
+	"$heaptide" diff '#1' "..@$at" .. --db "$db" --json >out 2>stderr
 	[ "$(jq .from.rows out)" -lt 5 ]
 	grep -q "^heaptide: the first window has $(jq .from.rows out) row" stderr
 	grep -q "too few to know what is noise" stderr

@@ -24,11 +24,12 @@ cp "$HT_BUILD/targets/"{waiting,retaining,undumpable,without} "$HT_TMP"
 cp "$HT_TMP/waiting" "$HT_TMP/unreadable"
 chmod 0711 "$HT_TMP/unreadable"
 
-# run_as USER PROGRAM: it stands; its pid is in $started
+# run_as USER PROGRAM: it stands, and rests; its pid is in $started
 run_as() {
 	as_user "$1"
 	start "${as[@]}" "${@:2}" >"$HT_TMP/ready"
 	poll 20 grep -q ready "$HT_TMP/ready"
+	poll 20 grep -q "^State:.S" "/proc/$started/status" # the linker may touch its stack till then
 }
 # explain PID ARGUMENT...: with what is in `as`; $HT_TMP/answer and what is said
 explain() {
