@@ -233,15 +233,16 @@ static void write_ends(struct ht_ingest *i)
 
 void ht_ingest_ended(struct ht_ingest *i, const struct ht_watched *p)
 {
-	const struct ht_head *h = &p->snapshot.head;
 	struct ht_store_end *e = &i->ends[i->ends_n];
 
 	if (p->samples == 0 || i->ends_n == HT_INGEST_ENDS)
 		return;
-	*e = (struct ht_store_end){.pid = h->pid,
-				   .start_ticks = h->start_ticks,
+	/* not from its snapshot, which is empty while it is looked at */
+	*e = (struct ht_store_end){.pid = (uint64_t)p->pid,
+				   .start_ticks = p->start_ticks,
 				   .at_ns = ht_wall_ns()};
-	snprintf(e->boot_id, sizeof(e->boot_id), "%s", h->boot_id);
+	snprintf(e->boot_id, sizeof(e->boot_id), "%.*s",
+		 (int)strcspn(p->key, ":"), p->key);
 	i->ends_n++;
 	write_ends(i);
 }

@@ -140,8 +140,14 @@ locker=$!
 ok "another writer holds the history" poll 30 grep -q held "$HT_TMP/locked"
 ok "the page is served all the same" poll 20 eval '[ "$(status "$url/p/$id.json")" = 200 ]'
 ok "and nothing can be written" poll 20 grep -q "recording stops until it works again" "$log"
+# shellcheck disable=SC2154 # daemon_start sets it
+agent=$(pgrep -P "$daemon" heaptide-agent | head -n 1)
+looking() { [ "$("$heaptide" status --socket "$sock" --json | jq .agents.measuring)" = 1 ]; }
+kill -STOP "$agent"
+ok "a look is under way" poll 10 looking
 kill "$target"
 ok "the end of a target is seen" poll 10 grep -q "pid $target ended" "$log"
+kill -CONT "$agent" 2>/dev/null
 touch "$HT_TMP/free"
 wait $locker
 ended() { get "$url/p/$id.json" | jq -e '.ended_at != null'; }
