@@ -42,10 +42,20 @@ struct following {
 	struct ht_lists *out;
 	size_t max;
 	struct cursor cursor[2][HT_LISTED_MAX]; /* forward, backward */
-	struct cursor *live[2 * HT_LISTED_MAX];
+	uint16_t live[2 * HT_LISTED_MAX]; /* which of them are: in one row */
 	size_t lives;
 	struct ht_piece piece[2 * HT_LISTED_MAX];
 };
+
+static struct cursor *cursor_at(struct following *f, size_t i)
+{
+	return &f->cursor[i / HT_LISTED_MAX][i % HT_LISTED_MAX];
+}
+
+static struct cursor *live(struct following *f, size_t i)
+{
+	return cursor_at(f, f->live[i]);
+}
 
 static bool is_fast(const struct cursor *c)
 {
@@ -281,21 +291,22 @@ static bool take_chunk(struct following *f, struct cursor *c)
 
 /* --- all of them --------------------------------------------------------- */
 
-static int by_place(const void *x, const void *y)
+static int by_place(const void *x, const void *y, void *ctx)
 {
-	const struct cursor *const *a = x, *const *b = y;
+	const uint16_t *a = x, *b = y;
+	uint64_t p = cursor_at(ctx, *a)->at, q = cursor_at(ctx, *b)->at;
 
-	return ((*a)->at > (*b)->at) - ((*a)->at < (*b)->at);
+	return (p > q) - (p < q);
 }
 
 /* Neighbours are read with one call. */
 static void read_round(struct following *f)
 {
 	if (f->lives > 1)
-		qsort(f->live, f->lives, sizeof(struct cursor *), by_place);
+		qsort_r(f->live, f->lives, sizeof(*f->live), by_place, f);
 	for (size_t i = 0; i < f->lives; i++)
-		f->piece[i] = (struct ht_piece){.addr = f->live[i]->at,
-						.buf = f->live[i]->bytes,
+		f->piece[i] = (struct ht_piece){.addr = live(f, i)->at,
+						.buf = live(f, i)->bytes,
 						.len = 4 * f->layout->word};
 	ht_reader_batch(f->in->walk->in->reader, f->piece, f->lives);
 }
@@ -306,10 +317,10 @@ static void cut_short(struct following *f)
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->lives; i++) {
-		struct cursor *c = f->live[i];
+		struct cursor *c = live(f, i);
 
 		if (is_fast(c))
-			f->live[n++] = c;
+			f->live[n++] = f->live[i];
 		else
 			f->out->cut = f->out->cut_bin[c->list] = true;
 	}
@@ -337,9 +348,9 @@ static void keep_live(struct following *f)
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->lives; i++)
-		meet(f, f->live[i]);
+		meet(f, live(f, i));
 	for (size_t i = 0; i < f->lives; i++)
-		if (!has_ended(f, f->live[i]))
+		if (!has_ended(f, live(f, i)))
 			f->live[n++] = f->live[i];
 	f->lives = n;
 }
@@ -347,7 +358,7 @@ static void keep_live(struct following *f)
 static bool take_round(struct following *f)
 {
 	for (size_t i = 0; i < f->lives; i++) {
-		struct cursor *c = f->live[i];
+		struct cursor *c = live(f, i);
 
 		if (f->piece[i].ok) {
 			if (!take_chunk(f, c))
@@ -365,12 +376,13 @@ static bool take_round(struct following *f)
 static struct cursor *begin_one(struct following *f, unsigned list,
 				bool backward)
 {
-	struct cursor *c = &f->cursor[backward][list];
+	size_t at = (backward ? HT_LISTED_MAX : 0) + list;
+	struct cursor *c = cursor_at(f, at);
 
 	c->list = (uint8_t)list;
 	c->backward = backward;
 	begin(f, c, f->in->root);
-	f->live[f->lives++] = c;
+	f->live[f->lives++] = (uint16_t)at;
 	return c;
 }
 
