@@ -23,7 +23,7 @@ async function open(browser, where, options) {
 const sql = (query) => execFileSync("sqlite3", ["-readonly", "-cmd", ".timeout 5000", db, query], {encoding: "utf8"}).trim();
 const samples = () => Number(sql("select count(*) from sample where process_id = " + id));
 const row = (page) => page.locator('section[aria-label="Targets"] tbody tr:not(.more)');
-const points = (page) => page.evaluate(() => Number((document.querySelector("header p.about").textContent.match(/([0-9,]+) samples/) || ["", "0"])[1].replace(/,/g, "")));
+const points = (page) => page.evaluate(() => Number((document.querySelector("section.verdict").textContent.match(/([0-9,]+) samples/) || ["", "0"])[1].replace(/,/g, "")));
 const inert = (page) => page.evaluate((text) => window.hacked === undefined && document.scripts.length === 2 && !document.querySelector("main img, main script") &&
 	document.querySelector("main").textContent.includes(text), hostile);
 
