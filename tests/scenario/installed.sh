@@ -20,6 +20,7 @@ make -s "BUILD=$HT_BUILD" "$HT_BUILD/targets/"{retaining,waiting} || exit 1
 installed
 cp "$HT_BUILD/targets/"{retaining,waiting} "$HT_TMP"
 daemon_config
+sed -i 's/^stop_cap = .*/&\nlook = full/' "$conf" # no cheaper look, as root's is none
 am_port=$(free_port)
 prom_port=$(free_port)
 
