@@ -7,6 +7,7 @@
 #include "analysis/rules.h"
 #include "analysis/thresholds.h"
 #include "common/clock.h"
+#include "common/fnv.h"
 #include "schema/figure_text.h"
 
 static const char *const state_names[] = {
@@ -29,26 +30,25 @@ void ht_alert_init(struct ht_alert *a, const struct ht_rule *r,
 	snprintf(a->severity, sizeof(a->severity), "%s", r->severity);
 }
 
-static uint64_t fnv1a(uint64_t hash, const char *text)
+/* A byte that no text has ends each. */
+static uint64_t with_field(uint64_t hash, const char *text)
 {
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
-	return (hash ^ 0xff) * UINT64_C(0x100000001b3); /* ends the field */
+	return ht_fnv(ht_fnv(hash, text, strlen(text)), "\xff", 1);
 }
 
 /* Same rule, process and begin: same id, whoever works it out. Not a secret. */
 static void make_id(struct ht_alert *a)
 {
 	char begin[24];
-	uint64_t high = UINT64_C(0xcbf29ce484222325), low = ~high;
+	uint64_t high = HT_FNV_BASIS, low = ~high;
 
 	snprintf(begin, sizeof(begin), "%" PRId64, a->pending_ns);
 	for (const char *const *part =
 		     (const char *const[]){a->rule, a->target, a->process_key,
 					   begin, NULL};
 	     *part; part++) {
-		high = fnv1a(high, *part);
-		low = fnv1a(low, *part);
+		high = with_field(high, *part);
+		low = with_field(low, *part);
 	}
 	snprintf(a->id, sizeof(a->id), "%016" PRIx64 "%016" PRIx64, high, low);
 }

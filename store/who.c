@@ -3,34 +3,26 @@
 
 #include <string.h>
 
+#include "common/fnv.h"
 #include "store/store_int.h"
 
 /* --- writing -------------------------------------------------------------- */
 
-static uint64_t mix(uint64_t hash, const void *data, size_t n)
-{
-	const unsigned char *at = data;
-
-	while (n-- > 0)
-		hash = (hash ^ *at++) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
-/* Of a stack's frames (FNV-1a): the same code, at the same lines. */
+/* Of a stack's frames: the same code, at the same lines. */
 static int64_t hash_of(const struct ht_snapshot *s, size_t site)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = HT_FNV_BASIS;
 
 	for (size_t i = 0; i < s->stack_frames.n; i++) {
 		const struct ht_stack_frame *f = &s->stack_frames.v[i];
 
 		if (f->site != site)
 			continue;
-		hash = mix(hash, f->function, strlen(f->function) + 1);
-		hash = mix(hash, f->module, strlen(f->module) + 1);
-		hash = mix(hash, &f->offset, sizeof(f->offset));
-		hash = mix(hash, f->file, strlen(f->file) + 1);
-		hash = mix(hash, &f->line, sizeof(f->line));
+		hash = ht_fnv(hash, f->function, strlen(f->function) + 1);
+		hash = ht_fnv(hash, f->module, strlen(f->module) + 1);
+		hash = ht_fnv(hash, &f->offset, sizeof(f->offset));
+		hash = ht_fnv(hash, f->file, strlen(f->file) + 1);
+		hash = ht_fnv(hash, &f->line, sizeof(f->line));
 	}
 	return (int64_t)hash;
 }

@@ -6,10 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fnv.h"
 #include "link/facts_file.h"
-
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-#define FNV_PRIME UINT64_C(0x100000001b3)
 
 struct file_key {
 	uint64_t dev, inode, size, changed_ns;
@@ -50,16 +48,6 @@ void ht_facts_shared_end(void)
 	file = -1;
 }
 
-static uint64_t sum_of(const void *from, size_t len)
-{
-	const uint8_t *p = from;
-	uint64_t sum = FNV_BASIS;
-
-	for (size_t i = 0; i < len; i++)
-		sum = (sum ^ p[i]) * FNV_PRIME;
-	return sum;
-}
-
 static bool describe(int fd, struct file_key *ret)
 {
 	struct stat st;
@@ -86,12 +74,14 @@ static bool make_key(int fd, int debug_fd, unsigned want, struct key *ret)
 
 static off_t place_of(const struct key *k)
 {
-	return (off_t)(sum_of(k, sizeof(*k)) % PLACES * sizeof(struct shared));
+	return (off_t)(ht_fnv(HT_FNV_BASIS, k, sizeof(*k)) % PLACES *
+		       sizeof(struct shared));
 }
 
 static uint64_t sum_of_shared(const struct shared *s)
 {
-	return sum_of(&s->key, sizeof(*s) - offsetof(struct shared, key));
+	return ht_fnv(HT_FNV_BASIS, &s->key,
+		      sizeof(*s) - offsetof(struct shared, key));
 }
 
 bool ht_facts_shared_find(int fd, int debug_fd, unsigned want,

@@ -11,20 +11,20 @@
 
 #include "agent/memory/live_task.h"
 #include "common/cleanup.h"
+#include "common/fnv.h"
 
-/* FNV-1a over what could change which mappings refuse. */
+/* Of what could change which mappings refuse. */
 static uint64_t signature_of(const struct ht_maps *m, uint64_t refusing)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = ht_fnv(HT_FNV_BASIS, &refusing, sizeof(refusing));
 
-#define MIX(value) hash = (hash ^ (value)) * UINT64_C(0x100000001b3)
-	MIX(refusing);
 	for (size_t i = 0; i < m->n; i++) {
-		MIX(m->v[i].start);
-		MIX(m->v[i].end);
-		MIX(m->v[i].flags);
+		const struct ht_vma *v = &m->v[i];
+
+		hash = ht_fnv(hash, &v->start, sizeof(v->start));
+		hash = ht_fnv(hash, &v->end, sizeof(v->end));
+		hash = ht_fnv(hash, &v->flags, sizeof(v->flags));
 	}
-#undef MIX
 	return hash ? hash : 1;
 }
 
