@@ -81,10 +81,14 @@ ok "the other one leaks, too" poll 30 eval 'evidence ht-left | grep -q .'
 is "who makes it is not told there" "$(evidence ht-left | grep -c "^made by: ")" 0
 is "but nobody looked" "$(events who "$left")$(events who_refused "$left")" 00
 is "and no answer is made up" "$("$HT_BUILD/heaptide" verdict ht-left --db "$db" --json | jq .made_by)" null
-probes() { # of this daemon's agents: other tests have their own
-	local agent
-	for agent in $(pgrep -P "$daemon" -x heaptide-agent); do
-		pgrep -P "$agent" -x heaptide-probe
+# Those of this daemon's agents, and those that nobody's agent looks after: other tests
+# have their own.
+probes() {
+	local probe agent
+	for probe in $(pgrep -x heaptide-probe); do
+		agent=$(ps -o ppid= -p "$probe")
+		[ "$(ps -o comm= -p "$agent")" = heaptide-agent ] &&
+			[ "$(ps -o ppid= -p "$agent")" -ne "$daemon" ] || echo "$probe"
 	done
 }
 for pid in "$asked" "$left"; do
