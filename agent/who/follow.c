@@ -258,3 +258,14 @@ void ht_follow_look(struct ht_following *f, struct ht_reader *r,
 	if (n > 0)
 		look_at(f, looks, n, r, l);
 }
+
+void ht_follow_doubt(struct ht_following *f, const bool *grows, uint32_t n)
+{
+	for (uint32_t i = 0; i < f->n; i++) {
+		struct ht_followed *c = &f->v[i];
+
+		if (c->fate == HT_FATE_FREED && c->first && c->site < n &&
+		    grows[c->site])
+			c->fate = HT_FATE_MOVED;
+	}
+}

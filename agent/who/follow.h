@@ -40,6 +40,7 @@ struct ht_followed {
 	uint32_t site;
 	uint32_t words; /* of `word`, that lie in the chunk */
 	bool grows;  /* realloc made it of another: it may well do so again */
+	bool first;  /* realloc made it, of none */
 	bool own[2]; /* the first two: no other chunk of the site had it */
 	bool shaky;  /* its words changed between the call and the first look:
 			its owner wrote them late, or it is another's */
@@ -66,6 +67,10 @@ void ht_follow_print(struct ht_followed *c, struct ht_reader *r);
 /* Looks at all that are not freed. Those that are new get their fingerprint. */
 void ht_follow_look(struct ht_following *f, struct ht_reader *r,
 		    const struct ht_located *l);
+
+/* Chunks that realloc made of none, of sites that let theirs grow by realloc
+ * (of each of n: whether it does): what is over may have been moved by it. */
+void ht_follow_doubt(struct ht_following *f, const bool *grows, uint32_t n);
 
 /* What a look says of a chunk, now: its header and words, and the header of the
  * next chunk (0: not read). Pure. */

@@ -33,6 +33,11 @@ void ht_size_trend_add(struct ht_size_trend *trend, uint64_t window,
 	trend->size += size;
 }
 
+bool ht_size_trend_any(const struct ht_size_trend *trend)
+{
+	return trend->calls > 0;
+}
+
 bool ht_size_trend_rises(const struct ht_size_trend *trend)
 {
 	struct ht_size_trend all = *trend;

@@ -21,6 +21,8 @@ struct ht_size_trend {
 /* A size, at a time in seconds, in a window; windows come one by one. */
 void ht_size_trend_add(struct ht_size_trend *trend, uint64_t window,
 		       double at_s, double size);
+/* Whether there was any call. */
+bool ht_size_trend_any(const struct ht_size_trend *trend);
 /* The line through them rises, and not by chance: by more than four times what
  * its slope is uncertain by. */
 bool ht_size_trend_rises(const struct ht_size_trend *trend);

@@ -115,6 +115,19 @@ static bool in_malloc(const struct ht_who *w, uint64_t pc)
 	return false;
 }
 
+/* malloc, called by realloc, or jumped to at its end: then it returns to where
+ * realloc does, and no call but that one can. */
+static bool is_of_same_call(const struct ht_who *w,
+			    const struct ht_followed *before,
+			    const struct ht_followed *c)
+{
+	if (before->site == HT_SITE_NONE)
+		return false;
+	if (before->site == c->site)
+		return !before->first && !before->grows;
+	return in_malloc(w, w->stacks.v[before->site].pc[0]);
+}
+
 /* realloc(NULL) calls malloc, and goes on from a chunk that it moves: what was
  * followed there is the same memory still, and now this one's. */
 static void take_over(struct ht_who *w, const struct ht_probe_sample *s,
@@ -129,8 +142,7 @@ static void take_over(struct ht_who *w, const struct ht_probe_sample *s,
 	if (!before)
 		return;
 	if (s->old == 0) {
-		if (before->site != HT_SITE_NONE &&
-		    in_malloc(w, w->stacks.v[before->site].pc[0]))
+		if (is_of_same_call(w, before, c))
 			before->site = HT_SITE_NONE;
 		return;
 	}
@@ -174,6 +186,7 @@ static void follow_sample(struct ht_who *w, const struct ht_probe_sample *s,
 	c->site = ht_stacks_site(&w->stacks, &w->maps, s);
 	c->bytes = size > old ? size - old : 0;
 	c->grows = s->kind == HT_PROBE_REALLOC && s->old != 0;
+	c->first = s->kind == HT_PROBE_REALLOC && s->old == 0;
 	w->sum.samples++;
 	if (c->grows && c->site != HT_SITE_NONE)
 		ht_size_trend_add(&w->trend[c->site], w->sum.windows,
@@ -423,14 +436,17 @@ static enum ht_code tell(struct ht_who *w, struct ht_snapshot *to,
 	HT_AUTO_FREE struct ht_site *sites =
 		calloc(w->stacks.n + 1, sizeof(*sites));
 	HT_AUTO_FREE uint64_t *row = calloc(w->stacks.n + 1, sizeof(*row));
+	HT_AUTO_FREE bool *grows = calloc(w->stacks.n + 1, sizeof(*grows));
 	struct ht_windows *sum = ht_snapshot_add_windows(to);
 
-	if (!sites || !row || !sum)
+	if (!sites || !row || !grows || !sum)
 		return ht_fail(err, HT_NOMEM, "no memory for the sites");
 	for (uint32_t i = 0; i < w->stacks.n; i++) {
 		sites[i].whole = w->stacks.v[i].whole;
 		sites[i].growing = ht_size_trend_rises(&w->trend[i]);
+		grows[i] = ht_size_trend_any(&w->trend[i]);
 	}
+	ht_follow_doubt(&w->follow, grows, w->stacks.n);
 	for (uint32_t i = 0; i < w->follow.n; i++) {
 		const struct ht_followed *c = &w->follow.v[i];
 

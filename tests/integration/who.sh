@@ -108,6 +108,10 @@ struct Server {
 				if (queue.size() > 500)
 					queue.pop_front();
 			}
+			if (i == 0) {
+				puts("ready");
+				fflush(stdout);
+			}
 #ifndef CLEAN
 			open(i);
 #endif
@@ -180,6 +184,9 @@ int main(void)
 #ifndef PLUG
 	serve = (void (*)(void))dlsym(dlopen("./plug.so", RTLD_NOW), "serve");
 #endif
+	serve();
+	puts("ready");
+	fflush(stdout);
 	for (;;) {
 		serve();
 		usleep(20000);
@@ -194,7 +201,7 @@ gcc -O2 -static -Wl,--no-eh-frame-hdr -DPLUG -o bare_host host.c plug.c
 # Twenty that leak, in one place each, and four that do not.
 leaking='plugin static bare python leak framed wrapper growing cleared aligned slow forking threads pool server stripped inlined paced rare second'
 clean='steady queue regrown clean'
-kinds="$leaking $clean"
+kinds="$leaking $clean begun"
 declare -A pids
 for kind in $kinds; do
 	case $kind in
@@ -206,6 +213,8 @@ for kind in $kinds; do
 	bare) start ./bare_host ;;
 	python) start python3 -c 'import ctypes, time
 plug = ctypes.CDLL("./plug.so")
+plug.serve()
+print("ready", flush=True)
 while True:
 	plug.serve()
 	time.sleep(.02)' ;;
@@ -214,8 +223,12 @@ while True:
 	clean) start ./clean ;;
 	paced) start "$makers" paced 1000 100 ;;
 	*) start "$makers" "$kind" ;;
-	esac >/dev/null
+	esac >"$kind.said"
 	pids[$kind]=$started
+done
+# Not while it begins: the stacks of an interpreter's start are deeper than what is seen.
+for kind in $kinds; do
+	ok "$kind: it serves" poll 20 grep -q ready "$kind.said"
 done
 asked=()
 for kind in $kinds; do
@@ -250,6 +263,8 @@ ok "bare: without unwinding information the function that asked is named" \
 is "bare: and its stacks are not said to be whole" "$(jq '.cut_share' bare.json)" 1
 is "growing: what realloc moves is not said to be freed" \
 	"$(jq '[.sites[] | select(.frames[0].function == "culprit") | .freed] | add' growing.json)" 0
+is "begun: nor is what realloc began while it was looked at" \
+	"$(jq -c '[.sites[] | select(.frames[0].function == "culprit")] | [length, (map(.freed) | add)]' begun.json)" '[1,0]'
 ok "growing: that it grows on is why" \
 	jq -e '.sites[0] | .growing and .share_of_growth > 0.5 and (.why | test("realloc, larger and larger"))' growing.json
 ok "regrown: buffers that begin anew do not grow on" \

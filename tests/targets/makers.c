@@ -11,6 +11,7 @@
  *   rare     one in 1001
  *   wrapper  through xmalloc(), which all others use, too
  *   growing  buffers that grow by realloc
+ *   begun    the same, and when they are large they stay, and others begin
  *   regrown  the same, but each is given back when it is large, and begins anew
  *   cleared  chunks that nobody writes to, by calloc
  *   aligned  by posix_memalign and aligned_alloc
@@ -38,6 +39,7 @@
 #define BATCH	    100
 #define BUFFERS	    64
 #define LARGE	    8192 /* of a buffer that is then given back */
+#define SMALL	    2048 /* of one that is then left */
 
 struct node {
 	struct node *next;
@@ -79,6 +81,7 @@ static NOT_INLINED void culprit(const char *kind, uint64_t id)
 {
 	static char *buffer[BUFFERS];
 	static size_t size[BUFFERS];
+	static void *left;
 	void *p = NULL;
 
 	if (strcmp(kind, "regrown") == 0 && size[id % BUFFERS] >= LARGE) {
@@ -86,9 +89,15 @@ static NOT_INLINED void culprit(const char *kind, uint64_t id)
 		buffer[id % BUFFERS] = NULL;
 		size[id % BUFFERS] = 0;
 	}
+	if (strcmp(kind, "begun") == 0 && size[id % BUFFERS] >= SMALL) {
+		*(void **)buffer[id % BUFFERS] = left;
+		left = buffer[id % BUFFERS];
+		buffer[id % BUFFERS] = NULL;
+		size[id % BUFFERS] = 0;
+	}
 	if (strcmp(kind, "wrapper") == 0) {
 		keep(xmalloc(sizeof(struct node)), id);
-	} else if (strstr(kind, "grow")) {
+	} else if (strstr(kind, "grow") || strcmp(kind, "begun") == 0) {
 		size_t i = id % BUFFERS;
 
 		size[i] += 512;

@@ -232,6 +232,36 @@ static void what_realloc_may_have_moved_is_not_called_freed(void **state)
 	ht_follow_fini(&f);
 }
 
+/* What realloc makes of none it may move later, where the site does that. */
+static void
+a_first_chunk_of_a_site_that_reallocs_is_not_called_freed(void **state)
+{
+	static const bool grows[] = {true, false};
+	struct ht_following f;
+	struct ht_followed c;
+
+	(void)state;
+	for (uint32_t site = 0; site < 3; site++) {
+		bool first = site < 2;
+
+		heap_of_two();
+		assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
+		c = given(0x1010);
+		c.first = first;
+		c.site = site % 2;
+		assert_true(ht_follow_add(&f, &c));
+		look(&f);
+		heap[2] = 1;
+		heap[3] = 0;
+		heap[4] = 2;
+		look(&f);
+		ht_follow_doubt(&f, grows, 2);
+		assert_int_equal(f.v[0].fate,
+				 site == 0 ? HT_FATE_MOVED : HT_FATE_FREED);
+		ht_follow_fini(&f);
+	}
+}
+
 static void there_is_a_last_chunk_that_can_be_followed(void **state)
 {
 	struct ht_following f;
@@ -347,6 +377,8 @@ int main(void)
 			what_changed_right_after_the_call_is_never_sure),
 		cmocka_unit_test(
 			what_realloc_may_have_moved_is_not_called_freed),
+		cmocka_unit_test(
+			a_first_chunk_of_a_site_that_reallocs_is_not_called_freed),
 		cmocka_unit_test(there_is_a_last_chunk_that_can_be_followed),
 		cmocka_unit_test(functions_are_named_without_their_parameters),
 		cmocka_unit_test(the_program_in_the_kernel_has_no_loop),
