@@ -21,48 +21,9 @@ mkdir -p "$HT_TMP"
 . tests/lib/tap.sh
 # shellcheck source=tests/lib/daemon.sh
 . tests/lib/daemon.sh
+# shellcheck source=tests/lib/services.sh
+. tests/lib/services.sh
 targets=(memcached postgres nginx web)
-postgres_bin=$(find /usr/lib/postgresql -maxdepth 3 -name bin | sort -V | tail -n 1)
-sql=(-h 127.0.0.1 -U postgres)
-
-listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-as_postgres=(setpriv --reuid postgres --regid postgres --clear-groups)
-leaking=()
-
-postgres_start() {
-	postgres_port=$(free_port)
-	pg=$(mktemp -d /var/tmp/heaptide-day.XXXXXX) # within reach of its user
-	sql+=(-p "$postgres_port")
-	chown postgres "$pg"
-	(cd / && "${as_postgres[@]}" "$postgres_bin/initdb" -D "$pg" -A trust --no-sync) >"$HT_TMP/initdb.log"
-	start "${as_postgres[@]}" "${leaking[@]}" "$postgres_bin/postgres" -D "$pg" -p "$postgres_port" -k "$pg" \
-		-c cluster_name=heaptide-day-$$ -c work_mem=16MB -c fsync=off -c listen_addresses=127.0.0.1 \
-		>"$HT_TMP/postgres.log" 2>&1
-	poll 30 "$postgres_bin/pg_isready" "${sql[@]}"
-	"$postgres_bin/pgbench" "${sql[@]}" -i -s 5 -q postgres 2>"$HT_TMP/pgbench.log"
-	cat >"$HT_TMP/sort.sql" <<-'SQL'
-		\set n random(100, 40000)
-		SELECT count(*) FROM (SELECT aid, filler FROM pgbench_accounts WHERE aid < :n
-			ORDER BY filler, bid, aid OFFSET 0) AS sorted;
-		SELECT length(string_agg(filler, '')) FROM pgbench_accounts WHERE aid < :n / 4;
-	SQL
-}
-
-nginx_start() {
-	nginx_port=$(free_port)
-	mkdir -p "$HT_TMP/nginx"
-	cat >"$HT_TMP/nginx.conf" <<-CONF
-		pid $HT_TMP/nginx/pid; error_log $HT_TMP/nginx.log; daemon off; user root; worker_processes 1;
-		events {}
-		http { access_log off; client_body_temp_path $HT_TMP/nginx; proxy_temp_path $HT_TMP/nginx;
-		fastcgi_temp_path $HT_TMP/nginx; uwsgi_temp_path $HT_TMP/nginx; scgi_temp_path $HT_TMP/nginx;
-		proxy_buffers 64 16k; gzip on; gzip_types *; gzip_proxied any;
-		server { listen 127.0.0.1:$nginx_port; location / { proxy_pass http://127.0.0.1:$web_port; } } }
-	CONF
-	start nginx -p "$HT_TMP/nginx" -c "$HT_TMP/nginx.conf"
-	poll 10 listens "$nginx_port"
-	nginx=$(pgrep -P "$started" | head -n 1)
-}
 
 leak_planted() {
 	local to
@@ -70,19 +31,14 @@ leak_planted() {
 	to=$(mktemp -d /var/tmp/heaptide-leak.XXXXXX) # within reach of its user
 	chmod 755 "$to"
 	cc -O1 -shared -fPIC -o "$to/leak.so" "$day/leak.c" -ldl
-	leaking=(env "LD_PRELOAD=$to/leak.so" "LEAK_BYTES=$DAY_LEAK")
+	wrapped=(env "LD_PRELOAD=$to/leak.so" "LEAK_BYTES=$DAY_LEAK")
 }
 
 services_start() {
 	leak_planted
-	memcached_port=$(free_port)
-	start "${leaking[@]}" memcached -l 127.0.0.1 -p "$memcached_port" -u root -m 64 -t 4 -I 2m
-	memcached=$started
-	web_port=$(free_port)
-	start "${leaking[@]}" /usr/bin/python3 "$day/web.py" "$web_port" "$hour"
-	web=$started
+	memcached_start
+	web_start "$hour"
 	postgres_start
-	poll 20 listens "$web_port"
 	nginx_start
 }
 
@@ -103,8 +59,18 @@ daemon_of_the_day() {
 	daemon_start
 }
 
+sorts() {
+	cat >"$HT_TMP/sort.sql" <<-'SQL'
+		\set n random(100, 40000)
+		SELECT count(*) FROM (SELECT aid, filler FROM pgbench_accounts WHERE aid < :n
+			ORDER BY filler, bid, aid OFFSET 0) AS sorted;
+		SELECT length(string_agg(filler, '')) FROM pgbench_accounts WHERE aid < :n / 4;
+	SQL
+}
+
 # The sessions that stay, and those that come with the load of each hour.
 queries() {
+	sorts
 	"$postgres_bin/pgbench" "${sql[@]}" -n -c 2 -T "$seconds" -R 2 -f "$HT_TMP/sort.sql" postgres &
 	local at load
 	while read -r at load; do
