@@ -1,12 +1,14 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# heaptided with 100 processes every 10 s, and 900 others on the machine, for
-# DAEMON_SECONDS (60), watched by heaptide; the first 45 s do not count. Two
-# minutes in all. Processor time is what the scheduler counted, of the daemon and
-# of its agents apart.
+# heaptided with DAEMON_TARGETS (100) processes every DAEMON_INTERVAL (10s), and others on the
+# machine that make it 1,000 at least, for DAEMON_SECONDS (60), watched by heaptide; the first
+# DAEMON_WARM (45) seconds do not count. Processor time is what the scheduler counted, of the
+# daemon and of its agents apart. Of a thousand: DAEMON_TARGETS=1000 bench/run.sh daemon
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${HT_BUILD:-$PWD/build}
+targets=${DAEMON_TARGETS:-100} interval=${DAEMON_INTERVAL:-10s} warm=${DAEMON_WARM:-45}
+others=$((targets < 1000 ? 1000 - targets : 0))
 dir=$(mktemp -d)
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
@@ -20,20 +22,23 @@ watches = $dir/watches
 metrics = 127.0.0.1:$port
 [target idle]
 name = ht-idle
-max_processes = 200
+interval = $interval
+max_processes = $((targets + 100))
 CONF
-for _ in $(seq 100); do "$dir/ht-idle" 1000 & pids+=($!); done
-for _ in $(seq 900); do sleep 1000 & pids+=($!); done
+for _ in $(seq "$targets"); do "$dir/ht-idle" 1000 & pids+=($!); done
+for _ in $(seq "$others"); do sleep 1000 & pids+=($!); done
 "$build/heaptided" -c "$dir/conf" 2>"$dir/log" &
 daemon=$!
 pids=("$daemon" "${pids[@]}")
 
-run_ns() { cat "${@/%//schedstat}" 2>/dev/null | awk '{ s += $1 } END { print s + 0 }'; }
+run_ns() { { cat "${@/%//schedstat}" 2>/dev/null || true; } | awk '{ s += $1 } END { print s + 0 }'; } # one that ended says nothing
 metric() { curl -s "http://127.0.0.1:$port/metrics" | awk -v m="$1" '$1 == m {print $2}'; }
+stored() { awk -v n="$(metric heaptide_store_samples_total)" 'BEGIN { printf "%d", n }'; }
 seconds=${DAEMON_SECONDS:-60}
-private_kib() { awk '/^Private/ {s += $2} END {print s}' "/proc/$1/smaps_rollup"; }
-sleep 45 # agents started, layouts known
+private_kib() { { cat "/proc/$1/smaps_rollup" 2>/dev/null || true; } | awk '/^Private/ {s += $2} END {print s + 0}'; }
+sleep "$warm" # agents started, layouts known
 mapfile -t agents < <(pgrep -P "$daemon" -x heaptide-agent | sed 's|^|/proc/|')
+samples_from=$(stored)
 from=$(run_ns "/proc/$daemon")
 agents_from=$(run_ns "${agents[@]}")
 begun=$(date +%s%N)
@@ -42,19 +47,21 @@ begun=$(date +%s%N)
 to=$(run_ns "/proc/$daemon")
 agents_to=$(run_ns "${agents[@]}")
 took=$(($(date +%s%N) - begun))
+samples=$(($(stored) - samples_from))
 load=$(cut -d' ' -f1 /proc/loadavg)
 share() { awk -v a="$1" -v b="$2" -v t="$took" 'BEGIN { printf "%.2f %%", (b - a) * 100 / t }'; }
+each() { awk -v a="$1" -v b="$2" -v n="$samples" 'BEGIN { printf "%.0f us", (b - a) / 1e3 / n }'; }
 scrape=$(curl -s -o /dev/null -w '%{time_total} s, %{size_download} bytes' "http://127.0.0.1:$port/metrics")
 private=$(for agent in "${agents[@]}"; do private_kib "${agent#/proc/}"; done | sort -n)
 verdict=$("$build/heaptide" verdict "$daemon" --db "$dir/self.db" --json)
 cat <<TABLE
-## The daemon at 100 processes every 10 s, 1,000 processes on the machine
+## The daemon at $targets processes every $interval, $((targets + others)) processes on the machine
 
 | | |
 | --- | --- |
-| watched for | $seconds s, load $load at the end |
-| the daemon's processor time, of one core | $(share "$from" "$to") |
-| that of its ${#agents[@]} agents together | $(share "$agents_from" "$agents_to") |
+| watched for | $seconds s, $samples samples, load $load at the end |
+| the daemon's processor time, of one core | $(share "$from" "$to"), $(each "$from" "$to") a sample |
+| that of its ${#agents[@]} agents together | $(share "$agents_from" "$agents_to"), $(each "$agents_from" "$agents_to") a sample |
 | its resident set | $(awk -v b="$(metric heaptide_self_resident_bytes)" 'BEGIN {printf "%.1f MiB", b / 1048576}') |
 | heaptide's verdict on it | $(jq -r '.verdict + ": " + .evidence[0]' <<<"$verdict") |
 | one look for new processes | $(metric heaptide_scan_duration_seconds) s |

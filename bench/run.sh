@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# run.sh [NAME...]: every bench/NAME.sh (all but this one and lib.sh), one after the other.
+# run.sh [NAME...]: every bench/NAME.sh (all but this one, lib.sh and, unless named, soak.sh), one after the other.
 # Each prints a title and a markdown table; the whole is docs/bench.md when it
 # goes to BENCH_OUT. Times on a busy machine say little: compare within a table.
 set -euo pipefail
@@ -22,6 +22,7 @@ machine() {
 	for bench in bench/*.sh; do
 		name=$(basename "$bench" .sh)
 		[[ $name != run && $name != lib ]] || continue
+		[[ $name != soak || " $* " == *" soak "* ]] || continue # hours
 		[ $# -eq 0 ] || [[ " $* " == *" $name "* ]] || continue
 		printf '\n'
 		bash "$bench"

@@ -198,13 +198,11 @@ enum ht_code ht_store_process_of(struct ht_store *st, const char *target,
 				 struct ht_store_state **ret,
 				 struct ht_err *err)
 {
-	struct ht_store_state *state = NULL;
+	struct ht_store_state *state;
 	enum ht_code code = HT_OK;
 
-	for (size_t i = 0; i < HT_STORE_STATES && !state; i++)
-		if (same_process(&st->states[i], s))
-			state = &st->states[i];
-	if (state)
+	state = ht_store_state_hint(st, s->head.pid);
+	if (same_process(state, s))
 		state = ht_store_state(st, state->process_id); /* used now */
 	else
 		code = settle(st, target, s, &state, err);
@@ -213,6 +211,7 @@ enum ht_code ht_store_process_of(struct ht_store *st, const char *target,
 	if (code != HT_OK)
 		return code;
 	remember(state, target, s);
+	ht_store_state_note(st, state);
 	*ret = state;
 	return HT_OK;
 }

@@ -11,7 +11,9 @@
 
 #define HT_STORE_STMTS	 256 /* slots; about half are used */
 #define HT_STORE_SELECTS 8   /* of some metrics each: see raw.c */
-#define HT_STORE_STATES	 256
+#define HT_STORE_SETS	 256 /* of what is known of processes: state.c */
+#define HT_STORE_WAYS	 8
+#define HT_STORE_STATES	 (HT_STORE_SETS * HT_STORE_WAYS)
 #define HT_ROLLUP_SPAN_S 3600 /* rolled up an hour at a time */
 #define HT_STORE_FEW	 10   /* samples: their 10th percentile is the lowest */
 
@@ -149,7 +151,8 @@ struct ht_store {
 	char *sample_sql, *rollup_sql;
 	char *line_insert_sql[HT_LINES_COUNT], *line_select_sql[HT_LINES_COUNT];
 	char *line_median_sql[HT_LINES_COUNT];
-	struct ht_store_state *states; /* HT_STORE_STATES, NULL: reading */
+	struct ht_store_state *states;	  /* HT_STORE_STATES, NULL: reading */
+	uint16_t by_pid[HT_STORE_STATES]; /* where one may stand */
 	uint64_t tick;
 	struct ht_store_roll roll;
 	struct ht_slice slice;
@@ -296,6 +299,10 @@ enum ht_code ht_store_checkpoint(struct ht_store *st,
 
 /* The process's memory, empty when it is new or was forgotten. */
 struct ht_store_state *ht_store_state(struct ht_store *st, int64_t process_id);
+/* The one that this pid had when it was last asked for: perhaps another's, or
+ * none's. A hint, whoever takes it compares. */
+struct ht_store_state *ht_store_state_hint(struct ht_store *st, uint64_t pid);
+void ht_store_state_note(struct ht_store *st, const struct ht_store_state *s);
 void ht_store_forget(struct ht_store *st, int64_t process_id);
 void ht_store_forget_all(struct ht_store *st);
 

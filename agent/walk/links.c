@@ -16,6 +16,7 @@
  * the heap is large enough to fill them.
  */
 #define HUGE		((size_t)2 << 20)
+#define SMALL		((size_t)4 << 10)
 #define HUGE_FROM_UNITS ((uint64_t)8 << 20) /* 128 MiB of heap */
 
 static void *reserve(const struct ht_links *l, size_t count, size_t size,
@@ -25,7 +26,10 @@ static void *reserve(const struct ht_links *l, size_t count, size_t size,
 		count > l->bytes_max / size ? l->bytes_max : count * size;
 	char *memory, *aligned;
 
-	bytes = (bytes + 2 * HUGE - 1) & ~(HUGE - 1);
+	/* Of a small heap all of them share the page tables of a few. */
+	bytes = l->units_all >= HUGE_FROM_UNITS
+			? (bytes + 2 * HUGE - 1) & ~(HUGE - 1)
+			: (bytes + SMALL - 1) & ~(SMALL - 1);
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
@@ -166,10 +170,18 @@ uint32_t ht_record_position(const struct ht_record_index *x, size_t i)
 
 /* --- adding -------------------------------------------------------------- */
 
-/* false: the memory limit is reached. */
-static bool spend(struct ht_links *l, size_t bytes)
+/* Whether a table has room for n records: a heap that is broken, or that moves
+ * under the walk, may have more chunks than fit into its bytes. */
+static bool has_room(const struct ht_links *l, enum ht_link_table table,
+		     const struct ht_record_index *x, size_t n)
 {
-	if (l->full || bytes > l->bytes_max - l->bytes)
+	return n <= l->size[table] / sizeof(*x->v) - x->n;
+}
+
+/* false: the memory limit is reached, or that of a table. */
+static bool spend(struct ht_links *l, size_t bytes, bool room)
+{
+	if (l->full || !room || bytes > l->bytes_max - l->bytes)
 		l->full = true;
 	else
 		l->bytes += bytes;
@@ -200,7 +212,7 @@ void ht_links_add_free(struct ht_links *l, uint32_t position, uint32_t units,
 	size_t bytes = sizeof(*l->free.v) + sizeof(*l->more) +
 		       directory_bytes(&l->free, position);
 
-	if (!spend(l, bytes))
+	if (!spend(l, bytes, has_room(l, HT_TABLE_FREE, &l->free, 1)))
 		return;
 	l->more[l->free.n] = (struct ht_free_more){bk, units};
 	append(&l->free, position, fd, HT_MARK_NONE);
@@ -212,7 +224,7 @@ void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
 	size_t bytes = n * sizeof(*l->fast.v) +
 		       directory_bytes(&l->fast, c[n - 1].position);
 
-	if (!spend(l, bytes))
+	if (!spend(l, bytes, has_room(l, HT_TABLE_FAST, &l->fast, n)))
 		return;
 	for (size_t i = 0; i < n; i++)
 		append(&l->fast, c[i].position, c[i].link,
@@ -251,7 +263,9 @@ static void move_records(struct ht_record_index *x, struct ht_record_index *y,
 
 bool ht_links_append(struct ht_links *l, struct ht_links *from)
 {
-	if (l->full || from->full || from->bytes > l->bytes_max - l->bytes)
+	if (l->full || from->full || from->bytes > l->bytes_max - l->bytes ||
+	    !has_room(l, HT_TABLE_FREE, &l->free, from->free.n) ||
+	    !has_room(l, HT_TABLE_FAST, &l->fast, from->fast.n))
 		return false;
 	l->bytes += from->bytes;
 	memcpy(l->more + l->free.n, from->more,

@@ -175,6 +175,31 @@ static void a_small_chunk_in_a_wrong_bin_is_found(void **state)
 	assert_false(ht_links_join_bins(&a->links, a->list, HT_BINS));
 }
 
+/* A walk of a heap that moves may meet the same bytes again and again. */
+static void a_table_never_takes_more_than_it_has_room_for(void **state)
+{
+	struct arena *a = *state;
+	struct ht_segment small = {.first = HEAP, .end = HEAP + 64 * 16};
+	const struct ht_fast_candidate fast = {.position = 1};
+	struct ht_links links;
+
+	ht_links_init(&links, &a->layout, ARENA, &small, 1, TABLES_MAX);
+	for (uint32_t i = 0; i < 1u << 20; i++)
+		ht_links_add_free(&links, 1, 2, UNSORTED, UNSORTED);
+	assert_true(links.full);
+	assert_true(links.free.n * sizeof(*links.free.v) <=
+		    links.size[HT_TABLE_FREE]);
+	ht_links_fini(&links);
+
+	ht_links_init(&links, &a->layout, ARENA, &small, 1, TABLES_MAX);
+	for (uint32_t i = 0; i < 1u << 20; i++)
+		ht_links_add_fast(&links, &fast, 1);
+	assert_true(links.full);
+	assert_true(links.fast.n * sizeof(*links.fast.v) <=
+		    links.size[HT_TABLE_FAST]);
+	ht_links_fini(&links);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_arena, free_arena)
 
 int main(void)
@@ -185,6 +210,7 @@ int main(void)
 		TEST(a_wild_fd_is_found),
 		TEST(a_list_that_bites_its_tail_ends),
 		TEST(a_small_chunk_in_a_wrong_bin_is_found),
+		TEST(a_table_never_takes_more_than_it_has_room_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -270,6 +270,46 @@ static void lives_of_one_pid_are_kept_apart(void **state)
 	}
 }
 
+/* In turn, as a daemon has them; the last hundred have pids that stand for the
+ * same place as those of the first hundred. */
+static void of_a_thousand_processes_only_changes_are_written(void **state)
+{
+	HT_AUTO_STORE struct ht_store *st = open_store(HT_STORE_WRITE);
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	int64_t id, process, all = 0, full = 0;
+	bool row;
+
+	(void)state;
+	ht_snapshot_init(&s);
+	assert_ok(ht_store_begin(st, &err));
+	for (uint64_t n = 0; n < 3; n++) {
+		for (uint64_t k = 0; k < 1000; k++) {
+			struct fake f = {
+				k < 900 ? 1 + k : 1 + k - 900 + HT_STORE_STATES,
+				1,
+				1,
+				2,
+				4096,
+				FAKE_T0,
+				HT_NS_PER_S};
+
+			fake_snapshot(&f, n, &s);
+			assert_ok(ht_store_add(st, "many", &s, &id, &err));
+			assert_ok(ht_store_sample_process(st, id, &process,
+							  &err));
+			assert_int_equal(process, 1 + k);
+		}
+	}
+	assert_ok(ht_store_commit(st, &err));
+	assert_ok(ht_store_number(st, "SELECT count(*) FROM sample", 0, 0, &all,
+				  &row, &err));
+	assert_int_equal(all, 3000);
+	assert_ok(ht_store_number(
+		st, "SELECT count(*) FROM sample WHERE base_id = id", 0, 0,
+		&full, &row, &err));
+	assert_int_equal(full, 1000);
+}
+
 static void a_word_finds_the_newest_process_it_may_mean(void **state)
 {
 	static const struct {
@@ -327,6 +367,7 @@ int main(void)
 		T(a_list_that_was_not_measured_is_shown_with_a_warning),
 		T(unknown_figures_stay_unknown),
 		T(lives_of_one_pid_are_kept_apart),
+		T(of_a_thousand_processes_only_changes_are_written),
 		T(a_word_finds_the_newest_process_it_may_mean),
 		T(an_ended_process_says_when),
 	};
