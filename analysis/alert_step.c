@@ -160,6 +160,10 @@ static void explain(struct ht_alert *a, const struct ht_rule *r,
 		used += (size_t)snprintf(a->evidence + used,
 					 sizeof(a->evidence) - used,
 					 "held: %s\n", s->held_by);
+	if (s->grown && r->labels && used < sizeof(a->evidence))
+		used += (size_t)snprintf(a->evidence + used,
+					 sizeof(a->evidence) - used,
+					 "type: %s\n", s->grown);
 	for (size_t i = 0; v && i < v->evidence_n && used < sizeof(a->evidence);
 	     i++)
 		used += (size_t)snprintf(a->evidence + used,

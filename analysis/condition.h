@@ -63,6 +63,7 @@ struct ht_situation {
 	const struct ht_verdict *verdict; /* NULL: not judged */
 	const char *held_by; /* what holds what leaks; NULL: not known */
 	const char *made_by; /* whose call stacks make it; NULL: not known */
+	const char *grown;   /* which type grew; NULL: not known */
 	double failures, inconsistent, gap_intervals, stop_ratio; /* NaN: ? */
 };
 

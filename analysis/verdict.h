@@ -105,6 +105,8 @@ void ht_verdict_window(const struct ht_series *s, int64_t from_ns,
 		       int64_t to_ns, const struct ht_snapshot *latest,
 		       struct ht_verdict *ret);
 
+/* Is it about memory in use that grows? */
+bool ht_verdict_grows(const struct ht_verdict *v);
 /* "high", "medium", "low". */
 const char *ht_confidence_word(double confidence);
 

@@ -17,9 +17,9 @@ struct ht_held_by {
 	char text[HT_HELD_BY_TEXT];
 };
 /* ... and of whom: who holds them (owners = yes), whose call stacks make them
- * (who = on-leak). */
+ * (who = on-leak), and which type grew (types = on). */
 struct ht_traced {
-	struct ht_held_by held, made;
+	struct ht_held_by held, made, grown;
 };
 
 /* New reference; NULL when out of memory. pid: HT_UNKNOWN is null. traced: or

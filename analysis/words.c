@@ -91,3 +91,11 @@ const char *ht_confidence_word(double confidence)
 	       : confidence >= ht_t.confidence_medium ? "medium"
 						      : "low";
 }
+
+bool ht_verdict_grows(const struct ht_verdict *v)
+{
+	return v->label == HT_LABEL_LEAK || v->label == HT_LABEL_POOL_GROWTH ||
+	       v->label == HT_LABEL_CACHE_WARMUP ||
+	       (v->label == HT_LABEL_INSUFFICIENT_DATA &&
+		v->why == HT_REASON_YOUNG);
+}

@@ -166,8 +166,8 @@ static enum ht_code conclude(struct diagnosis *d, struct ht_err *err)
 	if (code == HT_OK)
 		code = ht_advise(&j->latest, err);
 	if (code == HT_OK)
-		code = ht_judge_beside(d->cli, j->process.id, d->pin, NULL,
-				       err);
+		code = ht_judge_beside(d->cli, j->process.id, NULL, d->pin,
+				       NULL, err);
 	if (code != HT_OK)
 		return code;
 	if (d->cli->opt.who) {

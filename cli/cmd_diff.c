@@ -14,6 +14,7 @@
 #include "cli/site_changes.h"
 #include "cli/table.h"
 #include "cli/target.h"
+#include "cli/type_changes.h"
 #include "common/clock.h"
 #include "schema/metrics.h"
 #include "schema/snapshot_json.h"
@@ -230,11 +231,10 @@ static json_t *part_json(const struct part *p, const struct changes *c)
 	return list;
 }
 
-static enum ht_code print_changes(const struct ht_cli *cli,
-				  const struct ht_store_process *process,
-				  struct ht_snapshot s[2],
-				  const struct ht_site_changes *sites,
-				  struct ht_err *err)
+static enum ht_code
+print_changes(const struct ht_cli *cli, const struct ht_store_process *process,
+	      struct ht_snapshot s[2], const struct ht_site_changes *sites,
+	      const struct ht_type_looks *types, struct ht_err *err)
 {
 	static const char *const labels[2] = {"then", "now"};
 	json_auto_t *o = ht_json_span("heaptide.diff/1", process,
@@ -257,10 +257,13 @@ static enum ht_code print_changes(const struct ht_cli *cli,
 			code = print_part(cli, &parts[i], &c, err);
 	}
 	json_object_set_new(o, "sites", ht_site_changes_json(sites));
-	if (code != HT_OK)
-		return code;
-	return cli->opt.json ? ht_json_print(json_incref(o), err)
-			     : ht_site_changes_print(cli, sites, labels, err);
+	json_object_set_new(o, "types", ht_type_changes_json(types));
+	if (code == HT_OK && cli->opt.json)
+		return ht_json_print(json_incref(o), err);
+	if (code == HT_OK)
+		code = ht_type_changes_print(cli, types, err);
+	return code == HT_OK ? ht_site_changes_print(cli, sites, labels, err)
+			     : code;
 }
 
 /* The two times asked for; the record's ends where they are left out. */
@@ -317,7 +320,7 @@ static enum ht_code load_sites(struct ht_store *store, int64_t process_id,
 
 static enum ht_code load(struct ht_cli *cli, struct ht_store_process *process,
 			 struct ht_snapshot s[2], struct ht_site_changes *sites,
-			 struct ht_err *err)
+			 struct ht_type_looks *types, struct ht_err *err)
 {
 	HT_AUTO_STORE struct ht_store *store = NULL;
 	int64_t at[2];
@@ -335,6 +338,8 @@ static enum ht_code load(struct ht_cli *cli, struct ht_store_process *process,
 					  err);
 	}
 	ht_site_changes_end(sites);
+	if (code == HT_OK)
+		code = ht_type_changes_read(store, process->id, at, types, err);
 	if (code == HT_OK && s[0].head.taken_at == s[1].head.taken_at)
 		tell_same(cli, process);
 	return code;
@@ -343,6 +348,7 @@ static enum ht_code load(struct ht_cli *cli, struct ht_store_process *process,
 enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_SITE_CHANGES struct ht_site_changes sites = {0};
+	HT_AUTO_TYPE_LOOKS struct ht_type_looks types = {0};
 	struct ht_snapshot s[2];
 	struct ht_store_process process;
 	char from[HT_TIME_TEXT], to[HT_TIME_TEXT];
@@ -352,7 +358,7 @@ enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 		return ht_diff_windows(cli, err);
 	ht_snapshot_init(&s[0]);
 	ht_snapshot_init(&s[1]);
-	code = load(cli, &process, s, &sites, err);
+	code = load(cli, &process, s, &sites, &types, err);
 	if (code == HT_OK && !cli->opt.json) {
 		ht_time_here_text(s[0].head.taken_at, from);
 		ht_time_here_text(s[1].head.taken_at, to);
@@ -362,7 +368,7 @@ enum ht_code ht_cmd_diff(struct ht_cli *cli, struct ht_err *err)
 			     s[1].head.pid, from, to, ht_style_off(&cli->term));
 	}
 	if (code == HT_OK)
-		code = print_changes(cli, &process, s, &sites, err);
+		code = print_changes(cli, &process, s, &sites, &types, err);
 	ht_snapshot_fini(&s[0]);
 	ht_snapshot_fini(&s[1]);
 	return code;

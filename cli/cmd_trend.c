@@ -236,7 +236,8 @@ enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 	if (!o->csv) {
 		code = print_plots(cli, &process, &series, &metrics, err);
 		if (code == HT_OK)
-			code = ht_judge_beside(cli, process.id, pin, NULL, err);
+			code = ht_judge_beside(cli, process.id, NULL, pin, NULL,
+					       err);
 		if (code == HT_OK && *pin) {
 			putchar('\n');
 			ht_paragraph(&cli->term, "pin: ", "%s", pin);

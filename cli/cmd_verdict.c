@@ -5,7 +5,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "analysis/verdict_json.h"
 #include "cli/family.h"
 #include "cli/gate.h"
 #include "cli/json.h"
@@ -71,6 +70,8 @@ static void print_one(const struct answer *a)
 		add_traced(&sheet, "made by", &a->traced.made);
 		add_traced(&sheet, "who", &a->traced.held);
 	}
+	if (ht_verdict_grows(&j->verdict))
+		add_traced(&sheet, "type", &a->traced.grown);
 	ht_next_rows(next, ht_next(&ask, next), &sheet);
 	add_earlier(&a->earlier, &sheet);
 	ht_sheet_print(&sheet, &a->cli->term);
@@ -181,8 +182,9 @@ enum ht_code ht_cmd_verdict(struct ht_cli *cli, struct ht_err *err)
 	if (code == HT_OK)
 		code = judge(&a, err);
 	if (code == HT_OK)
-		code = ht_judge_beside(cli, a.judged.process.id, a.pin,
-				       &a.traced, err);
+		code = ht_judge_beside(cli, a.judged.process.id,
+				       &a.judged.verdict, a.pin, &a.traced,
+				       err);
 	if (code == HT_OK)
 		code = cli->opt.json ? print_json(&a, err) : print(&a, err);
 	return code == HT_OK ? ht_gate_result(&a.gate, err) : code;

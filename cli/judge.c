@@ -17,6 +17,7 @@ enum ht_code ht_judge(struct ht_cli *cli, const char *word,
 }
 
 enum ht_code ht_judge_beside(const struct ht_cli *cli, int64_t process_id,
+			     const struct ht_verdict *verdict,
 			     char pin[HT_PIN_TEXT], struct ht_traced *traced,
 			     struct ht_err *err)
 {
@@ -29,5 +30,8 @@ enum ht_code ht_judge_beside(const struct ht_cli *cli, int64_t process_id,
 	if (code == HT_OK && traced)
 		code = ht_held_by_read(store, process_id, cli->opt.until_ns,
 				       traced, err);
+	if (code == HT_OK && traced)
+		code = ht_grown_read(store, process_id, verdict, &traced->grown,
+				     err);
 	return code;
 }

@@ -14,8 +14,9 @@ enum ht_code ht_judge(struct ht_cli *cli, const char *word,
 		      struct ht_judged *ret, struct ht_err *err) HT_MUST_CHECK;
 
 /* What the history says beside a verdict, as of --until. traced: may be NULL.
- */
+ * verdict: needed for it; else NULL. */
 enum ht_code ht_judge_beside(const struct ht_cli *cli, int64_t process_id,
+			     const struct ht_verdict *verdict,
 			     char pin[HT_PIN_TEXT], struct ht_traced *traced,
 			     struct ht_err *err) HT_MUST_CHECK;
 

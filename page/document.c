@@ -152,6 +152,8 @@ json_t *ht_page_json(const struct ht_page *p)
 	ht_page_put(&o, "alerts", json_incref(p->alerts));
 	ht_page_put(&o, "sites",
 		    p->sites ? json_incref(p->sites) : json_null());
+	ht_page_put(&o, "types",
+		    p->types ? json_incref(p->types) : json_null());
 	ht_page_put(&o, "family",
 		    p->family ? json_incref(p->family) : json_null());
 	ht_page_put(&o, "latest",

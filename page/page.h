@@ -44,6 +44,7 @@ struct ht_page {
 	size_t asked_n;
 	json_t *sites; /* whose call stacks make it grow; NULL: nobody was asked
 			*/
+	json_t *types; /* what chunks were; NULL: it was never looked */
 	json_t *family; /* the service that it is one of; NULL: alone */
 };
 

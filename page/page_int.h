@@ -24,6 +24,12 @@ enum ht_code ht_page_sites(struct ht_store *store, int64_t process_id,
 			   int64_t at_ns, json_t **ret,
 			   struct ht_err *err) HT_MUST_CHECK;
 
+/* What the chunks were in the looks of [from, to], type by type, what grew most
+ * first: NULL where it was never looked. *ret is the caller's. */
+enum ht_code ht_page_types(struct ht_store *store, int64_t process_id,
+			   int64_t from_ns, int64_t to_ns, json_t **ret,
+			   struct ht_err *err) HT_MUST_CHECK;
+
 /* RSS split from the metrics that every sample has; what is left of RSS is
  * outside malloc, so that the sum is exact. */
 enum ht_page_band {

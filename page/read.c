@@ -31,6 +31,7 @@ void ht_page_fini(struct ht_page *p)
 	json_decref(p->alerts);
 	json_decref(p->family);
 	json_decref(p->sites);
+	json_decref(p->types);
 	ht_series_fini(&p->series);
 	ht_judged_fini(&p->judged);
 }
@@ -106,7 +107,14 @@ static enum ht_code read_beside(struct ht_store *store, struct ht_page *p,
 	if (code == HT_OK)
 		code = ht_held_by_read(store, id, until, &p->traced, err);
 	if (code == HT_OK)
+		code = ht_grown_read(store, id, &p->judged.verdict,
+				     &p->traced.grown, err);
+	if (code == HT_OK)
 		code = ht_page_sites(store, id, until, &p->sites, err);
+	if (code == HT_OK)
+		code = ht_page_types(store, id, s->time_ns[0],
+				     s->time_ns[s->rows - 1] + HT_NS_PER_S,
+				     &p->types, err);
 	if (code == HT_OK)
 		code = ht_pin_text(store, id, until, false, p->pin, err);
 	return code;

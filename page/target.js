@@ -109,7 +109,7 @@ function verdictSection(doc, base) {
 			el("div", {}, el("h3", {}, "Evidence"), el("ul", {}, evidenceOf(v).map((text) => el("li", {}, text)))),
 			evidenceChart(doc, base)),
 		el("div", {class: "lines"}, line("Heap", heapUnread(doc.latest)), line("Culprit", v.culprit && v.culprit + (range ? ", " + range : "")), line("Pin", doc.pin),
-			traced("Made by", v, v.made_by), traced("Who", v, v.held_by),
+			v.grown_type ? line("Type", v.grown_type.text) : null, traced("Made by", v, v.made_by), traced("Who", v, v.held_by),
 			v.also.length ? line("Also", v.also.join(", ")) : null, line("Since", v.since && timeText(secondsOf(v.since))), line("Limit", limitText(v)),
 			line("Remedy", v.remedy)));
 }
@@ -136,7 +136,8 @@ function overTime(doc, base) {
 
 // What the history does not have is said where it is looked for.
 function noTypes(doc) {
-	return el("p", {class: "line", "data-key": "types"}, el("b", {}, "Growth by type"), " is not recorded, for what chunks are is found out with the process stopped for a fork: ",
+	if (doc.types) return null;
+	return el("p", {class: "line", "data-key": "types"}, el("b", {}, "Growth by type"), " is not recorded (types = on in heaptided.conf does), for what chunks are is found out with the process stopped for a fork: ",
 		doc.ended_at ? "of a process that runs, heaptide types PID tells them as they are now" : el("code", {}, "heaptide types " + doc.pid), doc.ended_at ? "" : " tells them as they are now");
 }
 
@@ -146,6 +147,16 @@ function classCharts(doc, base) {
 	return section("Growth by size class", "chunks in use, by what grew most; each on its own scale", noTypes(doc), el("div", {class: "multiples"}, growing.map((c) => chart({...base,
 		key: "class/" + c.max_size, title: className(c.max_size), about: doc.latest ? requestText(c.max_size, doc.latest.arch) : "", gained: "+" + sizeText(c.gained),
 		unit: "bytes", small: true, series: [{name: "in use", values: c.bytes, color: c.max_size === doc.verdict.culprit_class ? "bad" : "accent"}]}))));
+}
+
+function typeCharts(doc, base) {
+	if (!doc.types) return null;
+	const growing = doc.types.list.filter((t) => t.gained > 0).slice(0, 8);
+	const looks = plural(doc.types.times_s.length, "look") + " at what chunks are, the last " + timeText(doc.types.times_s[doc.types.times_s.length - 1]);
+	if (!growing.length) return section("Growth by type", looks, el("p", {}, doc.types.times_s.length < 2 ? "One look tells no growth." : "No type grew."));
+	return section("Growth by type", looks + "; by what grew most; each on its own scale", el("div", {class: "multiples"}, growing.map((t) => chart({...base,
+		rows: rowsOf(doc.types.times_s, []), key: "type/" + t.name + "/" + t.kind + "/" + (t.module || ""), title: t.name, about: t.kind + (t.module ? ", " + t.module : ""),
+		gained: "+" + sizeText(t.gained), unit: "bytes", small: true, series: [{name: "in use", values: t.bytes, color: "accent"}]}))));
 }
 
 function binName(b) {
@@ -256,7 +267,7 @@ function targetPage(doc) {
 		sitesSection(doc),
 		familySection(doc),
 		section("Over time", window.uPlot ? "the pointer shows values, a drag zooms, a click on a name hides it" : "this build draws without values and zoom; the tables have them", overTime(doc, base)),
-		classCharts(doc, base),
+		classCharts(doc, base), typeCharts(doc, base),
 		doc.latest && doc.latest.arenas.length ? section("Heap map", "as of " + timeText(secondsOf(doc.latest.taken_at)), heapMap(doc.latest)) : null,
 		heats(doc), doc.latest ? adviceSection(doc.latest) : null, eventsSection(doc), doc.latest ? tables(doc) : null, anyMetric(doc, base),
 		el("footer", {class: "about"}, "heaptide " + doc.version + ", made " + timeText(secondsOf(doc.made_at)) +

@@ -361,10 +361,17 @@ static enum ht_code drop_told(struct ht_store *st, const struct work *w,
 			      int64_t process_id, bool *ret_more,
 			      struct ht_err *err)
 {
+	/* Of looks at types one an hour is kept, then one a day. */
 	const struct {
 		const char *sql;
 		int64_t age_s;
 	} told[] = {
+		{"DELETE FROM type_look WHERE id IN (SELECT id FROM type_look WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
+		 w->policy->hour_s},
+		{"DELETE FROM type_look WHERE id IN (SELECT l.id FROM type_look l WHERE l.process_id = ? AND l.at_ns < ? AND EXISTS (SELECT 1 FROM type_look o WHERE o.process_id = l.process_id AND o.at_ns < l.at_ns AND o.at_ns >= l.at_ns - l.at_ns % 3600000000000) ORDER BY l.at_ns LIMIT ?)",
+		 w->policy->detail_s},
+		{"DELETE FROM type_look WHERE id IN (SELECT l.id FROM type_look l WHERE l.process_id = ? AND l.at_ns < ? AND EXISTS (SELECT 1 FROM type_look o WHERE o.process_id = l.process_id AND o.at_ns < l.at_ns AND o.at_ns >= l.at_ns - l.at_ns % 86400000000000) ORDER BY l.at_ns LIMIT ?)",
+		 w->policy->hourly_s},
 		{"DELETE FROM event WHERE id IN (SELECT id FROM event WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",
 		 w->policy->hour_s},
 		{"DELETE FROM who WHERE id IN (SELECT id FROM who WHERE process_id = ? AND at_ns < ? ORDER BY at_ns LIMIT ?)",

@@ -36,12 +36,13 @@ EMBED(ht_sql_0014, "store/sql/0014_memlock.sql");
 EMBED(ht_sql_0015, "store/sql/0015_heap_pages.sql");
 EMBED(ht_sql_0016, "store/sql/0016_alert_level.sql");
 EMBED(ht_sql_0017, "store/sql/0017_who.sql");
+EMBED(ht_sql_0018, "store/sql/0018_types.sql");
 
 static const char *const migrations[] = {
 	ht_sql_0001, ht_sql_0002, ht_sql_0003, ht_sql_0004, ht_sql_0005,
 	ht_sql_0006, ht_sql_0007, ht_sql_0008, ht_sql_0009, ht_sql_0010,
 	ht_sql_0011, ht_sql_0012, ht_sql_0013, ht_sql_0014, ht_sql_0015,
-	ht_sql_0016, ht_sql_0017};
+	ht_sql_0016, ht_sql_0017, ht_sql_0018};
 enum {
 	VERSION = sizeof(migrations) / sizeof(migrations[0]),
 	TELL_STEPS =

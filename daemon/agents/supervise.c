@@ -14,6 +14,7 @@
 #include "daemon/agents/owners.h"
 #include "daemon/agents/reaper.h"
 #include "daemon/agents/trims.h"
+#include "daemon/agents/types.h"
 #include "daemon/loop/timer.h"
 #include "daemon/registry/targets.h"
 #include "link/facts_file.h"
@@ -92,6 +93,7 @@ static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 		p->trimming = (struct ht_trimming){0};
 		p->looks = (struct ht_looks){0};
 		p->holding = p->making = (struct ht_holding){0};
+		p->typing = (struct ht_typing){0};
 	}
 	p->exe_dev = h->exe_dev;
 	p->exe_inode = h->exe_inode;
@@ -109,6 +111,7 @@ static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 	ht_ingest_sample(s->ingest, p);
 	ht_trims_take(s->ingest, p, p->measured_ns);
 	ht_owners_take(s->ingest, p);
+	ht_types_take(s->ingest, p);
 }
 
 static void take_failure(struct ht_supervisor *s, struct ht_watched *p,
@@ -150,13 +153,14 @@ static struct ht_looks_limits looks_of(const struct ht_target_config *t)
 }
 
 /* More than a sample was asked for. Who waits for one gets the next. */
-static void finish_without_holders(struct ht_supervisor *s,
-				   struct ht_watched *p,
-				   const struct ht_err *err)
+static void finish_without_graph(struct ht_supervisor *s, struct ht_watched *p,
+				 const struct ht_err *err)
 {
 	ht_schedule_again(&p->schedule, p->config, ht_mono_ns(),
 			  sample_cpu_ns(s, p));
-	ht_owners_refused(s->ingest, p, err);
+	if (p->holding.asking)
+		ht_owners_refused(s->ingest, p, err);
+	ht_types_refused(s->ingest, p, err);
 }
 
 static void finish_sample(struct ht_supervisor *s, struct ht_watched *p,
@@ -186,8 +190,8 @@ static void finish(struct ht_watched *p, enum ht_code code,
 	s->measuring--;
 	p->measuring = false;
 	p->deadline = sd_event_source_disable_unref(p->deadline);
-	if (code != HT_OK && p->holding.asking) {
-		finish_without_holders(s, p, err);
+	if (code != HT_OK && (p->holding.asking || p->typing.asking)) {
+		finish_without_graph(s, p, err);
 	} else {
 		finish_sample(s, p, code, err);
 		s->events.sampled(s->events.ctx, p, code, err);
@@ -308,6 +312,15 @@ static struct ht_request request_of(const struct ht_supervisor *s,
 	return r;
 }
 
+/* What is asked beside a sample, one thing at a time. */
+static bool asks_more(struct ht_watched *p, struct ht_request *r,
+		      int64_t now_ns)
+{
+	p->typing.asking = false;
+	return ht_trims_ask(p, r, now_ns) || ht_owners_ask(p, r, now_ns) ||
+	       ht_types_ask(p, r, now_ns);
+}
+
 static void measure(struct ht_supervisor *s, struct ht_watched *p)
 {
 	const struct ht_looks_limits limits = looks_of(p->config);
@@ -320,8 +333,7 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 	p->measuring = true;
 	s->measuring++;
 	/* An agent of its own: it leaves a freezer before it is confined. */
-	if ((ht_trims_ask(p, &r, now_ns) || ht_owners_ask(p, &r, now_ns)) &&
-	    p->client_lives)
+	if (asks_more(p, &r, now_ns) && p->client_lives)
 		let_go(s, p);
 	if (r.mode == p->config->mode && !(r.flags & WALKS))
 		ht_looks_choose(&p->looks, &limits, &r);

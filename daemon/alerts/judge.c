@@ -116,6 +116,7 @@ static void ask_rules(struct ht_judge *j, struct ht_watched *p, int64_t due_ns,
 			judged ? ht_holding_of(&p->holding, &p->verdict) : NULL,
 		.made_by =
 			judged ? ht_holding_of(&p->making, &p->verdict) : NULL,
+		.grown = judged ? ht_typing_of(&p->typing, &p->verdict) : NULL,
 		.series = &recent,
 		.failures = p->schedule.failures,
 		.inconsistent = ht_watched_inconsistent(p),
@@ -134,9 +135,10 @@ static void ask_rules(struct ht_judge *j, struct ht_watched *p, int64_t due_ns,
 	    err.code != HT_NODATA)
 		ht_ingest_trouble(j->ingest, "read samples", &err);
 	ht_alerts_ask(j->alerts, p, &s);
-	if (p->holding.news || p->making.news)
+	if (p->holding.news || p->making.news || (p->typing.news && s.grown))
 		ht_alerts_record(j->alerts);
 	p->holding.news = p->making.news = false;
+	p->typing.news &= !s.grown;
 }
 
 static void judge(struct ht_judge *j, struct ht_watched *p)

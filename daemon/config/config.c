@@ -443,6 +443,7 @@ static void init_defaults(struct ht_config *c)
 		.look_cpu = 0.01,
 		.max_processes = 64,
 		.attempts = 20,
+		.types_every_ns = 600 * HT_NS_PER_S,
 		.who_budget = 0.001,
 		.who_for_ns = 300 * HT_NS_PER_S,
 	};

@@ -48,7 +48,9 @@ struct ht_target_config {
 	uint64_t attempts;
 	char trim[160]; /* as written; "": nothing is given back */
 	struct ht_trim_rule trim_rule;
-	bool owners;	    /* who holds what leaks is asked */
+	bool owners; /* who holds what leaks is asked */
+	bool types;  /* what chunks are is looked at */
+	int64_t types_every_ns;
 	size_t who;	    /* enum ht_who_when: whose call stacks make it */
 	double who_budget;  /* share of a thread's time that may be lost */
 	int64_t who_for_ns; /* for so long */

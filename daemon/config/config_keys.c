@@ -94,6 +94,10 @@ static const struct ht_key act_keys[] = {
 	 "when its processes are made to call malloc_trim(0): 'when trimmable > 512M for 10m, at most every 1h, hold 50ms'"},
 	{"owners", HT_KEY_BOOL, T(owners), 0, 0, NULL,
 	 "ask who holds the chunks of a leak, of a copy of the process"},
+	{"types", HT_KEY_BOOL, T(types), 0, 0, NULL,
+	 "look from time to time what chunks are, of a copy of the process"},
+	{"types_every", HT_KEY_DURATION, T(types_every_ns), 1, DAY, NULL,
+	 "how often"},
 	{"who", HT_KEY_CHOICE, T(who), 0, 0, whens,
 	 "see which call stacks make a leak, in short windows on malloc; wants CAP_BPF and CAP_PERFMON"},
 	{"who_budget", HT_KEY_RATIO, T(who_budget), 1e-5, 0.05, NULL,
@@ -263,11 +267,11 @@ static enum ht_code set_choice(const struct ht_key *k, size_t *to,
 
 static enum ht_code set_bool(bool *to, const char *v, struct ht_err *err)
 {
-	if (strcmp(v, "yes") != 0 && strcmp(v, "no") != 0)
-		return ht_fail(err, HT_CONFIG, "'%.40s' is neither yes nor no",
-			       v);
-	*to = *v == 'y';
-	return HT_OK;
+	*to = strcmp(v, "yes") == 0 || strcmp(v, "on") == 0;
+	return *to || strcmp(v, "no") == 0 || strcmp(v, "off") == 0
+		       ? HT_OK
+		       : ht_fail(err, HT_CONFIG,
+				 "'%.40s' is neither yes nor no", v);
 }
 
 static enum ht_code set(const struct ht_key *k, void *to, const char *v,

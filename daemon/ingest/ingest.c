@@ -6,10 +6,11 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
-#include "analysis/verdict_json.h"
+#include "analysis/type_growth.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "daemon/loop/timer.h"
+#include "store/types.h"
 
 #define RETRY_FIRST_NS	  (2 * HT_NS_PER_S)
 #define RETRY_LAST_NS	  (60 * HT_NS_PER_S)
@@ -268,12 +269,41 @@ void ht_ingest_who(struct ht_ingest *i, const struct ht_watched *p,
 		ht_ingest_trouble(i, "add call stacks", &err);
 }
 
+/* Which type grows, in the stretch of history that was judged. */
+static enum ht_code find_growth(struct ht_ingest *i, struct ht_watched *p,
+				struct ht_err *err)
+{
+	const bool known = p->typing.grown.at_ns;
+	HT_AUTO_TYPE_LOOKS struct ht_type_looks looks = {0};
+	enum ht_code code = ht_store_types(i->store, p->store_id,
+					   p->judged ? p->verdict.from_ns : 0,
+					   INT64_MAX, &looks, err);
+
+	if (code == HT_OK)
+		ht_type_growth_text(&looks, &p->typing.grown);
+	p->typing.news |= !known && p->typing.grown.at_ns;
+	return code;
+}
+
+void ht_ingest_types(struct ht_ingest *i, struct ht_watched *p)
+{
+	struct ht_err err;
+
+	if (!p->store_id || !begin(i))
+		return;
+	if (ht_store_add_types(i->store, p->store_id, &p->snapshot, &err) !=
+		    HT_OK ||
+	    find_growth(i, p, &err) != HT_OK)
+		ht_ingest_trouble(i, "add types", &err);
+}
+
 void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
 		       int64_t now_ns)
 {
 	json_auto_t *json = NULL;
 	HT_AUTO_FREE char *text = NULL;
-	const struct ht_traced traced = {p->holding.found, p->making.found};
+	const struct ht_traced traced = {p->holding.found, p->making.found,
+					 p->typing.grown};
 	struct ht_err err;
 
 	if (!p->store_id || !begin(i))

@@ -67,6 +67,8 @@ void ht_ingest_who(struct ht_ingest *i, const struct ht_watched *p,
 		   const struct ht_store_who *who,
 		   const struct ht_snapshot *seen,
 		   const struct ht_store_site *sites, size_t n);
+/* What the chunks of its snapshot are; then which type grows is found anew. */
+void ht_ingest_types(struct ht_ingest *i, struct ht_watched *p);
 /* p->verdict, judged at now. */
 void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,
 		       int64_t now_ns);

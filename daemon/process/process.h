@@ -16,6 +16,7 @@
 #include "daemon/process/holding.h"
 #include "daemon/process/schedule.h"
 #include "daemon/process/trimming.h"
+#include "daemon/process/typing.h"
 #include "link/client.h"
 #include "link/looks.h"
 #include "schema/metrics.h"
@@ -92,6 +93,7 @@ struct ht_watched {
 	struct ht_trimming trimming;
 	struct ht_holding holding; /* who holds what leaks */
 	struct ht_holding making;  /* whose call stacks make it */
+	struct ht_typing typing;   /* what its chunks are */
 };
 
 void ht_pauses_count(struct ht_pauses *h, uint64_t pause_us);
