@@ -120,6 +120,8 @@ static void put_process(json_t **o, const struct ht_page *p)
 	ht_page_put(o, "ended_at", ht_time_json(process->ended_ns));
 	ht_page_put(o, "made_at", ht_time_json(ht_wall_ns()));
 	ht_page_put(o, "version", json_string(HT_VERSION));
+	ht_page_put(o, "no_history",
+		    ht_optional_text_json(p->no_history ? p->no_history : ""));
 }
 
 json_t *ht_page_json(const struct ht_page *p)

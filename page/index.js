@@ -16,11 +16,11 @@ function targetLink(t) {
 }
 
 function moreOf(t, columns) {
-	const key = "more/" + t.process_id;
+	const key = "more/" + (t.process_id || t.page);
 	return el("tr", {class: "more"}, el("td", {colspan: columns}, details(key, t.verdict && t.verdict.culprit ? t.verdict.culprit : "evidence", () => [
 		t.verdict ? el("ul", {}, evidenceOf(t.verdict).map((text) => el("li", {}, text))) : el("p", {}, "not judged"),
 		t.verdict ? line("Remedy", t.verdict.remedy) : null, t.verdict ? line("Limit", limitText(t.verdict)) : null,
-		el("p", {class: "about"}, "heaptide verdict '#" + t.process_id + "'")].filter(Boolean))));
+		el("p", {class: "about"}, t.process_id ? "heaptide verdict '#" + t.process_id + "'" : "heaptide explain " + t.pid)].filter(Boolean))));
 }
 
 function indexPage(doc) {
@@ -39,7 +39,7 @@ function indexPage(doc) {
 		{title: "in use", unit: "bytes", value: (t) => t.in_use},
 		{title: "retained", unit: "bytes", value: (t) => t.retained},
 		{title: "in use over time", text: true, value: (t) => t.in_use, cell: (t) => sparkline(t.in_use_over_time, t.target + ": in use from " + sizeText(t.in_use_over_time.find((v) => v !== null)) + " to " + sizeText(t.in_use))},
-		{title: "seen", value: (t) => (t.ended_at ? Infinity : now - secondsOf(t.last)), cell: (t) => (t.ended_at ? "ended" : durationText(Math.max(0, Math.floor(now - secondsOf(t.last)))) + " ago")},
+		{title: "seen", value: (t) => (t.ended_at || !t.last ? Infinity : now - secondsOf(t.last)), cell: (t) => (t.ended_at ? "ended" : !t.last ? "not yet" : durationText(Math.max(0, Math.floor(now - secondsOf(t.last)))) + " ago")},
 	];
 	const place = el("div", {});
 	const show = () => {
@@ -58,6 +58,7 @@ function indexPage(doc) {
 				kept.filter = filter.value = filter.value === label ? "" : label;
 				show();
 			}}, badge(label), " " + n)), filter, save(doc, "heaptide"))),
+		noHistory(doc),
 		doc.alerts.length ? section("Alerts", null, table("alerts", "Alerts", [{title: "rule", text: true, value: (a) => a.rule}, {title: "target", text: true, value: (a) => a.target}, {title: "state", text: true, value: (a) => a.state},
 			{title: "since", text: true, value: (a) => secondsOf(a.since), cell: (a) => timeText(secondsOf(a.since))}, {title: "what", text: true, value: (a) => a.summary}], doc.alerts)) : null,
 		doc.silences.length ? section("Silences", "Of these nothing is sent.", table("silences", "Silences", [{title: "rule", text: true, value: (a) => a.rule}, {title: "target", text: true, value: (a) => a.target},

@@ -15,6 +15,7 @@
 #include "page/held_by.h"
 #include "page/judged.h"
 #include "page/pin.h"
+#include "store/alert.h"
 
 #define HT_PAGE_SCHEMA	     "heaptide.page/1"
 #define HT_PAGE_INDEX_SCHEMA "heaptide.page_index/1"
@@ -46,6 +47,8 @@ struct ht_page {
 			*/
 	json_t *types; /* what chunks were; NULL: it was never looked */
 	json_t *family; /* the service that it is one of; NULL: alone */
+	/* why this is not from a history but of memory; NULL: it is */
+	const char *no_history;
 };
 
 void ht_page_init(struct ht_page *p);
@@ -62,6 +65,8 @@ enum ht_code ht_page_read(struct ht_store *store,
  * memory, value was freed. */
 bool ht_page_add(struct ht_page *p, const char *name, const char *help,
 		 const char *unit, double *value);
+/* An alert, if it is the process's; false: out of memory. */
+bool ht_page_add_alert(struct ht_page *p, const struct ht_alert *a);
 /* The document; new reference, NULL when out of memory. */
 json_t *ht_page_json(const struct ht_page *p);
 
@@ -79,6 +84,29 @@ struct ht_page_index_ask {
 enum ht_code ht_page_index(struct ht_store *store,
 			   const struct ht_page_index_ask *ask, json_t **ret,
 			   struct ht_err *err) HT_MUST_CHECK;
+
+/* The same from whoever knows the targets without a store. */
+struct ht_page_index {
+	json_t *targets, *alerts, *silences; /* arrays */
+	int64_t from_ns, to_ns;		     /* all samples' */
+	const char *no_history; /* as of a page; borrowed; NULL: there is one */
+};
+void ht_page_index_init(struct ht_page_index *x);
+void ht_page_index_fini(struct ht_page_index *x);
+/* The figures over time that are shown of a target: HT_METRIC_COUNT flags. */
+const bool *ht_page_index_metrics(void);
+/* verdict: taken over; JSON's null: none. page: as ht_page_index_ask's. False:
+ * out of memory. */
+bool ht_page_index_add(struct ht_page_index *x,
+		       const struct ht_store_process *p,
+		       const struct ht_series *s, const char *page,
+		       json_t *verdict);
+/* False: no more of them are shown. */
+bool ht_page_index_add_alert(struct ht_page_index *x, const struct ht_alert *a);
+bool ht_page_index_add_silence(struct ht_page_index *x,
+			       const struct ht_silence *s);
+/* New reference, NULL when out of memory. */
+json_t *ht_page_index_json(const struct ht_page_index *x);
 
 /* --- the page around a document ------------------------------------------ */
 

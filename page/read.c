@@ -70,17 +70,16 @@ static int take_event(void *ctx, const struct ht_store_event_row *e)
 					       ht_text_json(e->text)));
 }
 
-static int take_alert(void *ctx, const struct ht_alert *a)
+bool ht_page_add_alert(struct ht_page *p, const struct ht_alert *a)
 {
 	static const char *const states[] = {
 #define STATE_NAME(c, s) s,
 		HT_ALERT_STATE_NAMES(STATE_NAME)};
-	struct ht_page *p = ctx;
 
 	if (a->process_id != p->judged.process.id ||
 	    (unsigned)a->state >= HT_ALERT_STATE_COUNT)
-		return 0;
-	return json_array_append_new(
+		return true;
+	return !json_array_append_new(
 		p->alerts,
 		json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "rule",
 			  ht_text_json(a->rule), "state", states[a->state],
@@ -89,6 +88,11 @@ static int take_alert(void *ctx, const struct ht_alert *a)
 			  ht_time_json(a->firing_ns), "resolved",
 			  ht_time_json(a->resolved_ns), "summary",
 			  ht_text_json(a->summary)));
+}
+
+static int take_alert(void *ctx, const struct ht_alert *a)
+{
+	return !ht_page_add_alert(ctx, a);
 }
 
 static enum ht_code read_beside(struct ht_store *store, struct ht_page *p,

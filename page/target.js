@@ -245,6 +245,12 @@ function sitesSection(doc) {
 		{title: "chunks alive", value: (r) => r.alive}, {title: "of those seen", value: (r) => r.samples}], doc.sites.list));
 }
 
+// A page that is not of the history says so, and why.
+function noHistory(doc) {
+	return doc.no_history ? el("p", {class: "live late", role: "note", "data-key": "no-history"},
+		"without its history: " + doc.no_history + ". What is shown is what heaptided has in memory") : null;
+}
+
 function save(doc, name) {
 	return el("button", {type: "button", click: () => {
 		const url = URL.createObjectURL(new Blob([JSON.stringify(doc)], {type: "application/json"}));
@@ -263,6 +269,7 @@ function targetPage(doc) {
 		el("header", {}, el("h1", {}, doc.target, el("span", {class: "about"}, " pid " + doc.pid + (doc.ended_at ? ", ended " + timeText(secondsOf(doc.ended_at)) : ""))),
 			el("p", {class: "about"}, doc.exe || doc.comm, " · ", span, step ? " · " + plural(doc.times_s.length, "row") + " of " + durationText(step) + ", medians" : ""),
 			el("p", {class: "tools"}, el("button", {type: "button", class: "reset", click: () => setRange(null)}, "show all of the time"), save(doc, "heaptide-" + doc.pid))),
+		noHistory(doc),
 		verdictSection(doc, base),
 		sitesSection(doc),
 		familySection(doc),

@@ -94,6 +94,7 @@ static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 		p->looks = (struct ht_looks){0};
 		p->holding = p->making = (struct ht_holding){0};
 		p->typing = (struct ht_typing){0};
+		ht_recent_forget(&p->recent);
 	}
 	p->exe_dev = h->exe_dev;
 	p->exe_inode = h->exe_inode;
@@ -106,6 +107,9 @@ static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 	p->measured_ns = ht_mono_ns();
 	ht_latest_take(&p->latest, &p->snapshot, s->config->metrics_arenas,
 		       s->config->metrics_bins);
+	if (s->config->ui != HT_UI_OFF)
+		ht_recent_take(&p->recent, p->latest.taken_ns,
+			       p->latest.values);
 	if (h->exe[0])
 		snprintf(p->exe, sizeof(p->exe), "%s", h->exe);
 	ht_ingest_sample(s->ingest, p);

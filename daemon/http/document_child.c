@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "common/clock.h"
+#include "common/system.h"
 #include "daemon/http/documents.h"
 #include "page/page.h"
 
@@ -111,4 +113,25 @@ int ht_document_main(char **arguments)
 	json_decref(document);
 	fflush(stdout);
 	return ht_code_exit_status(code);
+}
+
+/* Nothing of the daemon's is closed in its name: it has its own descriptors. */
+_Noreturn void ht_document_remember(const struct ht_documents *d, int64_t id,
+				    int file)
+{
+	struct ht_err err = {.code = HT_SYS};
+	enum ht_code code = HT_SYS;
+	FILE *to;
+
+	bound_self();
+	dup2(file, STDOUT_FILENO);
+	ht_close_from(STDERR_FILENO + 1);
+	to = fdopen(STDOUT_FILENO, "w");
+	if (to)
+		code = d->remember(d->ctx, id, d->why, to, &err);
+	if (to && code != HT_OK)
+		fprintf(to, "%s\n", err.msg);
+	if (to)
+		fflush(to);
+	_exit(ht_code_exit_status(code));
 }

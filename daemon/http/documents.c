@@ -28,6 +28,8 @@
 #define LIMIT_NS (8 * HT_NS_PER_S)
 
 static void begin_next(struct ht_documents *d);
+static bool remember(struct ht_documents *d);
+static bool read_history(struct ht_documents *d);
 
 /* --- what is kept -------------------------------------------------------- */
 
@@ -71,15 +73,19 @@ static void put_file(struct ht_document *doc, int *file)
 
 /* --- the child ----------------------------------------------------------- */
 
-static void put_why(struct ht_document *doc, int file, bool missing)
+static const char *read_why(int file, char *out, size_t len)
 {
-	char why[400];
-	ssize_t n = pread(file, why, sizeof(why) - 1, 0);
+	ssize_t n = pread(file, out, len - 1, 0);
 
-	why[n > 0 ? n : 0] = '\0';
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0 ? out : "the document could not be made\n";
+}
+
+static void put_why(struct ht_document *doc, const char *why, bool missing)
+{
 	put_text(doc,
 		 missing ? MHD_HTTP_NOT_FOUND : MHD_HTTP_SERVICE_UNAVAILABLE,
-		 n > 0 ? why : "the document could not be made\n");
+		 why);
 }
 
 static void end_child(struct ht_documents *d)
@@ -113,10 +119,31 @@ static void settle(struct ht_documents *d)
 	begin_next(d);
 }
 
+/* It could not be made. What the history does not give, memory may, and the
+ * other way round where that was asked first; where neither does, the history's
+ * reason is told. */
+static void take_failure(struct ht_documents *d, const char *why, bool missing)
+{
+	bool of_history = !d->remembering;
+	bool again =
+		!d->second && d->making->id >= 0 && !(of_history && missing);
+
+	if (of_history || !d->second)
+		put_why(d->making, why, missing);
+	if (of_history)
+		snprintf(d->why, sizeof(d->why), "%.*s",
+			 (int)strcspn(why, "\n"), why);
+	end_child(d);
+	d->second = true;
+	if (!again || !(of_history ? remember(d) : read_history(d)))
+		settle(d);
+}
+
 static int on_ended(sd_event_source *source, int fd, uint32_t events, void *ctx)
 {
 	struct ht_documents *d = ctx;
 	siginfo_t info = {0};
+	char why[400];
 	bool ended;
 
 	(void)source;
@@ -126,15 +153,16 @@ static int on_ended(sd_event_source *source, int fd, uint32_t events, void *ctx)
 	    info.si_pid == 0)
 		return 0;
 	ended = info.si_code == CLD_EXITED;
-	if (ended && info.si_status == 0)
+	if (ended && info.si_status == 0) {
 		put_file(d->making, &d->file);
-	else if (ended)
-		put_why(d->making, d->file,
-			info.si_status == ht_code_exit_status(HT_NODATA));
-	else
-		put_text(d->making, MHD_HTTP_SERVICE_UNAVAILABLE,
-			 "the document took too long, or too much\n");
-	settle(d);
+		settle(d);
+	} else if (ended) {
+		take_failure(d, read_why(d->file, why, sizeof(why)),
+			     info.si_status == ht_code_exit_status(HT_NODATA));
+	} else {
+		take_failure(d, "the document took too long, or too much\n",
+			     false);
+	}
 	return 0;
 }
 
@@ -204,14 +232,43 @@ static void kill_child(struct ht_documents *d)
 	waitid(P_PID, (id_t)d->pid, &(siginfo_t){0}, WEXITED);
 }
 
-static void begin(struct ht_documents *d, struct ht_document *doc)
+/* A child with a copy of all that the daemon knows: it touches nothing of the
+ * store's that was open. False: there is none. */
+static bool remember(struct ht_documents *d)
 {
-	d->making = doc;
-	d->begun_ns = ht_mono_ns();
+	d->remembering = true;
+	d->file = memfd_create("document", MFD_CLOEXEC);
+	d->pid = d->file >= 0 ? fork() : -1;
+	if (d->pid == 0)
+		ht_document_remember(d, d->making->id, d->file);
+	if (d->pid > 0 && follow(d))
+		return true;
+	kill_child(d);
+	end_child(d);
+	return false;
+}
+
+static bool read_history(struct ht_documents *d)
+{
+	d->remembering = false;
 	d->file = memfd_create("document", MFD_CLOEXEC);
 	if (d->file >= 0 && spawn(d) == 0 && follow(d))
-		return;
+		return true;
 	kill_child(d);
+	end_child(d);
+	return false;
+}
+
+static void begin(struct ht_documents *d, struct ht_document *doc)
+{
+	bool well = !*d->trouble && doc->id >= 0;
+
+	d->making = doc;
+	d->second = false;
+	d->begun_ns = ht_mono_ns();
+	snprintf(d->why, sizeof(d->why), "%s", d->trouble);
+	if (well ? read_history(d) : remember(d))
+		return;
 	put_text(doc, MHD_HTTP_SERVICE_UNAVAILABLE,
 		 "no process could be started to make it\n");
 	settle(d);
@@ -287,16 +344,9 @@ struct ht_document *ht_documents_take(struct ht_waiter *w)
 	return doc->response ? doc : NULL;
 }
 
-void ht_documents_init(struct ht_documents *d, sd_event *event,
-		       const char *store,
-		       void (*ready)(void *ctx, struct ht_waiter *w), void *ctx)
+void ht_documents_init(struct ht_documents *d)
 {
-	*d = (struct ht_documents){.event = event,
-				   .store = store,
-				   .ready = ready,
-				   .ctx = ctx,
-				   .pidfd = -1,
-				   .file = -1};
+	d->pidfd = d->file = -1;
 }
 
 void ht_documents_fini(struct ht_documents *d)

@@ -9,6 +9,7 @@
 #include <utlist.h>
 
 #include "common/clock.h"
+#include "daemon/http/remembered.h"
 #include "daemon/loop/listen.h"
 #include "page/page.h"
 
@@ -21,19 +22,23 @@ int64_t ht_ui_route(const char *url, bool *ret_document)
 {
 	size_t digits;
 	int64_t id;
+	bool now;
 
 	*ret_document = strcmp(url, "/index.json") == 0;
 	if (*ret_document || strcmp(url, "/") == 0)
 		return 0;
-	if (strncmp(url, "/p/", 3) != 0)
+	now = strncmp(url, "/now/", 5) == 0;
+	if (!now && strncmp(url, "/p/", 3) != 0)
 		return -1;
-	url += 3;
+	url += now ? 5 : 3;
 	digits = strspn(url, "0123456789");
 	if (digits == 0 || digits > 18 || *url == '0')
 		return -1;
 	id = strtoll(url, NULL, 10);
 	*ret_document = strcmp(url + digits, ".json") == 0;
-	return *ret_document || !url[digits] ? id : -1;
+	if (!*ret_document && url[digits])
+		return -1;
+	return now ? ht_remembered_id((uint64_t)id) : id;
 }
 
 bool ht_ui_is_own_host(const char *host)
@@ -136,13 +141,14 @@ static enum MHD_Result send_text(struct MHD_Connection *to, unsigned status,
 
 static void title_of(const struct ht_ui *ui, int64_t id, char *out, size_t len)
 {
-	HT_EACH_PROCESS (&ui->parts->registry, p)
-		if (id && p->store_id == id) {
-			snprintf(out, len, "%s, pid %d: heaptide", p->target,
-				 p->pid);
-			return;
-		}
-	if (id)
+	const struct ht_watched *p =
+		id ? ht_remembered_find(ui->parts, id) : NULL;
+
+	if (p)
+		snprintf(out, len, "%s, pid %d: heaptide", p->target, p->pid);
+	else if (id < 0)
+		snprintf(out, len, "a process that is gone: heaptide");
+	else if (id)
 		snprintf(out, len, "process #%" PRId64 ": heaptide", id);
 	else
 		snprintf(out, len, "heaptide: targets");
@@ -161,8 +167,11 @@ static enum MHD_Result send_page(const struct ht_ui_request *q, int64_t id)
 	enum MHD_Result queued;
 
 	title_of(q->ui, id, title, sizeof(title));
-	if (id)
+	if (id > 0)
 		snprintf(poll, sizeof(poll), "%" PRId64 ".json", id);
+	else if (id)
+		snprintf(poll, sizeof(poll), "%" PRId64 ".json",
+			 ht_remembered_id(0) - id);
 	if (to) {
 		code = ht_page_write(to, &frame, NULL);
 		fclose(to);
@@ -205,8 +214,13 @@ static enum MHD_Result ask_document(struct ht_ui_request *q, int64_t id)
 {
 	const struct ht_document *doc;
 
+	const struct ht_watched *p;
+
 	if (q->since_ns)
 		return send_document(q, wake(q));
+	p = id < 0 ? ht_remembered_find(q->ui->parts, id) : NULL;
+	if (p && p->store_id) /* it has a history by now */
+		id = p->store_id;
 	if (q->ui->waiting >= WAITING_MAX)
 		return send_document(q, NULL);
 	doc = ht_documents_ask(&q->ui->documents, id, &q->wait);
@@ -227,7 +241,7 @@ enum MHD_Result ht_ui_answer(struct ht_ui_request *q, const char *url)
 		return send_text(
 			q->connection, MHD_HTTP_FORBIDDEN,
 			"asked by a name that is not this machine's own: use localhost, or see ui in heaptided.conf(5)\n");
-	if (id < 0)
+	if (id == -1)
 		return send_text(q->connection, MHD_HTTP_NOT_FOUND,
 				 "there is no such page: see /\n");
 	return document ? ask_document(q, id) : send_page(q, id);
@@ -288,11 +302,25 @@ void ht_ui_expire(struct ht_ui *ui)
 	}
 }
 
+static enum ht_code on_remember(void *ctx, int64_t id, const char *why,
+				FILE *to, struct ht_err *err)
+{
+	const struct ht_ui *ui = ctx;
+
+	return ht_remembered_write(ui->parts, id, why, to, err);
+}
+
 void ht_ui_init(struct ht_ui *ui, const struct ht_parts *parts, bool guarded)
 {
 	*ui = (struct ht_ui){.parts = parts, .guarded = guarded};
-	ht_documents_init(&ui->documents, parts->event,
-			  parts->config.daemon.store, on_ready, ui);
+	ui->documents =
+		(struct ht_documents){.event = parts->event,
+				      .store = parts->config.daemon.store,
+				      .trouble = parts->ingest.trouble,
+				      .remember = on_remember,
+				      .ready = on_ready,
+				      .ctx = ui};
+	ht_documents_init(&ui->documents);
 }
 
 void ht_ui_fini(struct ht_ui *ui)

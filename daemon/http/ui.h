@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * UI: the page, live: the list of targets at "/", a process of the store at
- * "/p/ID", and the documents that they ask for again and again. Read-only; no
- * cookies; the page's own script and style and no others; answers only who
- * asks for it by a name of this machine (a browser that was told to take a
- * foreign name for this machine is none of them).
+ * "/p/ID", one that no store knows at "/now/NUMBER", and the documents that
+ * they ask for again and again. Read-only; no cookies; the page's own script
+ * and style and no others; answers only who asks for it by a name of this
+ * machine (a browser that was told to take a foreign name for this machine is
+ * none of them).
  */
 #ifndef HT_DAEMON_HTTP_UI_H
 #define HT_DAEMON_HTTP_UI_H
@@ -46,8 +47,9 @@ void ht_ui_forget(struct ht_ui_request *r);
 /* Answers, or suspends the connection until it can. */
 enum MHD_Result ht_ui_answer(struct ht_ui_request *r, const char *url);
 
-/* What an address of the page means: a process, 0: all; -1: it is none.
- * *ret_document: its document, not the page around it. Pure. */
+/* What an address of the page means: a process of the store, 0: all; -1: it is
+ * none; below: a process that is watched (ht_remembered_id()). *ret_document:
+ * its document, not the page around it. Pure. */
 int64_t ht_ui_route(const char *url, bool *ret_document);
 /* A Host header that means this machine by itself: localhost, 127.0.0.1,
  * [::1], with a port or without. Pure. */

@@ -14,6 +14,7 @@
 #include "analysis/verdict.h"
 #include "daemon/config/config.h"
 #include "daemon/process/holding.h"
+#include "daemon/process/recent.h"
 #include "daemon/process/schedule.h"
 #include "daemon/process/trimming.h"
 #include "daemon/process/typing.h"
@@ -83,7 +84,8 @@ struct ht_watched {
 	int64_t pss_ns;	   /* when PSS was asked for last */
 
 	struct ht_latest latest;
-	int64_t measured_ns; /* when that was, monotonic */
+	struct ht_series *recent; /* recent.h; NULL: no page is served */
+	int64_t measured_ns;	  /* when that was, monotonic */
 	struct ht_pauses pauses, gaps;
 	uint64_t samples, failures[HT_CODE_COUNT];
 	struct ht_err last_error; /* code HT_OK: none */

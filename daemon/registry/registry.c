@@ -21,6 +21,7 @@ static void free_process(struct ht_watched *p)
 		close(p->pidfd);
 	ht_snapshot_fini(&p->snapshot);
 	ht_latest_fini(&p->latest);
+	ht_recent_forget(&p->recent);
 	free(p);
 }
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Limit: 120 s
+# Limit: 180 s
 # The page, live: what it shows and to whom, and what it does to the daemon when
 # clients are many, slow or hostile, and the history is locked, gone or emptied.
 set -u
@@ -165,6 +165,46 @@ is "and the list is no page" "$(get "$url/" | grep -c script)" 0
 sed -i 's/^ui = off/ui = on/' "$conf"
 kill -HUP "$daemon"
 ok "another switches it on" poll 10 eval '[ "$(status "$url/")" = 200 ] && get "$url/" | grep -q "<script"'
+daemon_stop
+
+# Without a history: what is in memory, and why there is no more.
+without() { jq -e '.no_history | strings | length > 10' "$1" >/dev/null; }
+memory() { # FILE: the list, which shows the target measured twice at least
+	get "$url/index.json" >"$1" && jq -e ".targets[] | select(.pid == $target and .in_use > 0) |
+		(.times_s | length) >= 2 and .verdict.samples >= 2" "$1" >/dev/null
+}
+start "$HT_TMP/ht-shown" small >"$HT_TMP/out"
+target=$started
+ready 20 grep -q ready "$HT_TMP/out"
+head -c 65536 /dev/urandom >"$HT_TMP/no.db"
+sed "s|^store = .*|store = $HT_TMP/no.db|" "$conf" >"$HT_TMP/kept.conf"
+cp "$HT_TMP/kept.conf" "$conf"
+daemon_start
+ok "without a store the list has the figures in memory" poll 30 memory "$HT_TMP/index"
+ok "and says that there is no history, and why" without "$HT_TMP/index"
+page=$(jq -r ".targets[] | select(.pid == $target).page" "$HT_TMP/index")
+is "its page is one by the daemon's own number" "${page%/*}" now
+is "which is a page" "$(get "$url/$page" | grep -o '<title>[^<]*')" "<title>shown, pid $target: heaptide"
+get "$url/$page.json" >"$HT_TMP/page"
+ok "whose document says so, too" without "$HT_TMP/page"
+ok "both documents without a store are what their schemas say" \
+	python3 "$HT_TOP/tests/lib/schema.py" "$HT_TOP/docs/schema" "$HT_TMP/index" "$HT_TMP/page"
+ok "the causes of its RSS add up to it" \
+	jq -e '([.rss_by_cause[].values[-1]] | add) as $sum | .metrics[] | select(.name == "rss").values[-1] | . > 0 and . == $sum' "$HT_TMP/page"
+ok "its series goes on" poll 20 eval '[ "$(get "$url/$page.json" | jq ".times_s | length")" -gt "$(jq ".times_s | length" "$HT_TMP/page")" ]'
+is "a number that nobody has is nothing" "$(status "$url/now/99.json")" 404
+cp "$HT_TMP/no.db" "$HT_TMP/was.db"
+rm "$HT_TMP/no.db"
+history() { get "$url/$page.json" | jq -e '.no_history == null' >/dev/null; }
+ok "once there is a store again its page is of the history" poll 60 history
+ok "and its alert fires" poll 30 eval '[ "$(alerts)" = "[[\"always\",\"shown\",\"firing\"]]" ]'
+mv "$HT_TMP/was.db" "$HT_TMP/no.db" # another file, and no database
+known() { get "$url/index.json" >"$HT_TMP/index" && without "$HT_TMP/index" && memory "$HT_TMP/index"; }
+ok "a history that is replaced by something else: the list goes on from memory" poll 30 known
+page=$(jq -r ".targets[] | select(.pid == $target).page" "$HT_TMP/index")
+is "with its alert" "$(jq -c '[.alerts[].rule]' "$HT_TMP/index")" '["always"]'
+ok "and so does its page" poll 20 eval 'get "$url/$page.json" >"$HT_TMP/page" && without "$HT_TMP/page"'
+is "with its alert, too" "$(jq -c '[.alerts[].rule]' "$HT_TMP/page")" '["always"]'
 daemon_stop
 
 # At a Unix socket it is the group's, as the history is.
