@@ -207,6 +207,23 @@ static enum ht_code read_looks(struct ht_store *st, int64_t process_id,
 	return code;
 }
 
+static bool make_room(struct reading *r)
+{
+	size_t room = r->room ? 2 * r->room : HT_STORE_TYPES_MAX;
+	int64_t *ids = reallocarray(r->type_id, room, sizeof(*ids));
+	struct ht_type_line *v;
+
+	if (!ids)
+		return false;
+	r->type_id = ids;
+	v = reallocarray(r->to->v, room, sizeof(*v));
+	if (!v)
+		return false;
+	r->to->v = v;
+	r->room = room;
+	return true;
+}
+
 static struct ht_type_line *line_of(struct reading *r, int64_t type_id)
 {
 	struct ht_type_looks *l = r->to;
@@ -216,19 +233,8 @@ static struct ht_type_line *line_of(struct reading *r, int64_t type_id)
 		i++;
 	if (i < l->lines)
 		return &l->v[i];
-	if (l->lines == r->room) {
-		size_t room = r->room ? 2 * r->room : HT_STORE_TYPES_MAX;
-		void *v = reallocarray(l->v, room, sizeof(*l->v));
-		void *ids =
-			v ? reallocarray(r->type_id, room, sizeof(*r->type_id))
-			  : NULL;
-
-		l->v = v ?: l->v;
-		r->type_id = ids ?: r->type_id;
-		if (!ids)
-			return NULL;
-		r->room = room;
-	}
+	if (l->lines == r->room && !make_room(r))
+		return NULL;
 	r->type_id[i] = type_id;
 	l->v[i] = (struct ht_type_line){.name = ""};
 	for (size_t k = 0; k < l->n; k++)

@@ -14,7 +14,7 @@ bool ht_typing_due(const struct ht_typing *t, int64_t every_ns, int64_t now_ns)
 		return true;
 	if (t->refused) {
 		unsigned doublings =
-			t->refused < DOUBLINGS ? t->refused - 1 : DOUBLINGS;
+			t->refused <= DOUBLINGS ? t->refused - 1 : DOUBLINGS;
 
 		wait_ns = REFUSED_NS << doublings;
 	}

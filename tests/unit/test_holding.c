@@ -11,6 +11,7 @@
 
 #include "common/clock.h"
 #include "daemon/agents/owners.h"
+#include "daemon/agents/types.h"
 #include "daemon/process/holding.h"
 #include "daemon/process/process.h"
 
@@ -101,6 +102,69 @@ static void a_thread_that_sleeps_nearly_always_is_waited_for(void **state)
 	assert_true(r.attempts >= HT_GRAPH_ATTEMPTS);
 }
 
+/* --- what the chunks are -------------------------------------------------- */
+
+#define EVERY (600 * HT_NS_PER_S)
+
+static void types_are_asked_as_often_as_it_says(void **state)
+{
+	struct ht_typing t = {0};
+
+	(void)state;
+	assert_true(ht_typing_due(&t, EVERY, NOW));
+	t.asked_ns = NOW;
+	assert_false(ht_typing_due(&t, EVERY, NOW + EVERY - 1));
+	assert_true(ht_typing_due(&t, EVERY, NOW + EVERY));
+}
+
+static void refused_types_are_asked_again_soon_and_then_seldom(void **state)
+{
+	struct ht_typing t = {.asked_ns = NOW};
+
+	(void)state;
+	for (t.refused = 1; t.refused <= 13; t.refused++) {
+		int64_t wait_ns = (10 * HT_NS_PER_S) << (t.refused - 1);
+
+		assert_false(ht_typing_due(&t, EVERY, NOW + wait_ns - 1));
+		assert_true(ht_typing_due(&t, EVERY, NOW + wait_ns));
+	}
+	t.refused = 1000000;
+	assert_true(ht_typing_due(&t, EVERY, NOW + 24 * HOUR));
+}
+
+/* Not with the first sample, never where it is not configured. */
+static void types_are_asked_where_that_is_wanted(void **state)
+{
+	struct ht_target_config config = {.types_every_ns = EVERY};
+	struct ht_watched p = {.config = &config, .samples = 1};
+	struct ht_request r = HT_REQUEST_DEFAULT;
+
+	(void)state;
+	assert_false(ht_types_ask(&p, &r, NOW));
+	config.types = true;
+	p.samples = 0;
+	assert_false(ht_types_ask(&p, &r, NOW));
+	assert_int_equal(r.flags & HT_WANT_GRAPH, 0);
+	p.samples = 1;
+	assert_true(ht_types_ask(&p, &r, NOW));
+	assert_int_equal(r.flags & HT_WANT_GRAPH, HT_WANT_TYPES);
+	assert_int_equal(r.mode, HT_MODE_SNAPSHOT);
+}
+
+static void a_type_is_told_of_growth_alone(void **state)
+{
+	const struct ht_typing known = {
+		.grown = {.at_ns = NOW, .text = "`Session`"}};
+	const struct ht_typing unknown = {0};
+	struct ht_verdict v = {.label = HT_LABEL_POOL_GROWTH};
+
+	(void)state;
+	assert_string_equal(ht_typing_of(&known, &v), "`Session`");
+	assert_null(ht_typing_of(&unknown, &v));
+	v.label = HT_LABEL_STABLE;
+	assert_null(ht_typing_of(&known, &v));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -113,6 +177,11 @@ int main(void)
 		cmocka_unit_test(what_was_found_is_said_of_its_own_class_alone),
 		cmocka_unit_test(
 			a_thread_that_sleeps_nearly_always_is_waited_for),
+		cmocka_unit_test(types_are_asked_as_often_as_it_says),
+		cmocka_unit_test(
+			refused_types_are_asked_again_soon_and_then_seldom),
+		cmocka_unit_test(types_are_asked_where_that_is_wanted),
+		cmocka_unit_test(a_type_is_told_of_growth_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
