@@ -338,6 +338,32 @@ static bool is_sound(const struct ht_snapshot *s)
 	return true;
 }
 
+/* By who was the first to write to pages: that is what the heap grew by, not
+ * who keeps it. */
+static void judge_growth(const struct ht_who_in *in, struct ht_who_judged *j)
+{
+	const struct ht_windows *w = in->seen->windows.v;
+	double seconds =
+		w->armed_us == HT_UNKNOWN ? 0 : (double)w->armed_us / 1000000;
+	double all = 0;
+
+	for (size_t i = 0; i < j->n; i++)
+		all += (double)in->seen->sites.v[i].bytes;
+	for (size_t i = 0; i < j->n; i++) {
+		double bytes = (double)in->seen->sites.v[i].bytes;
+		j->v[i] = (struct ht_who_site){
+			.site = i,
+			.survival = NAN,
+			.low = NAN,
+			.high = NAN,
+			.bytes_per_s = seconds > 0 ? bytes / seconds : NAN,
+			.share_of_growth = all > 0 ? bytes / all : NAN,
+			.leaking = HT_LEAKING_UNKNOWN,
+			.confidence = NAN,
+			.why = "it is the first to write to new pages of the heap; who keeps memory may be another, that lives on what is freed"};
+	}
+}
+
 enum ht_code ht_who_judge(const struct ht_who_in *in, struct ht_who_judged *ret,
 			  struct ht_err *err)
 {
@@ -355,6 +381,10 @@ enum ht_code ht_who_judge(const struct ht_who_in *in, struct ht_who_judged *ret,
 	ret->growth = in->size && sizes.known
 			      ? size_at(&sizes, in->size)->growth
 			      : sizes.growth;
+	if (in->seen->windows.n && in->seen->windows.v->way == HT_WAY_GROWTH) {
+		judge_growth(in, ret);
+		return HT_OK; /* the agent's order */
+	}
 	for (size_t i = 0; i < n; i++)
 		weigh(in, i, &sizes, &ret->v[i]);
 	judge_all_moved(in, ret, sizes.growth);

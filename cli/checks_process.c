@@ -161,6 +161,18 @@ static void check_debug_info(pid_t pid, const struct ht_libc *libc,
 	}
 }
 
+/* Growth is what is left where calls cannot be seen; a warning says why. */
+static void check_way(struct ht_checks *c, const struct ht_snapshot *s,
+		      const char *what)
+{
+	if (s->windows.v->way != HT_WAY_GROWTH)
+		ht_check_add(c, "who", HT_GOOD,
+			     "calls of malloc by links of uprobes, %s", what);
+	else
+		ht_check_add(c, "who", HT_NOTE, "by %s. %s", what,
+			     s->warnings.n ? s->warnings.v[0].text : "");
+}
+
 /* Which links of uprobes `heaptide who` would have here: the probe is begun,
  * and opens none before it is asked for a window. */
 void ht_check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
@@ -168,10 +180,12 @@ void ht_check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 	static const char *const since[HT_WAY_COUNT] = {
 		"session (Linux 6.13): only calls of the size that is asked for pay for the return",
 		"uprobe_multi (Linux 6.6): each call in a window pays for the return",
-		"perf (Linux 5.15): the same, and windows take longer to close"};
+		"perf (Linux 5.15): the same, and windows take longer to close",
+		"growth: who is the first to write to new pages of the heap"};
 	HT_AUTO_CLIENT struct ht_client client = HT_CLIENT_NONE;
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
-	struct ht_request r = ht_target_request(&cli->opt, HT_WHO);
+	struct ht_request r =
+		ht_target_request(&cli->opt, HT_WHO | HT_WHO_GROWTH_LAST);
 	struct ht_err err = {0};
 	enum ht_code code;
 
@@ -182,9 +196,7 @@ void ht_check_who(struct ht_cli *cli, pid_t pid, struct ht_checks *c)
 		code = ht_client_sample(&client, &r, &s, NULL, NULL, &err);
 	if (code == HT_OK && s.windows.n == 1 &&
 	    s.windows.v->way < HT_WAY_COUNT)
-		ht_check_add(c, "who", HT_GOOD,
-			     "calls of malloc by links of uprobes, %s",
-			     since[s.windows.v->way]);
+		check_way(c, &s, since[s.windows.v->way]);
 	else
 		ht_check_add(c, "who", HT_NOTE,
 			     "'heaptide who' cannot look at it: %s", err.msg);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 
 #include "cli/json.h"
@@ -108,19 +109,34 @@ static void show(struct asking *a)
 		    " of %" PRIu64 " (Ctrl-C: what is known)",
 		    (double)(ht_mono_ns() - a->begin_ns) / 1e9,
 		    (double)a->duration_ns / 1e9, w->windows, w->samples,
-		    a->seen.sites.n, top ? top->alive : 0,
+		    a->seen.sites.n,
+		    top && top->alive != HT_UNKNOWN ? top->alive : 0,
 		    top ? top->samples : 0);
+}
+
+/* No call is seen: it costs next to nothing, and goes on until the end. */
+static bool is_growth(const struct asking *a)
+{
+	return a->seen.windows.n == 1 &&
+	       a->seen.windows.v[0].way == HT_WAY_GROWTH;
+}
+
+static uint64_t by_way(const struct asking *a)
+{
+	return a->cli->opt.way ? HT_WHO_GROWTH : HT_WHO_GROWTH_LAST;
 }
 
 /* A look at the chunks, and a window first where it is time for one. */
 static enum ht_code look_again(struct asking *a, struct ht_err *err)
 {
-	bool window = ht_mono_ns() >= a->pace.next_ns;
+	bool growth = is_growth(a);
+	bool window = growth || ht_mono_ns() >= a->pace.next_ns;
 	bool lines = a->pace.next_ns == INT64_MAX && !a->placed;
-	enum ht_code code = ask(a,
-				HT_WHO | (window ? HT_WHO_WINDOW : 0) |
-					(lines ? HT_WHO_LINES : 0),
-				&a->seen, err);
+	enum ht_code code =
+		ask(a,
+		    HT_WHO | by_way(a) | (window ? HT_WHO_WINDOW : 0) |
+			    (lines ? HT_WHO_LINES : 0),
+		    &a->seen, err);
 
 	a->placed |= lines;
 	if (code != HT_OK || !window)
@@ -128,6 +144,8 @@ static enum ht_code look_again(struct asking *a, struct ht_err *err)
 	if (a->seen.windows.n != 1)
 		return ht_fail(err, HT_PROTOCOL,
 			       "the agent did not answer about malloc's calls");
+	if (is_growth(a))
+		return HT_OK;
 	ht_who_pace_took(&a->pace, ht_mono_ns(), a->seen.windows.v[0].hits,
 			 a->seen.windows.v[0].samples +
 				 a->seen.windows.v[0].lost);
@@ -199,7 +217,10 @@ static enum ht_code look(struct asking *a, struct ht_err *err)
 	for (int i = 0; code == HT_OK && i < HT_WHO_WALKS; i++)
 		walk(a, &a->after, &a->after_ns);
 	if (code == HT_OK)
-		code = ask(a, HT_WHO | HT_WHO_LINES, &a->seen, &why);
+		code = ask(a,
+			   HT_WHO | by_way(a) | HT_WHO_LINES |
+				   (is_growth(a) ? HT_WHO_WINDOW : 0),
+			   &a->seen, &why);
 	if (code != HT_OK)
 		snprintf(a->ended, sizeof(a->ended), "%s", why.msg);
 	return HT_OK;
@@ -233,6 +254,15 @@ static enum ht_code tell(struct asking *a, struct ht_err *err)
 	return code;
 }
 
+/* The others are chosen by what there is. */
+static enum ht_code check_way(const struct ht_options *o, struct ht_err *err)
+{
+	if (!o->way || strcmp(o->way, ht_way_names[HT_WAY_GROWTH]) == 0)
+		return HT_OK;
+	return ht_fail(err, HT_USAGE, "--way %s: there is 'growth' to ask for",
+		       o->way);
+}
+
 enum ht_code ht_cmd_who(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_CLEANUP(asking_fini)
@@ -252,7 +282,9 @@ enum ht_code ht_cmd_who(struct ht_cli *cli, struct ht_err *err)
 		a.period_ns = PERIOD_NS;
 	if (a.period_ns < PERIOD_MIN_NS)
 		a.period_ns = PERIOD_MIN_NS;
-	code = ht_target_pid(cli->opt.args[0], &pid, err);
+	code = check_way(&cli->opt, err);
+	if (code == HT_OK)
+		code = ht_target_pid(cli->opt.args[0], &pid, err);
 	if (code == HT_OK && cli->opt.pprof) /* not after a minute */
 		code = ht_file_check(cli->opt.pprof, HT_USAGE, err);
 	if (code == HT_OK)

@@ -287,6 +287,14 @@ static void parts(struct line *l)
 	offer_words(l, words);
 }
 
+/* That can be asked for. */
+static void ways(struct line *l)
+{
+	static const char *const words[] = {"growth", NULL};
+
+	offer_words(l, words);
+}
+
 static void command_names(struct line *l)
 {
 	for (size_t i = 0; i < ht_commands_count; i++)
@@ -310,6 +318,7 @@ static const struct {
 	{"FILE", NULL, files},
 	{"DIR", NULL, files},
 	{"PART", NULL, parts},
+	{"WAY", NULL, ways},
 	{"NAME,...", NULL, metrics_list},
 	{"METRIC", NULL, metrics},
 	{"MODE", NULL, modes},

@@ -34,7 +34,7 @@ struct ht_options {
 		yes, arena_tops, retained, who, collapsed, all;
 	const char *db, *metric, *core, *exe, *sysroot, *output, *name, *format,
 		*socket, *test, *sort, *bin, *fail_on, *junit, *sarif, *with,
-		*pprof, *by;
+		*pprof, *by, *way;
 	struct ht_lives lives;
 	int64_t at_ns, against_ns, since_ns, until_ns;
 	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns;

@@ -290,13 +290,19 @@ static const char *const leaking_words[] = {
 	[HT_LEAKING_UNKNOWN] = "unknown",
 };
 
+/* By growth nobody knows what stays. */
+static uint64_t or_none(uint64_t figure)
+{
+	return figure == HT_UNKNOWN ? 0 : figure;
+}
+
 static void put_sample(struct profile *p, const struct ht_who_told *w,
 		       const struct ht_who_site *j)
 {
 	const struct ht_stack_frame_list *l = &w->seen->stack_frames;
 	const struct ht_site *s = &w->seen->sites.v[j->site];
-	const uint64_t values[] = {s->samples, s->bytes, s->alive,
-				   s->alive_bytes};
+	const uint64_t values[] = {s->samples, s->bytes, or_none(s->alive),
+				   or_none(s->alive_bytes)};
 	AUTO_MESSAGE struct message m = {0}, label = {0};
 	size_t n;
 

@@ -160,20 +160,30 @@ static void print_head(const struct ht_cli *cli, const struct ht_who_told *w)
 	const struct ht_windows *s = windows_of(w);
 	char hits[HT_NUMBER_TEXT], samples[HT_NUMBER_TEXT];
 	char growth[HT_NUMBER_TEXT], rate[80] = "how fast is not known";
+	bool grows = s->way == HT_WAY_GROWTH;
 	double g = w->judged->growth;
 	char text[400];
 
 	if (!isnan(g))
 		snprintf(rate, sizeof(rate), "%s%s/s", g < 0 ? "-" : "+",
 			 ht_show_bytes(cli, (uint64_t)fabs(g), growth));
-	snprintf(
-		text, sizeof(text),
-		"%s, pid %" PRIu64 ": %" PRIu64
-		" windows on malloc, %.2f s of %.0f s; %s calls, %s chunks followed. In use: %s.",
-		w->seen->head.comm, w->seen->head.pid, s->windows,
-		(double)s->armed_us / 1e6, (double)s->followed_us / 1e6,
-		ht_count_text(s->hits, hits),
-		ht_count_text(s->samples, samples), rate);
+	if (grows)
+		snprintf(
+			text, sizeof(text),
+			"%s, pid %" PRIu64
+			": who makes the heap grow, for %.0f s: %s first writes to its pages seen. In use: %s.",
+			w->seen->head.comm, w->seen->head.pid,
+			(double)s->armed_us / 1e6,
+			ht_count_text(s->samples, samples), rate);
+	else
+		snprintf(
+			text, sizeof(text),
+			"%s, pid %" PRIu64 ": %" PRIu64
+			" windows on malloc, %.2f s of %.0f s; %s calls, %s chunks followed. In use: %s.",
+			w->seen->head.comm, w->seen->head.pid, s->windows,
+			(double)s->armed_us / 1e6, (double)s->followed_us / 1e6,
+			ht_count_text(s->hits, hits),
+			ht_count_text(s->samples, samples), rate);
 	ht_wrap(&cli->term, 0, text);
 }
 
@@ -211,6 +221,21 @@ static void print_sizes(const struct ht_snapshot *s, const struct ht_site *site)
 		       site->max_size);
 }
 
+/* What becomes of its chunks is not known. */
+static void print_grower(const struct ht_cli *cli, const struct ht_who_told *w,
+			 const struct ht_who_site *j)
+{
+	const struct ht_site *s = &w->seen->sites.v[j->site];
+	char bytes[HT_NUMBER_TEXT];
+
+	printf("\n%s%.0f %% of the new pages%s  %s in %" PRIu64
+	       " first writes\n",
+	       ht_style(&cli->term, HT_BOLD), 100 * j->share_of_growth,
+	       ht_style_off(&cli->term), ht_show_bytes(cli, s->bytes, bytes),
+	       s->samples);
+	print_stack(cli, w->seen, j->site);
+}
+
 static void print_site(const struct ht_cli *cli, const struct ht_who_told *w,
 		       const struct ht_who_site *j)
 {
@@ -218,6 +243,10 @@ static void print_site(const struct ht_cli *cli, const struct ht_who_told *w,
 	bool leaks = j->leaking == HT_LEAKING_YES;
 	char rate[HT_NUMBER_TEXT];
 
+	if (s->alive == HT_UNKNOWN) {
+		print_grower(cli, w, j);
+		return;
+	}
 	printf("\n%s%s%s", ht_style(&cli->term, leaks ? HT_RED : HT_BOLD),
 	       leaks			     ? "LEAKING"
 	       : j->leaking == HT_LEAKING_NO ? "no leak"
@@ -257,7 +286,11 @@ void ht_who_print(const struct ht_cli *cli, const struct ht_who_told *w)
 			shown++;
 		}
 	}
-	if (w->judged->n == 0)
+	if (windows_of(w)->way == HT_WAY_GROWTH)
+		puts(w->judged->n == 0
+			     ? "No page of the heap was written to for the first time: it does not grow, or of what it had freed."
+			     : "\nWho takes new pages is not always who keeps memory: a leak may live on what others free, while they take the pages. What stays is not known by this.");
+	else if (w->judged->n == 0)
 		puts("No call of malloc of that size was seen.");
 	else if (leaking == 0)
 		puts("\nNo site was seen whose chunks stay while their sizes grow.");
@@ -276,6 +309,12 @@ static void put_frame(const char *text)
 		putchar(*text == ';' ? ':' : *text);
 }
 
+/* That stay, or by which the heap grew. */
+static uint64_t bytes_of(const struct ht_site *s)
+{
+	return s->alive_bytes == HT_UNKNOWN ? s->bytes : s->alive_bytes;
+}
+
 void ht_who_collapsed(const struct ht_who_told *w)
 {
 	const struct ht_snapshot *s = w->seen;
@@ -283,8 +322,9 @@ void ht_who_collapsed(const struct ht_who_told *w)
 
 	for (size_t k = 0; k < s->sites.n; k++) {
 		bool first = true;
+		uint64_t bytes = bytes_of(&s->sites.v[k]);
 
-		if (s->sites.v[k].alive_bytes == 0)
+		if (bytes == 0)
 			continue;
 		for (size_t i = s->stack_frames.n; i-- > 0;) {
 			if (s->stack_frames.v[i].site != k)
@@ -294,6 +334,6 @@ void ht_who_collapsed(const struct ht_who_told *w)
 			put_frame(ht_frame_name(&s->stack_frames.v[i], text));
 			first = false;
 		}
-		printf(" %" PRIu64 "\n", s->sites.v[k].alive_bytes);
+		printf(" %" PRIu64 "\n", bytes);
 	}
 }

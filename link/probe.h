@@ -22,6 +22,7 @@
 #define HT_PROBE_MAGIC	0x31705448u /* "HTp1" */
 #define HT_PROBE_FILES	4
 #define HT_PROBE_POINTS 32
+#define HT_PROBE_THREADS 64
 #define HT_PROBE_STACK	8192 /* bytes of a stack, at most */
 /* Of one window, whatever is asked for. */
 #define HT_PROBE_WINDOW_MAX_US 2000000
@@ -34,7 +35,8 @@ enum ht_probe_kind {
 	HT_PROBE_SIZE_2,  /* aligned_alloc, memalign: second */
 	HT_PROBE_REALLOC, /* second; the first is a chunk that ends */
 	HT_PROBE_SIZE_3,  /* posix_memalign: third; the result is stored */
-	HT_PROBE_KINDS
+	HT_PROBE_KINDS,
+	HT_PROBE_TOUCH = HT_PROBE_KINDS, /* of a sample: not of malloc's */
 };
 
 /* How, best first. */
@@ -43,7 +45,9 @@ enum ht_probe_way {
 	HT_PROBE_MULTI,	  /* Linux 6.6: each call pays it */
 	HT_PROBE_PERF,	  /* Linux 5.15: the same, and points go one by one */
 	HT_PROBE_WAYS,
-	HT_PROBE_BEST = HT_PROBE_WAYS,
+	/* No call is seen: who is the first to write to a page. */
+	HT_PROBE_GROWTH = HT_PROBE_WAYS,
+	HT_PROBE_BEST, /* but for the last */
 };
 
 struct ht_probe_point {
@@ -64,6 +68,10 @@ struct ht_probe_window {
 	uint64_t min_size, max_size; /* as asked for by the program */
 	uint64_t max_hits;	     /* ends after so many calls */
 	uint64_t max_us;	     /* or after so long, what comes first */
+	/* HT_PROBE_GROWTH: what was seen since the last window. All threads
+	 * that there are now, as far as there is room for them. */
+	uint32_t threads, reserved_2;
+	uint32_t thread[HT_PROBE_THREADS];
 };
 
 /* What call frames are found with: filled by the program in the kernel. */
@@ -75,7 +83,7 @@ struct ht_probe_sample {
 	uint32_t magic;
 	uint32_t kind;	      /* enum ht_probe_kind */
 	uint64_t time_ns;     /* CLOCK_MONOTONIC */
-	uint64_t address;     /* that malloc returned */
+	uint64_t address;     /* that malloc returned, or was written to */
 	uint64_t header;      /* the word before it: the chunk's size */
 	uint64_t old;	      /* realloc: that of the chunk that ended; 0: none,
 				 all bits: not known */
@@ -88,7 +96,8 @@ struct ht_probe_sample {
 
 struct ht_probe_done {
 	uint32_t magic, code; /* enum ht_code */
-	uint32_t way, reserved;
+	uint32_t way;
+	uint32_t threads; /* HT_PROBE_GROWTH: that are seen from now on */
 	uint64_t hits;	   /* calls seen */
 	uint64_t chosen;   /* of the sizes asked for */
 	uint64_t lost;	   /* of them, for which there was no room */

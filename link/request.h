@@ -42,6 +42,10 @@ enum ht_request_flag {
 				   be touched */
 	HT_RETAINED = 1 << 19,	/* HT_WANT_OWNERS: and retained sizes */
 	HT_BY_ARENA = 1 << 20,	/* HT_WANT_TYPES: of each arena */
+	/* HT_WHO: by who is the first to write to pages of the heap, not by
+	 * calls of malloc; or so where these cannot be seen. */
+	HT_WHO_GROWTH = 1 << 21,
+	HT_WHO_GROWTH_LAST = 1 << 22,
 };
 
 /* For HT_WANT_GRAPH there is no other mode to ask in: a thread that can be

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/self/guard.h"
+#include "link/probe.h"
 
 #define FIRST_SURPLUS_FD 4 /* behind the parent's socket */
 
@@ -20,6 +21,8 @@
 #define PERFMON 38
 #define BPF	39
 #define ADMIN	CAP_SYS_ADMIN
+#define PTRACE	CAP_SYS_PTRACE
+#define KEPT	4
 
 #define RT_PRIORITY 50
 #define RT_BURST_US 2000000
@@ -33,17 +36,17 @@ static void set_limit(int which, rlim_t value)
 
 /* What is permitted of them; where they are missing the kernel says so when it
  * is asked. */
-static int keep_three(void)
+static int keep_some(void)
 {
-	static const unsigned kept[] = {PERFMON, BPF, ADMIN};
-	bool has[3];
+	static const unsigned kept[KEPT] = {PERFMON, BPF, ADMIN, PTRACE};
+	bool has[KEPT];
 
 	if (capng_get_caps_process() < 0)
 		return -1;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < KEPT; i++)
 		has[i] = capng_have_capability(CAPNG_PERMITTED, kept[i]);
 	capng_clear(CAPNG_SELECT_BOTH);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < KEPT; i++)
 		if (has[i])
 			capng_update(CAPNG_ADD,
 				     CAPNG_EFFECTIVE | CAPNG_PERMITTED,
@@ -97,7 +100,7 @@ enum ht_code ht_confine(struct ht_err *err)
 	/* Opening and closing come first (window.c), where that may be had. */
 	set_limit(RLIMIT_RTPRIO, RT_PRIORITY);
 	set_limit(RLIMIT_RTTIME, RT_BURST_US);
-	if (keep_three() < 0)
+	if (keep_some() < 0)
 		return ht_fail_sys(err, HT_SYS, errno, "set capabilities");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return ht_fail_sys(err, HT_SYS, errno, "no_new_privs");
@@ -113,20 +116,25 @@ enum ht_code ht_confine(struct ht_err *err)
 
 /* By the call itself: libcap-ng makes others, too, that the filter kills for.
  */
-enum ht_code ht_confine_settle(bool events, struct ht_err *err)
+enum ht_code ht_confine_settle(uint32_t way, struct ht_err *err)
 {
+	static const unsigned wanted[][3] = {
+		[HT_PROBE_SESSION] = {PERFMON, BPF, BPF},
+		[HT_PROBE_MULTI] = {PERFMON, BPF, BPF},
+		[HT_PROBE_PERF] = {PERFMON, BPF, ADMIN},
+		[HT_PROBE_GROWTH] = {PERFMON, PTRACE, PTRACE},
+	};
 	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
 	struct __user_cap_data_struct caps[2] = {0};
 
-	if (events)
-		return HT_OK;
+	for (int i = 0; i < 3; i++) {
+		unsigned cap = wanted[way][i];
+
+		if (capng_have_capability(CAPNG_PERMITTED, cap))
+			caps[cap / 32].permitted |= CAP_TO_MASK(cap);
+	}
 	for (int i = 0; i < 2; i++)
-		caps[1].permitted |=
-			capng_have_capability(CAPNG_PERMITTED,
-					      i ? BPF : PERFMON)
-				? CAP_TO_MASK((unsigned)(i ? BPF : PERFMON))
-				: 0;
-	caps[1].effective = caps[1].permitted;
+		caps[i].effective = caps[i].permitted;
 	return syscall(SYS_capset, &head, caps) == 0
 		       ? HT_OK
 		       : ht_fail_sys(err, HT_SYS, errno, "drop a capability");

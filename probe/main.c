@@ -15,6 +15,7 @@
 
 #include "common/passing.h"
 #include "probe/confine.h"
+#include "probe/faults.h"
 #include "probe/window.h"
 
 static const char usage[] =
@@ -45,6 +46,8 @@ static bool say(const void *message, size_t size)
 
 static bool is_sound_open(const struct ht_probe_open *o, size_t fds)
 {
+	if (o->magic == HT_PROBE_MAGIC && o->way == HT_PROBE_GROWTH)
+		return fds == 0;
 	if (o->magic != HT_PROBE_MAGIC || o->files != fds || fds == 0 ||
 	    o->points == 0 || o->points > HT_PROBE_POINTS ||
 	    o->way > HT_PROBE_BEST)
@@ -61,7 +64,8 @@ static bool is_sound_window(const struct ht_probe_window *q)
 {
 	return q->magic == HT_PROBE_MAGIC &&
 	       q->max_us <= HT_PROBE_WINDOW_MAX_US &&
-	       q->max_hits <= HT_PROBE_HITS_MAX;
+	       q->max_hits <= HT_PROBE_HITS_MAX &&
+	       q->threads <= HT_PROBE_THREADS;
 }
 
 /* While a window is open nobody is waited for. */
@@ -72,12 +76,36 @@ static bool say_sample(const struct ht_probe_sample *s, bool open)
 		    : say(s, sizeof(*s));
 }
 
+/* One of the two. */
+struct ways {
+	uint32_t way;
+	struct ht_kernel_window window;
+	struct ht_faults growth;
+};
+
+static enum ht_code prepare(const struct ht_probe_open *o, const int *fds,
+			    struct ways *ret, struct ht_err *err)
+{
+	enum ht_code code;
+
+	ret->way = o->way;
+	if (o->way == HT_PROBE_GROWTH)
+		return ht_faults_begin((pid_t)o->pid, &ret->growth, err);
+	code = ht_window_prepare(o, fds, &ret->window, err);
+	ret->way = ret->window.way;
+	return code;
+}
+
 /* Answers one request for a window. */
-static bool answer(struct ht_kernel_window *w, const struct ht_probe_window *q)
+static bool answer(struct ways *w, const struct ht_probe_window *q)
 {
 	struct ht_probe_done done = {.magic = HT_PROBE_MAGIC, .way = w->way};
 
-	done.code = ht_window_run(w, q, say_sample, &done, &done.err);
+	done.code = w->way == HT_PROBE_GROWTH
+			    ? ht_faults_window(&w->growth, q, say_sample, &done,
+					       &done.err)
+			    : ht_window_run(&w->window, q, say_sample, &done,
+					    &done.err);
 	return say(&done, sizeof(done)) && done.code == HT_OK;
 }
 
@@ -86,21 +114,20 @@ static int serve(void)
 	struct ht_probe_done ready = {.magic = HT_PROBE_MAGIC};
 	struct ht_probe_window q = {0};
 	struct ht_probe_open o = {0};
-	struct ht_kernel_window window;
+	static struct ways ways;
 	int fds[HT_PROBE_FILES] = {-1, -1, -1, -1};
 	size_t n;
 
 	if (!receive(&o, sizeof(o), fds, &n) || !is_sound_open(&o, n))
 		return 1;
-	ready.code = ht_window_prepare(&o, fds, &window, &ready.err);
-	ready.way = window.way;
+	ready.code = prepare(&o, fds, &ways, &ready.err);
+	ready.way = ways.way;
 	if (ready.code == HT_OK)
-		ready.code = ht_confine_settle(window.way == HT_PROBE_PERF,
-					       &ready.err);
+		ready.code = ht_confine_settle(ways.way, &ready.err);
 	if (!say(&ready, sizeof(ready)) || ready.code != HT_OK)
 		return 0;
 	while (receive(&q, sizeof(q), fds, &n))
-		if (n > 0 || !is_sound_window(&q) || !answer(&window, &q))
+		if (n > 0 || !is_sound_window(&q) || !answer(&ways, &q))
 			return 1;
 	return 0;
 }

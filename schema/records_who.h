@@ -4,18 +4,21 @@
 #ifndef HT_SCHEMA_RECORDS_WHO_H
 #define HT_SCHEMA_RECORDS_WHO_H
 
-/* By which links of the kernel calls of malloc were seen. */
+/* By which links of the kernel calls of malloc were seen; growth: by none, but
+ * who was the first to write to pages of the heap. */
 /* clang-format off */
 #define HT_WAY_NAMES(X)                                                 \
 	X(SESSION, "session")                                           \
 	X(UPROBE_MULTI, "uprobe_multi")                                 \
-	X(PERF, "perf")
+	X(PERF, "perf")                                                 \
+	X(GROWTH, "growth")
 /* clang-format on */
 
 /* Who allocates: `heaptide who` alone asks for these. What was seen in all
  * windows so far, one row. */
 #define HT_WINDOWS_FIELDS(F)                                                   \
-	F(ENUM, way, ht_way_names, "by which links of the kernel")             \
+	F(ENUM, way, ht_way_names,                                             \
+	  "by which links of the kernel, or by growth")                        \
 	F(U64, windows, 0, "how often calls of malloc were looked at")         \
 	F(U64, armed_us, 0, "for how long in all")                             \
 	F(U64, hits, 0, "calls that came by then")                             \

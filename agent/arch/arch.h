@@ -26,6 +26,7 @@
  *   HT_GENERAL_REGISTERS  that may hold a pointer
  *   HT_VECTOR_MAX         bytes of the vector registers, most
  *   HT_PT_...             where the kernel's struct pt_regs has what
+ *   HT_PERF_...           which registers its samples are to have, and where
  *   HT_AUDIT_ARCH         its name in a seccomp filter's data
  *   HT_CALL_SLEEP         the call of ht_sigframe_sleep()
  *   HT_CALL_RESUME        what the kernel enters to go on with one

@@ -20,6 +20,18 @@
 #define LOAD_MS	 10000 /* the verifier, on a busy machine */
 #define AFTER_MS 3000  /* a window's end, beyond its time */
 
+enum ht_code ht_prober_path(char *path, size_t size, struct ht_err *err)
+{
+	char self[3500];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	const char *slash = n > 0 ? memrchr(self, '/', (size_t)n) : NULL;
+
+	if (!slash)
+		return ht_fail_sys(err, HT_SYS, errno, "/proc/self/exe");
+	snprintf(path, size, "%.*s/heaptide-probe", (int)(slash - self), self);
+	return HT_OK;
+}
+
 /* In the child, between fork and exec: only async-signal-safe calls. It sees to
  * itself that it ends with us: an exec that gives rights takes that away. */
 static void become_probe(const char *path, int socket)
@@ -92,7 +104,7 @@ static enum ht_code receive(struct ht_prober *p, void *message, size_t size,
 static enum ht_code take_done(struct ht_probe_done *done, struct ht_err *err)
 {
 	if (done->magic != HT_PROBE_MAGIC || done->code >= HT_CODE_COUNT ||
-	    done->way >= HT_PROBE_WAYS)
+	    done->way > HT_PROBE_GROWTH)
 		return ht_fail(
 			err, HT_PROTOCOL,
 			"heaptide-probe and the agent disagree: install both from one build");
@@ -160,10 +172,13 @@ enum ht_code ht_prober_start(const char *path, const struct ht_probe_open *o,
 	return code;
 }
 
-static bool is_sound_sample(const struct ht_probe_sample *s, size_t n)
+static bool is_sound_sample(const struct ht_prober *p,
+			    const struct ht_probe_sample *s, size_t n)
 {
 	return n == sizeof(*s) && s->magic == HT_PROBE_MAGIC &&
-	       s->kind < HT_PROBE_KINDS && s->stack_len <= sizeof(s->stack);
+	       (p->way == HT_PROBE_GROWTH ? s->kind == HT_PROBE_TOUCH
+					  : s->kind < HT_PROBE_KINDS) &&
+	       s->stack_len <= sizeof(s->stack);
 }
 
 enum ht_code
@@ -190,7 +205,7 @@ ht_prober_window(struct ht_prober *p, const struct ht_probe_window *q,
 			memcpy(done, s, sizeof(*done));
 			return take_done(done, err);
 		}
-		if (!is_sound_sample(s, n))
+		if (!is_sound_sample(p, s, n))
 			return ht_fail(err, HT_PROTOCOL,
 				       "heaptide-probe sent no sound sample");
 		each(ctx, s);

@@ -15,6 +15,9 @@ struct ht_prober {
 };
 #define HT_PROBER_NONE ((struct ht_prober){.socket = -1})
 
+/* heaptide-probe, beside this program. */
+enum ht_code ht_prober_path(char *path, size_t size,
+			    struct ht_err *err) HT_MUST_CHECK;
 /* Starts the program `path`, hands it the files; before the sandbox. An error
  * is the probe's own, or says why it could not be started. */
 enum ht_code ht_prober_start(const char *path, const struct ht_probe_open *o,

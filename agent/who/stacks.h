@@ -28,7 +28,8 @@ struct ht_site_stack {
 					     is rip itself */
 	struct ht_name *name; /* of each, when they were named; owned */
 	unsigned n;
-	bool whole; /* reaches the outermost frame */
+	unsigned inner; /* of them, that are not told (growth.h) */
+	bool whole;	/* reaches the outermost frame */
 };
 
 struct ht_stacks {

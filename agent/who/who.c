@@ -27,19 +27,6 @@ struct ht_who_pending {
 
 /* --- beginning ----------------------------------------------------------- */
 
-/* Beside this program. */
-static enum ht_code find_probe(char *path, size_t size, struct ht_err *err)
-{
-	char self[3500];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	const char *slash = n > 0 ? memrchr(self, '/', (size_t)n) : NULL;
-
-	if (!slash)
-		return ht_fail_sys(err, HT_SYS, errno, "/proc/self/exe");
-	snprintf(path, size, "%.*s/heaptide-probe", (int)(slash - self), self);
-	return HT_OK;
-}
-
 /* The chunk sizes of the class that a size is of; 0: all. */
 static void choose_sizes(struct ht_who *w, uint64_t size)
 {
@@ -53,11 +40,74 @@ static void choose_sizes(struct ht_who *w, uint64_t size)
 	w->min_size = class > 0 ? ht_class_max(class - 1) + 1 : 0;
 }
 
-enum ht_code ht_who_begin(struct ht_who *w, const struct ht_target *t,
-			  const struct ht_request *r, struct ht_err *err)
+static enum ht_code begin_calls(struct ht_who *w, const struct ht_target *t,
+				const char *path, struct ht_err *err)
 {
 	int fds[HT_PROBE_FILES];
 	struct ht_probe_open open;
+	enum ht_code code = ht_points_find(t, &open, fds, err);
+
+	if (code == HT_OK && ht_trial_is_due(t->pid))
+		code = ht_trial(path, NULL, err);
+	return code == HT_OK
+		       ? ht_prober_start(path, &open, fds, &w->prober, err)
+		       : code;
+}
+
+static enum ht_code begin_growth(struct ht_who *w, const struct ht_target *t,
+				 const char *path, struct ht_err *err)
+{
+	const struct ht_probe_open open = {.magic = HT_PROBE_MAGIC,
+					   .pid = (uint32_t)t->pid,
+					   .way = HT_PROBE_GROWTH};
+	const int none[HT_PROBE_FILES] = {-1, -1, -1, -1};
+	enum ht_code code;
+
+	if (t->located.n == 0 || t->reader->word != sizeof(uint64_t))
+		return ht_fail(err, HT_UNSUPPORTED,
+			       "process %d: it has no 64-bit glibc heap",
+			       (int)t->pid);
+	code = ht_growth_begin(t->pid, &w->growth, err);
+	return code == HT_OK
+		       ? ht_prober_start(path, &open, none, &w->prober, err)
+		       : code;
+}
+
+/* By the best way that is to be had: calls, or where these cannot be seen, and
+ * less is wanted rather than nothing, growth. */
+static enum ht_code begin_way(struct ht_who *w, const struct ht_target *t,
+			      const struct ht_request *r, const char *path,
+			      struct ht_err *err)
+{
+	struct ht_err why = {0}, also = {0};
+	enum ht_code code, last;
+
+	if (r->flags & HT_WHO_GROWTH)
+		return begin_growth(w, t, path, err);
+	code = begin_calls(w, t, path, &why);
+	if (code != HT_OK && why.code == HT_OK)
+		why.code = (uint16_t)code;
+	if ((code == HT_DENIED || code == HT_UNSUPPORTED ||
+	     code == HT_REFUSED) &&
+	    r->flags & HT_WHO_GROWTH_LAST) {
+		last = begin_growth(w, t, path, &also);
+		if (last == HT_OK) {
+			snprintf(w->instead_of, sizeof(w->instead_of), "%s",
+				 why.msg);
+			return HT_OK;
+		}
+		if (last == HT_DENIED && err)
+			return ht_fail_hint(err, code, HT_HINT_PROBE, "%s; %s",
+					    why.msg, also.msg);
+	}
+	if (code != HT_OK && err)
+		*err = why;
+	return code;
+}
+
+enum ht_code ht_who_begin(struct ht_who *w, const struct ht_target *t,
+			  const struct ht_request *r, struct ht_err *err)
+{
 	char path[4096];
 	enum ht_code code;
 
@@ -65,13 +115,7 @@ enum ht_code ht_who_begin(struct ht_who *w, const struct ht_target *t,
 	w->located = &t->located;
 	choose_sizes(w, r->size);
 	ht_record_clear(HT_RECORD_windows, &w->sum);
-	code = ht_points_find(t, &open, fds, err);
-	if (code == HT_OK)
-		code = find_probe(path, sizeof(path), err);
-	if (code == HT_OK && ht_trial_is_due(t->pid))
-		code = ht_trial(path, NULL, err);
-	if (code == HT_OK)
-		code = ht_stacks_begin(&t->modules, t->reader, &w->stacks, err);
+	code = ht_stacks_begin(&t->modules, t->reader, &w->stacks, err);
 	if (code == HT_OK && !(r->flags & HT_NO_DEBUG_INFO))
 		code = ht_places_begin(&w->places, t, err);
 	if (code == HT_OK)
@@ -82,7 +126,9 @@ enum ht_code ht_who_begin(struct ht_who *w, const struct ht_target *t,
 	if (code == HT_OK && !(w->pending && w->trend))
 		code = ht_fail(err, HT_NOMEM, "no memory for samples");
 	if (code == HT_OK)
-		code = ht_prober_start(path, &open, fds, &w->prober, err);
+		code = ht_prober_path(path, sizeof(path), err);
+	if (code == HT_OK)
+		code = begin_way(w, t, r, path, err);
 	if (code != HT_OK) {
 		ht_who_end(w);
 		return code;
@@ -101,6 +147,7 @@ void ht_who_end(struct ht_who *w)
 	ht_maps_fini(&w->maps);
 	free(w->pending);
 	free(w->trend);
+	ht_growth_fini(&w->growth);
 	*w = HT_WHO_NONE;
 }
 
@@ -217,6 +264,15 @@ static void fill_window(const struct ht_who *w, const struct ht_request *r,
 			w->min_size - HT_CHUNK64_HEADER - HT_CHUNK64_ALIGN;
 }
 
+/* Of growth: what was written to for the first time since the last window. */
+static void take_touch(void *ctx, const struct ht_probe_sample *s)
+{
+	struct ht_who *w = ctx;
+	const struct ht_growth_in in = {&w->maps, w->located, w->reader};
+
+	ht_growth_add(&w->growth, &in, s, &w->stacks, &w->sum);
+}
+
 static enum ht_code open_window(struct ht_who *w, const struct ht_target *t,
 				const struct ht_request *r, struct ht_err *err)
 {
@@ -232,7 +288,11 @@ static enum ht_code open_window(struct ht_who *w, const struct ht_target *t,
 		w->first_ns = ht_mono_ns();
 	fill_window(w, r, &q);
 	w->pending_n = 0;
-	code = ht_prober_window(&w->prober, &q, take_sample, w, &done, err);
+	if (w->growth.site)
+		ht_growth_threads(&w->growth, &q);
+	code = ht_prober_window(&w->prober, &q,
+				w->growth.site ? take_touch : take_sample, w,
+				&done, err);
 	for (size_t i = 0; i < w->pending_n; i++)
 		follow_sample(w, &w->pending[i].sample, &w->pending[i].chunk);
 	if (code != HT_OK)
@@ -241,6 +301,8 @@ static enum ht_code open_window(struct ht_who *w, const struct ht_target *t,
 	w->sum.hits += done.hits;
 	w->sum.lost += done.lost;
 	w->sum.armed_us += done.armed_us;
+	if (w->growth.site && done.threads < q.threads)
+		w->growth.unseen += q.threads - done.threads;
 	return HT_OK;
 }
 
@@ -279,14 +341,19 @@ static void count_chunk(struct ht_site *s, const struct ht_followed *c,
 	s->old_freed += old && freed;
 }
 
+static uint64_t kept(const struct ht_site *s)
+{
+	return s->alive_bytes == HT_UNKNOWN ? s->bytes : s->alive_bytes;
+}
+
 /* Most bytes alive first, then most samples. */
 static int by_weight(const void *x, const void *y)
 {
 	const struct ht_site *a = *(const struct ht_site *const *)x;
 	const struct ht_site *b = *(const struct ht_site *const *)y;
 
-	if (a->alive_bytes != b->alive_bytes)
-		return a->alive_bytes < b->alive_bytes ? 1 : -1;
+	if (kept(a) != kept(b))
+		return kept(a) < kept(b) ? 1 : -1;
 	if (a->samples != b->samples)
 		return a->samples < b->samples ? 1 : -1;
 	return (a > b) - (a < b);
@@ -345,7 +412,7 @@ static bool add_frames(struct ht_snapshot *to, const struct ht_who *w,
 {
 	const struct ht_site_stack *s = &w->stacks.v[site];
 
-	for (unsigned i = 0; i < s->n; i++)
+	for (unsigned i = s->inner; i < s->n; i++)
 		if (!add_frame(to, w, s, i, row))
 			return false;
 	return true;
@@ -446,6 +513,8 @@ static enum ht_code tell(struct ht_who *w, struct ht_snapshot *to,
 		sites[i].growing = ht_size_trend_rises(&w->trend[i]);
 		grows[i] = ht_size_trend_any(&w->trend[i]);
 	}
+	if (w->growth.site)
+		ht_growth_count(&w->growth, &w->stacks, w->located, sites);
 	ht_follow_doubt(&w->follow, grows, w->stacks.n);
 	for (uint32_t i = 0; i < w->follow.n; i++) {
 		const struct ht_followed *c = &w->follow.v[i];
@@ -465,7 +534,9 @@ static enum ht_code tell(struct ht_who *w, struct ht_snapshot *to,
 
 static void warn(const struct ht_who *w, struct ht_snapshot *to)
 {
-	if (w->sum.lost)
+	if (w->growth.site)
+		ht_growth_warn(&w->growth, w->instead_of, w->sum.lost, to);
+	else if (w->sum.lost)
 		ht_snapshot_warn(
 			to,
 			"%" PRIu64

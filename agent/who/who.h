@@ -9,6 +9,7 @@
 #include "agent/memory/maps.h"
 #include "agent/sample/session.h"
 #include "agent/who/follow.h"
+#include "agent/who/growth.h"
 #include "agent/who/places.h"
 #include "agent/who/prober.h"
 #include "agent/who/size_trend.h"
@@ -31,6 +32,9 @@ struct ht_who {
 	struct ht_reader *reader; /* borrowed */
 	const struct ht_located *located;
 	uint64_t min_size, max_size; /* chunk sizes that are asked for */
+	struct ht_new_pages
+		growth;	      /* by HT_PROBE_GROWTH; else it has no sites */
+	char instead_of[300]; /* why calls cannot be seen; "" */
 };
 #define HT_WHO_NONE                                                            \
 	((struct ht_who){.prober = {.socket = -1},                             \

@@ -96,7 +96,7 @@ offers() { "$heaptide" __complete "$@" | cut -f1; }
 	"$heaptide" export --help >/dev/null
 	while read -r name argument; do
 		case $argument in
-		FILE | DIR | PART | METRIC | NAME,... | MODE | LOOK | FORMAT | VERDICT,... | RULE | OTHER | TIME | 'KIND[:INDEX]') ;;
+		FILE | DIR | PART | WAY | METRIC | NAME,... | MODE | LOOK | FORMAT | VERDICT,... | RULE | OTHER | TIME | 'KIND[:INDEX]') ;;
 		BYTES | SIZE | SHARE | INDEX | LIFE | NAME) continue ;;
 		*) echo "--$name $argument: neither"; return 1 ;;
 		esac

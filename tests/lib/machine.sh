@@ -31,6 +31,8 @@ declare -A facts=(
 	[memory_cgroup]="no memory control group can be made here"
 	[cgroups]="not all control groups above this process are seen (a cgroup namespace, nothing mounted)"
 	[seccomp_read]="the kernel gives out no seccomp filter here (CAP_SYS_ADMIN, and none over the tests)"
+	[page_faults]="the kernel lets no page faults be sampled (events of perf; kernel.perf_event_paranoid, CAP_PERFMON)"
+	[page_faults_for_all]="the kernel lets no ordinary user sample page faults (kernel.perf_event_paranoid is above 2)"
 	[uprobes]="the kernel lets no calls be seen by links of uprobes (Linux 6.6, CAP_BPF, CAP_PERFMON)"
 	[protobuf]="no python3 here has protobuf (python3-protobuf)"
 	[browser]="there is no Chromium that starts, or no node to drive it"
@@ -260,6 +262,34 @@ probe_containers() {
 		| .linux.namespaces = [{type: "mount"}, {type: "uts"}]
 		| .mounts = [{destination: "/proc", type: "proc", source: "proc"}]' config.json >spec &&
 		mv spec config.json && runc --root "$scratch/state" run "heaptide-probe-$$" </dev/null
+}
+
+# Of a child, as 'heaptide who --way growth' has them.
+probe_page_faults() {
+	compiled <<-'C'
+		#define _GNU_SOURCE
+		#include <linux/perf_event.h>
+		#include <signal.h>
+		#include <sys/syscall.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			struct perf_event_attr a = {.type = PERF_TYPE_SOFTWARE, .size = sizeof(a),
+				.config = PERF_COUNT_SW_PAGE_FAULTS, .sample_period = 1, .exclude_kernel = 1,
+				.sample_type = PERF_SAMPLE_STACK_USER, .sample_stack_user = 8192};
+			int child = fork(), fd;
+			if (child == 0)
+				for (;;)
+					pause();
+			fd = syscall(SYS_perf_event_open, &a, child, -1, -1, 0);
+			kill(child, SIGKILL);
+			return fd < 0;
+		}
+	C
+	./probe
+}
+probe_page_faults_for_all() {
+	[ "$(cat /proc/sys/kernel/perf_event_paranoid)" -le 2 ] && probe_page_faults
 }
 
 # A program that does nothing, and a link of it on a file that is none: a kernel that

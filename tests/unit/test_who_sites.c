@@ -252,6 +252,34 @@ static void what_realloc_moves_and_begins_anew_is_not_blamed(void **state)
 }
 
 /* Twenty windows of twenty calls. */
+/* Who writes to new pages first is not who keeps memory. */
+static void by_growth_nobody_leaks_and_shares_are_of_what_was_seen(void **state)
+{
+	static const uint64_t bytes[] = {3000000, 1000000};
+
+	(void)state;
+	seen.windows.v[0].way = HT_WAY_GROWTH;
+	seen.windows.v[0].armed_us = 2000000;
+	for (int i = 0; i < 2; i++) {
+		struct ht_site *s = ht_snapshot_add_site(&seen);
+
+		s->bytes = bytes[i];
+		s->samples = s->unknown = 1;
+	}
+	judge(false);
+	assert_int_equal(j.n, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(j.v[i].site, i);
+		assert_int_equal(j.v[i].leaking, HT_LEAKING_UNKNOWN);
+		assert_true(isnan(j.v[i].survival));
+		assert_true(isnan(j.v[i].confidence));
+		assert_true(fabs(j.v[i].share_of_growth -
+				 (double)bytes[i] / 4e6) < 1e-9);
+		assert_true(fabs(j.v[i].bytes_per_s - (double)bytes[i] / 2) <
+			    1e-3);
+	}
+}
+
 static void sizes_that_rise_are_told_from_those_that_vary(void **state)
 {
 	struct ht_size_trend rises = {0}, saw = {0}, falls = {0}, few = {0};
@@ -305,6 +333,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			what_realloc_moves_and_begins_anew_is_not_blamed, begin,
 			end),
+		cmocka_unit_test_setup_teardown(
+			by_growth_nobody_leaks_and_shares_are_of_what_was_seen,
+			begin, end),
 		cmocka_unit_test(sizes_that_rise_are_told_from_those_that_vary),
 	};
 

@@ -36,6 +36,15 @@ enum {
 	HT_PT_SP = 152,
 };
 
+/* The kernel's samples of registers: which of them, and in what order. */
+enum {
+	HT_PERF_FRAME,
+	HT_PERF_SP,
+	HT_PERF_PC,
+	HT_PERF_REGS,
+	HT_PERF_REGS_MASK = 1 << 6 | 1 << 7 | 1 << 8,
+};
+
 struct ht_regs {
 	struct user_regs_struct user;
 };
