@@ -15,6 +15,7 @@
 #include "cli/table.h"
 #include "cli/target.h"
 #include "cli/tracks.h"
+#include "cli/type_changes.h"
 #include "cli/windows.h"
 #include "common/clock.h"
 #include "schema/snapshot_json.h"
@@ -30,6 +31,7 @@ struct sides {
 	struct ht_series s[2];
 	const char *label[2];
 	struct ht_site_changes sites;
+	struct ht_type_looks types;
 };
 
 static const struct {
@@ -181,7 +183,12 @@ static enum ht_code load(struct ht_cli *cli, struct sides *w,
 						   &w->sites, err);
 	}
 	ht_site_changes_end(&w->sites);
-	return code;
+	return code == HT_OK
+		       ? ht_type_changes_windows(
+				 store,
+				 (const int64_t[]){w->p[0].id, w->p[1].id},
+				 w->from, w->to, &w->types, err)
+		       : code;
 }
 
 /* --- output --------------------------------------------------------------- */
@@ -439,6 +446,9 @@ static enum ht_code print(struct ht_cli *cli, const struct sides *w,
 			code = print_part(cli, w, p, &c, err);
 	}
 	json_object_set_new(o, "sites", ht_site_changes_json(&w->sites));
+	json_object_set_new(o, "types", ht_type_changes_json(&w->types));
+	if (code == HT_OK && !cli->opt.json)
+		code = ht_type_changes_print(cli, &w->types, err);
 	if (code == HT_OK && !cli->opt.json)
 		code = ht_site_changes_print(cli, &w->sites, w->label, err);
 	if (code == HT_OK && !cli->opt.json)
@@ -460,6 +470,7 @@ enum ht_code ht_diff_windows(struct ht_cli *cli, struct ht_err *err)
 	if (code == HT_OK)
 		code = print(cli, &w, err);
 	ht_site_changes_fini(&w.sites);
+	ht_type_looks_fini(&w.types);
 	ht_series_fini(&w.s[0]);
 	ht_series_fini(&w.s[1]);
 	return code;

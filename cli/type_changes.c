@@ -62,6 +62,75 @@ enum ht_code ht_type_changes_read(struct ht_store *store, int64_t process_id,
 	return HT_OK;
 }
 
+/* What a look without this type had of it. */
+static double absent(const struct ht_type_looks *l)
+{
+	return l->others[l->n - 1] > 0 ? NAN : 0;
+}
+
+static struct ht_type_line *line_like(struct ht_type_looks *l,
+				      const struct ht_type_line *t)
+{
+	for (size_t i = 0; i < l->lines; i++)
+		if (!strcmp(l->v[i].name, t->name) &&
+		    !strcmp(l->v[i].kind, t->kind) &&
+		    !strcmp(l->v[i].module, t->module))
+			return &l->v[i];
+	return NULL;
+}
+
+/* The last look of one of two, as then (0) or now (1). */
+static void join(struct ht_type_looks *to, const struct ht_type_looks l[2],
+		 size_t side)
+{
+	const struct ht_type_looks *from = &l[side];
+	const size_t last = from->n - 1;
+	const double other = absent(&l[!side]);
+
+	to->at_ns[side] = from->at_ns[last];
+	to->bytes[side] = from->bytes[last];
+	to->unknown[side] = from->unknown[last];
+	to->others[side] = from->others[last];
+	for (size_t i = 0; i < from->lines; i++) {
+		struct ht_type_line *t = line_like(to, &from->v[i]);
+
+		if (!t) {
+			t = &to->v[to->lines++];
+			*t = from->v[i];
+			t->bytes[!side] = t->chunks[!side] = other;
+		}
+		t->bytes[side] = from->v[i].bytes[last];
+		t->chunks[side] = from->v[i].chunks[last];
+	}
+}
+
+enum ht_code
+ht_type_changes_windows(struct ht_store *store, const int64_t process_id[2],
+			const int64_t from_ns[2], const int64_t to_ns[2],
+			struct ht_type_looks *ret, struct ht_err *err)
+{
+	HT_AUTO_TYPE_LOOKS struct ht_type_looks then = {0}, now = {0};
+	struct ht_type_looks l[2];
+	enum ht_code code = ht_store_types(store, process_id[0], from_ns[0],
+					   to_ns[0], &then, err);
+
+	*ret = (struct ht_type_looks){0};
+	if (code == HT_OK)
+		code = ht_store_types(store, process_id[1], from_ns[1],
+				      to_ns[1], &now, err);
+	if (code != HT_OK || !then.n || !now.n)
+		return code;
+	ret->v = calloc(then.lines + now.lines + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return ht_fail(err, HT_NOMEM, "no memory for types");
+	l[0] = then;
+	l[1] = now;
+	ret->n = 2;
+	join(ret, l, 0);
+	join(ret, l, 1);
+	return HT_OK;
+}
+
 static double moved(const struct change *c)
 {
 	return c->bytes[1] - c->bytes[0];
@@ -205,8 +274,7 @@ enum ht_code ht_type_changes_print(const struct ht_cli *cli,
 	ht_time_here_text(l->at_ns[0], from);
 	ht_time_here_text(l->at_ns[1], to);
 	putchar('\n');
-	ht_paragraph(&cli->term, "",
-		     "By type, as of the nearest looks, %s -> %s%s", from, to,
-		     c.n ? ":" : ": nothing changed");
+	ht_paragraph(&cli->term, "", "By type, as of the looks of %s and %s%s",
+		     from, to, c.n ? ":" : ": nothing changed");
 	return c.n ? print_rows(cli, &c, err) : HT_OK;
 }

@@ -17,6 +17,13 @@ enum ht_code ht_type_changes_read(struct ht_store *store, int64_t process_id,
 				  const int64_t at_ns[2],
 				  struct ht_type_looks *ret,
 				  struct ht_err *err) HT_MUST_CHECK;
+/* Of the last look in each of two windows, of two processes perhaps. */
+enum ht_code ht_type_changes_windows(struct ht_store *store,
+				     const int64_t process_id[2],
+				     const int64_t from_ns[2],
+				     const int64_t to_ns[2],
+				     struct ht_type_looks *ret,
+				     struct ht_err *err) HT_MUST_CHECK;
 /* null where there are none. */
 json_t *ht_type_changes_json(const struct ht_type_looks *l);
 /* A table of what changed most, with the times of the looks; nothing where

@@ -57,6 +57,9 @@ ok "the first type of diff is the one that grew" grep -qE '^Session +class +ht-g
 "$heaptide" diff ht-grows --db "$db" --json >"$HT_TMP/diff.json"
 ok "diff is as its schema says" python3 "$HT_TOP/tests/lib/schema.py" "$HT_TOP/docs/schema" "$HT_TMP/diff.json"
 is "its change is chunks times their size" "$(jq '.types.list[0] | .name == "Session" and .change == 1008 * .chunks and .change == .to - .from' "$HT_TMP/diff.json")" true
+"$heaptide" diff ht-rests --with ht-grows --db "$db" --json >"$HT_TMP/with.json"
+ok "two processes are compared by type" python3 "$HT_TOP/tests/lib/schema.py" "$HT_TOP/docs/schema" "$HT_TMP/with.json"
+is "what one has more of comes first" "$(jq -r '.types.list[0] | .name + (if .change > 0 then " more" else "" end)' "$HT_TMP/with.json")" "Session more"
 "$heaptide" report ht-grows --db "$db" -o "$HT_TMP/page.html"
 ok "the page has what it needs to draw it" grep -q '"name": *"Session"' "$HT_TMP/page.html"
 

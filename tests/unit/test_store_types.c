@@ -283,6 +283,44 @@ static void test_changes_are_those_between_the_nearest_looks(void **state)
 			 48);
 }
 
+/* Another window, or another process, has other types. */
+static void test_of_windows_the_last_looks_are_compared(void **state)
+{
+	const int64_t id[2] = {1, 1}, from[2] = {FAKE_T0, FAKE_T0 + 15 * S};
+	const int64_t to[2] = {FAKE_T0 + 15 * S, FAKE_T0 + 100 * S};
+
+	(void)state;
+	for (uint64_t i = 0; i < 4; i++) {
+		put("7Session", HT_TYPE_CLASS, 16 * (i + 1));
+		put(i < 2 ? "5Route" : "4Path", HT_TYPE_CLASS, 64);
+		look(FAKE_T0 + (int64_t)i * 10 * S, 0);
+	}
+	ht_type_looks_fini(&got);
+	assert_ok(ht_type_changes_windows(st, id, from, to, &got, &err));
+	assert_int_equal(got.n, 2);
+	assert_int_equal(got.at_ns[0], FAKE_T0 + 10 * S);
+	assert_int_equal(got.at_ns[1], FAKE_T0 + 30 * S);
+	assert_int_equal(got.lines, 3);
+	assert_float_equal(line("Session")->bytes[0], 32, 0);
+	assert_float_equal(line("Session")->bytes[1], 64, 0);
+	assert_float_equal(line("Route")->bytes[0], 64, 0);
+	assert_float_equal(line("Route")->bytes[1], 0, 0);
+	assert_float_equal(line("Path")->bytes[0], 0, 0);
+	assert_float_equal(line("Path")->chunks[1], 4, 0);
+}
+
+static void test_a_window_without_a_look_tells_nothing(void **state)
+{
+	const int64_t id[2] = {1, 1}, from[2] = {FAKE_T0, FAKE_T0 + 15 * S};
+	const int64_t to[2] = {FAKE_T0 + 15 * S, FAKE_T0 + 100 * S};
+
+	(void)state;
+	look(FAKE_T0 + S, 16);
+	ht_type_looks_fini(&got);
+	assert_ok(ht_type_changes_windows(st, id, from, to, &got, &err));
+	assert_int_equal(got.n, 0);
+}
+
 static void test_one_look_is_no_change(void **state)
 {
 	const int64_t at[2] = {FAKE_T0, FAKE_T0 + 100 * S};
@@ -412,6 +450,8 @@ int main(void)
 		T(test_old_looks_are_thinned),
 		T(test_the_nearest_look_is_found),
 		T(test_changes_are_those_between_the_nearest_looks),
+		T(test_of_windows_the_last_looks_are_compared),
+		T(test_a_window_without_a_look_tells_nothing),
 		T(test_one_look_is_no_change),
 		T(test_the_type_that_grew_most_is_told),
 		T(test_two_looks_tell_no_growth),
