@@ -13,7 +13,7 @@ dir=$(mktemp -d)
 pids=()
 trap 'kill "${pids[@]}" 2>/dev/null; wait 2>/dev/null; rm -rf "$dir"' EXIT
 port=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
-cp /bin/sleep "$dir/ht-idle"
+cp /bin/sleep "$dir/ht-bench-idle"
 cat >"$dir/conf" <<CONF
 [daemon]
 store = $dir/db
@@ -21,11 +21,11 @@ control = $dir/sock
 watches = $dir/watches
 metrics = 127.0.0.1:$port
 [target idle]
-name = ht-idle
+name = ht-bench-idle
 interval = $interval
 max_processes = $((targets + 100))
 CONF
-for _ in $(seq "$targets"); do "$dir/ht-idle" 1000 & pids+=($!); done
+for _ in $(seq "$targets"); do "$dir/ht-bench-idle" 1000 & pids+=($!); done
 for _ in $(seq "$others"); do sleep 1000 & pids+=($!); done
 "$build/heaptided" -c "$dir/conf" 2>"$dir/log" &
 daemon=$!

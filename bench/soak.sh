@@ -19,8 +19,8 @@ end_all() {
 }
 trap end_all EXIT
 port=$(python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])')
-cp /bin/sleep "$dir/ht-idle"
-cp "$build/bench/atwork" "$dir/ht-atwork"
+cp /bin/sleep "$dir/ht-soak-idle"
+cp "$build/bench/atwork" "$dir/ht-soak-work"
 cat >"$dir/conf" <<CONF
 [daemon]
 store = $dir/db
@@ -35,18 +35,18 @@ keep_hour = 1h
 [defaults]
 interval = 2s
 [target idle]
-name = ht-idle
+name = ht-soak-idle
 [target atwork]
-name = ht-atwork
+name = ht-soak-work
 CONF
-for _ in 1 2 3; do "$dir/ht-atwork" 8 0.5 >"$dir/ready" & pids+=($!); done
-for _ in $(seq 5); do "$dir/ht-idle" $((seconds * 2 + 600)) & pids+=($!); done
+for _ in 1 2 3; do "$dir/ht-soak-work" 8 0.5 >"$dir/ready" & pids+=($!); done
+for _ in $(seq 5); do "$dir/ht-soak-idle" $((seconds * 2 + 600)) & pids+=($!); done
 "$build/heaptided" -c "$dir/conf" 2>"$dir/log" &
 daemon=$!
 pids=("$daemon" "${pids[@]}")
 
 come_and_go() {
-	while "$dir/ht-idle" 20; do :; done
+	while "$dir/ht-soak-idle" 20; do :; done
 }
 come_and_go & pids+=($!)
 ask() {

@@ -116,6 +116,7 @@ static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 	ht_trims_take(s->ingest, p, p->measured_ns);
 	ht_owners_take(s->ingest, p);
 	ht_types_take(s->ingest, p);
+	ht_snapshot_fit(&p->snapshot); /* it is kept until the next */
 }
 
 static void take_failure(struct ht_supervisor *s, struct ht_watched *p,
