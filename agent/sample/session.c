@@ -7,6 +7,7 @@
 #include "agent/memory/procfs.h"
 #include "agent/self/pace.h"
 #include "common/clock.h"
+#include "common/line.h"
 
 static enum ht_code (*const modes[HT_MODE_COUNT])(struct ht_session *s,
 						  struct ht_err *err) = {
@@ -17,11 +18,19 @@ static enum ht_code (*const modes[HT_MODE_COUNT])(struct ht_session *s,
 	[HT_MODE_CORE] = ht_session_core, /* refuses: the target is alive */
 };
 
-/* What locate had to say belongs into every snapshot of this target. */
-static void copy_notes(struct ht_snapshot *to, const struct ht_snapshot *notes)
+/* What locate had to say belongs into every snapshot of this target. Commands
+ * in it name the process, where it lives. */
+static void copy_notes(struct ht_snapshot *to, const struct ht_target *t)
 {
+	const struct ht_snapshot *notes = &t->notes;
+	char number[16], text[sizeof(notes->warnings.v->text)];
+
+	snprintf(number, sizeof(number), "%d", (int)t->pid);
 	for (size_t i = 0; i < notes->warnings.n; i++)
-		ht_snapshot_warn(to, "%s", notes->warnings.v[i].text);
+		ht_snapshot_warn(to, "%s",
+				 ht_line_put(notes->warnings.v[i].text, "PID",
+					     t->pid ? number : "PID", text,
+					     sizeof(text)));
 }
 
 void ht_session_clean(struct ht_session *s)
@@ -37,7 +46,7 @@ void ht_session_clean(struct ht_session *s)
 	snap->process = process;
 	snap->limits = limits;
 	snap->libc = s->target->located.libc;
-	copy_notes(snap, &s->target->notes);
+	copy_notes(snap, s->target);
 }
 
 /* PSS is no reason to let the target wait for longer than a stop may. */

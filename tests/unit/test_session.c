@@ -364,9 +364,37 @@ static void threads_stopped_by_others_are_measured_at_rest(void **state)
 	finish(&m);
 }
 
+/* What was said of its libc, in a snapshot of a process of that number. */
+static void said(pid_t pid, const char *wanted)
+{
+	struct ht_target target = HT_TARGET_NONE;
+	struct ht_snapshot s;
+	struct ht_session session = {.target = &target, .snapshot = &s};
+
+	ht_snapshot_init(&s);
+	ht_snapshot_init(&target.notes);
+	ht_snapshot_warn(&target.notes,
+			 "'heaptide doctor PID --dump-layout' of RAPID");
+	target.pid = pid;
+	ht_session_clean(&session);
+	assert_int_equal(s.warnings.n, 1);
+	assert_string_equal(s.warnings.v[0].text, wanted);
+	ht_snapshot_fini(&target.notes);
+	ht_snapshot_fini(&s);
+}
+
+static void a_warning_names_the_process_in_what_is_to_be_typed(void **state)
+{
+	(void)state;
+	said(4711, "'heaptide doctor 4711 --dump-layout' of RAPID");
+	said(0, "'heaptide doctor PID --dump-layout' of RAPID");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_warning_names_the_process_in_what_is_to_be_typed),
 		cmocka_unit_test(
 			every_mode_gives_the_same_heap_of_a_target_at_rest),
 		cmocka_unit_test(
