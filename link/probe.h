@@ -18,12 +18,12 @@
 
 #include "common/err.h"
 
-#define HT_PROBE_SOCKET 3
-#define HT_PROBE_MAGIC	0x31705448u /* "HTp1" */
-#define HT_PROBE_FILES	4
-#define HT_PROBE_POINTS 32
+#define HT_PROBE_SOCKET	 3
+#define HT_PROBE_MAGIC	 0x31705448u /* "HTp1" */
+#define HT_PROBE_FILES	 4
+#define HT_PROBE_POINTS	 32
 #define HT_PROBE_THREADS 64
-#define HT_PROBE_STACK	8192 /* bytes of a stack, at most */
+#define HT_PROBE_STACK	 8192 /* bytes of a stack, at most */
 /* Of one window, whatever is asked for. */
 #define HT_PROBE_WINDOW_MAX_US 2000000
 #define HT_PROBE_HITS_MAX      100000
@@ -97,7 +97,7 @@ struct ht_probe_sample {
 struct ht_probe_done {
 	uint32_t magic, code; /* enum ht_code */
 	uint32_t way;
-	uint32_t threads; /* HT_PROBE_GROWTH: that are seen from now on */
+	uint32_t threads;  /* HT_PROBE_GROWTH: that are seen from now on */
 	uint64_t hits;	   /* calls seen */
 	uint64_t chosen;   /* of the sizes asked for */
 	uint64_t lost;	   /* of them, for which there was no room */
