@@ -62,12 +62,12 @@ static enum ht_code add_look(struct ht_store *st, const struct look *l,
 	return code;
 }
 
-/* Binds from `at` on what tells a type apart. */
-static void bind_type(sqlite3_stmt *stmt, int at, const struct ht_chunk_type *t)
+/* Binds from `at` on what tells a type apart; name stays the caller's until the
+ * statement was run. */
+static void bind_type(sqlite3_stmt *stmt, int at, const struct ht_chunk_type *t,
+		      const char *name)
 {
-	char name[HT_TYPE_NAME];
-
-	ht_bind_text(stmt, at, ht_demangle(t->name, name, sizeof(name)));
+	ht_bind_text(stmt, at, name);
 	ht_bind_text(stmt, at + 1,
 		     t->kind < HT_TYPE_KIND_COUNT ? ht_type_kind_names[t->kind]
 						  : "");
@@ -78,6 +78,8 @@ static void bind_type(sqlite3_stmt *stmt, int at, const struct ht_chunk_type *t)
 static enum ht_code add_use(struct ht_store *st, int64_t look_id,
 			    const struct ht_chunk_type *t, struct ht_err *err)
 {
+	char out[HT_TYPE_NAME];
+	const char *name = ht_demangle(t->name, out, sizeof(out));
 	sqlite3_stmt *stmt;
 	enum ht_code code = ht_store_sql(
 		st,
@@ -86,7 +88,7 @@ static enum ht_code add_use(struct ht_store *st, int64_t look_id,
 
 	if (code != HT_OK)
 		return code;
-	bind_type(stmt, 1, t);
+	bind_type(stmt, 1, t, name);
 	code = ht_store_run(st, stmt, err);
 	if (code == HT_OK)
 		code = ht_store_sql(
@@ -100,7 +102,7 @@ static enum ht_code add_use(struct ht_store *st, int64_t look_id,
 	sqlite3_bind_int64(stmt, 1, look_id);
 	ht_bind_figure(stmt, 2, t->chunks);
 	ht_bind_figure(stmt, 3, t->bytes);
-	bind_type(stmt, 4, t);
+	bind_type(stmt, 4, t, name);
 	return ht_store_run(st, stmt, err);
 }
 

@@ -344,6 +344,10 @@ static char *answer(const char *sql)
 	return text;
 }
 
+/* A slice takes as few rows as the machine is slow: no number of them is right
+ * everywhere, but some is too many. */
+#define PIECES_MOST 1000000
+
 /* Slices of no time at all: each does one piece. How many there were. */
 static int maintain_in_pieces(int64_t now_ns, int most)
 {
@@ -373,7 +377,7 @@ static void an_hour_in_pieces_is_the_hour_at_once(void **state)
 	(void)state;
 	add(0, 60);
 	/* 60 buckets of a minute, 6 of ten, one of an hour */
-	assert_true(maintain_in_pieces(at(130), 1000) >= 67);
+	assert_true(maintain_in_pieces(at(130), PIECES_MOST) >= 67);
 	pieces = answer(all);
 	assert_ok(ht_store_exec(st, "UPDATE process SET rolled_s = 0", &err));
 	maintain(&HT_STORE_POLICY_DEFAULT, at(130));
@@ -395,7 +399,7 @@ static void a_sample_that_comes_into_an_hour_in_work_is_in_it(void **state)
 	fake_snapshot(&small, 60, &snap);	  /* the clock steps back */
 	snap.head.taken_at = at(10) + S;
 	assert_ok(ht_store_add(st, "t", &snap, NULL, &err));
-	assert_true(maintain_in_pieces(at(130), 1000) < 1000);
+	assert_true(maintain_in_pieces(at(130), PIECES_MOST) < PIECES_MOST);
 	rolled = answer("SELECT total(samples) FROM rollup WHERE "
 			"stat = 'median' AND level_s = 60");
 	samples = answer("SELECT total(1) FROM sample");
@@ -415,7 +419,7 @@ static void upkeep_comes_in_slices(void **state)
 		assert_ok(ht_store_maintain(st, &policy, at(10 * 60), 0, &done,
 					    &err));
 		calls++;
-	} while (!done && calls < 10000);
+	} while (!done && calls < PIECES_MOST);
 	assert_true(done);
 	assert_true(calls > 9); /* an hour at a time at most */
 }
