@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Limit: 120 s
+# Limit: 240 s
 # heaptided looks what chunks are where a target's configuration says so; the history
 # knows which type grew, and verdict, alert, diff and page tell; of any other process
 # there is nothing.
