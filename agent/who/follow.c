@@ -264,8 +264,7 @@ void ht_follow_doubt(struct ht_following *f, const bool *grows, uint32_t n)
 	for (uint32_t i = 0; i < f->n; i++) {
 		struct ht_followed *c = &f->v[i];
 
-		if (c->fate == HT_FATE_FREED && c->first && c->site < n &&
-		    grows[c->site])
+		if (c->fate == HT_FATE_FREED && c->site < n && grows[c->site])
 			c->fate = HT_FATE_MOVED;
 	}
 }

@@ -68,8 +68,10 @@ void ht_follow_print(struct ht_followed *c, struct ht_reader *r);
 void ht_follow_look(struct ht_following *f, struct ht_reader *r,
 		    const struct ht_located *l);
 
-/* Chunks that realloc made of none, of sites that let theirs grow by realloc
- * (of each of n: whether it does): what is over may have been moved by it. */
+/* Chunks of sites that let theirs grow by realloc (of each of n: whether it
+ * does): what is over may have been moved by it. A site is one call: what
+ * malloc is seen to have given out there it gave to realloc, which jumped to
+ * it. */
 void ht_follow_doubt(struct ht_following *f, const bool *grows, uint32_t n);
 
 /* What a look says of a chunk, now: its header and words, and the header of the

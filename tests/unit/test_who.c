@@ -232,7 +232,8 @@ static void what_realloc_may_have_moved_is_not_called_freed(void **state)
 	ht_follow_fini(&f);
 }
 
-/* What realloc makes of none it may move later, where the site does that. */
+/* What realloc makes of none, itself or by malloc, it may move later, where the
+ * site does that. */
 static void
 a_first_chunk_of_a_site_that_reallocs_is_not_called_freed(void **state)
 {
@@ -241,14 +242,14 @@ a_first_chunk_of_a_site_that_reallocs_is_not_called_freed(void **state)
 	struct ht_followed c;
 
 	(void)state;
-	for (uint32_t site = 0; site < 3; site++) {
-		bool first = site < 2;
+	for (uint32_t i = 0; i < 4; i++) {
+		uint32_t site = i % 2;
 
 		heap_of_two();
 		assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
 		c = given(0x1010);
-		c.first = first;
-		c.site = site % 2;
+		c.first = i < 2;
+		c.site = site;
 		assert_true(ht_follow_add(&f, &c));
 		look(&f);
 		heap[2] = 1;
