@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Limit: 260 s
+# Limit: 400 s
 # Who allocates what stays: of programs that allocate in known places the right one
 # is named, of those that keep nothing none is; and what cannot be looked at says why.
 # shellcheck disable=SC2016,SC2034 # eval expands what is quoted here
