@@ -146,24 +146,40 @@ struct reading {
 	int64_t look_id[HT_TYPE_LOOKS_MAX];
 };
 
-static enum ht_code count_looks(struct ht_store *st, int64_t process_id,
-				int64_t from_ns, int64_t to_ns, size_t *ret,
-				struct ht_err *err)
+struct window {
+	int64_t process_id, from_ns, to_ns;
+};
+
+static enum ht_code of_window(struct ht_store *st, const char *sql,
+			      const struct window *w, sqlite3_stmt **ret,
+			      struct ht_err *err)
 {
-	sqlite3_stmt *stmt;
-	bool row;
-	enum ht_code code = ht_store_sql(
-		st,
-		"SELECT count(*) FROM type_look WHERE process_id = ? AND at_ns BETWEEN ? AND ?",
-		&stmt, err);
+	enum ht_code code = ht_store_sql(st, sql, ret, err);
 
 	if (code != HT_OK)
 		return code;
-	sqlite3_bind_int64(stmt, 1, process_id);
-	sqlite3_bind_int64(stmt, 2, from_ns);
-	sqlite3_bind_int64(stmt, 3, to_ns);
+	sqlite3_bind_int64(*ret, 1, w->process_id);
+	sqlite3_bind_int64(*ret, 2, w->from_ns);
+	sqlite3_bind_int64(*ret, 3, w->to_ns);
+	return HT_OK;
+}
+
+static enum ht_code count_looks(struct ht_store *st, const struct window *w,
+				size_t *ret, struct ht_err *err)
+{
+	sqlite3_stmt *stmt;
+	bool row;
+	enum ht_code code = of_window(
+		st,
+		"SELECT count(*) FROM type_look WHERE process_id = ? AND at_ns BETWEEN ? AND ?",
+		w, &stmt, err);
+
+	*ret = 0;
+	if (code != HT_OK)
+		return code;
 	code = ht_store_step(st, stmt, &row, err);
-	*ret = code == HT_OK ? (size_t)sqlite3_column_int64(stmt, 0) : 0;
+	if (code == HT_OK)
+		*ret = (size_t)sqlite3_column_int64(stmt, 0);
 	sqlite3_reset(stmt);
 	return code;
 }
@@ -182,23 +198,20 @@ static void take_look(struct reading *r, sqlite3_stmt *stmt)
 
 /* Of `all` looks those that there is room for, the first and the last among
  * them. */
-static enum ht_code read_looks(struct ht_store *st, int64_t process_id,
-			       int64_t from_ns, int64_t to_ns, size_t all,
-			       struct reading *r, struct ht_err *err)
+static enum ht_code read_looks(struct ht_store *st, const struct window *w,
+			       size_t all, struct reading *r,
+			       struct ht_err *err)
 {
 	size_t room = all < HT_TYPE_LOOKS_MAX ? all : HT_TYPE_LOOKS_MAX, i = 0;
 	sqlite3_stmt *stmt;
 	bool row;
-	enum ht_code code = ht_store_sql(
+	enum ht_code code = of_window(
 		st,
 		"SELECT id, at_ns, bytes, unknown_bytes, other_bytes, other_types FROM type_look WHERE process_id = ? AND at_ns BETWEEN ? AND ? ORDER BY at_ns, id",
-		&stmt, err);
+		w, &stmt, err);
 
 	if (code != HT_OK)
 		return code;
-	sqlite3_bind_int64(stmt, 1, process_id);
-	sqlite3_bind_int64(stmt, 2, from_ns);
-	sqlite3_bind_int64(stmt, 3, to_ns);
 	while ((code = ht_store_step(st, stmt, &row, err)) == HT_OK && row) {
 		size_t n = r->to->n;
 
@@ -283,14 +296,14 @@ enum ht_code ht_store_types(struct ht_store *st, int64_t process_id,
 			    int64_t from_ns, int64_t to_ns,
 			    struct ht_type_looks *ret, struct ht_err *err)
 {
+	const struct window w = {process_id, from_ns, to_ns};
 	struct reading r = {.to = ret};
 	size_t all;
-	enum ht_code code =
-		count_looks(st, process_id, from_ns, to_ns, &all, err);
+	enum ht_code code = count_looks(st, &w, &all, err);
 
 	*ret = (struct ht_type_looks){0};
 	if (code == HT_OK && all)
-		code = read_looks(st, process_id, from_ns, to_ns, all, &r, err);
+		code = read_looks(st, &w, all, &r, err);
 	for (size_t i = ret->n; i-- > 0 && code == HT_OK;)
 		code = read_uses(st, &r, i, err);
 	free(r.type_id);
