@@ -40,8 +40,10 @@ static void on_mistaken(void *ctx, struct ht_watched *w)
 
 static void on_arrived(void *ctx, struct ht_watched *w)
 {
-	(void)w;
-	ht_supervisor_pump(&((struct ht_daemon *)ctx)->parts.supervisor);
+	struct ht_parts *p = &((struct ht_daemon *)ctx)->parts;
+
+	ht_judge_arrived(&p->judge, w);
+	ht_supervisor_expect(&p->supervisor, w);
 }
 
 /* A life of it: the process, or the program that ran in it. */
@@ -59,6 +61,7 @@ static void on_left(void *ctx, struct ht_watched *w)
 
 	ht_control_forget(&d->control, w);
 	ht_makers_release(&d->parts.makers, w);
+	ht_judge_left(&d->parts.judge, w);
 	ht_supervisor_release(&d->parts.supervisor, w);
 	ht_supervisor_pump(&d->parts.supervisor);
 }
@@ -231,7 +234,7 @@ static enum ht_code begin_measuring(struct ht_daemon *d, struct ht_err *err)
 						.ctx = d};
 	enum ht_code code =
 		ht_supervisor_init(&p->supervisor, p->event, &p->config.daemon,
-				   &p->registry, &p->ingest, &measured, err);
+				   &p->ingest, &measured, err);
 
 	if (code == HT_OK)
 		code = ht_ingest_init(&p->ingest, p->event, &p->config.daemon,

@@ -14,6 +14,7 @@
 
 static const int64_t levels[] = {60, 600, 3600}; /* seconds */
 enum { LEVELS = sizeof(levels) / sizeof(levels[0]) };
+#define RESERVED 1024 /* rows of a mixed series, as a rule */
 
 /* What is there of a process. */
 struct extent {
@@ -23,6 +24,7 @@ struct extent {
 	int64_t from_ns[LEVELS]; /* roll-ups begin here; INT64_MAX: none */
 	char target[128];
 	uint64_t pid;
+	size_t samples; /* taken so far */
 };
 
 static enum ht_code read_level(struct ht_store *st, int64_t process_id,
@@ -58,7 +60,7 @@ static enum ht_code read_extent(struct ht_store *st, int64_t process_id,
 
 	code = ht_store_sql(
 		st,
-		"SELECT first_ns, last_ns, started_ns, raw_from_ns, rolled_s, target, pid FROM process WHERE id = ?",
+		"SELECT first_ns, last_ns, started_ns, raw_from_ns, rolled_s, target, pid, samples FROM process WHERE id = ?",
 		&stmt, err);
 	if (code != HT_OK)
 		return code;
@@ -76,7 +78,16 @@ static enum ht_code read_extent(struct ht_store *st, int64_t process_id,
 	ret->rolled_ns = sqlite3_column_int64(stmt, 4) * HT_NS_PER_S;
 	ht_column_text(stmt, 5, ret->target, sizeof(ret->target));
 	ret->pid = (uint64_t)sqlite3_column_int64(stmt, 6);
+	ret->samples = (size_t)sqlite3_column_int64(stmt, 7);
 	sqlite3_reset(stmt);
+	return HT_OK;
+}
+
+static enum ht_code read_levels(struct ht_store *st, int64_t process_id,
+				struct extent *ret, struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
 	for (size_t i = 0; i < LEVELS && code == HT_OK; i++)
 		code = read_level(st, process_id, levels[i], &ret->from_ns[i],
 				  err);
@@ -322,6 +333,8 @@ static enum ht_code run_query(struct ht_store *st, void *ctx,
 
 	begin_series(&all, &q->window);
 	if (code == HT_OK)
+		code = read_levels(st, q->window.process_id, &e, err);
+	if (code == HT_OK)
 		code = read_window(st, &e, &q->window, q->max_rows, &all, err);
 	if (code == HT_OK)
 		code = mark_events(st, &q->window, &all, err);
@@ -379,6 +392,10 @@ static enum ht_code run_mixed(struct ht_store *st, void *ctx,
 
 	ht_series_fini(q->ret);
 	begin_series(q->ret, &w);
+	if (code == HT_OK) /* of few samples each would have it grow */
+		code = ht_series_reserve(
+			q->ret, e.samples < RESERVED ? e.samples : RESERVED,
+			err);
 	for (size_t i = 0; i < 4 && code == HT_OK; i++) {
 		int64_t end = q->window.to_ns - ages[i].age_s * HT_NS_PER_S;
 
@@ -386,7 +403,9 @@ static enum ht_code run_mixed(struct ht_store *st, void *ctx,
 		w.to_ns = ages[i].level_s ? end - 1 : q->window.to_ns;
 		if (w.to_ns < w.from_ns)
 			continue;
-		code = ages[i].level_s ? append_level(st, ages[i].level_s, &e,
+		if (w.to_ns >= e.first_ns) /* else nothing was measured */
+			code = ages[i].level_s
+				       ? append_level(st, ages[i].level_s, &e,
 						      &w, q->ret, err)
 				       : ht_store_raw(st, &w, q->ret, err);
 		w.from_ns = w.to_ns + 1;

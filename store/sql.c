@@ -201,6 +201,7 @@ enum ht_code ht_store_begin(struct ht_store *st, struct ht_err *err)
 		return ht_fail(err, HT_BUG, "%s: begun twice", st->path);
 	code = ht_store_exec(st, "BEGIN IMMEDIATE", err);
 	st->begun = code == HT_OK;
+	st->next_id = 0; /* another writer may have come between */
 	return code;
 }
 

@@ -132,6 +132,7 @@ struct ht_store {
 	ht_store_tell *tell; /* while it is opened; NULL: nobody listens */
 	void *tell_ctx;
 	bool begun;   /* between ht_store_begin() and _commit() */
+	int64_t next_id; /* of a sample, while begun; 0: to be asked */
 	bool damaged; /* some statement found it so */
 	struct {
 		const char *sql; /* static text, or owned by `built` */

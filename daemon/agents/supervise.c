@@ -48,6 +48,7 @@ static void let_go(struct ht_supervisor *s, struct ht_watched *p)
 
 void ht_supervisor_release(struct ht_supervisor *s, struct ht_watched *p)
 {
+	ht_turns_leave(&s->line, &p->due);
 	if (p->measuring)
 		s->measuring--;
 	p->measuring = false;
@@ -90,6 +91,7 @@ static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 		s->events.replaced(s->events.ctx, p);
 		p->store_id = 0;
 		p->judged = false;
+		p->calm = (struct ht_calm){.moved = false};
 		p->trimming = (struct ht_trimming){0};
 		p->looks = (struct ht_looks){0};
 		p->holding = p->making = (struct ht_holding){0};
@@ -107,6 +109,7 @@ static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 	p->measured_ns = ht_mono_ns();
 	ht_latest_take(&p->latest, &p->snapshot, s->config->metrics_arenas,
 		       s->config->metrics_bins);
+	ht_calm_take(&p->calm, p->latest.values);
 	if (s->config->ui != HT_UI_OFF)
 		ht_recent_take(&p->recent, p->latest.taken_ns,
 			       p->latest.values);
@@ -185,8 +188,6 @@ static void finish_sample(struct ht_supervisor *s, struct ht_watched *p,
 		take_failure(s, p, code, err);
 }
 
-static void pump_after(struct ht_supervisor *s, const struct ht_watched *p);
-
 static void finish(struct ht_watched *p, enum ht_code code,
 		   const struct ht_err *err)
 {
@@ -203,7 +204,7 @@ static void finish(struct ht_watched *p, enum ht_code code,
 	}
 	if (code != HT_OK || s->config->agent_life == HT_AGENT_SAMPLE)
 		let_go(s, p);
-	pump_after(s, p);
+	ht_supervisor_expect(s, p);
 }
 
 /* The answer is whole; was it about the process that was meant? */
@@ -334,6 +335,7 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 	struct ht_err err;
 	enum ht_code code = HT_OK;
 
+	ht_turns_leave(&s->line, &p->due);
 	p->supervisor = s;
 	p->measuring = true;
 	s->measuring++;
@@ -358,90 +360,76 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 
 /* --- who is next --------------------------------------------------------- */
 
-/* ret_then: when the one after it is due; INT64_MAX: there is none. */
-static struct ht_watched *nearest(const struct ht_supervisor *s,
-				  int64_t *ret_then)
+/* NULL: nobody waits. One without a target is about to be dropped. */
+static struct ht_watched *nearest(struct ht_supervisor *s)
 {
-	struct ht_watched *best = NULL;
+	while (s->line.first) {
+		struct ht_watched *p = ht_watched_due(s->line.first);
 
-	*ret_then = INT64_MAX;
-	HT_EACH_PROCESS (s->registry, p) {
-		if (p->measuring || !p->config)
-			continue;
-		if (!best || p->schedule.due_ns < best->schedule.due_ns) {
-			if (best)
-				*ret_then = best->schedule.due_ns;
-			best = p;
-		} else if (p->schedule.due_ns < *ret_then) {
-			*ret_then = p->schedule.due_ns;
-		}
+		if (p->config)
+			return p;
+		ht_turns_leave(&s->line, &p->due);
 	}
-	return best;
+	return NULL;
 }
 
 static int on_due(sd_event_source *source, uint64_t now_us, void *ctx)
 {
+	struct ht_supervisor *s = ctx;
+
 	(void)source;
 	(void)now_us;
-	ht_supervisor_pump(ctx);
+	s->next_ns = 0;
+	ht_supervisor_pump(s);
 	return 0;
 }
 
-/* Nobody is due before. */
 static void wait_until(struct ht_supervisor *s, int64_t due_ns)
 {
 	struct ht_err err;
 
+	if (s->next_ns == due_ns)
+		return;
 	s->next_ns = due_ns;
-	if (due_ns != INT64_MAX &&
-	    ht_timer_set(s->event, &s->timer, due_ns, on_due, s, &err) != HT_OK)
-		ht_log_err(LOG_ERR, "sample timer", &err);
+	if (ht_timer_set(s->event, &s->timer, due_ns, on_due, s, &err) == HT_OK)
+		return;
+	s->next_ns = 0;
+	ht_log_err(LOG_ERR, "sample timer", &err);
 }
 
 void ht_supervisor_pump(struct ht_supervisor *s)
 {
 	struct ht_watched *p;
-	int64_t then;
 
 	if (s->pumping) /* measure() failed at once and came back here */
 		return;
 	s->pumping = true;
-	s->next_ns = 0;
 	while (s->measuring < s->config->agents_max &&
-	       (p = nearest(s, &then)) != NULL) {
-		if (p->schedule.due_ns > ht_mono_ns()) {
-			wait_until(s, p->schedule.due_ns);
+	       (p = nearest(s)) != NULL) {
+		if (p->due.at_ns > ht_mono_ns()) {
+			wait_until(s, p->due.at_ns);
 			break;
 		}
 		measure(s, p);
-		if (p->measuring && then > ht_mono_ns()) {
-			wait_until(s, then);
-			break;
-		}
 	}
 	s->pumping = false;
 }
 
-/* Of a thousand processes it is not looked for who is next where that is known:
- * nobody's due time moved but p's. */
-static void pump_after(struct ht_supervisor *s, const struct ht_watched *p)
+void ht_supervisor_expect(struct ht_supervisor *s, struct ht_watched *p)
 {
-	if (s->pumping || !p->config || s->next_ns <= ht_mono_ns())
-		ht_supervisor_pump(s);
-	else if (p->schedule.due_ns < s->next_ns)
-		wait_until(s, p->schedule.due_ns);
+	if (!p->measuring)
+		ht_turns_put(&s->line, &p->due, p->schedule.due_ns);
+	ht_supervisor_pump(s);
 }
 
 enum ht_code ht_supervisor_init(struct ht_supervisor *s, sd_event *event,
 				const struct ht_daemon_config *config,
-				const struct ht_registry *registry,
 				struct ht_ingest *ingest,
 				const struct ht_supervisor_events *events,
 				struct ht_err *err)
 {
 	*s = (struct ht_supervisor){.event = event,
 				    .config = config,
-				    .registry = registry,
 				    .ingest = ingest,
 				    .events = *events};
 	ht_facts_file_make();

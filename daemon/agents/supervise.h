@@ -23,13 +23,13 @@ struct ht_supervisor_events {
 struct ht_supervisor {
 	sd_event *event;
 	const struct ht_daemon_config *config;
-	const struct ht_registry *registry;
 	struct ht_ingest *ingest;
 	struct ht_supervisor_events events;
 	char agent[256];	/* path */
-	sd_event_source *timer; /* to the nearest due process */
+	struct ht_turns line;	/* those that are not being measured */
+	sd_event_source *timer; /* to the first of them */
 	size_t measuring;	/* agents at work now */
-	int64_t next_ns;	/* nobody is due before; 0: not known */
+	int64_t next_ns;	/* what the timer is set to; 0: it went off */
 	bool pumping;
 	uint64_t started, killed;
 	uint64_t failures[HT_CODE_COUNT];
@@ -37,14 +37,14 @@ struct ht_supervisor {
 
 enum ht_code ht_supervisor_init(struct ht_supervisor *s, sd_event *event,
 				const struct ht_daemon_config *config,
-				const struct ht_registry *registry,
 				struct ht_ingest *ingest,
 				const struct ht_supervisor_events *events,
 				struct ht_err *err) HT_MUST_CHECK;
 void ht_supervisor_fini(struct ht_supervisor *s);
-/* Starts what is due and sets the timer for the rest. Call when a process
- * arrived, a sample ended or a due time moved. */
+/* Starts what is due and sets the timer for the rest. */
 void ht_supervisor_pump(struct ht_supervisor *s);
+/* The same after a process arrived, or its due time moved. */
+void ht_supervisor_expect(struct ht_supervisor *s, struct ht_watched *p);
 /* Lets go of the process's agent, at once; a sample in flight is lost. */
 void ht_supervisor_release(struct ht_supervisor *s, struct ht_watched *p);
 

@@ -223,15 +223,6 @@ void ht_alerts_process_ended(struct ht_alerts *a, const struct ht_watched *p)
 	}
 }
 
-static bool process_is_watched(const struct ht_alerts *a, const char *key)
-{
-	HT_EACH_PROCESS (a->registry, p) {
-		if (strcmp(p->key, key) == 0)
-			return true;
-	}
-	return false;
-}
-
 void ht_alerts_sweep(struct ht_alerts *a)
 {
 	int64_t now_ns = ht_mono_ns();
@@ -244,8 +235,9 @@ void ht_alerts_sweep(struct ht_alerts *a)
 	DL_FOREACH_SAFE (a->list, e, next) {
 		const struct ht_rule *r = rule_of(a, e->alert.rule);
 
-		if (!r || (searched && !e->orphan &&
-			   !process_is_watched(a, e->alert.process_key)))
+		if (!r ||
+		    (searched && !e->orphan &&
+		     !ht_registry_with_key(a->registry, e->alert.process_key)))
 			end(a, e);
 		else if (e->alert.state == HT_ALERT_FIRING)
 			tell_firing(a, e);

@@ -12,6 +12,7 @@
 #define TICK_NS	      (100 * HT_NS_PER_MS)
 #define JUDGE_SHARE   0.0025 /* of a processor, for all verdicts together */
 #define HISTORY_PARTS 500
+#define CALM_PARTS    8
 /* What rules without a window of their own look at. */
 #define RECENT_NS (60 * HT_NS_PER_S)
 
@@ -40,6 +41,43 @@ int64_t ht_judge_wait_ns(int64_t evaluate_ns, int64_t cost_ns,
 	return wait_ns > (double)evaluate_ns ? (int64_t)wait_ns : evaluate_ns;
 }
 
+int64_t ht_judge_calm_ns(int64_t wait_ns, int64_t history_ns)
+{
+	double calm_ns = fmin((double)history_ns / CALM_PARTS,
+			      (double)HISTORY_NS / HISTORY_PARTS);
+
+	return calm_ns > (double)wait_ns ? (int64_t)calm_ns : wait_ns;
+}
+
+bool ht_judge_still_holds(const struct ht_watched *p, int64_t mono_ns)
+{
+	if (!p->judged)
+		return false;
+	return mono_ns < p->verdict_ns ||
+	       (p->verdict.label == HT_LABEL_STABLE && ht_calm_is(&p->calm) &&
+		mono_ns < p->calm_ns);
+}
+
+void ht_judge_made(struct ht_watched *p, int64_t mono_ns, int64_t wait_ns,
+		   int64_t history_ns)
+{
+	p->judged = true;
+	p->verdict_ns = mono_ns + wait_ns;
+	p->calm_ns = mono_ns + ht_judge_calm_ns(wait_ns, history_ns);
+	ht_calm_judged(&p->calm);
+}
+
+/* A little sooner: its turn comes every `evaluate`, not a tick after. */
+static void plan_next(const struct ht_judge *j, struct ht_watched *p,
+		      int64_t begun_ns, int64_t cpu_ns, int64_t history_ns)
+{
+	int64_t wait_ns =
+		ht_judge_wait_ns(j->config->daemon.evaluate_ns, cpu_ns,
+				 history_ns, ht_registry_count(j->registry));
+
+	ht_judge_made(p, begun_ns - TICK_NS / 4, wait_ns, history_ns);
+}
+
 /* True: p->verdict is of its history, made now or not long ago. */
 static bool judge_history(struct ht_judge *j, struct ht_watched *p,
 			  int64_t now_ns)
@@ -56,7 +94,7 @@ static bool judge_history(struct ht_judge *j, struct ht_watched *p,
 	ht_verdict_needs(metrics);
 	if (!st || !p->store_id)
 		return false;
-	if (p->judged && begun_ns < p->verdict_ns)
+	if (ht_judge_still_holds(p, begun_ns))
 		return true;
 	if (ht_store_series_mixed(st, p->store_id, now_ns - HISTORY_NS, now_ns,
 				  HT_SERIES_CLASSES | HT_SERIES_MAPPINGS,
@@ -70,16 +108,10 @@ static bool judge_history(struct ht_judge *j, struct ht_watched *p,
 	history.earlier = before.life;
 	history.earlier_n = before.n;
 	ht_verdict(&history, now_ns, &p->snapshot, &p->verdict);
-	p->judged = true;
 	ht_ingest_verdict(j->ingest, p, now_ns);
 	j->judged++;
-	/* a little sooner: its turn comes every `evaluate`, not a tick after */
-	p->verdict_ns =
-		begun_ns - TICK_NS / 4 +
-		ht_judge_wait_ns(j->config->daemon.evaluate_ns,
-				 ht_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns,
-				 history.rows ? now_ns - history.time_ns[0] : 0,
-				 ht_registry_count(j->registry));
+	plan_next(j, p, begun_ns, ht_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns,
+		  history.rows ? now_ns - history.time_ns[0] : 0);
 	return true;
 }
 
@@ -144,12 +176,12 @@ static void ask_rules(struct ht_judge *j, struct ht_watched *p, int64_t due_ns,
 static void judge(struct ht_judge *j, struct ht_watched *p)
 {
 	int64_t begun_ns = ht_mono_ns(), now_ns = ht_wall_ns();
-	int64_t due_ns = p->judge_ns;
+	int64_t due_ns = p->asked.at_ns, wait_ns;
 	bool judged;
 
-	p->judge_ns = begun_ns + j->config->daemon.evaluate_ns;
-	if (p->measuring) /* its newest snapshot is being replaced */
-		p->judge_ns = begun_ns + TICK_NS;
+	/* its newest snapshot is being replaced */
+	wait_ns = p->measuring ? TICK_NS : j->config->daemon.evaluate_ns;
+	ht_turns_put(&j->line, &p->asked, begun_ns + wait_ns);
 	if (p->measuring || (p->samples == 0 && p->schedule.failures == 0))
 		return;
 	judged = p->samples && judge_history(j, p, now_ns);
@@ -157,29 +189,18 @@ static void judge(struct ht_judge *j, struct ht_watched *p)
 	j->cost_ns = ht_mono_ns() - begun_ns;
 }
 
-static struct ht_watched *first_due(const struct ht_registry *r)
-{
-	struct ht_watched *due = NULL;
-
-	HT_EACH_PROCESS (r, p) {
-		if (!due || p->judge_ns < due->judge_ns)
-			due = p;
-	}
-	return due;
-}
-
 /* A process that comes meanwhile is not due before evaluate / 16 is over. */
-static int64_t next_tick_ns(const struct ht_judge *j,
-			    const struct ht_watched *due, int64_t now_ns)
+static int64_t next_tick_ns(const struct ht_judge *j, int64_t now_ns)
 {
+	const struct ht_turn *due = j->line.first;
 	int64_t rest_ns = j->config->daemon.evaluate_ns / 16;
 	int64_t next_ns;
 
 	if (rest_ns > HT_NS_PER_S)
 		rest_ns = HT_NS_PER_S;
 	next_ns = now_ns + (rest_ns > TICK_NS ? rest_ns : TICK_NS);
-	if (due && due->judge_ns < next_ns)
-		next_ns = due->judge_ns;
+	if (due && due->at_ns < next_ns)
+		next_ns = due->at_ns;
 	return next_ns > now_ns + TICK_NS / 4 ? next_ns : now_ns + TICK_NS / 4;
 }
 
@@ -187,20 +208,31 @@ static int on_tick(sd_event_source *source, uint64_t now_us, void *ctx)
 {
 	struct ht_judge *j = ctx;
 	int64_t now_ns = ht_mono_ns();
-	struct ht_watched *due = first_due(j->registry);
+	struct ht_turn *due = j->line.first;
 	struct ht_err err;
 
 	(void)source;
 	(void)now_us;
-	if (due && due->judge_ns <= now_ns) {
-		judge(j, due);
-		due = first_due(j->registry);
-	}
+	if (due && due->at_ns <= now_ns)
+		judge(j, ht_watched_asked(due));
 	ht_alerts_sweep(j->alerts);
-	if (ht_timer_set(j->event, &j->timer, next_tick_ns(j, due, now_ns),
-			 on_tick, j, &err) != HT_OK)
+	if (ht_timer_set(j->event, &j->timer, next_tick_ns(j, now_ns), on_tick,
+			 j, &err) != HT_OK)
 		ht_log_err(LOG_ERR, "judge timer", &err);
 	return 0;
+}
+
+/* Spread over the period, by a number that differs from one to the next. */
+void ht_judge_arrived(struct ht_judge *j, struct ht_watched *p)
+{
+	ht_turns_put(&j->line, &p->asked,
+		     ht_mono_ns() + j->config->daemon.evaluate_ns / 16 *
+					    (int64_t)(1 + p->id % 16));
+}
+
+void ht_judge_left(struct ht_judge *j, struct ht_watched *p)
+{
+	ht_turns_leave(&j->line, &p->asked);
 }
 
 enum ht_code ht_judge_init(struct ht_judge *j, sd_event *event,

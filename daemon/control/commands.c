@@ -341,7 +341,7 @@ static enum ht_code do_sample(struct ht_peer *peer, json_t *arguments,
 			"no process of target or pid '%.60s' is watched", word);
 	peer->awaits = p;
 	ht_schedule_soonest(&p->schedule, ht_mono_ns());
-	ht_supervisor_pump(&d->supervisor);
+	ht_supervisor_expect(&d->supervisor, p);
 	return HT_OK;
 }
 

@@ -6,6 +6,7 @@
 #ifndef HT_DAEMON_PROCESS_PROCESS_H
 #define HT_DAEMON_PROCESS_PROCESS_H
 
+#include <stddef.h>
 #include <systemd/sd-event.h>
 /* the default hash falls through its switch, which clang warns about */
 #define HASH_FUNCTION HASH_OAT
@@ -13,10 +14,12 @@
 
 #include "analysis/verdict.h"
 #include "daemon/config/config.h"
+#include "daemon/process/calm.h"
 #include "daemon/process/holding.h"
 #include "daemon/process/recent.h"
 #include "daemon/process/schedule.h"
 #include "daemon/process/trimming.h"
+#include "daemon/process/turns.h"
 #include "daemon/process/typing.h"
 #include "link/client.h"
 #include "link/looks.h"
@@ -52,9 +55,13 @@ struct ht_pauses {
 	uint64_t count, sum_us;
 };
 
+/* "boot id:pid:start ticks": one life of one process. */
+#define HT_WATCHED_KEY 96
+
 struct ht_watched {
 	/* First what loops over all processes look at: a few cache lines. */
-	UT_hash_handle hh; /* by id in the registry */
+	UT_hash_handle hh;     /* by id in the registry */
+	UT_hash_handle by_key; /* there, too */
 	uint64_t id;
 	const struct ht_target_config *config; /* of now: set anew on reload */
 	pid_t pid;
@@ -63,15 +70,17 @@ struct ht_watched {
 	bool judged;	      /* there is a verdict */
 	int64_t begun_cpu_ns; /* the agent's, when the sample began; 0: new */
 	uint64_t start_ticks;
-	int64_t judge_ns;   /* when its rules are asked next, monotonic */
-	int64_t verdict_ns; /* before this the last verdict holds */
+	struct ht_turn due;   /* to be measured, in the supervisor's line */
+	struct ht_turn asked; /* by the rules, in the judge's */
+	/* before this the last verdict holds, and while it is calm, before: */
+	int64_t verdict_ns, calm_ns;
 	struct ht_schedule schedule;
 	struct ht_looks looks;
 
 	struct ht_registry *registry;	  /* that follows it */
 	struct ht_supervisor *supervisor; /* that had it measured last */
 	char target[128]; /* name; the configuration is looked up by it */
-	char key[96];	  /* boot id:pid:start ticks */
+	char key[HT_WATCHED_KEY];
 	char comm[64], exe[256];
 	uint64_t exe_dev, exe_inode; /* of the last sample */
 	int pidfd;
@@ -92,11 +101,24 @@ struct ht_watched {
 	uint8_t inconsistent;	  /* bit per sample, newest lowest */
 	int64_t store_id;	  /* the process row, 0: none yet */
 	struct ht_verdict verdict;
+	struct ht_calm calm;
 	struct ht_trimming trimming;
 	struct ht_holding holding; /* who holds what leaks */
 	struct ht_holding making;  /* whose call stacks make it */
 	struct ht_typing typing;   /* what its chunks are */
 };
+
+/* Whose place in line it is. */
+static inline struct ht_watched *ht_watched_due(struct ht_turn *due)
+{
+	return (struct ht_watched *)((char *)due -
+				     offsetof(struct ht_watched, due));
+}
+static inline struct ht_watched *ht_watched_asked(struct ht_turn *asked)
+{
+	return (struct ht_watched *)((char *)asked -
+				     offsetof(struct ht_watched, asked));
+}
 
 void ht_pauses_count(struct ht_pauses *h, uint64_t pause_us);
 /* Keeps the figures of s; at most `arenas` arenas one by one, the rest summed

@@ -6,6 +6,7 @@
 #include "common/clock.h"
 
 #define RATIO_WINDOW_S 1200.0
+#define PROCESSORS_NS  (60 * HT_NS_PER_S)
 
 void ht_schedule_init(struct ht_schedule *s, int64_t now_ns)
 {
@@ -69,11 +70,25 @@ static int64_t backoff_ns(const struct ht_target_config *t, uint32_t failures)
 	return wait_ns;
 }
 
+/* The C library opens a file of /sys each time it is asked; processors come
+ * and go hardly ever: once a minute will do. */
+static double processors(int64_t now_ns)
+{
+	static int64_t asked_ns;
+	static long n;
+
+	if (n <= 0 || now_ns - asked_ns > PROCESSORS_NS) {
+		n = sysconf(_SC_NPROCESSORS_ONLN);
+		asked_ns = now_ns;
+	}
+	return n > 0 ? (double)n : 1;
+}
+
 /* What it took is charged to both caps. */
 static void charge(struct ht_schedule *s, const struct ht_target_config *t,
 		   int64_t now_ns, int64_t pause_ns, int64_t cpu_ns)
 {
-	double cpus = (double)sysconf(_SC_NPROCESSORS_ONLN);
+	double cpus = processors(now_ns);
 
 	s->ended_ns = now_ns;
 	s->waited_ns = 0;

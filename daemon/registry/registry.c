@@ -28,6 +28,7 @@ static void free_process(struct ht_watched *p)
 static void leave(struct ht_registry *r, struct ht_watched *p)
 {
 	HASH_DEL(r->processes, p);
+	HASH_DELETE(by_key, r->by_key, p);
 	r->events.left(r->events.ctx, p);
 	free_process(p);
 }
@@ -87,6 +88,13 @@ static enum ht_code open_pidfd(const struct ht_proc *proc, int *ret,
 	return HT_OK;
 }
 
+static void put_key(const struct ht_registry *r, pid_t pid,
+		    uint64_t start_ticks, char out[HT_WATCHED_KEY])
+{
+	snprintf(out, HT_WATCHED_KEY, "%s:%d:%" PRIu64, r->boot_id, (int)pid,
+		 start_ticks);
+}
+
 static enum ht_code make_process(struct ht_registry *r,
 				 const struct ht_target_config *t,
 				 struct ht_proc *proc, struct ht_watched **ret,
@@ -94,7 +102,6 @@ static enum ht_code make_process(struct ht_registry *r,
 {
 	struct ht_watched *p = calloc(1, sizeof(*p));
 	enum ht_code code;
-	int64_t now_ns = ht_mono_ns();
 
 	if (!p)
 		return ht_fail(err, HT_NOMEM, "no memory for a process");
@@ -110,14 +117,9 @@ static enum ht_code make_process(struct ht_registry *r,
 	snprintf(p->comm, sizeof(p->comm), "%s", proc->comm);
 	ht_proc_need_exe(proc);
 	snprintf(p->exe, sizeof(p->exe), "%s", proc->exe);
-	snprintf(p->key, sizeof(p->key), "%s:%d:%" PRIu64, r->boot_id,
-		 (int)p->pid, p->start_ticks);
+	put_key(r, p->pid, p->start_ticks, p->key);
 	ht_snapshot_init(&p->snapshot);
-	ht_schedule_init(&p->schedule, now_ns);
-	/* spread over the period, by a number that differs from one to the next
-	 */
-	p->judge_ns = now_ns + r->config->daemon.evaluate_ns / 16 *
-				       (int64_t)(1 + p->id % 16);
+	ht_schedule_init(&p->schedule, ht_mono_ns());
 	code = open_pidfd(proc, &p->pidfd, err);
 	if (code == HT_OK && sd_event_add_io(r->event, &p->ended, p->pidfd,
 					     EPOLLIN, on_ended, p) < 0)
@@ -150,19 +152,28 @@ static void adopt(struct ht_registry *r, struct ht_target_config *t,
 		t->select.start_ticks = proc->start_ticks;
 	p->maybe = maybe;
 	HASH_ADD(hh, r->processes, id, sizeof(p->id), p);
+	HASH_ADD_KEYPTR(by_key, r->by_key, p->key, strlen(p->key), p);
 	ht_log(LOG_INFO, "watching pid %d (%s) target=%s", (int)p->pid, p->comm,
 	       p->target);
 	r->events.arrived(r->events.ctx, p);
 }
 
-static struct ht_watched *watched(struct ht_registry *r, pid_t pid,
+struct ht_watched *ht_registry_with_key(const struct ht_registry *r,
+					const char *key)
+{
+	struct ht_watched *p;
+
+	HASH_FIND(by_key, r->by_key, key, strlen(key), p);
+	return p;
+}
+
+static struct ht_watched *watched(const struct ht_registry *r, pid_t pid,
 				  uint64_t start_ticks)
 {
-	HT_EACH_PROCESS (r, p) {
-		if (p->pid == pid && p->start_ticks == start_ticks)
-			return p;
-	}
-	return NULL;
+	char key[HT_WATCHED_KEY];
+
+	put_key(r, pid, start_ticks, key);
+	return ht_registry_with_key(r, key);
 }
 
 static struct ht_target_config *

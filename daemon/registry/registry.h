@@ -27,6 +27,7 @@ struct ht_registry {
 	struct ht_registry_events events;
 	struct ht_procs *procs;
 	struct ht_watched *processes; /* uthash by id, in order of arrival */
+	struct ht_watched *by_key;    /* the same, by their key */
 	uint64_t next_id;
 	char boot_id[40];
 	sd_event_source *scan_timer;
@@ -51,6 +52,9 @@ void ht_registry_drop(struct ht_registry *r, struct ht_watched *p,
 size_t ht_registry_count(const struct ht_registry *r);
 /* First of the target's name or pid (as text); NULL: none. */
 struct ht_watched *ht_registry_find(struct ht_registry *r, const char *word);
+/* Of that life; NULL: it is not watched. */
+struct ht_watched *ht_registry_with_key(const struct ht_registry *r,
+					const char *key);
 
 #define HT_EACH_PROCESS(r, p)                                                  \
 	for (struct ht_watched *p = (r)->processes, *next_##p;                 \
