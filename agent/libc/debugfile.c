@@ -10,36 +10,56 @@
 #include <unistd.h>
 
 #include "agent/memory/foreign.h"
+#include "agent/memory/live_task.h"
 #include "common/cleanup.h"
+
+static void hex(const uint8_t *bytes, size_t len,
+		char out[2 * HT_BUILD_ID_MAX + 1])
+{
+	out[0] = 0;
+	for (size_t i = 0; i < len && i < HT_BUILD_ID_MAX; i++)
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
 
 void ht_build_id_text(const struct ht_facts *f,
 		      char out[2 * HT_BUILD_ID_MAX + 1])
 {
-	out[0] = 0;
-	for (unsigned i = 0; i < f->build_id_len && i < HT_BUILD_ID_MAX; i++)
-		snprintf(out + 2 * i, 3, "%02x", f->build_id[i]);
+	hex(f->build_id, f->build_id_len, out);
 }
 
-/* A path that the target named, below its root (0: the folder, or ours), or one
- * of ours. */
-static int open_file(pid_t pid, const char *root, const char *path)
+/* A path below the target's root, or one of ours. */
+static int try(const struct ht_debugfile_ask *ask, bool theirs,
+	       const char *path)
 {
-	return ht_foreign_open(&(struct ht_foreign){
-		.pid = pid, .root = root, .path = path, .plain = true});
+	int fd = ht_foreign_open(
+		&(struct ht_foreign){.pid = theirs ? ask->pid : 0,
+				     .root = theirs ? ask->root : NULL,
+				     .path = path,
+				     .plain = true});
+
+	if (fd < 0 || !ask->fits || ask->fits(ask->ctx, fd))
+		return fd;
+	close(fd);
+	return -1;
 }
 
-static int by_build_id(pid_t pid, const char *root, const char *id)
+static bool has_root(const struct ht_debugfile_ask *ask)
 {
-	char path[PATH_MAX];
+	return ask->pid > 0 || ask->root;
+}
 
-	snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%.2s/%s.debug",
-		 id, id + 2);
-	return open_file(pid, root, path);
+/* What the target names: there first; of ours only what is known to fit. */
+static int try_both(const struct ht_debugfile_ask *ask, const char *path)
+{
+	int fd = has_root(ask) ? try(ask, true, path) : -1;
+
+	return fd < 0 && (ask->fits || !has_root(ask)) ? try(ask, false, path)
+						       : fd;
 }
 
 /* debuginfod-find leaves what it fetched here. The agent's file gives it rights
  * that its caller has not: no word of the environment counts then. */
-static int by_debuginfod(const char *id)
+static int by_debuginfod(const struct ht_debugfile_ask *ask, const char *id)
 {
 	const char *dir = secure_getenv("DEBUGINFOD_CACHE_PATH");
 	const char *home = secure_getenv("HOME");
@@ -51,11 +71,29 @@ static int by_debuginfod(const char *id)
 		snprintf(path, sizeof(path),
 			 "%s/.cache/debuginfod_client/%s/debuginfo",
 			 home ? home : "/root", id);
-	return open_file(0, NULL, path);
+	return try(ask, false, path);
+}
+
+/* What is ours is not the target's to make up: here first. */
+static int by_build_id(const struct ht_debugfile_ask *ask, const uint8_t *bytes,
+		       size_t len)
+{
+	char id[2 * HT_BUILD_ID_MAX + 1], path[PATH_MAX];
+	int fd;
+
+	if (len < 2)
+		return -1;
+	hex(bytes, len, id);
+	snprintf(path, sizeof(path), "/usr/lib/debug/.build-id/%.2s/%s.debug",
+		 id, id + 2);
+	fd = try(ask, false, path);
+	if (fd < 0 && has_root(ask))
+		fd = try(ask, true, path);
+	return fd < 0 ? by_debuginfod(ask, id) : fd;
 }
 
 /* The three places that gdb looks at too. */
-static int by_debuglink(pid_t pid, const char *root, const char *path,
+static int by_debuglink(const struct ht_debugfile_ask *ask, const char *path,
 			const char *link)
 {
 	static const struct {
@@ -70,25 +108,73 @@ static int by_debuglink(pid_t pid, const char *root, const char *path,
 	for (size_t i = 0; i < 3 && fd < 0; i++) {
 		snprintf(full, sizeof(full), "%s%.*s%s/%s", forms[i].before,
 			 dir, path, forms[i].behind, link);
-		fd = open_file(pid, root, full);
+		fd = try_both(ask, full);
 	}
 	return fd;
 }
 
-int ht_debugfile_open(pid_t pid, const char *root, const char *path,
+int ht_debugfile_open(const struct ht_debugfile_ask *ask, const char *path,
 		      const struct ht_facts *f)
 {
-	char id[2 * HT_BUILD_ID_MAX + 1];
+	int fd = by_build_id(ask, f->build_id, f->build_id_len);
+
+	return fd < 0 && f->debuglink[0] ? by_debuglink(ask, path, f->debuglink)
+					 : fd;
+}
+
+/* Where a link of /proc leads to; "" where that cannot be seen. */
+static void read_link(const char *link, char path[PATH_MAX])
+{
+	ssize_t n = readlink(link, path, PATH_MAX - 1);
+
+	path[n > 0 ? n : 0] = '\0';
+}
+
+/* A path as the target has it, which has its root in some folder. */
+static const char *inside(const struct ht_debugfile_ask *ask, const char *path)
+{
+	char link[40], root[PATH_MAX];
+	size_t len;
+
+	snprintf(link, sizeof(link), "/proc/%d/root",
+		 (int)ht_live_task(ask->pid));
+	if (ask->pid > 0)
+		read_link(link, root);
+	else if (!ask->root || !realpath(ask->root, root))
+		return path;
+	len = strlen(root);
+	return len > 1 && strncmp(path, root, len) == 0 && path[len] == '/'
+		       ? path + len
+		       : path;
+}
+
+/* A name from the folder of a file on. */
+static int try_beside(const struct ht_debugfile_ask *ask, bool theirs,
+		      const char *file, const char *name)
+{
+	const char *slash = strrchr(file, '/');
+	char path[2 * PATH_MAX];
+
+	if (!slash ||
+	    (size_t)snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - file),
+			     file, name) >= sizeof(path))
+		return -1;
+	return try(ask, theirs, path);
+}
+
+int ht_debugfile_shared(const struct ht_debugfile_ask *ask, int of,
+			const char *name, const uint8_t *id, size_t id_len)
+{
+	char link[40], path[PATH_MAX];
 	int fd = -1;
 
-	ht_build_id_text(f, id);
-	if (f->build_id_len > 1)
-		fd = by_build_id(0, NULL, id);
-	if (fd < 0 && f->build_id_len > 1 && (pid > 0 || root))
-		fd = by_build_id(pid, root, id);
-	if (fd < 0 && f->build_id_len > 1)
-		fd = by_debuginfod(id);
-	if (fd < 0 && f->debuglink[0])
-		fd = by_debuglink(pid, root, path, f->debuglink);
-	return fd;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", of);
+	read_link(link, path);
+	if (*name == '/')
+		fd = try_both(ask, name);
+	else if (has_root(ask))
+		fd = try_beside(ask, true, inside(ask, path), name);
+	if (fd < 0 && *name != '/')
+		fd = try_beside(ask, false, path, name);
+	return fd < 0 ? by_build_id(ask, id, id_len) : fd;
 }

@@ -129,12 +129,12 @@ static bool attribute(Dwarf_Debug dbg, Dwarf_Die die, unsigned name,
 	return false;
 }
 
-/* In the file that dwz shared, which is not at hand. */
-static bool is_elsewhere(Dwarf_Half form)
+/* In the file that dwz shared: as GNU has it, and as DWARF 5 has. */
+static bool is_shared(Dwarf_Half form)
 {
 	return form == DW_FORM_GNU_strp_alt || form == DW_FORM_GNU_ref_alt ||
 	       form == DW_FORM_strp_sup || form == DW_FORM_ref_sup4 ||
-	       form == DW_FORM_ref_sup8 || form == DW_FORM_ref_sig8;
+	       form == DW_FORM_ref_sup8;
 }
 
 bool ht_die_number(Dwarf_Debug dbg, Dwarf_Die die, unsigned name, uint64_t *ret)
@@ -160,7 +160,23 @@ bool ht_die_number(Dwarf_Debug dbg, Dwarf_Die die, unsigned name, uint64_t *ret)
 	return ok;
 }
 
-const char *ht_die_text(Dwarf_Debug dbg, Dwarf_Die die, unsigned name)
+/* What libdwarf calls tied it looks in for other things too (addresses of split
+ * files): for this text alone. */
+static bool shared_text(Dwarf_Debug dbg, Dwarf_Debug shared, Dwarf_Attribute a,
+			char **ret)
+{
+	Dwarf_Error e = NULL;
+	bool ok = ht_die_fine(dbg, dwarf_set_tied_dbg(dbg, shared, &e), e);
+
+	e = NULL;
+	ok = ok && ht_die_fine(dbg, dwarf_formstring(a, ret, &e), e);
+	e = NULL;
+	ht_die_fine(dbg, dwarf_set_tied_dbg(dbg, NULL, &e), e);
+	return ok;
+}
+
+const char *ht_die_text(Dwarf_Debug dbg, Dwarf_Debug shared, Dwarf_Die die,
+			unsigned name)
 {
 	Dwarf_Attribute a = NULL;
 	Dwarf_Error e = NULL;
@@ -170,14 +186,19 @@ const char *ht_die_text(Dwarf_Debug dbg, Dwarf_Die die, unsigned name)
 
 	if (!attribute(dbg, die, name, &a, &form))
 		return NULL;
-	ok = !is_elsewhere(form) &&
-	     ht_die_fine(dbg, dwarf_formstring(a, &text, &e), e);
+	if (is_shared(form))
+		ok = shared && shared != dbg &&
+		     shared_text(dbg, shared, a, &text);
+	else
+		ok = ht_die_fine(dbg, dwarf_formstring(a, &text, &e), e);
 	dwarf_dealloc(dbg, a, DW_DLA_ATTR);
 	return ok ? text : NULL;
 }
 
-Dwarf_Die ht_die_follow(Dwarf_Debug dbg, Dwarf_Die die, unsigned name)
+Dwarf_Die ht_die_follow(Dwarf_Debug dbg, Dwarf_Debug shared, Dwarf_Die die,
+			unsigned name, Dwarf_Debug *ret_in)
 {
+	Dwarf_Debug in;
 	Dwarf_Attribute a = NULL;
 	Dwarf_Error e = NULL;
 	Dwarf_Off offset = 0;
@@ -186,10 +207,12 @@ Dwarf_Die ht_die_follow(Dwarf_Debug dbg, Dwarf_Die die, unsigned name)
 
 	if (!attribute(dbg, die, name, &a, &form))
 		return NULL;
-	ok = !is_elsewhere(form) &&
+	in = !is_shared(form) ? dbg : shared != dbg ? shared : NULL;
+	ok = in && form != DW_FORM_ref_sig8 &&
 	     ht_die_fine(dbg, dwarf_global_formref(a, &offset, &e), e);
 	dwarf_dealloc(dbg, a, DW_DLA_ATTR);
-	return ok ? ht_die_at(dbg, offset) : NULL;
+	*ret_in = in;
+	return ok ? ht_die_at(in, offset) : NULL;
 }
 
 /* --- ranges -------------------------------------------------------------- */

@@ -32,10 +32,14 @@ unsigned ht_die_tag(Dwarf_Debug dbg, Dwarf_Die die);
 
 bool ht_die_number(Dwarf_Debug dbg, Dwarf_Die die, unsigned attribute,
 		   uint64_t *ret);
-/* A text of this file; NULL where it is in another (dwz). Borrowed. */
-const char *ht_die_text(Dwarf_Debug dbg, Dwarf_Die die, unsigned attribute);
-/* The entry that an attribute refers to, in this file; NULL. */
-Dwarf_Die ht_die_follow(Dwarf_Debug dbg, Dwarf_Die die, unsigned attribute);
+/* shared: what dwz made of what several files had in common; NULL: not at hand,
+ * and what is in it is not there. The text is borrowed, of either file. */
+const char *ht_die_text(Dwarf_Debug dbg, Dwarf_Debug shared, Dwarf_Die die,
+			unsigned attribute);
+/* The entry that an attribute refers to, and the file that it is in, `dbg` or
+ * `shared`; NULL. */
+Dwarf_Die ht_die_follow(Dwarf_Debug dbg, Dwarf_Debug shared, Dwarf_Die die,
+			unsigned attribute, Dwarf_Debug *ret_in);
 
 /* Calls fn for each range of code of an entry; base: of its unit. */
 typedef void (*ht_die_range_fn)(void *ctx, uint64_t low, uint64_t high);

@@ -90,6 +90,18 @@ static bool number(Dwarf_Debug dbg, Dwarf_Die die, Dwarf_Half name,
 	return ok;
 }
 
+/* Not in a file that dwz made of several: its offsets are no offsets of ours.
+ */
+static bool is_here(Dwarf_Debug dbg, Dwarf_Attribute a)
+{
+	Dwarf_Error e = NULL;
+	Dwarf_Half form = 0;
+
+	return fine(dbg, dwarf_whatform(a, &form, &e), e) &&
+	       form != DW_FORM_GNU_ref_alt && form != DW_FORM_ref_sup4 &&
+	       form != DW_FORM_ref_sup8 && form != DW_FORM_ref_sig8;
+}
+
 static Dwarf_Die follow_type(Dwarf_Debug dbg, Dwarf_Die die)
 {
 	Dwarf_Attribute a = NULL;
@@ -101,7 +113,7 @@ static Dwarf_Die follow_type(Dwarf_Debug dbg, Dwarf_Die die)
 	if (!fine(dbg, dwarf_attr(die, DW_AT_type, &a, &e), e))
 		return NULL;
 	e = NULL;
-	ok = fine(dbg, dwarf_global_formref(a, &off, &e), e);
+	ok = is_here(dbg, a) && fine(dbg, dwarf_global_formref(a, &off, &e), e);
 	dwarf_dealloc(dbg, a, DW_DLA_ATTR);
 	e = NULL;
 	if (!ok || !fine(dbg, dwarf_offdie_b(dbg, off, 1, &type, &e), e))

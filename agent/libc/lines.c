@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #include "agent/libc/die.h"
 #include "agent/libc/elf.h"
@@ -25,7 +26,66 @@ static bool has_section(const struct ht_elf *e, const char *name)
 	return ht_elf_section(e, NULL, SHT_PROGBITS, name, &h) != NULL;
 }
 
-void ht_lines_look(int fd, struct ht_lines_build *ret)
+/* An id of the file that dwz made, behind its name. */
+static void take_shared(struct ht_lines_build *b, const char *name, size_t len,
+			const uint8_t *id, size_t id_len)
+{
+	if (len >= sizeof(b->shared) || id_len == 0 ||
+	    id_len > sizeof(b->shared_id))
+		return;
+	memcpy(b->shared, name, len);
+	b->shared_id_len = (uint32_t)id_len;
+	memcpy(b->shared_id, id, id_len);
+}
+
+static const uint8_t *section_bytes(const struct ht_elf *e, const char *name,
+				    size_t *ret)
+{
+	GElf_Shdr h;
+	Elf_Scn *s = ht_elf_section(e, NULL, SHT_PROGBITS, name, &h);
+	Elf_Data *d = s ? elf_getdata(s, NULL) : NULL;
+
+	*ret = d && d->d_buf ? d->d_size : 0;
+	return *ret ? d->d_buf : NULL;
+}
+
+/* GNU's: a name, an id. */
+static void read_altlink(const struct ht_elf *e, struct ht_lines_build *b)
+{
+	size_t size, len;
+	const uint8_t *v = section_bytes(e, ".gnu_debugaltlink", &size);
+	const uint8_t *end = v ? memchr(v, 0, size) : NULL;
+
+	if (!end)
+		return;
+	len = (size_t)(end - v);
+	take_shared(b, (const char *)v, len, end + 1, size - len - 1);
+}
+
+/* DWARF 5's (7.3.6): a version, whether it is the shared one, a name, an id
+ * behind its length (less than 128: one byte). The shared file has its own
+ * here, not in a note. */
+static void read_sup(const struct ht_elf *e, struct ht_lines_build *b)
+{
+	size_t size, left;
+	const uint8_t *v = section_bytes(e, ".debug_sup", &size);
+	const uint8_t *end = size > 3 ? memchr(v + 3, 0, size - 3) : NULL;
+
+	if (!end || end + 1 >= v + size || v[0] != 5 || v[1] != 0)
+		return;
+	left = (size_t)(v + size - (end + 2));
+	if (end[1] > left || end[1] == 0 || end[1] > sizeof(b->id))
+		return;
+	if (v[2] == 0) {
+		take_shared(b, (const char *)v + 3, (size_t)(end - v - 3),
+			    end + 2, end[1]);
+		return;
+	}
+	b->id_len = end[1];
+	memcpy(b->id, end + 2, end[1]);
+}
+
+void ht_lines_look(int fd, bool sum, struct ht_lines_build *ret)
 {
 	HT_AUTO_FREE struct ht_facts *f = calloc(1, sizeof(*f));
 	HT_AUTO_ELF struct ht_elf e = {0};
@@ -37,10 +97,13 @@ void ht_lines_look(int fd, struct ht_lines_build *ret)
 	ret->id_len = f->build_id_len;
 	memcpy(ret->id, f->build_id, f->build_id_len);
 	memcpy(ret->debuglink, f->debuglink, sizeof(ret->debuglink));
-	/* What dwz moved to another file cannot be followed. */
-	ret->described = (has_section(&e, ".debug_info") ||
-			  has_section(&e, ".zdebug_info")) &&
-			 !has_section(&e, ".gnu_debugaltlink");
+	ret->link_sum = f->debuglink_crc;
+	ret->described = has_section(&e, ".debug_info") ||
+			 has_section(&e, ".zdebug_info");
+	read_altlink(&e, ret);
+	read_sup(&e, ret);
+	if (sum)
+		ret->sum = (uint32_t)crc32_z(0, e.raw, e.size);
 }
 
 /* --- a unit -------------------------------------------------------------- */
@@ -51,7 +114,7 @@ struct function {
 };
 
 struct unit {
-	Dwarf_Debug dbg;
+	Dwarf_Debug dbg, shared; /* NULL: there is none */
 	Dwarf_Die die;
 	uint64_t base;
 	uint64_t adding; /* of add_range: the entry */
@@ -209,9 +272,10 @@ static Dwarf_Die inlined_at(const struct unit *u, Dwarf_Die of,
 	return NULL;
 }
 
-/* In the entry, or in what it is an instance of. false: it is not told. */
-static bool name(struct ht_source *s, Dwarf_Debug dbg, Dwarf_Die die,
-		 unsigned depth)
+/* In the entry, or in what it is an instance of; dbg: of the file that it is
+ * in. false: it is not told. */
+static bool name(struct ht_source *s, const struct unit *u, Dwarf_Debug dbg,
+		 Dwarf_Die die, unsigned depth)
 {
 	static const unsigned names[] = {DW_AT_linkage_name,
 					 DW_AT_MIPS_linkage_name},
@@ -220,17 +284,19 @@ static bool name(struct ht_source *s, Dwarf_Debug dbg, Dwarf_Die die,
 	const char *text = NULL;
 
 	for (size_t i = 0; i < 2 && !text; i++)
-		text = ht_die_text(dbg, die, names[i]);
+		text = ht_die_text(dbg, u->shared, die, names[i]);
 	for (size_t i = 0; i < 2 && !text && depth < ORIGINS_MAX; i++) {
-		Dwarf_Die of = ht_die_follow(dbg, die, origins[i]);
-		bool found = of && name(s, dbg, of, depth + 1);
+		Dwarf_Debug in = NULL;
+		Dwarf_Die of =
+			ht_die_follow(dbg, u->shared, die, origins[i], &in);
+		bool found = of && name(s, u, in, of, depth + 1);
 
-		ht_die_free(dbg, of);
+		ht_die_free(in, of);
 		if (found)
 			return true;
 	}
 	if (!text)
-		text = ht_die_text(dbg, die, DW_AT_name);
+		text = ht_die_text(dbg, u->shared, die, DW_AT_name);
 	snprintf(s->function, sizeof(s->function), "%s", text ? text : "");
 	return text != NULL;
 }
@@ -306,7 +372,7 @@ static uint64_t true_file(struct unit *u, uint64_t file)
 
 	if (file != 0 || u->line_version < 5)
 		return file;
-	producer = ht_die_text(u->dbg, u->die, DW_AT_producer);
+	producer = ht_die_text(u->dbg, u->shared, u->die, DW_AT_producer);
 	if (producer && strncmp(producer, "GNU ", 4) == 0)
 		return 1;
 	return producer && strstr(producer, "clang") ? 0 : UINT64_MAX;
@@ -363,7 +429,7 @@ static bool tell(struct unit *u, uint32_t index, uint64_t address,
 		n++;
 	while (n-- > 0) {
 		s.inlined = n > 0;
-		name(&s, u->dbg, chain[n], 0);
+		name(&s, u, u->dbg, chain[n], 0);
 		go_on = go_on && fn(ctx, &s);
 		if (n > 0)
 			place_of_call(u, &s, chain[n]);
@@ -436,8 +502,9 @@ static bool next_unit(struct unit *u)
 
 /* All units are looked at: not every compiler writes a table of which addresses
  * are whose. */
-enum ht_code ht_lines_find(int fd, const uint64_t *address, uint32_t n,
-			   ht_lines_fn fn, void *ctx, struct ht_err *err)
+enum ht_code ht_lines_find(int fd, int shared, const uint64_t *address,
+			   uint32_t n, ht_lines_fn fn, void *ctx,
+			   struct ht_err *err)
 {
 	HT_AUTO_FREE bool *in = calloc(n ? n : 1, sizeof(*in));
 	struct unit u = {.dbg = ht_die_open(fd)};
@@ -446,6 +513,7 @@ enum ht_code ht_lines_find(int fd, const uint64_t *address, uint32_t n,
 
 	if (!u.dbg)
 		return ht_fail(err, HT_UNSUPPORTED, "no debug information");
+	u.shared = shared >= 0 ? ht_die_open(shared) : NULL;
 	while (go_on && next_unit(&u)) {
 		a.any = false;
 		memset(in, 0, n * sizeof(*in));
@@ -456,5 +524,7 @@ enum ht_code ht_lines_find(int fd, const uint64_t *address, uint32_t n,
 	}
 	free(u.function);
 	ht_die_close(u.dbg);
+	if (u.shared)
+		ht_die_close(u.shared);
 	return HT_OK;
 }

@@ -2,8 +2,8 @@
 /*
  * Lines: which function, file and line an instruction was made of, and which
  * functions were inlined there, by a file's debug information (DWARF 2 to 5,
- * compressed or not), by libdwarf. A file whose names dwz moved to another is
- * taken for one without.
+ * compressed or not), by libdwarf. What dwz moved to a file that several share
+ * (.gnu_debugaltlink, .debug_sup) is read there, where that is at hand.
  *
  * The files are hostile: they are parsed in a process of its own
  * (lines_role.h).
@@ -33,16 +33,22 @@ struct ht_lines_build {
 	uint32_t id_len;
 	uint8_t id[HT_BUILD_ID_MAX];
 	char debuglink[64]; /* "": none */
+	uint32_t link_sum;  /* of the file that it names */
+	uint32_t sum;	    /* of this one, where it was asked for: gdb's CRC */
+	uint32_t shared_id_len;
+	uint8_t shared_id[HT_BUILD_ID_MAX];
+	char shared[512]; /* what dwz moved names to; "": no such file */
 };
 
-void ht_lines_look(int fd, struct ht_lines_build *ret);
+void ht_lines_look(int fd, bool sum, struct ht_lines_build *ret);
 
 /* Calls fn for each function at each of n addresses of the file (no load
  * bias), the innermost first; nothing for those that nothing describes.
- * HT_UNSUPPORTED: no debug information. fd is borrowed. */
+ * HT_UNSUPPORTED: no debug information. Both files are borrowed; shared: what
+ * dwz moved names to, or -1: those in it are not told. */
 typedef bool (*ht_lines_fn)(void *ctx, const struct ht_source *line);
-enum ht_code ht_lines_find(int fd, const uint64_t *address, uint32_t n,
-			   ht_lines_fn fn, void *ctx,
+enum ht_code ht_lines_find(int fd, int shared, const uint64_t *address,
+			   uint32_t n, ht_lines_fn fn, void *ctx,
 			   struct ht_err *err) HT_MUST_CHECK;
 
 #endif

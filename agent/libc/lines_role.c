@@ -88,33 +88,31 @@ static bool is_sound_line(const struct ht_source *l, uint32_t n)
 static bool is_sound_build(const struct ht_lines_build *b)
 {
 	return b->id_len <= sizeof(b->id) &&
-	       memchr(b->debuglink, 0, sizeof(b->debuglink));
+	       b->shared_id_len <= sizeof(b->shared_id) &&
+	       memchr(b->debuglink, 0, sizeof(b->debuglink)) &&
+	       memchr(b->shared, 0, sizeof(b->shared));
 }
 
-static bool ask(struct ht_lines_role *role, enum ht_lines_kind kind, int fd,
-		const uint64_t *address, uint32_t n)
+static bool ask(struct ht_lines_role *role, const struct ht_lines_request *q,
+		int fd, int shared)
 {
-	HT_AUTO_FREE struct ht_lines_request *q = calloc(1, sizeof(*q));
+	const int fds[] = {fd, shared};
 
-	if (!q || role->socket < 0 || n > HT_LINES_AT_ONCE)
-		return false;
-	q->kind = kind;
-	q->n = n;
-	if (n)
-		memcpy(q->address, address, n * sizeof(*address));
-	return ht_role_send(role->socket, q, sizeof(*q), &fd, 1);
+	return role->socket >= 0 && ht_role_send(role->socket, q, sizeof(*q),
+						 fds, shared >= 0 ? 2 : 1);
 }
 
-enum ht_code ht_lines_role_look(struct ht_lines_role *role, int fd,
+enum ht_code ht_lines_role_look(struct ht_lines_role *role, int fd, bool sum,
 				int64_t until_ns, struct ht_lines_build *ret,
 				struct ht_err *err)
 {
+	const struct ht_lines_request q = {.kind = HT_LINES_LOOK, .sum = sum};
 	enum ht_code code;
 	union message m;
 	size_t size;
 
 	memset(ret, 0, sizeof(*ret));
-	if (!ask(role, HT_LINES_LOOK, fd, NULL, 0))
+	if (!ask(role, &q, fd, -1))
 		return has_ended(role, false, err);
 	for (;;) {
 		code = receive(role, until_ns, &m, &size, err);
@@ -128,17 +126,22 @@ enum ht_code ht_lines_role_look(struct ht_lines_role *role, int fd,
 	}
 }
 
-enum ht_code ht_lines_role_find(struct ht_lines_role *role, int fd,
+enum ht_code ht_lines_role_find(struct ht_lines_role *role, int fd, int shared,
 				const uint64_t *address, uint32_t n,
 				int64_t until_ns, ht_lines_fn fn, void *ctx,
 				struct ht_err *err)
 {
+	struct ht_lines_request q = {.kind = HT_LINES_FIND, .n = n};
 	uint64_t left = (uint64_t)n * HT_LINES_INLINED_MAX;
 	enum ht_code code;
 	union message m;
 	size_t size;
 
-	if (!ask(role, HT_LINES_FIND, fd, address, n))
+	if (n > HT_LINES_AT_ONCE)
+		return ht_fail(err, HT_UNSUPPORTED, "too many addresses");
+	if (n)
+		memcpy(q.address, address, n * sizeof(*address));
+	if (!ask(role, &q, fd, shared))
 		return has_ended(role, false, err);
 	for (;;) {
 		code = receive(role, until_ns, &m, &size, err);

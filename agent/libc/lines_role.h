@@ -23,10 +23,10 @@ enum ht_code ht_lines_role_start(const char *exe, struct ht_lines_role *ret,
 				 struct ht_err *err) HT_MUST_CHECK;
 /* Both wait until the clock (ht_mono_ns) says until_ns; a role that is late is
  * ended. HT_UNSUPPORTED: why there is no (full) answer. */
-enum ht_code ht_lines_role_look(struct ht_lines_role *role, int fd,
+enum ht_code ht_lines_role_look(struct ht_lines_role *role, int fd, bool sum,
 				int64_t until_ns, struct ht_lines_build *ret,
 				struct ht_err *err) HT_MUST_CHECK;
-enum ht_code ht_lines_role_find(struct ht_lines_role *role, int fd,
+enum ht_code ht_lines_role_find(struct ht_lines_role *role, int fd, int shared,
 				const uint64_t *address, uint32_t n,
 				int64_t until_ns, ht_lines_fn fn, void *ctx,
 				struct ht_err *err) HT_MUST_CHECK;

@@ -9,9 +9,10 @@
 
 enum ht_lines_kind { HT_LINES_LOOK, HT_LINES_FIND };
 
-/* The file's descriptor comes along. */
+/* The file's descriptor comes along, and that of what it shares with others. */
 struct ht_lines_request {
 	uint32_t kind, n;
+	uint32_t sum; /* HT_LINES_LOOK: is wanted */
 	uint64_t address[HT_LINES_AT_ONCE];
 };
 

@@ -32,7 +32,7 @@ static bool tell(void *ctx, const struct ht_source *line)
 }
 
 /* In the child. Returns its exit status. */
-static int answer(const struct ht_lines_request *q, int fd)
+static int answer(const struct ht_lines_request *q, const int *fds)
 {
 	struct ht_lines_build build;
 
@@ -40,9 +40,9 @@ static int answer(const struct ht_lines_request *q, int fd)
 	if (!ht_role_lock_up(&of_child))
 		return HT_SYS;
 	if (q->kind == HT_LINES_FIND)
-		return (int)ht_lines_find(fd, q->address, q->n, tell, NULL,
-					  NULL);
-	ht_lines_look(fd, &build);
+		return (int)ht_lines_find(fds[0], fds[1], q->address, q->n,
+					  tell, NULL, NULL);
+	ht_lines_look(fds[0], q->sum != 0, &build);
 	return send(HT_ROLE_SOCKET, &build, sizeof(build), MSG_NOSIGNAL) > 0
 		       ? HT_OK
 		       : HT_SYS;
@@ -78,7 +78,7 @@ int ht_lines_role_main(void)
 		pid_t child = fork();
 
 		if (child == 0)
-			_exit(answer(q, fds[0]));
+			_exit(answer(q, fds));
 		for (unsigned i = 0; i < HT_ROLE_FDS; i++)
 			if (fds[i] >= 0)
 				close(fds[i]);

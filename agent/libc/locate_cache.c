@@ -136,8 +136,10 @@ static void read_entry(struct ht_locate_cache *c, const struct ht_locate_in *in,
 		return;
 	}
 	if (e->debug && plain && plain->code == HT_OK)
-		debug_fd = ht_debugfile_open(in->pid, in->sysroot, image->path,
-					     &plain->facts);
+		debug_fd = ht_debugfile_open(
+			&(struct ht_debugfile_ask){.pid = in->pid,
+						   .root = in->sysroot},
+			image->path, &plain->facts);
 	e->code = parse(c, in, fd, debug_fd, want, &e->facts, &e->err);
 	if (e->debug || e->code != HT_OK)
 		return;

@@ -15,9 +15,11 @@
 #define LINES_MAX  (64u << 10)
 
 struct ht_place_of {
-	int file; /* with debug information: the module's own, or another;
-		     -1: there is none */
-	bool own; /* `file` is ours to close */
+	int file;   /* with debug information: the module's own, or another;
+		       -1: there is none */
+	bool own;   /* `file` is ours to close */
+	int shared; /* what dwz moved names of it to; -1 */
+	char missing[128]; /* its name, where it was not found */
 };
 
 struct ht_place_at {
@@ -27,44 +29,80 @@ struct ht_place_at {
 
 /* --- opening ------------------------------------------------------------- */
 
+/* What a file is to be, to be taken. */
+struct wanted {
+	struct ht_places *p;
+	int64_t until_ns;
+	const uint8_t *id; /* of the build; where it has none: */
+	size_t id_len;
+	uint32_t sum;
+	struct ht_lines_build build; /* of the one that was taken */
+};
+
+static bool is_wanted(void *ctx, int fd)
+{
+	struct wanted *w = ctx;
+	struct ht_lines_build *b = &w->build;
+
+	return ht_lines_role_look(&w->p->role, fd, w->id_len == 0, w->until_ns,
+				  b, NULL) == HT_OK &&
+	       b->described && b->id_len == w->id_len &&
+	       (w->id_len ? memcmp(b->id, w->id, w->id_len) == 0
+			  : b->sum == w->sum);
+}
+
 /* A file of its own for debug information, of the same build. */
-static int open_separate(struct ht_places *p, const struct ht_target *t,
-			 const char *path, const struct ht_lines_build *b,
-			 int64_t until_ns, struct ht_lines_build *ret)
+static int open_separate(struct ht_debugfile_ask *ask, const char *path,
+			 const struct ht_lines_build *b)
 {
 	HT_AUTO_FREE struct ht_facts *f = calloc(1, sizeof(*f));
-	int fd;
 
 	if (!f)
 		return -1;
 	f->build_id_len = b->id_len;
 	memcpy(f->build_id, b->id, b->id_len);
 	snprintf(f->debuglink, sizeof(f->debuglink), "%.63s", b->debuglink);
-	fd = ht_debugfile_open(t->pid, t->sysroot, path, f);
-	if (fd < 0)
-		return -1;
-	if (ht_lines_role_look(&p->role, fd, until_ns, ret, NULL) == HT_OK &&
-	    ret->described && ret->id_len == b->id_len &&
-	    memcmp(ret->id, b->id, b->id_len) == 0)
-		return fd;
-	close(fd);
-	return -1;
+	return ht_debugfile_open(ask, path, f);
+}
+
+/* What of it is in a file that others have a part in, too. */
+static void open_shared(const struct ht_debugfile_ask *ask, struct wanted *w,
+			const struct ht_lines_build *b, struct ht_place_of *of)
+{
+	if (of->file < 0 || !b->shared[0])
+		return;
+	w->id = b->shared_id;
+	w->id_len = b->shared_id_len;
+	of->shared =
+		ht_debugfile_shared(ask, of->file, b->shared, w->id, w->id_len);
+	if (of->shared < 0)
+		snprintf(of->missing, sizeof(of->missing), "%.120s", b->shared);
 }
 
 static void open_one(struct ht_places *p, const struct ht_target *t,
-		     const char *path, int fd, int64_t until_ns,
+		     const struct ht_image_at *image,
+		     const struct ht_module *module, int64_t until_ns,
 		     struct ht_place_of *of)
 {
-	struct ht_lines_build build, separate;
+	struct wanted w = {.p = p, .until_ns = until_ns};
+	struct ht_debugfile_ask ask = {t->pid, t->sysroot, is_wanted, &w};
+	struct ht_lines_build own, found;
 
-	if (ht_lines_role_look(&p->role, fd, until_ns, &build, NULL) != HT_OK)
+	if (ht_lines_role_look(&p->role, module->fd, false, until_ns, &own,
+			       NULL) != HT_OK)
 		return;
-	if (build.described) {
-		of->file = fd;
-		return;
+	found = own;
+	if (own.described) {
+		of->file = module->fd;
+	} else {
+		w.id = own.id;
+		w.id_len = own.id_len;
+		w.sum = own.link_sum;
+		of->file = open_separate(&ask, image->path, &own);
+		of->own = of->file >= 0;
+		found = w.build;
 	}
-	of->file = open_separate(p, t, path, &build, until_ns, &separate);
-	of->own = of->file >= 0;
+	open_shared(&ask, &w, &found, of);
 }
 
 static void open_all(struct ht_places *p, const struct ht_target *t,
@@ -86,8 +124,7 @@ static void open_all(struct ht_places *p, const struct ht_target *t,
 				module->name);
 			return;
 		}
-		open_one(p, t, images->v[i].path, module->fd, until_ns,
-			 &p->of[m]);
+		open_one(p, t, &images->v[i], module, until_ns, &p->of[m]);
 	}
 }
 
@@ -109,7 +146,7 @@ enum ht_code ht_places_begin(struct ht_places *p, const struct ht_target *t,
 	if (!p->of)
 		return ht_fail(err, HT_NOMEM, "no memory for modules");
 	for (size_t i = 0; i < t->modules.n; i++)
-		p->of[i] = (struct ht_place_of){-1, false};
+		p->of[i] = (struct ht_place_of){.file = -1, .shared = -1};
 	code = ht_maps_read(t->pid, &maps, err);
 	if (code == HT_OK)
 		code = ht_images_find(&in, &images, err);
@@ -127,6 +164,8 @@ void ht_places_fini(struct ht_places *p)
 	for (size_t i = 0; p->of && i < p->modules->n; i++) {
 		if (p->of[i].own)
 			close(p->of[i].file);
+		if (p->of[i].shared >= 0)
+			close(p->of[i].shared);
 	}
 	free(p->of);
 	free(p->at);
@@ -178,6 +217,7 @@ static uint64_t *addresses(const struct ht_places *p, const struct ht_stacks *s,
 struct asked {
 	struct ht_places *p;
 	struct ht_place_at *at; /* one for each address */
+	unsigned unnamed;	/* inlined functions */
 };
 
 static bool take_line(void *ctx, const struct ht_source *l)
@@ -198,28 +238,46 @@ static bool take_line(void *ctx, const struct ht_source *l)
 		p->line = more;
 		p->line_room = room;
 	}
+	a->unnamed += l->inlined && !l->function[0];
 	if (at->n++ == 0)
 		at->first = (uint32_t)p->line_n;
 	p->line[p->line_n++] = *l;
 	return true;
 }
 
+static void tell_unnamed(struct ht_places *p, uint32_t module, unsigned n)
+{
+	const char *missing = p->of[module].missing;
+
+	if (n == 0 || p->trouble[0])
+		return;
+	snprintf(
+		p->trouble, sizeof(p->trouble),
+		*missing
+			? "names of %u inlined functions of %.60s were moved by dwz to %.120s, which was not found"
+			: "names of %u inlined functions of %.60s are of a form that cannot be read",
+		n, p->modules->v[module].name, missing);
+}
+
 static void ask(struct ht_places *p, uint32_t module, struct ht_place_at *at,
 		size_t n, int64_t until_ns)
 {
+	const struct ht_place_of *of = &p->of[module];
 	uint64_t address[HT_LINES_AT_ONCE];
-	struct asked a = {p, at};
+	struct asked a = {.p = p, .at = at};
 	struct ht_err why = {0};
 
 	for (size_t i = 0; i < n; i++)
 		address[i] = at[i].address - p->modules->v[module].bias;
-	if (p->role.socket < 0 ||
-	    ht_lines_role_find(&p->role, p->of[module].file, address,
+	if (p->role.socket < 0)
+		return;
+	if (ht_lines_role_find(&p->role, of->file, of->shared, address,
 			       (uint32_t)n, until_ns, take_line, &a,
 			       &why) == HT_OK)
-		return;
-	snprintf(p->trouble, sizeof(p->trouble), "%.100s: %.180s",
-		 p->modules->v[module].name, why.msg);
+		tell_unnamed(p, module, a.unnamed);
+	else
+		snprintf(p->trouble, sizeof(p->trouble), "%.100s: %.180s",
+			 p->modules->v[module].name, why.msg);
 }
 
 /* Sorted addresses, module by module. */

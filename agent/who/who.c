@@ -555,7 +555,7 @@ static void warn(const struct ht_who *w, struct ht_snapshot *to)
 			" stacks were not unwound to their outermost frame: deeper than %u KiB, or through code that nothing describes",
 			w->sum.cut, w->sum.samples, HT_PROBE_STACK / 1024);
 	if (w->places.trouble[0])
-		ht_snapshot_warn(to, "files and lines are missing: %s",
+		ht_snapshot_warn(to, "files, lines or names are missing: %s",
 				 w->places.trouble);
 }
 

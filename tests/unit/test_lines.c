@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -109,7 +110,7 @@ static void what_was_inlined_is_told_from_the_inside_out(void **state)
 
 	(void)state;
 	told_n = 0;
-	assert_int_equal(ht_lines_find(fd, address, 1, take, NULL, NULL),
+	assert_int_equal(ht_lines_find(fd, -1, address, 1, take, NULL, NULL),
 			 HT_OK);
 	are_all_three();
 	close(fd);
@@ -123,7 +124,8 @@ static void what_nothing_describes_has_no_line(void **state)
 
 	(void)state;
 	told_n = 0;
-	assert_int_equal(ht_lines_find(fd, none, 2, take, NULL, NULL), HT_OK);
+	assert_int_equal(ht_lines_find(fd, -1, none, 2, take, NULL, NULL),
+			 HT_OK);
 	assert_int_equal(told_n, 0);
 	close(fd);
 }
@@ -148,14 +150,14 @@ static void the_role_tells_the_same(void **state)
 
 	(void)state;
 	start(&role);
-	assert_int_equal(ht_lines_role_look(&role, fd,
+	assert_int_equal(ht_lines_role_look(&role, fd, false,
 					    ht_mono_ns() + PATIENCE_NS, &build,
 					    NULL),
 			 HT_OK);
 	assert_true(build.described);
 	assert_true(build.id_len > 0);
 	told_n = 0;
-	assert_int_equal(ht_lines_role_find(&role, fd, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, fd, -1, address, 1,
 					    ht_mono_ns() + PATIENCE_NS, take,
 					    NULL, NULL),
 			 HT_OK);
@@ -174,13 +176,13 @@ static void a_file_that_is_none_is_told_and_the_role_goes_on(void **state)
 
 	(void)state;
 	start(&role);
-	assert_int_equal(ht_lines_role_find(&role, none, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, none, -1, address, 1,
 					    ht_mono_ns() + PATIENCE_NS, take,
 					    NULL, &err),
 			 HT_UNSUPPORTED);
 	assert_non_null(strstr(err.msg, "cannot be parsed"));
 	told_n = 0;
-	assert_int_equal(ht_lines_role_find(&role, fd, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, fd, -1, address, 1,
 					    ht_mono_ns() + PATIENCE_NS, take,
 					    NULL, NULL),
 			 HT_OK);
@@ -218,45 +220,158 @@ static void break_section(uint8_t *file, const Elf64_Shdr *s, int bytes,
 	}
 }
 
-static void a_broken_file_takes_its_own_answer_and_no_other(void **state)
-{
-	struct ht_lines_role role;
-	Elf64_Shdr s[32];
-	uint64_t address[1], seed = 12345;
-	int fd = self(address), copy = memfd_create("copy", MFD_CLOEXEC);
-	struct stat st;
+/* A file with debug information, mapped to be broken, and what it was. */
+struct breakable {
+	int fd, whole;
 	uint8_t *file;
-	size_t n, size;
+	size_t size, n;
+	Elf64_Shdr section[32];
+};
 
-	(void)state;
-	assert_int_equal(fstat(fd, &st), 0);
-	size = (size_t)st.st_size;
-	assert_int_equal(ftruncate(copy, st.st_size), 0);
-	file = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, copy, 0);
-	assert_true(file != MAP_FAILED);
-	assert_int_equal(pread(fd, file, size, 0), st.st_size);
-	n = debug_sections(file, s, 32);
-	assert_true(n >= 4);
+static struct breakable breakable(int whole)
+{
+	struct breakable b = {.whole = whole,
+			      .fd = memfd_create("copy", MFD_CLOEXEC)};
+	struct stat st;
+
+	assert_int_equal(fstat(whole, &st), 0);
+	b.size = (size_t)st.st_size;
+	assert_int_equal(ftruncate(b.fd, st.st_size), 0);
+	b.file =
+		mmap(NULL, b.size, PROT_READ | PROT_WRITE, MAP_SHARED, b.fd, 0);
+	assert_true(b.file != MAP_FAILED);
+	assert_int_equal(pread(whole, b.file, b.size, 0), st.st_size);
+	b.n = debug_sections(b.file, b.section, 32);
+	assert_true(b.n >= 4);
+	return b;
+}
+
+static void break_anew(struct breakable *b, int i, uint64_t *seed)
+{
+	assert_int_equal(pread(b->whole, b->file, b->size, 0), b->size);
+	break_section(b->file, &b->section[(size_t)i % b->n], 1 + i * 4, seed);
+}
+
+static void unmap(struct breakable *b)
+{
+	munmap(b->file, b->size);
+	close(b->fd);
+}
+
+/* All that its parts are broken to is answered, or refused, and at the end all
+ * is told. */
+static void are_told_whatever_is_broken(int fd, int shared, bool break_shared,
+					uint64_t address[1])
+{
+	struct breakable b = breakable(break_shared ? shared : fd);
+	struct ht_lines_role role;
+	uint64_t seed = 12345;
+
 	start(&role);
 	for (int i = 0; i < BROKEN; i++) {
-		assert_int_equal(pread(fd, file, size, 0), st.st_size);
-		break_section(file, &s[(size_t)i % n], 1 + i * 4, &seed);
+		break_anew(&b, i, &seed);
 		told_n = 0;
-		(void)!ht_lines_role_find(&role, copy, address, 1,
-					  ht_mono_ns() + PATIENCE_NS, take,
+		(void)!ht_lines_role_find(&role, break_shared ? fd : b.fd,
+					  break_shared ? b.fd : shared, address,
+					  1, ht_mono_ns() + PATIENCE_NS, take,
 					  NULL, NULL);
 		assert_true(role.socket >= 0);
 	}
 	told_n = 0;
-	assert_int_equal(ht_lines_role_find(&role, fd, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, fd, shared, address, 1,
 					    ht_mono_ns() + PATIENCE_NS, take,
 					    NULL, NULL),
 			 HT_OK);
 	are_all_three();
 	ht_lines_role_stop(&role);
-	munmap(file, size);
-	close(copy);
+	unmap(&b);
+}
+
+static void a_broken_file_takes_its_own_answer_and_no_other(void **state)
+{
+	uint64_t address[1];
+	int fd = self(address);
+
+	(void)state;
+	are_told_whatever_is_broken(fd, -1, false, address);
 	close(fd);
+}
+
+/* --- a file that several share ------------------------------------------- */
+
+/* This program twice, of which dwz made a third. */
+static int shared_of_two(int *ret_shared)
+{
+	static const char *const commands =
+		"cd \"$0\" && cp \"$1\" one && cp one two && dwz -m shared -M ../no/shared one two";
+	char folder[] = "/tmp/heaptide-lines-XXXXXX", self_path[64],
+	     path[sizeof(folder) + 8];
+	int status = -1, fd;
+	pid_t pid;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(self_path, sizeof(self_path), "/proc/%d/exe", (int)getpid());
+	pid = fork();
+	if (pid == 0) {
+		execlp("sh", "sh", "-c", commands, folder, self_path, NULL);
+		_exit(127);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	snprintf(path, sizeof(path), "%s/shared", folder);
+	*ret_shared = open(path, O_RDONLY | O_CLOEXEC);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/two", folder);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/one", folder);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	unlink(path);
+	rmdir(folder);
+	assert_true(fd >= 0 && *ret_shared >= 0);
+	return fd;
+}
+
+static void names_are_told_of_the_file_that_dwz_moved_them_to(void **state)
+{
+	struct ht_lines_build of_one, of_shared;
+	uint64_t address[1];
+	int fd, shared;
+
+	(void)state;
+	close(self(address));
+	fd = shared_of_two(&shared);
+	ht_lines_look(fd, false, &of_one);
+	ht_lines_look(shared, false, &of_shared);
+	assert_string_equal(of_one.shared, "../no/shared");
+	assert_true(of_shared.described);
+	assert_int_equal(of_one.shared_id_len, of_shared.id_len);
+	assert_memory_equal(of_one.shared_id, of_shared.id, of_shared.id_len);
+	told_n = 0;
+	assert_int_equal(
+		ht_lines_find(fd, shared, address, 1, take, NULL, NULL), HT_OK);
+	are_all_three();
+	/* Without it there are the functions still. */
+	told_n = 0;
+	assert_int_equal(ht_lines_find(fd, -1, address, 1, take, NULL, NULL),
+			 HT_OK);
+	assert_int_equal(told_n, 3);
+	assert_true(told[0].inlined && told[1].inlined && !told[2].inlined);
+	assert_string_equal(told[0].function, "");
+	close(fd);
+	close(shared);
+}
+
+static void nor_does_a_shared_file_that_is_broken(void **state)
+{
+	uint64_t address[1];
+	int fd, shared;
+
+	(void)state;
+	close(self(address));
+	fd = shared_of_two(&shared);
+	are_told_whatever_is_broken(fd, shared, true, address);
+	close(fd);
+	close(shared);
 }
 
 static void a_role_that_was_killed_is_an_error_not_a_hang(void **state)
@@ -269,14 +384,14 @@ static void a_role_that_was_killed_is_an_error_not_a_hang(void **state)
 	(void)state;
 	start(&role);
 	kill(role.pid, SIGKILL);
-	assert_int_equal(ht_lines_role_find(&role, fd, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, fd, -1, address, 1,
 					    ht_mono_ns() + PATIENCE_NS, take,
 					    NULL, &err),
 			 HT_UNSUPPORTED);
 	assert_int_equal(role.socket, -1);
 	start(&role);
 	kill(role.pid, SIGSTOP);
-	assert_int_equal(ht_lines_role_find(&role, fd, address, 1,
+	assert_int_equal(ht_lines_role_find(&role, fd, -1, address, 1,
 					    ht_mono_ns() + 50 * HT_NS_PER_MS,
 					    take, NULL, &err),
 			 HT_UNSUPPORTED);
@@ -297,7 +412,7 @@ static void the_role_may_do_nothing_else(void **state)
 
 	(void)state;
 	start(&role);
-	assert_int_equal(ht_lines_role_look(&role, fd,
+	assert_int_equal(ht_lines_role_look(&role, fd, false,
 					    ht_mono_ns() + PATIENCE_NS, &build,
 					    NULL),
 			 HT_OK); /* it is locked up by now */
@@ -329,6 +444,9 @@ int main(void)
 			a_file_that_is_none_is_told_and_the_role_goes_on),
 		cmocka_unit_test(
 			a_broken_file_takes_its_own_answer_and_no_other),
+		cmocka_unit_test(
+			names_are_told_of_the_file_that_dwz_moved_them_to),
+		cmocka_unit_test(nor_does_a_shared_file_that_is_broken),
 		cmocka_unit_test(a_role_that_was_killed_is_an_error_not_a_hang),
 		cmocka_unit_test(the_role_may_do_nothing_else),
 	};

@@ -367,7 +367,8 @@ static void read_with_debug_file(struct ht_facts *ret)
 	assert_int_equal(ht_facts_read(fd, -1, HT_FACTS_NO_SYMTAB, ret, NULL),
 			 HT_OK);
 	assert_false(ret->flags & (HT_FACTS_SYMTAB | HT_FACTS_DWARF));
-	debug_fd = ht_debugfile_open(0, NULL, libc_path(), ret);
+	debug_fd = ht_debugfile_open(&(struct ht_debugfile_ask){0}, libc_path(),
+				     ret);
 	assert_true(debug_fd >= 0);
 	assert_int_equal(ht_facts_read(fd, debug_fd, 0, ret, NULL), HT_OK);
 	close(fd);
