@@ -6,9 +6,7 @@
 
 #include "agent/arch/arch.h"
 
-/* struct pthread and what glibc puts behind it, from the thread pointer on. */
-#define TCB_MAX UINT64_C(4096)
-#define NONE	UINT32_MAX
+#define NONE UINT32_MAX
 
 struct finding {
 	const struct ht_anchors_in *in;
@@ -54,59 +52,24 @@ static void add_without(struct finding *f, struct ht_anchor a)
 	}
 }
 
-/* The thread whose stack pointer is the lowest in [from, end); NONE. */
-static uint32_t next_thread(const struct ht_anchors_in *in, uint64_t from,
-			    uint64_t end)
+/* What is above a stack's pointer, and what of the mapping is no stack. */
+static void add_stacks(struct finding *f, size_t i, struct ht_anchor rest)
 {
-	uint32_t best = NONE;
+	const uint64_t end = rest.end;
+	struct ht_stack s;
 
-	for (size_t i = 0; i < in->threads_n; i++) {
-		uint64_t sp = in->threads[i].sp;
-
-		if (!in->threads[i].registers || sp < from || sp >= end)
-			continue;
-		if (best == NONE || sp < in->threads[best].sp)
-			best = (uint32_t)i;
+	while (ht_stacks_next(&f->in->stacks, i, rest.start, &s)) {
+		rest.end = s.low;
+		add_without(f, rest);
+		add_without(f, (struct ht_anchor){.start = s.from,
+						  .end = s.end,
+						  .kind = HT_ANCHOR_STACK,
+						  .vma = NONE,
+						  .thread = s.thread});
+		rest.start = s.end;
 	}
-	return best;
-}
-
-/* Where the thread's own memory ends: behind what its thread pointer leads to,
- * if its stack, statics and control block lie in one piece, as glibc's do. */
-static uint64_t thread_end(const struct ht_thread_state *t, uint64_t end)
-{
-	uint64_t tp = t->thread_pointer;
-
-	if (tp < t->sp || tp >= end || end - tp <= TCB_MAX)
-		return end;
-	return (tp + TCB_MAX + HT_PAGE_SIZE - 1) & ~(HT_PAGE_SIZE - 1);
-}
-
-/* A mapping that holds stacks, perhaps several (since glibc 2.42 their guards
- * are no mappings): of each what is above its pointer. */
-static void add_stacks(struct finding *f, const struct ht_vma *v,
-		       uint32_t thread)
-{
-	uint64_t from = v->start;
-
-	while (thread != NONE) {
-		const struct ht_thread_state *t = &f->in->threads[thread];
-		uint64_t sp =
-			t->sp - from > HT_RED_ZONE ? t->sp - HT_RED_ZONE : from;
-		uint64_t end = thread_end(t, v->end);
-		struct ht_anchor a = {.start = sp & ~UINT64_C(7),
-				      .end = end,
-				      .kind = HT_ANCHOR_STACK,
-				      .vma = NONE,
-				      .thread = thread};
-
-		/* Main's thread pointer lies elsewhere, all others' above. */
-		thread = next_thread(f->in, t->sp + 1, v->end);
-		if (thread != NONE && f->in->threads[thread].sp < a.end)
-			a.end = f->in->threads[thread].sp & ~UINT64_C(7);
-		add_without(f, a);
-		from = a.end;
-	}
+	rest.end = end;
+	add_without(f, rest);
 }
 
 /* The module that a mapping belongs to: its own file, or, of anonymous memory
@@ -151,8 +114,8 @@ static bool is_special(const struct ht_maps *m, const struct ht_vma *v)
 static bool holds_pointer(const struct ht_anchors_in *in,
 			  const struct ht_vma *v, uint32_t *ret_thread)
 {
-	for (size_t i = 0; i < in->threads_n; i++) {
-		uint64_t tp = in->threads[i].thread_pointer;
+	for (size_t i = 0; i < in->stacks.threads_n; i++) {
+		uint64_t tp = in->stacks.threads[i].thread_pointer;
 
 		*ret_thread = (uint32_t)i;
 		if (tp >= v->start && tp < v->end)
@@ -163,9 +126,10 @@ static bool holds_pointer(const struct ht_anchors_in *in,
 
 static void add_mapping(struct finding *f, size_t i)
 {
-	const struct ht_maps *m = f->in->maps;
+	const struct ht_maps *m = f->in->stacks.maps;
 	const struct ht_vma *v = &m->v[i];
-	uint32_t thread = next_thread(f->in, v->start, v->end);
+	struct ht_stack stack;
+	uint32_t thread;
 	struct ht_anchor a = {.start = v->start,
 			      .end = v->end,
 			      .kind = HT_ANCHOR_OTHER,
@@ -174,13 +138,13 @@ static void add_mapping(struct finding *f, size_t i)
 
 	if (!may_hold(v) || is_special(m, v))
 		return;
-	if (thread != NONE) {
-		add_stacks(f, v, thread);
-		return;
-	}
 	if (a.vma != NONE)
 		a.kind = HT_ANCHOR_STATIC;
-	else if (holds_pointer(f->in, v, &thread)) {
+	if (ht_stacks_next(&f->in->stacks, i, v->start, &stack)) {
+		add_stacks(f, i, a);
+		return;
+	}
+	if (a.vma == NONE && holds_pointer(f->in, v, &thread)) {
 		a.kind = HT_ANCHOR_TLS;
 		a.thread = thread;
 	}
@@ -198,17 +162,17 @@ enum ht_code ht_anchors_find(const struct ht_anchors_in *in,
 {
 	struct finding f = {.in = in, .out = ret, .ok = true};
 
-	*ret = (struct ht_anchors){.maps = in->maps,
-				   .threads = in->threads,
-				   .threads_n = in->threads_n};
-	for (size_t i = 0; f.ok && i < in->maps->n; i++)
+	*ret = (struct ht_anchors){.maps = in->stacks.maps,
+				   .threads = in->stacks.threads,
+				   .threads_n = in->stacks.threads_n};
+	for (size_t i = 0; f.ok && i < in->stacks.maps->n; i++)
 		add_mapping(&f, i);
 	count_unknown(ret);
 	if (f.ok)
 		return HT_OK;
 	ht_anchors_fini(ret);
 	return ht_fail(err, HT_NOMEM, "no memory for %zu mappings",
-		       in->maps->n);
+		       in->stacks.maps->n);
 }
 
 void ht_anchors_fini(struct ht_anchors *a)

@@ -4,18 +4,16 @@
  * of all modules, stacks from their pointer up, thread-local variables,
  * whatever else is mapped; and the registers.
  *
- * A stack below its pointer is not read: what lies there is over. Nor are the
- * arenas' own structs: what they name is free. A word on a stack may be one
- * that no function means any more; so may a word of a mapping that nobody
- * knows. What hangs on such words alone is said apart.
+ * A stack below its pointer is not read: what lies there is over (stacks.h).
+ * Nor are the arenas' own structs: what they name is free. A word on a stack
+ * may be one that no function means any more; so may a word of a mapping that
+ * nobody knows. What hangs on such words alone is said apart.
  */
 #ifndef HT_AGENT_GRAPH_ANCHORS_H
 #define HT_AGENT_GRAPH_ANCHORS_H
 
-#include "agent/libc/locate.h"
-#include "agent/memory/maps.h"
-#include "agent/memory/thread_state.h"
-#include "agent/walk/marks.h"
+#include "agent/graph/stacks.h"
+#include "agent/walk/ranges.h"
 
 enum ht_anchor_kind {
 	HT_ANCHOR_STATIC,
@@ -43,11 +41,7 @@ struct ht_anchors {
 };
 
 struct ht_anchors_in {
-	const struct ht_maps *maps;
-	const struct ht_located *located;
-	const struct ht_thread_state *threads;
-	size_t threads_n;
-	const struct ht_marks *marks;
+	struct ht_stacks_in stacks;
 	const struct ht_ranges *arenas; /* segments and arena structs: no roots;
 					   sorted */
 };

@@ -39,12 +39,12 @@ static bool find_own(struct ht_graph_all *g)
 
 static enum ht_code find_anchors(struct ht_graph_all *g, struct ht_err *err)
 {
-	const struct ht_anchors_in in = {.maps = g->in->maps,
-					 .located = g->in->located,
-					 .threads = g->in->threads,
-					 .threads_n = g->in->threads_n,
-					 .marks = g->in->marks,
-					 .arenas = &g->own};
+	const struct ht_anchors_in in = {
+		.stacks = {.maps = g->in->maps,
+			   .threads = g->in->threads,
+			   .threads_n = g->in->threads_n,
+			   .reader = g->in->reader},
+		.arenas = &g->own};
 
 	if (!find_own(g))
 		return ht_fail(err, HT_NOMEM, "no memory for segments");
