@@ -124,8 +124,17 @@ static void state_fragmented(struct ht_advised *a)
 static void state_tops(struct ht_advised *a)
 {
 	uint64_t threshold = a->s->params.trim_threshold;
+	double pad = ht_advised_known(a->s->params.top_pad);
 	char now[48] = "";
 
+	if (threshold <= HT_DEFAULT_THRESHOLD && pad > HT_DEFAULT_THRESHOLD) {
+		ht_advise_of(
+			a, "tops_kept", a->tops,
+			"%s of the %s that are free are the tops of arenas: free() leaves top_pad (%s) in each, malloc_trim() shrinks that of the main arena alone",
+			HT_SIZE_OF(a->tops), HT_SIZE_OF(a->retained),
+			HT_SIZE_OF(pad));
+		return;
+	}
 	if (threshold == HT_PARAM_OFF)
 		snprintf(now, sizeof(now), " (off now)");
 	else if (threshold != HT_UNKNOWN)

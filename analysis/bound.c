@@ -53,6 +53,42 @@ static double rise_of(const struct listed *l, const double *rows,
 	return p.n > 1 ? ht_points_rise(&p) : 0;
 }
 
+/* From the first sample to the last. */
+static double gain_of(const struct listed *l, const double *rows)
+{
+	double column[HT_POINTS_MAX], first = NAN, last = NAN;
+
+	column_of(l, rows, column);
+	for (size_t i = 0; i < l->w->n; i++) {
+		if (isnan(column[i]))
+			continue;
+		if (isnan(first))
+			first = column[i];
+		last = column[i];
+	}
+	return last > first ? last - first : 0;
+}
+
+/* A mapping became larger, and none came: a ring that mremap() widens does so
+ * again, however long ago it last did. */
+static bool widened(const struct listed *l, const struct ht_mapping_series *s)
+{
+	double size[HT_POINTS_MAX], count[HT_POINTS_MAX], was = NAN, of = NAN;
+
+	column_of(l, s->size, size);
+	column_of(l, s->count, count);
+	for (size_t i = 0; i < l->w->n; i++) {
+		if (isnan(size[i]) || isnan(count[i]))
+			continue;
+		if (was > 0 && count[i] <= of &&
+		    size[i] - was >= ht_t.widened_share * was)
+			return true;
+		was = size[i];
+		of = count[i];
+	}
+	return false;
+}
+
 /* Neither more mappings nor larger ones in the window's late part. */
 static bool same_late(const struct listed *l, const double *rows)
 {
@@ -78,20 +114,23 @@ static bool ends_itself(uint64_t kind)
 /* One more that gained; `kind` are those of one kind. */
 struct kind {
 	size_t n, came;
-	double gained;
+	double gained, told;
 };
 
 static void take(struct ht_bound *b, struct kind *kind, const struct listed *l,
-		 const struct ht_mapping_series *s, double rise)
+		 const struct ht_mapping_series *s, const double *rows,
+		 double rise)
 {
 	double now;
 
 	kind->n++;
 	kind->came += rise_of(l, s->count, &now) > 0;
 	kind->gained += rise;
+	kind->told += gain_of(l, rows);
 	if (rise > b->gained) {
 		b->most = s;
 		b->gained = rise;
+		b->kin_told = gain_of(l, rows);
 	}
 }
 
@@ -103,6 +142,7 @@ static void count_kin(struct ht_bound *b, const struct kind *kind)
 	b->kin = kind->n - 1;
 	b->came = kind->came;
 	b->kin_gained = kind->gained;
+	b->kin_told = kind->told;
 }
 
 void ht_bound(const struct ht_window *w, struct ht_bound *ret)
@@ -121,12 +161,13 @@ void ht_bound(const struct ht_window *w, struct ht_bound *ret)
 			continue;
 		all += rise;
 		rise_of(&l, s->size, &size);
-		take(ret, &kinds[s->kind], &l, s, rise);
+		take(ret, &kinds[s->kind], &l, s, memory_of(s), rise);
 		if (ret->most == s) {
 			ret->size = size;
 			ret->used = used;
 		}
-		if (!same_late(&l, s->size) || !same_late(&l, s->count))
+		if (!same_late(&l, s->size) || !same_late(&l, s->count) ||
+		    widened(&l, s))
 			continue;
 		inside += rise;
 		ends += ends_itself(s->kind) ? rise : 0;
@@ -156,7 +197,7 @@ void ht_bound_file(const struct ht_window *w, struct ht_bound *ret)
 		if (s->kind == HT_MAPPING_FILE_PRIVATE)
 			rise -= fmax(0, rise_of(&l, s->anonymous, &last));
 		if (rise > 0)
-			take(ret, &files, &l, s, rise);
+			take(ret, &files, &l, s, s->resident, rise);
 	}
 	count_kin(ret, &files);
 }

@@ -17,6 +17,8 @@ struct ht_bound {
 	size_t kin;  /* others of its kind that gained; 0 where less than it */
 	size_t came; /* of it and them, those that were mapped meanwhile */
 	double kin_gained; /* by it and them, bytes */
+	double kin_told;   /* the same from the first sample to the last, as
+			      what RSS rose by is told */
 	double size, used; /* of it now, bytes; NaN: not recorded */
 	bool ends;   /* all but a tenth is in shared memory or private file
 			mappings that do not grow */

@@ -152,12 +152,21 @@ static void file_line(const struct told *t)
 	ht_and_kin(t->v, &b);
 	if (is_drivers(file))
 		ht_say(t->v,
-		       "%s gained %s of it, memory of the kernel or of a driver that the process has mapped",
-		       t->v->culprit, B(b.kin_gained));
+		       "%s gained %s, memory of the kernel or of a driver that the process has mapped",
+		       t->v->culprit, B(b.kin_told));
 	else
-		ht_say(t->v,
-		       "%s gained %s of it, clean pages of the page cache",
-		       t->v->culprit, B(b.kin_gained));
+		ht_say(t->v, "%s gained %s, pages of the page cache",
+		       t->v->culprit, B(b.kin_told));
+}
+
+/* RSS rose outside malloc, and it is over: who that was all the same. */
+static void outside_line(const struct told *t)
+{
+	const struct ht_rise *r = &t->v->rise;
+	double rose = r->outside + r->shared;
+
+	if (rose >= fmax(ht_t.rise_bytes, ht_t.retained_share * t->m->anon_now))
+		ht_culprit_line(t);
 }
 
 /* What is left below a limit of many processes, and this one maps none of it.
@@ -192,7 +201,7 @@ void ht_remedy_stable(const struct told *t)
 	else if (file)
 		ht_remedy(
 			t, NAN,
-			"nothing to do: the kernel takes clean pages of files back when it needs memory");
+			"nothing to do: the kernel takes pages of files back when it needs memory (what was written to them goes to the disk first)");
 	else if (r->rss - r->files >=
 		 fmax(ht_t.retained_bytes,
 		      ht_t.retained_share * t->m->anon_now))
@@ -220,6 +229,8 @@ static void calm_lines(const struct told *t)
 		       100 * ht_t.retained_share);
 	others_line(t);
 	file_line(t);
+	if (!t->v->culprit[0])
+		outside_line(t);
 }
 
 void ht_tell_shift(const struct told *t)

@@ -181,19 +181,31 @@ static struct threshold_text threshold_of(double bytes)
 	return ret;
 }
 
+/* What free() leaves in each top, where that and no threshold keeps it; 0: it
+ * does not. */
+static double raised_pad(const struct told *t)
+{
+	double pad =
+		t->latest ? ht_advised_known(t->latest->params.top_pad) : NAN;
+
+	return t->m->quiet.trim_threshold <= HT_DEFAULT_THRESHOLD &&
+			       pad > HT_DEFAULT_THRESHOLD
+		       ? pad
+		       : 0;
+}
+
 /* Tops that hold `bytes`: by the threshold, by top_pad, or until a free() of 64
  * KiB and more looks at them. What the program set itself no environment
  * changes. */
 static void tops_remedy(const struct told *t, double bytes)
 {
 	const struct ht_params *p = t->latest ? &t->latest->params : NULL;
-	double pad = p ? ht_advised_known(p->top_pad) : NAN;
+	double pad = raised_pad(t);
 	const char *once = bytes <= t->m->quiet.trimmable * ht_t.trim_all
 				   ? "; malloc_trim(0) does it once"
 				   : "; the next peak is faulted in again";
 
-	if (t->m->quiet.trim_threshold <= HT_DEFAULT_THRESHOLD &&
-	    pad > HT_DEFAULT_THRESHOLD)
+	if (pad > 0)
 		ht_remedy(
 			t, bytes,
 			"top_pad is %s: free() leaves as much in each top; M_TOP_PAD (MALLOC_TOP_PAD_, glibc.malloc.top_pad) back at 131072 lets it return up to %s%s",
@@ -277,11 +289,17 @@ void ht_remedy_top(const struct told *t)
 void ht_tell_tops(const struct told *t)
 {
 	const struct ht_quiet *q = &t->m->quiet;
+	double pad = raised_pad(t);
 
 	ht_quiet_line(t);
-	ht_say(t->v,
-	       "%s of it are the tops of arenas, which free() shrinks from the trim threshold (%s) on and malloc_trim() not at all",
-	       B(q->tops_kept), threshold_of(q->trim_threshold).text);
+	if (pad > 0)
+		ht_say(t->v,
+		       "%s of it are the tops of arenas, of which free() leaves top_pad (%s) each and malloc_trim() all",
+		       B(q->tops_kept), B(pad));
+	else
+		ht_say(t->v,
+		       "%s of it are the tops of arenas, which free() shrinks from the trim threshold (%s) on and malloc_trim() not at all",
+		       B(q->tops_kept), threshold_of(q->trim_threshold).text);
 	plateau_line(t);
 }
 

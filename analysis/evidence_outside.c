@@ -115,7 +115,7 @@ void ht_and_kin(struct ht_verdict *v, const struct ht_bound *b)
 }
 
 /* The mapping that gained most. */
-static void culprit_line(const struct told *t)
+void ht_culprit_line(const struct told *t)
 {
 	const struct ht_bound *b = &t->m->bound;
 
@@ -123,7 +123,7 @@ static void culprit_line(const struct told *t)
 		return;
 	name_mapping(t, b->most);
 	ht_and_kin(t->v, b);
-	ht_say(t->v, "%s gained %s of it", t->v->culprit, B(b->kin_gained));
+	ht_say(t->v, "%s gained %s", t->v->culprit, B(b->kin_told));
 }
 
 /* What it fills, and when it is full. */
@@ -133,7 +133,7 @@ static void bound_line(const struct told *t)
 	double speed = t->m->outside_growth.slope;
 
 	ht_say(t->v,
-	       "%s of its %s are in memory: it ends there, %s from now, in about %s at this speed",
+	       "%s of its %s are resident in this process: it ends there, %s from now, in about %s at this speed",
 	       B(b->used), B(b->size), B(b->room),
 	       speed > 0 ? ht_span(b->room / speed).text : "?");
 }
@@ -166,7 +166,7 @@ void ht_tell_outside(const struct told *t)
 	else
 		ht_say(t->v,
 		       "glibc's malloc was not measured: another allocator serves the program, or its heap could not be read");
-	culprit_line(t);
+	ht_culprit_line(t);
 }
 
 /* Where to look for who takes it. */

@@ -240,6 +240,49 @@ static void judge_long(struct asked *a, struct ht_verdict *ret)
 /* From here on growth is told by what lasted. */
 #define SURE_S ((double)HT_LASTING_FROM_NS / (double)HT_NS_PER_S)
 
+/* What growth like this may turn out to be. */
+static const char *same_look(const struct ht_verdict *v)
+{
+	if (v->label == HT_LABEL_POOL_GROWTH)
+		return "a heap that has not met its largest peak";
+	return v->label == HT_LABEL_LEAK ? "a cache that fills"
+					 : "what fills once and stays";
+}
+
+/* The slowest growth, bytes an hour, that so many seconds show. */
+static double least_told(const struct ht_series *s, double seen)
+{
+	const double *in_use = ht_need_rows(s, HT_NEED_in_use, HT_STAT_MEDIAN);
+	double level = 0;
+
+	for (size_t i = 0; i < s->rows; i++)
+		level = fmax(level, in_use[i]); /* fmax: NaN loses */
+	return fmax(ht_t.rise_bytes, ht_t.rise_share * level) * 3600 / seen;
+}
+
+/* Calm that was watched for seconds: what comes in steps rests between them,
+ * and slow growth hides in what is too small to tell. */
+static void not_yet_calm(const struct ht_series *s, double seen,
+			 struct ht_verdict *v)
+{
+	bool rose = v->why == HT_REASON_WARM || v->why == HT_REASON_SHIFT;
+
+	if ((v->label != HT_LABEL_STABLE && v->label != HT_LABEL_PERIODIC &&
+	     !rose) ||
+	    seen >= ht_t.young_seconds || !(seen > 0))
+		return;
+	v->confidence = fmin(v->confidence, ht_t.confidence_seconds);
+	if (rose)
+		ht_say(v,
+		       "so far: %s; what grows in steps rests like this between them; ask again in %s",
+		       ht_span(seen).text, ht_span(ht_t.young_seconds).text);
+	else
+		ht_say(v,
+		       "so far: %s; growth of less than %s an hour may not show yet; ask again in %s",
+		       ht_span(seen).text, ht_bytes(least_told(s, seen)).text,
+		       ht_span(ht_t.young_seconds).text);
+}
+
 /* Growth that was watched for seconds or minutes may be a cache that fills or a
  * morning: nobody can be sure, and when to ask again is said. */
 static void not_yet_sure(const struct asked *a, struct ht_verdict *v)
@@ -247,13 +290,14 @@ static void not_yet_sure(const struct asked *a, struct ht_verdict *v)
 	double seen = (double)(a->to_ns - a->from_ns) / (double)HT_NS_PER_S;
 	bool minutes = seen >= ht_t.young_seconds;
 
-	if (!ht_is_growth(v))
+	if (!ht_is_growth(v)) {
+		not_yet_calm(a->s, seen, v);
 		return;
+	}
 	v->confidence = fmin(v->confidence, minutes ? ht_t.confidence_minutes
 						    : ht_t.confidence_seconds);
-	ht_say(v,
-	       "so far: %s; a cache that fills looks the same; ask again in %s",
-	       ht_span(seen).text,
+	ht_say(v, "so far: %s; %s looks the same; ask again in %s",
+	       ht_span(seen).text, same_look(v),
 	       ht_span(minutes ? SURE_S : ht_t.young_seconds).text);
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "analysis/advice_int.h"
 #include "analysis/evidence_int.h"
 #include "analysis/stats.h"
 #include "analysis/thresholds.h"
@@ -52,6 +53,11 @@ static bool outside_ends(const struct ht_measure *m)
 {
 	return outside_grows(m) && m->bound.ends &&
 	       !(m->bound.room > m->limit - m->anon_now);
+}
+
+static bool outside_goes_on(const struct ht_measure *m)
+{
+	return outside_grows(m) && !outside_ends(m);
 }
 
 /* The heap goes on growing, and what the program holds does not: no peak of it
@@ -191,6 +197,16 @@ static bool tops_kept(const struct ht_measure *m)
 	       m->quiet.tops_kept >= ht_t.cause_share * m->quiet.retained;
 }
 
+/* Far beyond what the default threshold leaves each arena: fewer arenas would
+ * keep as much, a lower threshold nothing. */
+static bool tops_are_large(const struct ht_measure *m)
+{
+	double usual = m->quiet.arenas * 2 * HT_DEFAULT_THRESHOLD;
+
+	return retains(m) && m->quiet.tops_kept - usual >=
+				     ht_t.cause_share * m->quiet.retained;
+}
+
 static bool top_kept(const struct ht_measure *m)
 {
 	return retains(m) &&
@@ -263,10 +279,7 @@ static const struct ht_verdict_rule rules[] = {
 	{HT_LABEL_CACHE_WARMUP, HT_REASON_START_UP, starts_up, ht_tell_start_up,
 	 ht_sure_of_start_up, ht_remedy_start_up, OF(in_use_growth), false,
 	 HT_SINCE_GROWTH},
-	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_BOUNDED, outside_ends,
-	 ht_tell_bounded, ht_sure_of_outside, ht_remedy_bounded,
-	 OF(outside_growth), true, HT_SINCE_GROWTH},
-	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_NONE, outside_grows,
+	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_NONE, outside_goes_on,
 	 ht_tell_outside, ht_sure_of_outside, ht_remedy_outside,
 	 OF(outside_growth), true, HT_SINCE_GROWTH},
 	{HT_LABEL_LEAK, HT_REASON_TOTAL, total_leaks, ht_tell_total,
@@ -278,6 +291,9 @@ static const struct ht_verdict_rule rules[] = {
 	{HT_LABEL_LEAK, HT_REASON_WRITTEN, written_leaks, ht_tell_written,
 	 ht_sure_of_written, ht_remedy_leak, OF(written_growth), true,
 	 HT_SINCE_GROWTH},
+	{HT_LABEL_NON_MALLOC_GROWTH, HT_REASON_BOUNDED, outside_ends,
+	 ht_tell_bounded, ht_sure_of_outside, ht_remedy_bounded,
+	 OF(outside_growth), true, HT_SINCE_GROWTH},
 	{HT_LABEL_POOL_GROWTH, HT_REASON_UNBOUNDED, heap_has_no_end,
 	 ht_tell_unbounded, ht_sure_of_kept, ht_remedy_unbounded,
 	 OF(heap_growth), true, HT_SINCE_GROWTH},
@@ -293,6 +309,9 @@ static const struct ht_verdict_rule rules[] = {
 	{HT_LABEL_POOL_GROWTH, HT_REASON_FASTBINS, in_fastbins,
 	 ht_tell_fastbins, ht_sure_of_kept, ht_remedy_fastbins, OF(heap_growth),
 	 false, HT_SINCE_UNKNOWN},
+	{HT_LABEL_POOL_GROWTH, HT_REASON_TOPS, tops_are_large, ht_tell_tops,
+	 ht_sure_of_kept, ht_remedy_tops, OF(heap_growth), false,
+	 HT_SINCE_UNKNOWN},
 	{HT_LABEL_ARENA_PROLIFERATION, HT_REASON_NONE, over_arenas,
 	 ht_tell_arenas, ht_sure_of_arenas, ht_remedy_arenas, OF(in_use_growth),
 	 false, HT_SINCE_UNKNOWN},

@@ -44,9 +44,9 @@ static enum ht_code walk_at_rest(struct ht_look *l, struct ht_err *err)
 	if (ms > REST_WALK_MS)
 		return ht_fail(err, HT_BUSY, "the heap is large");
 	code = ht_look_walk(l, err);
-	if (code != HT_OK || ht_look_rested(l))
+	if (code == HT_GONE || ht_look_rested(l))
 		return code;
-	ht_look_unwalk(l);
+	ht_look_unwalk(l); /* what failed may have failed of what moved */
 	return ht_fail(err, HT_BUSY, "some thread woke");
 }
 

@@ -131,6 +131,17 @@ static void check_top(const struct ht_arena_in *in, struct ht_extent *x)
 		x->top = x->top_end = 0;
 }
 
+/* No top is larger than its arena. Where the target ran meanwhile, a free() may
+ * have merged the top downwards and a malloc() handed out what it was: the word
+ * behind the old address is then somebody's text. brk's part ends with a page,
+ * which a heap that stands still need not keep. */
+static bool is_torn(const struct ht_arena_in *in, const struct ht_extent *x)
+{
+	return x->top_end - x->top > in->root->system ||
+	       (in->walk->in->moving && in->root->main &&
+		x->top_end % HT_PAGE_SIZE != 0);
+}
+
 /* NULL, or what is wrong with the top that the arena names. */
 static const char *try_top(const struct ht_arena_in *in, struct ht_extent *x)
 {
@@ -142,7 +153,8 @@ static const char *try_top(const struct ht_arena_in *in, struct ht_extent *x)
 		return "cannot be read";
 	x->top = in->root->top;
 	x->top_end = x->top + (head & ~HT_SIZE_FLAGS);
-	if (x->top_end < x->top || x->top_end - x->top < ht_chunk_min(l))
+	if (x->top_end < x->top || x->top_end - x->top < ht_chunk_min(l) ||
+	    is_torn(in, x))
 		return "has a size that cannot be";
 	return x->top % l->align == ht_chunk_bias(l) ? NULL : "is not aligned";
 }

@@ -500,6 +500,7 @@ static enum ht_code walk(struct fake *k, struct ht_marks *marks,
 				.threads_n = 1,
 				.alone = marks,
 				.marks = marks,
+				.moving = k->moving,
 				.want = HT_WANT_ALL};
 	struct ht_roots *roots = NULL;
 	enum ht_code code;

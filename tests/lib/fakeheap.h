@@ -41,6 +41,7 @@ enum { FAKE_LIBC, FAKE_BRK, FAKE_HEAP_1, FAKE_HEAP_2, FAKE_MMAP, FAKE_PARTS };
 struct fake {
 	unsigned minor, word;
 	bool safe_linking;
+	bool moving; /* walk as if it ran meanwhile */
 	const struct family *f;
 	struct ht_layout layout; /* the walker's own */
 	uint8_t *bytes[FAKE_PARTS];

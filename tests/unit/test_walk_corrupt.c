@@ -120,6 +120,13 @@ static uint64_t top_size(struct fake *k)
 	fake_put(k, fake_get(k, k->arena + k->f->at_top) + SIZE, 1);
 	return fake_get(k, k->arena + k->f->at_top);
 }
+static uint64_t top_text(struct fake *k)
+{
+	uint64_t top = fake_get(k, k->main_arena + k->f->at_top);
+
+	fake_put(k, top + SIZE, 0x0101010101010101);
+	return top;
+}
 static uint64_t top_wild(struct fake *k)
 {
 	fake_put(k, k->arena + k->f->at_top, 0x41414140);
@@ -165,6 +172,7 @@ static const struct damage {
 	{"a ring of arenas that leads away", ring_wild, "arena_unreadable", 0},
 	{"a ring of arenas that skips main", ring_loop, "arena_ring", 0},
 	{"a top without a size", top_size, "top", 0},
+	{"a top with text for a size", top_text, "top", 1},
 	{"a top that is nowhere", top_wild, "heap_chain", 0},
 	{"a tcache that leads into nothing", tcache_wild, "tcache", 1},
 	{"a tcache entry that is not aligned", tcache_unaligned, "tcache", 1},
@@ -273,6 +281,37 @@ swapped_pages_are_not_read_and_their_bytes_are_uncertain(void **state)
 	fake_free(&k);
 }
 
+/* Between the arena and its top the target ran: the top lies elsewhere now, and
+ * where it was there is text. */
+static void a_top_that_moved_leaves_text_and_no_size(void **state)
+{
+	static const uint64_t texts[] = {0x0101010101010101, 0x2020202020202020,
+					 0x0000007f00000041, 0x5001};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct ht_snapshot s;
+		struct ht_err err;
+		struct fake k;
+		uint64_t main_top, in_use;
+
+		assert_int_equal(fake_build(&k, 36, WORD, &err), HT_OK);
+		k.moving = true;
+		main_top = fake_get(&k, k.main_arena + k.f->at_top);
+		fake_put(&k, main_top + SIZE, texts[i]);
+		if (fake_walk(&k, &s, &err) != HT_OK ||
+		    ht_snapshot_check(&s, &err) != HT_OK)
+			fail_msg("0x%" PRIx64 ": %s", texts[i], err.msg);
+		assert_int_equal(s.findings.n, 0);
+		assert_int_equal(s.arenas.v[0].system, k.want[0].system);
+		in_use = s.arenas.v[0].in_use;
+		assert_in_range(in_use, k.want[0].in_use / 2, k.want[0].in_use);
+		assert_int_equal(s.arenas.v[1].in_use, k.want[1].in_use);
+		ht_snapshot_fini(&s);
+		fake_free(&k);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +321,7 @@ int main(void)
 			only_the_bytes_around_a_bad_size_are_uncertain),
 		cmocka_unit_test(
 			swapped_pages_are_not_read_and_their_bytes_are_uncertain),
+		cmocka_unit_test(a_top_that_moved_leaves_text_and_no_size),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
