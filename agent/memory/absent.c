@@ -15,6 +15,7 @@
 #include "agent/memory/live_task.h"
 #include "agent/memory/maps.h"
 #include "agent/memory/procfs.h"
+#include "agent/memory/vmflags.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 
@@ -29,7 +30,8 @@ struct ht_absent {
 	pthread_mutex_t lock;
 	struct ht_maps_source source;
 	struct ht_maps maps;
-	int64_t read_at; /* 0: never */
+	int64_t read_at;	    /* 0: never */
+	struct ht_vmflags *vmflags; /* borrowed; NULL: nobody asks */
 	/* The file asked for last; -1: it cannot be opened. */
 	int file;
 	uint64_t dev, inode;
@@ -46,6 +48,13 @@ struct ht_absent *ht_absent_open(pid_t pid)
 	if (ht_maps_source_open(pid, &a->source, NULL) != HT_OK)
 		a->source.fd = -1;
 	return a;
+}
+
+void ht_absent_heed(struct ht_absent *a, struct ht_vmflags *f)
+{
+	pthread_mutex_lock(&a->lock);
+	a->vmflags = f;
+	pthread_mutex_unlock(&a->lock);
 }
 
 static void close_file(struct ht_absent *a)
@@ -180,6 +189,19 @@ static bool is_elsewhere(const struct ht_vma *v, const char *path)
 	return v->flags & HT_VMA_SHARED;
 }
 
+/* Zeros, as far as is known. */
+static enum ht_absent_kind tell_zeros(struct ht_absent *a,
+				      const struct ht_vma *v, uint64_t addr,
+				      void *buf, size_t *len)
+{
+	if (a->vmflags && ht_vmflags_withheld(a->vmflags, addr, len))
+		return HT_ABSENT_WITHHELD;
+	if (a->vmflags && v->flags & HT_VMA_WRITE)
+		a->vmflags->doubted = true;
+	memset(buf, 0, *len);
+	return HT_ABSENT_TOLD;
+}
+
 static enum ht_absent_kind tell(struct ht_absent *a, uint64_t addr, void *buf,
 				size_t *len)
 {
@@ -190,10 +212,8 @@ static enum ht_absent_kind tell(struct ht_absent *a, uint64_t addr, void *buf,
 		return HT_ABSENT_NONE;
 	if (*len > v->end - addr)
 		*len = (size_t)(v->end - addr);
-	if (is_anonymous(v, path)) {
-		memset(buf, 0, *len);
-		return HT_ABSENT_TOLD;
-	}
+	if (is_anonymous(v, path))
+		return tell_zeros(a, v, addr, buf, len);
 	if (v->inode != 0)
 		return read_file(a, v, addr, buf, len);
 	return HT_ABSENT_IN_PLACE; /* the kernel's own: [vdso] */

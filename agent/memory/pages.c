@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/memory/pagemap.h"
+#include "agent/memory/vmflags.h"
 #include "agent/self/pace.h"
 #include "common/cleanup.h"
 
@@ -26,13 +27,14 @@ struct scan_arg {
 	uint64_t category_inverted, category_mask, category_anyof_mask;
 	uint64_t return_mask;
 };
-#define SCAN_IOCTL   _IOWR('f', 16, struct scan_arg)
-#define SCAN_FILE    (UINT64_C(1) << 2)
-#define SCAN_PRESENT (UINT64_C(1) << 3)
-#define SCAN_SWAPPED (UINT64_C(1) << 4)
-#define SCAN_PFNZERO (UINT64_C(1) << 5)
-#define SCAN_ALONE   (UINT64_C(1) << 63) /* of ours: no category of a scan */
-#define SCAN_ANON    (SCAN_PRESENT | SCAN_SWAPPED | SCAN_PFNZERO)
+#define SCAN_IOCTL    _IOWR('f', 16, struct scan_arg)
+#define SCAN_FILE     (UINT64_C(1) << 2)
+#define SCAN_PRESENT  (UINT64_C(1) << 3)
+#define SCAN_SWAPPED  (UINT64_C(1) << 4)
+#define SCAN_PFNZERO  (UINT64_C(1) << 5)
+#define TOLD_WITHHELD (UINT64_C(1) << 62) /* by a test */
+#define SCAN_ALONE    (UINT64_C(1) << 63) /* of ours: no category of a scan */
+#define SCAN_ANON     (SCAN_PRESENT | SCAN_SWAPPED | SCAN_PFNZERO)
 /* To tell a file's page the kernel looks at each page: twice the time. */
 #define SCAN_ALL (SCAN_ANON | SCAN_FILE)
 
@@ -125,8 +127,9 @@ static bool ask_state(const struct ht_pages_source *s, uint64_t start,
 			return false;
 		if (state != HT_PAGE_ABSENT)
 			run(ctx, start, start + s->page_size,
-			    state == HT_PAGE_PRESENT ? SCAN_PRESENT
-						     : SCAN_SWAPPED);
+			    state == HT_PAGE_PRESENT	? SCAN_PRESENT
+			    : state == HT_PAGE_WITHHELD ? TOLD_WITHHELD
+							: SCAN_SWAPPED);
 	}
 	return true;
 }
@@ -196,6 +199,12 @@ static void set_bits(uint64_t *bits, uint64_t first, uint64_t last)
 		bits[first / 64] |= UINT64_C(1) << first % 64;
 }
 
+static void clear_bits(uint64_t *bits, uint64_t first, uint64_t last)
+{
+	for (; first < last; first++)
+		bits[first / 64] &= ~(UINT64_C(1) << first % 64);
+}
+
 static uint64_t count_bits(const uint64_t *bits, uint64_t first, uint64_t last)
 {
 	uint64_t n = 0;
@@ -218,7 +227,11 @@ static void mark_run(void *ctx, uint64_t start, uint64_t end,
 
 	if (start < p->start || last > p->count)
 		return; /* never beyond what was asked for */
-	if (categories & SCAN_SWAPPED)
+	if (p->any_withheld)
+		clear_bits(p->withheld, first, last);
+	if (categories & TOLD_WITHHELD)
+		set_bits(p->withheld, first, last);
+	else if (categories & SCAN_SWAPPED)
 		set_bits(p->swapped, first, last);
 	else if (!(categories & SCAN_PFNZERO))
 		set_bits(p->present, first, last);
@@ -237,13 +250,34 @@ enum ht_code ht_pages_blank(const struct ht_pages_source *s, uint64_t start,
 	end = (end + page - 1) & ~(page - 1);
 	p.count = end > p.start ? (end - p.start) / page : 0;
 	words = p.count / 64 + 1;
-	p.present = calloc(words, 2 * sizeof(*p.present));
+	p.present = calloc(words, 3 * sizeof(*p.present));
 	if (!p.present)
 		return ht_fail(err, HT_NOMEM, "no memory for page states");
 	p.swapped = p.present + words;
+	p.withheld = p.swapped + words;
 	p.known = true;
 	*ret = p;
 	return HT_OK;
+}
+
+/* Of [start, end), as if all of it were absent. */
+static void withhold(const struct ht_pages_source *s, struct ht_pages *p,
+		     uint64_t start, uint64_t end)
+{
+	const struct ht_spans *spans =
+		s->vmflags ? &s->vmflags->withheld : NULL;
+
+	for (size_t i = 0; spans && i < spans->n; i++) {
+		uint64_t from = spans->v[i].start, to = spans->v[i].end;
+
+		from = from > start ? from : start;
+		to = to < end ? to : end;
+		if (from >= to)
+			continue;
+		p->any_withheld = true;
+		set_bits(p->withheld, (from - p->start) >> p->page_shift,
+			 (to - p->start) >> p->page_shift);
+	}
 }
 
 void ht_pages_learn(struct ht_pages_source *s, struct ht_pages *p,
@@ -258,8 +292,10 @@ void ht_pages_learn(struct ht_pages_source *s, struct ht_pages *p,
 		start = p->start;
 	if (end > last)
 		end = last;
-	if (start < end)
-		p->known &= each_run(s, start, end, SCAN_ANON, mark_run, p);
+	if (start >= end)
+		return;
+	withhold(s, p, start, end);
+	p->known &= each_run(s, start, end, SCAN_ANON, mark_run, p);
 }
 
 enum ht_code ht_pages_get(struct ht_pages_source *s, uint64_t start,
@@ -287,6 +323,8 @@ enum ht_page_state ht_pages_state(const struct ht_pages *p, uint64_t addr)
 		return HT_PAGE_UNKNOWN;
 	if (p->swapped[i / 64] >> i % 64 & 1)
 		return HT_PAGE_SWAPPED;
+	if (p->withheld[i / 64] >> i % 64 & 1)
+		return HT_PAGE_WITHHELD;
 	return p->present[i / 64] >> i % 64 & 1 ? HT_PAGE_PRESENT
 						: HT_PAGE_ABSENT;
 }
@@ -329,6 +367,12 @@ uint64_t ht_pages_swapped(const struct ht_pages *p, uint64_t start,
 			  uint64_t end)
 {
 	return bytes_of(p, p->swapped, start, end);
+}
+
+uint64_t ht_pages_withheld(const struct ht_pages *p, uint64_t start,
+			   uint64_t end)
+{
+	return bytes_of(p, p->withheld, start, end);
 }
 
 /* --- counts of a range --------------------------------------------------- */

@@ -19,11 +19,14 @@
 #include "common/err.h"
 
 enum ht_page_state {
-	HT_PAGE_ABSENT,	 /* never touched, or given back: reads as zero */
-	HT_PAGE_PRESENT, /* resident */
-	HT_PAGE_SWAPPED, /* reading it would swap it in */
-	HT_PAGE_UNKNOWN, /* no pagemap (core file, no permission) */
+	HT_PAGE_ABSENT,	  /* never touched, or given back: reads as zero */
+	HT_PAGE_PRESENT,  /* resident */
+	HT_PAGE_SWAPPED,  /* reading it would swap it in */
+	HT_PAGE_WITHHELD, /* absent, and somebody's to fill (vmflags.h) */
+	HT_PAGE_UNKNOWN,  /* no pagemap (core file, no permission) */
 };
+
+struct ht_vmflags;
 
 /* States of a range of pages. Fields are for pages.c; others use the functions
  * but for start, count and known. */
@@ -32,6 +35,8 @@ struct ht_pages {
 	uint64_t count;	   /* pages */
 	uint64_t *present; /* one bit a page */
 	uint64_t *swapped;
+	uint64_t *withheld;
+	bool any_withheld;   /* there may be one */
 	unsigned page_shift; /* log2 of the page size */
 	bool known;	     /* false: every page is HT_PAGE_UNKNOWN */
 };
@@ -49,6 +54,8 @@ struct ht_pages_source {
 	int refused;	/* why none: errno of its open; 0: there is none */
 	bool has_scan;	/* PAGEMAP_SCAN works */
 	unsigned page_size;
+	/* What is known of userfaultfd, borrowed; or NULL. */
+	const struct ht_vmflags *vmflags;
 	/* For tests: the state of the page at addr; used when not NULL. */
 	enum ht_page_state (*state)(void *ctx, uint64_t addr);
 	void *ctx;
@@ -96,6 +103,8 @@ static inline uint64_t ht_pages_resident(const struct ht_pages *p,
 }
 uint64_t ht_pages_swapped(const struct ht_pages *p, uint64_t start,
 			  uint64_t end);
+uint64_t ht_pages_withheld(const struct ht_pages *p, uint64_t start,
+			   uint64_t end);
 
 /* Counts the pages of [start, end), page aligned, without keeping states.
  * anonymous: there are none of files among them, or they may count as anon;

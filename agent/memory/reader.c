@@ -15,6 +15,13 @@ void ht_reader_close(struct ht_reader *r)
 	*r = (struct ht_reader){0};
 }
 
+void ht_reader_heed(struct ht_reader *r, struct ht_vmflags *f)
+{
+	r->withheld_reads = 0;
+	if (r->ops->heed)
+		r->ops->heed(r->ctx, f);
+}
+
 static bool too_late(struct ht_reader *r)
 {
 	if (r->deadline_ns && ht_mono_ns() >= r->deadline_ns)
@@ -46,7 +53,7 @@ struct ht_reader ht_reader_twin(const struct ht_reader *r)
 {
 	struct ht_reader twin = *r;
 
-	twin.bytes_read = twin.swapped_reads = 0;
+	twin.bytes_read = twin.swapped_reads = twin.withheld_reads = 0;
 	return twin;
 }
 
@@ -55,13 +62,14 @@ void ht_reader_add(struct ht_reader *r, const struct ht_reader *twin)
 	spend(r, twin->bytes_read);
 	r->bytes_read += twin->bytes_read;
 	r->swapped_reads += twin->swapped_reads;
+	r->withheld_reads += twin->withheld_reads;
 }
 
 size_t ht_reader_some(struct ht_reader *r, uint64_t addr, void *buf, size_t len)
 {
 	size_t granted = spend(r, len), got;
 
-	r->swapped = false;
+	r->swapped = r->withheld = false;
 	if (granted == 0)
 		return 0;
 	if (addr > UINT64_MAX - granted) {
@@ -70,8 +78,11 @@ size_t ht_reader_some(struct ht_reader *r, uint64_t addr, void *buf, size_t len)
 	}
 	errno = 0;
 	got = r->ops->read(r->ctx, addr, buf, granted);
-	r->swapped = got < granted && errno == HT_READER_SWAPPED;
+	r->withheld = got < granted && errno == HT_READER_WITHHELD;
+	r->swapped =
+		r->withheld || (got < granted && errno == HT_READER_SWAPPED);
 	r->swapped_reads += r->swapped;
+	r->withheld_reads += r->withheld;
 	give_back(r, granted, got);
 	return got;
 }
@@ -101,6 +112,12 @@ enum ht_code ht_reader_read(struct ht_reader *r, uint64_t addr, void *buf,
 				  "cannot read 0x%" PRIx64
 				  ": the limit of bytes to read is reached",
 				  addr + got);
+	if (r->withheld)
+		return ht_fail_at(
+			err, HT_FAULT, addr + got,
+			"0x%" PRIx64
+			" was not read: its page is absent and under userfaultfd, and is not asked for",
+			addr + got);
 	if (r->swapped)
 		return ht_fail_at(
 			err, HT_FAULT, addr + got,

@@ -10,7 +10,8 @@
  * No page of a live process is touched that is not in memory: what was never
  * touched reads as the zeros that it holds, what is swapped out stays so and
  * cannot be read. (Between the question and the read the kernel may swap a page
- * out: microseconds.)
+ * out: microseconds.) What is absent and under userfaultfd cannot be read,
+ * either.
  *
  * What is read is hostile: another program wrote it, perhaps on purpose. The
  * reader promises only that a read fills the whole buffer or says how much.
@@ -31,11 +32,16 @@ struct ht_piece {
 	void *buf;
 	uint32_t len;
 	bool ok;      /* set by the read: the whole piece was read */
-	bool swapped; /* or it was not, since a page is swapped out */
+	bool swapped; /* or it was not, since a page is swapped out or withheld
+		       */
 };
 
 /* errno of a read that ended at a page which is swapped out. */
 #define HT_READER_SWAPPED ENODATA
+/* The same at one that is absent, and somebody's to fill (vmflags.h). */
+#define HT_READER_WITHHELD ENOMEDIUM
+
+struct ht_vmflags;
 
 struct ht_reader_ops {
 	const char *name;
@@ -45,6 +51,8 @@ struct ht_reader_ops {
 	/* Fills what pieces it can with few calls, and sets ok on those; the
 	 * others are then read one by one. NULL: no better way than that. */
 	void (*batch)(void *ctx, struct ht_piece *pieces, size_t n);
+	/* See ht_absent_heed. NULL: there is nothing to heed. */
+	void (*heed)(void *ctx, struct ht_vmflags *f);
 	void (*close)(void *ctx);
 };
 
@@ -58,9 +66,11 @@ struct ht_reader {
 	int64_t deadline_ns;	/* CLOCK_MONOTONIC, 0: none. Nothing is read
 				   later: whoever holds the target lets it go */
 	bool expired;		/* a read came too late; the caller clears it */
-	bool swapped;		/* the last read ended at a swapped page */
+	bool swapped;		/* the last read ended at a swapped page, */
+	bool withheld;		/* or (then both) at one under userfaultfd */
 	uint64_t swapped_reads; /* how many did, so far */
-	void (*beat)(void);	/* called before each read; or NULL */
+	uint64_t withheld_reads; /* and of these, at one under userfaultfd */
+	void (*beat)(void);	 /* called before each read; or NULL */
 	bool asks; /* each read is a right asked for: none is held open */
 };
 
@@ -71,6 +81,8 @@ enum ht_code ht_reader_open_process(pid_t pid, unsigned word, bool may_trace,
 				    struct ht_reader *ret,
 				    struct ht_err *err) HT_MUST_CHECK;
 void ht_reader_close(struct ht_reader *r);
+/* Borrowed until the close; withheld_reads begins anew. */
+void ht_reader_heed(struct ht_reader *r, struct ht_vmflags *f);
 /* Whether it goes on reading when every privilege is given up. */
 static inline bool ht_reader_is_held(const struct ht_reader *r)
 {

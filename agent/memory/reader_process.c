@@ -152,6 +152,8 @@ static size_t read_run(const struct process *p, uint64_t addr, void *buf,
 	kind = ht_absent_read(p->absent, addr, buf, run->len, &len);
 	if (kind == HT_ABSENT_IN_PLACE)
 		return read_present(p, addr, buf, len, false);
+	if (kind == HT_ABSENT_WITHHELD)
+		errno = HT_READER_WITHHELD;
 	return kind == HT_ABSENT_TOLD ? len : 0;
 }
 
@@ -308,6 +310,13 @@ static void process_batch(void *ctx, struct ht_piece *v, size_t n)
 	}
 }
 
+static void process_heed(void *ctx, struct ht_vmflags *f)
+{
+	const struct process *p = ctx;
+
+	ht_absent_heed(p->absent, f);
+}
+
 static void process_close(void *ctx)
 {
 	struct process *p = ctx;
@@ -324,6 +333,7 @@ static const struct ht_reader_ops process_ops = {
 	.name = "process",
 	.read = process_read,
 	.batch = process_batch,
+	.heed = process_heed,
 	.close = process_close,
 };
 

@@ -11,7 +11,11 @@
 
 #include "agent/memory/live_task.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fnv.h"
+
+/* A damaged heap is doubted at each look. */
+#define DOUBT_NS HT_NS_PER_S
 
 /* Of what could change which mappings refuse. */
 static uint64_t signature_of(const struct ht_maps *m, uint64_t refusing)
@@ -28,21 +32,20 @@ static uint64_t signature_of(const struct ht_maps *m, uint64_t refusing)
 	return hash ? hash : 1;
 }
 
-static bool add(struct ht_vmflags *f, uint64_t start, uint64_t end)
+static bool add(struct ht_spans *s, uint64_t start, uint64_t end)
 {
 	void *more;
 
-	if (f->n && start <= f->v[f->n - 1].end) {
-		if (end > f->v[f->n - 1].end)
-			f->v[f->n - 1].end = end;
+	if (s->n && start <= s->v[s->n - 1].end) {
+		if (end > s->v[s->n - 1].end)
+			s->v[s->n - 1].end = end;
 		return true;
 	}
-	more = reallocarray(f->v, f->n + 1, sizeof(*f->v));
+	more = reallocarray(s->v, s->n + 1, sizeof(*s->v));
 	if (!more)
 		return false;
-	f->v = more;
-	f->v[f->n].start = start;
-	f->v[f->n++].end = end;
+	s->v = more;
+	s->v[s->n++] = (struct ht_span){start, end};
 	return true;
 }
 
@@ -50,6 +53,18 @@ static bool add(struct ht_vmflags *f, uint64_t start, uint64_t end)
 static bool refuses(const char *flags)
 {
 	return strstr(flags, " lo") || strstr(flags, " ht");
+}
+
+static bool withholds(const char *flags)
+{
+	return strstr(flags, " um") || strstr(flags, " ui");
+}
+
+static bool take_flags(struct ht_vmflags *f, const char *flags, uint64_t start,
+		       uint64_t end)
+{
+	return (!refuses(flags) || add(&f->refusing, start, end)) &&
+	       (!withholds(flags) || add(&f->withheld, start, end));
 }
 
 enum ht_code ht_vmflags_parse(char *text, struct ht_vmflags *f,
@@ -69,8 +84,7 @@ enum ht_code ht_vmflags_parse(char *text, struct ht_vmflags *f,
 			if (start == end)
 				return ht_fail(err, HT_SYS,
 					       "smaps: flags of no mapping");
-			if (refuses(line + sizeof(key) - 1) &&
-			    !add(f, start, end))
+			if (!take_flags(f, line + sizeof(key) - 1, start, end))
 				return ht_fail(err, HT_NOMEM,
 					       "no memory for mappings");
 			start = end;
@@ -79,37 +93,60 @@ enum ht_code ht_vmflags_parse(char *text, struct ht_vmflags *f,
 	return HT_OK;
 }
 
-/* The whole file, NUL-terminated and owned by the caller. */
-static enum ht_code slurp(pid_t pid, char **ret, struct ht_err *err)
+static int open_smaps(pid_t pid)
 {
-	HT_AUTO_FD int fd = -1;
-	size_t used = 0, room = 0;
 	char path[64];
-	ssize_t n = 1;
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)ht_live_task(pid));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void ht_vmflags_open(struct ht_vmflags *f, pid_t pid)
+{
+	if (f->fd < 0)
+		f->fd = open_smaps(pid);
+}
+
+/* The whole file, NUL-terminated and owned by the caller. */
+static enum ht_code slurp(const struct ht_vmflags *f, pid_t pid, char **ret,
+			  struct ht_err *err)
+{
+	HT_AUTO_FD int own = f->fd < 0 ? open_smaps(pid) : -1;
+	int fd = f->fd < 0 ? own : f->fd;
+	size_t used = 0, room = 0;
+	ssize_t n = 1;
+
 	if (fd < 0)
 		return ht_fail_sys(err, errno == EACCES ? HT_DENIED : HT_GONE,
-				   errno, "cannot read %s", path);
+				   errno, "cannot read smaps of process %d",
+				   (int)pid);
 	while (n > 0) {
 		if (room - used < 65536) {
 			char *more = realloc(*ret, room + 262144);
 
 			if (!more)
 				return ht_fail(err, HT_NOMEM,
-					       "no memory for %s", path);
+					       "no memory for smaps");
 			*ret = more;
 			room += 262144;
 		}
-		n = read(fd, *ret + used, room - used - 1);
+		n = pread(fd, *ret + used, room - used - 1, (off_t)used);
 		if (n < 0 && errno != EINTR)
-			return ht_fail_sys(err, HT_SYS, errno, "read %s", path);
+			return ht_fail_sys(err, HT_SYS, errno, "read smaps");
 		used += n > 0 ? (size_t)n : 0;
 		n = n < 0 ? 1 : n;
 	}
 	(*ret)[used] = '\0';
 	return used ? HT_OK : ht_fail(err, HT_GONE, "process %d ended", pid);
+}
+
+static bool due(const struct ht_vmflags *f, uint64_t refusing,
+		uint64_t signature)
+{
+	if ((refusing || f->withheld.n) && f->signature != signature)
+		return true;
+	return f->doubted &&
+	       (f->read_at == 0 || ht_mono_ns() - f->read_at >= DOUBT_NS);
 }
 
 enum ht_code ht_vmflags_read(pid_t pid, const struct ht_maps *maps,
@@ -120,35 +157,65 @@ enum ht_code ht_vmflags_read(pid_t pid, const struct ht_maps *maps,
 	HT_AUTO_FREE char *text = NULL;
 	enum ht_code code;
 
-	if (refusing == 0 || f->signature == signature) {
-		f->n = refusing ? f->n : 0;
-		f->signature = refusing ? signature : 0;
+	f->asked = refusing;
+	if (!due(f, refusing, signature)) {
+		f->refusing.n = refusing ? f->refusing.n : 0;
 		return HT_OK;
 	}
-	f->n = 0;
+	f->refusing.n = f->withheld.n = 0;
 	f->signature = 0;
-	code = slurp(pid, &text, err);
+	code = slurp(f, pid, &text, err);
 	if (code == HT_OK)
 		code = ht_vmflags_parse(text, f, err);
-	if (code == HT_OK)
-		f->signature = signature;
-	return code;
+	if (code != HT_OK)
+		return code;
+	f->signature = signature;
+	f->read_at = ht_mono_ns();
+	f->doubted = false;
+	return HT_OK;
 }
 
 void ht_vmflags_mark(const struct ht_vmflags *f, struct ht_maps *m)
 {
+	const struct ht_spans *s = &f->refusing;
 	size_t k = 0;
 
-	for (size_t i = 0; i < m->n && k < f->n; i++) {
-		while (k < f->n && f->v[k].end <= m->v[i].start)
+	for (size_t i = 0; i < m->n && k < s->n; i++) {
+		while (k < s->n && s->v[k].end <= m->v[i].start)
 			k++;
-		if (k < f->n && f->v[k].start < m->v[i].end)
+		if (k < s->n && s->v[k].start < m->v[i].end)
 			m->v[i].flags |= HT_VMA_REFUSES;
 	}
 }
 
+bool ht_vmflags_withheld(const struct ht_vmflags *f, uint64_t addr, size_t *len)
+{
+	const struct ht_spans *s = &f->withheld;
+	size_t low = 0, high = s->n;
+	uint64_t left;
+	bool inside;
+
+	while (low < high) { /* the first that ends behind addr */
+		size_t mid = low + (high - low) / 2;
+
+		if (s->v[mid].end <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	if (low == s->n)
+		return false;
+	inside = s->v[low].start <= addr;
+	left = (inside ? s->v[low].end : s->v[low].start) - addr;
+	*len = *len < left ? *len : (size_t)left;
+	return inside;
+}
+
 void ht_vmflags_fini(struct ht_vmflags *f)
 {
-	free(f->v);
-	*f = (struct ht_vmflags){0};
+	free(f->refusing.v);
+	free(f->withheld.v);
+	if (f->fd >= 0)
+		close(f->fd);
+	*f = HT_VMFLAGS_NONE;
 }

@@ -7,6 +7,7 @@
 
 #include "agent/graph/graph.h"
 #include "agent/sample/unwind.h"
+#include "agent/sample/withheld.h"
 #include "agent/self/freezer.h"
 #include "agent/self/guard.h"
 #include "agent/self/pace.h"
@@ -266,7 +267,7 @@ enum ht_code ht_look_rest(struct ht_look *l, int64_t deadline_ns,
 	return code;
 }
 
-enum ht_code ht_look_roots(struct ht_look *l, struct ht_err *err)
+static enum ht_code read_roots(struct ht_look *l, struct ht_err *err)
 {
 	struct ht_target *t = l->session->target;
 	enum ht_code code = HT_OK;
@@ -276,6 +277,18 @@ enum ht_code ht_look_roots(struct ht_look *l, struct ht_err *err)
 					 l->in.threads, l->in.threads_n, err);
 	if (code == HT_OK)
 		code = ht_roots_read(&l->in, &l->roots, err);
+	return code;
+}
+
+enum ht_code ht_look_roots(struct ht_look *l, struct ht_err *err)
+{
+	enum ht_code code = read_roots(l, err);
+
+	if (code == HT_OK && ht_withheld_learn(l->session->target)) {
+		ht_roots_fini(l->roots);
+		l->roots = NULL;
+		code = read_roots(l, err);
+	}
 	if (code == HT_OK)
 		l->inside_malloc |= ht_roots_in_flux(l->roots);
 	return code;
@@ -370,7 +383,10 @@ enum ht_code ht_look_rolling(struct ht_look *l,
 	l->missed = report.missed;
 	l->spared = report.spared;
 	l->session->must_end |= report.stuck;
-	return code;
+	if (code != HT_OK || !ht_withheld_learn(l->session->target))
+		return code;
+	ht_look_retry(l);
+	return ht_look_rolling(l, limits, err);
 }
 
 enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err)
@@ -437,7 +453,7 @@ void ht_look_unwalk(struct ht_look *l)
 		l->in.round[0] = l->in.round[1];
 }
 
-enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
+static enum ht_code walk_once(struct ht_look *l, struct ht_err *err)
 {
 	bool graph = l->session->request->flags & HT_WANT_GRAPH &&
 		     l->session->target->located.n > 0;
@@ -457,6 +473,16 @@ enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
 	if (code == HT_OK && graph)
 		code = measure_graph(l, err);
 	return code;
+}
+
+enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err)
+{
+	enum ht_code code = walk_once(l, err);
+
+	if (code != HT_OK || !ht_withheld_learn(l->session->target))
+		return code;
+	ht_look_unwalk(l);
+	return walk_once(l, err);
 }
 
 void ht_look_release(struct ht_look *l)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/sample/session.h"
-#include <inttypes.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "agent/memory/procfs.h"
+#include "agent/sample/withheld.h"
 #include "agent/self/pace.h"
 #include "common/clock.h"
 #include "common/line.h"
@@ -162,6 +163,7 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	int64_t begin = ht_mono_ns();
 	enum ht_code code;
 
+	ht_withheld_heed(s->target);
 	code = refuse_graph(s, core, err);
 	if (code == HT_OK && !core)
 		code = describe_process(s, err);
@@ -181,6 +183,7 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	ht_session_note_unknown(s);
 	warn_touched(s);
 	warn_refusing(s);
+	ht_withheld_warn(t, s->snapshot);
 	warn_stopped(s);
 	return HT_OK;
 }

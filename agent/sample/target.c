@@ -171,6 +171,8 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 		code = ht_pages_source_open(pid, &ret->own_pages, err);
 	if (code == HT_OK)
 		code = ht_maps_source_open(pid, &ret->maps, err);
+	if (code == HT_OK)
+		ht_vmflags_open(&ret->vmflags, pid);
 	/* Now: once privileges are given up nothing can be asked. */
 	if (code == HT_OK && ret->own_pages.refused)
 		explain_pages(ret);

@@ -56,6 +56,7 @@ struct ht_target {
 	((struct ht_target){.pidfd = -1,                                       \
 			    .own_pages = {.pagemap_fd = -1},                   \
 			    .maps = {.fd = -1},                                \
+			    .vmflags = {.fd = -1},                             \
 			    .bytes_per_ms = 1 << 20,                           \
 			    .at_once = 128})
 

@@ -193,14 +193,20 @@ static enum ht_code refresh(struct ht_walk *w, struct ht_arena_root *root,
 /* Reading a page would swap it in: its memory is the target's to ask for. */
 static void warn_unread(const struct ht_arena_walk *aw)
 {
-	if (aw->met.unread == 0)
-		return;
-	aw->in.walk->unread = true;
-	ht_snapshot_warn(
-		aw->in.walk->out,
-		"arena %" PRIu64 ": %" PRIu64
-		" bytes were not walked: pages among them are swapped out, and stay so",
-		aw->in.root->index, aw->met.unread);
+	if (aw->met.unread || aw->met.withheld)
+		aw->in.walk->unread = true;
+	if (aw->met.unread)
+		ht_snapshot_warn(
+			aw->in.walk->out,
+			"arena %" PRIu64 ": %" PRIu64
+			" bytes were not walked: pages among them are swapped out, and stay so",
+			aw->in.root->index, aw->met.unread);
+	if (aw->met.withheld)
+		ht_snapshot_warn(
+			aw->in.walk->out,
+			"arena %" PRIu64 ": %" PRIu64
+			" bytes were not walked: pages among them are absent and under userfaultfd, and are not asked for",
+			aw->in.root->index, aw->met.withheld);
 }
 
 /* system_mem counts it, as malloc itself does. */

@@ -31,9 +31,9 @@ static void report_list(const struct ht_listed *b, const struct ht_list *list,
 			      ? ht_links_address(&b->met->links, list->fault_at)
 			      : b->in->root->address;
 
-	/* A list may lead into what is swapped out. */
+	/* A list may lead into what is swapped out or withheld. */
 	if (list->fault == HT_LIST_SOUND || b->in->walk->in->moving ||
-	    (b->met->unread || b->met->lost))
+	    !ht_met_is_whole(b->met))
 		return;
 	ht_walk_find(b->in->walk->out, faults[list->fault].code, at,
 		     b->in->root->index,
@@ -95,8 +95,7 @@ static void adopt_unlisted(struct ht_listed *b)
 		if (chunks++ == 0)
 			first = i;
 	}
-	if (chunks && !b->in->walk->in->moving &&
-	    !(b->met->unread || b->met->lost))
+	if (chunks && !b->in->walk->in->moving && ht_met_is_whole(b->met))
 		ht_walk_find(b->in->walk->out, "unlisted_free",
 			     ht_links_address(
 				     l, ht_record_position(&l->free, first)),

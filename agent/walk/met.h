@@ -20,10 +20,18 @@ struct ht_met {
 	size_t foreign_pieces;
 	uint64_t foreign_bytes, foreign_first;
 	bool lost; /* where malloc's chunks go on behind one was not found */
-	uint64_t unread; /* bytes not walked: pages among them are swapped */
+	/* Bytes not walked: pages among them are swapped, or absent and
+	 * somebody's to fill. */
+	uint64_t unread, withheld;
 	uint64_t checkpoint[HT_CHECKPOINTS]; /* of the top's segment */
 	size_t checkpoints;
 };
+
+/* All of it was walked: what is found missing is missing. */
+static inline bool ht_met_is_whole(const struct ht_met *m)
+{
+	return !m->unread && !m->withheld && !m->lost;
+}
 
 /* A chunk header at or behind `from` from which sizes lead on for many chunks,
  * or to `stop`; 0: none. budget: headers that may still be looked at; those

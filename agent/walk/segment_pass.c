@@ -93,6 +93,15 @@ static bool ends_segment(const struct ht_arena_walk *aw, size_t i, uint64_t end)
 					 : 2 * ht_chunk_min(aw->in.layout));
 }
 
+/* Pages among them are not to be had. */
+static bool hides(const struct ht_arena_walk *aw, size_t i, uint64_t from,
+		  uint64_t to)
+{
+	const struct ht_pages *p = &aw->extent.pages[i];
+
+	return ht_pages_swapped(p, from, to) || ht_pages_withheld(p, from, to);
+}
+
 /* Where malloc's chunks go on behind what somebody else took; 0: nobody knows.
  * Where there are none up to the top, all of it is the other's. */
 static uint64_t foreign_end(struct ht_arena_walk *aw, size_t i, uint64_t from)
@@ -103,8 +112,7 @@ static uint64_t foreign_end(struct ht_arena_walk *aw, size_t i, uint64_t from)
 			  aw->in.layout, from, stop, &aw->met.resync_budget);
 
 	if (again || i != aw->extent.top_segment ||
-	    aw->met.resync_budget == 0 ||
-	    ht_pages_swapped(&aw->extent.pages[i], from, stop))
+	    aw->met.resync_budget == 0 || hides(aw, i, from, stop))
 		return again;
 	return stop;
 }
@@ -156,8 +164,7 @@ static bool pass_foreign(struct ht_arena_walk *aw, size_t i, uint64_t fence,
 	uint64_t again = foreign_end(aw, i, end);
 
 	if (!again)
-		return !ht_pages_swapped(&aw->extent.pages[i], end, p->stop) &&
-		       lose_rest(aw, fence);
+		return !hides(aw, i, end, p->stop) && lose_rest(aw, fence);
 	overhead(aw, fence, end);
 	foreign(aw, end, again);
 	p->at = again;
@@ -194,7 +201,9 @@ static void skip_gap(struct ht_arena_walk *aw, size_t i, enum ht_pass_end why)
 
 	p->at = again ? again : p->stop;
 	aw->figures.uncertain_bytes += p->at - gap;
-	if (ht_pages_swapped(&aw->extent.pages[i], gap, p->at + 1))
+	if (ht_pages_withheld(&aw->extent.pages[i], gap, p->at + 1))
+		aw->met.withheld += p->at - gap;
+	else if (ht_pages_swapped(&aw->extent.pages[i], gap, p->at + 1))
 		aw->met.unread += p->at - gap;
 	else if (!aw->in.walk->in->moving)
 		ht_walk_find(

@@ -39,7 +39,7 @@ void ht_view_segment(struct ht_view *w, const struct ht_pages *pages,
 static size_t fill(struct ht_view *w, uint64_t from, uint8_t *to, size_t len,
 		   enum ht_page_state state)
 {
-	if (state == HT_PAGE_SWAPPED)
+	if (state == HT_PAGE_SWAPPED || state == HT_PAGE_WITHHELD)
 		return 0;
 	if (state == HT_PAGE_ABSENT) {
 		memset(to, 0, len);

@@ -2,7 +2,8 @@
 /*
  * View: a moving window on one segment of target memory, read in blocks that
  * stay in the processor's cache. Page states are asked first: pages that were
- * never touched read as zero without being read, swapped pages end the window.
+ * never touched read as zero without being read, swapped pages and those that
+ * are withheld (vmflags.h) end the window.
  */
 #ifndef HT_AGENT_WALK_VIEW_H
 #define HT_AGENT_WALK_VIEW_H

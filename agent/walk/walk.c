@@ -97,8 +97,11 @@ static bool take_notes(struct ht_walk *w)
 	if (w->roots->swapped > 0)
 		ht_snapshot_warn(
 			w->out,
-			"%llu of malloc's own structures were not read: they are swapped out, and stay so",
-			(unsigned long long)w->roots->swapped);
+			"%llu of malloc's own structures were not read: they are %s",
+			(unsigned long long)w->roots->swapped,
+			w->in->reader->withheld_reads
+				? "absent and under userfaultfd, and are not asked for"
+				: "swapped out, and stay so");
 	if ((w->in->moving || w->roots->swapped) && unknown_caches(w) > 0)
 		ht_snapshot_warn(
 			w->out,

@@ -37,6 +37,7 @@ declare -A facts=(
 	[protobuf]="no python3 here has protobuf (python3-protobuf)"
 	[browser]="there is no Chromium that starts, or no node to drive it"
 	[npm]="npm is not here or fetches no packages"
+	[userfaultfd]="no userfaultfd here hears of faults that the kernel meets (vm.unprivileged_userfaultfd, CAP_SYS_PTRACE)"
 	[ksm]="the kernel merges no equal pages of a process that asks for it (Linux 6.4)"
 )
 
@@ -346,6 +347,24 @@ probe_ksm() {
 		int main(void)
 		{
 			return prctl(67, 1, 0, 0, 0) != 0;
+		}
+	C
+	./probe
+}
+
+probe_userfaultfd() {
+	compiled <<-'C'
+		#include <fcntl.h>
+		#include <linux/userfaultfd.h>
+		#include <sys/ioctl.h>
+		#include <sys/syscall.h>
+		#include <unistd.h>
+		int main(void)
+		{
+			struct uffdio_api api = {.api = UFFD_API};
+			int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+			return fd < 0 || ioctl(fd, UFFDIO_API, &api);
 		}
 	C
 	./probe

@@ -26,15 +26,45 @@ static void locked_and_pooled_mappings_are_found(void **state)
 		      "VmFlags: rd wr mr mw me ac sd\n"
 		      "200000-400000 rw-p 00000000 00:0f 77 /anon_hugepage\n"
 		      "VmFlags: rd wr mr mw me de ht sd\n";
-	struct ht_vmflags f = {0};
+	struct ht_vmflags f = HT_VMFLAGS_NONE;
 	struct ht_err err;
 
 	(void)state;
 	assert_int_equal(ht_vmflags_parse(text, &f, &err), HT_OK);
-	assert_int_equal(f.n, 2);
-	assert_int_equal(f.v[0].start, 0x1000);
-	assert_int_equal(f.v[0].end, 0x4000);
-	assert_int_equal(f.v[1].start, 0x200000);
+	assert_int_equal(f.refusing.n, 2);
+	assert_int_equal(f.refusing.v[0].start, 0x1000);
+	assert_int_equal(f.refusing.v[0].end, 0x4000);
+	assert_int_equal(f.refusing.v[1].start, 0x200000);
+	ht_vmflags_fini(&f);
+}
+
+static void mappings_under_userfaultfd_are_found(void **state)
+{
+	char text[] = "1000-3000 rw-p 00000000 00:00 0 [heap]\n"
+		      "VmFlags: rd wr mr mw me um ac sd\n"
+		      "5000-6000 rw-p 00000000 00:00 0 \n"
+		      "VmFlags: rd wr mr mw me uw ac sd\n"
+		      "7000-9000 rw-s 00000000 00:01 5 /memfd:x\n"
+		      "VmFlags: rd wr sh mr mw me ms ui sd\n";
+	struct ht_vmflags f = HT_VMFLAGS_NONE;
+	struct ht_err err;
+	size_t len = 0x10000;
+
+	(void)state;
+	assert_int_equal(ht_vmflags_parse(text, &f, &err), HT_OK);
+	assert_int_equal(f.refusing.n, 0);
+	assert_int_equal(f.withheld.n, 2); /* write protection hides nothing */
+	assert_false(ht_vmflags_withheld(&f, 0x800, &len));
+	assert_int_equal(len, 0x800);
+	len = 0x10000;
+	assert_true(ht_vmflags_withheld(&f, 0x1800, &len));
+	assert_int_equal(len, 0x1800);
+	len = 0x10000;
+	assert_false(ht_vmflags_withheld(&f, 0x3000, &len));
+	assert_int_equal(len, 0x4000);
+	assert_true(ht_vmflags_withheld(&f, 0x8fff, &len));
+	assert_int_equal(len, 1);
+	assert_false(ht_vmflags_withheld(&f, 0x9000, &len));
 	ht_vmflags_fini(&f);
 }
 
@@ -43,14 +73,14 @@ static void texts_that_make_no_sense_are_refused_or_harmless(void **state)
 	char no_mapping[] = "VmFlags: rd lo\n";
 	char backwards[] = "3000-1000 rw-p 0 00:00 0\nVmFlags: rd lo\n";
 	char nothing[] = "";
-	struct ht_vmflags f = {0};
+	struct ht_vmflags f = HT_VMFLAGS_NONE;
 	struct ht_err err;
 
 	(void)state;
 	assert_int_equal(ht_vmflags_parse(no_mapping, &f, &err), HT_SYS);
 	assert_int_equal(ht_vmflags_parse(backwards, &f, &err), HT_SYS);
 	assert_int_equal(ht_vmflags_parse(nothing, &f, &err), HT_OK);
-	assert_int_equal(f.n, 0);
+	assert_int_equal(f.refusing.n, 0);
 	ht_vmflags_fini(&f);
 }
 
@@ -67,7 +97,7 @@ static void a_locked_page_marks_its_mapping_and_no_other(void **state)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	char *p = mmap(NULL, 3 * page, PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct ht_vmflags f = {0};
+	struct ht_vmflags f = HT_VMFLAGS_NONE;
 	struct ht_maps m = {0};
 	struct ht_err err;
 
@@ -83,7 +113,7 @@ static void a_locked_page_marks_its_mapping_and_no_other(void **state)
 	assert_false(refuses(&m, p + 2 * page));
 	/* nothing locked any more: nothing is read, nothing is marked */
 	assert_int_equal(ht_vmflags_read(getpid(), &m, 0, &f, &err), HT_OK);
-	assert_int_equal(f.n, 0);
+	assert_int_equal(f.refusing.n, 0);
 	ht_vmflags_fini(&f);
 	ht_maps_fini(&m);
 	munmap(p, 3 * page);
@@ -93,6 +123,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(locked_and_pooled_mappings_are_found),
+		cmocka_unit_test(mappings_under_userfaultfd_are_found),
 		cmocka_unit_test(
 			texts_that_make_no_sense_are_refused_or_harmless),
 		cmocka_unit_test(a_locked_page_marks_its_mapping_and_no_other),

@@ -252,6 +252,38 @@ static void only_the_bytes_around_a_bad_size_are_uncertain(void **state)
 	fake_free(&k);
 }
 
+static enum ht_page_state heap_2_is_withheld(void *ctx, uint64_t addr)
+{
+	const struct fake *k = ctx;
+	uint64_t page = k->part[FAKE_HEAP_2].addr + 0x1000;
+
+	return addr >= page && addr < page + 0x1000 ? HT_PAGE_WITHHELD
+						    : HT_PAGE_PRESENT;
+}
+
+/* Under userfaultfd: what lies there is neither zeros nor damage. */
+static void
+withheld_pages_are_not_read_and_their_bytes_are_uncertain(void **state)
+{
+	struct ht_snapshot s;
+	struct ht_err err;
+	struct fake k;
+
+	(void)state;
+	assert_int_equal(fake_build(&k, 36, WORD, &err), HT_OK);
+	k.pages.state = heap_2_is_withheld;
+	k.pages.ctx = &k;
+	memset(k.bytes[FAKE_HEAP_2] + 0x1000, 0xff, 0x1000); /* a trap */
+	assert_int_equal(fake_walk(&k, &s, &err), HT_OK);
+	assert_in_range(s.arenas.v[1].uncertain_bytes, 0x1000, 0x1400);
+	assert_int_equal(s.findings.n, 0);
+	assert_true(s.warnings.n > 0);
+	assert_non_null(strstr(s.warnings.v[0].text, "under userfaultfd"));
+	assert_int_equal(s.arenas.v[0].in_use, k.want[0].in_use);
+	ht_snapshot_fini(&s);
+	fake_free(&k);
+}
+
 static enum ht_page_state heap_2_is_swapped(void *ctx, uint64_t addr)
 {
 	const struct fake *k = ctx;
@@ -319,6 +351,8 @@ int main(void)
 			every_damage_is_found_and_the_rest_is_measured),
 		cmocka_unit_test(
 			only_the_bytes_around_a_bad_size_are_uncertain),
+		cmocka_unit_test(
+			withheld_pages_are_not_read_and_their_bytes_are_uncertain),
 		cmocka_unit_test(
 			swapped_pages_are_not_read_and_their_bytes_are_uncertain),
 		cmocka_unit_test(a_top_that_moved_leaves_text_and_no_size),
