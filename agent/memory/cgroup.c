@@ -408,38 +408,42 @@ static enum ht_cgroup_found look_below(const struct group *of,
 /* The first tree that shows the group will do. */
 static enum ht_cgroup_found nearest(const char *proc_cgroup,
 				    const struct controller *of,
-				    const char *mounts,
+				    struct ht_mounts *mounts,
 				    struct ht_cgroup_limit *ret)
 {
-	HT_AUTO_FILE FILE *f = fopen(mounts, "re");
-	HT_AUTO_FREE char *line = NULL;
+	const char *text = ht_mounts_text(mounts);
+	const int number = errno;
+	HT_AUTO_FREE char *lines = text ? strdup(text) : NULL; /* to be cut */
+	char *rest = lines, *line;
 	struct group g = {0};
 	struct mount m;
-	size_t size = 0;
 	enum ht_cgroup_found found;
 
 	if (!find_path(proc_cgroup, of, &g))
 		return unread(ret, "/proc/PID/cgroup does not tell its cgroup");
 	if (!g.of)
 		return HT_CGROUP_NONE; /* nor was its tree ever mounted */
-	if (!f)
-		return unread(ret, "%.80s: %s", mounts, strerror(errno));
+	if (!lines)
+		return unread(ret, "%.80s: %s", mounts->path,
+			      strerror(text ? ENOMEM : number));
 	found = unread(ret, "their file system (%s) is not mounted here",
 		       g.of->fs);
-	while (found == HT_CGROUP_UNREAD && getline(&line, &size, f) > 0)
+	while (found == HT_CGROUP_UNREAD &&
+	       (line = strsep(&rest, "\n")) != NULL)
 		if (parse_mount(line, &m) && is_of(&m, g.of))
 			found = look_below(&g, &m, ret);
 	return found;
 }
 
 enum ht_cgroup_found ht_cgroup_memory(const char *proc_cgroup,
-				      const char *mounts,
+				      struct ht_mounts *mounts,
 				      struct ht_cgroup_limit *ret)
 {
 	return nearest(proc_cgroup, &memory, mounts, ret);
 }
 
-enum ht_cgroup_found ht_cgroup_pids(const char *proc_cgroup, const char *mounts,
+enum ht_cgroup_found ht_cgroup_pids(const char *proc_cgroup,
+				    struct ht_mounts *mounts,
 				    struct ht_cgroup_limit *ret)
 {
 	return nearest(proc_cgroup, &pids, mounts, ret);

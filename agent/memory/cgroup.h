@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/memory/mounts.h"
+
 /* Path of the group that accounts memory: v1's if there is one, else v2's. */
 void ht_cgroup_name(const char *proc_cgroup, char *ret, size_t size);
 
@@ -27,8 +29,7 @@ struct ht_cgroup_limit {
 
 /* Bytes: the group, from its own up to the root, with the least room; used are
  * the bytes charged to it that cannot be reclaimed (anonymous, shared memory,
- * kernel). mounts: "/proc/self/mountinfo", or one like it. ret: max, used and
- * path for LIMIT alone, why for UNREAD alone.
+ * kernel). ret: max, used and path for LIMIT alone, why for UNREAD alone.
  *
  * NONE is said only where each group's directory was there, and its file said
  * so or was not there (the root has none, nor has a group for which nobody
@@ -37,10 +38,11 @@ struct ht_cgroup_limit {
  * is told: it holds, whatever stands above. One below a group that could not be
  * read is not: which of the two is nearer is not known. */
 enum ht_cgroup_found ht_cgroup_memory(const char *proc_cgroup,
-				      const char *mounts,
+				      struct ht_mounts *mounts,
 				      struct ht_cgroup_limit *ret);
 /* The same of threads (pids.max). */
-enum ht_cgroup_found ht_cgroup_pids(const char *proc_cgroup, const char *mounts,
+enum ht_cgroup_found ht_cgroup_pids(const char *proc_cgroup,
+				    struct ht_mounts *mounts,
 				    struct ht_cgroup_limit *ret);
 
 #endif

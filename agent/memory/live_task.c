@@ -41,10 +41,15 @@ pid_t ht_live_task(pid_t pid)
 
 bool ht_exe_identity(pid_t pid, uint64_t *ret_dev, uint64_t *ret_inode)
 {
+	return ht_exe_of_task(ht_live_task(pid), ret_dev, ret_inode);
+}
+
+bool ht_exe_of_task(pid_t task, uint64_t *ret_dev, uint64_t *ret_inode)
+{
 	char path[40];
 	struct statx st;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)ht_live_task(pid));
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)task);
 	if (statx(AT_FDCWD, path, AT_STATX_DONT_SYNC, STATX_INO, &st) < 0)
 		return false;
 	*ret_dev = makedev(st.stx_dev_major, st.stx_dev_minor);

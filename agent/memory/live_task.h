@@ -19,5 +19,7 @@ pid_t ht_live_task(pid_t pid);
 /* Device and inode of the executable, as the kernel has them: a file system
  * that does not answer is not asked. false: not there, errno says why. */
 bool ht_exe_identity(pid_t pid, uint64_t *ret_dev, uint64_t *ret_inode);
+/* The same, of what ht_live_task() said. */
+bool ht_exe_of_task(pid_t task, uint64_t *ret_dev, uint64_t *ret_inode);
 
 #endif

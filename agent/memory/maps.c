@@ -186,8 +186,9 @@ enum ht_code ht_maps_parse(const char *text, size_t len, struct ht_maps *ret,
 }
 
 /* Whole text of a /proc file from its start, whose size is not known
- * beforehand. */
-static enum ht_code slurp(int fd, char **ret, size_t *ret_len,
+ * beforehand; expected: as a rule, so that a text of some KiB takes no block of
+ * half a MiB at each look. */
+static enum ht_code slurp(int fd, size_t expected, char **ret, size_t *ret_len,
 			  struct ht_err *err)
 {
 	HT_AUTO_FREE char *text = NULL;
@@ -196,16 +197,19 @@ static enum ht_code slurp(int fd, char **ret, size_t *ret_len,
 	for (;;) {
 		ssize_t got;
 
-		if (capacity - len < READ_BLOCK) {
-			char *grown = realloc(text, capacity + 2 * READ_BLOCK);
+		if (capacity == len) {
+			size_t more = capacity || !expected
+					      ? READ_BLOCK
+					      : expected + expected / 8 + 1024;
+			char *grown = realloc(text, capacity + more);
 
 			if (!grown)
 				return ht_fail(err, HT_NOMEM,
 					       "no memory for mappings");
 			text = grown;
-			capacity += 2 * READ_BLOCK;
+			capacity += more;
 		}
-		got = pread(fd, text + len, READ_BLOCK, (off_t)len);
+		got = pread(fd, text + len, capacity - len, (off_t)len);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)
@@ -233,8 +237,9 @@ enum ht_code ht_maps_source_open(pid_t pid, struct ht_maps_source *ret,
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)ht_live_task(pid));
-	*ret = (struct ht_maps_source){pid, open(path, O_RDONLY | O_CLOEXEC)};
+	*ret = (struct ht_maps_source){.pid = pid, .task = ht_live_task(pid)};
+	snprintf(path, sizeof(path), "/proc/%d/maps", (int)ret->task);
+	ret->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (ret->fd < 0)
 		return ht_fail_sys(err, code_of_open(errno), errno,
 				   "cannot read the mappings of process %d",
@@ -249,18 +254,22 @@ void ht_maps_source_close(struct ht_maps_source *s)
 	s->fd = -1;
 }
 
+static int open_total(const struct ht_maps_source *s)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)s->task);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 /* What all mappings are long together, by the kernel's own count (statm's
  * first figure, in pages); false: it cannot be read. */
-static bool read_total(pid_t pid, uint64_t *ret)
+static bool read_total(int fd, uint64_t *ret)
 {
-	HT_AUTO_FD int fd = -1;
-	char path[64], text[128];
+	char text[128];
 	uint64_t pages;
-	ssize_t n;
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
 
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)ht_live_task(pid));
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (n <= 0)
 		return false;
 	text[n] = '\0';
@@ -287,18 +296,19 @@ static uint64_t apart(uint64_t a, uint64_t b)
 }
 
 /* One try. Sets unsure; HT_GONE when the text ended with the process. */
-static enum ht_code read_once(const struct ht_maps_source *s,
+static enum ht_code read_once(struct ht_maps_source *s, int statm,
 			      struct ht_maps *ret, struct ht_err *err)
 {
 	HT_AUTO_FREE char *text = NULL;
 	uint64_t before = 0, after = 0, sum;
-	bool counted = read_total(s->pid, &before);
+	bool counted = read_total(statm, &before);
 	size_t len = 0;
-	enum ht_code code = slurp(s->fd, &text, &len, err);
+	enum ht_code code = slurp(s->fd, s->len, &text, &len, err);
 
 	if (code != HT_OK)
 		return code;
-	counted = read_total(s->pid, &after) && counted;
+	s->len = len;
+	counted = read_total(statm, &after) && counted;
 	if (before > 0 && (after == 0 || len == 0))
 		return ht_fail(
 			err, HT_GONE,
@@ -321,15 +331,16 @@ static bool same_again(const struct ht_maps *a, const struct ht_maps *b)
 	       sum_of(a) == sum_of(b);
 }
 
-enum ht_code ht_maps_source_read(const struct ht_maps_source *s,
-				 struct ht_maps *ret, struct ht_err *err)
+enum ht_code ht_maps_source_read(struct ht_maps_source *s, struct ht_maps *ret,
+				 struct ht_err *err)
 {
+	HT_AUTO_FD int statm = open_total(s);
 	struct ht_maps best = {0}, m;
 	enum ht_code code = HT_BUG;
 
 	for (unsigned i = 0; i < READ_TRIES; i++) {
 		m = (struct ht_maps){0};
-		code = read_once(s, &m, err);
+		code = read_once(s, statm, &m, err);
 		if (code == HT_GONE || code == HT_NOMEM)
 			break;
 		if (code != HT_OK)

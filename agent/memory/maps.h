@@ -46,8 +46,9 @@ struct ht_maps {
 /* /proc/PID/maps, kept open: it can be read anew after all privileges were
  * given up. Closed by ht_maps_source_close. */
 struct ht_maps_source {
-	pid_t pid;
-	int fd; /* -1: not open */
+	pid_t pid, task; /* whose files they are (live_task.h) */
+	int fd;		 /* -1: not open */
+	size_t len;	 /* of its text, when it was read last */
 };
 
 /* HT_GONE, HT_DENIED or HT_SYS. */
@@ -61,8 +62,7 @@ void ht_maps_source_close(struct ht_maps_source *s);
  * first figure) they are read again, a few times.
  * HT_GONE: the process ended, or replaced its program.
  */
-enum ht_code ht_maps_source_read(const struct ht_maps_source *s,
-				 struct ht_maps *ret,
+enum ht_code ht_maps_source_read(struct ht_maps_source *s, struct ht_maps *ret,
 				 struct ht_err *err) HT_MUST_CHECK;
 /* Opens, reads and closes. */
 enum ht_code ht_maps_read(pid_t pid, struct ht_maps *ret,

@@ -38,7 +38,8 @@ struct scan_arg {
 /* To tell a file's page the kernel looks at each page: twice the time. */
 #define SCAN_ALL (SCAN_ANON | SCAN_FILE)
 
-#define REGIONS 1024 /* a call; 24 KiB of stack */
+#define REGIONS	   1024 /* a call; 24 KiB of stack */
+#define LEAST_PAGE 4096
 /* The kernel holds the mmap lock during a whole call, and the target's mmap,
  * munmap and brk wait for it: some 30 us for as many pages, 30 ms for the 4 GiB
  * of a heap. Page tables that are not there take no time. */
@@ -55,12 +56,14 @@ static bool scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
 	struct scan_region regions[REGIONS];
 
 	while (start < end) {
+		/* The kernel makes as large a table, at each call. */
+		const uint64_t pages = (end - start) / LEAST_PAGE + 1;
 		struct scan_arg arg = {
 			.size = sizeof(arg),
 			.start = start,
 			.end = end,
 			.vec = (uintptr_t)regions,
-			.vec_len = REGIONS,
+			.vec_len = pages < REGIONS ? pages : REGIONS,
 			.max_pages = PAGES_A_CALL,
 			.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
 			.return_mask = categories,

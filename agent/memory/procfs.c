@@ -14,37 +14,15 @@
 #include "agent/memory/live_task.h"
 #include "common/clock.h"
 
-#define TEXT_MAX 8192 /* the largest of these files is status, some 1.5 KB */
+#define TEXT_MAX HT_PROC_TEXT_MAX
 #define KIB	 1024u
-#define MOUNTS	 "/proc/self/mountinfo"
-
-/* Whole small file, NUL-terminated. false: errno says why. */
-static bool read_text(const char *path, char text[TEXT_MAX])
-{
-	HT_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t used = 0;
-	ssize_t got;
-
-	if (fd < 0)
-		return false;
-	while (used < TEXT_MAX - 1 &&
-	       (got = read(fd, text + used, TEXT_MAX - 1 - used)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return false;
-		used += (size_t)got;
-	}
-	text[used] = '\0';
-	return true;
-}
 
 static bool read_proc(pid_t pid, const char *name, char text[TEXT_MAX])
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	return read_text(path, text);
+	return ht_proc_read_text(path, text);
 }
 
 /* "Key:   123 kB" in a file of such lines, in bytes; HT_UNKNOWN: no such line.
@@ -80,12 +58,12 @@ struct stat_fields {
 	uint64_t minflt, majflt, utime, stime, threads, start_ticks, vsize;
 };
 
-static bool read_stat(pid_t pid, struct stat_fields *ret)
+static bool parse_stat(const char *text, struct stat_fields *ret)
 {
-	char text[TEXT_MAX], *rest;
 	uint64_t field[24] = {0};
+	const char *rest;
 
-	if (!read_proc(pid, "stat", text))
+	if (!text)
 		return false;
 	rest = strrchr(text, ')');
 	errno = ESRCH;
@@ -125,32 +103,37 @@ static void first_line(char *to, size_t size, const char *text)
 	snprintf(to, size, "%.*s", (int)strcspn(text, "\n"), text);
 }
 
-const char *ht_procfs_own_path(pid_t pid, const char *path)
+static const char *own_path(pid_t task, const char *path)
 {
 	char link[64], root[PATH_MAX];
 	ssize_t len;
 
-	snprintf(link, sizeof(link), "/proc/%d/root", ht_live_task(pid));
-	len = pid > 0 ? readlink(link, root, sizeof(root)) : 0;
+	snprintf(link, sizeof(link), "/proc/%d/root", task);
+	len = task > 0 ? readlink(link, root, sizeof(root)) : 0;
 	if (len < 2 || strncmp(path, root, (size_t)len) != 0 ||
 	    path[len] != '/')
 		return path;
 	return path + len;
 }
 
-static void read_exe(pid_t pid, struct ht_head *ret)
+const char *ht_procfs_own_path(pid_t pid, const char *path)
+{
+	return own_path(ht_live_task(pid), path);
+}
+
+static void read_exe(struct ht_proc_texts *t, struct ht_head *ret)
 {
 	char path[64], target[PATH_MAX];
 	ssize_t n;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", ht_live_task(pid));
+	snprintf(path, sizeof(path), "/proc/%d/exe", t->task);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n > 0) {
 		target[n] = '\0';
 		first_line(ret->exe, sizeof(ret->exe),
-			   ht_procfs_own_path(pid, target));
+			   own_path(t->task, target));
 	}
-	ht_exe_identity(pid, &ret->exe_dev, &ret->exe_inode);
+	ht_proc_exe(t, &ret->exe_dev, &ret->exe_inode);
 }
 
 static uint64_t effective_uid(const char *status)
@@ -164,26 +147,39 @@ static uint64_t effective_uid(const char *status)
 	return effective;
 }
 
-enum ht_code ht_procfs_head(pid_t pid, struct ht_head *ret, struct ht_err *err)
+/* The same as long as the machine runs, and we with it. */
+static void put_boot_id(char *to, size_t size)
+{
+	static char id[TEXT_MAX]; /* one page of it is ever touched */
+
+	if (!id[0] && !ht_proc_read_text("/proc/sys/kernel/random/boot_id", id))
+		id[0] = '\0';
+	first_line(to, size, id);
+}
+
+enum ht_code ht_procfs_head(struct ht_proc_texts *t, struct ht_head *ret,
+			    struct ht_err *err)
 {
 	struct stat_fields stat;
+	const char *known;
 	char text[TEXT_MAX];
 
-	if (!read_stat(pid, &stat))
-		return fail_gone(pid, err);
-	ret->pid = (uint64_t)pid;
+	if (!parse_stat(ht_proc_text(t, HT_PROC_STAT), &stat))
+		return fail_gone(t->pid, err);
+	ret->pid = (uint64_t)t->pid;
 	ret->start_ticks = stat.start_ticks;
 	ret->started_at = start_time(stat.start_ticks);
 	ret->cpu_ns = ticks_ns(stat.utime + stat.stime);
-	if (read_proc(pid, "comm", text))
+	if (read_proc(t->pid, "comm", text))
 		first_line(ret->comm, sizeof(ret->comm), text);
-	if (read_proc(pid, "status", text))
-		ret->uid = effective_uid(text);
-	if (read_text("/proc/sys/kernel/random/boot_id", text))
-		first_line(ret->boot_id, sizeof(ret->boot_id), text);
-	if (read_proc(pid, "cgroup", text))
-		ht_cgroup_name(text, ret->cgroup, sizeof(ret->cgroup));
-	read_exe(pid, ret);
+	known = ht_proc_text(t, HT_PROC_STATUS);
+	if (known)
+		ret->uid = effective_uid(known);
+	put_boot_id(ret->boot_id, sizeof(ret->boot_id));
+	known = ht_proc_text(t, HT_PROC_CGROUP);
+	if (known)
+		ht_cgroup_name(known, ret->cgroup, sizeof(ret->cgroup));
+	read_exe(t, ret);
 	return HT_OK;
 }
 
@@ -237,45 +233,47 @@ static uint64_t descriptors(pid_t pid)
 	return n;
 }
 
-enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
+static void put_memory(const char *status, struct ht_process *ret)
+{
+	ret->rss = kib_line(status, "VmRSS");
+	ret->swap = kib_line(status, "VmSwap");
+	ret->rss_anon = kib_line(status, "RssAnon");
+	ret->rss_file = kib_line(status, "RssFile");
+	ret->rss_shmem = kib_line(status, "RssShmem");
+	ret->locked = kib_line(status, "VmLck");
+	ret->huge_pool = kib_line(status, "HugetlbPages");
+}
+
+/* The live task's counters are the process's. */
+enum ht_code ht_procfs_process(struct ht_proc_texts *t,
+			       const struct ht_maps *maps,
 			       struct ht_process *ret, struct ht_err *err)
 {
 	struct stat_fields stat;
-	char text[TEXT_MAX];
-	uint64_t pages;
+	const char *status;
 
-	pid = ht_live_task(pid); /* its counters are the process's */
-	if (!read_stat(pid, &stat))
-		return fail_gone(pid, err);
+	if (!parse_stat(ht_proc_text(t, HT_PROC_TASK_STAT), &stat))
+		return fail_gone(t->task, err);
 	ret->vsz = stat.vsize;
 	ret->minflt = stat.minflt;
 	ret->majflt = stat.majflt;
 	ret->threads = stat.threads;
-	if (read_proc(pid, "statm", text) &&
-	    sscanf(text, "%*u %" SCNu64, &pages) == 1)
-		ret->rss = pages * (uint64_t)sysconf(_SC_PAGESIZE);
-	if (read_proc(pid, "status", text)) {
-		ret->swap = kib_line(text, "VmSwap");
-		ret->rss_anon = kib_line(text, "RssAnon");
-		ret->rss_file = kib_line(text, "RssFile");
-		ret->rss_shmem = kib_line(text, "RssShmem");
-		ret->locked = kib_line(text, "VmLck");
-		ret->huge_pool = kib_line(text, "HugetlbPages");
-	}
+	status = ht_proc_text(t, HT_PROC_TASK_STATUS);
+	if (status)
+		put_memory(status, ret);
 	if (maps) {
 		ret->writable_private = writable_private(maps);
 		ret->mappings = maps->n;
 	}
-	ret->descriptors = descriptors(pid);
+	ret->descriptors = descriptors(t->task);
 	return HT_OK;
 }
 
-bool ht_procfs_stopped(pid_t pid)
+bool ht_procfs_stopped(struct ht_proc_texts *t)
 {
-	char text[TEXT_MAX];
+	const char *status = ht_proc_text(t, HT_PROC_TASK_STATUS);
 
-	return read_proc(ht_live_task(pid), "status", text) &&
-	       strstr(text, "\nState:\tT ");
+	return status && strstr(status, "\nState:\tT ");
 }
 
 /* --- limits -------------------------------------------------------------- */
@@ -294,14 +292,13 @@ static bool soft_limit(const char *text, const char *name, uint64_t *ret)
 
 /* CAP_IPC_LOCK of the first user namespace, whose ids are all ids: then
  * RLIMIT_MEMLOCK does not bind. */
-static bool may_lock_all(pid_t pid)
+static bool may_lock_all(struct ht_proc_texts *t)
 {
-	char status[TEXT_MAX], ids[TEXT_MAX];
-	const char *line;
+	const char *status = ht_proc_text(t, HT_PROC_STATUS), *line;
 	uint64_t capabilities, first, outer, n;
+	char ids[TEXT_MAX];
 
-	if (!read_proc(pid, "status", status) ||
-	    !read_proc(pid, "uid_map", ids) ||
+	if (!status || !read_proc(t->pid, "uid_map", ids) ||
 	    !(line = strstr(status, "\nCapEff:")) ||
 	    sscanf(line, "\nCapEff: %" SCNx64, &capabilities) != 1 ||
 	    sscanf(ids, "%" SCNu64 " %" SCNu64 " %" SCNu64, &first, &outer,
@@ -311,7 +308,8 @@ static bool may_lock_all(pid_t pid)
 	       n == UINT32_MAX;
 }
 
-static bool read_rlimits(pid_t pid, uint64_t *threads, struct ht_limits *ret)
+static bool read_rlimits(struct ht_proc_texts *t, uint64_t *threads,
+			 struct ht_limits *ret)
 {
 	const struct {
 		const char *line;
@@ -325,11 +323,11 @@ static bool read_rlimits(pid_t pid, uint64_t *threads, struct ht_limits *ret)
 		{"\nMax locked memory", &ret->rlimit_memlock},
 	};
 	char text[TEXT_MAX];
-	bool all = read_proc(pid, "limits", text);
+	bool all = read_proc(t->pid, "limits", text);
 
 	for (size_t i = 0; all && i < sizeof(wanted) / sizeof(*wanted); i++)
 		all = soft_limit(text, wanted[i].line, wanted[i].to);
-	if (may_lock_all(pid))
+	if (may_lock_all(t))
 		ret->rlimit_memlock = HT_UNKNOWN;
 	return all;
 }
@@ -338,7 +336,8 @@ static bool number_in(const char *path, uint64_t *ret)
 {
 	char text[TEXT_MAX];
 
-	return read_text(path, text) && sscanf(text, "%" SCNu64, ret) == 1;
+	return ht_proc_read_text(path, text) &&
+	       sscanf(text, "%" SCNu64, ret) == 1;
 }
 
 /* Threads of the whole machine: "0.10 0.20 0.30 2/345 6789". */
@@ -346,7 +345,7 @@ static bool all_threads(uint64_t *ret)
 {
 	char text[TEXT_MAX];
 
-	return read_text("/proc/loadavg", text) &&
+	return ht_proc_read_text("/proc/loadavg", text) &&
 	       sscanf(text, "%*s %*s %*s %*u/%" SCNu64, ret) == 1;
 }
 
@@ -381,21 +380,22 @@ static const char *machine_threads(uint64_t *room, struct ht_limits *ret)
 
 /* RLIMIT_NPROC counts all threads of the user, of which the process's own are
  * some: what it leaves is an upper bound. It does not bind root. */
-static void limit_threads(pid_t pid, uint64_t nproc,
+static void limit_threads(struct ht_proc_texts *t, uint64_t nproc,
 			  const struct ht_cgroup_limit *pids,
 			  struct ht_limits *ret,
 			  struct ht_limits_unread *unread)
 {
 	uint64_t room = HT_UNKNOWN, uid = HT_UNKNOWN;
-	char of[sizeof(ret->threads_max_of)], status[TEXT_MAX];
+	const char *status = ht_proc_text(t, HT_PROC_STATUS);
+	char of[sizeof(ret->threads_max_of)];
 	struct stat_fields stat;
 
-	if (!read_stat(pid, &stat))
+	if (!parse_stat(ht_proc_text(t, HT_PROC_STAT), &stat))
 		return;
 	snprintf(of, sizeof(of), "pids.max of cgroup %.55s", pids->path);
 	nearest_threads(pids->max, pids->used, of, &room, ret);
 	unread->threads = machine_threads(&room, ret);
-	if (read_proc(pid, "status", status))
+	if (status)
 		uid = effective_uid(status);
 	if (uid == HT_UNKNOWN)
 		unread->threads = "status";
@@ -410,23 +410,25 @@ static void limit_threads(pid_t pid, uint64_t nproc,
 		ret->threads_max = stat.threads + room;
 }
 
-/* The text of its cgroup file. false: it has none, or why is set. */
-static bool read_cgroup(pid_t pid, char text[TEXT_MAX], char *why, size_t size)
+/* The text of its cgroup file. NULL: it has none, or why is set. */
+static const char *cgroup_text(struct ht_proc_texts *t, char *why, size_t size)
 {
-	if (read_proc(pid, "cgroup", text) && strlen(text) < TEXT_MAX - 1)
-		return true;
+	const char *text = ht_proc_text(t, HT_PROC_CGROUP);
+
+	if (text && strlen(text) < TEXT_MAX - 1)
+		return text;
 	/* a kernel that knows no control groups has no such files */
 	if (access("/proc/self/cgroup", F_OK) == 0)
 		snprintf(why, size, "/proc/%d/cgroup could not be read",
-			 (int)pid);
-	return false;
+			 (int)t->pid);
+	return NULL;
 }
 
-static void limit_memory(const char *cgroup, struct ht_limits *ret, char *why,
-			 size_t size)
+static void limit_memory(const char *cgroup, struct ht_mounts *mounts,
+			 struct ht_limits *ret, char *why, size_t size)
 {
 	struct ht_cgroup_limit memory;
-	enum ht_cgroup_found found = ht_cgroup_memory(cgroup, MOUNTS, &memory);
+	enum ht_cgroup_found found = ht_cgroup_memory(cgroup, mounts, &memory);
 
 	if (found == HT_CGROUP_UNREAD) {
 		snprintf(why, size, "%s", memory.why);
@@ -442,7 +444,7 @@ static void read_machine_memory(struct ht_limits *ret)
 {
 	char text[TEXT_MAX];
 
-	if (!read_text("/proc/meminfo", text))
+	if (!ht_proc_read_text("/proc/meminfo", text))
 		return;
 	ret->mem_total = kib_line(text, "MemTotal");
 	ret->mem_available = kib_line(text, "MemAvailable");
@@ -451,38 +453,47 @@ static void read_machine_memory(struct ht_limits *ret)
 
 void ht_procfs_memory_limits(pid_t pid, struct ht_limits *ret)
 {
-	char text[TEXT_MAX], why[8];
+	HT_AUTO_MOUNTS struct ht_mounts mounts = HT_MOUNTS_OWN;
+	struct ht_proc_texts t;
+	const char *cgroup;
+	char why[8];
 
+	ht_proc_texts_begin(&t, pid);
 	read_machine_memory(ret);
-	if (read_cgroup(pid, text, why, sizeof(why)))
-		limit_memory(text, ret, why, sizeof(why));
+	cgroup = cgroup_text(&t, why, sizeof(why));
+	if (cgroup)
+		limit_memory(cgroup, &mounts, ret, why, sizeof(why));
 }
 
-static void limit_by_groups(pid_t pid, struct ht_cgroup_limit *pids,
+static void limit_by_groups(struct ht_proc_texts *t, struct ht_mounts *mounts,
+			    struct ht_cgroup_limit *pids_limit,
 			    struct ht_limits *ret,
 			    struct ht_limits_unread *unread)
 {
+	const char *cgroup =
+		cgroup_text(t, unread->memory, sizeof(unread->memory));
 	enum ht_cgroup_found found;
-	char text[TEXT_MAX];
 
-	pids->max = HT_UNKNOWN;
-	if (!read_cgroup(pid, text, unread->memory, sizeof(unread->memory))) {
+	pids_limit->max = HT_UNKNOWN;
+	if (!cgroup) {
 		snprintf(unread->pids, sizeof(unread->pids), "%s",
 			 unread->memory);
 		return;
 	}
-	limit_memory(text, ret, unread->memory, sizeof(unread->memory));
-	found = ht_cgroup_pids(text, MOUNTS, pids);
+	limit_memory(cgroup, mounts, ret, unread->memory,
+		     sizeof(unread->memory));
+	found = ht_cgroup_pids(cgroup, mounts, pids_limit);
 	if (found == HT_CGROUP_UNREAD)
-		snprintf(unread->pids, sizeof(unread->pids), "%s", pids->why);
+		snprintf(unread->pids, sizeof(unread->pids), "%s",
+			 pids_limit->why);
 	if (found != HT_CGROUP_LIMIT)
-		pids->max = HT_UNKNOWN;
+		pids_limit->max = HT_UNKNOWN;
 }
 
-void ht_procfs_limits(pid_t pid, struct ht_limits *ret,
-		      struct ht_limits_unread *unread)
+void ht_procfs_limits(struct ht_proc_texts *t, struct ht_mounts *mounts,
+		      struct ht_limits *ret, struct ht_limits_unread *unread)
 {
-	struct ht_cgroup_limit pids = {0};
+	struct ht_cgroup_limit pids_limit = {0};
 	uint64_t nproc = HT_UNKNOWN;
 
 	*unread = (struct ht_limits_unread){0};
@@ -490,7 +501,7 @@ void ht_procfs_limits(pid_t pid, struct ht_limits *ret,
 	ret->cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 	if (!number_in("/proc/sys/vm/max_map_count", &ret->max_map_count))
 		ret->max_map_count = HT_UNKNOWN;
-	unread->rlimits = !read_rlimits(pid, &nproc, ret);
-	limit_by_groups(pid, &pids, ret, unread);
-	limit_threads(pid, nproc, &pids, ret, unread);
+	unread->rlimits = !read_rlimits(t, &nproc, ret);
+	limit_by_groups(t, mounts, &pids_limit, ret, unread);
+	limit_threads(t, nproc, &pids_limit, ret, unread);
 }

@@ -11,11 +11,13 @@
 
 #include <sys/types.h>
 
+#include "agent/memory/cgroup.h"
 #include "agent/memory/maps.h"
+#include "agent/memory/proc_texts.h"
 #include "schema/snapshot.h"
 
 /* Who: all of head but taken_at and arch. HT_GONE: no such process. */
-enum ht_code ht_procfs_head(pid_t pid, struct ht_head *ret,
+enum ht_code ht_procfs_head(struct ht_proc_texts *t, struct ht_head *ret,
 			    struct ht_err *err) HT_MUST_CHECK;
 
 /* The kernel names files as we see them; a process in a root of its own
@@ -27,7 +29,8 @@ const char *ht_procfs_own_path(pid_t pid, const char *path);
 /* How large: all of process. rss and rss_* are the kernel's counters, which lag
  * by some pages per processor; the walk replaces them by exact sums where it
  * can. maps: for writable_private; NULL leaves it unknown. */
-enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
+enum ht_code ht_procfs_process(struct ht_proc_texts *t,
+			       const struct ht_maps *maps,
 			       struct ht_process *ret,
 			       struct ht_err *err) HT_MUST_CHECK;
 
@@ -35,7 +38,7 @@ enum ht_code ht_procfs_process(pid_t pid, const struct ht_maps *maps,
  */
 void ht_procfs_rollup(pid_t pid, struct ht_process *ret);
 /* Does a stop signal hold it: SIGSTOP, or job control? Not known: false. */
-bool ht_procfs_stopped(pid_t pid);
+bool ht_procfs_stopped(struct ht_proc_texts *t);
 
 /* No limit has no number, either: what of the limits could not be read. */
 struct ht_limits_unread {
@@ -49,8 +52,8 @@ struct ht_limits_unread {
 /* How large it may become: rlimits, the tightest memory cgroup above it (v2 or
  * v1), the machine. Never fails: what cannot be read stays unknown; threads_max
  * does where one of the limits that it is the nearest of is. */
-void ht_procfs_limits(pid_t pid, struct ht_limits *ret,
-		      struct ht_limits_unread *unread);
+void ht_procfs_limits(struct ht_proc_texts *t, struct ht_mounts *mounts,
+		      struct ht_limits *ret, struct ht_limits_unread *unread);
 /* Of these the memory of the machine and of the cgroup alone: for whoever asks
  * again and again how much is left. */
 void ht_procfs_memory_limits(pid_t pid, struct ht_limits *ret);

@@ -246,13 +246,15 @@ static enum ht_code leave_malloc(struct ht_look *l, int64_t deadline_ns,
 
 enum ht_code ht_look_maps(struct ht_look *l, pid_t pid, struct ht_err *err)
 {
+	struct ht_target *t = l->session->target;
 	enum ht_code code;
 
 	ht_maps_fini(&l->maps);
 	l->maps = (struct ht_maps){0};
-	code = ht_maps_read(pid, &l->maps, err);
+	code = pid == t->pid ? ht_maps_source_read(&t->maps, &l->maps, err)
+			     : ht_maps_read(pid, &l->maps, err);
 	if (code == HT_OK) /* a copy has locked nothing: the target's count */
-		ht_vmflags_mark(&l->session->target->vmflags, &l->maps);
+		ht_vmflags_mark(&t->vmflags, &l->maps);
 	return code;
 }
 

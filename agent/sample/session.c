@@ -119,25 +119,28 @@ static enum ht_code describe_process(struct ht_session *s, struct ht_err *err)
 	struct ht_target *t = s->target;
 	struct ht_snapshot *snap = s->snapshot;
 	struct ht_maps maps = {0};
-	enum ht_code code = ht_target_same(t, err);
+	struct ht_proc_texts texts;
+	enum ht_code code;
 
+	ht_proc_texts_begin(&texts, t->pid);
+	code = ht_target_same(t, &texts, err);
 	if (code == HT_OK)
-		code = ht_procfs_head(t->pid, &snap->head, err);
+		code = ht_procfs_head(&texts, &snap->head, err);
 	ht_pace();
 	if (code == HT_OK)
-		code = ht_maps_read(t->pid, &maps, err);
+		code = ht_maps_source_read(&t->maps, &maps, err);
 	ht_pace();
 	if (code == HT_OK)
-		code = ht_procfs_process(t->pid, &maps, &snap->process, err);
+		code = ht_procfs_process(&texts, &maps, &snap->process, err);
 	if (code == HT_OK)
 		note_refusing(s, &maps);
-	s->stopped = code == HT_OK && ht_procfs_stopped(t->pid);
+	s->stopped = code == HT_OK && ht_procfs_stopped(&texts);
 	ht_pace();
 	if (code == HT_OK && ht_session_may_roll_up(s))
 		ht_procfs_rollup(t->pid, &snap->process);
 	ht_maps_fini(&maps);
 	ht_pace();
-	ht_procfs_limits(t->pid, &snap->limits, &s->unread);
+	ht_procfs_limits(&texts, &t->mounts, &snap->limits, &s->unread);
 	ht_pace();
 	return code;
 }

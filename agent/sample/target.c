@@ -21,17 +21,6 @@
 #define LOCATE_ATTEMPTS 5
 #define LOADING_NS	20000000 /* a loader at work needs some milliseconds */
 
-/* Opens /proc/PID/NAME; refusals are explained. */
-static enum ht_code open_proc(pid_t pid, const char *name, int *ret,
-			      struct ht_err *err)
-{
-	char path[48];
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	*ret = open(path, O_RDONLY | O_CLOEXEC);
-	return *ret < 0 ? ht_access_explain(pid, errno, err) : HT_OK;
-}
-
 static enum ht_code open_reader(pid_t pid, unsigned word, bool may_trace,
 				struct ht_reader *ret, struct ht_err *err)
 {
@@ -113,27 +102,19 @@ static enum ht_code word_of(pid_t pid, unsigned *ret, struct ht_err *err)
 
 /* Start time and start of the stack (fields 22 and 28 of stat), and the
  * executable's file. The stack lies elsewhere after each execve. */
-static bool read_identity(pid_t pid, struct ht_target_identity *ret)
+static bool read_identity(struct ht_proc_texts *texts,
+			  struct ht_target_identity *ret)
 {
-	HT_AUTO_FD int fd = -1;
-	char buf[1024];
-	const char *paren;
-	ssize_t n;
+	const char *text = ht_proc_text(texts, HT_PROC_STAT);
+	const char *paren = text ? strrchr(text, ')') : NULL;
 
-	if (open_proc(pid, "stat", &fd, NULL) != HT_OK)
-		return false;
-	n = read(fd, buf, sizeof(buf) - 1);
-	if (n <= 0)
-		return false;
-	buf[n] = '\0';
-	paren = strrchr(buf, ')');
 	if (!paren ||
 	    sscanf(paren + 1,
 		   " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %" SCNu64
 		   " %*u %*d %*u %*u %*u %" SCNu64,
 		   &ret->start_ticks, &ret->stack) != 2)
 		return false;
-	return ht_exe_identity(pid, &ret->exe_dev, &ret->exe_inode);
+	return ht_proc_exe(texts, &ret->exe_dev, &ret->exe_inode);
 }
 
 static void explain_pages(struct ht_target *t)
@@ -149,6 +130,7 @@ static void explain_pages(struct ht_target *t)
 enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 				    struct ht_err *err)
 {
+	struct ht_proc_texts texts;
 	enum ht_code code;
 	unsigned word = 0;
 
@@ -164,7 +146,8 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 	code = word_of(pid, &word, err);
 	if (code != HT_OK)
 		return code;
-	if (!read_identity(pid, &ret->identity))
+	ht_proc_texts_begin(&texts, pid);
+	if (!read_identity(&texts, &ret->identity))
 		return ht_access_explain(pid, ESRCH, err);
 	code = open_reader(pid, word, true, &ret->own_reader, err);
 	if (code == HT_OK)
@@ -346,8 +329,12 @@ static bool is_other_program(const struct ht_target_identity *a,
 bool ht_target_was_replaced(const struct ht_target *t)
 {
 	struct ht_target_identity now;
+	struct ht_proc_texts texts;
 
-	return t->pid != 0 && read_identity(t->pid, &now) &&
+	if (t->pid == 0)
+		return false;
+	ht_proc_texts_begin(&texts, t->pid);
+	return read_identity(&texts, &now) &&
 	       now.start_ticks == t->identity.start_ticks &&
 	       is_other_program(&now, &t->identity);
 }
@@ -360,18 +347,19 @@ enum ht_code ht_target_fail_replaced(const struct ht_target *t,
 		       (int)t->pid);
 }
 
-enum ht_code ht_target_same(const struct ht_target *t, struct ht_err *err)
+enum ht_code ht_target_same(const struct ht_target *t,
+			    struct ht_proc_texts *texts, struct ht_err *err)
 {
 	struct ht_target_identity now;
 
 	if (t->pid == 0)
 		return HT_OK;
-	if (!read_identity(t->pid, &now) ||
+	if (!read_identity(texts, &now) ||
 	    now.start_ticks != t->identity.start_ticks)
 		return ht_fail(err, HT_GONE, "process %d ended", (int)t->pid);
 	if (is_other_program(&now, &t->identity))
 		return ht_target_fail_replaced(t, err);
-	return ht_access_check(t->pid, err);
+	return ht_access_check_by(texts, err);
 }
 
 void ht_target_close(struct ht_target *t)
@@ -381,6 +369,7 @@ void ht_target_close(struct ht_target *t)
 	ht_reader_close(&t->own_reader);
 	ht_pages_source_close(&t->own_pages);
 	ht_maps_source_close(&t->maps);
+	ht_mounts_fini(&t->mounts);
 	if (t->pidfd >= 0)
 		close(t->pidfd);
 	ht_snapshot_fini(&t->notes);

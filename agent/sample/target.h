@@ -10,7 +10,9 @@
 #include "agent/graph/modules.h"
 #include "agent/libc/locate.h"
 #include "agent/memory/maps.h"
+#include "agent/memory/mounts.h"
 #include "agent/memory/pages.h"
+#include "agent/memory/proc_texts.h"
 #include "agent/memory/reader.h"
 #include "agent/memory/reader_core.h"
 #include "agent/memory/vmflags.h"
@@ -33,6 +35,7 @@ struct ht_target {
 	struct ht_reader own_reader;
 	struct ht_pages_source own_pages;
 	struct ht_maps_source maps; /* of a process */
+	struct ht_mounts mounts;
 	struct ht_core core;
 	char no_pages[200];   /* why there is no pagemap; "" */
 	const char *exe_path; /* --exe, borrowed, or NULL */
@@ -57,6 +60,7 @@ struct ht_target {
 			    .own_pages = {.pagemap_fd = -1},                   \
 			    .maps = {.fd = -1},                                \
 			    .vmflags = {.fd = -1},                             \
+			    .mounts = HT_MOUNTS_OWN,                           \
 			    .bytes_per_ms = 1 << 20,                           \
 			    .at_once = 128})
 
@@ -79,8 +83,10 @@ enum ht_code ht_target_open_modules(struct ht_target *t,
 /* doctor PID --dump-layout: ht_locate_dump() of an open target to fd. */
 enum ht_code ht_target_dump(struct ht_target *t, int fd,
 			    struct ht_err *err) HT_MUST_CHECK;
-/* Whether it is still the same process and program. HT_GONE when not. */
+/* Whether it is still the same process and program, by what it shows now.
+ * HT_GONE when not. */
 enum ht_code ht_target_same(const struct ht_target *t,
+			    struct ht_proc_texts *texts,
 			    struct ht_err *err) HT_MUST_CHECK;
 /* Whether the process lives and has replaced its program since it was opened:
  * what was read is of two programs then. The second makes the error of it. */

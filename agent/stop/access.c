@@ -30,23 +30,6 @@ struct identity {
 	long threads;  /* the leader counts, ended or not */
 };
 
-static bool read_text(pid_t pid, const char *name, char *buf, size_t size)
-{
-	HT_AUTO_FD int fd = -1;
-	char path[48];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = read(fd, buf, size - 1);
-	if (n <= 0)
-		return false;
-	buf[n] = '\0';
-	return true;
-}
-
 /* The number after "Key:\t"; 0 when there is none. */
 static uint64_t field(const char *status, const char *key, int base)
 {
@@ -55,28 +38,34 @@ static uint64_t field(const char *status, const char *key, int base)
 	return at ? strtoull(at + strlen(key), NULL, base) : 0;
 }
 
-static bool identify(pid_t pid, struct identity *ret)
+static bool identify_by(struct ht_proc_texts *t, struct identity *ret)
 {
-	char buf[4096];
-	const char *paren;
+	const char *text = ht_proc_text(t, HT_PROC_STATUS), *paren;
 
 	*ret = (struct identity){0};
-	if (!read_text(pid, "status", buf, sizeof(buf)))
+	if (!text)
 		return false;
-	ret->tracer = (pid_t)field(buf, "\nTracerPid:", 10);
-	ret->uid = (unsigned)field(buf, "\nUid:", 10);
-	ret->cap_permitted = field(buf, "\nCapPrm:", 16);
-	ret->cap_effective = field(buf, "\nCapEff:", 16);
-	ret->filtered = field(buf, "\nSeccomp:", 10) == 2;
-	if (sscanf(buf, "Name:\t%63[^\n]", ret->comm) != 1)
+	ret->tracer = (pid_t)field(text, "\nTracerPid:", 10);
+	ret->uid = (unsigned)field(text, "\nUid:", 10);
+	ret->cap_permitted = field(text, "\nCapPrm:", 16);
+	ret->cap_effective = field(text, "\nCapEff:", 16);
+	ret->filtered = field(text, "\nSeccomp:", 10) == 2;
+	if (sscanf(text, "Name:\t%63[^\n]", ret->comm) != 1)
 		ret->comm[0] = '\0';
-	if (!read_text(pid, "stat", buf, sizeof(buf)))
-		return false;
-	paren = strrchr(buf, ')');
+	text = ht_proc_text(t, HT_PROC_STAT);
+	paren = text ? strrchr(text, ')') : NULL;
 	return paren &&
 	       sscanf(paren + 1,
 		      " %c %*d %*d %*d %*d %*d %lu %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %ld",
 		      &ret->state, &ret->flags, &ret->threads) == 3;
+}
+
+static bool identify(pid_t pid, struct identity *ret)
+{
+	struct ht_proc_texts t;
+
+	ht_proc_texts_begin(&t, pid);
+	return identify_by(&t, ret);
 }
 
 /* What /proc keeps from all but a tracer is not kept from us: where an open is
@@ -109,16 +98,18 @@ static bool is_hidden(pid_t pid)
 	return kill(pid, 0) == 0 || errno == EPERM;
 }
 
-enum ht_code ht_access_check(pid_t pid, struct ht_err *err)
+enum ht_code ht_access_check_by(struct ht_proc_texts *t, struct ht_err *err)
 {
+	const pid_t pid = t->pid;
 	struct identity who;
+	bool known = pid > 0 && identify_by(t, &who);
 
-	if (pid > 0 && !identify(pid, &who) && is_hidden(pid))
+	if (pid > 0 && !known && is_hidden(pid))
 		return ht_fail(
 			err, HT_DENIED,
 			"process %d is there, and /proc hides it from user %u (hidepid): CAP_SYS_PTRACE, or the group of its mount option gid=, sees it",
 			(int)pid, (unsigned)geteuid());
-	if (pid <= 0 || !identify(pid, &who))
+	if (!known)
 		return ht_fail(err, HT_GONE, "no process has the id %d",
 			       (int)pid);
 	/* main() may end by pthread_exit() while other threads go on. */
@@ -133,6 +124,14 @@ enum ht_code ht_access_check(pid_t pid, struct ht_err *err)
 			"process %d (%s) is a kernel thread: it has no memory of its own",
 			(int)pid, who.comm);
 	return HT_OK;
+}
+
+enum ht_code ht_access_check(pid_t pid, struct ht_err *err)
+{
+	struct ht_proc_texts t;
+
+	ht_proc_texts_begin(&t, pid);
+	return ht_access_check_by(&t, err);
 }
 
 enum ht_code ht_access_check_stop(pid_t pid, struct ht_err *err)

@@ -5,11 +5,14 @@
 
 #include <sys/types.h>
 
+#include "agent/memory/proc_texts.h"
 #include "common/err.h"
 
 /* Before anything else: HT_GONE (no such process, zombie), HT_UNSUPPORTED
  * (kernel thread), HT_DENIED why. HT_OK: nothing against it. */
 enum ht_code ht_access_check(pid_t pid, struct ht_err *err) HT_MUST_CHECK;
+enum ht_code ht_access_check_by(struct ht_proc_texts *t,
+				struct ht_err *err) HT_MUST_CHECK;
 /* The same before any thread is seized: HT_TRACED by whom, besides. Who only
  * reads needs no tracer's place. */
 enum ht_code ht_access_check_stop(pid_t pid, struct ht_err *err) HT_MUST_CHECK;

@@ -55,15 +55,17 @@ static enum ht_code add_all(struct ht_watch *w, pid_t pid,
 
 	while ((tid = ht_tasks_next(w->tasks)) != 0) {
 		struct ht_tracee *h;
+		bool asleep;
 
 		if (w->n == w->capacity && !grow(w))
 			return ht_fail(err, HT_NOMEM,
 				       "no memory for %zu threads", w->n);
 		h = &w->held[w->n];
-		if (has_ended(w->tasks, tid))
+		asleep = ht_tracee_watch(h, w->tasks, tid, reader->word);
+		/* one that has no stack is not asked for its state in vain */
+		if ((!asleep || h->sleep.sp == 0) && has_ended(w->tasks, tid))
 			continue;
-		if (!ht_tracee_watch(h, w->tasks, tid, reader->word) ||
-		    lends_memory(&h->sleep, reader->word))
+		if (!asleep || lends_memory(&h->sleep, reader->word))
 			return ht_fail(err, HT_BUSY,
 				       "process %d: thread %d runs", (int)pid,
 				       (int)tid);

@@ -277,12 +277,22 @@ static bool add_mappings(struct rss *r)
 
 /* --- results ------------------------------------------------------------- */
 
+/* That there may be: the same as long as the machine runs. */
+static uint64_t processors(void)
+{
+	static long n;
+
+	if (n <= 0)
+		n = sysconf(_SC_NPROCESSORS_CONF);
+	return (uint64_t)n;
+}
+
 /* The kernel's own counter may lag by a batch per processor and counter; more
  * than that would mean that pages were missed. */
 static void compare_with_kernel(struct rss *r, uint64_t rss)
 {
 	uint64_t kernel = r->w->out->process.rss;
-	uint64_t cpus = (uint64_t)sysconf(_SC_NPROCESSORS_CONF);
+	uint64_t cpus = processors();
 	uint64_t batch = cpus * 2 > 32 ? cpus * 2 : 32;
 	uint64_t slack = 4 * cpus * batch * r->page;
 	uint64_t off;

@@ -273,7 +273,7 @@ static void take_touch(void *ctx, const struct ht_probe_sample *s)
 	ht_growth_add(&w->growth, &in, s, &w->stacks, &w->sum);
 }
 
-static enum ht_code open_window(struct ht_who *w, const struct ht_target *t,
+static enum ht_code open_window(struct ht_who *w, struct ht_target *t,
 				const struct ht_request *r, struct ht_err *err)
 {
 	struct ht_probe_done done = {0};
@@ -571,10 +571,13 @@ enum ht_code ht_who_sample(struct ht_who *w, struct ht_session *s,
 			   struct ht_err *err)
 {
 	struct ht_target *t = s->target;
-	enum ht_code code = ht_target_same(t, err);
+	struct ht_proc_texts texts;
+	enum ht_code code;
 
+	ht_proc_texts_begin(&texts, t->pid);
+	code = ht_target_same(t, &texts, err);
 	if (code == HT_OK)
-		code = ht_procfs_head(t->pid, &s->snapshot->head, err);
+		code = ht_procfs_head(&texts, &s->snapshot->head, err);
 	if (code != HT_OK)
 		return code;
 	snprintf(s->snapshot->head.arch, sizeof(s->snapshot->head.arch), "%s",

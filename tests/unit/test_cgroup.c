@@ -3,19 +3,23 @@
  * trees that a kernel shows; tests/scenario/cgroup.sh asks real ones. */
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "agent/memory/cgroup.h"
 #include "common/cleanup.h"
+#include "tests/lib/machine.h"
 
 #define MIB	  (1ull << 20)
 #define V1_NONE	  "9223372036854771712\n"
@@ -142,14 +146,18 @@ static struct ht_cgroup_limit l;
 
 static enum ht_cgroup_found memory_of(const char *proc_cgroup)
 {
+	HT_AUTO_MOUNTS struct ht_mounts m = HT_MOUNTS_OF(mounts);
+
 	memset(&l, 0, sizeof(l));
-	return ht_cgroup_memory(proc_cgroup, mounts, &l);
+	return ht_cgroup_memory(proc_cgroup, &m, &l);
 }
 
 static enum ht_cgroup_found pids_of(const char *proc_cgroup)
 {
+	HT_AUTO_MOUNTS struct ht_mounts m = HT_MOUNTS_OF(mounts);
+
 	memset(&l, 0, sizeof(l));
-	return ht_cgroup_pids(proc_cgroup, mounts, &l);
+	return ht_cgroup_pids(proc_cgroup, &m, &l);
 }
 
 #define assert_why(text) assert_non_null(strstr(l.why, text))
@@ -448,6 +456,47 @@ static void a_text_that_names_no_group_is_not_believed(void **state)
 	assert_int_equal(memory_of(longer), UNREAD);
 }
 
+/* In a child, whose mounts are its own: 0 where all is as it should be. */
+static int mount_and_look(const char *path)
+{
+	HT_AUTO_MOUNTS struct ht_mounts m = HT_MOUNTS_OWN;
+	const char *text;
+
+	if (unshare(CLONE_NEWNS) < 0 ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return 1;
+	text = ht_mounts_text(&m);
+	if (!text || strstr(text, path))
+		return 2;
+	if (mount("none", path, "cgroup2", 0, NULL) < 0)
+		return 3;
+	text = ht_mounts_text(&m);
+	if (!text || !strstr(text, path) || ht_mounts_text(&m) != text)
+		return 4;
+	if (umount(path) < 0)
+		return 5;
+	text = ht_mounts_text(&m);
+	return !text || strstr(text, path) ? 6 : 0;
+}
+
+static void what_is_mounted_or_unmounted_later_is_seen(void **state)
+{
+	pid_t pid;
+	int status;
+
+	(void)state;
+	needs("root"); /* to mount anything */
+	needs("namespaces");
+	snprintf(made[made_n], sizeof(made[0]), "%s", at("later"));
+	assert_int_equal(mkdir(made[made_n++], 0700), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(mount_and_look(made[made_n - 1]));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void mounts_may_be_anything(void **state)
 {
 	static const char *const bad[] = {
@@ -518,6 +567,7 @@ int main(void)
 		TEST(garbage_is_no_number),
 		TEST(a_limit_without_its_use_is_not_told),
 		TEST(a_text_that_names_no_group_is_not_believed),
+		TEST(what_is_mounted_or_unmounted_later_is_seen),
 		TEST(mounts_may_be_anything),
 		cmocka_unit_test(the_group_that_accounts_memory_is_found),
 	};

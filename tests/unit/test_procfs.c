@@ -17,6 +17,14 @@
 #include "common/clock.h"
 #include "link/request.h"
 
+static struct ht_proc_texts *texts_of(pid_t pid)
+{
+	static struct ht_proc_texts t;
+
+	ht_proc_texts_begin(&t, pid);
+	return &t;
+}
+
 static void a_name_with_blanks_and_brackets_is_read_right(void **state)
 {
 	struct ht_head head;
@@ -26,7 +34,8 @@ static void a_name_with_blanks_and_brackets_is_read_right(void **state)
 	(void)state;
 	prctl(PR_SET_NAME, "a) R 1 (b");
 	ht_record_clear(HT_RECORD_head, &head);
-	assert_int_equal(ht_procfs_head(getpid(), &head, &err), HT_OK);
+	assert_int_equal(ht_procfs_head(texts_of(getpid()), &head, &err),
+			 HT_OK);
 	assert_string_equal(head.comm, "a) R 1 (b");
 	assert_int_equal(head.pid, getpid());
 	assert_int_equal(head.uid, geteuid());
@@ -47,7 +56,8 @@ static void figures_are_the_kernels(void **state)
 	(void)state;
 	ht_record_clear(HT_RECORD_process, &p);
 	assert_int_equal(ht_maps_read(getpid(), &maps, &err), HT_OK);
-	assert_int_equal(ht_procfs_process(getpid(), &maps, &p, &err), HT_OK);
+	assert_int_equal(ht_procfs_process(texts_of(getpid()), &maps, &p, &err),
+			 HT_OK);
 	ht_procfs_rollup(getpid(), &p);
 	getrusage(RUSAGE_SELF, &usage);
 	assert_int_equal(p.threads, 1);
@@ -65,7 +75,8 @@ static void pss_is_not_read_along_with_the_rest(void **state)
 
 	(void)state;
 	ht_record_clear(HT_RECORD_process, &p);
-	assert_int_equal(ht_procfs_process(getpid(), NULL, &p, &err), HT_OK);
+	assert_int_equal(ht_procfs_process(texts_of(getpid()), NULL, &p, &err),
+			 HT_OK);
 	assert_true(p.pss == HT_UNKNOWN && p.uss == HT_UNKNOWN);
 	assert_true(p.writable_private == HT_UNKNOWN);
 }
@@ -80,13 +91,14 @@ static void a_process_that_is_gone_is_told_by_its_pid(void **state)
 	if (pid == 0)
 		_exit(0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(ht_procfs_head(pid, &head, &err), HT_GONE);
+	assert_int_equal(ht_procfs_head(texts_of(pid), &head, &err), HT_GONE);
 	assert_non_null(strstr(err.msg, "no process"));
 }
 
 static void limits_show_what_bounds_the_process(void **state)
 {
 	const struct rlimit limit = {1ull << 40, RLIM_INFINITY};
+	HT_AUTO_MOUNTS struct ht_mounts mounts = HT_MOUNTS_OWN;
 	struct ht_limits_unread unread;
 	struct ht_limits l;
 	pid_t pid = fork();
@@ -98,7 +110,7 @@ static void limits_show_what_bounds_the_process(void **state)
 			pause();
 	ht_record_clear(HT_RECORD_limits, &l);
 	assert_int_equal(prlimit(pid, RLIMIT_AS, &limit, NULL), 0);
-	ht_procfs_limits(pid, &l, &unread);
+	ht_procfs_limits(texts_of(pid), &mounts, &l, &unread);
 	kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	assert_int_equal(l.rlimit_as, 1ull << 40);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Proc texts: the small files of /proc/PID that several ask for in one look,
+ * each read once, when the first asks: with a thousand processes watched these
+ * reads are what a look costs. What they tell is then of one moment, too.
+ * Whoever must see what changed meanwhile begins anew.
+ */
+#ifndef HT_AGENT_MEMORY_PROC_TEXTS_H
+#define HT_AGENT_MEMORY_PROC_TEXTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The largest of these files is status, some 1.5 KB as a rule. */
+#define HT_PROC_TEXT_MAX 8192
+
+enum ht_proc_file {
+	HT_PROC_STAT,
+	HT_PROC_STATUS,
+	HT_PROC_CGROUP,
+	/* of the task whose files show the memory (live_task.h) */
+	HT_PROC_TASK_STAT,
+	HT_PROC_TASK_STATUS,
+	HT_PROC_FILES
+};
+
+struct ht_proc_text {
+	int number; /* errno; 0: text holds it; -1: not asked for yet */
+	char text[HT_PROC_TEXT_MAX];
+};
+
+struct ht_proc_texts {
+	pid_t pid, task;
+	int exe_number; /* as above */
+	uint64_t exe_dev, exe_inode;
+	struct ht_proc_text file[HT_PROC_FILES];
+};
+
+/* Nothing is read but which task it is. */
+void ht_proc_texts_begin(struct ht_proc_texts *t, pid_t pid);
+/* The file, NUL-terminated; NULL: errno says why. */
+const char *ht_proc_text(struct ht_proc_texts *t, enum ht_proc_file file);
+/* As ht_exe_identity(). */
+bool ht_proc_exe(struct ht_proc_texts *t, uint64_t *ret_dev,
+		 uint64_t *ret_inode);
+
+/* A whole small file, NUL-terminated, by its path. false: errno says why. */
+bool ht_proc_read_text(const char *path, char text[HT_PROC_TEXT_MAX]);
+
+#endif
