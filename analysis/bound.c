@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "analysis/runtimes.h"
 #include "analysis/thresholds.h"
 #include "schema/records.h"
 
@@ -111,6 +112,15 @@ static bool ends_itself(uint64_t kind)
 	return kind == HT_MAPPING_SHMEM || kind == HT_MAPPING_FILE_PRIVATE;
 }
 
+/* An allocator or a language's heap: when its mappings are full it makes more.
+ */
+static bool maps_more(const struct ht_mapping_series *s)
+{
+	return (s->kind == HT_MAPPING_ANON ||
+		s->kind == HT_MAPPING_BRK_OTHER) &&
+	       ht_runtime_advice(s->name);
+}
+
 /* One more that gained; `kind` are those of one kind. */
 struct kind {
 	size_t n, came;
@@ -168,6 +178,8 @@ void ht_bound(const struct ht_window *w, struct ht_bound *ret)
 		}
 		if (!same_late(&l, s->size) || !same_late(&l, s->count) ||
 		    widened(&l, s))
+			continue;
+		if (maps_more(s))
 			continue;
 		inside += rise;
 		ends += ends_itself(s->kind) ? rise : 0;

@@ -3,6 +3,7 @@
  * Evidence: one line that decides, one with figures a person can check by hand
  * (pmap, /proc/PID/smaps, heaptide trend), and the remedy with its figure.
  */
+#include "analysis/advice_int.h"
 #include "analysis/evidence_int.h"
 
 #include <inttypes.h>
@@ -84,8 +85,9 @@ static bool same_chunks(const struct ht_class_growth *c)
 {
 	double more = c->growth.last / fmax(1, c->growth.last - c->growth.rise);
 
-	return c->chunks_last - c->chunks_first <
-	       ht_t.same_chunks * (more - 1) * fmax(1, c->chunks_first);
+	return c->chunks_first >= 1 &&
+	       c->chunks_last - c->chunks_first <
+		       ht_t.same_chunks * (more - 1) * fmax(1, c->chunks_first);
 }
 
 static void class_line(const struct told *t)
@@ -316,8 +318,8 @@ static void tell_refill(const struct told *t)
 	       B(r->bytes), r->faults);
 	ht_remedy(
 		t, now,
-		"no leak; what malloc_trim(0) returns (%s now) does not last: no huge pages for the heap (glibc.malloc.hugetlb=0, prctl(PR_SET_THP_DISABLE), or transparent_hugepage=madvise without it), or what lives long allocated apart",
-		B(now));
+		"no leak; what malloc_trim(0) returns (%s now) does not last: no huge pages for the heap (%s), or what lives long allocated apart",
+		B(now), ht_no_huge_pages(t->latest));
 }
 
 void ht_evidence(const struct ht_measure *m, const struct ht_snapshot *latest,

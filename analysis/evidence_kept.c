@@ -367,14 +367,21 @@ void ht_remedy_stuck(const struct told *t)
 		also ? " of the rest" : "");
 }
 
-/* Main arena's pin of the newest snapshot. */
+/* The pin of the newest snapshot: the one that holds most, whichever arena's.
+ */
 static const struct ht_arena *pin_of(const struct ht_snapshot *s)
 {
-	const struct ht_arena *a = s && s->arenas.n ? &s->arenas.v[0] : NULL;
+	const struct ht_arena *most = NULL;
 
-	return a && a->pin_address != HT_UNKNOWN && a->pin_holds != HT_UNKNOWN
-		       ? a
-		       : NULL;
+	for (size_t i = 0; s && i < s->arenas.n; i++) {
+		const struct ht_arena *a = &s->arenas.v[i];
+
+		if (a->pin_address != HT_UNKNOWN &&
+		    a->pin_holds != HT_UNKNOWN &&
+		    (!most || a->pin_holds > most->pin_holds))
+			most = a;
+	}
+	return most;
 }
 
 void ht_tell_pinned(const struct told *t)
@@ -384,8 +391,10 @@ void ht_tell_pinned(const struct told *t)
 
 	ht_quiet_line(t);
 	ht_say(t->v,
-	       "%s (%.0f %%) of it would go back if a handful of chunks at the end of the heap were freed",
-	       B(q->blocked), 100 * fmin(1, q->blocked / q->retained));
+	       "%s (%.0f %%) of it would go back if a handful of chunks at the end of %s were freed",
+	       B(q->blocked), 100 * fmin(1, q->blocked / q->retained),
+	       pin && pin->kind == HT_ARENA_THREAD ? "a thread's arena"
+						   : "the heap");
 	if (pin) {
 		snprintf(t->v->culprit, sizeof(t->v->culprit),
 			 "the %" PRIu64 "-byte chunk at 0x%" PRIx64,

@@ -165,6 +165,8 @@ static void quiet(struct ht_measure *m)
 	if (isnan(q->tops_kept))
 		q->tops_kept = fmin(fmax(0, q->top - q->trimmable),
 				    q->retained - q->trimmable);
+	if (q->fastbin > 0) /* they would join tops, and are none yet */
+		q->tops_kept -= fmin(q->fastbin, q->tops_kept);
 	q->unattached = AT(unattached_arenas);
 	/* a pin stays: it holds in nearly all quiet moments, not in the median
 	 */

@@ -40,6 +40,17 @@ static double huge_pages(const struct ht_advised *a)
 	return huge >= ht_t.advice_bytes ? huge : 0;
 }
 
+/* Who asked for them: malloc by its tunable, or somebody else. */
+const char *ht_no_huge_pages(const struct ht_snapshot *s)
+{
+	uint64_t asked = s ? s->params.thp_pagesize : HT_UNKNOWN;
+
+	if (asked == HT_UNKNOWN)
+		return "prctl(PR_SET_THP_DISABLE), or glibc.malloc.hugetlb=0 where it is set";
+	return asked ? "glibc.malloc.hugetlb=0 in place of 1, or prctl(PR_SET_THP_DISABLE)"
+		     : "no madvise(MADV_HUGEPAGE), transparent_hugepage=madvise where it is always, or prctl(PR_SET_THP_DISABLE)";
+}
+
 /* Pages that a fork left shared leave this process and nobody else. */
 static bool shares(const struct ht_advised *a)
 {
@@ -60,7 +71,7 @@ static void remedy_trim_shared(struct ht_advised *a)
 
 static void remedy_trim(struct ht_advised *a)
 {
-	char cost[200];
+	char cost[240];
 	struct ht_advice *row;
 
 	if (!(a->trimmable >= ht_t.advice_bytes))
@@ -81,8 +92,8 @@ static void remedy_trim(struct ht_advised *a)
 	if (huge_pages(a) > 0)
 		snprintf(
 			cost, sizeof(cost),
-			"%s are in transparent huge pages: khugepaged may fill the holes again, so that it does not last (prctl(PR_SET_THP_DISABLE) or glibc.malloc.hugetlb=0)",
-			HT_SIZE_OF(huge_pages(a)));
+			"%s are in transparent huge pages: khugepaged may fill the holes again, so that it does not last (%s)",
+			HT_SIZE_OF(huge_pages(a)), ht_no_huge_pages(a->s));
 	type(row, "malloc_trim(0); in the program, when it is idle", cost);
 }
 

@@ -103,6 +103,19 @@ static bool outside_tells(const struct ht_measure *m)
 	       m->outside_growth.kind == HT_GROWTH_SUSTAINED;
 }
 
+/* What would join the top if the highest chunks went is counted in the main
+ * arena; of the others the newest look knows the one chunk that holds most. */
+static void blocked_elsewhere(const struct ht_snapshot *latest,
+			      struct ht_quiet *q)
+{
+	for (size_t i = 0; latest && i < latest->arenas.n; i++) {
+		const struct ht_arena *a = &latest->arenas.v[i];
+
+		if (a->kind == HT_ARENA_THREAD && a->pin_holds != HT_UNKNOWN)
+			q->blocked = fmax(q->blocked, (double)a->pin_holds);
+	}
+}
+
 static void judge(const struct asked *a, const struct ht_window *w,
 		  struct ht_verdict *v)
 {
@@ -121,6 +134,7 @@ static void judge(const struct asked *a, const struct ht_window *w,
 	ht_measure(w, a->lasting, &m);
 	m.start_up = a->start_up;
 	ht_ceiling(w, a->latest, &m.ceiling);
+	blocked_elsewhere(a->latest, &m.quiet);
 	if (m.in_use.n < (size_t)ht_t.min_rows && !outside_tells(&m)) {
 		snprintf(v->reason, sizeof(v->reason), "heap not measured");
 		ht_say(v, "in use is known in %zu of %zu samples only",

@@ -157,6 +157,15 @@ fi
 is "a leak beside what a trim returns is a leak" "$(of leak .verdict)" LEAK
 refuse "and it is not said that a trim returns nothing" says leak 'will not help'
 
+# One look sees no leak, and says what does.
+for name in leak filling aligned256; do
+	"$heaptide" explain --json "${pid[$name]}" >"$HT_TMP/$name.look.json"
+	is "$name: one look ends with the next step" "$(jq -r '.advice[-1].how' "$HT_TMP/$name.look.json")" \
+		"heaptide diagnose ${pid[$name]} -d 10m"
+	refuse "$name: and never with that all is well" jq -e '.advice[-1].text | test("nothing notable|nothing to do")' \
+		"$HT_TMP/$name.look.json"
+done
+
 # A cache that fills: while it does nobody can tell it from a leak, and that is said.
 ok "filled: a cache that is full is none" grep -qE '^(CACHE_WARMUP|STABLE)$' <<<"$(of filled .verdict)"
 is "filling: one that fills looks like a leak" "$(of filling .verdict)" LEAK

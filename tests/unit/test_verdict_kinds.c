@@ -141,6 +141,33 @@ static void tops_of_many_arenas_are_kept_tops(void **state)
 	assert_int_equal(v.label, HT_LABEL_ARENA_PROLIFERATION);
 }
 
+/* Chunks in fastbins of many arenas would join tops, and are none: what empties
+ * fastbins returns them. */
+static void fastbins_of_many_arenas_are_fastbins(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_verdict v;
+
+	(void)state;
+	begin(&s, 60);
+	for (size_t i = 0; i < ROWS; i++) {
+		put(&s, i,
+		    &(struct moment){.in_use = 7 * MB,
+				     .heap = 77 * MB,
+				     .retained = 69 * MB,
+				     .tops = 68 * MB,
+				     .non_main = 69 * MB,
+				     .threshold = 131072});
+		for (size_t k = 0; k < HT_STAT_COUNT; k++)
+			s.metric[HT_M_fastbin][k][i] = 68 * MB;
+	}
+	judge(&s, NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_POOL_GROWTH);
+	assert_string_equal(v.reason, "fastbins");
+	assert_non_null(strstr(v.remedy, "glibc.malloc.mxfast=0"));
+	assert_false(says(&v, "are the tops of arenas"));
+}
+
 /* A mapping of `size` bytes of which `used` are in memory. */
 static void map(struct ht_series *s, uint64_t kind, size_t i, double size,
 		double used)
@@ -227,6 +254,41 @@ static void a_mapping_that_was_widened_is_no_bound(void **state)
 	}
 }
 
+/* An allocator whose mapping is full makes another one. */
+static void an_allocators_mapping_is_no_bound(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_verdict v;
+
+	(void)state;
+	for (int known = 0; known < 2; known++) {
+		struct ht_mapping_series *m;
+
+		begin(&s, 1);
+		m = ht_series_mapping(&s, HT_MAPPING_ANON,
+				      known ? "mimalloc" : "");
+		assert_non_null(m);
+		for (size_t i = 0; i < ROWS; i++) {
+			double used = MB * (double)(i + 1);
+
+			put(&s, i,
+			    &(struct moment){.in_use = MB,
+					     .heap = MB,
+					     .outside = used,
+					     .threshold = 131072});
+			m->size[i] = 256 * MB;
+			m->resident[i] = m->anonymous[i] = used;
+			m->count[i] = 1;
+		}
+		judge(&s, NULL, &v);
+		assert_int_equal(v.label, HT_LABEL_NON_MALLOC_GROWTH);
+		assert_int_equal(says(&v, "mappings that do not grow"), !known);
+		assert_int_equal(v.eta_at_ns == 0, !known);
+		ht_series_fini(&s);
+	}
+	ht_series_init(&s);
+}
+
 /* In seconds nobody saw what comes in steps, nor what comes slowly. */
 static void calm_of_seconds_is_not_sure(void **state)
 {
@@ -288,14 +350,126 @@ static void a_rise_that_is_over_is_named(void **state)
 	assert_true(says(&v, "stacks of threads gained"));
 }
 
+/* A cached chunk at the end of a thread's arena holds all that lies below. */
+static void a_pin_of_a_threads_arena_is_a_pin(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	HT_AUTO_SNAPSHOT struct ht_snapshot latest;
+	struct ht_arena *main_arena, *threads;
+	struct ht_verdict v;
+
+	(void)state;
+	begin(&s, 60);
+	for (size_t i = 0; i < ROWS; i++) {
+		put(&s, i,
+		    &(struct moment){.in_use = MB,
+				     .heap = 31 * MB,
+				     .retained = 30 * MB,
+				     .non_main = 30 * MB,
+				     .threshold = 131072});
+		for (size_t k = 0; k < HT_STAT_COUNT; k++)
+			s.metric[HT_M_trimmable][k][i] = 29 * MB;
+	}
+	ht_snapshot_init(&latest);
+	main_arena = ht_snapshot_add_arena(&latest);
+	threads = ht_snapshot_add_arena(&latest);
+	assert_non_null(main_arena);
+	assert_non_null(threads);
+	latest.arenas.v[0].kind = HT_ARENA_MAIN;
+	threads->kind = HT_ARENA_THREAD;
+	threads->pin_address = 0x7f5a7d9c65e0;
+	threads->pin_size = 416;
+	judge(&s, &latest, &v);
+	assert_string_equal(v.reason, "holes");
+	threads->pin_holds = 29000000;
+	threads->pin_cached_by = 4242;
+	judge(&s, &latest, &v);
+	assert_int_equal(v.label, HT_LABEL_TOP_PINNED);
+	assert_true(says(&v, "at the end of a thread's arena"));
+	assert_true(says(&v, "waits in the cache of thread 4242"));
+	assert_string_equal(v.culprit, "the 416-byte chunk at 0x7f5a7d9c65e0");
+}
+
+/* Huge pages are nobody's whose tunable is not set: it is not to be unset. */
+static void what_is_not_set_is_not_to_be_unset(void **state)
+{
+	const struct {
+		uint64_t thp_pagesize;
+		const char *told, *not_told;
+	} cases[] = {{0, "no madvise(MADV_HUGEPAGE)", "hugetlb=0"},
+		     {2 << 20, "glibc.malloc.hugetlb=0 in place of 1",
+		      "MADV_HUGEPAGE"},
+		     {HT_UNKNOWN, "where it is set", "MADV_HUGEPAGE"}};
+	HT_AUTO_SERIES struct ht_series s;
+	HT_AUTO_SNAPSHOT struct ht_snapshot latest;
+	struct ht_verdict v;
+
+	(void)state;
+	begin(&s, 60);
+	for (size_t i = 0; i < ROWS; i++) {
+		/* every tenth minute the program trims, and it comes again */
+		put(&s, i,
+		    &(struct moment){.in_use = 5 * MB,
+				     .heap = (20 + (double)(i % 10)) * MB,
+				     .retained = 10 * MB,
+				     .threshold = 131072});
+		for (size_t k = 0; k < HT_STAT_COUNT; k++)
+			s.metric[HT_M_minflt][k][i] = 1000;
+	}
+	ht_snapshot_init(&latest);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		latest.params.thp_pagesize = cases[i].thp_pagesize;
+		judge(&s, &latest, &v);
+		assert_true(says(&v, "khugepaged"));
+		assert_non_null(strstr(v.remedy, cases[i].told));
+		assert_null(strstr(v.remedy, cases[i].not_told));
+	}
+}
+
+/* One size class that was not there and is: no buffers that were few grow. */
+static void chunks_that_came_from_none_are_many(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	struct ht_class_series *class;
+	struct ht_verdict v;
+
+	(void)state;
+	begin(&s, 1);
+	for (size_t i = 0; i < ROWS; i++) {
+		double gained = i < 20 ? 0 : 0.2 * (double)(i - 20) * MB;
+
+		put(&s, i,
+		    &(struct moment){.in_use = 2 * MB + gained,
+				     .heap = 2 * MB + gained,
+				     .threshold = 131072});
+	}
+	class = ht_series_class(&s, 4096);
+	assert_non_null(class);
+	for (size_t i = 0; i < ROWS; i++)
+		for (size_t k = 0; k < HT_STAT_COUNT; k++) {
+			class->bytes[k][i] =
+				i < 20 ? 0 : 0.2 * (double)(i - 20) * MB;
+			class->chunks[i] = class->bytes[k][i] / 4096;
+		}
+	judge(&s, NULL, &v);
+	assert_int_equal(v.label, HT_LABEL_LEAK);
+	assert_string_equal(v.culprit, "size class 4096");
+	assert_false(says(&v, "chunks grow, not their number"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tops_of_many_arenas_are_kept_tops),
+		cmocka_unit_test(fastbins_of_many_arenas_are_fastbins),
+		cmocka_unit_test(an_allocators_mapping_is_no_bound),
 		cmocka_unit_test(what_ends_does_not_hide_a_leak),
 		cmocka_unit_test(a_mapping_that_was_widened_is_no_bound),
 		cmocka_unit_test(calm_of_seconds_is_not_sure),
 		cmocka_unit_test(a_rise_that_is_over_is_named),
+		cmocka_unit_test(a_pin_of_a_threads_arena_is_a_pin),
+		cmocka_unit_test(what_is_not_set_is_not_to_be_unset),
+		cmocka_unit_test(chunks_that_came_from_none_are_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
