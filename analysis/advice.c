@@ -8,6 +8,7 @@
 
 #include "analysis/evidence_int.h"
 #include "analysis/fragmentation.h"
+#include "analysis/holds.h"
 #include "analysis/thresholds.h"
 
 struct ht_advice *ht_advise_of(struct ht_advised *a, const char *code,
@@ -107,10 +108,13 @@ static void state_retained(struct ht_advised *a)
 
 static void state_pinned(struct ht_advised *a)
 {
+	bool threads = a->blocked <= ht_pinned_in_threads(a->s);
+
 	ht_advise_of(
 		a, "pinned", a->blocked,
-		"%s lie below a handful of chunks in use at the end of the main heap: free() can give back only what is above the last one",
-		HT_SIZE_OF(a->blocked));
+		"%s lie below a handful of chunks in use at the end of %s: free() can give back only what is above the last one",
+		HT_SIZE_OF(a->blocked),
+		threads ? "a thread's arena" : "the main heap");
 }
 
 static void state_fragmented(struct ht_advised *a)
@@ -299,8 +303,9 @@ static void take_figures(struct ht_snapshot *s, struct ht_advised *ret)
 		.stuck = ht_advised_known(
 			ht_snapshot_cause(s, HT_CAUSE_SUB_PAGE)),
 		.outside = ht_advised_known(s->totals.non_malloc_anon),
-		.blocked = fmax(ht_advised_known(s->blocked.chunks_4),
-				ht_advised_known(s->blocked.span_64k)),
+		.blocked = fmax(fmax(ht_advised_known(s->blocked.chunks_4),
+				     ht_advised_known(s->blocked.span_64k)),
+				ht_pinned_in_threads(s)),
 	};
 }
 

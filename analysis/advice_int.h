@@ -25,10 +25,6 @@ struct ht_advised {
 	bool failed;	     /* out of memory */
 };
 
-/* How no transparent huge pages come to be in the heap; NULL: nothing is known
- * of malloc's own wish for them. */
-const char *ht_no_huge_pages(const struct ht_snapshot *s);
-
 static inline double ht_advised_known(uint64_t v)
 {
 	return v == HT_UNKNOWN ? __builtin_nan("") : (double)v;

@@ -3,13 +3,13 @@
  * Evidence: one line that decides, one with figures a person can check by hand
  * (pmap, /proc/PID/smaps, heaptide trend), and the remedy with its figure.
  */
-#include "analysis/advice_int.h"
 #include "analysis/evidence_int.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 
+#include "analysis/holds.h"
 #include "analysis/thresholds.h"
 #include "common/clock.h"
 

@@ -244,11 +244,16 @@ void ht_remedy_tcache(const struct told *t)
 		B(q->tcache));
 }
 
+static void fastbin_line(const struct told *t)
+{
+	ht_say(t->v, "%s of it lie in fastbins, never merged",
+	       B(t->m->quiet.fastbin));
+}
+
 void ht_tell_fastbins(const struct told *t)
 {
 	ht_quiet_line(t);
-	ht_say(t->v, "%s of it lie in fastbins, never merged",
-	       B(t->m->quiet.fastbin));
+	fastbin_line(t);
 	plateau_line(t);
 }
 
@@ -329,6 +334,8 @@ void ht_tell_arenas(const struct told *t)
 	       "%.0f of %.0f arenas hold 5 %% or more of the free pages each, %s outside the main arena and thread caches; %.0f have no thread",
 	       q->arenas_holding, q->arenas, B(q->shareable),
 	       isnan(q->unattached) ? 0 : q->unattached);
+	if (q->fastbin >= ht_t.cause_share * q->retained)
+		fastbin_line(t);
 	snprintf(t->v->culprit, sizeof(t->v->culprit), "%.0f arenas",
 		 q->arenas_holding);
 }
@@ -337,6 +344,10 @@ void ht_remedy_arenas(const struct told *t)
 {
 	const struct ht_quiet *q = &t->m->quiet;
 
+	if (q->fastbin >= ht_t.cause_share * q->retained) {
+		ht_remedy_fastbins(t); /* the rule that keeps it is theirs */
+		return;
+	}
 	ht_remedy(
 		t, arena_max_returns(q, t->latest),
 		"malloc_trim(0) returns %s now; MALLOC_ARENA_MAX=2 makes threads share free memory, which returns up to %s where their peaks come one after the other, and nothing where they coincide (the most in use of all arenas that a look met: %s)",

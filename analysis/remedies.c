@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "analysis/holds.h"
 #include "analysis/stats.h"
 #include "analysis/thresholds.h"
 
@@ -38,17 +39,6 @@ static double huge_pages(const struct ht_advised *a)
 	double huge = ht_advised_known(a->s->process.anon_huge);
 
 	return huge >= ht_t.advice_bytes ? huge : 0;
-}
-
-/* Who asked for them: malloc by its tunable, or somebody else. */
-const char *ht_no_huge_pages(const struct ht_snapshot *s)
-{
-	uint64_t asked = s ? s->params.thp_pagesize : HT_UNKNOWN;
-
-	if (asked == HT_UNKNOWN)
-		return "prctl(PR_SET_THP_DISABLE), or glibc.malloc.hugetlb=0 where it is set";
-	return asked ? "glibc.malloc.hugetlb=0 in place of 1, or prctl(PR_SET_THP_DISABLE)"
-		     : "no madvise(MADV_HUGEPAGE), transparent_hugepage=madvise where it is always, or prctl(PR_SET_THP_DISABLE)";
 }
 
 /* Pages that a fork left shared leave this process and nobody else. */

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "analysis/holds.h"
 #include "analysis/thresholds.h"
 #include "analysis/verdict_int.h"
 #include "common/clock.h"
@@ -103,19 +104,6 @@ static bool outside_tells(const struct ht_measure *m)
 	       m->outside_growth.kind == HT_GROWTH_SUSTAINED;
 }
 
-/* What would join the top if the highest chunks went is counted in the main
- * arena; of the others the newest look knows the one chunk that holds most. */
-static void blocked_elsewhere(const struct ht_snapshot *latest,
-			      struct ht_quiet *q)
-{
-	for (size_t i = 0; latest && i < latest->arenas.n; i++) {
-		const struct ht_arena *a = &latest->arenas.v[i];
-
-		if (a->kind == HT_ARENA_THREAD && a->pin_holds != HT_UNKNOWN)
-			q->blocked = fmax(q->blocked, (double)a->pin_holds);
-	}
-}
-
 static void judge(const struct asked *a, const struct ht_window *w,
 		  struct ht_verdict *v)
 {
@@ -134,7 +122,8 @@ static void judge(const struct asked *a, const struct ht_window *w,
 	ht_measure(w, a->lasting, &m);
 	m.start_up = a->start_up;
 	ht_ceiling(w, a->latest, &m.ceiling);
-	blocked_elsewhere(a->latest, &m.quiet);
+	m.quiet.blocked =
+		fmax(m.quiet.blocked, ht_pinned_in_threads(a->latest));
 	if (m.in_use.n < (size_t)ht_t.min_rows && !outside_tells(&m)) {
 		snprintf(v->reason, sizeof(v->reason), "heap not measured");
 		ht_say(v, "in use is known in %zu of %zu samples only",

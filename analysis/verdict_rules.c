@@ -168,7 +168,8 @@ static bool in_thread_caches(const struct ht_measure *m)
 static bool in_fastbins(const struct ht_measure *m)
 {
 	return retains(m) &&
-	       m->quiet.fastbin >= ht_t.cause_share * m->quiet.retained;
+	       m->quiet.fastbin >= ht_t.cause_share * m->quiet.retained &&
+	       !(m->quiet.arenas_holding >= ht_t.arenas_holding);
 }
 
 static bool over_arenas(const struct ht_measure *m)

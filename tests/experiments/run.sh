@@ -80,6 +80,8 @@ section() {
 
 export -f observe wait_for
 export heaptide out
+# built once, not by all that begin at one time
+[ "${1:-}" = page ] || make -s -C tests/workloads >&2
 [ "${1:-}" = page ] || names | xargs -P "${JOBS:-4}" -I{} bash -c 'observe {}'
 {
 	printf '# Experiments\n\n'

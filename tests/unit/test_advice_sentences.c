@@ -201,8 +201,13 @@ static bool is_retained(const struct ht_snapshot *s, const struct ht_advice *a)
 
 static bool is_pinned(const struct ht_snapshot *s, const struct ht_advice *a)
 {
-	return a->bytes <= s->arenas.v[0].retained &&
-	       half_of_retained(s, a->bytes);
+	bool there = !strstr(a->text, "thread's arena") &&
+		     a->bytes <= s->arenas.v[0].retained;
+
+	for (size_t i = 1; i < s->arenas.n; i++)
+		there |= strstr(a->text, "thread's arena") &&
+			 a->bytes == s->arenas.v[i].pin_holds;
+	return there && half_of_retained(s, a->bytes);
 }
 
 static bool is_stuck(const struct ht_snapshot *s, const struct ht_advice *a)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "analysis/advice.h"
 #include "analysis/verdict.h"
 #include "common/clock.h"
 #include "tests/lib/made.h"
@@ -142,8 +143,8 @@ static void tops_of_many_arenas_are_kept_tops(void **state)
 }
 
 /* Chunks in fastbins of many arenas would join tops, and are none: what empties
- * fastbins returns them. */
-static void fastbins_of_many_arenas_are_fastbins(void **state)
+ * fastbins returns them, fewer arenas what their peaks leave. */
+static void fastbins_of_many_arenas_are_to_be_emptied(void **state)
 {
 	HT_AUTO_SERIES struct ht_series s;
 	struct ht_verdict v;
@@ -162,8 +163,8 @@ static void fastbins_of_many_arenas_are_fastbins(void **state)
 			s.metric[HT_M_fastbin][k][i] = 68 * MB;
 	}
 	judge(&s, NULL, &v);
-	assert_int_equal(v.label, HT_LABEL_POOL_GROWTH);
-	assert_string_equal(v.reason, "fastbins");
+	assert_int_equal(v.label, HT_LABEL_ARENA_PROLIFERATION);
+	assert_true(says(&v, "64.8 MiB of it lie in fastbins"));
 	assert_non_null(strstr(v.remedy, "glibc.malloc.mxfast=0"));
 	assert_false(says(&v, "are the tops of arenas"));
 }
@@ -350,6 +351,15 @@ static void a_rise_that_is_over_is_named(void **state)
 	assert_true(says(&v, "stacks of threads gained"));
 }
 
+static bool advises(const struct ht_snapshot *s, const char *code,
+		    const char *text)
+{
+	for (size_t i = 0; i < s->advice.n; i++)
+		if (strcmp(s->advice.v[i].code, code) == 0)
+			return strstr(s->advice.v[i].text, text) != NULL;
+	return false;
+}
+
 /* A cached chunk at the end of a thread's arena holds all that lies below. */
 static void a_pin_of_a_threads_arena_is_a_pin(void **state)
 {
@@ -388,6 +398,12 @@ static void a_pin_of_a_threads_arena_is_a_pin(void **state)
 	assert_true(says(&v, "at the end of a thread's arena"));
 	assert_true(says(&v, "waits in the cache of thread 4242"));
 	assert_string_equal(v.culprit, "the 416-byte chunk at 0x7f5a7d9c65e0");
+	latest.process.rss_anon = 31000000;
+	latest.totals.retained = latest.totals.trimmable = 30000000;
+	latest.totals.in_use = 1000000;
+	assert_int_equal(ht_advise(&latest, NULL), HT_OK);
+	assert_true(advises(&latest, "pinned", "end of a thread's arena"));
+	assert_true(advises(&latest, "pin", "in the cache of thread 4242"));
 }
 
 /* Huge pages are nobody's whose tunable is not set: it is not to be unset. */
@@ -461,7 +477,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tops_of_many_arenas_are_kept_tops),
-		cmocka_unit_test(fastbins_of_many_arenas_are_fastbins),
+		cmocka_unit_test(fastbins_of_many_arenas_are_to_be_emptied),
 		cmocka_unit_test(an_allocators_mapping_is_no_bound),
 		cmocka_unit_test(what_ends_does_not_hide_a_leak),
 		cmocka_unit_test(a_mapping_that_was_widened_is_no_bound),
