@@ -154,6 +154,23 @@ struct fit {
 	double height[STEPS_MAX];
 };
 
+/* Out of what was before and of what comes after, to the same side, by more
+ * than these differ: the edge of a step is no bump. */
+static bool stands_alone(const double *x, size_t n, size_t i, size_t side,
+			 double limit)
+{
+	size_t from = i < side ? 0 : i - side;
+	size_t rest = i + side < n ? side : n - 1 - i;
+	double before, after;
+
+	if (i == from || rest == 0)
+		return true;
+	before = x[i] - ht_median(x + from, i - from);
+	after = x[i] - ht_median(x + i + 1, rest);
+	return before * after > 0 && fmin(fabs(before), fabs(after)) >
+					     fmax(limit, fabs(before - after));
+}
+
 /* A lone bump (a batch, a burst) is replaced by the median around it. */
 static void without_bumps(const double *x, size_t n, double *ret)
 {
@@ -169,7 +186,10 @@ static void without_bumps(const double *x, size_t n, double *ret)
 	}
 	limit = ht_t.bump_sigmas * HT_MAD_SIGMA * ht_median(off, n);
 	for (size_t i = 0; i < n; i++)
-		ret[i] = off[i] > limit && i + side < n ? around[i] : x[i];
+		ret[i] = off[i] > limit && i + side < n &&
+					 stands_alone(x, n, i, 2 * side - 1, limit)
+				 ? around[i]
+				 : x[i];
 }
 
 /* A vector of the basis less what the series' own steps take of it. */
