@@ -13,6 +13,7 @@
  * from few samples. */
 #define BASE_EVERY_NS (600 * HT_NS_PER_S)
 #define HOUR_NS	      (3600 * HT_NS_PER_S)
+#define NEAR	      64
 
 struct add {
 	const char *target;
@@ -135,11 +136,38 @@ static enum ht_code update_process(struct ht_store *st, const struct add *a,
 
 /* --- details ------------------------------------------------------------- */
 
+/* Within a 64th of what was written. */
+static void as_written(uint64_t *now, uint64_t written)
+{
+	uint64_t apart = *now > written ? *now - written : written - *now;
+
+	if (*now != HT_UNKNOWN && written != HT_UNKNOWN &&
+	    apart <= written / NEAR)
+		*now = written;
+}
+
+/* What the whole machine, or a group of processes, has left moves from look to
+ * look while the limits stay: a row for each would say nothing new. The sample
+ * itself has the nearest limit as it was. */
+static void settle_limits(struct ht_limits *now, const struct ht_limits *last)
+{
+	struct ht_limits settled = *now;
+
+	as_written(&settled.mem_available, last->mem_available);
+	as_written(&settled.swap_free, last->swap_free);
+	as_written(&settled.cgroup_used, last->cgroup_used);
+	as_written(&settled.threads_max, last->threads_max);
+	if (!memcmp(&settled, last, sizeof(settled)))
+		*now = settled;
+}
+
 static enum ht_code write_single(struct ht_store *st, enum ht_record_id id,
 				 struct ht_snapshot *now,
 				 struct ht_store_state *state,
 				 const struct add *a, struct ht_err *err)
 {
+	if (id == HT_RECORD_limits && state->base_id != a->sample_id)
+		settle_limits(&now->limits, &state->last.limits);
 	if (state->base_id != a->sample_id &&
 	    !memcmp(ht_snapshot_single(now, id),
 		    ht_snapshot_single(&state->last, id),

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Procs: which processes there are. One listing of /proc per scan; a process is
- * read only when it is new, young or its turn has come:
+ * Procs: which processes there are. One listing of /proc per scan, but where
+ * the kernel gave out no pid since the last; a process is read only when it is
+ * new, young or its turn has come:
  *
  *   new    its pid, or the inode number of /proc/PID, was not there before
  *          (so a reused pid is new even when it was free for an instant only)

@@ -124,6 +124,7 @@ static void every_view_can_be_read_and_the_plain_ones_hold_rows(void **state)
 
 /* --- what goes in comes out ---------------------------------------------- */
 
+/* But for what all processes together have left, which is nearly the same. */
 static void a_snapshot_comes_back_the_same_at_every_time(void **state)
 {
 	HT_AUTO_STORE struct ht_store *st = open_store(HT_STORE_WRITE);
@@ -138,6 +139,8 @@ static void a_snapshot_comes_back_the_same_at_every_time(void **state)
 		fake_snapshot(&f, n, &want);
 		assert_ok(ht_store_snapshot_at(
 			st, process, want.head.taken_at + 5, &got, &err));
+		allow_64th(&want.limits.mem_available,
+			   got.limits.mem_available);
 		assert_null(snapshot_difference(&want, &got, NULL));
 		assert_ok(ht_snapshot_check(&got, &err));
 	}
@@ -165,6 +168,54 @@ static void rows_that_did_not_change_are_not_written_again(void **state)
 				      count_row, &rows, NULL),
 			 SQLITE_OK);
 	assert_int_equal(rows, 0);
+}
+
+static int count_limits(struct ht_store *st)
+{
+	int rows = 0;
+
+	assert_int_equal(sqlite3_exec(st->db, "SELECT 1 FROM limits", count_row,
+				      &rows, NULL),
+			 SQLITE_OK);
+	return rows;
+}
+
+static void
+a_row_of_limits_is_written_when_one_changed_or_what_is_left_by_a_64th(
+	void **state)
+{
+	HT_AUTO_STORE struct ht_store *st = open_store(HT_STORE_WRITE);
+	HT_AUTO_SNAPSHOT struct ht_snapshot s, got;
+	const uint64_t left = UINT64_C(6400) << 20;
+	struct fake f = FAKE_DEFAULT;
+	int64_t id, process;
+
+	(void)state;
+	ht_snapshot_init(&s);
+	ht_snapshot_init(&got);
+	for (unsigned i = 0; i < 12; i++) {
+		fake_snapshot(&f, 0, &s);
+		s.head.taken_at += i * HT_NS_PER_S;
+		s.limits.mem_available = left - (UINT64_C(20) << 20) * i;
+		s.limits.threads_max = 10000 + i;
+		s.limits.rlimit_nofile = i < 10 ? 1024 : 4096;
+		assert_ok(ht_store_add(st, "", &s, &id, &err));
+		if (i == 5) /* 100 MiB of 6400 */
+			assert_int_equal(count_limits(st), 1);
+		if (i == 6)
+			assert_int_equal(count_limits(st), 2);
+		if (i == 9)
+			assert_int_equal(count_limits(st), 2);
+	}
+	assert_int_equal(count_limits(st), 3);
+	assert_ok(ht_store_sample_process(st, id, &process, &err));
+	assert_ok(
+		ht_store_snapshot_at(st, process, s.head.taken_at, &got, &err));
+	assert_int_equal(got.limits.rlimit_nofile, 4096);
+	allow_64th(&s.limits.mem_available, got.limits.mem_available);
+	allow_64th(&s.limits.threads_max, got.limits.threads_max);
+	assert_int_equal(s.limits.mem_available, got.limits.mem_available);
+	assert_int_equal(s.limits.threads_max, got.limits.threads_max);
 }
 
 static void a_bin_that_emptied_and_a_thread_that_ended_are_gone(void **state)
@@ -363,6 +414,7 @@ int main(void)
 		T(every_view_can_be_read_and_the_plain_ones_hold_rows),
 		T(a_snapshot_comes_back_the_same_at_every_time),
 		T(rows_that_did_not_change_are_not_written_again),
+		T(a_row_of_limits_is_written_when_one_changed_or_what_is_left_by_a_64th),
 		T(a_bin_that_emptied_and_a_thread_that_ended_are_gone),
 		T(a_list_that_was_not_measured_is_shown_with_a_warning),
 		T(unknown_figures_stay_unknown),
