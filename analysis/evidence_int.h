@@ -24,9 +24,9 @@ double ht_span_of(const struct told *t);
 void ht_mapping_words(enum ht_mapping_kind kind, const char *name, char *ret,
 		      size_t size);
 
-/* " and 26 more" behind a culprit that is one of a kind. */
 /* The mapping that gained most is the culprit, and is told. */
 void ht_culprit_line(const struct told *t);
+/* " and 26 more" behind a culprit that is one of a kind. */
 void ht_and_kin(struct ht_verdict *v, const struct ht_bound *b);
 
 /* Sets the remedy and its figure (NaN or negative: none). */
