@@ -124,6 +124,28 @@ static double all_of(const struct ht_measure *m)
 	return 1;
 }
 
+/* What others took meanwhile of what the limit leaves; 0: nothing to speak of.
+ */
+static double others_took(const struct ht_measure *m)
+{
+	double took = m->room_fell - fmax(0, m->anon_rise);
+	double least = fmax(ht_t.retained_bytes,
+			    ht_t.taken_share * (m->limit - m->anon_now));
+
+	return took >= least ? took : 0;
+}
+
+/* A limit of many ends when it is full, whoever fills it. From the first eighth
+ * of the window to the last are seven eighths of it. */
+static void at_the_earliest(const struct ht_measure *m, double room,
+			    struct date *d)
+{
+	double span = m->w.t[m->w.n - 1] * 7 / 8;
+
+	if (others_took(m) > 0)
+		d->low = fmin(d->low, room / (m->room_fell / span));
+}
+
 static struct date memory_date(const struct ht_measure *m,
 			       const struct ht_verdict *v)
 {
@@ -140,6 +162,7 @@ static struct date memory_date(const struct ht_measure *m,
 	g = speed(m, v, &room);
 	d = date_of(room, g);
 	widen(&d, g, m->w.t[m->w.n - 1]);
+	at_the_earliest(m, room, &d);
 	return d;
 }
 
@@ -224,6 +247,10 @@ static void tell_memory(const struct ht_measure *m,
 		 v->limit_name[0] ? " (" : "", v->limit_name,
 		 v->limit_name[0] ? ")" : "");
 	say_date(v, limit, &d);
+	if (others_took(m) > 0)
+		ht_say(v,
+		       "others took %s below that limit in the same time: it is met the sooner for them",
+		       ht_bytes(others_took(m)).text);
 	if (latest && ht_limit_unread(latest))
 		ht_say(v, "another limit may come first: %s",
 		       ht_limit_unread(latest));

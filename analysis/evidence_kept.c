@@ -33,7 +33,7 @@ void ht_quiet_line(const struct told *t)
 	       B(q->retained), B(q->anon), B(q->in_use), B(q->trimmable));
 	if (is_shared(t))
 		ht_say(t->v,
-		       "the machine would get %s of it now: other pages are shared with processes of the same fork()",
+		       "the machine would get %s of it now: other pages are shared, since a fork() or because KSM merged equal ones",
 		       B(machine_gets(t)));
 }
 
@@ -73,7 +73,7 @@ static void holes_remedy(const struct told *t)
 	if (is_shared(t))
 		ht_remedy(
 			t, q->trimmable,
-			"not a leak; malloc_trim(0) lowers RSS by %s and gives the machine %s: call it in the parent before it forks, what it has free then is in every child",
+			"not a leak; malloc_trim(0) lowers RSS by %s and gives the machine %s; where a fork() shares the rest, call it in the parent before it forks: what it has free then is in every child",
 			B(q->trimmable), B(machine_gets(t)));
 	else if (q->peak >= ht_t.peak_needs * q->heap)
 		ht_remedy(

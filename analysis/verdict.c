@@ -258,8 +258,8 @@ static double least_told(const struct ht_series *s, double seen)
 	const double *in_use = ht_need_rows(s, HT_NEED_in_use, HT_STAT_MEDIAN);
 	double level = 0;
 
-	for (size_t i = 0; i < s->rows; i++)
-		level = fmax(level, in_use[i]); /* fmax: NaN loses */
+	for (size_t i = s->rows; level == 0 && i-- > 0;)
+		level = fmax(0, in_use[i]); /* fmax: NaN loses */
 	return fmax(ht_t.rise_bytes, ht_t.rise_share * level) * 3600 / seen;
 }
 

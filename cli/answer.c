@@ -44,7 +44,7 @@ static int print_shared(const struct ht_cli *cli, const struct ht_totals *sum)
 		return 0;
 	return ht_paragraph(
 		&cli->term, "",
-		"Of that the machine would get %s: the rest is shared with other processes since a fork().",
+		"Of that the machine would get %s: the rest is shared, since a fork() or because KSM merged equal pages.",
 		ht_show_bytes(cli, sum->trimmable_private, gets));
 }
 

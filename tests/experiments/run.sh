@@ -71,7 +71,7 @@ section() {
 	printf '%s (workload `%s`). heaptide, before the trim: trimmable %s.\n\n' "$(sizes "$name")" "$name" \
 		"$(jq -r '.totals.trimmable / 1048576 * 10 | round / 10 | tostring + " MiB"' "$out/$name.json")"
 	printf '```\n'
-	sed -E 's/, pid [0-9]+//; s/(heaptide [a-z]+) [0-9]+/\1 PID/' "$out/$name.txt"
+	sed -E "s#$PWD/##; "'s/, pid [0-9]+//; s/(heaptide [a-z]+) [0-9]+/\1 PID/' "$out/$name.txt"
 	printf '```\n\nIts course, in MiB and shares (`heaptide trend`):\n\n'
 	course "$out/$name.course"
 	jq -r 'if (.advice | length) > 0 then "\nFrom one look (`heaptide explain`):\n" else empty end,

@@ -290,6 +290,40 @@ static void an_allocators_mapping_is_no_bound(void **state)
 	ht_series_init(&s);
 }
 
+/* Two leak below one limit: each meets it before its own speed says so. */
+static void others_below_a_limit_bring_it_nearer(void **state)
+{
+	HT_AUTO_SERIES struct ht_series s;
+	HT_AUTO_SNAPSHOT struct ht_snapshot latest;
+	struct ht_verdict v;
+	double low[2];
+
+	(void)state;
+	ht_series_init(&s);
+	ht_snapshot_init(&latest);
+	for (int others = 0; others < 2; others++) {
+		ht_series_fini(&s);
+		begin(&s, 1);
+		for (size_t i = 0; i < ROWS; i++) {
+			double in_use = (20 + (double)i) * MB;
+			double room = (400 - (others ? 6 : 1) * (double)i) * MB;
+
+			put(&s, i,
+			    &(struct moment){.in_use = in_use,
+					     .heap = in_use,
+					     .threshold = 131072});
+			for (size_t k = 0; k < HT_STAT_COUNT; k++)
+				s.metric[HT_M_limit][k][i] = in_use + room;
+		}
+		judge(&s, &latest, &v);
+		assert_int_equal(v.label, HT_LABEL_LEAK);
+		low[others] = (double)(v.eta_low_ns - v.to_ns) / HT_NS_PER_S;
+		assert_int_equal(says(&v, "others took"), others);
+	}
+	assert_true(low[0] > 150); /* 341 MB at 1 MB/s, and its interval */
+	assert_true(low[1] > 6 && low[1] < 10); /* 46 MB at 6 MB/s */
+}
+
 /* In seconds nobody saw what comes in steps, nor what comes slowly. */
 static void calm_of_seconds_is_not_sure(void **state)
 {
@@ -478,6 +512,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tops_of_many_arenas_are_kept_tops),
 		cmocka_unit_test(fastbins_of_many_arenas_are_to_be_emptied),
+		cmocka_unit_test(others_below_a_limit_bring_it_nearer),
 		cmocka_unit_test(an_allocators_mapping_is_no_bound),
 		cmocka_unit_test(what_ends_does_not_hide_a_leak),
 		cmocka_unit_test(a_mapping_that_was_widened_is_no_bound),
