@@ -9,22 +9,29 @@ set -euo pipefail
 heaptide=$HT_BUILD/heaptide
 chunks=${CHUNKS:-10000000}
 
-printf '## What holds a chunk: %s chunks\n\n' "$chunks"
-printf '| command | s | MB |\n| --- | --- | --- |\n'
 row() { # NAME COMMAND...
 	local name=$1
 	shift
 	if measure "$@"; then
-		printf '| %s | %.1f | %d |\n' "$name" "$seconds" $((peak_kb / 1024))
+		printf '| %s | %.1f | %.2f | %d |\n' "$name" "$seconds" "$processor" $((peak_kb / 1024))
 	else
-		printf '| %s | refused, or failed | |\n' "$name"
+		printf '| %s | refused, or failed | | |\n' "$name"
 	fi
 }
-heap_start -n "$chunks"
-row "explain --mode snapshot (the walk alone)" "$heaptide" explain "$heap_pid" --mode snapshot
-row leaks "$heaptide" leaks "$heap_pid"
-row owners "$heaptide" owners "$heap_pid"
-row types "$heaptide" types "$heap_pid"
-row "leaks --max-memory 128M" "$heaptide" leaks "$heap_pid" --max-memory 128M --timeout 10m
-row "gcore (no question answered yet)" gcore -o "$work/core" "$heap_pid"
-echo
+bench() { # ARENAS HEAPGEN-OPTION...
+	printf '## What holds a chunk: %s chunks in %s arenas\n\n' "$chunks" "$1"
+	printf '| command | s | of a processor | MB |\n| --- | --- | --- | --- |\n'
+	heap_start -n "$chunks" "${@:2}"
+	row "explain --mode snapshot (the walk alone)" "$heaptide" explain "$heap_pid" --mode snapshot
+	row leaks "$heaptide" leaks "$heap_pid"
+	row "owners --size 128" "$heaptide" owners "$heap_pid" --size 128
+	row "owners (the largest eight)" "$heaptide" owners "$heap_pid"
+	row types "$heaptide" types "$heap_pid"
+	row "leaks --max-memory 128M" "$heaptide" leaks "$heap_pid" --max-memory 128M --timeout 10m
+	row "gcore (no question answered yet)" gcore -o "$work/core" "$heap_pid"
+	rm -f "$work"/core*
+	heap_stop
+	echo
+}
+bench 1
+bench 9 -t 8

@@ -22,18 +22,19 @@ heap_stop() {
 	heap_pid=
 }
 
-# measure COMMAND...: sets seconds (wall) and peak_kb (largest of its processes).
+# measure COMMAND...: sets seconds (wall), processor (user and system seconds) and
+# peak_kb (largest of its processes).
 measure() {
 	local figures
 	figures=$(/usr/bin/python3 - "$@" <<'PY'
 import resource, subprocess, sys, time
 start = time.monotonic()
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
-print(time.monotonic() - start, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(time.monotonic() - start, used.ru_utime + used.ru_stime, used.ru_maxrss)
 PY
 	)
-	seconds=${figures% *}
-	peak_kb=${figures#* }
+	read -r seconds processor peak_kb <<<"$figures"
 }
 
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f x", a / b }'; }

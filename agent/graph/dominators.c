@@ -2,9 +2,9 @@
 #include "agent/graph/dominators.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include "agent/self/pace.h"
+#include "agent/self/table.h"
 
 /* By numbers, but for `number`. Of a node that is being searched `semi` has the
  * next reference to be followed. */
@@ -35,12 +35,9 @@ static enum ht_code take(struct making *m, struct ht_err *err)
 	d->bytes = ht_dominators_bytes(all, (uint64_t)in->first[in->nodes] +
 						    in->top_first[in->tops] +
 						    in->tops);
-	d->memory = mmap(NULL, d->bytes, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (d->memory == MAP_FAILED) {
-		d->memory = NULL;
+	d->memory = ht_table_new(d->bytes, HT_TABLE_ALL_OVER);
+	if (!d->memory)
 		return ht_fail(err, HT_NOMEM, "no memory for dominators");
-	}
 	d->retained = d->memory;
 	at = (uint32_t *)(d->retained + each);
 	d->number = at;
@@ -221,7 +218,6 @@ void ht_dominators_sum(struct ht_dominators *d)
 
 void ht_dominators_fini(struct ht_dominators *d)
 {
-	if (d->memory)
-		munmap(d->memory, d->bytes);
+	ht_table_free(d->memory, d->bytes);
 	*d = (struct ht_dominators){0};
 }

@@ -59,12 +59,12 @@ struct meeting {
 	struct ht_types *types;
 };
 
-static void meet(void *ctx, const struct ht_node *node, const uint64_t *words,
-		 size_t n)
+static void meet(void *ctx, const struct ht_node *node,
+		 const struct ht_node_words *words)
 {
 	struct meeting *m = ctx;
 
-	ht_groups_add(m->groups, node, ht_types_meet(m->types, node, words, n));
+	ht_groups_add(m->groups, node, ht_types_meet(m->types, node, words));
 }
 
 /* What is left for the references when all else has its share. */

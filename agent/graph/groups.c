@@ -2,10 +2,9 @@
 #include "agent/graph/groups.h"
 
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "agent/self/pace.h"
-#include "agent/walk/sizes.h"
+#include "agent/self/table.h"
 
 #define SLOTS	    (1u << 17)
 #define FIELDS	    (1u << 20)
@@ -34,13 +33,9 @@ static bool make_tables(struct ht_groups *g)
 enum ht_code ht_groups_begin(uint32_t nodes, struct ht_groups *ret,
 			     struct ht_err *err)
 {
-	void *of;
-
 	*ret = (struct ht_groups){.of_bytes = ((size_t)nodes + 1) *
 					      sizeof(uint16_t)};
-	of = mmap(NULL, ret->of_bytes, PROT_READ | PROT_WRITE,
-		  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	ret->of = of == MAP_FAILED ? NULL : of;
+	ret->of = ht_table_new(ret->of_bytes, HT_TABLE_ALL_OVER);
 	if (make_tables(ret) && ret->of)
 		return HT_OK;
 	ht_groups_fini(ret);
@@ -59,8 +54,8 @@ enum ht_code ht_groups_beside(const struct ht_groups *g, struct ht_groups *ret,
 
 void ht_groups_fini(struct ht_groups *g)
 {
-	if (g->of && !g->beside)
-		munmap(g->of, g->of_bytes);
+	if (!g->beside)
+		ht_table_free(g->of, g->of_bytes);
 	free(g->v);
 	free(g->slot);
 	*g = (struct ht_groups){0};
@@ -90,8 +85,12 @@ void ht_groups_add(struct ht_groups *g, const struct ht_node *node,
 		   uint32_t type)
 {
 	unsigned class = node->mmapped ? HT_CLASSES : ht_class_of(node->size);
-	uint16_t group = find(g, class, type);
+	uint16_t group = type == HT_TYPE_NONE ? g->plain[class] : 0;
 
+	if (!group)
+		group = find(g, class, type);
+	if (type == HT_TYPE_NONE)
+		g->plain[class] = group;
 	g->of[node->id] = group;
 	g->v[group].chunks++;
 	g->v[group].bytes += node->size;
@@ -215,11 +214,9 @@ enum ht_code ht_fields_make(const struct ht_nodes *n, const struct ht_refs *r,
 			    struct ht_err *err)
 {
 	unsigned steps = 0;
-	void *table =
-		mmap(NULL, FIELDS * sizeof(*ret->v), PROT_READ | PROT_WRITE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *table = ht_table_new(FIELDS * sizeof(*ret->v), HT_TABLE_IN_TURN);
 
-	if (table == MAP_FAILED)
+	if (!table)
 		return ht_fail(err, HT_NOMEM, "no memory for fields");
 	*ret = (struct ht_fields){.v = table};
 	for (uint32_t i = 0; i < n->count; i++) {
@@ -238,8 +235,7 @@ enum ht_code ht_fields_make(const struct ht_nodes *n, const struct ht_refs *r,
 
 void ht_fields_fini(struct ht_fields *f)
 {
-	if (f->v)
-		munmap(f->v, FIELDS * sizeof(*f->v));
+	ht_table_free(f->v, FIELDS * sizeof(*f->v));
 	free(f->all);
 	*f = (struct ht_fields){0};
 }

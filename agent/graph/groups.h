@@ -12,6 +12,7 @@
 #define HT_AGENT_GRAPH_GROUPS_H
 
 #include "agent/graph/refs.h"
+#include "agent/walk/sizes.h"
 
 #define HT_GROUPS_MAX 65535u
 #define HT_GROUP_REST 0 /* those that found no group of their own */
@@ -29,6 +30,8 @@ struct ht_groups {
 	size_t n;
 	uint16_t *of;	/* of each node */
 	uint32_t *slot; /* hash table of numbers */
+	/* Of each class the one without a type, which most are; 0: not yet. */
+	uint16_t plain[HT_CLASSES + 1];
 	size_t of_bytes;
 	bool beside; /* of is another's */
 };

@@ -5,7 +5,7 @@
 
 #include "schema/records.h"
 
-#define RANK_UNITS   512u
+#define RANK_UNITS   HT_RANK_UNITS
 #define BEFORE_UNITS 4096u
 #define NONE	     UINT32_MAX
 
@@ -168,6 +168,7 @@ static uint64_t bound_after(const struct ht_marked *m, uint64_t unit)
 
 	if (unit + 1 >= m->units)
 		return m->units - 1;
+	/* Most end in the same word: no loop for them. */
 	bits = m->bound[w] & (UINT64_MAX << (unit + 1) % 64);
 	while (!bits && ++w < words)
 		bits = m->bound[w];
@@ -223,8 +224,12 @@ uint32_t ht_nodes_at(const struct ht_nodes *n, uint64_t address,
 	if (address - n->low >= n->high - n->low)
 		return HT_NODE_NONE;
 	s = ht_nodes_span(n, address);
-	if (!s)
-		return HT_NODE_NONE;
+	return s ? ht_nodes_in(n, s, address, ret_where) : HT_NODE_NONE;
+}
+
+uint32_t ht_nodes_in(const struct ht_nodes *n, const struct ht_node_span *s,
+		     uint64_t address, enum ht_node_where *ret_where)
+{
 	if (s->marked)
 		return in_segment(s, address, ret_where);
 	if (address - s->start < 2 * n->word)

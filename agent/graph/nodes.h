@@ -18,12 +18,14 @@
 #define HT_NODE_NONE UINT32_MAX
 #define HT_NODES_MAX (UINT32_MAX - 1)
 
+#define HT_RANK_UNITS 128u /* two words of marks: next to none are counted */
+
 /* A segment, or an mmapped chunk. */
 struct ht_node_span {
 	uint64_t start, end;		/* addresses that may lie in a node */
 	const struct ht_marked *marked; /* borrowed; NULL: an mmapped chunk */
 	uint32_t first;			/* the first node's number */
-	uint32_t *rank;	  /* nodes before each 512 units, from `first` on */
+	uint32_t *rank;	  /* nodes before each HT_RANK_UNITS, from `first` on */
 	uint32_t *before; /* last bound before each 4096 units, or none */
 };
 
@@ -57,6 +59,9 @@ enum ht_node_where {
 /* The node that an address lies in, or HT_NODE_NONE. */
 uint32_t ht_nodes_at(const struct ht_nodes *n, uint64_t address,
 		     enum ht_node_where *ret_where);
+/* The same in a span that it is known to lie in. */
+uint32_t ht_nodes_in(const struct ht_nodes *n, const struct ht_node_span *s,
+		     uint64_t address, enum ht_node_where *ret_where);
 /* The span that an address lies in, or NULL. */
 const struct ht_node_span *ht_nodes_span(const struct ht_nodes *n,
 					 uint64_t address);

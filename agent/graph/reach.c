@@ -1,22 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/graph/reach.h"
 
-#include <sys/mman.h>
-
 #include "agent/self/pace.h"
+#include "agent/self/table.h"
 
 /* What a node leads to lies anywhere: each table is asked for a while before
  * the one that it leads to. */
-#define FAR  24
-#define NEAR 12
-
-static void *reserve(size_t bytes)
-{
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
+#define FAR  96
+#define NEAR 48
+#define EDGE 48 /* references of one node: an array has millions */
 
 enum ht_code ht_reach_begin(uint32_t nodes, struct ht_reach *ret,
 			    struct ht_err *err)
@@ -24,8 +16,8 @@ enum ht_code ht_reach_begin(uint32_t nodes, struct ht_reach *ret,
 	*ret = (struct ht_reach){
 		.seen_bytes = ((size_t)nodes / 64 + 1) * sizeof(uint64_t),
 		.queue_bytes = ((size_t)nodes + 1) * sizeof(uint32_t)};
-	ret->seen = reserve(ret->seen_bytes);
-	ret->queue = reserve(ret->queue_bytes);
+	ret->seen = ht_table_new(ret->seen_bytes, HT_TABLE_ALL_OVER);
+	ret->queue = ht_table_new(ret->queue_bytes, HT_TABLE_IN_TURN);
 	if (ret->seen && ret->queue)
 		return HT_OK;
 	ht_reach_fini(ret);
@@ -34,10 +26,8 @@ enum ht_code ht_reach_begin(uint32_t nodes, struct ht_reach *ret,
 
 void ht_reach_fini(struct ht_reach *r)
 {
-	if (r->seen)
-		munmap(r->seen, r->seen_bytes);
-	if (r->queue)
-		munmap(r->queue, r->queue_bytes);
+	ht_table_free(r->seen, r->seen_bytes);
+	ht_table_free(r->queue, r->queue_bytes);
 	*r = (struct ht_reach){0};
 }
 
@@ -89,6 +79,15 @@ fetch(const struct ht_reach_in *in, const struct ht_reach *r)
 			&refs->to[refs->first[r->queue[r->head + NEAR]]]);
 }
 
+static inline __attribute__((always_inline)) void
+fetch_target(const struct ht_reach_in *in, const struct ht_reach *r,
+	     uint32_t to)
+{
+	__builtin_prefetch(&r->seen[to / 64]);
+	if (in->groups)
+		__builtin_prefetch(&in->groups->of[to]);
+}
+
 void ht_reach_run(const struct ht_reach_in *in, struct ht_reach *r)
 {
 	const struct ht_refs *refs = in->refs;
@@ -107,6 +106,8 @@ void ht_reach_run(const struct ht_reach_in *in, struct ht_reach *r)
 		for (uint32_t k = refs->first[id]; k < refs->first[id + 1];
 		     k++) {
 			ht_pace_short_step(&steps);
+			if (k + EDGE < refs->first[id + 1])
+				fetch_target(in, r, refs->to[k + EDGE]);
 			if (!ht_reach_has(r, refs->to[k]) &&
 			    may_follow(in, id, refs->at[k], refs->to[k]))
 				ht_reach_add(r, refs->to[k]);

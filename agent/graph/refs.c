@@ -8,6 +8,7 @@
 #include "agent/arch/arch.h"
 #include "agent/self/helper.h"
 #include "agent/self/pace.h"
+#include "agent/self/table.h"
 
 #define STAGED 128 /* candidates looked up together */
 
@@ -54,56 +55,110 @@ struct scan {
 	struct window window;
 	ht_ref_fn *fn;
 	void *ctx;
+	/* Whose words these are, and those of each that is staged; or NULL: of
+	 * no node. */
+	struct row *row;
+	uint32_t from, of[STAGED];
 	uint64_t value[STAGED], place[STAGED];
 	size_t n;
+	uint64_t any; /* all bits of all words that were seen */
 };
+
+/* What add() is called with. */
+struct row {
+	struct ht_refs *refs;
+	uint32_t from;
+	uint32_t next; /* of this node and those behind no row was begun */
+};
+
+/* What looking up a value will read. Returns the span that it lies in. */
+static const struct ht_node_span *fetch(const struct ht_nodes *nodes,
+					const struct ht_node_span *last,
+					uint64_t value)
+{
+	uint64_t unit;
+
+	if (!last || value < last->start || value >= last->end)
+		last = ht_nodes_span(nodes, value);
+	if (!last || !last->marked)
+		return last;
+	unit = (value - last->start) >> last->marked->shift;
+	__builtin_prefetch(last->marked->bound + unit / 64);
+	__builtin_prefetch(last->marked->used + unit / 64);
+	__builtin_prefetch(last->rank + unit / HT_RANK_UNITS);
+	return last;
+}
 
 /* Looking up waits for memory: all are asked for before the first is. */
 static void flush(struct scan *s)
 {
-	const struct ht_node_span *span = NULL;
+	const struct ht_node_span *span[STAGED], *last = NULL;
 
-	for (size_t i = 0; i < s->n; i++) {
-		uint64_t unit;
-
-		if (!span || s->value[i] < span->start ||
-		    s->value[i] >= span->end)
-			span = ht_nodes_span(s->nodes, s->value[i]);
-		if (!span || !span->marked)
-			continue;
-		unit = (s->value[i] - span->start) >> span->marked->shift;
-		__builtin_prefetch(span->marked->bound + unit / 64);
-		__builtin_prefetch(span->marked->used + unit / 64);
-		__builtin_prefetch(span->rank + unit / 512);
-	}
+	for (size_t i = 0; i < s->n; i++)
+		last = span[i] = fetch(s->nodes, last, s->value[i]);
 	for (size_t i = 0; i < s->n; i++) {
 		enum ht_node_where where;
-		uint32_t to = ht_nodes_at(s->nodes, s->value[i], &where);
+		uint32_t to = span[i] ? ht_nodes_in(s->nodes, span[i],
+						    s->value[i], &where)
+				      : HT_NODE_NONE;
 
-		if (to != HT_NODE_NONE)
-			s->fn(s->ctx, s->place[i], to, where);
+		if (to == HT_NODE_NONE)
+			continue;
+		if (s->row)
+			s->row->from = s->of[i];
+		s->fn(s->ctx, s->place[i], to, where);
 	}
 	s->n = 0;
 }
 
-static void scan_words(struct scan *s, const uint64_t *words, size_t n,
+static void stage(struct scan *s, uint64_t value, uint64_t place)
+{
+	s->value[s->n] = value;
+	s->place[s->n] = place;
+	s->of[s->n] = s->from;
+	if (++s->n == STAGED)
+		flush(s);
+}
+
+/* Most words are no address: four at a time are told to be none. Returns
+ * whether one may be. */
+static bool scan_words(struct scan *s, const uint64_t *words, size_t n,
 		       uint64_t place)
 {
 	const uint64_t low = s->nodes->low, all = s->nodes->high - low;
+	uint64_t any = 0;
+	bool may = false;
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		s->value[s->n] = words[i];
-		s->place[s->n] = place + i * 8;
-		s->n += words[i] - low < all;
-		if (s->n == STAGED)
-			flush(s);
+	for (; i + 4 <= n; i += 4) {
+		const uint64_t *w = words + i;
+
+		any |= w[0] | w[1] | w[2] | w[3];
+		if (!((w[0] - low < all) | (w[1] - low < all) |
+		      (w[2] - low < all) | (w[3] - low < all)))
+			continue;
+		may = true;
+		for (size_t k = 0; k < 4; k++)
+			if (w[k] - low < all)
+				stage(s, w[k], place + (i + k) * 8);
 	}
+	for (; i < n; i++) {
+		any |= words[i];
+		if (words[i] - low >= all)
+			continue;
+		may = true;
+		stage(s, words[i], place + i * 8);
+	}
+	s->any |= any;
+	return may;
 }
 
-/* [start, end), aligned. Returns the bytes that could not be read. */
-static uint64_t scan_range(struct scan *s, uint64_t start, uint64_t end)
+/* [start, end), aligned, without what was done of it. Returns the bytes that
+ * could not be read. */
+static uint64_t scan_range(struct scan *s, uint64_t start, uint64_t end,
+			   uint64_t done)
 {
-	uint64_t at = start, unread = 0;
+	uint64_t at = start + done, unread = 0;
 
 	while (at < end) {
 		const uint64_t *words;
@@ -140,19 +195,11 @@ void ht_refs_scan(const struct ht_refs_in *in, uint64_t start, uint64_t end,
 		return;
 	begin(&s, in);
 	s.window.exact = true;
-	*unread += scan_range(&s, start, end);
+	*unread += scan_range(&s, start, end, 0);
 	flush(&s);
 }
 
 /* --- the tables ---------------------------------------------------------- */
-
-static void *reserve(size_t bytes)
-{
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
 
 static enum ht_code reserve_all(struct ht_refs *r, const struct ht_refs_in *in,
 				struct ht_err *err)
@@ -168,32 +215,28 @@ static enum ht_code reserve_all(struct ht_refs *r, const struct ht_refs_in *in,
 		r->max = UINT32_MAX - 1;
 	r->to_bytes = (r->max + 1) * sizeof(*r->to);
 	r->at_bytes = (r->max + 1) * sizeof(*r->at);
-	r->first = reserve(r->first_bytes);
-	r->to = reserve(r->to_bytes);
-	r->at = reserve(r->at_bytes);
+	r->first = ht_table_new(r->first_bytes, HT_TABLE_ALL_OVER);
+	r->to = ht_table_new(r->to_bytes, HT_TABLE_IN_TURN);
+	r->at = ht_table_new(r->at_bytes, HT_TABLE_IN_TURN);
 	if (r->first && r->to && r->at)
 		return HT_OK;
 	return ht_fail(err, HT_NOMEM, "no memory for references");
 }
 
-static void unreserve(void *memory, size_t bytes)
-{
-	if (memory)
-		munmap(memory, bytes);
-}
-
 void ht_refs_fini(struct ht_refs *r)
 {
-	unreserve(r->first, r->first_bytes);
-	unreserve(r->to, r->to_bytes);
-	unreserve(r->at, r->at_bytes);
+	ht_table_free(r->first, r->first_bytes);
+	ht_table_free(r->to, r->to_bytes);
+	ht_table_free(r->at, r->at_bytes);
 	*r = (struct ht_refs){0};
 }
 
-struct row {
-	struct ht_refs *refs;
-	uint32_t from;
-};
+/* The rows of all nodes up to this one begin here, unless they have begun. */
+static void begin_rows(struct row *row, uint32_t node)
+{
+	while (row->next <= node)
+		row->refs->first[row->next++] = (uint32_t)row->refs->n;
+}
 
 static void add(void *ctx, uint64_t place, uint32_t to,
 		enum ht_node_where where)
@@ -205,6 +248,7 @@ static void add(void *ctx, uint64_t place, uint32_t to,
 	struct row *row = ctx;
 	struct ht_refs *r = row->refs;
 
+	begin_rows(row, row->from);
 	if (r->n == r->max) {
 		r->kept = row->from < r->kept ? row->from : r->kept;
 		return;
@@ -217,32 +261,43 @@ static void add(void *ctx, uint64_t place, uint32_t to,
 			   how[where]);
 }
 
+/* One node: what is asked of each, and its references, which are looked up
+ * later, together with those of others. */
+static void make_row(const struct ht_refs_in *in, struct scan *s,
+		     const struct ht_node *node, struct ht_refs *r)
+{
+	struct ht_node_words w = {0};
+
+	w.n = words_at(&s->window, node->user, node->end, &w.v);
+	s->from = node->id;
+	s->any = 0;
+	w.leads = scan_words(s, w.v, w.n, 0);
+	w.any = s->any != 0;
+	if (in->each)
+		in->each(in->each_ctx, node, &w);
+	if (r->kept == UINT32_MAX && node->user + w.n * 8 < node->end)
+		r->unread += scan_range(s, node->user, node->end, w.n * 8);
+}
+
 /* Rows of the nodes in [from, to), whose numbers in `first` count from r's own
  * begin. */
 static void make_rows(const struct ht_refs_in *in, uint32_t from, uint32_t to,
 		      struct ht_refs *r)
 {
 	struct ht_node_walk walk = ht_nodes_from(in->nodes, from);
-	struct row row = {.refs = r};
-	struct scan s = {.fn = add, .ctx = &row};
+	struct row row = {.refs = r, .next = from};
+	struct scan s = {.fn = add, .ctx = &row, .row = &row};
 	struct ht_node node;
 
 	begin(&s, in);
 	for (uint32_t i = from; i < to && ht_nodes_next(&walk, &node); i++) {
-		const uint64_t *words;
-		size_t n = words_at(&s.window, node.user, node.end, &words);
-
-		row.from = i;
-		r->first[i] = (uint32_t)r->n;
-		if (in->each)
-			in->each(in->each_ctx, &node, words, n);
-		if (r->kept == UINT32_MAX) {
-			r->unread += scan_range(&s, node.user, node.end);
-			flush(&s);
-		}
+		make_row(in, &s, &node, r);
 		if (in->progress && (i - from) % 65536 == 0)
 			in->progress(in->progress_ctx, i - from, to - from);
 	}
+	flush(&s);
+	if (to > from)
+		begin_rows(&row, to - 1);
 }
 
 static void end_rows(const struct ht_refs_in *in, struct ht_refs *r)
@@ -268,8 +323,8 @@ static void second_free(struct second *s)
 {
 	if (!s)
 		return;
-	unreserve(s->refs.to, s->refs.to_bytes);
-	unreserve(s->refs.at, s->refs.at_bytes);
+	ht_table_free(s->refs.to, s->refs.to_bytes);
+	ht_table_free(s->refs.at, s->refs.at_bytes);
 	free(s->in.window);
 	free(s);
 }
@@ -301,8 +356,8 @@ static struct second *begin_second(const struct ht_refs_in *in,
 	s->in.progress = NULL;
 	s->refs = *r;
 	s->refs.max = r->max / 2;
-	s->refs.to = reserve(s->refs.to_bytes);
-	s->refs.at = reserve(s->refs.at_bytes);
+	s->refs.to = ht_table_new(s->refs.to_bytes, HT_TABLE_IN_TURN);
+	s->refs.at = ht_table_new(s->refs.at_bytes, HT_TABLE_IN_TURN);
 	if (s->in.window && s->refs.to && s->refs.at &&
 	    ht_helper_run(run_second, s))
 		return s;

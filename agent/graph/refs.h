@@ -35,11 +35,18 @@ struct ht_refs {
 
 #define HT_REFS_WINDOW ((size_t)256 << 10)
 
-/* What else is to be made of the words of each node, in the same pass. words:
- * the first of them, as many as were read at once (at least four unless the
- * node is smaller); in the target's order. */
+/* The first words of a node, as many as were read at once (at least four unless
+ * the node is smaller); in the target's order. */
+struct ht_node_words {
+	const uint64_t *v;
+	size_t n;
+	bool any;   /* one of them is not 0 */
+	bool leads; /* one of them may be an address in a node */
+};
+
+/* What else is to be made of the words of each node, in the same pass. */
 typedef void ht_node_fn(void *ctx, const struct ht_node *node,
-			const uint64_t *words, size_t n);
+			const struct ht_node_words *words);
 
 struct ht_refs_in {
 	const struct ht_nodes *nodes;

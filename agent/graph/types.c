@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "agent/self/pace.h"
+#include "agent/self/table.h"
 
 #define SLOTS	     (1u << 16)
 #define SLOTS_MAX    (SLOTS / 4 * 3)
@@ -28,13 +28,9 @@ static bool make_tables(struct ht_types *t)
 
 enum ht_code ht_types_begin(struct ht_types *t, bool likes, struct ht_err *err)
 {
-	void *like = NULL;
-
 	if (likes) {
 		t->like_bytes = (size_t)t->nodes->count + 1;
-		like = mmap(NULL, t->like_bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		t->like = like == MAP_FAILED ? NULL : like;
+		t->like = ht_table_new(t->like_bytes, HT_TABLE_ALL_OVER);
 	}
 	if (make_tables(t) && (t->like || !likes))
 		return HT_OK;
@@ -59,8 +55,8 @@ void ht_types_fini(struct ht_types *t)
 	free(t->v);
 	free(t->key);
 	free(t->of);
-	if (t->like && !t->beside)
-		munmap(t->like, t->like_bytes);
+	if (!t->beside)
+		ht_table_free(t->like, t->like_bytes);
 	*t = (struct ht_types){0};
 }
 
@@ -275,14 +271,6 @@ static uint32_t type_of(struct ht_types *t, const uint64_t *words, size_t n)
 
 /* --- what it looks like -------------------------------------------------- */
 
-static bool is_zeros(const uint64_t *words, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (words[i])
-			return false;
-	return true;
-}
-
 /* Printable bytes from the start on, to a NUL or to the end of what was looked
  * at. */
 static bool is_text(const uint64_t *words, size_t n)
@@ -368,27 +356,28 @@ static void note_buffer(struct ht_types *t, const uint64_t w[3])
 }
 
 static void look(struct ht_types *t, const struct ht_node *node,
-		 const uint64_t *words, size_t n)
+		 const struct ht_node_words *words)
 {
 	uint64_t low = t->nodes->low, all = t->nodes->high - low;
 	size_t size = (size_t)(node->end - node->user) / 8;
-	size_t some = n < LOOKED_AT ? n : LOOKED_AT;
+	size_t n = words->n < size ? words->n : size;
+	const uint64_t *w = words->v;
 
-	if (n >= size && is_zeros(words, size))
+	if (!words->any && n == size)
 		note(t, node->id, HT_LIKE_ZEROS);
-	else if (is_text(words, some < size ? some : size))
+	else if (words->any && is_text(w, n < LOOKED_AT ? n : LOOKED_AT))
 		note(t, node->id, HT_LIKE_TEXT);
-	for (size_t i = 0; i + 2 < size && i + 2 < n; i++)
-		if (words[i] - low < all && words[i] % 16 == 0)
-			note_buffer(t, words + i);
+	for (size_t i = 0; words->leads && i + 2 < n; i++)
+		if (w[i] - low < all && w[i] % 16 == 0)
+			note_buffer(t, w + i);
 }
 
 uint32_t ht_types_meet(struct ht_types *t, const struct ht_node *node,
-		       const uint64_t *words, size_t n)
+		       const struct ht_node_words *words)
 {
 	if (t->like)
-		look(t, node, words, n);
-	return type_of(t, words, n);
+		look(t, node, words);
+	return words->any ? type_of(t, words->v, words->n) : HT_TYPE_NONE;
 }
 
 /* --- what references tell ------------------------------------------------ */
@@ -484,6 +473,25 @@ static void hold(struct ht_types *t, const struct ht_refs *r, uint32_t i)
 			note(t, r->to[k], HT_LIKE_HELD);
 }
 
+static void settle(struct ht_types *t, const struct ht_refs *r,
+		   const struct ht_groups *g, uint32_t i)
+{
+	enum ht_look_like like;
+
+	settle_string(t, i);
+	if (r->first[i] == r->first[i + 1]) /* leads nowhere */
+		return;
+	if (is_named(t, g, i)) {
+		hold(t, r, i);
+		return;
+	}
+	like = node_like(r, i);
+	if (like)
+		note(t, i, like);
+	else if (is_array(r, &g->v[g->of[i]], i))
+		note(t, i, HT_LIKE_ARRAY);
+}
+
 void ht_types_settle(struct ht_types *t, const struct ht_refs *r,
 		     const struct ht_groups *g)
 {
@@ -491,20 +499,6 @@ void ht_types_settle(struct ht_types *t, const struct ht_refs *r,
 
 	for (uint32_t i = 0; t->like && i < t->nodes->count; i++) {
 		ht_pace_short_step(&steps);
-		settle_string(t, i);
-	}
-	for (uint32_t i = 0; t->like && i < t->nodes->count; i++) {
-		enum ht_look_like like;
-
-		ht_pace_short_step(&steps);
-		if (is_named(t, g, i)) {
-			hold(t, r, i);
-			continue;
-		}
-		like = node_like(r, i);
-		if (like)
-			note(t, i, like);
-		else if (is_array(r, &g->v[g->of[i]], i))
-			note(t, i, HT_LIKE_ARRAY);
+		settle(t, r, g, i);
 	}
 }

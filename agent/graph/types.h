@@ -73,7 +73,7 @@ void ht_types_fini(struct ht_types *t);
 /* The number of its type by its first words; HT_TYPE_NONE. Notes what it looks
  * like, and what its words say of others. */
 uint32_t ht_types_meet(struct ht_types *t, const struct ht_node *node,
-		       const uint64_t *words, size_t n);
+		       const struct ht_node_words *words);
 /* What only references tell: nodes, arrays, what is held by a named one. */
 void ht_types_settle(struct ht_types *t, const struct ht_refs *r,
 		     const struct ht_groups *g);

@@ -35,6 +35,10 @@
  * copy goes when half of the room is used up, or all but this much is. */
 #define ROOM_ENOUGH   (UINT64_C(256) << 20)
 #define ROOM_EVERY_NS (5 * HT_NS_PER_MS)
+/* Where there is more, as long as many processors need to fill it: to ask costs
+ * a tenth of a millisecond. */
+#define ROOM_SELDOM_NS	  (50 * HT_NS_PER_MS)
+#define ROOM_BYTES_PER_NS 16
 
 /* The soft limit of processes; 0: none, or not known. prlimit(2) would need a
  * right of its own to look at another user's. */
@@ -164,9 +168,18 @@ struct copy {
 static struct {
 	pid_t pid, copy;
 	uint64_t least;
-	int64_t looked_ns;
+	int64_t next_ns; /* when to look again */
 	bool outrun;
 } room; /* one sample at a time; a beat has no argument */
+
+static int64_t until_filled(uint64_t bytes)
+{
+	uint64_t ns = bytes / ROOM_BYTES_PER_NS;
+
+	if (ns < ROOM_EVERY_NS)
+		return ROOM_EVERY_NS;
+	return ns < ROOM_SELDOM_NS ? (int64_t)ns : ROOM_SELDOM_NS;
+}
 
 static void watch_room(void)
 {
@@ -174,14 +187,15 @@ static void watch_room(void)
 	int64_t now = ht_mono_ns();
 	uint64_t left;
 
-	if (now - room.looked_ns < ROOM_EVERY_NS || room.outrun)
+	if (now < room.next_ns || room.outrun)
 		return;
-	room.looked_ns = now;
 	ht_record_clear(HT_RECORD_limits, &limits);
 	ht_procfs_memory_limits(room.pid, &limits);
 	left = room_of(&limits);
-	if (left >= room.least) /* HT_UNKNOWN, too */
+	if (left >= room.least) { /* HT_UNKNOWN, too */
+		room.next_ns = now + until_filled(left - room.least);
 		return;
+	}
 	room.outrun = true;
 	ht_inject_end(room.copy);
 }
@@ -194,7 +208,7 @@ static void begin_to_watch_room(const struct ht_look *l, struct copy *copy)
 	room.pid = l->session->target->pid;
 	room.copy = copy->pid;
 	room.outrun = false;
-	room.looked_ns = 0;
+	room.next_ns = 0;
 	room.least = left == HT_UNKNOWN	      ? 0
 		     : left / 2 < ROOM_ENOUGH ? left / 2
 					      : ROOM_ENOUGH;

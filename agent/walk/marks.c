@@ -3,28 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "agent/self/table.h"
 #include "agent/walk/links.h"
-
-/* Address space first: where nothing is marked nothing is resident. */
-static uint64_t *map_of(size_t bytes)
-{
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return memory == MAP_FAILED ? NULL : memory;
-}
 
 static size_t map_bytes(uint64_t units)
 {
 	return (size_t)(units / 64 + 2) * sizeof(uint64_t);
-}
-
-static void unmap(uint64_t *map, uint64_t units)
-{
-	if (map)
-		munmap(map, map_bytes(units));
 }
 
 static bool grow(struct ht_marks *m, size_t more)
@@ -56,18 +41,19 @@ struct ht_marked *ht_marks_add(struct ht_marks *m, const struct ht_layout *l,
 		return NULL;
 	}
 	k = &m->segment[m->n];
-	*k = (struct ht_marked){.start = s->start,
-				.first = s->first,
-				.end = s->end,
-				.units = units,
-				.shift = shift,
-				.word = l->word,
-				.arena = arena,
-				.bound = map_of(map_bytes(units)),
-				.used = map_of(map_bytes(units))};
+	*k = (struct ht_marked){
+		.start = s->start,
+		.first = s->first,
+		.end = s->end,
+		.units = units,
+		.shift = shift,
+		.word = l->word,
+		.arena = arena,
+		.bound = ht_table_new(map_bytes(units), HT_TABLE_ALL_OVER),
+		.used = ht_table_new(map_bytes(units), HT_TABLE_ALL_OVER)};
 	if (!k->bound || !k->used) {
-		unmap(k->bound, units);
-		unmap(k->used, units);
+		ht_table_free(k->bound, map_bytes(units));
+		ht_table_free(k->used, map_bytes(units));
 		m->full = true;
 		return NULL;
 	}
@@ -122,8 +108,10 @@ bool ht_marks_end(struct ht_marks *m, const struct ht_ranges *mmapped)
 void ht_marks_fini(struct ht_marks *m)
 {
 	for (size_t i = 0; i < m->n; i++) {
-		unmap(m->segment[i].bound, m->segment[i].units);
-		unmap(m->segment[i].used, m->segment[i].units);
+		ht_table_free(m->segment[i].bound,
+			      map_bytes(m->segment[i].units));
+		ht_table_free(m->segment[i].used,
+			      map_bytes(m->segment[i].units));
 	}
 	free(m->segment);
 	ht_ranges_fini(&m->mmapped);

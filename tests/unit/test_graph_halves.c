@@ -108,13 +108,12 @@ struct shown {
 	uint8_t who;
 };
 
-static void show(void *ctx, const struct ht_node *node, const uint64_t *words,
-		 size_t n)
+static void show(void *ctx, const struct ht_node *node,
+		 const struct ht_node_words *words)
 {
 	const struct shown *s = ctx;
 
-	(void)words;
-	assert_true(n > 0);
+	assert_true(words->n > 0);
 	s->to[node->id] |= s->who;
 }
 
