@@ -241,7 +241,8 @@ static uint64_t step(struct census *c, uint64_t at, uint64_t end)
 	c->in_chain = length && has_room(c, at, length, end);
 	if (c->in_chain)
 		return add_mmapped(c, at, length) ? length : 0;
-	if (readable && may_begin_segment(c, head, end - at)) {
+	if (readable && may_begin_segment(c, head, end - at) &&
+	    ht_census_may_be_ours(c, at)) {
 		stop = ht_census_segment_end(c, at, end);
 		c->in_chain = stop && stop <= end;
 		if (c->in_chain)
@@ -361,6 +362,7 @@ static bool take(struct census *c, int first, int rounds)
 	     round == first || (round < rounds && !complete(c)); round++) {
 		c->thorough = round > 0;
 		c->aligned = round > 1;
+		c->anywhere = round > 0;
 		c->chunks = c->bytes = 0;
 		c->missing = ht_census_missing_bytes(c);
 		c->found->mmapped.n = c->first_range;
@@ -509,7 +511,10 @@ static enum ht_code take_space(struct ht_walk *w, size_t i, bool mmapped_only,
 	     !(may_renew ? take_moving(c, space) : take(c, 0, ROUNDS))))
 		code = ht_fail(err, HT_NOMEM, "no memory for a census");
 	note_sums(c);
-	w->census.spread += ht_census_missing_bytes(c) > 0;
+	if (ht_census_missing_bytes(c) > 0) {
+		w->census.spread++;
+		w->census.guessed |= c->anywhere;
+	}
 	ht_view_fini(&c->window);
 	ht_ranges_fini(&c->known);
 	free(c);

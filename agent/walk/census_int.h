@@ -24,6 +24,7 @@ struct census {
 	bool mmapped_only;	/* segments were found before */
 	bool thorough;		/* every page, not only where a chain leads */
 	bool aligned;		/* and headers that memalign has moved */
+	bool anywhere;		/* segments beside another malloc's top, too */
 	bool in_chain;		/* a chunk may begin here */
 	uint64_t reached;	/* searched up to here */
 	unsigned renewals;	/* times that mappings may still be renewed */
@@ -42,6 +43,9 @@ struct census {
 
 /* End of the segment that begins at `start`; 0: none does. */
 uint64_t ht_census_segment_end(struct census *c, uint64_t start, uint64_t end);
+/* Whether a segment at `at` may be this malloc's, for all that is known of the
+ * others. */
+bool ht_census_may_be_ours(const struct census *c, uint64_t at);
 bool ht_census_add_segment(struct census *c, uint64_t at, uint64_t end);
 size_t ht_census_counted_gaps(const struct census *c);
 uint64_t ht_census_missing_bytes(const struct census *c);

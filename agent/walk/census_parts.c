@@ -55,6 +55,36 @@ uint64_t ht_census_segment_end(struct census *c, uint64_t start, uint64_t end)
 			     : 0;
 }
 
+static bool holds(const struct ht_ranges *r, uint64_t at)
+{
+	const struct ht_range *range = ht_ranges_from(r, at);
+
+	return range && range->start <= at;
+}
+
+static bool has_top(const struct ht_vma *v, const struct ht_arena_root *a)
+{
+	return v && a->top >= v->start && a->top < v->end;
+}
+
+bool ht_census_may_be_ours(const struct census *c, uint64_t at)
+{
+	const struct ht_roots *roots = c->w->roots;
+	const struct ht_vma *v = ht_maps_at(c->w->in->maps, at);
+	bool others = false;
+
+	for (size_t i = 0; i < roots->spaces; i++) {
+		const struct ht_space *other = &roots->space[i];
+
+		if (other == c->space || other->main >= roots->arenas)
+			continue;
+		if (holds(&c->found->segments[i], at))
+			return false;
+		others |= has_top(v, &roots->arena[other->main]);
+	}
+	return c->anywhere || !others || has_top(v, c->main);
+}
+
 bool ht_census_add_segment(struct census *c, uint64_t at, uint64_t end)
 {
 	size_t space = (size_t)(c->space - c->w->roots->space);

@@ -39,9 +39,11 @@ struct ht_census {
 	 * through, chains of neighbours had led to as much. */
 	uint64_t headers;
 	bool chains_suffice;
-	/* How many mallocs have segments in anonymous mappings. Where several
-	 * do they lie side by side, and nothing in them says whose they are. */
+	/* How many mallocs have segments in anonymous mappings. Nothing in one
+	 * says whose it is; each malloc was given what lies in one mapping with
+	 * its top, and where that was not all (guessed), what was left. */
 	unsigned spread;
+	bool guessed;
 	/* Segments of a main arena that left brk: ends with fenceposts or top.
 	 */
 	struct ht_ranges segments[HT_MALLOCS_MAX];

@@ -149,13 +149,15 @@ static void doubt_spread(struct ht_walk *w)
 	for (size_t i = 0; i < s->findings.n; i++)
 		if (!is_spread(w, s->findings.v[i].arena))
 			s->findings.v[kept++] = s->findings.v[i];
+	if (!w->census.guessed && kept == s->findings.n)
+		return; /* each had all of its own beside its top */
 	ht_snapshot_cut(s, HT_RECORD_finding, kept);
 	for (size_t i = 0; i < w->roots->arenas; i++)
 		if (w->roots->arena[i].main && is_spread(w, i))
 			s->stop.uncertain_bytes += w->roots->arena[i].system;
 	ht_snapshot_warn(
 		s,
-		"%u mallocs have memory side by side in mappings, and nothing says whose it is: some may be counted for another one, or twice",
+		"%u mallocs have memory side by side in mappings, and nothing says whose it is: some may be counted for another one",
 		w->census.spread);
 }
 
