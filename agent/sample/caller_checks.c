@@ -241,7 +241,8 @@ enum ht_trim_refusal ht_caller_check_frames(const struct ht_caller_in *in,
 	const struct ht_thread_state t = ht_tracee_registers(h, 8);
 	struct survey l = {.in = in};
 
-	bool whole = ht_frames_surely(&t, in->reader, in->maps, look_at, &l);
+	bool whole =
+		ht_frames_surely(&t, in->reader, in->maps, NULL, look_at, &l);
 
 	if (l.refusal == HT_TRIM_NONE &&
 	    !(whole && is_outermost(in->reader, l.pc)))

@@ -18,6 +18,9 @@
 #define EH_TABLE_ENC	 0x3b /* datarel | sdata4 */
 #define EH_ROW_SIZE	 8
 
+/* Where nothing can be mapped. */
+#define TABLE_AT UINT64_C(0xfffe000000000000)
+
 /* Exported by libunwind for tools that bring their own find_proc_info; declared
  * in no public header. */
 extern int UNW_OBJ(dwarf_search_unwind_table)(unw_addr_space_t as,
@@ -38,6 +41,8 @@ struct frames {
 	const struct ht_thread_state *thread;
 	struct ht_reader *reader;
 	const struct ht_maps *maps;
+	const struct ht_frames_aid *aid;
+	struct ht_frames_table table; /* as if it lay at TABLE_AT */
 	struct page page[PAGES];
 };
 
@@ -57,6 +62,18 @@ static const struct page *page_of(struct frames *f, uint64_t addr)
 	return p;
 }
 
+static bool read_table(const struct frames *f, uint64_t at, uint64_t *ret)
+{
+	uint64_t size = f->table.n * sizeof(*f->table.row);
+
+	if (at >= size)
+		return false;
+	*ret = 0;
+	memcpy(ret, (const uint8_t *)f->table.row + at,
+	       size - at < sizeof(*ret) ? size - at : sizeof(*ret));
+	return true;
+}
+
 static bool read_word(struct frames *f, uint64_t addr, uint64_t *ret)
 {
 	uint64_t in_page = addr % HT_PAGE_SIZE;
@@ -64,6 +81,8 @@ static bool read_word(struct frames *f, uint64_t addr, uint64_t *ret)
 				       ? page_of(f, addr)
 				       : NULL;
 
+	if (read_table(f, addr - TABLE_AT, ret))
+		return true;
 	if (!p)
 		return ht_reader_read(f->reader, addr, ret, sizeof(*ret),
 				      NULL) == HT_OK;
@@ -114,13 +133,9 @@ static uint64_t eh_frame_hdr(const struct frames *f, uint64_t base)
 	return hdr && first != UINT64_MAX ? base - first + hdr : 0;
 }
 
-static int find_proc_info(unw_addr_space_t as, unw_word_t ip,
-			  unw_proc_info_t *pi, int need_unwind_info, void *arg)
+/* The table that the object brings. */
+static bool own_table(const struct frames *f, uint64_t hdr, unw_dyn_info_t *di)
 {
-	const struct frames *f = arg;
-	uint64_t base = object_base(f->maps, ip);
-	uint64_t hdr = base ? eh_frame_hdr(f, base) : 0;
-	unw_dyn_info_t di = {.format = UNW_INFO_FORMAT_REMOTE_TABLE};
 	uint8_t head[EH_HDR_SIZE];
 	uint32_t rows;
 
@@ -128,13 +143,38 @@ static int find_proc_info(unw_addr_space_t as, unw_word_t ip,
 	    ht_reader_read(f->reader, hdr, head, sizeof(head), NULL) != HT_OK ||
 	    head[0] != 1 || head[1] != EH_FRAME_PTR_ENC ||
 	    head[2] != EH_COUNT_ENC || head[3] != EH_TABLE_ENC)
-		return -UNW_ENOINFO;
+		return false;
 	memcpy(&rows, head + 8, sizeof(rows));
-	di.start_ip = base;
-	di.end_ip = UINT64_MAX;
-	di.u.rti.segbase = hdr;
-	di.u.rti.table_data = hdr + EH_HDR_SIZE;
-	di.u.rti.table_len = (uint64_t)rows * EH_ROW_SIZE / sizeof(unw_word_t);
+	di->u.rti.segbase = hdr;
+	di->u.rti.table_data = hdr + EH_HDR_SIZE;
+	di->u.rti.table_len = (uint64_t)rows * EH_ROW_SIZE / sizeof(unw_word_t);
+	return true;
+}
+
+static bool aid_table(struct frames *f, uint64_t ip, unw_dyn_info_t *di)
+{
+	if (!f->aid || !f->aid->table(f->aid->ctx, ip, &f->table) ||
+	    f->table.n == 0)
+		return false;
+	di->u.rti.segbase = f->table.base;
+	di->u.rti.table_data = TABLE_AT;
+	di->u.rti.table_len =
+		f->table.n * sizeof(*f->table.row) / sizeof(unw_word_t);
+	return true;
+}
+
+static int find_proc_info(unw_addr_space_t as, unw_word_t ip,
+			  unw_proc_info_t *pi, int need_unwind_info, void *arg)
+{
+	struct frames *f = arg;
+	uint64_t base = object_base(f->maps, ip);
+	uint64_t hdr = base ? eh_frame_hdr(f, base) : 0;
+	unw_dyn_info_t di = {.format = UNW_INFO_FORMAT_REMOTE_TABLE,
+			     .start_ip = base,
+			     .end_ip = UINT64_MAX};
+
+	if (!own_table(f, hdr, &di) && !aid_table(f, ip, &di))
+		return -UNW_ENOINFO;
 	return UNW_OBJ(dwarf_search_unwind_table)(as, ip, &di, pi,
 						  need_unwind_info, arg);
 }
@@ -264,7 +304,7 @@ static bool walk(struct frames *f, unw_addr_space_t as, bool sure,
 
 static bool begin_and_walk(const struct ht_thread_state *t,
 			   struct ht_reader *reader, const struct ht_maps *maps,
-			   bool sure,
+			   const struct ht_frames_aid *aid, bool sure,
 			   bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
 			   void *ctx)
 {
@@ -288,21 +328,23 @@ static bool begin_and_walk(const struct ht_thread_state *t,
 	f->thread = t;
 	f->reader = reader;
 	f->maps = maps;
+	f->aid = aid;
 	return walk(f, as, sure, each, ctx);
 }
 
 bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
-		    const struct ht_maps *maps,
+		    const struct ht_maps *maps, const struct ht_frames_aid *aid,
 		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
 		    void *ctx)
 {
-	return begin_and_walk(t, reader, maps, false, each, ctx);
+	return begin_and_walk(t, reader, maps, aid, false, each, ctx);
 }
 
 bool ht_frames_surely(const struct ht_thread_state *t, struct ht_reader *reader,
 		      const struct ht_maps *maps,
+		      const struct ht_frames_aid *aid,
 		      bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
 		      void *ctx)
 {
-	return begin_and_walk(t, reader, maps, true, each, ctx);
+	return begin_and_walk(t, reader, maps, aid, true, each, ctx);
 }

@@ -12,12 +12,28 @@
 #include "agent/memory/reader.h"
 #include "agent/memory/thread_state.h"
 
+/* Of a file that has no .eh_frame_hdr a table may be had elsewhere: of each
+ * function where it starts and where the entry that describes it is, both from
+ * `base` on, sorted. It is borrowed until the walk ends. */
+struct ht_frame_row {
+	int32_t start, entry;
+};
+struct ht_frames_table {
+	uint64_t base;
+	const struct ht_frame_row *row;
+	size_t n;
+};
+struct ht_frames_aid {
+	bool (*table)(void *ctx, uint64_t pc, struct ht_frames_table *ret);
+	void *ctx;
+};
+
 /* Innermost first, the thread's own pc included; each returns false to end.
  * Ends where unwinding does, after HT_FRAMES_LIMIT at the latest. Returns
- * whether the outermost frame was reached. */
+ * whether the outermost frame was reached. aid: NULL where there is none. */
 #define HT_FRAMES_LIMIT 128
 bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
-		    const struct ht_maps *maps,
+		    const struct ht_maps *maps, const struct ht_frames_aid *aid,
 		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
 		    void *ctx);
 
@@ -25,6 +41,7 @@ bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
  * is described by no unwinding information and so would be guessed at. */
 bool ht_frames_surely(const struct ht_thread_state *t, struct ht_reader *reader,
 		      const struct ht_maps *maps,
+		      const struct ht_frames_aid *aid,
 		      bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
 		      void *ctx);
 

@@ -72,7 +72,7 @@ bool ht_unwind_in_malloc(const struct ht_thread_state *t,
 	 */
 	if (reader->word != 8)
 		return false;
-	whole = ht_frames_each(t, reader, maps, look_at_frame, &s);
+	whole = ht_frames_each(t, reader, maps, NULL, look_at_frame, &s);
 	return s.found || !(s.passed || whole);
 }
 
@@ -97,6 +97,6 @@ size_t ht_unwind_stack(const struct ht_thread_state *t,
 	struct stack stack = {.pc = ret};
 
 	if (reader->word == 8)
-		ht_frames_each(t, reader, maps, keep_frame, &stack);
+		ht_frames_each(t, reader, maps, NULL, keep_frame, &stack);
 	return stack.n;
 }

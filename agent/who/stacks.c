@@ -12,13 +12,19 @@ enum ht_code ht_stacks_begin(const struct ht_modules *m, struct ht_reader *r,
 {
 	*ret = (struct ht_stacks){.modules = m, .reader = r};
 	ret->v = calloc(HT_SITES_MAX, sizeof(*ret->v));
-	return ret->v ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for stacks");
+	ret->table = calloc(m->n + 1, sizeof(*ret->table));
+	return ret->v && ret->table
+		       ? HT_OK
+		       : ht_fail(err, HT_NOMEM, "no memory for stacks");
 }
 
 void ht_stacks_fini(struct ht_stacks *s)
 {
 	for (uint32_t i = 0; i < s->n; i++)
 		free(s->v[i].name);
+	for (size_t i = 0; s->table && i < s->modules->n; i++)
+		ht_frame_table_fini(&s->table[i]);
+	free(s->table);
 	free(s->v);
 	*s = (struct ht_stacks){0};
 }
@@ -61,6 +67,22 @@ static size_t read_view(void *ctx, uint64_t addr, void *buf, size_t len)
 static const struct ht_reader_ops view_ops = {.name = "sampled stack",
 					      .read = read_view};
 
+/* Made when it is asked for: of most files never. */
+static bool find_table(void *ctx, uint64_t pc, struct ht_frames_table *ret)
+{
+	struct ht_stacks *s = ctx;
+	uint32_t m = ht_modules_at(s->modules, pc, NULL);
+	struct ht_frame_table *t;
+
+	if (m == HT_MODULE_NONE)
+		return false;
+	t = &s->table[m];
+	if (!t->made)
+		ht_frame_table_make(&s->modules->v[m], t);
+	*ret = (struct ht_frames_table){t->base, t->row, t->n};
+	return t->n > 0;
+}
+
 struct unwinding {
 	struct ht_site_stack *site;
 	uint64_t sp;
@@ -100,10 +122,12 @@ static void unwind(struct ht_stacks *s, const struct ht_maps *maps,
 					   .frame = sample->regs.frame,
 					   .registers = true};
 	struct unwinding u = {ret, sample->regs.sp};
+	const struct ht_frames_aid aid = {find_table, s};
 
 	/* A frame that nothing describes is guessed at, and may end a stack. */
-	ret->whole = ht_frames_each(&at, &reader, maps, take_frame, &u) &&
-		     ht_frames_surely(&at, &reader, maps, pass_frame, NULL);
+	ret->whole =
+		ht_frames_each(&at, &reader, maps, &aid, take_frame, &u) &&
+		ht_frames_surely(&at, &reader, maps, &aid, pass_frame, NULL);
 	s->unwound++;
 }
 

@@ -15,6 +15,7 @@
 
 #include "agent/graph/modules.h"
 #include "agent/memory/maps.h"
+#include "agent/who/frame_table.h"
 #include "link/probe.h"
 
 #define HT_STACK_FRAMES_MAX 64
@@ -37,6 +38,7 @@ struct ht_stacks {
 	uint32_t n;
 	uint32_t named;			  /* of the first so many */
 	const struct ht_modules *modules; /* borrowed */
+	struct ht_frame_table *table;	  /* of each module */
 	struct ht_reader *reader; /* borrowed: for code without a file */
 	uint64_t unwound;	  /* how often it took unwinding */
 };
