@@ -100,6 +100,26 @@ static void add_site(struct line *l, const struct ht_snapshot *seen,
 		add(l, ", %.0f %% of the growth", 100 * w->share_of_growth);
 }
 
+/* Who takes new pages: what stays is not known by it. */
+static void add_growers(struct line *l, const struct ht_snapshot *seen,
+			const struct ht_who_judged *j, const char *after)
+{
+	if (j->n == 0) {
+		add(l, "not known: no page of the heap was new in %s", after);
+		return;
+	}
+	add(l, "not known; first to write to new pages of the heap, in %s: ",
+	    after);
+	for (size_t i = 0; i < j->n && i < TOLD; i++) {
+		if (i > 0)
+			add(l, "; ");
+		add_stack(l, seen, j->v[i].site);
+		if (!isnan(j->v[i].share_of_growth))
+			add(l, ", %.0f %% of them",
+			    100 * j->v[i].share_of_growth);
+	}
+}
+
 void ht_who_text(const struct ht_snapshot *seen, const struct ht_who_judged *j,
 		 char out[HT_HELD_BY_TEXT])
 {
@@ -112,6 +132,10 @@ void ht_who_text(const struct ht_snapshot *seen, const struct ht_who_judged *j,
 	ht_duration_text(
 		seen->windows.n ? (int64_t)w->followed_us * HT_NS_PER_US : 0,
 		after, sizeof(after));
+	if (seen->windows.n && w->way == HT_WAY_GROWTH) {
+		add_growers(&l, seen, j, after);
+		return;
+	}
 	for (size_t i = 0; i < j->n && told < TOLD; i++) {
 		if (j->v[i].leaking != HT_LEAKING_YES)
 			continue;

@@ -34,6 +34,7 @@ struct asking {
 	int64_t begin_ns, before_ns, after_ns;
 	int64_t duration_ns, period_ns;
 	struct ht_who_pace pace;
+	bool window; /* was asked for, the last time */
 	unsigned seed;
 	bool placed; /* files and lines are known: from then on there are no
 			more stacks, and the process may end at any time */
@@ -114,7 +115,7 @@ static void show(struct asking *a)
 		    top ? top->samples : 0);
 }
 
-/* No call is seen: it costs next to nothing, and goes on until the end. */
+/* No call is seen: it goes on until the end, as far as it may cost. */
 static bool is_growth(const struct asking *a)
 {
 	return a->seen.windows.n == 1 &&
@@ -126,11 +127,20 @@ static uint64_t by_way(const struct asking *a)
 	return a->cli->opt.way ? HT_WHO_GROWTH : HT_WHO_GROWTH_LAST;
 }
 
+static void take_cost(struct asking *a, const struct ht_windows *w)
+{
+	if (is_growth(a))
+		ht_who_pace_grew(&a->pace, a->begin_ns, w->hits, w->seen,
+				 w->armed_us);
+	else
+		ht_who_pace_took(&a->pace, ht_mono_ns(), w->hits,
+				 w->samples + w->lost);
+}
+
 /* A look at the chunks, and a window first where it is time for one. */
 static enum ht_code look_again(struct asking *a, struct ht_err *err)
 {
-	bool growth = is_growth(a);
-	bool window = growth || ht_mono_ns() >= a->pace.next_ns;
+	bool window = a->window = ht_mono_ns() >= a->pace.next_ns;
 	bool lines = a->pace.next_ns == INT64_MAX && !a->placed;
 	enum ht_code code =
 		ask(a,
@@ -139,16 +149,12 @@ static enum ht_code look_again(struct asking *a, struct ht_err *err)
 		    &a->seen, err);
 
 	a->placed |= lines;
-	if (code != HT_OK || !window)
+	if (code != HT_OK || (!window && !is_growth(a)))
 		return code;
 	if (a->seen.windows.n != 1)
 		return ht_fail(err, HT_PROTOCOL,
 			       "the agent did not answer about malloc's calls");
-	if (is_growth(a))
-		return HT_OK;
-	ht_who_pace_took(&a->pace, ht_mono_ns(), a->seen.windows.v[0].hits,
-			 a->seen.windows.v[0].samples +
-				 a->seen.windows.v[0].lost);
+	take_cost(a, &a->seen.windows.v[0]);
 	return code;
 }
 
@@ -166,11 +172,12 @@ static void walk(struct asking *a, struct ht_snapshot *into, int64_t *at_ns)
  * does something at even times of its own is then seen to. */
 static int64_t next_look(struct asking *a)
 {
-	int64_t half = a->period_ns / 2;
+	int64_t after = a->period_ns;
 
-	return ht_mono_ns() + half +
-	       (int64_t)((double)rand_r(&a->seed) / RAND_MAX *
-			 (double)a->period_ns);
+	if (is_growth(a) && a->window) /* which ends then */
+		after = ht_who_pace_growth_ns(&a->pace);
+	return ht_mono_ns() + after / 2 +
+	       (int64_t)((double)rand_r(&a->seed) / RAND_MAX * (double)after);
 }
 
 /* Looks again and again, until the time is up or somebody ends it. */
@@ -182,15 +189,16 @@ static enum ht_code follow(struct asking *a, struct ht_err *err)
 	enum ht_code code = HT_OK;
 
 	while (code == HT_OK && ht_mono_ns() < until) {
-		int64_t next = next_look(a);
+		int64_t next;
 
-		if (ht_mono_ns() >= windows_until)
+		if (ht_mono_ns() >= windows_until && !is_growth(a))
 			a->pace.next_ns = INT64_MAX;
 		code = look_again(a, err);
 		if (code != HT_OK)
 			break;
 		show(a);
 		walk(a, &a->before, &a->before_ns);
+		next = next_look(a);
 		if (wait_until(a, next < until ? next : until)) {
 			snprintf(a->ended, sizeof(a->ended),
 				 "it was interrupted");
@@ -217,10 +225,8 @@ static enum ht_code look(struct asking *a, struct ht_err *err)
 	for (int i = 0; code == HT_OK && i < HT_WHO_WALKS; i++)
 		walk(a, &a->after, &a->after_ns);
 	if (code == HT_OK)
-		code = ask(a,
-			   HT_WHO | by_way(a) | HT_WHO_LINES |
-				   (is_growth(a) ? HT_WHO_WINDOW : 0),
-			   &a->seen, &why);
+		code = ask(a, HT_WHO | by_way(a) | HT_WHO_LINES, &a->seen,
+			   &why);
 	if (code != HT_OK)
 		snprintf(a->ended, sizeof(a->ended), "%s", why.msg);
 	return HT_OK;

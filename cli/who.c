@@ -92,21 +92,28 @@ static double share(uint64_t part, uint64_t whole)
 	return whole ? (double)part / (double)whole : NAN;
 }
 
+/* By growth a sample stands for those that were not taken. */
+static double lost_share(const struct ht_windows *w)
+{
+	return share(w->lost,
+		     w->way == HT_WAY_GROWTH ? w->hits : w->lost + w->samples);
+}
+
 json_t *ht_who_json(const struct ht_who_told *w)
 {
 	const struct ht_windows *seen = windows_of(w);
 	json_t *top = ht_graph_json("heaptide.who/1", w->seen);
 	json_t *sites = json_array();
 	json_t *figures = json_pack(
-		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"way", ht_way_names[seen->way], "windows",
 		ht_u64_json(seen->windows), "armed_ms",
 		ht_real_json((double)seen->armed_us / 1e3), "hits",
 		ht_u64_json(seen->hits), "samples", ht_u64_json(seen->samples),
-		"lost_share",
-		ht_real_json(share(seen->lost, seen->lost + seen->samples)),
-		"cut_share", ht_real_json(share(seen->cut, seen->samples)),
-		"followed_s", ht_real_json((double)seen->followed_us / 1e6),
+		"seen", ht_u64_json(seen->seen), "lost_share",
+		ht_real_json(lost_share(seen)), "cut_share",
+		ht_real_json(share(seen->cut, seen->samples)), "followed_s",
+		ht_real_json((double)seen->followed_us / 1e6),
 		"growth_bytes_per_s", ht_real_json(w->judged->growth), "ended",
 		ht_optional_text_json(w->ended), "sites", sites);
 

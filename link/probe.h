@@ -68,8 +68,9 @@ struct ht_probe_window {
 	uint64_t min_size, max_size; /* as asked for by the program */
 	uint64_t max_hits;	     /* ends after so many calls */
 	uint64_t max_us;	     /* or after so long, what comes first */
-	/* HT_PROBE_GROWTH: what was seen since the last window. All threads
-	 * that there are now, as far as there is room for them. */
+	/* HT_PROBE_GROWTH: what was seen since the last window; max_us 0: and
+	 * nothing from now on until the next one. All threads that there are
+	 * now, as far as there is room for them. */
 	uint32_t threads, reserved_2;
 	uint32_t thread[HT_PROBE_THREADS];
 };
@@ -89,6 +90,7 @@ struct ht_probe_sample {
 				 all bits: not known */
 	uint64_t old_address; /* ... and where it was; 0: none, or not known */
 	uint64_t task;	    /* process id << 32 | thread id, the kernel's own */
+	uint64_t weight;    /* HT_PROBE_TOUCH: stands for so many */
 	uint64_t stack_len; /* bytes of `stack` that are there, from sp on */
 	struct ht_probe_regs regs; /* at the return, in the caller */
 	uint8_t stack[HT_PROBE_STACK];
@@ -98,8 +100,8 @@ struct ht_probe_done {
 	uint32_t magic, code; /* enum ht_code */
 	uint32_t way;
 	uint32_t threads;  /* HT_PROBE_GROWTH: that are seen from now on */
-	uint64_t hits;	   /* calls seen */
-	uint64_t chosen;   /* of the sizes asked for */
+	uint64_t hits;	   /* calls seen; HT_PROBE_GROWTH: faults counted */
+	uint64_t chosen;   /* of the sizes asked for; ... stacks taken */
 	uint64_t lost;	   /* of them, for which there was no room */
 	uint64_t armed_us; /* first point set to last point gone */
 	struct ht_err err;

@@ -20,6 +20,11 @@
 /* ... and one that is passed over, of another size or as the window closes. */
 #define HT_WHO_PASSED_US 10
 
+/* By growth: a first write whose stack is taken, and one that is only counted
+ * (docs/adr/0033). */
+#define HT_WHO_STACK_US	  8
+#define HT_WHO_COUNTED_US 0.5
+
 /* Of the time, in which windows are opened; then chunks are followed only. What
  * may be lost in all of it is spent by then: what is seen later tells little.
  */
@@ -31,6 +36,8 @@ struct ht_who_pace {
 	int64_t next_ns;	/* before this no window opens */
 	uint64_t hits, samples; /* of all windows so far */
 	size_t windows;
+	double lost_s;	/* of a thread's time, so far */
+	double armed_s; /* by growth: in so much of it */
 };
 
 /* After how many calls the next one ends. */
@@ -39,6 +46,13 @@ uint64_t ht_who_pace_hits(const struct ht_who_pace *p);
  * of them, as the agent tells. */
 void ht_who_pace_took(struct ht_who_pace *p, int64_t now_ns, uint64_t hits,
 		      uint64_t samples);
+/* By growth: first writes that were counted, of how many the stack was taken,
+ * and for how long, in all since begin_ns. */
+void ht_who_pace_grew(struct ht_who_pace *p, int64_t begin_ns, uint64_t hits,
+		      uint64_t seen, uint64_t armed_us);
+/* ... and for how long is looked at once: less than a ring of samples holds, and
+ * less still where that would take long to make up for. */
+int64_t ht_who_pace_growth_ns(const struct ht_who_pace *p);
 /* Share of a thread's time that was lost in so much of it, at most. */
 double ht_who_pace_lost(const struct ht_who_pace *p, int64_t time_ns);
 

@@ -4,6 +4,7 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/perf_event.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <sys/mman.h>
@@ -56,9 +57,13 @@ static int keep_some(void)
 
 static int fill(scmp_filter_ctx f)
 {
+	static const unsigned long of_events[] = {PERF_EVENT_IOC_ENABLE,
+						  PERF_EVENT_IOC_DISABLE,
+						  PERF_EVENT_IOC_PERIOD};
 	static const int calls[] = {
 		SCMP_SYS(bpf),
 		SCMP_SYS(recvmsg),
+		SCMP_SYS(read),
 		SCMP_SYS(sendto),
 		SCMP_SYS(close),
 		SCMP_SYS(munmap),
@@ -80,6 +85,9 @@ static int fill(scmp_filter_ctx f)
 
 	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls) && r == 0; i++)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, calls[i], 0);
+	for (size_t i = 0; i < 3 && r == 0; i++)
+		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				     SCMP_A1(SCMP_CMP_EQ, of_events[i]));
 	if (r == 0)
 		r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
 				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -15,6 +16,9 @@
 #define PAGE	   4096u
 #define DATA_PAGES 32u /* a power of two; some fifteen samples */
 #define DATA_BYTES (DATA_PAGES * PAGE)
+#define AIMED_AT   12u /* samples, at most, of a window as long as they get */
+#define FULL_NS	   (600 * HT_NS_PER_MS)
+#define PERIOD_MAX 1000000u
 
 /* As the kernel writes it, for what open_events asks for; the stack follows. */
 struct record {
@@ -68,7 +72,7 @@ static int add(struct ht_faults *g, pid_t tid)
 	void *ring;
 	int number;
 
-	t->tid = tid;
+	*t = (struct ht_faults_thread){.tid = tid, .period = 1, .before = 1};
 	t->fd = open_event(tid);
 	if (t->fd < 0)
 		return errno;
@@ -143,51 +147,166 @@ static bool make_sample(const uint8_t *bytes, size_t n, pid_t pid,
 	return true;
 }
 
-static bool take(const struct ht_faults *g, const uint8_t *data, uint64_t at,
-		 const struct perf_event_header *head,
+/* A thread's ring, from what was not read yet to its end. */
+struct unread {
+	const uint8_t *data;
+	uint64_t at, end;
+	struct perf_event_header head; /* of the record at `at` */
+};
+
+static struct unread unread(const struct ht_faults_thread *t)
+{
+	const struct perf_event_mmap_page *page = (const void *)t->ring;
+
+	return (struct unread){
+		.data = t->ring + PAGE,
+		.at = page->data_tail,
+		.end = __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE)};
+}
+
+static bool next_record(struct unread *u)
+{
+	u->at += u->head.size;
+	if (u->at >= u->end)
+		return false;
+	copy_out(u->data, u->at, &u->head, sizeof(u->head));
+	return u->head.size >= sizeof(u->head);
+}
+
+/* How many samples there are. */
+static uint64_t samples_in(struct unread u)
+{
+	uint64_t n = 0;
+
+	while (next_record(&u))
+		n += u.head.type == PERF_RECORD_SAMPLE;
+	return n;
+}
+
+/* What was lost is told by the next record that has room, a window later. */
+static void take_lost(const struct ht_faults_thread *t, const struct unread *u,
+		      struct ht_probe_done *done)
+{
+	uint64_t lost[2]; /* an id, and how many */
+
+	if (u->head.size < sizeof(u->head) + sizeof(lost))
+		return;
+	copy_out(u->data, u->at + sizeof(u->head), lost, sizeof(lost));
+	done->lost += lost[1] * t->before;
+}
+
+static bool take(const struct ht_faults *g, const struct unread *u,
+		 uint64_t weight,
 		 bool (*say)(const struct ht_probe_sample *s, bool open),
 		 struct ht_probe_done *done)
 {
 	static uint8_t bytes[RECORD_MAX];
 	static struct ht_probe_sample sample;
-	uint64_t lost[2]; /* an id, and how many */
 
-	if (head->type == PERF_RECORD_LOST &&
-	    head->size >= sizeof(*head) + sizeof(lost)) {
-		copy_out(data, at + sizeof(*head), lost, sizeof(lost));
-		done->hits += lost[1];
-		done->lost += lost[1];
-	}
-	if (head->type != PERF_RECORD_SAMPLE || head->size > sizeof(bytes))
+	if (u->head.size > sizeof(bytes))
 		return true;
-	done->hits++;
-	copy_out(data, at, bytes, head->size);
-	if (!make_sample(bytes, head->size, g->pid, &sample))
+	copy_out(u->data, u->at, bytes, u->head.size);
+	if (!make_sample(bytes, u->head.size, g->pid, &sample))
 		return true;
+	sample.weight = weight;
 	done->chosen++;
 	return say(&sample, false);
 }
 
-/* false: nobody listens. */
-static bool drain(const struct ht_faults *g, const struct ht_faults_thread *t,
+/* Faults since the last window. */
+static uint64_t count_faults(struct ht_faults_thread *t)
+{
+	uint64_t before = t->count;
+
+	if (read(t->fd, &t->count, sizeof(t->count)) != sizeof(t->count))
+		t->count = before;
+	return t->count - before;
+}
+
+static bool is_prime(uint64_t n)
+{
+	for (uint64_t d = 3; d * d <= n; d += 2)
+		if (n % d == 0)
+			return false;
+	return n % 2 != 0;
+}
+
+/* What a program does may have a period of its own, of some few faults: a prime
+ * has none in common with it. It stays while it will do: where counting begins
+ * anew it begins where the program woke up. */
+uint64_t ht_faults_period(const uint64_t peak[HT_FAULTS_PEAKS], uint64_t now)
+{
+	uint64_t most = 0, period;
+
+	for (unsigned i = 0; i < HT_FAULTS_PEAKS; i++)
+		if (peak[i] > most)
+			most = peak[i];
+	period = most / AIMED_AT;
+	if (period < 2)
+		return 1;
+	if (period > PERIOD_MAX)
+		period = PERIOD_MAX;
+	if (now > 1 && now >= period && now <= 2 * period)
+		return now;
+	period = (period + period / 3) | 1;
+	while (!is_prime(period))
+		period += 2;
+	return period;
+}
+
+/* Of a short window, as many as there would be in a longer one. */
+static uint64_t in_full(uint64_t faults, int64_t window_ns)
+{
+	return window_ns >= FULL_NS || window_ns <= 0
+		       ? faults
+		       : faults * (uint64_t)(FULL_NS / window_ns);
+}
+
+/* Its samples, of which each stands for as many of its faults. false: nobody
+ * listens. */
+static bool drain(const struct ht_faults *g, struct ht_faults_thread *t,
+		  int64_t window_ns,
 		  bool (*say)(const struct ht_probe_sample *s, bool open),
 		  struct ht_probe_done *done)
 {
 	struct perf_event_mmap_page *page = (void *)t->ring;
-	uint64_t end = __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE);
-	uint64_t at = page->data_tail;
+	struct unread u = unread(t);
+	uint64_t faults = count_faults(t), all = faults + t->carried;
+	uint64_t n = samples_in(u), i = 0;
 	bool heard = true;
 
-	while (heard && at < end) {
-		struct perf_event_header head;
-
-		copy_out(t->ring + PAGE, at, &head, sizeof(head));
-		if (head.size < sizeof(head))
-			break;
-		heard = take(g, t->ring + PAGE, at, &head, say, done);
-		at += head.size;
+	while (heard && next_record(&u)) {
+		if (u.head.type == PERF_RECORD_LOST)
+			take_lost(t, &u, done);
+		if (u.head.type != PERF_RECORD_SAMPLE)
+			continue;
+		heard = take(g, &u, all * (i + 1) / n - all * i / n, say, done);
+		i++;
 	}
-	__atomic_store_n(&page->data_tail, end, __ATOMIC_RELEASE);
+	__atomic_store_n(&page->data_tail, u.end, __ATOMIC_RELEASE);
+	t->carried = n ? 0 : all;
+	t->peak[t->windows++ % HT_FAULTS_PEAKS] = in_full(faults, window_ns);
+	done->hits += faults;
+	return heard;
+}
+
+/* Between two windows: nothing comes while a ring is emptied. */
+static bool turn(const struct ht_faults *g, struct ht_faults_thread *t,
+		 int64_t window_ns,
+		 bool (*say)(const struct ht_probe_sample *s, bool open),
+		 struct ht_probe_done *done, bool pause)
+{
+	bool heard;
+
+	ioctl(t->fd, PERF_EVENT_IOC_DISABLE, 0);
+	heard = drain(g, t, window_ns, say, done);
+	if (pause)
+		return heard;
+	t->before = t->period;
+	t->period = ht_faults_period(t->peak, t->period);
+	if (t->period != t->before)
+		ioctl(t->fd, PERF_EVENT_IOC_PERIOD, &t->period);
+	ioctl(t->fd, PERF_EVENT_IOC_ENABLE, 0);
 	return heard;
 }
 
@@ -227,16 +346,21 @@ ht_faults_window(struct ht_faults *g, const struct ht_probe_window *q,
 		 bool (*say)(const struct ht_probe_sample *s, bool open),
 		 struct ht_probe_done *done, struct ht_err *err)
 {
-	int64_t now;
+	int64_t now = ht_mono_ns(), window_ns = now - g->since_ns;
+	bool pause = q->max_us == 0;
 
 	for (size_t i = 0; i < g->n; i++)
-		if (!drain(g, &g->thread[i], say, done))
+		if (!turn(g, &g->thread[i], window_ns, say, done, pause))
 			return ht_fail(err, HT_GONE,
 				       "the agent listens no more");
-	follow_threads(g, q);
+	if (!pause)
+		follow_threads(g, q);
 	done->threads = (uint32_t)g->n;
-	now = ht_mono_ns();
-	done->armed_us = (uint64_t)(now - g->since_ns) / HT_NS_PER_US;
+	if (!g->paused)
+		done->armed_us = (uint64_t)window_ns / HT_NS_PER_US;
+	if (done->lost > done->hits)
+		done->lost = done->hits;
 	g->since_ns = now;
+	g->paused = pause;
 	return HT_OK;
 }

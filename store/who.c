@@ -239,8 +239,9 @@ static void read_answer(sqlite3_stmt *stmt, struct ht_store_who *ret)
 		&ret->windows.lost,    &ret->windows.followed_us};
 	char way[32];
 
-	*ret = (struct ht_store_who){
-		.windows = {.cut = HT_UNKNOWN, .more_sites = HT_UNKNOWN}};
+	*ret = (struct ht_store_who){.windows = {.cut = HT_UNKNOWN,
+						 .more_sites = HT_UNKNOWN,
+						 .seen = HT_UNKNOWN}};
 	ret->at_ns = sqlite3_column_int64(stmt, 0);
 	ret->max_size = (uint64_t)sqlite3_column_int64(stmt, 1);
 	ret->growth = ht_column_number(stmt, 2);

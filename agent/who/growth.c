@@ -167,7 +167,7 @@ void ht_growth_add(struct ht_new_pages *g, const struct ht_growth_in *in,
 	}
 	sum->cut += !stacks->v[site].whole;
 	g->site[site].times++;
-	g->site[site].bytes += bytes;
+	g->site[site].bytes += bytes * s->weight;
 }
 
 void ht_growth_count(const struct ht_new_pages *g, struct ht_stacks *stacks,
@@ -189,7 +189,7 @@ void ht_growth_count(const struct ht_new_pages *g, struct ht_stacks *stacks,
 }
 
 void ht_growth_warn(const struct ht_new_pages *g, const char *instead_of,
-		    uint64_t lost, struct ht_snapshot *to)
+		    const struct ht_windows *sum, struct ht_snapshot *to)
 {
 	if (*instead_of)
 		ht_snapshot_warn(
@@ -199,10 +199,10 @@ void ht_growth_warn(const struct ht_new_pages *g, const char *instead_of,
 	if (g->unseen)
 		ht_snapshot_warn(to, "%" PRIu64 " threads were not seen",
 				 g->unseen);
-	if (lost)
+	if (sum->lost)
 		ht_snapshot_warn(
 			to,
-			"%" PRIu64
-			" first writes to pages, of the heap or elsewhere, were too many at once: sites have too few, shares are of those seen",
-			lost);
+			"%" PRIu64 " of %" PRIu64
+			" first writes to pages, of the heap or elsewhere, were too many at once: what came first stands for them",
+			sum->lost, sum->hits);
 }

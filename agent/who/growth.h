@@ -16,7 +16,8 @@
 
 struct ht_new_pages {
 	struct ht_growth_site {
-		uint64_t times, bytes;
+		uint64_t times; /* seen */
+		uint64_t bytes; /* with those that these stand for */
 	} * site; /* of each of the stacks, what it was the first to write to */
 	DIR *tasks;
 	uint64_t unseen; /* threads for which there was no room */
@@ -49,6 +50,6 @@ void ht_growth_count(const struct ht_new_pages *g, struct ht_stacks *stacks,
 /* What is not in the sites, and why it is told so; instead_of: why calls cannot
  * be seen, or "". */
 void ht_growth_warn(const struct ht_new_pages *g, const char *instead_of,
-		    uint64_t lost, struct ht_snapshot *to);
+		    const struct ht_windows *sum, struct ht_snapshot *to);
 
 #endif

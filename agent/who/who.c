@@ -9,6 +9,7 @@
 #include "agent/arch/arch.h"
 #include "agent/libc/chunk.h"
 #include "agent/walk/sizes.h"
+#include "agent/who/answer.h"
 #include "agent/who/points.h"
 #include "agent/who/trial.h"
 #include "common/cleanup.h"
@@ -273,6 +274,15 @@ static void take_touch(void *ctx, const struct ht_probe_sample *s)
 	ht_growth_add(&w->growth, &in, s, &w->stacks, &w->sum);
 }
 
+/* done: added to all that was before. */
+static void add_figures(struct ht_who *w, const struct ht_probe_done *done)
+{
+	w->sum.hits += done->hits;
+	w->sum.lost += done->lost;
+	w->sum.armed_us += done->armed_us;
+	w->sum.seen += done->chosen;
+}
+
 static enum ht_code open_window(struct ht_who *w, struct ht_target *t,
 				const struct ht_request *r, struct ht_err *err)
 {
@@ -288,254 +298,69 @@ static enum ht_code open_window(struct ht_who *w, struct ht_target *t,
 		w->first_ns = ht_mono_ns();
 	fill_window(w, r, &q);
 	w->pending_n = 0;
-	if (w->growth.site)
-		ht_growth_threads(&w->growth, &q);
-	code = ht_prober_window(&w->prober, &q,
-				w->growth.site ? take_touch : take_sample, w,
-				&done, err);
+	code = ht_prober_window(&w->prober, &q, take_sample, w, &done, err);
 	for (size_t i = 0; i < w->pending_n; i++)
 		follow_sample(w, &w->pending[i].sample, &w->pending[i].chunk);
 	if (code != HT_OK)
 		return code;
 	w->sum.windows++;
-	w->sum.hits += done.hits;
-	w->sum.lost += done.lost;
-	w->sum.armed_us += done.armed_us;
-	if (w->growth.site && done.threads < q.threads)
+	add_figures(w, &done);
+	return HT_OK;
+}
+
+/* What came since the last request, if it was looked for; go_on: and look from
+ * now on. */
+static enum ht_code turn_growth(struct ht_who *w, struct ht_target *t,
+				bool go_on, struct ht_err *err)
+{
+	struct ht_probe_window q = {.magic = HT_PROBE_MAGIC, .max_us = go_on};
+	struct ht_probe_done done = {0};
+	enum ht_code code;
+
+	ht_maps_fini(&w->maps);
+	code = ht_maps_source_read(&t->maps, &w->maps, err);
+	if (code != HT_OK)
+		return code;
+	if (w->sum.windows == 0)
+		w->first_ns = ht_mono_ns();
+	ht_growth_threads(&w->growth, &q);
+	code = ht_prober_window(&w->prober, &q, take_touch, w, &done, err);
+	if (code != HT_OK)
+		return code;
+	w->sum.windows += go_on;
+	add_figures(w, &done);
+	if (go_on && done.threads < q.threads)
 		w->growth.unseen += q.threads - done.threads;
 	return HT_OK;
 }
 
 /* --- the answer ---------------------------------------------------------- */
 
-static uint64_t class_of(const struct ht_followed *c)
-{
-	return c->header & HT_IS_MMAPPED
-		       ? 0
-		       : ht_class_max(ht_class_of(c->header & ~HT_SIZE_FLAGS));
-}
-
-static void count_chunk(struct ht_site *s, const struct ht_followed *c,
-			bool old)
-{
-	uint64_t class = class_of(c);
-	bool alive = c->fate == HT_FATE_ALIVE || c->fate == HT_FATE_NEW;
-	bool freed = c->fate == HT_FATE_FREED;
-
-	if (s->samples++ == 0)
-		s->min_size = s->max_size = class;
-	else if (class == 0 || s->max_size == 0)
-		s->max_size = 0;
-	else if (class > s->max_size)
-		s->max_size = class;
-	if (class && (s->min_size == 0 || class < s->min_size))
-		s->min_size = class;
-	s->alive += alive;
-	s->freed += freed;
-	s->unknown += !alive && !freed;
-	s->moved += c->fate == HT_FATE_MOVED;
-	s->bytes += c->bytes;
-	s->alive_bytes += alive ? c->bytes : 0;
-	s->old_samples += old;
-	s->old_alive += old && alive;
-	s->old_freed += old && freed;
-}
-
-static uint64_t kept(const struct ht_site *s)
-{
-	return s->alive_bytes == HT_UNKNOWN ? s->bytes : s->alive_bytes;
-}
-
-/* Most bytes alive first, then most samples. */
-static int by_weight(const void *x, const void *y)
-{
-	const struct ht_site *a = *(const struct ht_site *const *)x;
-	const struct ht_site *b = *(const struct ht_site *const *)y;
-
-	if (kept(a) != kept(b))
-		return kept(a) < kept(b) ? 1 : -1;
-	if (a->samples != b->samples)
-		return a->samples < b->samples ? 1 : -1;
-	return (a > b) - (a < b);
-}
-
-/* A frame as symbol tables have it. */
-static void fill_frame(struct ht_stack_frame *f, const struct ht_stacks *s,
-		       const struct ht_name *name, uint64_t pc)
-{
-	f->offset = pc - 1;
-	if (!name || name->address == 0 || name->module == HT_MODULE_NONE)
-		return;
-	f->offset = name->offset;
-	snprintf(f->module, sizeof(f->module), "%s",
-		 s->modules->v[name->module].name);
-	snprintf(f->function, sizeof(f->function), "%s", name->symbol);
-	if (name->symbol[0])
-		f->within = name->within;
-}
-
-/* ... with what debug information adds: all names of what was inlined, and
- * where no symbol covers it. */
-static void place_frame(struct ht_stack_frame *f, const struct ht_source *l)
-{
-	if (l->inlined || !f->function[0]) {
-		snprintf(f->function, sizeof(f->function), "%s", l->function);
-		f->within = HT_UNKNOWN;
-	}
-	snprintf(f->file, sizeof(f->file), "%s", l->file);
-	f->line = l->line;
-	f->inlined = l->inlined;
-}
-
-static bool add_frame(struct ht_snapshot *to, const struct ht_who *w,
-		      const struct ht_site_stack *s, unsigned i, uint64_t row)
-{
-	const struct ht_source *line = NULL;
-	size_t n = ht_places_at(&w->places, s->pc[i], &line);
-
-	for (size_t k = 0; k < (n ? n : 1); k++) {
-		struct ht_stack_frame *f = ht_snapshot_add_stack_frame(to);
-
-		if (!f)
-			return false;
-		f->site = row;
-		fill_frame(f, &w->stacks, s->name ? &s->name[i] : NULL,
-			   s->pc[i]);
-		if (n)
-			place_frame(f, &line[k]);
-	}
-	return true;
-}
-
-static bool add_frames(struct ht_snapshot *to, const struct ht_who *w,
-		       uint32_t site, uint64_t row)
-{
-	const struct ht_site_stack *s = &w->stacks.v[site];
-
-	for (unsigned i = s->inner; i < s->n; i++)
-		if (!add_frame(to, w, s, i, row))
-			return false;
-	return true;
-}
-
-/* A sample of a site that has a row. */
-struct sized {
-	uint64_t row, class;
-	const struct ht_followed *chunk;
-};
-
-static int by_row_and_class(const void *x, const void *y)
-{
-	const struct sized *a = x, *b = y;
-
-	if (a->row != b->row)
-		return a->row < b->row ? -1 : 1;
-	return (a->class > b->class) - (a->class < b->class);
-}
-
-/* row: of each site. */
-static bool add_sizes(struct ht_snapshot *to, const struct ht_following *f,
-		      const uint64_t *row, int64_t middle)
-{
-	HT_AUTO_FREE struct sized *v = calloc(f->n + 1, sizeof(*v));
-	struct ht_site_size *s = NULL;
-	size_t n = 0;
-
-	if (!v)
-		return false;
-	for (uint32_t i = 0; i < f->n; i++)
-		if (f->v[i].site != HT_SITE_NONE)
-			v[n++] = (struct sized){row[f->v[i].site],
-						class_of(&f->v[i]), &f->v[i]};
-	if (n)
-		qsort(v, n, sizeof(*v), by_row_and_class);
-	for (size_t i = 0; i < n; i++) {
-		const struct ht_followed *c = v[i].chunk;
-		bool old = c->taken_ns <= middle;
-
-		if (!s || s->site != v[i].row || s->max_size != v[i].class) {
-			s = ht_snapshot_add_site_size(to);
-			if (!s)
-				return false;
-			*s = (struct ht_site_size){.site = v[i].row,
-						   .max_size = v[i].class};
-		}
-		s->bytes += c->bytes;
-		s->old_samples += old;
-		s->old_alive += old && (c->fate == HT_FATE_ALIVE ||
-					c->fate == HT_FATE_NEW);
-		s->old_freed += old && c->fate == HT_FATE_FREED;
-	}
-	return true;
-}
-
-/* ret_row: of each site, where it stands. */
-static bool add_sites(struct ht_snapshot *to, const struct ht_who *w,
-		      struct ht_site *sites, uint64_t *ret_row)
-{
-	const struct ht_stacks *stacks = &w->stacks;
-	HT_AUTO_FREE struct ht_site **order =
-		calloc(stacks->n + 1, sizeof(*order));
-	size_t n = 0;
-
-	if (!order)
-		return false;
-	for (uint32_t i = 0; i < stacks->n; i++)
-		if (sites[i].samples > 0)
-			order[n++] = &sites[i];
-	if (n)
-		qsort(order, n, sizeof(*order), by_weight);
-	for (size_t i = 0; i < n; i++) {
-		struct ht_site *s = ht_snapshot_add_site(to);
-
-		if (!s || !add_frames(to, w, (uint32_t)(order[i] - sites), i))
-			return false;
-		*s = *order[i];
-		ret_row[order[i] - sites] = i;
-	}
-	return true;
-}
-
 static enum ht_code tell(struct ht_who *w, struct ht_snapshot *to,
 			 struct ht_err *err)
 {
-	int64_t middle = w->first_ns + (w->last_ns - w->first_ns) / 2;
-	HT_AUTO_FREE struct ht_site *sites =
-		calloc(w->stacks.n + 1, sizeof(*sites));
-	HT_AUTO_FREE uint64_t *row = calloc(w->stacks.n + 1, sizeof(*row));
-	HT_AUTO_FREE bool *grows = calloc(w->stacks.n + 1, sizeof(*grows));
+	const struct ht_answer_in in = {
+		.stacks = &w->stacks,
+		.places = &w->places,
+		.follow = &w->follow,
+		.trend = w->trend,
+		.growth = &w->growth,
+		.located = w->located,
+		.middle_ns = w->first_ns + (w->last_ns - w->first_ns) / 2};
 	struct ht_windows *sum = ht_snapshot_add_windows(to);
 
-	if (!sites || !row || !grows || !sum)
+	if (!sum)
 		return ht_fail(err, HT_NOMEM, "no memory for the sites");
-	for (uint32_t i = 0; i < w->stacks.n; i++) {
-		sites[i].whole = w->stacks.v[i].whole;
-		sites[i].growing = ht_size_trend_rises(&w->trend[i]);
-		grows[i] = ht_size_trend_any(&w->trend[i]);
-	}
-	if (w->growth.site)
-		ht_growth_count(&w->growth, &w->stacks, w->located, sites);
-	ht_follow_doubt(&w->follow, grows, w->stacks.n);
-	for (uint32_t i = 0; i < w->follow.n; i++) {
-		const struct ht_followed *c = &w->follow.v[i];
-
-		if (c->site != HT_SITE_NONE)
-			count_chunk(&sites[c->site], c, c->taken_ns <= middle);
-	}
 	w->sum.followed_us =
 		(uint64_t)((w->last_ns - w->first_ns) / HT_NS_PER_US);
 	*sum = w->sum;
-	ht_stacks_name(&w->stacks);
-	return add_sites(to, w, sites, row) &&
-			       add_sizes(to, &w->follow, row, middle)
-		       ? HT_OK
-		       : ht_fail(err, HT_NOMEM, "no memory for the sites");
+	return ht_answer_sites(&in, to, err);
 }
 
 static void warn(const struct ht_who *w, struct ht_snapshot *to)
 {
 	if (w->growth.site)
-		ht_growth_warn(&w->growth, w->instead_of, w->sum.lost, to);
+		ht_growth_warn(&w->growth, w->instead_of, &w->sum, to);
 	else if (w->sum.lost)
 		ht_snapshot_warn(
 			to,
@@ -585,7 +410,10 @@ enum ht_code ht_who_sample(struct ht_who *w, struct ht_session *s,
 	s->snapshot->libc = t->located.libc;
 	s->snapshot->stop.mode = HT_MODE_NONE;
 	s->snapshot->head.taken_at = ht_wall_ns();
-	if (s->request->flags & HT_WHO_WINDOW)
+	if (w->growth.site)
+		code = turn_growth(w, t, s->request->flags & HT_WHO_WINDOW,
+				   err);
+	else if (s->request->flags & HT_WHO_WINDOW)
 		code = open_window(w, t, s->request, err);
 	if (code != HT_OK)
 		return code;

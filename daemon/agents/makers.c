@@ -117,11 +117,20 @@ static int on_time(sd_event_source *source, uint64_t now_us, void *ctx)
 	return 0;
 }
 
+static bool is_growth(const struct ht_makers *m)
+{
+	return m->seen.windows.n == 1 &&
+	       m->seen.windows.v[0].way == HT_WAY_GROWTH;
+}
+
 /* Not at even times: a program may do something at even times of its own. */
 static void rest(struct ht_makers *m)
 {
-	int64_t at_ns = ht_mono_ns() + LOOK_NS / 2 +
-			(int64_t)(drand48() * (double)LOOK_NS);
+	int64_t after_ns = is_growth(m) && m->window
+				   ? ht_who_pace_growth_ns(&m->pace)
+				   : LOOK_NS;
+	int64_t at_ns = ht_mono_ns() + after_ns / 2 +
+			(int64_t)(drand48() * (double)after_ns);
 	struct ht_err err;
 
 	if (ht_timer_set(m->event, &m->timer, at_ns, on_time, m, &err) != HT_OK)
@@ -136,8 +145,17 @@ static void keep(struct ht_snapshot *to, struct ht_snapshot *answer)
 	*answer = old;
 }
 
+/* Why calls cannot be seen: the agent's first warning. */
+static void tell_why(struct ht_makers *m)
+{
+	if (m->seen.warnings.n > 0)
+		ht_ingest_tell(m->ingest, m->p, "who_growth",
+			       m->seen.warnings.v[0].text);
+}
+
 static void take_look(struct ht_makers *m)
 {
+	const struct ht_windows *w;
 	struct ht_err err;
 
 	if (m->answer.windows.n != 1) {
@@ -147,11 +165,15 @@ static void take_look(struct ht_makers *m)
 		return;
 	}
 	keep(&m->seen, &m->answer);
-	if (m->window)
-		ht_who_pace_took(&m->pace, ht_mono_ns(),
-				 m->seen.windows.v[0].hits,
-				 m->seen.windows.v[0].samples +
-					 m->seen.windows.v[0].lost);
+	w = &m->seen.windows.v[0];
+	if (is_growth(m) && m->answer.windows.n == 0)
+		tell_why(m);
+	if (is_growth(m))
+		ht_who_pace_grew(&m->pace, m->begin_ns, w->hits, w->seen,
+				 w->armed_us);
+	else if (m->window)
+		ht_who_pace_took(&m->pace, ht_mono_ns(), w->hits,
+				 w->samples + w->lost);
 	m->lost = ht_who_pace_lost(&m->pace, m->for_ns);
 	if (m->step == HT_MAKERS_LAST)
 		conclude(m);
@@ -231,11 +253,12 @@ static struct ht_request request_of(struct ht_makers *m)
 	int64_t now_ns = ht_mono_ns();
 	double over = (double)(now_ns - m->begin_ns) / (double)m->for_ns;
 
-	m->window = m->step == HT_MAKERS_LOOK && over < HT_WHO_WINDOWS_SHARE &&
+	m->window = m->step == HT_MAKERS_LOOK &&
+		    (is_growth(m) || over < HT_WHO_WINDOWS_SHARE) &&
 		    now_ns >= m->pace.next_ns;
 	r.flags = m->step == HT_MAKERS_BEFORE || m->step == HT_MAKERS_AFTER
 			  ? HT_WANT_CLASSES
-			  : HT_WHO;
+			  : HT_WHO | HT_WHO_GROWTH_LAST;
 	if (m->window)
 		r.flags |= HT_WHO_WINDOW;
 	if (m->step == HT_MAKERS_LAST)

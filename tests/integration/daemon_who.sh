@@ -100,14 +100,39 @@ for pid in "$asked" "$left"; do
 done
 daemon_stop
 
-# With those of the shipped unit.
+# With those of the shipped unit: calls cannot be seen, page faults perhaps.
 # shellcheck disable=SC2054
 daemon_as=(setpriv --inh-caps=-all --bounding-set=-all,+sys_ptrace,+dac_read_search)
 daemon_start
+if can page_faults_for_all "without the right to see calls it is told who takes new pages"; then
+	start "$HT_TMP/ht-barred" 3000
+	barred=$started
+	ok "without the right to see calls it is told who takes new pages" \
+		poll 60 eval '[ "$(events who "$barred")" = 1 ]'
+	text=$(sql "select text from events where kind = 'who' and pid = $barred")
+	note "$text"
+	ok "that it is not known who keeps them, and whose stacks they are" grep -qE \
+		'^not known; first to write to new pages of the heap, in [0-9.]+s: `.*`.*, [0-9]+ % of them' <<<"$text"
+	ok "and why" grep -q "pid $barred: who_growth: calls of malloc cannot be seen here: .*CAP_BPF and CAP_PERFMON" "$log"
+	is "nobody is said to leak, in the database either" \
+		"$(sql "select way || count(leaking) from who join site on who.id = who_id where process_id = (select id from process where pid = $barred)")" growth0
+	ok "what it cost is within the budget" jq -e '. > 0 and . <= 0.006' <<<"$(who lost_share)"
+	is "the alert's evidence says no more than that" \
+		"$(evidence ht-barred | grep -c '^made by: not known; ')" 1
+	ok "it runs on" kill -0 "$barred"
+	kill "$barred"
+fi
+daemon_stop
+
+# And where nothing can be seen.
+mkdir "$HT_TMP/unequipped"
+cp "$HT_BUILD/heaptided" "$HT_BUILD/heaptide-agent" "$HT_TMP/unequipped"
+daemon_dir=$HT_TMP/unequipped
+daemon_start
 start "$HT_TMP/ht-barred" 3000
 barred=$started
-ok "without the right to it that is told" poll 60 eval '[ "$(events who_refused "$barred")" = 1 ]'
-ok "with what is needed" grep -q "pid $barred: who_refused: .*CAP_BPF and CAP_PERFMON" "$log"
+ok "where nothing can be seen that is told" poll 60 eval '[ "$(events who_refused "$barred")" = 1 ]'
+ok "with the reason" grep -q "pid $barred: who_refused: .*no heaptide-probe" "$log"
 is "that is no failure to measure" "$(events failed "$barred")" 0
 ok "the status counts it, too" test "$(who refused)" -ge 1
 plan

@@ -128,6 +128,53 @@ ok "--collapsed: outermost first, then bytes" grep -qE '^_start;(.*;)?main;serve
 ok "another way cannot be asked for" \
 	eval '! "$heaptide" who "$pid" --way session >out 2>&1 && grep -q "there is .growth. to ask for" out'
 
+# More than a ring has room for: stacks are taken of some, and each stands for others.
+cat >busy.c <<'EOC'
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#define OWN __attribute__((noinline, noclone))
+#define KEEP __asm__ volatile("" : : : "memory")
+OWN void three(void)
+{
+	char *p = malloc(3 * 4096 - 16);
+	for (int i = 0; i < 3; i++)
+		p[i * 4096 + 100] = 1;
+	KEEP;
+}
+OWN void one(void)
+{
+	((char *)malloc(4096 - 16))[100] = 1;
+	KEEP;
+}
+int main(void)
+{
+	for (int i = 0;; i++) {
+		three();
+		one();
+		if (i == 3) {
+			puts("ready");
+			fflush(stdout);
+		}
+		usleep(2000);
+	}
+}
+EOC
+gcc -O2 -o busy busy.c
+start ./busy >said_busy
+ok "a busy target grows" ready 20 grep -q ready said_busy
+"$heaptide" who "$started" --way growth -d 12s --json >busy.json
+note "$(jq -c '[.hits, .seen, .lost_share, .armed_ms]' busy.json)"
+ok "busy: stacks are taken of some of its first writes" jq -e '.seen > 20 and .hits > 10 * .seen' busy.json
+ok "busy: their pages are what the heap grew by, by two walks (within a half)" \
+	jq -e '([.sites[].bytes] | add) * 1000 / .armed_ms / .growth_bytes_per_s | . > 0.67 and . < 1.5' busy.json
+ok "busy: who takes three of four pages has about three of four" \
+	jq -e '([.sites[] | select(.frames[0].function == "three") | .bytes] | add) / ([.sites[].bytes] | add) | . > 0.6 and . < 0.9' busy.json
+stop_started
+start ./growers >said
+pid=$started
+ok "the target grows again" ready 20 grep -q ready said
+
 # It is the agent's end that ends it.
 "$heaptide" who "$pid" --way growth -d 60s >/dev/null 2>killed &
 asked=$!

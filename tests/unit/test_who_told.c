@@ -100,11 +100,63 @@ static void no_window_opens_before_the_last_is_paid(void **state)
 	assert_true(ht_who_pace_lost(&p, now) > .0009); /* and it is used */
 }
 
+/* By growth windows are short where each second costs much, and no other is
+ * begun before they are paid; where it costs little it never ends. */
+static void growth_goes_on_as_far_as_it_is_paid(void **state)
+{
+	struct ht_who_pace light = {.share = .001}, heavy = {.share = .001};
+	int64_t window;
+
+	(void)state;
+	assert_in_range(ht_who_pace_growth_ns(&light), 1, 100000000);
+	ht_who_pace_grew(&light, 0, 50, 20, 1000000);
+	assert_in_range(light.next_ns, 0, 1000000000);
+	assert_int_equal(ht_who_pace_growth_ns(&light), 400000000);
+	assert_true(ht_who_pace_lost(&light, 1000000000) < .001);
+
+	ht_who_pace_grew(&heavy, 0, 50000, 15, 50000);
+	window = ht_who_pace_growth_ns(&heavy);
+	assert_in_range(window, 1, 50000000);
+	assert_true(heavy.next_ns > 20000000000);
+	assert_true(ht_who_pace_lost(&heavy, heavy.next_ns) <= .001 + 1e-9);
+}
+
+static void
+by_growth_it_is_told_who_takes_pages_and_nothing_of_what_stays(void **state)
+{
+	struct ht_who_site sites[] = {{.site = 0,
+				       .leaking = HT_LEAKING_UNKNOWN,
+				       .share_of_growth = .62}};
+	struct ht_who_judged j = {.v = sites, .n = 1};
+	char text[HT_HELD_BY_TEXT];
+	struct ht_windows *w;
+
+	(void)state;
+	ht_snapshot_init(&seen);
+	ht_snapshot_add_site(&seen);
+	w = ht_snapshot_add_windows(&seen);
+	*w = (struct ht_windows){.way = HT_WAY_GROWTH, .followed_us = 12000000};
+	name_frame(0, "fill", HT_UNKNOWN);
+	name_frame(0, "main", HT_UNKNOWN);
+	ht_who_text(&seen, &j, text);
+	assert_string_equal(
+		text,
+		"not known; first to write to new pages of the heap, in 12s: `fill` < `main`, 62 % of them");
+	j.n = 0;
+	ht_who_text(&seen, &j, text);
+	assert_string_equal(text,
+			    "not known: no page of the heap was new in 12s");
+	ht_snapshot_fini(&seen);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_leaks_is_told_in_a_line),
 		cmocka_unit_test(no_window_opens_before_the_last_is_paid),
+		cmocka_unit_test(growth_goes_on_as_far_as_it_is_paid),
+		cmocka_unit_test(
+			by_growth_it_is_told_who_takes_pages_and_nothing_of_what_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
