@@ -8,7 +8,9 @@
  * returns what it would not have returned. HT_HARM_LOOKS: looks at each zoo
  * (12); HT_HARM_MODE: a mode by name, whose differences are told, and no
  * failure unless the zoo dies: what it may do stands in heaptide(1).
- * HT_HARM_KILLS: agents killed at random instants of a look, in each mode (6).
+ * HT_HARM_KILLS: agents killed at random instants of a look, in each mode (6),
+ * or in HT_HARM_MODE's, beside HT_HARM_STORMS ("fs"). HT_HARM_TEST: tests by
+ * name.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -164,13 +166,17 @@ static void agents_killed_at_random_instants_leave_it_free(void **state)
 {
 	const struct ht_request usual = request;
 	unsigned kills = (unsigned)atoi(getenv("HT_HARM_KILLS") ?: "6");
+	const char *storms = getenv("HT_HARM_STORMS") ?: "fs";
 
 	(void)state;
 	for (uint64_t m = 0; m < HT_MODE_CORE; m++) {
-		struct program p = program_start("zoo", "fs", NULL);
+		struct program p;
 		HT_AUTO_CLIENT struct ht_client c = HT_CLIENT_NONE;
 
+		if (getenv("HT_HARM_MODE") && m != usual.mode)
+			continue;
 		request.mode = m;
+		p = program_start("zoo", storms, NULL);
 		assert_true(program_says(&p, "ready", 10000));
 		for (unsigned i = 0; i < kills; i++) {
 			kill_while_it_looks(&p, &c);
@@ -179,7 +185,8 @@ static void agents_killed_at_random_instants_leave_it_free(void **state)
 					 "stopped",
 					 ht_mode_names[m], i);
 		}
-		count(&p, "fs");
+		looks = kills;
+		count(&p, storms);
 		program_end(&p);
 	}
 	request = usual;
@@ -208,5 +215,6 @@ int main(void)
 	request.timeout_ms = TIMEOUT_MS;
 	request.mode = mode_named(getenv("HT_HARM_MODE"));
 	looks = (unsigned)atoi(getenv("HT_HARM_LOOKS") ?: "12");
+	cmocka_set_test_filter(getenv("HT_HARM_TEST"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
