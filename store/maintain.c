@@ -427,22 +427,25 @@ static enum ht_code drop_old(struct ht_store *st, const struct work *w,
 		process_id, cutoff_ns(st, w, w->policy->hour_s), err);
 }
 
-/* What is of no process, or of none any more. */
+/* What is of no process, or of none any more: events, and stacks and names that
+ * nothing uses. */
 static enum ht_code drop_nobodys(struct ht_store *st, const struct work *w,
 				 bool *ret_more, struct ht_err *err)
 {
+	static const char *const unused[] = {
+		"DELETE FROM stack WHERE id IN (SELECT id FROM stack k WHERE NOT EXISTS (SELECT 1 FROM site s WHERE s.stack_id = k.id) LIMIT ?1)",
+		"DELETE FROM type WHERE id IN (SELECT id FROM type t WHERE NOT EXISTS (SELECT 1 FROM type_use u WHERE u.type_id = t.id) LIMIT ?1)"};
 	int64_t rows = (int64_t)ht_slice_rows(st, HT_STEP_TOLD);
 	enum ht_code code = ht_store_change(
 		st, "DELETE FROM event WHERE process_id IS NULL AND at_ns < ?1",
 		cutoff_ns(st, w, w->policy->hour_s), 0, err);
 
-	if (code == HT_OK)
-		code = ht_store_change(
-			st,
-			"DELETE FROM stack WHERE id IN (SELECT id FROM stack k WHERE NOT EXISTS (SELECT 1 FROM site s WHERE s.stack_id = k.id) LIMIT ?1)",
-			rows, 0, err);
-	*ret_more = code == HT_OK && sqlite3_changes(st->db) == rows;
-	ht_slice_step(st, HT_STEP_TOLD);
+	*ret_more = false;
+	for (size_t i = 0; i < 2 && code == HT_OK; i++) {
+		code = ht_store_change(st, unused[i], rows, 0, err);
+		*ret_more |= code == HT_OK && sqlite3_changes(st->db) == rows;
+		ht_slice_step(st, HT_STEP_TOLD);
+	}
 	return code;
 }
 

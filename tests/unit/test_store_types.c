@@ -241,6 +241,25 @@ static void test_old_looks_are_thinned(void **state)
 		first_ns / day_ns + 5);
 }
 
+/* The type of the first days is of no look that is kept. */
+static void test_a_name_that_no_look_has_goes(void **state)
+{
+	const int64_t now_ns = FAKE_T0 + 30 * 24 * HOUR;
+
+	(void)state;
+	put("7Session", HT_TYPE_CLASS, 16);
+	put("3Old", HT_TYPE_CLASS, 16);
+	look(FAKE_T0, 0);
+	put("7Session", HT_TYPE_CLASS, 16);
+	look(now_ns - HOUR, 0);
+	assert_int_equal(count("SELECT count(*) FROM type"), 2);
+	maintain(now_ns);
+	assert_int_equal(count("SELECT count(*) FROM type_look"), 1);
+	assert_int_equal(count("SELECT count(*) FROM type"), 1);
+	assert_int_equal(
+		count("SELECT count(*) FROM type WHERE name = 'Session'"), 1);
+}
+
 static void test_the_nearest_look_is_found(void **state)
 {
 	int64_t at_ns;
@@ -448,6 +467,7 @@ int main(void)
 		T(test_the_smallest_types_are_a_sum),
 		T(test_of_many_looks_the_ends_are_read),
 		T(test_old_looks_are_thinned),
+		T(test_a_name_that_no_look_has_goes),
 		T(test_the_nearest_look_is_found),
 		T(test_changes_are_those_between_the_nearest_looks),
 		T(test_of_windows_the_last_looks_are_compared),
