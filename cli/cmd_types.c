@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `types`: what the chunks in use are, of a frozen copy or a core file. */
+/* `types`: what the chunks in use are, of a frozen copy or a core file; with
+ * --since what they were (type_course.h). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "cli/json.h"
 #include "cli/show.h"
 #include "cli/table.h"
+#include "cli/type_course.h"
 #include "common/demangle.h"
 #include "link/request.h"
 #include "schema/snapshot_json.h"
@@ -157,6 +159,8 @@ enum ht_code ht_cmd_types(struct ht_cli *cli, struct ht_err *err)
 	uint64_t flags = HT_WANT_TYPES | (cli->opt.by ? HT_BY_ARENA : 0);
 	enum ht_code code;
 
+	if (cli->opt.since_ns || cli->opt.until_ns || cli->opt.db)
+		return ht_type_course(cli, err);
 	if (cli->opt.by && strcmp(cli->opt.by, "arena") != 0)
 		return ht_fail(err, HT_USAGE, "--by takes 'arena', not '%s'",
 			       cli->opt.by);

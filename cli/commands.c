@@ -138,12 +138,14 @@ const struct ht_command
 				 "  heaptide owners 4242 --retained\n"
 				 "  heaptide owners --core core.4242 --exe /usr/sbin/nginx",
 				 ht_cmd_owners},
-				{"types", "PID", 0, 1, T(JSON) | T(BY) | GRAPH,
+				{"types", "TARGET", 0, 1,
+				 T(JSON) | T(BY) | GRAPH | WINDOW,
 				 "what the chunks in use are: classes, containers, strings, text",
 				 "Tells what the chunks in use are: C++ classes by their type information (also of stripped programs), objects by the static that they begin with, buffers of strings and vectors, nodes, text.\v"
-				 "The process is forked for a moment and the copy is looked at (mode snapshot), or give a core file. What is not sure is counted as not known.\n\n"
+				 "The process is forked for a moment and the copy is looked at (mode snapshot), or give a core file. What is not sure is counted as not known. With --since, --until or --db it tells what they were, of a target of the history that has 'types = on'.\n\n"
 				 "  heaptide types 4242\n"
-				 "  heaptide types 4242 --by arena",
+				 "  heaptide types 4242 --by arena\n"
+				 "  heaptide types web --since 7d",
 				 ht_cmd_types},
 				{"leaks", "PID", 0, 1, T(JSON) | GRAPH,
 				 "chunks in use that nothing leads to, by what stands at their head",

@@ -82,6 +82,14 @@ void ht_table_size(struct ht_table *t, uint64_t bytes)
 	put(t, ht_bytes_text(bytes, t->bytes, text));
 }
 
+void ht_table_real_size(struct ht_table *t, double bytes)
+{
+	if (isnan(bytes))
+		put(t, "?");
+	else
+		ht_table_size(t, (uint64_t)bytes);
+}
+
 void ht_table_count(struct ht_table *t, uint64_t n)
 {
 	char text[HT_NUMBER_TEXT];

@@ -51,6 +51,8 @@ void ht_table_fini(struct ht_table *t);
 void ht_table_row(struct ht_table *t);
 void ht_table_text(struct ht_table *t, const char *fmt, ...) HT_PRINTF(2, 3);
 void ht_table_size(struct ht_table *t, uint64_t bytes);
+/* "?" for NaN, what is not known. */
+void ht_table_real_size(struct ht_table *t, double bytes);
 void ht_table_count(struct ht_table *t, uint64_t n);
 /* Percent of whole; "" when either is unknown or whole is 0. */
 void ht_table_share(struct ht_table *t, uint64_t part, uint64_t whole);

@@ -207,14 +207,6 @@ json_t *ht_type_changes_json(const struct ht_type_looks *l)
 			 "to", ht_time_json(l->at_ns[1]), "list", list);
 }
 
-static void size_cell(struct ht_table *t, double bytes)
-{
-	if (isnan(bytes))
-		ht_table_text(t, "?");
-	else
-		ht_table_size(t, (uint64_t)bytes);
-}
-
 static void change_cells(struct ht_table *t, const struct change *c)
 {
 	double chunks = c->chunks[1] - c->chunks[0];
@@ -253,8 +245,8 @@ static enum ht_code print_rows(const struct ht_cli *cli,
 		ht_table_text(&t, "%s", c->v[i].name);
 		ht_table_text(&t, "%s", c->v[i].kind);
 		ht_table_text(&t, "%s", c->v[i].module);
-		size_cell(&t, c->v[i].bytes[0]);
-		size_cell(&t, c->v[i].bytes[1]);
+		ht_table_real_size(&t, c->v[i].bytes[0]);
+		ht_table_real_size(&t, c->v[i].bytes[1]);
 		change_cells(&t, &c->v[i]);
 	}
 	return ht_table_print(&t, err);

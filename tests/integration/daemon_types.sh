@@ -60,6 +60,18 @@ is "its change is chunks times their size" "$(jq '.types.list[0] | .name == "Ses
 "$heaptide" diff ht-rests --with ht-grows --db "$db" --json >"$HT_TMP/with.json"
 ok "two processes are compared by type" python3 "$HT_TOP/tests/lib/schema.py" "$HT_TOP/docs/schema" "$HT_TMP/with.json"
 is "what one has more of comes first" "$(jq -r '.types.list[0] | .name + (if .change > 0 then " more" else "" end)' "$HT_TMP/with.json")" "Session more"
+"$heaptide" types ht-grows --db "$db" --json >"$HT_TMP/course.json"
+ok "the course is as its schema says" python3 "$HT_TOP/tests/lib/schema.py" "$HT_TOP/docs/schema" "$HT_TMP/course.json"
+is "it has each look, and what a type had in each" "$(jq '(.times | length) as $n | $n >= 3 and all(.types[]; (.bytes | length) == $n)' "$HT_TMP/course.json")" true
+is "all that was in use, to the byte, at each look" "$(jq '[range(.times | length) as $i | ([.types[].bytes[$i] // 0] | add) + .unknown_bytes[$i] + .other_bytes[$i] == .bytes[$i]] | all' "$HT_TMP/course.json")" true
+is "and the type that grows" "$(jq '[.types[] | select(.name == "Session") | .bytes | .[-1] > .[0]] | all and length == 1' "$HT_TMP/course.json")" true
+"$heaptide" types ht-grows --db "$db" --since 1h >"$HT_TMP/course"
+ok "in words, too" grep -qE '^Session +class +ht-grows ' "$HT_TMP/course"
+"$heaptide" types ht-grows --db "$db" --until "$(jq -r '.times[1]' "$HT_TMP/course.json")" --json >"$HT_TMP/until.json"
+is "--until ends it" "$(jq '.times | length' "$HT_TMP/until.json")" 2
+refuse "of who was never looked at there is none" "$heaptide" types ht-none --db "$db"
+ok "with the reason" eval '"$heaptide" types ht-none --db "$db" 2>&1 | grep -q "types = on"'
+refuse "a core file has no history" "$heaptide" types --core core --since 1h
 "$heaptide" report ht-grows --db "$db" -o "$HT_TMP/page.html"
 ok "the page has what it needs to draw it" grep -q '"name": *"Session"' "$HT_TMP/page.html"
 
