@@ -187,7 +187,8 @@ static void without_bumps(const double *x, size_t n, double *ret)
 	limit = ht_t.bump_sigmas * HT_MAD_SIGMA * ht_median(off, n);
 	for (size_t i = 0; i < n; i++)
 		ret[i] = off[i] > limit && i + side < n &&
-					 stands_alone(x, n, i, 2 * side - 1, limit)
+					 stands_alone(x, n, i, 2 * side - 1,
+						      limit)
 				 ? around[i]
 				 : x[i];
 }

@@ -51,7 +51,7 @@ static void remedy_trim_shared(struct ht_advised *a)
 {
 	struct ht_advice *row = ht_advise_of(
 		a, "trim_now", a->trimmable,
-		"malloc_trim(0) would lower RSS by %s now, and give the machine %s: the other pages are shared with processes of the same fork(), or were merged by KSM, and stay. Of a fork: trim in the parent before it forks; what it has free then is in every child",
+		"malloc_trim(0) would lower RSS by %s now, and give the machine %s: the other pages are shared with processes of the same fork(), or were merged by KSM, and stay. Trim in the parent before it forks, where a fork() shares them; what it has free then is in every child",
 		HT_SIZE_OF(a->trimmable), HT_SIZE_OF(a->machine_gets));
 
 	returns(row, a->machine_gets);
