@@ -1,20 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * mallocloop WORK [OPERATIONS]: allocates and frees for ever, of each operation
- * so many words of other work, and answers each line of its standard input with
- * two numbers: operations so far, and its processor time in nanoseconds. With
- * OPERATIONS it does so many, says the same once, and ends.
+ * so many words of other work ("pages": each is the first to write to a page of
+ * the heap, and does nothing else), and answers each line of its standard input
+ * with two numbers: operations so far, and its processor time in nanoseconds.
+ * With OPERATIONS it does so many, says the same once, and ends.
  */
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #define SLOTS 1024u
+#define PAGE  4096u
+#define PAGES 512u
 
 static _Atomic uint64_t operations;
 static uint64_t words[4096];
@@ -39,8 +44,28 @@ static void *answer(void *arg)
 	return arg;
 }
 
+/* Given back as malloc does it, by the kernel. */
+static void touch(uint64_t most)
+{
+	char *p = malloc((PAGES + 1) * PAGE), *first;
+
+	if (!p)
+		exit(1);
+	first = p + PAGE - (uintptr_t)p % PAGE;
+	while (operations < most) {
+		for (size_t i = 0; i < PAGES; i++)
+			*(volatile char *)(first + i * PAGE) = 1;
+		madvise(first, PAGES * PAGE, MADV_DONTNEED);
+		atomic_fetch_add_explicit(&operations, PAGES,
+					  memory_order_relaxed);
+	}
+	say();
+	exit(0);
+}
+
 int main(int argc, char **argv)
 {
+	bool pages = argc > 1 && strcmp(argv[1], "pages") == 0;
 	size_t work = argc > 1 ? strtoul(argv[1], NULL, 0) : 0;
 	uint64_t most = argc > 2 ? strtoull(argv[2], NULL, 0) : UINT64_MAX;
 	static void *slot[SLOTS];
@@ -49,6 +74,8 @@ int main(int argc, char **argv)
 
 	if (argc < 3 && pthread_create(&thread, NULL, answer, NULL) != 0)
 		return 1;
+	if (pages)
+		touch(most);
 	while (operations < most) {
 		void **s;
 

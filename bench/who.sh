@@ -27,19 +27,20 @@ stretch() {
 		'BEGIN { printf "%.4f\n", t / n }'
 }
 
-row() { # NAME WORK
-	local before with after ratios=()
-	coproc LOOP { exec "$HT_BUILD/bench/mallocloop" "$2"; }
+row() { # NAME WORK [OPTION...]
+	local name=$1 work_of=$2 before with after ratios=()
+	shift 2
+	coproc LOOP { exec "$HT_BUILD/bench/mallocloop" "$work_of"; }
 	sleep 1
 	before=$(stretch sleep "$seconds")
 	for _ in $(seq "$rounds"); do
-		with=$(stretch "$HT_BUILD/heaptide" who "$LOOP_PID" -d "${seconds}s")
+		with=$(stretch "$HT_BUILD/heaptide" who "$LOOP_PID" -d "${seconds}s" "$@")
 		after=$(stretch sleep "$seconds")
 		ratios+=("$(awk -v w="$with" -v a="$before" -v b="$after" \
 			'BEGIN { printf "%.5f\n", w / ((a + b) / 2) }')")
 		before=$after
 	done
-	printf '%s\n' "${ratios[@]}" | sort -n | awk -v name="$1" -v ns="$before" '{ v[NR] = $1 } END {
+	printf '%s\n' "${ratios[@]}" | sort -n | awk -v name="$name" -v ns="$before" '{ v[NR] = $1 } END {
 		printf "| %s | %.2f | %.4f x | %.4f to %.4f |\n", name, ns / 1e3,
 			v[int((NR + 1) / 2)], v[int((NR + 3) / 4)], v[int((3 * NR + 3) / 4)] }'
 	kill "$LOOP_PID"
@@ -52,6 +53,8 @@ echo '| program | us an operation | with who, median | middle half |'
 echo '| --- | ---: | ---: | ---: |'
 row 'malloc and free alone' 0
 row 'with other work' 4000
+row 'malloc and free alone, by growth' 0 --way growth
+row 'first writes to pages alone, by growth' pages --way growth
 
 # --- peers ------------------------------------------------------------------------------
 
@@ -108,7 +111,7 @@ rare() { # RATE EVERY: named in a minute, of how many
 	for _ in $(seq "${WHO_LEAK_RUNS:-5}"); do
 		"$HT_BUILD/targets/makers" paced "$1" "$2" >/dev/null &
 		loop=$!
-		"$HT_BUILD/heaptide" who "$loop" -d 60s --json >"$work/who.json" 2>/dev/null
+		"$HT_BUILD/heaptide" who "$loop" -d 60s --json >"$work/who.json" 2>/dev/null || true
 		kill "$loop"
 		wait "$loop" 2>/dev/null || true
 		! jq -e '[.sites[] | select(.leaking) | .frames[0].function] == ["culprit"]' \
