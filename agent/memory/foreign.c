@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <poll.h>
@@ -108,21 +109,68 @@ static void send_answer(int socket, int fd, int number)
 		_exit(1);
 }
 
-static void child(const struct ht_foreign *f, int socket)
+static int open_foreign(const struct ht_foreign *f)
 {
-	int fd;
+	HT_AUTO_FD int at = f->link ? open(f->link, O_PATH | O_CLOEXEC)
+				    : below_root(f->pid, f->root, f->path);
 
+	return open_checked(at);
+}
+
+/* It may be held for ever: nobody who waits for an end of ours (a pipe's
+ * reader, the daemon at its socket) waits for it. */
+static void arrive(int socket)
+{
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* It may be held for ever: nobody who waits for an end of ours (a
-	 * pipe's reader, the daemon at its socket) waits for it. */
 	if (dup2(socket, ANSWER_FD) != ANSWER_FD)
 		_exit(1);
 	ht_close_from(ANSWER_FD + 1);
+}
+
+static void open_one(const struct ht_foreign *f)
+{
+	int fd = open_foreign(f);
+
+	send_answer(ANSWER_FD, fd, fd < 0 ? errno : 0);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* With less privilege than the others have. */
+static void child_of_one(const struct ht_foreign *f, int socket)
+{
+	arrive(socket);
 	if (f->plain)
 		ht_privilege_without_dac();
-	fd = open_checked(f->link ? open(f->link, O_PATH | O_CLOEXEC)
-				  : below_root(f->pid, f->root, f->path));
-	send_answer(ANSWER_FD, fd, fd < 0 ? errno : 0);
+	open_one(f);
+	_exit(0);
+}
+
+/* What is asked for, with its texts. */
+struct asked {
+	pid_t pid;
+	bool has_root, has_link;
+	char root[PATH_MAX], path[PATH_MAX], link[64];
+};
+
+/* Until the agent has no more. */
+static void child_of_many(int socket)
+{
+	struct asked a;
+	int none;
+	size_t n;
+
+	arrive(socket);
+	while (ht_pass_receive(ANSWER_FD, 0, &a, sizeof(a), &none, 0, &n)) {
+		const struct ht_foreign f = {
+			.pid = a.pid,
+			.root = a.has_root ? a.root : NULL,
+			.path = a.path,
+			.link = a.has_link ? a.link : NULL,
+		};
+
+		open_one(&f);
+	}
 	_exit(0);
 }
 
@@ -164,7 +212,7 @@ static void reap(pid_t pid)
 	errno = number;
 }
 
-int ht_foreign_open(const struct ht_foreign *f)
+static int open_alone(const struct ht_foreign *f)
 {
 	int pair[2], fd;
 	pid_t pid;
@@ -173,7 +221,7 @@ int ht_foreign_open(const struct ht_foreign *f)
 		return -1;
 	pid = fork();
 	if (pid == 0)
-		child(f, pair[1]);
+		child_of_one(f, pair[1]);
 	close(pair[1]);
 	fd = -1;
 	if (pid > 0) {
@@ -181,5 +229,82 @@ int ht_foreign_open(const struct ht_foreign *f)
 		reap(pid);
 	}
 	close(pair[0]);
+	return fd;
+}
+
+/* The child that waits for more; owner: who made it, no child of whose. */
+static struct {
+	pid_t pid, owner;
+	int socket;
+} opener = {.socket = -1};
+
+void ht_foreign_end(void)
+{
+	int number = errno;
+
+	if (opener.socket >= 0)
+		close(opener.socket);
+	if (opener.pid > 0 && opener.owner == getpid())
+		reap(opener.pid);
+	opener.pid = 0;
+	opener.socket = -1;
+	errno = number;
+}
+
+static bool have_opener(void)
+{
+	int pair[2];
+
+	if (opener.pid > 0 && opener.owner == getpid())
+		return true;
+	ht_foreign_end();
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return false;
+	opener.owner = getpid();
+	opener.socket = pair[0];
+	opener.pid = fork();
+	if (opener.pid == 0)
+		child_of_many(pair[1]);
+	close(pair[1]);
+	if (opener.pid < 0)
+		ht_foreign_end();
+	return opener.pid > 0;
+}
+
+static bool put(const struct ht_foreign *f, struct asked *ret)
+{
+	*ret = (struct asked){.pid = f->pid,
+			      .has_root = f->root != NULL,
+			      .has_link = f->link != NULL};
+	return snprintf(ret->root, sizeof(ret->root), "%s", f->root ?: "") <
+		       (int)sizeof(ret->root) &&
+	       snprintf(ret->path, sizeof(ret->path), "%s", f->path ?: "") <
+		       (int)sizeof(ret->path) &&
+	       snprintf(ret->link, sizeof(ret->link), "%s", f->link ?: "") <
+		       (int)sizeof(ret->link);
+}
+
+int ht_foreign_open(const struct ht_foreign *f)
+{
+	struct asked a;
+	int fd;
+
+	if (f->plain)
+		return open_alone(f);
+	if (!put(f, &a)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if (!have_opener())
+		return -1;
+	if (!ht_pass_send(opener.socket, &a, sizeof(a), NULL, 0)) {
+		ht_foreign_end(); /* somebody ended it: once more */
+		if (!have_opener() ||
+		    !ht_pass_send(opener.socket, &a, sizeof(a), NULL, 0))
+			return -1;
+	}
+	fd = receive(opener.socket);
+	if (fd < 0 && (errno == ETIMEDOUT || errno == EIO))
+		ht_foreign_end(); /* it is held, or gone */
 	return fd;
 }

@@ -7,6 +7,8 @@
  * then), is a regular file of a file system with a disk's semantics (nothing of
  * /proc), and no larger than a library can be. A child does it: a file system
  * that does not answer (FUSE, NFS) holds that child alone, which is ended then.
+ * One child opens all that is asked for with our privileges: a Python has forty
+ * libraries, and a child for each is most of what the first look at it costs.
  */
 #ifndef HT_AGENT_MEMORY_FOREIGN_H
 #define HT_AGENT_MEMORY_FOREIGN_H
@@ -25,5 +27,7 @@ struct ht_foreign {
 /* A descriptor for reading, or -1 with errno: EINVAL no regular file, EFBIG too
  * large, ETIMEDOUT the file system does not answer. Before the sandbox. */
 int ht_foreign_open(const struct ht_foreign *f);
+/* Ends the child that waits for more to open; the next call begins another. */
+void ht_foreign_end(void);
 
 #endif

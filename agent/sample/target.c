@@ -259,6 +259,7 @@ enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
 		code = locate_patiently(t, &how, err);
 	/* What parsing left behind would stay for the agent's life. */
 	ht_locate_cache_free(cache);
+	ht_foreign_end();
 	malloc_trim(0);
 	t->have_located = code == HT_OK;
 	return code;
@@ -277,6 +278,7 @@ enum ht_code ht_target_open_modules(struct ht_target *t, struct ht_err *err)
 
 	if (code == HT_OK)
 		code = ht_modules_open(&in, &t->modules, err);
+	ht_foreign_end();
 	ht_maps_fini(&own);
 	return code;
 }

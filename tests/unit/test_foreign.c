@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* LDFLAGS: -lz
+/* LDFLAGS: -lz -Wl,--wrap=fork
  * What a target leads to: paths below its root, kinds, file systems that do not
  * answer, compressed sections that unpack to more than any memory; and a
  * process whose leader has ended. */
@@ -24,6 +24,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -197,6 +198,7 @@ static void a_file_system_that_does_not_answer_holds_a_child_alone(void **state)
 
 	(void)state;
 	needs("fuse");
+	ht_foreign_end(); /* of the tests before */
 	device = mount_fuse();
 	assert_int_equal(opened(0, in_root("/fs/lib.so")), -1);
 	assert_int_equal(errno, ETIMEDOUT);
@@ -205,6 +207,108 @@ static void a_file_system_that_does_not_answer_holds_a_child_alone(void **state)
 	assert_int_equal(errno, ECHILD);
 	umount2(in_root("/fs"), MNT_DETACH);
 	close(device);
+}
+
+static unsigned forks;
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+
+pid_t __wrap_fork(void)
+{
+	forks++;
+	return __real_fork();
+}
+
+static int open_link(const char *link)
+{
+	return ht_foreign_open(&(struct ht_foreign){.link = link});
+}
+
+/* A machine with much to do may take its time to end one. */
+static void assert_no_child_stays(void)
+{
+	const struct timespec moment = {.tv_nsec = 10000000};
+
+	for (int i = 0; i < 1000 && waitpid(-1, NULL, WNOHANG) >= 0; i++)
+		nanosleep(&moment, NULL);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
+static void one_child_opens_all_that_is_asked_for(void **state)
+{
+	struct stat st, want;
+
+	(void)state;
+	assert_int_equal(stat("/proc/self/exe", &want), 0);
+	ht_foreign_end(); /* of the tests before */
+	forks = 0;
+	for (int i = 0; i < 50; i++) {
+		char exe[40];
+		int fd;
+
+		snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)getpid());
+		fd = open_link(exe);
+		assert_true(fd >= 0);
+		assert_int_equal(fstat(fd, &st), 0);
+		assert_int_equal(st.st_ino, want.st_ino);
+		close(fd);
+		/* what cannot be opened keeps nobody from what comes next */
+		assert_int_equal(open_link("/nothing/there"), -1);
+		assert_int_equal(errno, ENOENT);
+		assert_int_equal(open_link("/proc/self/status"), -1);
+		assert_int_equal(errno, EINVAL);
+	}
+	assert_int_equal(forks, 1);
+	ht_foreign_end();
+	assert_no_child_stays();
+}
+
+static void a_child_that_somebody_ended_is_made_anew(void **state)
+{
+	int fd = open_link("/proc/self/exe");
+	char task[64];
+	pid_t child;
+	FILE *f;
+
+	(void)state;
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(task, sizeof(task), "/proc/self/task/%d/children",
+		 (int)getpid());
+	f = fopen(task, "re");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &child), 1);
+	fclose(f);
+	kill(child, SIGKILL);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	fd = open_link("/proc/self/exe");
+	assert_true(fd >= 0);
+	close(fd);
+	ht_foreign_end();
+	assert_no_child_stays();
+}
+
+static void after_one_that_is_held_the_next_is_opened(void **state)
+{
+	char lib[128];
+	int device, held, number, next;
+
+	(void)state;
+	needs("fuse");
+	device = mount_fuse();
+	snprintf(lib, sizeof(lib), "%s", in_root("/fs/lib.so"));
+	held = ht_foreign_open(&(struct ht_foreign){.path = lib});
+	number = errno;
+	next = open_link("/proc/self/exe");
+	umount2(in_root("/fs"), MNT_DETACH); /* before anything may fail */
+	close(device);
+	assert_int_equal(held, -1);
+	assert_int_equal(number, ETIMEDOUT);
+	assert_true(next >= 0);
+	close(next);
+	ht_foreign_end();
+	assert_no_child_stays();
 }
 
 /* Says hello to the kernel, takes the first question, answers it never. */
@@ -471,6 +575,9 @@ int main(void)
 		cmocka_unit_test(what_is_no_file_of_a_disk_is_not_opened),
 		cmocka_unit_test(
 			a_file_system_that_does_not_answer_holds_a_child_alone),
+		cmocka_unit_test(one_child_opens_all_that_is_asked_for),
+		cmocka_unit_test(a_child_that_somebody_ended_is_made_anew),
+		cmocka_unit_test(after_one_that_is_held_the_next_is_opened),
 		cmocka_unit_test(
 			a_child_that_nothing_ends_keeps_nobody_else_waiting),
 		cmocka_unit_test(
