@@ -101,7 +101,8 @@ bool ht_stacks_next(const struct ht_stacks_in *in, size_t i, uint64_t from,
 		    struct ht_stack *ret)
 {
 	const struct ht_vma *v = &in->maps->v[i];
-	struct ht_stack s = {.thread = next_thread(in, from, v->end)}, above;
+	struct ht_stack s = {.thread = next_thread(in, from, v->end)};
+	struct ht_stack above = {0};
 	uint64_t sp;
 
 	if (s.thread == NONE)
