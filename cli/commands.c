@@ -110,8 +110,8 @@ const struct ht_command
 				 "With --since: their course (--metric picks the figure). Without --at, --db and --since TARGET is a running process.",
 				 ht_cmd_classes},
 				{"threads", "TARGET", 1, 1,
-				 T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK |
-					 COURSE,
+				 T(JSON) | T(CSV) | T(ARENA) | LOOK |
+					 BACK | COURSE,
 				 "thread caches and which arena each thread uses",
 				 "The thread caches (tcache) and the arena of each thread.\v"
 				 "With --since: their course (--metric picks the figure). Without --at, --db and --since TARGET is a running process.",
@@ -138,8 +138,8 @@ const struct ht_command
 				 "  heaptide owners 4242 --retained\n"
 				 "  heaptide owners --core core.4242 --exe /usr/sbin/nginx",
 				 ht_cmd_owners},
-				{"types", "TARGET", 0, 1,
-				 T(JSON) | T(BY) | GRAPH | WINDOW,
+				{"types", "TARGET", 0,
+				 1, T(JSON) | T(BY) | GRAPH | WINDOW,
 				 "what the chunks in use are: classes, containers, strings, text",
 				 "Tells what the chunks in use are: C++ classes by their type information (also of stripped programs), objects by the static that they begin with, buffers of strings and vectors, nodes, text.\v"
 				 "The process is forked for a moment and the copy is looked at (mode snapshot), or give a core file. What is not sure is counted as not known. With --since, --until or --db it tells what they were, of a target of the history that has 'types = on'.\n\n"

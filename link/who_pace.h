@@ -50,8 +50,8 @@ void ht_who_pace_took(struct ht_who_pace *p, int64_t now_ns, uint64_t hits,
  * and for how long, in all since begin_ns. */
 void ht_who_pace_grew(struct ht_who_pace *p, int64_t begin_ns, uint64_t hits,
 		      uint64_t seen, uint64_t armed_us);
-/* ... and for how long is looked at once: less than a ring of samples holds, and
- * less still where that would take long to make up for. */
+/* ... and for how long is looked at once: less than a ring of samples holds,
+ * and less still where that would take long to make up for. */
 int64_t ht_who_pace_growth_ns(const struct ht_who_pace *p);
 /* Share of a thread's time that was lost in so much of it, at most. */
 double ht_who_pace_lost(const struct ht_who_pace *p, int64_t time_ns);

@@ -26,7 +26,7 @@
 	F(U64, lost, 0, "for which there was no room")                         \
 	F(U64, cut, 0, "whose stack was not unwound to its outermost frame")   \
 	F(U64, followed_us, 0, "first window to the last look at the chunks")  \
-	F(U64, more_sites, 0, "samples of sites for which there was no room") \
+	F(U64, more_sites, 0, "samples of sites for which there was no room")  \
 	F(U64, seen, 0, "stacks that were taken, of whatever calls or writes")
 
 /* A site: one call stack that asks for memory. Its samples are chunks, alive,

@@ -17,8 +17,8 @@
 #include "common/passing.h"
 #include "common/system.h"
 
-#define LOAD_MS	 10000 /* the verifier, on a busy machine */
-#define AFTER_MS 3000  /* a window's end, beyond its time */
+#define LOAD_MS	   10000 /* the verifier, on a busy machine */
+#define AFTER_MS   3000	 /* a window's end, beyond its time */
 #define WEIGHT_MAX (UINT64_C(1) << 40)
 
 enum ht_code ht_prober_path(char *path, size_t size, struct ht_err *err)
@@ -177,9 +177,9 @@ static bool is_sound_sample(const struct ht_prober *p,
 			    const struct ht_probe_sample *s, size_t n)
 {
 	return n == sizeof(*s) && s->magic == HT_PROBE_MAGIC &&
-	       (p->way == HT_PROBE_GROWTH ? s->kind == HT_PROBE_TOUCH &&
-						    s->weight <= WEIGHT_MAX
-					  : s->kind < HT_PROBE_KINDS) &&
+	       (p->way == HT_PROBE_GROWTH
+			? s->kind == HT_PROBE_TOUCH && s->weight <= WEIGHT_MAX
+			: s->kind < HT_PROBE_KINDS) &&
 	       s->stack_len <= sizeof(s->stack);
 }
 
