@@ -199,6 +199,14 @@ one_meaning() {
 	return 0
 }
 ok "no struct of the product is defined in two places" one_meaning
+one_body() {
+	local room
+	for room in "$HT_BUILD"/lib*.a; do
+		nm --defined-only --extern-only "$room" | awk 'NF == 3 && $2 == "T" { print $3 }' | sort -u
+	done | sort | uniq -d | grep . && return 1
+	return 0
+}
+ok "no function of the product is defined in two rooms" one_body
 
 touch_target='^(ptrace|process_vm_readv|process_vm_writev)$'
 ok "heaptide imports no call that touches a target" \

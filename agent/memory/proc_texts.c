@@ -59,7 +59,7 @@ static enum ht_proc_file place_of(const struct ht_proc_texts *t,
 	return file == HT_PROC_TASK_STATUS ? HT_PROC_STATUS : file;
 }
 
-const char *ht_proc_text(struct ht_proc_texts *t, enum ht_proc_file file)
+const char *ht_proc_texts_of(struct ht_proc_texts *t, enum ht_proc_file file)
 {
 	static const struct {
 		const char *name;

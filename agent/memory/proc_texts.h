@@ -40,7 +40,7 @@ struct ht_proc_texts {
 /* Nothing is read but which task it is. */
 void ht_proc_texts_begin(struct ht_proc_texts *t, pid_t pid);
 /* The file, NUL-terminated; NULL: errno says why. */
-const char *ht_proc_text(struct ht_proc_texts *t, enum ht_proc_file file);
+const char *ht_proc_texts_of(struct ht_proc_texts *t, enum ht_proc_file file);
 /* As ht_exe_identity(). */
 bool ht_proc_exe(struct ht_proc_texts *t, uint64_t *ret_dev,
 		 uint64_t *ret_inode);

@@ -164,7 +164,7 @@ enum ht_code ht_procfs_head(struct ht_proc_texts *t, struct ht_head *ret,
 	const char *known;
 	char text[TEXT_MAX];
 
-	if (!parse_stat(ht_proc_text(t, HT_PROC_STAT), &stat))
+	if (!parse_stat(ht_proc_texts_of(t, HT_PROC_STAT), &stat))
 		return fail_gone(t->pid, err);
 	ret->pid = (uint64_t)t->pid;
 	ret->start_ticks = stat.start_ticks;
@@ -172,11 +172,11 @@ enum ht_code ht_procfs_head(struct ht_proc_texts *t, struct ht_head *ret,
 	ret->cpu_ns = ticks_ns(stat.utime + stat.stime);
 	if (read_proc(t->pid, "comm", text))
 		first_line(ret->comm, sizeof(ret->comm), text);
-	known = ht_proc_text(t, HT_PROC_STATUS);
+	known = ht_proc_texts_of(t, HT_PROC_STATUS);
 	if (known)
 		ret->uid = effective_uid(known);
 	put_boot_id(ret->boot_id, sizeof(ret->boot_id));
-	known = ht_proc_text(t, HT_PROC_CGROUP);
+	known = ht_proc_texts_of(t, HT_PROC_CGROUP);
 	if (known)
 		ht_cgroup_name(known, ret->cgroup, sizeof(ret->cgroup));
 	read_exe(t, ret);
@@ -252,13 +252,13 @@ enum ht_code ht_procfs_process(struct ht_proc_texts *t,
 	struct stat_fields stat;
 	const char *status;
 
-	if (!parse_stat(ht_proc_text(t, HT_PROC_TASK_STAT), &stat))
+	if (!parse_stat(ht_proc_texts_of(t, HT_PROC_TASK_STAT), &stat))
 		return fail_gone(t->task, err);
 	ret->vsz = stat.vsize;
 	ret->minflt = stat.minflt;
 	ret->majflt = stat.majflt;
 	ret->threads = stat.threads;
-	status = ht_proc_text(t, HT_PROC_TASK_STATUS);
+	status = ht_proc_texts_of(t, HT_PROC_TASK_STATUS);
 	if (status)
 		put_memory(status, ret);
 	if (maps) {
@@ -271,7 +271,7 @@ enum ht_code ht_procfs_process(struct ht_proc_texts *t,
 
 bool ht_procfs_stopped(struct ht_proc_texts *t)
 {
-	const char *status = ht_proc_text(t, HT_PROC_TASK_STATUS);
+	const char *status = ht_proc_texts_of(t, HT_PROC_TASK_STATUS);
 
 	return status && strstr(status, "\nState:\tT ");
 }
@@ -294,7 +294,7 @@ static bool soft_limit(const char *text, const char *name, uint64_t *ret)
  * RLIMIT_MEMLOCK does not bind. */
 static bool may_lock_all(struct ht_proc_texts *t)
 {
-	const char *status = ht_proc_text(t, HT_PROC_STATUS), *line;
+	const char *status = ht_proc_texts_of(t, HT_PROC_STATUS), *line;
 	uint64_t capabilities, first, outer, n;
 	char ids[TEXT_MAX];
 
@@ -386,11 +386,11 @@ static void limit_threads(struct ht_proc_texts *t, uint64_t nproc,
 			  struct ht_limits_unread *unread)
 {
 	uint64_t room = HT_UNKNOWN, uid = HT_UNKNOWN;
-	const char *status = ht_proc_text(t, HT_PROC_STATUS);
+	const char *status = ht_proc_texts_of(t, HT_PROC_STATUS);
 	char of[sizeof(ret->threads_max_of)];
 	struct stat_fields stat;
 
-	if (!parse_stat(ht_proc_text(t, HT_PROC_STAT), &stat))
+	if (!parse_stat(ht_proc_texts_of(t, HT_PROC_STAT), &stat))
 		return;
 	snprintf(of, sizeof(of), "pids.max of cgroup %.55s", pids->path);
 	nearest_threads(pids->max, pids->used, of, &room, ret);
@@ -413,7 +413,7 @@ static void limit_threads(struct ht_proc_texts *t, uint64_t nproc,
 /* The text of its cgroup file. NULL: it has none, or why is set. */
 static const char *cgroup_text(struct ht_proc_texts *t, char *why, size_t size)
 {
-	const char *text = ht_proc_text(t, HT_PROC_CGROUP);
+	const char *text = ht_proc_texts_of(t, HT_PROC_CGROUP);
 
 	if (text && strlen(text) < TEXT_MAX - 1)
 		return text;

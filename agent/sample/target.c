@@ -105,7 +105,7 @@ static enum ht_code word_of(pid_t pid, unsigned *ret, struct ht_err *err)
 static bool read_identity(struct ht_proc_texts *texts,
 			  struct ht_target_identity *ret)
 {
-	const char *text = ht_proc_text(texts, HT_PROC_STAT);
+	const char *text = ht_proc_texts_of(texts, HT_PROC_STAT);
 	const char *paren = text ? strrchr(text, ')') : NULL;
 
 	if (!paren ||

@@ -40,7 +40,7 @@ static uint64_t field(const char *status, const char *key, int base)
 
 static bool identify_by(struct ht_proc_texts *t, struct identity *ret)
 {
-	const char *text = ht_proc_text(t, HT_PROC_STATUS), *paren;
+	const char *text = ht_proc_texts_of(t, HT_PROC_STATUS), *paren;
 
 	*ret = (struct identity){0};
 	if (!text)
@@ -52,7 +52,7 @@ static bool identify_by(struct ht_proc_texts *t, struct identity *ret)
 	ret->filtered = field(text, "\nSeccomp:", 10) == 2;
 	if (sscanf(text, "Name:\t%63[^\n]", ret->comm) != 1)
 		ret->comm[0] = '\0';
-	text = ht_proc_text(t, HT_PROC_STAT);
+	text = ht_proc_texts_of(t, HT_PROC_STAT);
 	paren = text ? strrchr(text, ')') : NULL;
 	return paren &&
 	       sscanf(paren + 1,

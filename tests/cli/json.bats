@@ -12,6 +12,7 @@ setup_file() {
 	#include <pthread.h>
 	#include <stdlib.h>
 	#include <string.h>
+	#include <sys/select.h>
 	#include <unistd.h>
 	void *kept[1000], *freed[40];
 	static void *work(void *ctx) { free(memset(malloc(500000), 1, 500000)); for (;;) pause(); }
@@ -23,10 +24,10 @@ setup_file() {
 			freed[i] = memset(malloc(1000), 1, 1000);
 		for (int i = 0; i < 40; i += 2)
 			free(freed[i]);
-		for (int i = 0;; i++) {
+		for (int i = 0;; i++) { /* a copy comes off where it waits in what can be left */
 			if (i < 1000)
 				kept[i] = memset(malloc(3000), 1, 3000);
-			usleep(2000);
+			select(0, NULL, NULL, NULL, &(struct timeval){0, 2000});
 		}
 	}
 	C
@@ -127,6 +128,7 @@ holds() {
 
 # jq ends well on no input at all.
 sampled() { "$heaptide" status --json >polled 2>&1 && jq -e '.store.samples > 2' polled >/dev/null; }
+typed() { "$heaptide" types shop --since 1h --json >polled && jq -e '.times | length > 0' polled >/dev/null; }
 alerted() { "$heaptide" alerts --json >polled && jq -e '.alerts | length > 0' polled >/dev/null; }
 
 @test "the daemon's answers and alerts are what their schemas say" {
@@ -140,6 +142,8 @@ alerted() { "$heaptide" alerts --json >polled && jq -e '.alerts | length > 0' po
 	[target shop]
 	pid = $pid
 	interval = 200ms
+	types = on
+	types_every = 1s
 	[rule large]
 	condition = rss > 1
 	targets = *
@@ -159,6 +163,8 @@ alerted() { "$heaptide" alerts --json >polled && jq -e '.alerts | length > 0' po
 	answer unwatch unwatch self --json
 	poll 20 alerted
 	answer alerts alerts --json
+	poll 60 typed
+	answer types types shop --since 1h --json
 	answer ls ls --json
 	holds ./*.json
 	jq -e '.alerts[0] | .schema == "heaptide.alert/1" and .rule == "large"' alerts.json
