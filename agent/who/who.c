@@ -283,6 +283,19 @@ static void add_figures(struct ht_who *w, const struct ht_probe_done *done)
 	w->sum.seen += done->chosen;
 }
 
+/* With the mappings as they are now. */
+static enum ht_code begin_window(struct ht_who *w, struct ht_target *t,
+				 struct ht_err *err)
+{
+	enum ht_code code;
+
+	ht_maps_fini(&w->maps);
+	code = ht_maps_source_read(&t->maps, &w->maps, err);
+	if (code == HT_OK && w->sum.windows == 0)
+		w->first_ns = ht_mono_ns();
+	return code;
+}
+
 static enum ht_code open_window(struct ht_who *w, struct ht_target *t,
 				const struct ht_request *r, struct ht_err *err)
 {
@@ -290,12 +303,9 @@ static enum ht_code open_window(struct ht_who *w, struct ht_target *t,
 	struct ht_probe_window q;
 	enum ht_code code;
 
-	ht_maps_fini(&w->maps);
-	code = ht_maps_source_read(&t->maps, &w->maps, err);
+	code = begin_window(w, t, err);
 	if (code != HT_OK)
 		return code;
-	if (w->sum.windows == 0)
-		w->first_ns = ht_mono_ns();
 	fill_window(w, r, &q);
 	w->pending_n = 0;
 	code = ht_prober_window(&w->prober, &q, take_sample, w, &done, err);
@@ -317,12 +327,9 @@ static enum ht_code turn_growth(struct ht_who *w, struct ht_target *t,
 	struct ht_probe_done done = {0};
 	enum ht_code code;
 
-	ht_maps_fini(&w->maps);
-	code = ht_maps_source_read(&t->maps, &w->maps, err);
+	code = begin_window(w, t, err);
 	if (code != HT_OK)
 		return code;
-	if (w->sum.windows == 0)
-		w->first_ns = ht_mono_ns();
 	ht_growth_threads(&w->growth, &q);
 	code = ht_prober_window(&w->prober, &q, take_touch, w, &done, err);
 	if (code != HT_OK)
