@@ -32,6 +32,20 @@ memcached_start() {
 	poll 10 listens "$memcached_port"
 }
 
+# Four thousand keys, read to the end: then it is at rest.
+memcached_fill() { # PORT
+	local i
+	exec 6<>"/dev/tcp/127.0.0.1/$1"
+	{
+		for i in {1..4000}; do
+			printf 'set key%d 0 0 100 noreply\r\n%0100d\r\n' "$i" "$i"
+		done
+		printf 'quit\r\n'
+	} >&6
+	cat <&6 # until it has read all of it, and hangs up
+	exec 6>&-
+}
+
 web_start() { # SECONDS: that are an hour of its sessions
 	web_port=$(free_port)
 	start "${wrapped[@]}" /usr/bin/python3 "$HT_TOP/tests/experiments/day/web.py" "$web_port" "$1"

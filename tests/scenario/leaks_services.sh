@@ -9,10 +9,11 @@
 needs root
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh" # free_port
+# shellcheck source=tests/lib/services.sh
+. "$HT_TOP/tests/lib/services.sh"
 export HEAPTIDE_AGENT=$HT_BUILD/heaptide-agent
 cd "$HT_TMP" || exit 1
 
-listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 at_rest() { # PID: all its threads wait
 	! grep -q running /proc/"$1"/task/*/syscall
 }
@@ -39,15 +40,7 @@ stop_started
 port=$(free_port)
 start memcached -l 127.0.0.1 -p "$port" -u root -m 64 -t 4
 poll 10 listens "$port"
-exec 6<>"/dev/tcp/127.0.0.1/$port"
-{
-	for i in {1..4000}; do
-		printf 'set key%d 0 0 100 noreply\r\n%0100d\r\n' "$i" "$i"
-	done
-	printf 'quit\r\n'
-} >&6
-cat <&6
-exec 6>&-
+memcached_fill "$port"
 ok "memcached is at rest" poll 20 at_rest "$started"
 marked memcached "$started"
 stop_started

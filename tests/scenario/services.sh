@@ -12,6 +12,8 @@ heaptide=$HT_BUILD/heaptide
 python=/usr/bin/python3
 # shellcheck source=tests/lib/daemon.sh
 . "$HT_TOP/tests/lib/daemon.sh" # free_port
+# shellcheck source=tests/lib/services.sh
+. "$HT_TOP/tests/lib/services.sh"
 
 explain() { "$heaptide" explain "$1" --json; }
 field() { jq -r "$1" "$json"; }
@@ -67,7 +69,6 @@ measure() {
 # pss is summed in fractions of a byte over all mappings: rollup, not smaps.
 rollup() { awk -v k="$2:" '$1 == k { printf "%d", $2 * 1024 }' "/proc/$1/smaps_rollup"; }
 runs_on() { grep -qE '^State:.*[RSD] \(' "/proc/$1/status"; }
-listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # python3 with glibc's malloc for everything; calls malloc_trim(0) on SIGUSR1.
 cat >"$HT_TMP/holder.py" <<'PY'
@@ -114,15 +115,7 @@ measure nginx "$(pgrep -P "$started" | head -n 1)"
 port=$(free_port)
 start memcached -l 127.0.0.1 -p "$port" -u root -m 64 -t 4
 poll 10 listens "$port"
-exec 6<>"/dev/tcp/127.0.0.1/$port"
-{
-	for i in {1..4000}; do
-		printf 'set key%d 0 0 100 noreply\r\n%0100d\r\n' "$i" "$i"
-	done
-	printf 'quit\r\n'
-} >&6
-cat <&6 # until it has read all of it, and hangs up
-exec 6>&-
+memcached_fill "$port"
 measure memcached "$started"
 
 mkfifo "$HT_TMP/sql"
