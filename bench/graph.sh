@@ -26,6 +26,8 @@ bench() { # ARENAS HEAPGEN-OPTION...
 	row leaks "$heaptide" leaks "$heap_pid"
 	row "owners --size 128" "$heaptide" owners "$heap_pid" --size 128
 	row "owners (the largest eight)" "$heaptide" owners "$heap_pid"
+	row "owners --leaks --size 128 (both answers)" "$heaptide" owners "$heap_pid" --size 128 --leaks
+	row "owners --leaks (both, the largest eight)" "$heaptide" owners "$heap_pid" --leaks
 	row types "$heaptide" types "$heap_pid"
 	row "leaks --max-memory 128M" "$heaptide" leaks "$heap_pid" --max-memory 128M --timeout 10m
 	row "gcore (no question answered yet)" gcore -o "$work/core" "$heap_pid"

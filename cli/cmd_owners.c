@@ -1,24 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `owners`: what holds the chunks of a size, or of the largest, of a frozen
- * copy or a core file. */
+ * copy or a core file; with --leaks what nothing leads to, of the same copy. */
+#include <stdio.h>
+
 #include "cli/graph.h"
 #include "cli/json.h"
+#include "cli/leaks.h"
 #include "cli/owners.h"
 #include "link/request.h"
+
+/* One object with the keys of both answers: they have no key in common but
+ * those of the look. */
+static json_t *both_json(const struct ht_cli *cli, const struct ht_snapshot *s)
+{
+	json_t *top = ht_owners_json(s);
+
+	if (!cli->opt.leaks || ht_leaks_add_json(top, s) == 0)
+		return top;
+	json_decref(top);
+	return NULL;
+}
 
 enum ht_code ht_cmd_owners(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	uint64_t flags = HT_WANT_OWNERS;
 	enum ht_code code;
 
+	flags |= cli->opt.retained ? HT_RETAINED : 0;
+	flags |= cli->opt.leaks ? HT_WANT_LEAKS : 0;
 	ht_snapshot_init(&s);
-	code = ht_graph_look(
-		cli, HT_WANT_OWNERS | (cli->opt.retained ? HT_RETAINED : 0), &s,
-		err);
+	code = ht_graph_look(cli, flags, &s, err);
 	if (code != HT_OK)
 		return code;
 	if (cli->opt.json)
-		return ht_json_print(ht_owners_json(&s), err);
+		return ht_json_print(both_json(cli, &s), err);
 	ht_owners_print(cli, &s);
-	return HT_OK;
+	if (cli->opt.leaks) {
+		putchar('\n');
+		code = ht_leaks_print(cli, &s, err);
+	}
+	ht_graph_warnings(cli, &s);
+	return code;
 }

@@ -109,9 +109,8 @@ const struct ht_command
 				 "How many chunks of each size the program holds.\v"
 				 "With --since: their course (--metric picks the figure). Without --at, --db and --since TARGET is a running process.",
 				 ht_cmd_classes},
-				{"threads", "TARGET", 1, 1,
-				 T(JSON) | T(CSV) | T(ARENA) | LOOK |
-					 BACK | COURSE,
+				{"threads", "TARGET", 1,
+				 1, T(JSON) | T(CSV) | T(ARENA) | LOOK | BACK | COURSE,
 				 "thread caches and which arena each thread uses",
 				 "The thread caches (tcache) and the arena of each thread.\v"
 				 "With --since: their course (--metric picks the figure). Without --at, --db and --since TARGET is a running process.",
@@ -130,12 +129,14 @@ const struct ht_command
 				 "  heaptide diff web --with web-canary 1h..now",
 				 ht_cmd_diff},
 				{"owners", "PID", 0, 1,
-				 T(JSON) | T(OF_SIZE) | T(RETAINED) | GRAPH,
+				 T(JSON) | T(OF_SIZE) | T(RETAINED) | T(LEAKS) |
+					 GRAPH,
 				 "what holds the chunks of a size: the static, the list, the table",
 				 "Tells what holds the chunks of a size, or the largest: through which fields most of them are reached, up to a static variable, a stack or a thread's own variables.\v"
 				 "The process is forked for a moment and the copy is looked at (mode snapshot), or give a core file. What is not sure is not named.\n\n"
 				 "  heaptide owners 4242 --size 224\n"
 				 "  heaptide owners 4242 --retained\n"
+				 "  heaptide owners 4242 --leaks\n"
 				 "  heaptide owners --core core.4242 --exe /usr/sbin/nginx",
 				 ht_cmd_owners},
 				{"types", "TARGET", 0,

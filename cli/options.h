@@ -31,7 +31,7 @@ struct ht_lives {
 
 struct ht_options {
 	bool json, full, csv, bytes, ascii, no_debug_info, pss, dump_layout,
-		yes, arena_tops, retained, who, collapsed, all;
+		yes, arena_tops, retained, leaks, who, collapsed, all;
 	const char *db, *metric, *core, *exe, *sysroot, *output, *name, *format,
 		*socket, *test, *sort, *bin, *fail_on, *junit, *sarif, *with,
 		*pprof, *by, *way;

@@ -144,5 +144,4 @@ void ht_owners_print(const struct ht_cli *cli, const struct ht_snapshot *s)
 	}
 	if (s->owned.n == 0)
 		puts("No chunk in use is of that size.");
-	ht_graph_warnings(cli, s);
 }

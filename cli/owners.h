@@ -10,7 +10,8 @@
 
 /* "heaptide.owners/1"; NULL: no memory. */
 json_t *ht_owners_json(const struct ht_snapshot *s);
-/* Each size with its holders and the chains to them. */
+/* Each size with its holders and the chains to them; warnings are the
+ * caller's. */
 void ht_owners_print(const struct ht_cli *cli, const struct ht_snapshot *s);
 
 #endif

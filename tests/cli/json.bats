@@ -87,6 +87,7 @@ holds() {
 	diff $pid --json
 	owners $pid --json
 	owners $pid --json --size 3008
+	owners $pid --json --leaks
 	types $pid --json
 	leaks $pid --json
 	ls --json

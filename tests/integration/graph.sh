@@ -39,6 +39,23 @@ for stale in 0 10 50; do
 	stop_started
 done
 
+# Both asked of one copy: each answers as it does alone.
+target planted 0
+for asked in "leaks $pid" "owners $pid"; do
+	# shellcheck disable=SC2086
+	ask $asked && cp answer "${asked%% *}.json"
+done
+ask owners "$pid" --leaks
+keys='{leaked_chunks, leaked_bytes, uncertain_chunks, uncertain_bytes, groups}'
+is "asked together, leaks are what they are alone" "$(jq -cS "$keys" answer)" "$(jq -cS "$keys" leaks.json)"
+is "and owners what they are alone" "$(jq -cS .classes answer)" "$(jq -cS .classes owners.json)"
+is "alone they tell no leaks" "$(jq -c '[has("leaked_bytes", "groups")]' owners.json)" "[false,false]"
+"$heaptide" owners "$pid" --leaks >both.txt
+"$heaptide" owners "$pid" >owners.txt
+"$heaptide" leaks "$pid" >leaks.txt
+is "in words, one answer below the other" "$(cat both.txt)" "$(cat owners.txt && echo && cat leaks.txt)"
+stop_started
+
 target planted 0
 read -r _ chunks bytes < <(grep leaked said)
 for mode in none bounded exact; do
