@@ -280,6 +280,15 @@ static bool is_described(unw_cursor_t *cursor)
 	       info.end_ip > info.start_ip + 1;
 }
 
+/* What a guess found on the stack, or in a register that code made at run time
+ * uses for something else, is most often no code at all. */
+static bool is_code(const struct ht_maps *maps, uint64_t pc)
+{
+	const struct ht_vma *v = ht_maps_at(maps, pc);
+
+	return v && v->flags & HT_VMA_EXEC;
+}
+
 static bool walk(struct frames *f, unw_addr_space_t as, bool sure,
 		 bool (*each)(void *ctx, uint64_t pc, uint64_t sp), void *ctx)
 {
@@ -292,8 +301,9 @@ static bool walk(struct frames *f, unw_addr_space_t as, bool sure,
 		unw_word_t pc = 0, sp = 0;
 
 		if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 ||
-		    unw_get_reg(&cursor, UNW_REG_SP, &sp) < 0 || pc == 0 ||
-		    !each(ctx, pc, sp) || (sure && !is_described(&cursor)))
+		    unw_get_reg(&cursor, UNW_REG_SP, &sp) < 0 ||
+		    !is_code(f->maps, pc) || !each(ctx, pc, sp) ||
+		    (sure && !is_described(&cursor)))
 			return false;
 		step = unw_step(&cursor);
 		if (step <= 0)

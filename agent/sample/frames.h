@@ -29,8 +29,9 @@ struct ht_frames_aid {
 };
 
 /* Innermost first, the thread's own pc included; each returns false to end.
- * Ends where unwinding does, after HT_FRAMES_LIMIT at the latest. Returns
- * whether the outermost frame was reached. aid: NULL where there is none. */
+ * Ends where unwinding does, or leads to what is no code, after HT_FRAMES_LIMIT
+ * at the latest. Returns whether the outermost frame was reached. aid: NULL
+ * where there is none. */
 #define HT_FRAMES_LIMIT 128
 bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 		    const struct ht_maps *maps, const struct ht_frames_aid *aid,
