@@ -57,6 +57,10 @@ const char *ht_graph_holder(const struct ht_holder *h, char out[HT_GRAPH_NAME])
 		snprintf(out, HT_GRAPH_NAME,
 			 "chunks whose own holder is not sure");
 		break;
+	case HT_HOLDER_OUTSIDE:
+		snprintf(out, HT_GRAPH_NAME,
+			 "memory outside malloc (a runtime's own heap)");
+		break;
 	default:
 		snprintf(out, HT_GRAPH_NAME, "not sure");
 	}

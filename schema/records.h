@@ -100,7 +100,8 @@
 	X(STACK, "stack")                                               \
 	X(TLS, "tls")                                                   \
 	X(TABLE, "table")                                               \
-	X(NOBODY, "unknown")
+	X(NOBODY, "unknown")                                            \
+	X(OUTSIDE, "outside")
 /* clang-format on */
 
 /* The shape of a holder of kind NOBODY whose chunks no chain leads to. */
@@ -457,19 +458,20 @@ HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 	F(U64, retained_bytes, 0,                                              \
 	  "theirs and of all that only they lead to; null: not asked for")     \
 	F(U64, most_retained_bytes, 0, "the same of the one that has most")
-#define HT_HOLDER_FIELDS(F)                                                    \
-	F(U64, owned, 0, "row of the list of what is owned")                   \
-	F(ENUM, kind, ht_holder_kind_names, "where the chain ends")            \
-	F(TEXT, symbol, 160, "the static; empty: it has no name")              \
-	F(TEXT, module, 128, "the file that the static is in")                 \
-	F(U64, offset, 0, "bytes in the symbol; without one, in the module")   \
-	F(U64, thread, 0, "whose stack or variables; null: of no thread")      \
-	F(TEXT, shape, 64, "how the chunks hang together")                     \
-	F(U64, via_offset, 0, "bytes into a chunk, of the link or the field")  \
-	F(U64, chunks, 0, "chunks that it holds")                              \
-	F(U64, bytes, 0, "their bytes")                                        \
-	F(F64, share, 0, "of all that were asked for")                         \
-	F(U64, retained_bytes, 0,                                              \
+#define HT_HOLDER_FIELDS(F)                                                                        \
+	F(U64, owned, 0, "row of the list of what is owned")                                       \
+	F(ENUM, kind, ht_holder_kind_names,                                                        \
+	  "where the chain ends; outside: words in memory outside malloc, as a heap of a runtime") \
+	F(TEXT, symbol, 160, "the static; empty: it has no name")                                  \
+	F(TEXT, module, 128, "the file that the static is in")                                     \
+	F(U64, offset, 0, "bytes in the symbol; without one, in the module")                       \
+	F(U64, thread, 0, "whose stack or variables; null: of no thread")                          \
+	F(TEXT, shape, 64, "how the chunks hang together")                                         \
+	F(U64, via_offset, 0, "bytes into a chunk, of the link or the field")                      \
+	F(U64, chunks, 0, "chunks that it holds")                                                  \
+	F(U64, bytes, 0, "their bytes")                                                            \
+	F(F64, share, 0, "of all that were asked for")                                             \
+	F(U64, retained_bytes, 0,                                                                  \
 	  "of all chunks that only it leads to; null: not asked for")
 
 /* A step of a chain, from the chunks up to what holds them. */

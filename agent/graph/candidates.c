@@ -40,7 +40,7 @@ enum ht_holder_kind ht_root_kind(const struct ht_graph_all *g,
 		[HT_ANCHOR_STATIC] = HT_HOLDER_STATIC,
 		[HT_ANCHOR_STACK] = HT_HOLDER_STACK,
 		[HT_ANCHOR_TLS] = HT_HOLDER_TLS,
-		[HT_ANCHOR_OTHER] = HT_HOLDER_NOBODY,
+		[HT_ANCHOR_OTHER] = HT_HOLDER_OUTSIDE,
 	};
 	const struct ht_anchor *a;
 
@@ -51,7 +51,7 @@ enum ht_holder_kind ht_root_kind(const struct ht_graph_all *g,
 	if (a->kind == HT_ANCHOR_STATIC &&
 	    ht_modules_at(g->in->modules, ht_root_address(g, r), NULL) ==
 		    HT_MODULE_NONE)
-		return HT_HOLDER_NOBODY;
+		return HT_HOLDER_OUTSIDE;
 	return kinds[a->kind];
 }
 
@@ -85,22 +85,42 @@ static void set_object(const struct ht_graph_all *g, struct ht_candidate *c)
 	c->end = r->end;
 }
 
+/* Members that lead to each other's starts are led to there from outside, too:
+ * what points amid them alone is a number that looks like an address, of which
+ * a heap below 4 GiB meets many. */
+static bool is_number(const struct ht_asking *a, const struct ht_candidate *c)
+{
+	if (a->fields == 0 || c->inside < c->references)
+		return false;
+	for (unsigned i = 0; i < a->fields; i++)
+		if (a->field[i] & HT_REF_INSIDE)
+			return false;
+	return true;
+}
+
 /* Roots come in order of address: those of one variable lie side by side, and
- * so, where nothing is known of variables, those of one array. */
+ * so, where nothing is known of variables, those of one array. A runtime's own
+ * heap has them all over, and counts as one. */
 static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 {
 	const struct ht_graph_all *g = a->g;
+	struct ht_candidate outside = {.kind = HT_HOLDER_OUTSIDE};
 	struct ht_candidate *last = NULL;
 
 	for (size_t i = 0; i < g->roots; i++) {
 		const struct ht_root_ref *r = &g->root[i];
 		struct ht_candidate one = {.anchor = r->anchor,
 					   .start = ht_root_address(g, r),
-					   .references = 1};
+					   .references = 1,
+					   .inside = r->inside};
 
 		if (!a->in[g->groups.of[r->to]])
 			continue;
 		one.kind = ht_root_kind(g, r);
+		if (one.kind == HT_HOLDER_OUTSIDE) {
+			outside.references++;
+			continue;
+		}
 		set_object(g, &one);
 		if (last && last->kind == one.kind &&
 		    (one.object ? one.start == last->start
@@ -109,10 +129,16 @@ static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 					  one.start - last->end < RUN_GAP)) {
 			last->end = one.end;
 			last->references++;
+			last->inside += one.inside;
 		} else {
 			last = add(c, &one);
 		}
 	}
+	if (outside.references)
+		add(c, &outside);
+	for (size_t i = 0; i < c->n; i++)
+		if (is_number(a, &c->v[i]))
+			c->v[i].kind = HT_HOLDER_NOBODY;
 }
 
 /* Of each group outside the cluster: how it leads into it. */
@@ -276,6 +302,8 @@ static bool holds_root(const struct ht_graph_all *g,
 {
 	uint64_t at = ht_root_address(g, r);
 
+	if (c->kind == HT_HOLDER_OUTSIDE)
+		return ht_root_kind(g, r) == HT_HOLDER_OUTSIDE;
 	return (c->object || r->anchor == c->anchor) && at >= c->start &&
 	       at < c->end;
 }
@@ -339,11 +367,10 @@ static void spread(struct ht_asking *a, struct ht_candidate *c)
  * words that may be stale. */
 static int rank(const struct ht_candidate *c)
 {
-	static const int ranks[] = {[HT_HOLDER_STATIC] = 0,
-				    [HT_HOLDER_TLS] = 0,
-				    [HT_HOLDER_TABLE] = 1,
-				    [HT_HOLDER_STACK] = 2,
-				    [HT_HOLDER_NOBODY] = 3};
+	static const int ranks[] = {
+		[HT_HOLDER_STATIC] = 0,	 [HT_HOLDER_TLS] = 0,
+		[HT_HOLDER_TABLE] = 1,	 [HT_HOLDER_STACK] = 2,
+		[HT_HOLDER_OUTSIDE] = 3, [HT_HOLDER_NOBODY] = 4};
 
 	return ranks[c->kind];
 }

@@ -23,6 +23,8 @@ struct ht_candidate {
 	bool object;	     /* a variable, from place to end */
 	unsigned regular;    /* of a TABLE: percent of its chunks have it */
 	uint64_t references, held, bytes;
+	uint64_t inside; /* of the references of a root: not to what malloc
+			    returned */
 };
 
 struct ht_candidates {
@@ -40,8 +42,9 @@ bool ht_candidates_above(struct ht_asking *a, const struct ht_candidate *table,
  * what holds all of them. */
 bool ht_candidates_around(struct ht_asking *a, struct ht_candidates *ret);
 /* The one that holds the most of what nobody holds yet, of those of one rank (0
- * statics and thread-local variables, 1 chunks, 2 stacks, 3 what nobody knows);
- * it keeps what it holds. NULL: none that counts. */
+ * statics and thread-local variables, 1 chunks, 2 stacks, 3 other memory
+ * outside malloc, 4 what nobody knows; HT_RANK_LAST); it keeps what it holds.
+ * NULL: none that counts. */
 struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 					struct ht_candidates *all, int of_rank);
 /* Of a root: what it is, its address (of a register its number), the index of
@@ -51,6 +54,7 @@ enum ht_holder_kind ht_root_kind(const struct ht_graph_all *g,
 uint64_t ht_root_address(const struct ht_graph_all *g,
 			 const struct ht_root_ref *r);
 uint32_t ht_root_thread(const struct ht_graph_all *g, uint32_t anchor);
+#define HT_RANK_LAST   4
 #define HT_HELD_ENOUGH 1 /* percent of a group: less is not told */
 
 #endif

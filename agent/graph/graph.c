@@ -184,8 +184,11 @@ static void add_root(void *ctx, uint64_t place, uint32_t to,
 
 	g->all_roots++;
 	if (g->roots < HT_ROOTS_MAX)
-		g->root[g->roots++] = (struct ht_root_ref){
-			.place = place, .anchor = r->anchor, .to = to};
+		g->root[g->roots++] =
+			(struct ht_root_ref){.place = place & INT64_MAX,
+					     .inside = where != HT_NODE_START,
+					     .anchor = r->anchor,
+					     .to = to};
 	ht_reach_add(&g->reach, to);
 	if (r->sure && where != HT_NODE_EDGE)
 		ht_reach_add(&g->sure, to);

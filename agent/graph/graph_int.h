@@ -9,14 +9,15 @@
 #include "agent/graph/reach.h"
 #include "agent/graph/types.h"
 
-#define HT_ROOTS_MAX   (1u << 18)
+#define HT_ROOTS_MAX   (1u << 20)
 #define HT_OWNED_MAX   8 /* groups that are asked for */
 #define HT_HOLDERS_MAX 6 /* told of each */
 
 /* A word outside, or a register, that points into a node. */
 struct ht_root_ref {
-	uint64_t place;	 /* bytes from the anchor's start */
-	uint32_t anchor; /* index; anchors.n + thread: a register */
+	uint64_t place : 63; /* bytes from the anchor's start */
+	uint64_t inside : 1; /* not to what malloc returned */
+	uint32_t anchor;     /* index; anchors.n + thread: a register */
 	uint32_t to;
 };
 

@@ -67,6 +67,8 @@ static void tell_root(struct ht_asking *a, uint64_t holder,
 
 	want_retained(a, holder, c);
 	h->kind = c->kind;
+	if (c->kind == HT_HOLDER_OUTSIDE)
+		return;
 	if (c->anchor >= g->anchors.n) {
 		h->thread =
 			(uint64_t)g->in->threads[c->anchor - g->anchors.n].tid;
@@ -93,7 +95,7 @@ static struct ht_candidate *hold(struct ht_asking *a, struct ht_candidates *all)
 	}
 	if (!best || (root && root->held >= best->held))
 		best = root;
-	for (int r = 2; !best && r <= 3; r++)
+	for (int r = 2; !best && r <= HT_RANK_LAST; r++)
 		best = ht_candidates_best(a, all, r);
 	return best;
 }
@@ -217,7 +219,7 @@ static bool tell_owned(struct ht_asking *a, uint16_t group)
 	if (!tell_lost(a, owned, &n))
 		return false;
 	lost = n;
-	for (int r = 0; r <= 3; r++) {
+	for (int r = 0; r <= HT_RANK_LAST; r++) {
 		struct ht_candidate *c;
 
 		while (n < HT_HOLDERS_MAX &&

@@ -50,6 +50,8 @@ static bool is_one(const struct ht_graph_all *g, const struct ht_candidate *x,
 {
 	if (x->kind != y->kind)
 		return false;
+	if (x->kind == HT_HOLDER_OUTSIDE)
+		return true;
 	if (x->kind == HT_HOLDER_STATIC)
 		return x->start < y->end && y->start < x->end;
 	return ht_root_thread(g, x->anchor) == ht_root_thread(g, y->anchor) &&

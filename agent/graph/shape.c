@@ -158,6 +158,8 @@ static void find_links(const struct ht_asking *a, struct links *ret)
 /* Whether it is an array that leads to them. */
 static bool is_array(const struct ht_asking *a, const struct ht_candidate *c)
 {
+	if (c->kind == HT_HOLDER_OUTSIDE)
+		return false;
 	if (c->kind != HT_HOLDER_TABLE)
 		return c->references > ARRAY_OF_ROOT;
 	if ((c->at & HT_REF_PLACE) == HT_REF_FAR)

@@ -134,13 +134,22 @@ static bool is_class(const struct ht_types *t, uint64_t table,
 
 /* --- statics ------------------------------------------------------------- */
 
-/* Links of bins that were left over point into an arena. */
+/* Links of bins that were left over point into an arena; once a flag or a short
+ * number was written over them, to a round address before it. */
 static bool is_arena(const struct ht_types *t, uint64_t address)
 {
-	for (size_t i = 0; i < t->located->n; i++)
-		if (address - t->located->malloc[i].main_arena <
-		    t->located->malloc[i].layout.sizeof_arena)
-			return true;
+	static const uint64_t over[] = {0, 0xff, 0xffff};
+
+	for (size_t i = 0; i < t->located->n; i++) {
+		uint64_t first = t->located->malloc[i].main_arena;
+		uint64_t end =
+			first + t->located->malloc[i].layout.sizeof_arena;
+
+		for (size_t k = 0; k < sizeof(over) / sizeof(*over); k++)
+			if ((address & over[k]) == 0 &&
+			    address >= (first & ~over[k]) && address < end)
+				return true;
+	}
 	return false;
 }
 

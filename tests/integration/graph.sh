@@ -97,6 +97,7 @@ holds hash 320 "100 static the_buckets hash table of lists" stale
 holds table 320 "100 static the_table array of pointers"
 holds intrusive 320 "100 static the_links intrusive list"
 holds struct 320 "100 static the_server list"
+holds numbers 320 "100 static the_server list"
 holds payload 320 "100 static the_objects field"
 holds own 320 "100 tls null list"
 holds lost 320 "100 unknown null reachable from nowhere"

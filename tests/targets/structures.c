@@ -39,6 +39,7 @@ struct server {
 	struct node *clients;
 } * the_server;
 void *the_slots[SLOTS];
+uintptr_t the_numbers[SLOTS];
 __thread struct node *the_own;
 
 static struct node *new_node(void)
@@ -128,6 +129,16 @@ static void in_struct(void)
 	the_server = calloc(1, sizeof(*the_server));
 	the_server->clients = chain(0);
 }
+/* Numbers that look like addresses amid chunks. */
+static void numbers(void)
+{
+	struct node *n;
+	int i = 0;
+
+	in_struct();
+	for (n = the_server->clients; n && i < SLOTS; n = n->next, i++)
+		the_numbers[i] = (uintptr_t)n->rest;
+}
 static void payload(void)
 {
 	/* nodes of a list, each with an object of its own */
@@ -156,17 +167,11 @@ static void lost(void)
 static const struct {
 	const char *name;
 	void (*build)(void);
-} known[] = {{"list", list},
-	     {"dlist", dlist},
-	     {"ring", ring},
-	     {"tree", tree},
-	     {"hash", hash},
-	     {"table", table},
-	     {"intrusive", intrusive},
-	     {"struct", in_struct},
-	     {"payload", payload},
-	     {"own", own},
-	     {"lost", lost}};
+} known[] = {
+	{"list", list},		  {"dlist", dlist},	 {"ring", ring},
+	{"tree", tree},		  {"hash", hash},	 {"table", table},
+	{"intrusive", intrusive}, {"struct", in_struct}, {"numbers", numbers},
+	{"payload", payload},	  {"own", own},		 {"lost", lost}};
 
 /* Slots in use whose words were left over from a list of the same addresses. */
 static void leave_stale(void)
