@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "analysis/needs.h"
+#include "analysis/verdict.h"
 #include "common/clock.h"
 #include "store/store.h"
 #include "tests/lib/fake.h"
@@ -246,6 +247,41 @@ static void read_all(const char *path, int64_t now_ns)
 	       (double)(cpu_ns() - begin_ns) / 1e6);
 }
 
+/* As the daemon judges: who writes remembers what it read. */
+static void judge_again(const char *path, int64_t now_ns)
+{
+	static const struct {
+		const char *what;
+		int64_t back_ns;
+	} times[] = {{"never read before", DAY_NS / 6},
+		     {"four hours later", DAY_NS / 144},
+		     {"10 minutes later", 0},
+		     {"nothing new", 0}};
+	HT_AUTO_STORE struct ht_store *st = NULL;
+	bool metrics[HT_METRIC_COUNT];
+
+	ht_verdict_needs(metrics);
+	must(ht_store_open(path, HT_STORE_WRITE, &st, &err));
+	printf("\n| 7 d for a verdict | rows | read, ms | judge, ms |\n| --- | --- | --- | --- |\n");
+	for (size_t i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+		HT_AUTO_SERIES struct ht_series s;
+		int64_t to_ns = now_ns - times[i].back_ns;
+		int64_t begin_ns = cpu_ns(), read_ns;
+		struct ht_verdict v;
+
+		ht_series_init(&s);
+		must(ht_store_series_mixed(st, 1, to_ns - 7 * DAY_NS, to_ns,
+					   HT_SERIES_CLASSES |
+						   HT_SERIES_MAPPINGS,
+					   metrics, &s, &err));
+		read_ns = cpu_ns();
+		ht_verdict(&s, to_ns, NULL, &v);
+		printf("| %s | %zu | %.1f | %.1f |\n", times[i].what, s.rows,
+		       (double)(read_ns - begin_ns) / 1e6,
+		       (double)(cpu_ns() - read_ns) / 1e6);
+	}
+}
+
 static int64_t newest(const char *path)
 {
 	HT_AUTO_STORE struct ht_store *st = NULL;
@@ -269,6 +305,7 @@ int main(int argc, char **argv)
 	}
 	if (b.samples == 0) {
 		read_all(argv[1], newest(argv[1]));
+		judge_again(argv[1], newest(argv[1]));
 		return 0;
 	}
 	unlink(argv[1]);
@@ -280,5 +317,6 @@ int main(int argc, char **argv)
 	ingest(&b);
 	ht_store_close(b.st);
 	read_all(argv[1], time_of(&b));
+	judge_again(argv[1], newest(argv[1]));
 	return 0;
 }

@@ -176,18 +176,13 @@ static enum ht_code put_row(struct ht_store *st, sqlite3_stmt *stmt,
 	return put_parts(st, w->parts, &at, c, ret, err);
 }
 
-/* Samples in the order they were taken: by time, but by number where the wall
- * clock stepped back (slower: has to sort). */
-static enum ht_code stepped_back(struct ht_store *st,
-				 const struct ht_store_window *w, bool *ret,
-				 struct ht_err *err)
+enum ht_code ht_store_stepped_back(struct ht_store *st,
+				   const struct ht_store_window *w, bool *ret,
+				   struct ht_err *err)
 {
 	sqlite3_stmt *stmt;
 	enum ht_code code;
 
-	*ret = false;
-	if (w->by_clock)
-		return HT_OK;
 	code = ht_store_sql(
 		st,
 		"SELECT 1 FROM event WHERE process_id = ? AND kind = 'clock' AND at_ns BETWEEN ? AND ?",
@@ -212,6 +207,8 @@ static void fini_carried(struct ht_store_carried *c)
 	ht_snapshot_fini(&c->lists);
 }
 
+/* Samples in the order they were taken: by time, but by number where the wall
+ * clock stepped back (slower: has to sort). */
 enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 			  struct ht_series *ret, struct ht_err *err)
 {
@@ -219,7 +216,9 @@ enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 	HT_CLEANUP(fini_carried) struct ht_store_carried c = {0};
 	bool by_number = false;
 	bool row;
-	enum ht_code code = stepped_back(st, w, &by_number, err);
+	enum ht_code code =
+		w->by_clock ? HT_OK
+			    : ht_store_stepped_back(st, w, &by_number, err);
 
 	ht_snapshot_init(&c.lists);
 	if (code == HT_OK)

@@ -166,22 +166,53 @@ static size_t expected(const struct extent *e, const struct ht_store_window *w,
 				 64;
 }
 
+/* The buckets alone: those that are remembered, and the others. */
+static enum ht_code append_rolled(struct ht_store *st, struct ht_past *past,
+				  size_t level, const struct extent *e,
+				  const struct ht_store_window *w,
+				  struct ht_series *ret, struct ht_err *err)
+{
+	const int64_t level_s = levels[level];
+	struct ht_store_window rest = *w;
+	size_t first = ret->rows;
+	/* a row stands in the middle of its bucket */
+	int64_t least_ns = w->from_ns / HT_NS_PER_S * HT_NS_PER_S;
+	int64_t oldest_ns = 0;
+	enum ht_code code = ht_series_reserve(
+		ret, ret->rows + expected(e, w, level_s), err);
+
+	if (code == HT_OK && past)
+		code = read_level(st, w->process_id, level_s, &oldest_ns, err);
+	if (oldest_ns == INT64_MAX)
+		past = NULL; /* none is left */
+	else if (least_ns < oldest_ns)
+		least_ns = oldest_ns;
+	if (code == HT_OK)
+		code = ht_store_past_read(st, past, level + 1, &rest,
+					  least_ns + level_s * HT_NS_PER_S / 2,
+					  ret, err);
+	if (code == HT_OK && rest.from_ns <= rest.to_ns)
+		code = ht_store_rolled(st, level_s, &rest, ret, err);
+	if (code == HT_OK)
+		code = ht_store_past_keep(st, past, level + 1, w, ret, first,
+					  err);
+	return code;
+}
+
 /* Buckets that begin in the window, then samples after the last of them. */
-static enum ht_code append_level(struct ht_store *st, int64_t level_s,
-				 const struct extent *e,
+static enum ht_code append_level(struct ht_store *st, struct ht_past *past,
+				 size_t level, const struct extent *e,
 				 const struct ht_store_window *w,
 				 struct ht_series *ret, struct ht_err *err)
 {
+	const int64_t level_s = levels[level];
 	struct ht_store_window part = *w;
 	enum ht_code code = HT_OK;
 
 	if (e->rolled_ns > w->from_ns) {
 		part.to_ns = e->rolled_ns - 1 < w->to_ns ? e->rolled_ns - 1
 							 : w->to_ns;
-		code = ht_series_reserve(
-			ret, ret->rows + expected(e, &part, level_s), err);
-		if (code == HT_OK)
-			code = ht_store_rolled(st, level_s, &part, ret, err);
+		code = append_rolled(st, past, level, e, &part, ret, err);
 	}
 	if (code != HT_OK || e->rolled_ns > w->to_ns)
 		return code;
@@ -314,7 +345,7 @@ static enum ht_code read_window(struct ht_store *st, struct extent *e,
 		return ht_store_raw(st, w, ret, err);
 	}
 	ret->step_ns = levels[level] * HT_NS_PER_S;
-	return append_level(st, levels[level], e, w, ret, err);
+	return append_level(st, NULL, (size_t)level, e, w, ret, err);
 }
 
 struct query {
@@ -378,40 +409,72 @@ enum ht_code ht_store_series(struct ht_store *st, int64_t process_id,
 
 /* --- mixed --------------------------------------------------------------- */
 
+/* The samples: those that are remembered, and the others. */
+static enum ht_code append_samples(struct ht_store *st, struct ht_past *past,
+				   const struct ht_store_window *w,
+				   struct ht_series *ret, struct ht_err *err)
+{
+	struct ht_store_window rest = *w, seen = *w;
+	size_t first = ret->rows;
+	enum ht_code code =
+		ht_store_past_read(st, past, 0, &rest, w->from_ns, ret, err);
+
+	if (code == HT_OK && rest.from_ns <= rest.to_ns)
+		code = ht_store_raw(st, &rest, ret, err);
+	if (code != HT_OK || ret->rows == first)
+		return code;
+	seen.to_ns = ret->time_ns[ret->rows - 1]; /* more may come until now */
+	return ht_store_past_keep(st, past, 0, &seen, ret, first, err);
+}
+
+/* How far back each level is used, coarsest first; level 0: samples. */
+static const int64_t ages_s[] = {0, 3600, 6 * 3600, 24 * 3600};
+
+static enum ht_code append_ages(struct ht_store *st, struct ht_past *past,
+				const struct extent *e,
+				const struct ht_store_window *all,
+				struct ht_series *ret, struct ht_err *err)
+{
+	struct ht_store_window w = *all;
+	enum ht_code code = HT_OK;
+
+	for (size_t i = LEVELS + 1; i-- > 0 && code == HT_OK;) {
+		int64_t end = all->to_ns - ages_s[i] * HT_NS_PER_S;
+
+		end -= i ? end % (3600 * HT_NS_PER_S) : 0;
+		w.to_ns = i ? end - 1 : all->to_ns;
+		if (w.to_ns < w.from_ns)
+			continue;
+		if (w.to_ns >= e->first_ns) /* else nothing was measured */
+			code = i ? append_level(st, past, i - 1, e, &w, ret,
+						err)
+				 : append_samples(st, past, &w, ret, err);
+		w.from_ns = w.to_ns + 1;
+	}
+	return code;
+}
+
 static enum ht_code run_mixed(struct ht_store *st, void *ctx,
 			      struct ht_err *err)
 {
-	/* How far back each level is used; coarsest first. */
-	static const struct {
-		int64_t level_s, age_s;
-	} ages[] = {{3600, 24 * 3600}, {600, 6 * 3600}, {60, 3600}, {0, 0}};
 	struct query *q = ctx;
-	struct ht_store_window w = q->window;
+	const struct ht_store_window *w = &q->window;
+	struct ht_past *past = NULL;
 	struct extent e = {0};
-	enum ht_code code = read_extent(st, w.process_id, &e, err);
+	enum ht_code code = read_extent(st, w->process_id, &e, err);
 
 	ht_series_fini(q->ret);
-	begin_series(q->ret, &w);
+	begin_series(q->ret, w);
+	if (code == HT_OK)
+		code = ht_store_past(st, w, e.first_ns, &past, err);
 	if (code == HT_OK) /* of few samples each would have it grow */
 		code = ht_series_reserve(
 			q->ret, e.samples < RESERVED ? e.samples : RESERVED,
 			err);
-	for (size_t i = 0; i < 4 && code == HT_OK; i++) {
-		int64_t end = q->window.to_ns - ages[i].age_s * HT_NS_PER_S;
-
-		end -= ages[i].level_s ? end % (3600 * HT_NS_PER_S) : 0;
-		w.to_ns = ages[i].level_s ? end - 1 : q->window.to_ns;
-		if (w.to_ns < w.from_ns)
-			continue;
-		if (w.to_ns >= e.first_ns) /* else nothing was measured */
-			code = ages[i].level_s
-				       ? append_level(st, ages[i].level_s, &e,
-						      &w, q->ret, err)
-				       : ht_store_raw(st, &w, q->ret, err);
-		w.from_ns = w.to_ns + 1;
-	}
 	if (code == HT_OK)
-		code = mark_events(st, &q->window, q->ret, err);
+		code = append_ages(st, past, &e, w, q->ret, err);
+	if (code == HT_OK)
+		code = mark_events(st, w, q->ret, err);
 	q->ret->started_ns = e.started_ns;
 	memcpy(q->ret->target, e.target, sizeof(e.target));
 	q->ret->pid = e.pid;

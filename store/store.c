@@ -169,6 +169,7 @@ enum ht_code ht_store_open_telling(const char *path, enum ht_store_mode mode,
 	st->tell = tell;
 	st->tell_ctx = ctx;
 	st->squeeze = 1;
+	st->pasts.most = HT_STORE_PAST_BYTES;
 	code = ht_file_check(path, HT_STORE, err);
 	if (code == HT_OK)
 		code = mode == HT_STORE_WRITE ? open_writer(st, err)

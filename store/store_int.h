@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "common/clock.h"
+#include "schema/packed.h"
 #include "store/store.h"
 
 #define HT_STORE_STMTS	 256 /* slots; about half are used */
@@ -108,6 +109,29 @@ struct ht_slice {
 	struct ht_step_pace pace[HT_STEP_COUNT];
 };
 
+/* What was read of a process's history, of one level: its rows in a window. */
+#define HT_PAST_LEVELS	    4 /* samples, and what they are rolled up to */
+#define HT_PAST_CHAINS	    256
+#define HT_STORE_PAST_BYTES (6 << 20)
+struct ht_past_level {
+	int64_t from_ns, to_ns; /* both inclusive */
+	struct ht_packed rows;
+};
+struct ht_past {
+	int64_t process_id, first_ns;
+	int parts; /* that were asked for */
+	bool metrics[HT_METRIC_COUNT];
+	int64_t used_ns; /* monotonic */
+	size_t bytes;	 /* of it and its rows */
+	struct ht_past_level level[HT_PAST_LEVELS];
+	struct ht_past *next; /* in its chain */
+};
+struct ht_pasts {
+	struct ht_past *chain[HT_PAST_CHAINS];
+	size_t bytes, most;
+	int64_t version; /* of the file, when they were read */
+};
+
 /* Start of the hour in which the sparse rows of a roll-up begin anew, seconds.
  */
 static inline int64_t ht_rollup_hour(int64_t at_s)
@@ -156,6 +180,7 @@ struct ht_store {
 	uint16_t by_pid[HT_STORE_STATES]; /* where one may stand */
 	uint64_t tick;
 	struct ht_store_roll roll;
+	struct ht_pasts pasts;
 	struct ht_slice slice;
 	size_t journal_pages; /* that a checkpoint would copy */
 	/* Maintenance: see maintain.c. */
@@ -332,6 +357,10 @@ struct ht_store_window {
 	const bool *metrics; /* HT_METRIC_COUNT flags; NULL: all */
 	bool by_clock; /* as the wall clock said, even where it stepped back */
 };
+/* The wall clock stepped back within the window. */
+enum ht_code ht_store_stepped_back(struct ht_store *st,
+				   const struct ht_store_window *w, bool *ret,
+				   struct ht_err *err) HT_MUST_CHECK;
 /* Appends the samples of a window, in the order they were taken. */
 enum ht_code ht_store_raw(struct ht_store *st, const struct ht_store_window *w,
 			  struct ht_series *ret,
@@ -349,6 +378,27 @@ enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 			     const struct ht_store_window *w,
 			     struct ht_series *ret,
 			     struct ht_err *err) HT_MUST_CHECK;
+/* --- past.c: what was read lately ---------------------------------------- */
+
+/* What is kept of the process as the window asks for it, which began at
+ * first_ns; NULL: nothing is or will be. Borrowed: until the next call. */
+enum ht_code ht_store_past(struct ht_store *st, const struct ht_store_window *w,
+			   int64_t first_ns, struct ht_past **ret,
+			   struct ht_err *err) HT_MUST_CHECK;
+/* Appends what is kept of the window's rows, but those before from_ns; the
+ * window then begins where it ends. */
+enum ht_code ht_store_past_read(struct ht_store *st, struct ht_past *past,
+				size_t level, struct ht_store_window *w,
+				int64_t from_ns, struct ht_series *ret,
+				struct ht_err *err) HT_MUST_CHECK;
+/* Keeps the rows of s from `first` on, which are those of the window; not where
+ * there is no room. */
+enum ht_code ht_store_past_keep(struct ht_store *st, struct ht_past *past,
+				size_t level, const struct ht_store_window *w,
+				const struct ht_series *s, size_t first,
+				struct ht_err *err) HT_MUST_CHECK;
+void ht_store_past_forget_all(struct ht_store *st);
+
 /* --- rollup.c ------------------------------------------------------------ */
 
 /* Rolls up an hour of a process, if one is due, or a part of it: as far as the
