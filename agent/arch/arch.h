@@ -188,6 +188,19 @@ enum ht_vfork ht_vfork_call(long nr, unsigned word);
  */
 uint64_t ht_robust_head(pid_t tid, unsigned word);
 
+/* --- code of a file */
+
+/* What may begin at `at`, n bytes of it, at an address. Any byte may be asked
+ * about: who knows where functions begin knows by that what was none. */
+enum ht_branch { HT_BRANCH_NONE, HT_BRANCH_CALL, HT_BRANCH_JUMP };
+/* To a place that the instruction itself has. */
+enum ht_branch ht_code_branch(const uint8_t *at, size_t n, uint64_t address,
+			      uint64_t *ret);
+/* Whether it puts this address into a register. */
+bool ht_code_refers(const uint8_t *at, size_t n, uint64_t address, uint64_t to);
+/* Whether it multiplies a register by another, to twice their width. */
+bool ht_code_multiplies(const uint8_t *at, size_t n);
+
 /* --- notes of core files */
 
 /* struct elf_prstatus and elf_prpsinfo: where the kernel puts what. Numbers of

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "agent/who/unnamed.h"
+
 /* endbr64: the kernel executes it out of line, which takes three times as long
  * as the instruction behind it. */
 static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
@@ -78,13 +80,30 @@ static enum ht_code refuse_file(const struct ht_target *t, struct ht_err *err)
 			(int)t->pid, t->modules.v[m].name);
 	return ht_fail_hint(
 		err, HT_UNSUPPORTED, HT_HINT_NONE,
-		"process %d: no symbol of %s says where malloc is (a static program that was stripped)",
+		"process %d: neither a symbol of %s nor how its code is built says where malloc is (a static program that was stripped)",
 		(int)t->pid, t->modules.v[m].name);
+}
+
+/* Where no symbol tells. */
+static void add_unnamed(const struct ht_modules *m, uint32_t module,
+			struct ht_probe_open *o)
+{
+	struct ht_unnamed u;
+
+	if (!ht_unnamed_find(&m->v[module], &u))
+		return;
+	add_point(m, u.malloc, HT_PROBE_SIZE_1, o);
+	if (u.calloc)
+		add_point(m, u.calloc, HT_PROBE_PRODUCT, o);
+	if (u.realloc)
+		add_point(m, u.realloc, HT_PROBE_REALLOC, o);
+	if (u.memalign)
+		add_point(m, u.memalign, HT_PROBE_SIZE_2, o);
 }
 
 enum ht_code ht_points_find(const struct ht_target *t,
 			    struct ht_probe_open *ret, int fds[HT_PROBE_FILES],
-			    struct ht_err *err)
+			    bool *unnamed, struct ht_err *err)
 {
 	const struct ht_modules *m = &t->modules;
 	enum ht_code code = refuse_target(t, err);
@@ -92,6 +111,7 @@ enum ht_code ht_points_find(const struct ht_target *t,
 	*ret = (struct ht_probe_open){.magic = HT_PROBE_MAGIC,
 				      .pid = (uint32_t)t->pid,
 				      .way = HT_PROBE_BEST};
+	*unnamed = false;
 	for (size_t i = 0; code == HT_OK && i < t->located.n; i++) {
 		uint32_t module =
 			ht_modules_at(m, t->located.malloc[i].main_arena, NULL);
@@ -105,6 +125,10 @@ enum ht_code ht_points_find(const struct ht_target *t,
 		for (size_t k = 0; k < NAMES; k++)
 			if (at[k])
 				add_point(m, at[k], kinds[k], ret);
+		if (ret->points == before) {
+			add_unnamed(m, module, ret);
+			*unnamed |= ret->points > before;
+		}
 		if (ret->points > before)
 			fds[ret->files++] = m->v[module].fd;
 	}

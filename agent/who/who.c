@@ -19,6 +19,10 @@
  * is being closed. */
 #define PENDING_MAX 2048
 
+/* To see whether what was found by its code is malloc. */
+#define PROOF_HITS 100
+#define PROOF_US   250000
+
 #define LINES_NS (10 * HT_NS_PER_S)
 
 struct ht_who_pending {
@@ -41,18 +45,95 @@ static void choose_sizes(struct ht_who *w, uint64_t size)
 	w->min_size = class > 0 ? ht_class_max(class - 1) + 1 : 0;
 }
 
+/* What came back of a call, with the mappings as they are behind it. */
+struct proof {
+	const struct ht_maps *maps;
+	unsigned chunks, others;
+};
+
+static void prove(void *ctx, const struct ht_probe_sample *s)
+{
+	struct proof *p = ctx;
+	const struct ht_vma *v = ht_maps_at(p->maps, s->address);
+	uint64_t size = s->header & ~HT_SIZE_FLAGS;
+	uint64_t chunk = s->address - HT_CHUNK64_HEADER;
+
+	if (v && v->flags & HT_VMA_WRITE && v->inode == 0 &&
+	    s->address % HT_CHUNK64_ALIGN == 0 && size >= HT_CHUNK64_MIN &&
+	    chunk >= v->start && size <= v->end - chunk &&
+	    !(s->regs.sp >= v->start && s->regs.sp < v->end))
+		p->chunks++;
+	else
+		p->others++;
+}
+
+/* Functions that were found by their code are malloc's if they give chunks.
+ * Those that nobody called are not proved. */
+static enum ht_code judge_proof(struct ht_who *w, const struct ht_target *t,
+				const struct proof *p, struct ht_err *err)
+{
+	w->unproved = p->chunks == 0;
+	return p->others == 0
+		       ? HT_OK
+		       : ht_fail(err, HT_UNSUPPORTED,
+				 "process %d: what its code says malloc is gives no chunks",
+				 (int)t->pid);
+}
+
+static void keep_sample(void *ctx, const struct ht_probe_sample *s)
+{
+	struct ht_who *w = ctx;
+
+	if (w->pending_n < PENDING_MAX)
+		w->pending[w->pending_n++].sample = *s;
+}
+
+static enum ht_code prove_pending(struct ht_who *w, const struct ht_target *t,
+				  struct ht_err *err)
+{
+	struct ht_maps maps = {0};
+	struct proof p = {.maps = &maps};
+	enum ht_code code = ht_maps_read(t->pid, &maps, err);
+
+	for (size_t i = 0; code == HT_OK && i < w->pending_n; i++)
+		prove(&p, &w->pending[i].sample);
+	ht_maps_fini(&maps);
+	return code == HT_OK ? judge_proof(w, t, &p, err) : code;
+}
+
+/* A first window, for nothing else. */
+static enum ht_code prove_points(struct ht_who *w, const struct ht_target *t,
+				 struct ht_err *err)
+{
+	const struct ht_probe_window q = {.magic = HT_PROBE_MAGIC,
+					  .max_size = UINT64_MAX,
+					  .max_hits = PROOF_HITS,
+					  .max_us = PROOF_US};
+	struct ht_probe_done done = {0};
+	enum ht_code code =
+		ht_prober_window(&w->prober, &q, keep_sample, w, &done, err);
+
+	if (code == HT_OK)
+		code = prove_pending(w, t, err);
+	w->pending_n = 0;
+	if (code != HT_OK)
+		ht_prober_stop(&w->prober);
+	return code;
+}
+
 static enum ht_code begin_calls(struct ht_who *w, const struct ht_target *t,
 				const char *path, struct ht_err *err)
 {
 	int fds[HT_PROBE_FILES];
 	struct ht_probe_open open;
-	enum ht_code code = ht_points_find(t, &open, fds, err);
+	bool unnamed;
+	enum ht_code code = ht_points_find(t, &open, fds, &unnamed, err);
 
 	if (code == HT_OK && ht_trial_is_due(t->pid))
 		code = ht_trial(path, NULL, err);
-	return code == HT_OK
-		       ? ht_prober_start(path, &open, fds, &w->prober, err)
-		       : code;
+	if (code == HT_OK)
+		code = ht_prober_start(path, &open, fds, &w->prober, err);
+	return code == HT_OK && unnamed ? prove_points(w, t, err) : code;
 }
 
 static enum ht_code begin_growth(struct ht_who *w, const struct ht_target *t,
@@ -309,6 +390,8 @@ static enum ht_code open_window(struct ht_who *w, struct ht_target *t,
 	fill_window(w, r, &q);
 	w->pending_n = 0;
 	code = ht_prober_window(&w->prober, &q, take_sample, w, &done, err);
+	if (code == HT_OK && w->unproved && w->pending_n)
+		code = prove_pending(w, t, err);
 	for (size_t i = 0; i < w->pending_n; i++)
 		follow_sample(w, &w->pending[i].sample, &w->pending[i].chunk);
 	if (code != HT_OK)

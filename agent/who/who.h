@@ -33,7 +33,9 @@ struct ht_who {
 	const struct ht_located *located;
 	uint64_t min_size, max_size; /* chunk sizes that are asked for */
 	struct ht_new_pages
-		growth;	      /* by HT_PROBE_GROWTH; else it has no sites */
+		growth; /* by HT_PROBE_GROWTH; else it has no sites */
+	bool unproved;	/* functions that were found by their code, not yet seen
+			   to give a chunk */
 	char instead_of[300]; /* why calls cannot be seen; "" */
 };
 #define HT_WHO_NONE                                                            \

@@ -27,12 +27,6 @@ if can run32 "a 32-bit program is refused, with the reason"; then
 	ok "a 32-bit program is refused, with the reason" \
 		poll 10 says "32-bit program" "$heaptide" who "$started"
 fi
-gcc -O1 -static -s -o static_stripped -x c - <<<'#include <unistd.h>
-	#include <stdlib.h>
-	int main(void) { free(malloc(9)); pause(); return 0; }'
-start ./static_stripped
-ok "a static program that was stripped: nothing says where its malloc is" \
-	poll 10 eval '"$heaptide" who "$started" -d 1s >out 2>&1; grep -q stripped out'
 start env "LD_PRELOAD=$(ldconfig -p | sed -n 's/.*libjemalloc\.so.* => //p' | head -n 1)" sleep 300
 ok "and one with another allocator, by its name" \
 	poll 10 says "jemalloc" "$heaptide" who "$started"
@@ -242,13 +236,11 @@ gcc -O2 -static -Wl,--no-eh-frame-hdr -DPLUG -o bare_host host.c plug.c
 # Nothing describes how this one's frames lie.
 gcc -O2 -fomit-frame-pointer -fno-asynchronous-unwind-tables -DPLUG -o blind_host host.c plug.c
 g++ -O2 -static -o static_new server.cc
-cp static_new static_new_stripped && strip static_new_stripped
 
-# Twenty-three that leak, in one place each, and four that do not; and one whose calls cannot
-# be seen.
+# Twenty-three that leak, in one place each, and four that do not.
 leaking='plugin static static_new bare blind python extension leak framed wrapper growing cleared aligned slow forking threads pool server stripped inlined paced rare second'
 clean='steady queue regrown clean'
-kinds="$leaking $clean begun new_stripped"
+kinds="$leaking $clean begun"
 declare -A pids
 for kind in $kinds; do
 	case $kind in
@@ -256,7 +248,6 @@ for kind in $kinds; do
 	stripped) start ./server_stripped ;;
 	inlined) start ./inlined ;;
 	static_new) start ./static_new ;;
-	new_stripped) start ./static_new_stripped ;;
 	extension) start python3 -c 'import time, extension
 extension.serve()
 print("ready", flush=True)
@@ -352,8 +343,6 @@ is "it alone leaks" "$(jq -c "$blamed | map(split(\"<\")[1])" server.json)" '["S
 is "C++, static: the same" "$(jq -r '[.sites[0].frames[].function] | .[0:3] | join("<")' static_new.json)" \
 	"operator new<Server::open<Server::accept_loop"
 is "it alone leaks there, too" "$(jq -c "$blamed | map(split(\"<\")[1])" static_new.json)" '["Server::open"]'
-is "static and stripped: nothing says where calls are, so by growth" "$(jq -r .way new_stripped.json)" growth
-is "with whole stacks" "$(jq '.cut_share' new_stripped.json)" 0
 ok "an extension of Python's: the reference that nobody gives back" \
 	eval 'jq -r "$first" extension.json | grep -q "culprit<handle<serve" || { cat extension.err; jq -c ".sites[]" extension.json | head -n 4 | cut -c1-900; false; }'
 ok "it alone leaks, too" jq -e "$blamed | length > 0 and all(contains(\"culprit<handle\"))" extension.json

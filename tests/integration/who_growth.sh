@@ -89,7 +89,10 @@ int main(void)
 }
 EOC
 gcc -O2 -pthread -o growers growers.c
+# Of sections nothing is left, either: its functions cannot be told.
 gcc -O2 -pthread -static -s -o growers_static growers.c
+head -c 8 /dev/zero | dd of=growers_static bs=1 seek=40 conv=notrunc status=none
+head -c 4 /dev/zero | dd of=growers_static bs=1 seek=60 conv=notrunc status=none
 
 asleep() { # all its threads, at one look or another
 	for _ in $(seq 200); do
@@ -191,7 +194,7 @@ is "untraced" "$(awk '/TracerPid/ {print $2}' "/proc/$pid/status")" 0
 
 # Where calls cannot be seen, and why.
 start ./growers_static >said_static
-ok "a static program without symbols grows" ready 20 grep -q ready said_static
+ok "a static program without symbols and sections grows" ready 20 grep -q ready said_static
 "$heaptide" who "$started" -d 4s --json >static.json
 is "nothing says where its malloc is: growth is told" "$(jq -r .way static.json)" growth
 ok "with the reason" jq -e '.warnings | map(test("stripped")) | any' static.json
