@@ -194,7 +194,7 @@ static bool leads_to_asked(struct ht_asking *a, uint32_t node)
 	return false;
 }
 
-void ht_asking_narrow(struct ht_asking *a, uint16_t group)
+void ht_asking_narrow(struct ht_asking *a, uint16_t group, uint32_t single)
 {
 	uint64_t *found = a->next, asked = 0;
 	unsigned steps = 0;
@@ -205,7 +205,7 @@ void ht_asking_narrow(struct ht_asking *a, uint16_t group)
 		uint32_t node = a->members.node[m];
 
 		ht_pace_short_step(&steps);
-		if (!leads_to_asked(a, node))
+		if (single ? node != single - 1 : !leads_to_asked(a, node))
 			continue;
 		found[node / 64] |= UINT64_C(1) << node % 64;
 		asked++;
@@ -265,4 +265,41 @@ void ht_asking_forget(struct ht_asking *a, size_t from)
 	for (size_t i = from; i < r->tail; i++)
 		r->seen[r->queue[i] / 64] &= ~(UINT64_C(1) << r->queue[i] % 64);
 	r->head = r->tail = from;
+}
+
+/* --- what can be reached ------------------------------------------------- */
+
+void ht_asking_seed(struct ht_asking *a, uint32_t node)
+{
+	const struct ht_graph_all *g = a->g;
+
+	for (uint32_t k = g->refs.first[node]; k < g->refs.first[node + 1]; k++)
+		if (a->in[g->groups.of[g->refs.to[k]]])
+			ht_reach_add(&a->reach, g->refs.to[k]);
+}
+
+uint64_t ht_asking_spread(struct ht_asking *a)
+{
+	const struct ht_graph_all *g = a->g;
+	struct ht_reach *r = &a->reach;
+	unsigned steps = 0;
+	uint64_t held = 0;
+
+	while (r->head < r->tail && a->budget > 0) {
+		ht_pace_short_step(&steps);
+		uint32_t id = r->queue[r->head++];
+		uint16_t from = g->groups.of[id];
+
+		a->budget--;
+		held += from == a->group && ht_asking_counts(a, id);
+		if (!a->fields && !a->any && !a->around)
+			continue;
+		for (uint32_t k = g->refs.first[id]; k < g->refs.first[id + 1];
+		     k++)
+			if (a->in[g->groups.of[g->refs.to[k]]] &&
+			    ht_cluster_links(a, from, g->refs.at[k],
+					     g->groups.of[g->refs.to[k]]))
+				ht_reach_add(r, g->refs.to[k]);
+	}
+	return held;
 }

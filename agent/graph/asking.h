@@ -38,9 +38,14 @@ bool ht_asking_begin(struct ht_graph_all *g, struct ht_asking *ret);
 void ht_asking_end(struct ht_asking *a);
 /* For all of a group. */
 void ht_asking_all(struct ht_asking *a, uint16_t group);
-/* For those of a group that lead to what was asked for; the cluster until now
- * is among those before. */
-void ht_asking_narrow(struct ht_asking *a, uint16_t group);
+/* For those of a group that lead to what was asked for, or for this one (+ 1;
+ * 0: none in particular); the cluster until now is among those before. */
+void ht_asking_narrow(struct ht_asking *a, uint16_t group, uint32_t single);
+/* What a chunk leads to in the cluster is reached. */
+void ht_asking_seed(struct ht_asking *a, uint32_t node);
+/* From what was reached on, by the cluster's own links. Returns how many of
+ * those that are asked for were not reached before. */
+uint64_t ht_asking_spread(struct ht_asking *a);
 /* All clusters before are one with this, and what they lead to that leads back
  * to them. */
 void ht_asking_around(struct ht_asking *a);

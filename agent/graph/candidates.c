@@ -15,8 +15,8 @@
 /* --- who may hold it ----------------------------------------------------- */
 
 /* Room for one more: in place of the least where there is none. */
-static struct ht_candidate *add(struct ht_candidates *c,
-				const struct ht_candidate *new)
+struct ht_candidate *ht_candidates_add(struct ht_candidates *c,
+				       const struct ht_candidate *new)
 {
 	size_t least = 0;
 
@@ -131,11 +131,11 @@ static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 			last->references++;
 			last->inside += one.inside;
 		} else {
-			last = add(c, &one);
+			last = ht_candidates_add(c, &one);
 		}
 	}
 	if (outside.references)
-		add(c, &outside);
+		ht_candidates_add(c, &outside);
 	for (size_t i = 0; i < c->n; i++)
 		if (is_number(a, &c->v[i]))
 			c->v[i].kind = HT_HOLDER_NOBODY;
@@ -207,7 +207,7 @@ static void add_leading(const struct ht_asking *a, struct leading *l,
 			continue;
 		one->regular = (unsigned)(l->best[k] * 100 /
 					  ht_chunks_of(a, (uint16_t)k));
-		add(c, one);
+		ht_candidates_add(c, one);
 	}
 }
 
@@ -289,7 +289,7 @@ static void add_referrers(struct ht_asking *a, struct ht_candidates *c)
 		if (one->references &&
 		    (one->regular >= PERCENT ||
 		     one->references * 100 >= a->asked * PERCENT))
-			add(c, one);
+			ht_candidates_add(c, one);
 	}
 	end_leading(&l);
 }
@@ -320,6 +320,10 @@ static void seed(struct ht_asking *a, const struct ht_candidate *c)
 				ht_reach_add(&a->reach, g->root[i].to);
 		return;
 	}
+	if (c->single) {
+		ht_asking_seed(a, c->single - 1);
+		return;
+	}
 	for (uint32_t m = a->members.first[c->from];
 	     m < a->members.first[c->from + 1]; m++) {
 		uint32_t i = a->members.node[m];
@@ -333,33 +337,6 @@ static void seed(struct ht_asking *a, const struct ht_candidate *c)
 			if (a->in[g->groups.of[g->refs.to[k]]])
 				ht_reach_add(&a->reach, g->refs.to[k]);
 		}
-	}
-}
-
-/* From what was added on, by the cluster's own links. Counts members of the
- * group that were not reached before. */
-static void spread(struct ht_asking *a, struct ht_candidate *c)
-{
-	const struct ht_graph_all *g = a->g;
-	struct ht_reach *r = &a->reach;
-	unsigned steps = 0;
-
-	c->held = 0;
-	while (r->head < r->tail && a->budget > 0) {
-		ht_pace_short_step(&steps);
-		uint32_t id = r->queue[r->head++];
-		uint16_t from = g->groups.of[id];
-
-		a->budget--;
-		c->held += from == a->group && ht_asking_counts(a, id);
-		if (!a->fields && !a->any && !a->around)
-			continue;
-		for (uint32_t k = g->refs.first[id]; k < g->refs.first[id + 1];
-		     k++)
-			if (a->in[g->groups.of[g->refs.to[k]]] &&
-			    ht_cluster_links(a, from, g->refs.at[k],
-					     g->groups.of[g->refs.to[k]]))
-				ht_reach_add(r, g->refs.to[k]);
 	}
 }
 
@@ -459,7 +436,7 @@ struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 		if (rank(c) != of_rank || c->references == 0)
 			continue;
 		seed(a, c);
-		spread(a, c);
+		c->held = ht_asking_spread(a);
 		ht_asking_forget(a, from);
 		if (!best || c->held > best->held)
 			best = c;
@@ -469,7 +446,7 @@ struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 	    best->held == 0)
 		return NULL;
 	seed(a, best);
-	spread(a, best);
+	best->held = ht_asking_spread(a);
 	best->bytes = bytes_of(a, best, from);
 	return best;
 }
@@ -489,7 +466,7 @@ bool ht_candidates_find(struct ht_asking *a, struct ht_candidates *all)
 bool ht_candidates_above(struct ht_asking *a, const struct ht_candidate *table,
 			 struct ht_candidates *all)
 {
-	ht_asking_narrow(a, table->from);
+	ht_asking_narrow(a, table->from, table->single);
 	return ht_candidates_find(a, all);
 }
 

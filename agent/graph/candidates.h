@@ -22,6 +22,7 @@ struct ht_candidate {
 	unsigned places;     /* different ones: an array has many */
 	bool object;	     /* a variable, from place to end */
 	unsigned regular;    /* of a TABLE: percent of its chunks have it */
+	uint32_t single;     /* of a TABLE: the one chunk + 1; 0: its group */
 	uint64_t references, held, bytes;
 	uint64_t inside; /* of the references of a root: not to what malloc
 			    returned */
@@ -32,6 +33,9 @@ struct ht_candidates {
 	size_t n;
 };
 
+/* In place of the least where there is no room: NULL where that is itself. */
+struct ht_candidate *ht_candidates_add(struct ht_candidates *c,
+				       const struct ht_candidate *new);
 /* All of what may hold those that are asked for. false: nothing. */
 bool ht_candidates_find(struct ht_asking *a, struct ht_candidates *ret);
 /* What may hold the holder: those chunks of a TABLE that lead to what is asked

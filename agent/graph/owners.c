@@ -10,6 +10,7 @@
 #include "agent/graph/candidates.h"
 #include "agent/graph/retained.h"
 #include "agent/graph/shape.h"
+#include "agent/graph/single.h"
 #include "agent/walk/sizes.h"
 #include "link/request.h"
 
@@ -39,7 +40,7 @@ static bool tell_group(struct ht_graph_all *g, uint64_t holder,
 	if (!l)
 		return false;
 	l->max_size = from->max_size;
-	l->chunks = from->chunks;
+	l->chunks = c->single ? 1 : from->chunks;
 	ht_types_name(g, from->type, l->type, sizeof(l->type));
 	if (c->places <= 2 && (c->at & HT_REF_PLACE) != HT_REF_FAR)
 		l->offset = (uint64_t)(c->at & HT_REF_PLACE) * 8;
@@ -82,6 +83,17 @@ static void tell_root(struct ht_asking *a, uint64_t holder,
 		h->offset = c->start; /* an address, to be named */
 }
 
+/* Where no field tells what holds most of them: one chunk may. */
+static struct ht_candidate *hold_alone(struct ht_asking *a,
+				       struct ht_candidates *all,
+				       struct ht_candidate *best)
+{
+	ht_asking_forget(a, 0);
+	if (ht_single_find(a, all))
+		return ht_candidates_best(a, all, 1);
+	return best;
+}
+
 /* The best of what holds those that are asked for: an anchor that holds most of
  * them, else chunks, else words that may be stale. */
 static struct ht_candidate *hold(struct ht_asking *a, struct ht_candidates *all)
@@ -92,6 +104,8 @@ static struct ht_candidate *hold(struct ht_asking *a, struct ht_candidates *all)
 	if (!root || root->held * 100 < a->asked * SURE) {
 		ht_asking_forget(a, 0);
 		best = ht_candidates_best(a, all, 1);
+		if (!best || best->held * 100 < a->asked * SURE)
+			best = hold_alone(a, all, best);
 	}
 	if (!best || (root && root->held >= best->held))
 		best = root;
@@ -203,6 +217,7 @@ static bool tell_owned(struct ht_asking *a, uint16_t group)
 	uint64_t owned = a->g->out->owned.n - 1;
 	struct ht_candidate told[HT_HOLDERS_MAX];
 	struct ht_candidates all;
+	uint64_t held = 0;
 	size_t n = 0, lost;
 
 	if (!o)
@@ -225,10 +240,14 @@ static bool tell_owned(struct ht_asking *a, uint16_t group)
 		while (n < HT_HOLDERS_MAX &&
 		       (c = ht_candidates_best(a, &all, r))) {
 			told[n] = *c;
+			held += c->held;
 			c->references = 0; /* asked no more */
 			if (!add_holder(a, owned, &told[n++]))
 				return false;
 		}
+		if (r == 1 && held * 100 < a->asked * SURE &&
+		    ht_single_find(a, &all))
+			r--; /* once more: there is one */
 	}
 	for (size_t i = lost; i < n; i++) {
 		uint64_t holder = a->g->out->holders.n - n + i;

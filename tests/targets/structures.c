@@ -40,6 +40,10 @@ struct server {
 } * the_server;
 void *the_slots[SLOTS];
 uintptr_t the_numbers[SLOTS];
+struct registry {
+	char name[60];
+	struct server *server;
+} * the_registry;
 __thread struct node *the_own;
 
 static struct node *new_node(void)
@@ -129,6 +133,29 @@ static void in_struct(void)
 	the_server = calloc(1, sizeof(*the_server));
 	the_server->clients = chain(0);
 }
+/* Objects one of a kind, of sizes that many other chunks have. */
+static void alone(int back)
+{
+	static void *other[COUNT];
+
+	for (int i = 0; i < COUNT; i++) {
+		other[i] = calloc(1, 40 + (size_t)i % 12 * 8);
+		if (i % 3 == 0)
+			memcpy((char *)other[i] + i % 5 * 8,
+			       &other[i * 7 % (i + 1)], sizeof(void *));
+	}
+	the_registry = calloc(1, sizeof(*the_registry));
+	the_registry->server = calloc(1, sizeof(*the_registry->server));
+	the_registry->server->clients = chain(back);
+}
+static void single(void)
+{
+	alone(0);
+}
+static void dsingle(void)
+{
+	alone(1);
+}
 /* Numbers that look like addresses amid chunks. */
 static void numbers(void)
 {
@@ -167,11 +194,20 @@ static void lost(void)
 static const struct {
 	const char *name;
 	void (*build)(void);
-} known[] = {
-	{"list", list},		  {"dlist", dlist},	 {"ring", ring},
-	{"tree", tree},		  {"hash", hash},	 {"table", table},
-	{"intrusive", intrusive}, {"struct", in_struct}, {"numbers", numbers},
-	{"payload", payload},	  {"own", own},		 {"lost", lost}};
+} known[] = {{"list", list},
+	     {"dlist", dlist},
+	     {"ring", ring},
+	     {"tree", tree},
+	     {"hash", hash},
+	     {"table", table},
+	     {"intrusive", intrusive},
+	     {"struct", in_struct},
+	     {"numbers", numbers},
+	     {"single", single},
+	     {"dsingle", dsingle},
+	     {"payload", payload},
+	     {"own", own},
+	     {"lost", lost}};
 
 /* Slots in use whose words were left over from a list of the same addresses. */
 static void leave_stale(void)
