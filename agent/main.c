@@ -299,6 +299,9 @@ int main(int argc, char **argv)
 	 * those of each sample then leave ever more pages of the heap resident.
 	 */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	/* What a look of a small heap takes and gives back stays ours: of its
+	 * pages few are ever written to. */
+	mallopt(M_TRIM_THRESHOLD, 512 << 10);
 	if (!o.core)
 		ht_pace_init();
 	if (ht_guard_arrive(ht_facts_shared_take() ? HT_FACTS_FD + 1

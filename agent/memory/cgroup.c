@@ -14,7 +14,8 @@
 
 #include "common/cleanup.h"
 
-#define TEXT_MAX 8192 /* the largest of these files is memory.stat, 2 KB */
+/* The largest of these files is memory.stat, 2 KB. */
+#define TEXT_MAX HT_PROC_TEXT_MAX
 
 /* The two hierarchies differ in names only. */
 static const struct hierarchy {
@@ -140,18 +141,44 @@ void ht_cgroup_name(const char *proc_cgroup, char *ret, size_t size)
 
 /* --- one group ----------------------------------------------------------- */
 
-/* Whole file, NUL-terminated. false: errno says why. */
-static bool read_at(int dir, const char *name, char text[TEXT_MAX])
-{
-	HT_AUTO_FD int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
-	size_t used = 0;
-	ssize_t got = 0;
+/* Its directory is opened only where its files do not answer by themselves. */
+struct place {
+	const struct group *g;
+	char path[2 * PATH_MAX];
+	int dir;		      /* -1: not opened */
+	struct ht_mounts_group *kept; /* or NULL */
+};
 
-	while (fd >= 0 && used < TEXT_MAX - 1 &&
-	       (got = read(fd, text + used, TEXT_MAX - 1 - used)) > 0)
-		used += (size_t)got;
-	text[used] = '\0';
-	return fd >= 0 && got >= 0;
+static void place_close(struct place *p)
+{
+	if (p->dir >= 0)
+		close(p->dir);
+}
+
+static bool have_dir(struct place *p)
+{
+	if (p->dir < 0)
+		p->dir = open(p->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return p->dir >= 0;
+}
+
+/* Whole file, NUL-terminated. kept: of this file, or NULL. false: errno says
+ * why; without a directory, p->dir, too. */
+static bool read_in(struct place *p, struct ht_kept_file *kept,
+		    const char *name, char text[TEXT_MAX])
+{
+	struct ht_kept_file once = {0};
+	char path[sizeof(p->path) + 64];
+	bool done;
+	int number;
+
+	snprintf(path, sizeof(path), "%s/%s", p->path, name);
+	done = ht_kept_read(kept ?: &once, path, text, TEXT_MAX);
+	number = errno;
+	ht_kept_close(&once);
+	if (!done && have_dir(p))
+		errno = number;
+	return done;
 }
 
 /* A number, and no more. */
@@ -223,24 +250,33 @@ static enum ht_cgroup_found unread_file(const struct group *g, const char *file,
 		      what);
 }
 
-/* The limit of the group in this directory. */
-static enum ht_cgroup_found look(const struct group *g, int dir,
-				 struct ht_cgroup_limit *ret)
+static enum ht_cgroup_found no_directory(const struct group *g,
+					 struct ht_cgroup_limit *ret)
 {
+	return unread(ret, "cgroup %.80s: %s", shown(g->name), strerror(errno));
+}
+
+/* The limit of the group in this place. */
+static enum ht_cgroup_found look(struct place *p, struct ht_cgroup_limit *ret)
+{
+	const struct group *g = p->g;
 	const struct hierarchy *of = g->of;
 	enum ht_cgroup_found found;
 	char text[TEXT_MAX];
 
-	if (!read_at(dir, of->max_file, text))
+	if (!read_in(p, p->kept ? &p->kept->max : NULL, of->max_file, text)) {
+		if (p->dir < 0)
+			return no_directory(g, ret);
 		return errno == ENOENT ? HT_CGROUP_NONE
 				       : unread_file(g, of->max_file,
 						     strerror(errno), ret);
+	}
 	found = parse_max(text, &ret->max);
 	if (found == HT_CGROUP_UNREAD)
 		return unread_file(g, of->max_file, "holds no number", ret);
 	if (found == HT_CGROUP_NONE)
 		return found;
-	if (!read_at(dir, of->used_file, text))
+	if (!read_in(p, p->kept ? &p->kept->used : NULL, of->used_file, text))
 		return unread_file(g, of->used_file, strerror(errno), ret);
 	if (!parse_used(of, text, &ret->used))
 		return unread_file(g, of->used_file,
@@ -252,19 +288,36 @@ static enum ht_cgroup_found look(const struct group *g, int dir,
 /* --- a mounted tree ------------------------------------------------------ */
 
 /* In a cgroup namespace the root that is seen is a group like others. */
-static bool is_root(const struct group *g, int dir)
+static bool is_root(struct place *p)
 {
-	bool has = faccessat(dir, g->of->mark, F_OK, 0) == 0;
+	const struct group *g = p->g;
+	bool has;
 
-	return g->whole && has == g->of->marks_root;
+	if (!g->whole)
+		return false;
+	if (p->kept && p->kept->root != HT_MOUNTS_MAYBE_ROOT)
+		return p->kept->root == HT_MOUNTS_ROOT;
+	has = have_dir(p) && faccessat(p->dir, g->of->mark, F_OK, 0) == 0;
+	if (p->kept && p->dir >= 0) /* as long as it is mounted */
+		p->kept->root = has == g->of->marks_root ? HT_MOUNTS_ROOT
+							 : HT_MOUNTS_NO_ROOT;
+	return has == g->of->marks_root;
 }
 
-static bool binds_others(const struct group *g, int dir)
+static bool binds_others(struct place *p)
 {
 	char text[TEXT_MAX];
 
-	return !g->of->binds_file || !read_at(dir, g->of->binds_file, text) ||
+	return !p->g->of->binds_file ||
+	       !read_in(p, p->kept ? &p->kept->binds : NULL,
+			p->g->of->binds_file, text) ||
 	       strcmp(text, "0\n") != 0;
+}
+
+/* The root of v2, and of v1's threads, has no limit, and never will. */
+static bool is_bare(const struct place *p)
+{
+	return p->kept && p->kept->bare;
 }
 
 static uint64_t room(const struct ht_cgroup_limit *l)
@@ -272,21 +325,33 @@ static uint64_t room(const struct ht_cgroup_limit *l)
 	return l->max > l->used ? l->max - l->used : 0;
 }
 
-static int open_group(const struct group *g, struct ht_cgroup_limit *ret)
+/* One group on the way up. above: it is not the process's own. */
+static enum ht_cgroup_found step(struct place *p, bool above, bool *ret_binds,
+				 bool *ret_root, struct ht_cgroup_limit *ret)
 {
-	char at[2 * PATH_MAX];
-	int fd;
+	enum ht_cgroup_found found = HT_CGROUP_NONE;
 
-	snprintf(at, sizeof(at), "%s%s", g->top, g->path);
-	fd = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		unread(ret, "cgroup %.80s: %s", shown(g->name),
-		       strerror(errno));
-	return fd;
+	*ret_root = *ret_binds = true;
+	if (is_bare(p))
+		return HT_CGROUP_NONE;
+	if (above && !binds_others(p)) {
+		*ret_binds = false;
+		return HT_CGROUP_NONE;
+	}
+	found = look(p, ret);
+	if (found == HT_CGROUP_UNREAD)
+		return found;
+	*ret_root = is_root(p);
+	if (*ret_root && p->kept && found == HT_CGROUP_NONE && p->dir >= 0)
+		p->kept->bare =
+			faccessat(p->dir, p->g->of->max_file, F_OK, 0) != 0 &&
+			errno == ENOENT;
+	return found;
 }
 
 /* From the group up to the last that is seen. */
-static enum ht_cgroup_found climb(struct group *g, struct ht_cgroup_limit *ret)
+static enum ht_cgroup_found climb(struct group *g, struct ht_mounts *mounts,
+				  struct ht_cgroup_limit *ret)
 {
 	enum ht_cgroup_found answer = HT_CGROUP_NONE, found;
 	char *slash = NULL;
@@ -295,13 +360,15 @@ static enum ht_cgroup_found climb(struct group *g, struct ht_cgroup_limit *ret)
 	*ret = (struct ht_cgroup_limit){.max = UINT64_MAX};
 	do {
 		struct ht_cgroup_limit one = {0};
-		HT_AUTO_FD int dir = open_group(g, ret);
+		struct place p = {.g = g, .dir = -1};
+		bool binds;
 
-		if (dir < 0)
-			return HT_CGROUP_UNREAD;
-		if (slash && !binds_others(g, dir))
+		snprintf(p.path, sizeof(p.path), "%s%s", g->top, g->path);
+		p.kept = ht_mounts_group(mounts, g->of, p.path);
+		found = step(&p, slash, &binds, &root, &one);
+		place_close(&p);
+		if (!binds)
 			return answer;
-		found = look(g, dir, &one);
 		if (found == HT_CGROUP_UNREAD ||
 		    (found == HT_CGROUP_LIMIT && room(&one) < room(ret))) {
 			*ret = one;
@@ -309,7 +376,6 @@ static enum ht_cgroup_found climb(struct group *g, struct ht_cgroup_limit *ret)
 		}
 		if (found == HT_CGROUP_UNREAD)
 			return found;
-		root = is_root(g, dir);
 		slash = strrchr(g->path, '/');
 		if (slash)
 			*slash = '\0';
@@ -390,6 +456,7 @@ static char *path_below(const char *root, char *name)
 
 static enum ht_cgroup_found look_below(const struct group *of,
 				       const struct mount *m,
+				       struct ht_mounts *mounts,
 				       struct ht_cgroup_limit *ret)
 {
 	struct group g = *of;
@@ -402,7 +469,7 @@ static enum ht_cgroup_found look_below(const struct group *of,
 			ret,
 			"cgroup %.80s lies outside of what is mounted at %.60s",
 			g.name, m->at);
-	return climb(&g, ret);
+	return climb(&g, mounts, ret);
 }
 
 /* The first tree that shows the group will do. */
@@ -431,7 +498,7 @@ static enum ht_cgroup_found nearest(const char *proc_cgroup,
 	while (found == HT_CGROUP_UNREAD &&
 	       (line = strsep(&rest, "\n")) != NULL)
 		if (parse_mount(line, &m) && is_of(&m, g.of))
-			found = look_below(&g, &m, ret);
+			found = look_below(&g, &m, mounts, ret);
 	return found;
 }
 

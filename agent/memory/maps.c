@@ -252,28 +252,19 @@ void ht_maps_source_close(struct ht_maps_source *s)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
-}
-
-static int open_total(const struct ht_maps_source *s)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/statm", (int)s->task);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	ht_kept_close(&s->statm);
 }
 
 /* What all mappings are long together, by the kernel's own count (statm's
  * first figure, in pages); false: it cannot be read. */
-static bool read_total(int fd, uint64_t *ret)
+static bool read_total(struct ht_maps_source *s, uint64_t *ret)
 {
-	char text[128];
+	char path[64], text[128];
 	uint64_t pages;
-	ssize_t n = fd < 0 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
 
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	if (sscanf(text, "%" SCNu64, &pages) != 1)
+	snprintf(path, sizeof(path), "/proc/%d/statm", (int)s->task);
+	if (!ht_kept_read(&s->statm, path, text, sizeof(text)) ||
+	    sscanf(text, "%" SCNu64, &pages) != 1)
 		return false;
 	*ret = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	return true;
@@ -296,19 +287,19 @@ static uint64_t apart(uint64_t a, uint64_t b)
 }
 
 /* One try. Sets unsure; HT_GONE when the text ended with the process. */
-static enum ht_code read_once(struct ht_maps_source *s, int statm,
-			      struct ht_maps *ret, struct ht_err *err)
+static enum ht_code read_once(struct ht_maps_source *s, struct ht_maps *ret,
+			      struct ht_err *err)
 {
 	HT_AUTO_FREE char *text = NULL;
 	uint64_t before = 0, after = 0, sum;
-	bool counted = read_total(statm, &before);
+	bool counted = read_total(s, &before);
 	size_t len = 0;
 	enum ht_code code = slurp(s->fd, s->len, &text, &len, err);
 
 	if (code != HT_OK)
 		return code;
 	s->len = len;
-	counted = read_total(statm, &after) && counted;
+	counted = read_total(s, &after) && counted;
 	if (before > 0 && (after == 0 || len == 0))
 		return ht_fail(
 			err, HT_GONE,
@@ -334,13 +325,12 @@ static bool same_again(const struct ht_maps *a, const struct ht_maps *b)
 enum ht_code ht_maps_source_read(struct ht_maps_source *s, struct ht_maps *ret,
 				 struct ht_err *err)
 {
-	HT_AUTO_FD int statm = open_total(s);
 	struct ht_maps best = {0}, m;
 	enum ht_code code = HT_BUG;
 
 	for (unsigned i = 0; i < READ_TRIES; i++) {
 		m = (struct ht_maps){0};
-		code = read_once(s, statm, &m, err);
+		code = read_once(s, &m, err);
 		if (code == HT_GONE || code == HT_NOMEM)
 			break;
 		if (code != HT_OK)

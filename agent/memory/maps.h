@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent/memory/proc_texts.h"
 #include "common/err.h"
 
 enum ht_vma_flag {
@@ -48,7 +49,8 @@ struct ht_maps {
 struct ht_maps_source {
 	pid_t pid, task; /* whose files they are (live_task.h) */
 	int fd;		 /* -1: not open */
-	size_t len;	 /* of its text, when it was read last */
+	struct ht_kept_file statm;
+	size_t len; /* of its text, when it was read last */
 };
 
 /* HT_GONE, HT_DENIED or HT_SYS. */

@@ -59,6 +59,38 @@ static void keep_groups(char *text)
 	*to = '\0';
 }
 
+static void forget_groups(struct ht_mounts *m)
+{
+	for (size_t i = 0; i < m->groups; i++) {
+		ht_kept_close(&m->group[i].max);
+		ht_kept_close(&m->group[i].used);
+		ht_kept_close(&m->group[i].binds);
+		free(m->group[i].path);
+	}
+	m->groups = 0;
+}
+
+struct ht_mounts_group *ht_mounts_group(struct ht_mounts *m, const void *of,
+					const char *path)
+{
+	struct ht_mounts_group *g;
+	char *name;
+
+	for (size_t i = 0; i < m->groups; i++)
+		if (m->group[i].of == of && strcmp(m->group[i].path, path) == 0)
+			return &m->group[i];
+	if (m->groups == HT_MOUNTS_GROUPS) /* it moved on, and on */
+		forget_groups(m);
+	if (!m->group)
+		m->group = calloc(HT_MOUNTS_GROUPS, sizeof(*m->group));
+	name = m->group ? strdup(path) : NULL;
+	if (!name)
+		return NULL;
+	g = &m->group[m->groups++];
+	*g = (struct ht_mounts_group){.of = of, .path = name};
+	return g;
+}
+
 const char *ht_mounts_text(struct ht_mounts *m)
 {
 	char *text;
@@ -69,6 +101,7 @@ const char *ht_mounts_text(struct ht_mounts *m)
 		return NULL;
 	if (!may_differ(m))
 		return m->text;
+	forget_groups(m);
 	text = read_all(m->fd);
 	free(m->text);
 	m->text = text;
@@ -86,4 +119,7 @@ void ht_mounts_fini(struct ht_mounts *m)
 	m->fd = -1;
 	free(m->text);
 	m->text = NULL;
+	forget_groups(m);
+	free(m->group);
+	m->group = NULL;
 }

@@ -19,9 +19,6 @@
  * The PAGEMAP_SCAN interface (Linux 6.7, admin-guide/mm/pagemap.rst), declared
  * here because Debian 12's kernel headers are older than the kernels we meet.
  */
-struct scan_region {
-	uint64_t start, end, categories;
-};
 struct scan_arg {
 	uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
 	uint64_t category_inverted, category_mask, category_anyof_mask;
@@ -38,7 +35,6 @@ struct scan_arg {
 /* To tell a file's page the kernel looks at each page: twice the time. */
 #define SCAN_ALL (SCAN_ANON | SCAN_FILE)
 
-#define REGIONS	   1024 /* a call; 24 KiB of stack */
 #define LEAST_PAGE 4096
 /* The kernel holds the mmap lock during a whole call, and the target's mmap,
  * munmap and brk wait for it: some 30 us for as many pages, 30 ms for the 4 GiB
@@ -50,36 +46,49 @@ struct scan_arg {
 typedef void run_fn(void *ctx, uint64_t start, uint64_t end,
 		    uint64_t categories);
 
+/* One call: how many of the runs, up to `max`, it filled, and how far it came.
+ * Negative: it failed. */
+static int scan_some(int fd, uint64_t start, uint64_t end, uint64_t categories,
+		     struct ht_page_run *runs, size_t max, uint64_t *ret_end)
+{
+	/* The kernel makes as large a table, at each call. */
+	const uint64_t pages = (end - start) / LEAST_PAGE + 1;
+	struct scan_arg arg = {
+		.size = sizeof(arg),
+		.start = start,
+		.end = end,
+		.vec = (uintptr_t)runs,
+		.vec_len = pages < max ? pages : max,
+		.max_pages = PAGES_A_CALL,
+		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
+		.return_mask = categories,
+	};
+	int n = ioctl(fd, SCAN_IOCTL, &arg);
+
+	*ret_end = arg.walk_end;
+	if (n >= 0 && arg.walk_end < end)
+		ht_pace_lock();
+	return n;
+}
+
 static bool scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
 		 run_fn *run, void *ctx)
 {
-	struct scan_region regions[REGIONS];
+	struct ht_page_run runs[HT_PAGE_RUNS];
 
 	while (start < end) {
-		/* The kernel makes as large a table, at each call. */
-		const uint64_t pages = (end - start) / LEAST_PAGE + 1;
-		struct scan_arg arg = {
-			.size = sizeof(arg),
-			.start = start,
-			.end = end,
-			.vec = (uintptr_t)regions,
-			.vec_len = pages < REGIONS ? pages : REGIONS,
-			.max_pages = PAGES_A_CALL,
-			.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
-			.return_mask = categories,
-		};
-		int n = ioctl(fd, SCAN_IOCTL, &arg);
+		uint64_t told;
+		int n = scan_some(fd, start, end, categories, runs,
+				  HT_PAGE_RUNS, &told);
 
 		if (n < 0)
 			return false;
-		if (arg.walk_end < end)
-			ht_pace_lock();
 		for (int i = 0; i < n; i++)
-			run(ctx, regions[i].start, regions[i].end,
-			    regions[i].categories);
-		if (arg.walk_end <= start)
+			run(ctx, runs[i].start, runs[i].end,
+			    runs[i].categories);
+		if (told <= start)
 			break; /* cannot be; never loop on it */
-		start = arg.walk_end;
+		start = told;
 	}
 	return true;
 }
@@ -409,6 +418,62 @@ bool ht_pages_tally(struct ht_pages_source *s, uint64_t start, uint64_t end,
 	if (!each_run(s, start, end, anonymous ? SCAN_ANON : SCAN_ALL,
 		      count_run, &c))
 		return false;
+	*ret = c.tally;
+	return true;
+}
+
+/* --- the same of what lies side by side ----------------------------------- */
+
+static bool look_ahead(struct ht_pages_source *s, struct ht_page_ahead *a,
+		       uint64_t start, uint64_t until)
+{
+	uint64_t told;
+	int n = scan_some(s->pagemap_fd, start, until, SCAN_ALL, a->run,
+			  HT_PAGE_RUNS, &told);
+
+	if (n < 0 || told <= start)
+		return false;
+	a->start = start;
+	a->end = told < until ? told : until;
+	a->n = (size_t)n;
+	a->next = 0;
+	return true;
+}
+
+/* What was told of [start, end), which lies within. */
+static void count_told(struct ht_page_ahead *a, uint64_t start, uint64_t end,
+		       struct counting *c)
+{
+	if (a->next >= a->n || a->run[a->next].start > start)
+		a->next = 0; /* not in ascending order */
+	while (a->next < a->n && a->run[a->next].end <= start)
+		a->next++;
+	for (size_t i = a->next; i < a->n && a->run[i].start < end; i++) {
+		const struct ht_page_run *r = &a->run[i];
+
+		count_run(c, r->start > start ? r->start : start,
+			  r->end < end ? r->end : end, r->categories);
+	}
+}
+
+bool ht_pages_tally_ahead(struct ht_pages_source *s, struct ht_page_ahead *a,
+			  uint64_t start, uint64_t end, uint64_t until,
+			  struct ht_page_tally *ret)
+{
+	struct counting c = {.page_size = s->page_size};
+
+	if (s->state || !s->has_scan)
+		return ht_pages_tally(s, start, end, false, ret);
+	while (start < end) {
+		uint64_t stop;
+
+		if ((start < a->start || start >= a->end) &&
+		    !look_ahead(s, a, start, until > end ? until : end))
+			return false;
+		stop = a->end < end ? a->end : end;
+		count_told(a, start, stop, &c);
+		start = stop;
+	}
 	*ret = c.tally;
 	return true;
 }

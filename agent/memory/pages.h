@@ -112,6 +112,27 @@ uint64_t ht_pages_withheld(const struct ht_pages *p, uint64_t start,
 bool ht_pages_tally(struct ht_pages_source *s, uint64_t start, uint64_t end,
 		    bool anonymous, struct ht_page_tally *ret) HT_MUST_CHECK;
 
+/* A run of pages of one kind: the kernel's own form (pages.c). */
+struct ht_page_run {
+	uint64_t start, end, categories;
+};
+#define HT_PAGE_RUNS 1024 /* a question; 24 KiB */
+
+/* What one question told of many mappings. */
+struct ht_page_ahead {
+	uint64_t start, end; /* of these addresses; both 0: of none yet */
+	size_t n, next;	     /* next: where the next is likely to be */
+	struct ht_page_run run[HT_PAGE_RUNS];
+};
+
+/* As ht_pages_tally with files told apart, asked together with what follows up
+ * to `until`: a process has many small mappings, and each question is a call.
+ * a: start and end 0 at first, then as it was left. The rest of it need not be
+ * set. */
+bool ht_pages_tally_ahead(struct ht_pages_source *s, struct ht_page_ahead *a,
+			  uint64_t start, uint64_t end, uint64_t until,
+			  struct ht_page_tally *ret) HT_MUST_CHECK;
+
 /* Bytes of the resident pages of [start, end), page aligned, that no other
  * process maps: what the machine gets when they are given back. 8 bytes are
  * read a page, some thousand at a time. HT_PAGES_UNKNOWN: no pagemap. */

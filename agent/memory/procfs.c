@@ -136,6 +136,24 @@ static void read_exe(struct ht_proc_texts *t, struct ht_head *ret)
 	ht_proc_exe(t, &ret->exe_dev, &ret->exe_inode);
 }
 
+/* As stat has it, between brackets. Kernels before 4.18 escape it there. */
+static void read_comm(struct ht_proc_texts *t, struct ht_head *ret)
+{
+	const char *stat = ht_proc_texts_of(t, HT_PROC_STAT);
+	const char *first = stat ? strchr(stat, '(') : NULL;
+	const char *last = stat ? strrchr(stat, ')') : NULL;
+	char text[TEXT_MAX];
+
+	if (first && last > first &&
+	    !memchr(first, '\\', (size_t)(last - first))) {
+		snprintf(text, sizeof(text), "%.*s", (int)(last - first - 1),
+			 first + 1);
+		first_line(ret->comm, sizeof(ret->comm), text);
+	} else if (read_proc(t->pid, "comm", text)) {
+		first_line(ret->comm, sizeof(ret->comm), text);
+	}
+}
+
 static uint64_t effective_uid(const char *status)
 {
 	const char *line = strstr(status, "\nUid:");
@@ -162,7 +180,6 @@ enum ht_code ht_procfs_head(struct ht_proc_texts *t, struct ht_head *ret,
 {
 	struct stat_fields stat;
 	const char *known;
-	char text[TEXT_MAX];
 
 	if (!parse_stat(ht_proc_texts_of(t, HT_PROC_STAT), &stat))
 		return fail_gone(t->pid, err);
@@ -170,8 +187,7 @@ enum ht_code ht_procfs_head(struct ht_proc_texts *t, struct ht_head *ret,
 	ret->start_ticks = stat.start_ticks;
 	ret->started_at = start_time(stat.start_ticks);
 	ret->cpu_ns = ticks_ns(stat.utime + stat.stime);
-	if (read_proc(t->pid, "comm", text))
-		first_line(ret->comm, sizeof(ret->comm), text);
+	read_comm(t, ret);
 	known = ht_proc_texts_of(t, HT_PROC_STATUS);
 	if (known)
 		ret->uid = effective_uid(known);
@@ -185,7 +201,7 @@ enum ht_code ht_procfs_head(struct ht_proc_texts *t, struct ht_head *ret,
 
 /* --- process ------------------------------------------------------------- */
 
-static uint64_t writable_private(const struct ht_maps *maps)
+void ht_procfs_mappings(const struct ht_maps *maps, struct ht_process *ret)
 {
 	uint64_t sum = 0;
 
@@ -195,7 +211,8 @@ static uint64_t writable_private(const struct ht_maps *maps)
 		if ((v->flags & (HT_VMA_WRITE | HT_VMA_SHARED)) == HT_VMA_WRITE)
 			sum += v->end - v->start;
 	}
-	return sum;
+	ret->writable_private = sum;
+	ret->mappings = maps->n;
 }
 
 void ht_procfs_rollup(pid_t pid, struct ht_process *ret)
@@ -245,9 +262,8 @@ static void put_memory(const char *status, struct ht_process *ret)
 }
 
 /* The live task's counters are the process's. */
-enum ht_code ht_procfs_process(struct ht_proc_texts *t,
-			       const struct ht_maps *maps,
-			       struct ht_process *ret, struct ht_err *err)
+enum ht_code ht_procfs_process(struct ht_proc_texts *t, struct ht_process *ret,
+			       struct ht_err *err)
 {
 	struct stat_fields stat;
 	const char *status;
@@ -261,10 +277,6 @@ enum ht_code ht_procfs_process(struct ht_proc_texts *t,
 	status = ht_proc_texts_of(t, HT_PROC_TASK_STATUS);
 	if (status)
 		put_memory(status, ret);
-	if (maps) {
-		ret->writable_private = writable_private(maps);
-		ret->mappings = maps->n;
-	}
 	ret->descriptors = descriptors(t->task);
 	return HT_OK;
 }
@@ -274,6 +286,51 @@ bool ht_procfs_stopped(struct ht_proc_texts *t)
 	const char *status = ht_proc_texts_of(t, HT_PROC_TASK_STATUS);
 
 	return status && strstr(status, "\nState:\tT ");
+}
+
+/* --- the machine --------------------------------------------------------- */
+
+enum machine_file {
+	MEMINFO,
+	LOADAVG,
+	THREADS_MAX,
+	PID_MAX,
+	MAX_MAP_COUNT,
+	CPUS_ONLINE,
+	MACHINE_FILES
+};
+
+static bool read_machine(enum machine_file file, char text[TEXT_MAX])
+{
+	static const char *const paths[MACHINE_FILES] = {
+		[MEMINFO] = "/proc/meminfo",
+		[LOADAVG] = "/proc/loadavg",
+		[THREADS_MAX] = "/proc/sys/kernel/threads-max",
+		[PID_MAX] = "/proc/sys/kernel/pid_max",
+		[MAX_MAP_COUNT] = "/proc/sys/vm/max_map_count",
+		[CPUS_ONLINE] = "/sys/devices/system/cpu/online"};
+	static struct ht_kept_file kept[MACHINE_FILES];
+
+	return ht_kept_read(&kept[file], paths[file], text, TEXT_MAX);
+}
+
+/* "0-3,7\n": five. */
+static uint64_t processors_online(void)
+{
+	char text[TEXT_MAX], *at = text;
+	uint64_t n = 0;
+	bool known = read_machine(CPUS_ONLINE, text);
+
+	while (known && *at >= '0' && *at <= '9') {
+		uint64_t first = strtoull(at, &at, 10), last = first;
+
+		if (*at == '-')
+			last = strtoull(at + 1, &at, 10);
+		known = last >= first;
+		n += last - first + 1;
+		at += *at == ',';
+	}
+	return known && n ? n : (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 /* --- limits -------------------------------------------------------------- */
@@ -290,6 +347,17 @@ static bool soft_limit(const char *text, const char *name, uint64_t *ret)
 	return line;
 }
 
+/* A file of the process, held open where its others are. */
+static bool read_kept(const struct ht_proc_texts *t, const char *name,
+		      struct ht_kept_file *kept, char text[TEXT_MAX])
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)t->pid, name);
+	return kept ? ht_kept_read(kept, path, text, TEXT_MAX)
+		    : ht_proc_read_text(path, text);
+}
+
 /* CAP_IPC_LOCK of the first user namespace, whose ids are all ids: then
  * RLIMIT_MEMLOCK does not bind. */
 static bool may_lock_all(struct ht_proc_texts *t)
@@ -298,14 +366,14 @@ static bool may_lock_all(struct ht_proc_texts *t)
 	uint64_t capabilities, first, outer, n;
 	char ids[TEXT_MAX];
 
-	if (!status || !read_proc(t->pid, "uid_map", ids) ||
-	    !(line = strstr(status, "\nCapEff:")) ||
+	if (!status || !(line = strstr(status, "\nCapEff:")) ||
 	    sscanf(line, "\nCapEff: %" SCNx64, &capabilities) != 1 ||
+	    !(capabilities >> CAP_IPC_LOCK & 1) ||
+	    !read_kept(t, "uid_map", t->kept ? &t->kept->uid_map : NULL, ids) ||
 	    sscanf(ids, "%" SCNu64 " %" SCNu64 " %" SCNu64, &first, &outer,
 		   &n) != 3)
 		return false;
-	return capabilities >> CAP_IPC_LOCK & 1 && first == outer &&
-	       n == UINT32_MAX;
+	return first == outer && n == UINT32_MAX;
 }
 
 static bool read_rlimits(struct ht_proc_texts *t, uint64_t *threads,
@@ -323,7 +391,8 @@ static bool read_rlimits(struct ht_proc_texts *t, uint64_t *threads,
 		{"\nMax locked memory", &ret->rlimit_memlock},
 	};
 	char text[TEXT_MAX];
-	bool all = read_proc(t->pid, "limits", text);
+	bool all =
+		read_kept(t, "limits", t->kept ? &t->kept->limits : NULL, text);
 
 	for (size_t i = 0; all && i < sizeof(wanted) / sizeof(*wanted); i++)
 		all = soft_limit(text, wanted[i].line, wanted[i].to);
@@ -332,12 +401,11 @@ static bool read_rlimits(struct ht_proc_texts *t, uint64_t *threads,
 	return all;
 }
 
-static bool number_in(const char *path, uint64_t *ret)
+static bool number_in(enum machine_file file, uint64_t *ret)
 {
 	char text[TEXT_MAX];
 
-	return ht_proc_read_text(path, text) &&
-	       sscanf(text, "%" SCNu64, ret) == 1;
+	return read_machine(file, text) && sscanf(text, "%" SCNu64, ret) == 1;
 }
 
 /* Threads of the whole machine: "0.10 0.20 0.30 2/345 6789". */
@@ -345,7 +413,7 @@ static bool all_threads(uint64_t *ret)
 {
 	char text[TEXT_MAX];
 
-	return ht_proc_read_text("/proc/loadavg", text) &&
+	return read_machine(LOADAVG, text) &&
 	       sscanf(text, "%*s %*s %*s %*u/%" SCNu64, ret) == 1;
 }
 
@@ -369,9 +437,9 @@ static const char *machine_threads(uint64_t *room, struct ht_limits *ret)
 
 	if (!all_threads(&all))
 		return "/loadavg";
-	if (!number_in("/proc/sys/kernel/threads-max", &max))
+	if (!number_in(THREADS_MAX, &max))
 		return "/sys/kernel/threads-max";
-	if (!number_in("/proc/sys/kernel/pid_max", &pid_max))
+	if (!number_in(PID_MAX, &pid_max))
 		return "/sys/kernel/pid_max";
 	nearest_threads(max, all, "kernel.threads-max", room, ret);
 	nearest_threads(pid_max, all, "kernel.pid_max", room, ret);
@@ -444,7 +512,7 @@ static void read_machine_memory(struct ht_limits *ret)
 {
 	char text[TEXT_MAX];
 
-	if (!ht_proc_read_text("/proc/meminfo", text))
+	if (!read_machine(MEMINFO, text))
 		return;
 	ret->mem_total = kib_line(text, "MemTotal");
 	ret->mem_available = kib_line(text, "MemAvailable");
@@ -458,7 +526,7 @@ void ht_procfs_memory_limits(pid_t pid, struct ht_limits *ret)
 	const char *cgroup;
 	char why[8];
 
-	ht_proc_texts_begin(&t, pid);
+	ht_proc_texts_begin(&t, pid, NULL);
 	read_machine_memory(ret);
 	cgroup = cgroup_text(&t, why, sizeof(why));
 	if (cgroup)
@@ -498,8 +566,8 @@ void ht_procfs_limits(struct ht_proc_texts *t, struct ht_mounts *mounts,
 
 	*unread = (struct ht_limits_unread){0};
 	read_machine_memory(ret);
-	ret->cpus = (uint64_t)sysconf(_SC_NPROCESSORS_ONLN);
-	if (!number_in("/proc/sys/vm/max_map_count", &ret->max_map_count))
+	ret->cpus = processors_online();
+	if (!number_in(MAX_MAP_COUNT, &ret->max_map_count))
 		ret->max_map_count = HT_UNKNOWN;
 	unread->rlimits = !read_rlimits(t, &nproc, ret);
 	limit_by_groups(t, mounts, &pids_limit, ret, unread);

@@ -26,13 +26,13 @@ enum ht_code ht_procfs_head(struct ht_proc_texts *t, struct ht_head *ret,
  * process. */
 const char *ht_procfs_own_path(pid_t pid, const char *path);
 
-/* How large: all of process. rss and rss_* are the kernel's counters, which lag
- * by some pages per processor; the walk replaces them by exact sums where it
- * can. maps: for writable_private; NULL leaves it unknown. */
-enum ht_code ht_procfs_process(struct ht_proc_texts *t,
-			       const struct ht_maps *maps,
-			       struct ht_process *ret,
+/* How large: all of process but what follows. rss and rss_* are the kernel's
+ * counters, which lag by some pages per processor; the walk replaces them by
+ * exact sums where it can. */
+enum ht_code ht_procfs_process(struct ht_proc_texts *t, struct ht_process *ret,
 			       struct ht_err *err) HT_MUST_CHECK;
+/* Of process: what its mappings say, mappings and writable_private. */
+void ht_procfs_mappings(const struct ht_maps *maps, struct ht_process *ret);
 
 /* PSS and USS, from smaps_rollup: see ht_rollup_us (schema/snapshot.h) first.
  */

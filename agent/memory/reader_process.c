@@ -90,6 +90,10 @@ static size_t peek(const struct process *p, uint64_t addr, void *buf,
 }
 
 #define ENTRIES 256
+/* Of scattered pieces: so many at a time, and so many pages asked for at once,
+ * which takes as long as a call for two of them. */
+#define PIECES 256
+#define WINDOW 512
 /* Below, process_vm_readv gains nothing. */
 #define BLOCK_LEAST ((size_t)64 << 10)
 #define STATES	    (HT_PAGEMAP_PRESENT | HT_PAGEMAP_SWAPPED)
@@ -203,25 +207,11 @@ static size_t process_read(void *ctx, uint64_t addr, void *buf, size_t len)
 
 /* --- many short pieces --------------------------------------------------- */
 
-/* How many of the pieces, from the first on, lie within ENTRIES pages behind
- * it, each in one page. */
-static size_t window_of(const struct ht_piece *v, size_t n)
-{
-	uint64_t first = v[0].addr / HT_PAGE_SIZE;
-	size_t i = 0;
-
-	while (i < n && i < ENTRIES && v[i].addr <= INT64_MAX &&
-	       v[i].addr / HT_PAGE_SIZE - first < ENTRIES &&
-	       v[i].addr % HT_PAGE_SIZE + v[i].len <= HT_PAGE_SIZE)
-		i++;
-	return i;
-}
-
 /* All of them with one call. What it does not come to is left. */
 static void read_pinned(const struct process *p, struct ht_piece *const *v,
 			size_t n)
 {
-	struct iovec here[ENTRIES], there[ENTRIES];
+	struct iovec here[PIECES], there[PIECES];
 	size_t left;
 	ssize_t got;
 
@@ -264,33 +254,78 @@ static size_t read_span(const struct process *p, struct ht_piece *const *v,
 	return k;
 }
 
-/* Of one window: what is in pages that are there. */
-static void read_window(const struct process *p, struct ht_piece *v, size_t n)
-{
-	uint64_t entry[ENTRIES], first = v[0].addr / HT_PAGE_SIZE;
-	uint64_t last = v[n - 1].addr / HT_PAGE_SIZE;
-	struct ht_piece *pinnable[ENTRIES], *present[ENTRIES];
-	size_t pinnables = 0, presents = 0;
-	ssize_t bytes;
+/* Pieces in ascending order. */
+struct sorted {
+	struct ht_piece *v[PIECES];
+	size_t n;
+};
 
+static int by_address(const void *x, const void *y)
+{
+	const struct ht_piece *const *a = x, *const *b = y;
+
+	return ((*a)->addr > (*b)->addr) - ((*a)->addr < (*b)->addr);
+}
+
+/* Those that lie in one page each. */
+static void sort(struct ht_piece *v, size_t n, struct sorted *ret)
+{
+	bool rises = true;
+
+	ret->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (v[i].addr > INT64_MAX ||
+		    v[i].addr % HT_PAGE_SIZE + v[i].len > HT_PAGE_SIZE)
+			continue;
+		rises &= ret->n == 0 || ret->v[ret->n - 1]->addr <= v[i].addr;
+		ret->v[ret->n++] = &v[i];
+	}
+	if (!rises)
+		qsort(ret->v, ret->n, sizeof(*ret->v), by_address);
+}
+
+/* From the first on, as many as lie within WINDOW pages: adds those whose
+ * pages are there, and to `pinnable` of these those that may be pinned. Returns
+ * how many it went over. */
+static size_t ask_window(const struct process *p, struct ht_piece *const *v,
+			 size_t n, struct sorted *present,
+			 struct sorted *pinnable)
+{
+	uint64_t entry[WINDOW], first = v[0]->addr / HT_PAGE_SIZE, last = first;
+	ssize_t bytes;
+	size_t k = 0;
+
+	for (; k < n && v[k]->addr / HT_PAGE_SIZE - first < WINDOW; k++)
+		last = v[k]->addr / HT_PAGE_SIZE;
 	bytes = pread(p->pagemap_fd, entry, (last - first + 1) * sizeof(*entry),
 		      (off_t)(first * sizeof(*entry)));
-	for (size_t i = 0; i < n && bytes > 0; i++) {
-		uint64_t k = v[i].addr / HT_PAGE_SIZE - first;
+	for (size_t i = 0; i < k && bytes > 0; i++) {
+		uint64_t at = v[i]->addr / HT_PAGE_SIZE - first;
 
-		if ((k + 1) * sizeof(*entry) > (uint64_t)bytes ||
-		    !(entry[k] & HT_PAGEMAP_PRESENT))
+		if ((at + 1) * sizeof(*entry) > (uint64_t)bytes ||
+		    !(entry[at] & HT_PAGEMAP_PRESENT))
 			continue;
-		present[presents++] = &v[i];
-		if (!is_shared(entry[k]))
-			pinnable[pinnables++] = &v[i];
+		present->v[present->n++] = v[i];
+		if (!is_shared(entry[at]))
+			pinnable->v[pinnable->n++] = v[i];
 	}
-	if (pinnables > 1)
-		read_pinned(p, pinnable, pinnables);
-	for (size_t i = 0; i < presents;) {
-		size_t k = present[i]->ok
+	return k;
+}
+
+/* What is in pages that are there. */
+static void read_pieces(const struct process *p, struct ht_piece *v, size_t n)
+{
+	struct sorted all, present = {.n = 0}, pinnable = {.n = 0};
+
+	sort(v, n, &all);
+	for (size_t i = 0; i < all.n;)
+		i += ask_window(p, all.v + i, all.n - i, &present, &pinnable);
+	if (pinnable.n > 1)
+		read_pinned(p, pinnable.v, pinnable.n);
+	for (size_t i = 0; i < present.n;) {
+		size_t k = present.v[i]->ok
 				   ? 1
-				   : read_span(p, present + i, presents - i);
+				   : read_span(p, present.v + i, present.n - i);
 
 		i += k ?: 1; /* what cannot be read at once is read alone */
 	}
@@ -299,15 +334,9 @@ static void read_window(const struct process *p, struct ht_piece *v, size_t n)
 static void process_batch(void *ctx, struct ht_piece *v, size_t n)
 {
 	const struct process *p = ctx;
-	size_t window;
 
-	for (; p->pagemap_fd >= 0 && n > 0; v += window, n -= window) {
-		window = window_of(v, n);
-		if (window > 0 && v[0].addr <= v[window - 1].addr)
-			read_window(p, v, window);
-		else
-			window = 1;
-	}
+	for (size_t i = 0; p->pagemap_fd >= 0 && i < n; i += PIECES)
+		read_pieces(p, v + i, n - i < PIECES ? n - i : PIECES);
 }
 
 static void process_heed(void *ctx, struct ht_vmflags *f)

@@ -149,6 +149,15 @@ static bool due(const struct ht_vmflags *f, uint64_t refusing,
 	       (f->read_at == 0 || ht_mono_ns() - f->read_at >= DOUBT_NS);
 }
 
+bool ht_vmflags_settled(struct ht_vmflags *f, uint64_t refusing)
+{
+	if (refusing || f->withheld.n || f->doubted)
+		return false;
+	f->asked = 0;
+	f->refusing.n = 0;
+	return true;
+}
+
 enum ht_code ht_vmflags_read(pid_t pid, const struct ht_maps *maps,
 			     uint64_t refusing, struct ht_vmflags *f,
 			     struct ht_err *err)

@@ -57,6 +57,9 @@ void ht_vmflags_open(struct ht_vmflags *f, pid_t pid);
 enum ht_code ht_vmflags_read(pid_t pid, const struct ht_maps *maps,
 			     uint64_t refusing, struct ht_vmflags *f,
 			     struct ht_err *err) HT_MUST_CHECK;
+/* Whether ht_vmflags_read has nothing to read, whatever the mappings are; it is
+ * up to date then. */
+bool ht_vmflags_settled(struct ht_vmflags *f, uint64_t refusing);
 /* Sets HT_VMA_REFUSES in each mapping of m that f knows so. */
 void ht_vmflags_mark(const struct ht_vmflags *f, struct ht_maps *m);
 /* Whether the page at addr is somebody's to fill; *len, at least 1, is cut to

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "agent/graph/graph.h"
+#include "agent/memory/procfs.h"
 #include "agent/sample/unwind.h"
 #include "agent/sample/withheld.h"
 #include "agent/self/freezer.h"
@@ -53,6 +54,7 @@ void ht_look_begin(struct ht_look *l, struct ht_session *s)
 		.maps = &l->maps,
 		.renew_maps = s->target->pid ? renew_maps : NULL,
 		.renew_ctx = l,
+		.mmapped_at = &s->target->mmapped_at,
 		.want = s->request->flags,
 		.want_private = ht_session_may_read_private(s),
 		.progress = s->progress,
@@ -253,9 +255,13 @@ enum ht_code ht_look_maps(struct ht_look *l, pid_t pid, struct ht_err *err)
 	l->maps = (struct ht_maps){0};
 	code = pid == t->pid ? ht_maps_source_read(&t->maps, &l->maps, err)
 			     : ht_maps_read(pid, &l->maps, err);
-	if (code == HT_OK) /* a copy has locked nothing: the target's count */
-		ht_vmflags_mark(&t->vmflags, &l->maps);
-	return code;
+	if (code != HT_OK)
+		return code;
+	/* a copy has locked nothing: the target's count */
+	ht_vmflags_mark(&t->vmflags, &l->maps);
+	if (pid == t->pid)
+		ht_procfs_mappings(&l->maps, &l->session->snapshot->process);
+	return HT_OK;
 }
 
 enum ht_code ht_look_rest(struct ht_look *l, int64_t deadline_ns,

@@ -83,14 +83,29 @@ static uint64_t known_or_0(uint64_t v)
 
 /* Which mappings malloc_trim would find refusing: read here, outside any stop,
  * since smaps takes its time. */
-static void note_refusing(struct ht_session *s, const struct ht_maps *maps)
+static enum ht_code note_refusing(struct ht_session *s, struct ht_err *err)
 {
-	const struct ht_process *p = &s->snapshot->process;
-	struct ht_err err;
+	struct ht_target *t = s->target;
+	struct ht_process *p = &s->snapshot->process;
+	struct ht_maps maps = {0};
+	struct ht_err why;
+	enum ht_code code;
 
 	s->refusing = known_or_0(p->locked) + known_or_0(p->huge_pool);
-	s->refusing_known = ht_vmflags_read(s->target->pid, maps, s->refusing,
-					    &s->target->vmflags, &err) == HT_OK;
+	s->refusing_known = true;
+	/* A look that stops nothing reads them itself, once. */
+	if (s->request->mode == HT_MODE_NONE &&
+	    ht_vmflags_settled(&t->vmflags, s->refusing))
+		return HT_OK;
+	code = ht_maps_source_read(&t->maps, &maps, err);
+	if (code != HT_OK)
+		return code;
+	ht_pace();
+	ht_procfs_mappings(&maps, p);
+	s->refusing_known = ht_vmflags_read(t->pid, &maps, s->refusing,
+					    &t->vmflags, &why) == HT_OK;
+	ht_maps_fini(&maps);
+	return HT_OK;
 }
 
 static void warn_refusing(const struct ht_session *s)
@@ -118,27 +133,22 @@ static enum ht_code describe_process(struct ht_session *s, struct ht_err *err)
 {
 	struct ht_target *t = s->target;
 	struct ht_snapshot *snap = s->snapshot;
-	struct ht_maps maps = {0};
 	struct ht_proc_texts texts;
 	enum ht_code code;
 
-	ht_proc_texts_begin(&texts, t->pid);
+	ht_proc_texts_begin(&texts, t->pid, &t->kept);
 	code = ht_target_same(t, &texts, err);
 	if (code == HT_OK)
 		code = ht_procfs_head(&texts, &snap->head, err);
 	ht_pace();
 	if (code == HT_OK)
-		code = ht_maps_source_read(&t->maps, &maps, err);
-	ht_pace();
+		code = ht_procfs_process(&texts, &snap->process, err);
 	if (code == HT_OK)
-		code = ht_procfs_process(&texts, &maps, &snap->process, err);
-	if (code == HT_OK)
-		note_refusing(s, &maps);
+		code = note_refusing(s, err);
 	s->stopped = code == HT_OK && ht_procfs_stopped(&texts);
 	ht_pace();
 	if (code == HT_OK && ht_session_may_roll_up(s))
 		ht_procfs_rollup(t->pid, &snap->process);
-	ht_maps_fini(&maps);
 	ht_pace();
 	ht_procfs_limits(&texts, &t->mounts, &snap->limits, &s->unread);
 	ht_pace();
@@ -160,7 +170,7 @@ static enum ht_code refuse_graph(const struct ht_session *s, bool core,
 
 enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 {
-	const struct ht_target *t = s->target;
+	struct ht_target *t = s->target;
 	bool core = t->pid == 0;
 	uint64_t read_before = t->reader->bytes_read;
 	int64_t begin = ht_mono_ns();

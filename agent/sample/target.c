@@ -146,7 +146,7 @@ enum ht_code ht_target_open_process(pid_t pid, struct ht_target *ret,
 	code = word_of(pid, &word, err);
 	if (code != HT_OK)
 		return code;
-	ht_proc_texts_begin(&texts, pid);
+	ht_proc_texts_begin(&texts, pid, &ret->kept);
 	if (!read_identity(&texts, &ret->identity))
 		return ht_access_explain(pid, ESRCH, err);
 	code = open_reader(pid, word, true, &ret->own_reader, err);
@@ -328,14 +328,14 @@ static bool is_other_program(const struct ht_target_identity *a,
 	       (a->stack && b->stack && a->stack != b->stack);
 }
 
-bool ht_target_was_replaced(const struct ht_target *t)
+bool ht_target_was_replaced(struct ht_target *t)
 {
 	struct ht_target_identity now;
 	struct ht_proc_texts texts;
 
 	if (t->pid == 0)
 		return false;
-	ht_proc_texts_begin(&texts, t->pid);
+	ht_proc_texts_begin(&texts, t->pid, &t->kept);
 	return read_identity(&texts, &now) &&
 	       now.start_ticks == t->identity.start_ticks &&
 	       is_other_program(&now, &t->identity);
@@ -372,6 +372,7 @@ void ht_target_close(struct ht_target *t)
 	ht_pages_source_close(&t->own_pages);
 	ht_maps_source_close(&t->maps);
 	ht_mounts_fini(&t->mounts);
+	ht_proc_kept_close(&t->kept);
 	if (t->pidfd >= 0)
 		close(t->pidfd);
 	ht_snapshot_fini(&t->notes);

@@ -36,6 +36,7 @@ struct ht_target {
 	struct ht_pages_source own_pages;
 	struct ht_maps_source maps; /* of a process */
 	struct ht_mounts mounts;
+	struct ht_proc_kept kept; /* of a process */
 	struct ht_core core;
 	char no_pages[200];   /* why there is no pagemap; "" */
 	const char *exe_path; /* --exe, borrowed, or NULL */
@@ -53,6 +54,8 @@ struct ht_target {
 	/* Of light looks: as it is, and before the walk of this one. Owned;
 	 * NULL: none yet. */
 	struct ht_round *round;
+	struct ht_mmapped_at
+		mmapped_at; /* of mmapped chunks, by the last look */
 };
 
 #define HT_TARGET_NONE                                                         \
@@ -90,7 +93,7 @@ enum ht_code ht_target_same(const struct ht_target *t,
 			    struct ht_err *err) HT_MUST_CHECK;
 /* Whether the process lives and has replaced its program since it was opened:
  * what was read is of two programs then. The second makes the error of it. */
-bool ht_target_was_replaced(const struct ht_target *t);
+bool ht_target_was_replaced(struct ht_target *t);
 enum ht_code ht_target_fail_replaced(const struct ht_target *t,
 				     struct ht_err *err);
 void ht_target_close(struct ht_target *t);

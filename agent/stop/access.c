@@ -64,7 +64,7 @@ static bool identify(pid_t pid, struct identity *ret)
 {
 	struct ht_proc_texts t;
 
-	ht_proc_texts_begin(&t, pid);
+	ht_proc_texts_begin(&t, pid, NULL);
 	return identify_by(&t, ret);
 }
 
@@ -130,7 +130,7 @@ enum ht_code ht_access_check(pid_t pid, struct ht_err *err)
 {
 	struct ht_proc_texts t;
 
-	ht_proc_texts_begin(&t, pid);
+	ht_proc_texts_begin(&t, pid, NULL);
 	return ht_access_check_by(&t, err);
 }
 

@@ -89,19 +89,42 @@ bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_sleep *ret)
 	return true;
 }
 
-/* schedstat: nanoseconds on a processor, time waiting for one, times put on
- * one, the last counted before the thread runs. Each of the first and last only
- * grows, so their sum is a counter too. */
-uint64_t ht_task_runs(DIR *tasks, pid_t tid)
+int ht_task_runs_open(DIR *tasks, pid_t tid)
+{
+	char path[48];
+
+	snprintf(path, sizeof(path), "%d/schedstat", (int)tid);
+	return openat(dirfd(tasks), path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Of a schedstat: nanoseconds on a processor, time waiting for one, times put
+ * on one, the last counted before the thread runs. Each of the first and last
+ * only grows, so their sum is a counter too. */
+static bool runs_in(int schedstat, uint64_t *ret)
+{
+	char buf[128];
+	uint64_t ns, runs;
+	ssize_t n =
+		schedstat < 0 ? -1 : pread(schedstat, buf, sizeof(buf) - 1, 0);
+
+	if (n <= 0)
+		return false;
+	buf[n] = '\0';
+	if (sscanf(buf, "%" SCNu64 " %*s %" SCNu64, &ns, &runs) != 2 ||
+	    runs == 0)
+		return false;
+	*ret = ns + runs;
+	return true;
+}
+
+uint64_t ht_task_runs_at(DIR *tasks, pid_t tid, int schedstat)
 {
 	char buf[4096];
 	uint64_t ns, runs;
 	const char *at;
 
-	if (read_file(tasks, tid, "schedstat", buf, sizeof(buf)) &&
-	    sscanf(buf, "%" SCNu64 " %*s %" SCNu64, &ns, &runs) == 2 &&
-	    runs > 0)
-		return ns + runs;
+	if (runs_in(schedstat, &runs))
+		return runs;
 	/* A kernel without schedstat counts switches in status. */
 	if (!read_file(tasks, tid, "status", buf, sizeof(buf)))
 		return HT_RUNS_UNKNOWN;
@@ -112,6 +135,13 @@ uint64_t ht_task_runs(DIR *tasks, pid_t tid)
 			  &ns, &runs) != 2)
 		return HT_RUNS_UNKNOWN;
 	return (ns + runs) | HT_RUNS_LATE;
+}
+
+uint64_t ht_task_runs(DIR *tasks, pid_t tid)
+{
+	HT_AUTO_FD int schedstat = ht_task_runs_open(tasks, tid);
+
+	return ht_task_runs_at(tasks, tid, schedstat);
 }
 
 bool ht_task_filtered(DIR *tasks, pid_t tid)

@@ -41,6 +41,11 @@ bool ht_task_asleep(DIR *tasks, pid_t tid, struct ht_sleep *ret);
 #define HT_RUNS_UNKNOWN UINT64_MAX
 #define HT_RUNS_LATE	(UINT64_C(1) << 63)
 uint64_t ht_task_runs(DIR *tasks, pid_t tid);
+/* Where it is asked for again and again: the thread's schedstat, open; -1: not
+ * to be had. It is that thread's for good. ht_task_runs_at is ht_task_runs, by
+ * it where it tells. */
+int ht_task_runs_open(DIR *tasks, pid_t tid);
+uint64_t ht_task_runs_at(DIR *tasks, pid_t tid, int schedstat);
 /* Whether a seccomp filter judges its system calls; true also when that cannot
  * be told. */
 bool ht_task_filtered(DIR *tasks, pid_t tid);

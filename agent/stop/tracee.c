@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "agent/stop/access.h"
 #include "agent/stop/restart.h"
@@ -42,17 +43,43 @@ static bool is_stopped(const struct ht_tracee *h, DIR *tasks)
 	return state == 'T' || state == 't';
 }
 
-bool ht_tracee_watch(struct ht_tracee *h, DIR *tasks, pid_t tid, unsigned word)
+static uint64_t runs_of(const struct ht_tracee *h, DIR *tasks)
 {
-	*h = (struct ht_tracee){.tid = tid, .state = HT_TRACEE_GONE};
-	h->runs = ht_task_runs(tasks, tid);
+	return h->schedstat ? ht_task_runs_at(tasks, h->tid, h->schedstat - 1)
+			    : ht_task_runs(tasks, h->tid);
+}
+
+static bool watch_any(struct ht_tracee *h, DIR *tasks, unsigned word)
+{
+	h->runs = runs_of(h, tasks);
 	if (h->runs == HT_RUNS_UNKNOWN ||
-	    !ht_task_asleep(tasks, tid, &h->sleep))
+	    !ht_task_asleep(tasks, h->tid, &h->sleep))
 		return false;
 	if (ht_restart_brief(&h->sleep, word) && !is_stopped(h, tasks))
 		return false;
 	h->state = HT_TRACEE_WATCHED;
 	return true;
+}
+
+bool ht_tracee_watch(struct ht_tracee *h, DIR *tasks, pid_t tid, unsigned word)
+{
+	*h = (struct ht_tracee){.tid = tid, .state = HT_TRACEE_GONE};
+	return watch_any(h, tasks, word);
+}
+
+bool ht_tracee_watch_open(struct ht_tracee *h, DIR *tasks, pid_t tid,
+			  unsigned word)
+{
+	*h = (struct ht_tracee){.tid = tid, .state = HT_TRACEE_GONE};
+	h->schedstat = ht_task_runs_open(tasks, tid) + 1;
+	return watch_any(h, tasks, word);
+}
+
+void ht_tracee_unwatch(struct ht_tracee *h)
+{
+	if (h->schedstat)
+		close(h->schedstat - 1);
+	h->schedstat = 0;
 }
 
 /* A sleep that was interrupted goes on as restart_syscall(2), which the filter
@@ -199,7 +226,7 @@ bool ht_tracee_woke(const struct ht_tracee *h, DIR *tasks)
 		return false;
 	return (h->runs & HT_RUNS_LATE &&
 		ht_task_state(tasks, h->tid) == 'R') ||
-	       ht_task_runs(tasks, h->tid) != h->runs;
+	       runs_of(h, tasks) != h->runs;
 }
 
 bool ht_tracee_watch_anew(struct ht_tracee *h, DIR *tasks)

@@ -29,6 +29,7 @@ struct ht_tracee {
 	bool repair;   /* it sleeps where an interrupt must be mended at once */
 	int signal;    /* STOPPED: to be delivered when it goes on; or 0 */
 	uint64_t runs; /* WATCHED: its run counter before we looked */
+	int schedstat; /* where to read it again, + 1; 0: by its name */
 	struct ht_regs regs;	 /* STOPPED */
 	struct ht_sleep sleep;	 /* WATCHED */
 	uint64_t thread_pointer; /* WATCHED; 0: unknown */
@@ -51,6 +52,11 @@ enum ht_code ht_tracee_seize_filtered(struct ht_tracee *h, DIR *tasks,
 /* Watches a thread that sleeps, whatever in, or is stopped by another; false:
  * it runs, or is about to. Nothing of it is touched. */
 bool ht_tracee_watch(struct ht_tracee *h, DIR *tasks, pid_t tid, unsigned word);
+/* The same, and its counter, which is asked for some times in a look, is held
+ * open until ht_tracee_unwatch, in both cases. */
+bool ht_tracee_watch_open(struct ht_tracee *h, DIR *tasks, pid_t tid,
+			  unsigned word);
+void ht_tracee_unwatch(struct ht_tracee *h);
 /* The thread pointer of a watched thread is in the target's memory. */
 void ht_tracee_find_pointer(struct ht_tracee *h, struct ht_reader *reader);
 /* Registers of a thread that is stopped or watched. */

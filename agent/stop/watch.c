@@ -7,6 +7,10 @@
 #include "agent/stop/tasks.h"
 #include "agent/stop/tracee.h"
 
+/* Of so many threads the counters are held open: a process of hundreds would
+ * take more descriptors than we may have. */
+#define HELD_OPEN 64
+
 struct ht_watch {
 	DIR *tasks;
 	struct ht_tracee *held; /* all of them HT_TRACEE_WATCHED */
@@ -16,7 +20,7 @@ struct ht_watch {
 
 static bool grow(struct ht_watch *w)
 {
-	size_t capacity = w->capacity ? 2 * w->capacity : 64;
+	size_t capacity = w->capacity ? 2 * w->capacity : 8;
 	void *held = reallocarray(w->held, capacity, sizeof(*w->held));
 	void *threads;
 
@@ -61,14 +65,20 @@ static enum ht_code add_all(struct ht_watch *w, pid_t pid,
 			return ht_fail(err, HT_NOMEM,
 				       "no memory for %zu threads", w->n);
 		h = &w->held[w->n];
-		asleep = ht_tracee_watch(h, w->tasks, tid, reader->word);
+		asleep = (w->n < HELD_OPEN ? ht_tracee_watch_open
+					   : ht_tracee_watch)(h, w->tasks, tid,
+							      reader->word);
 		/* one that has no stack is not asked for its state in vain */
-		if ((!asleep || h->sleep.sp == 0) && has_ended(w->tasks, tid))
+		if ((!asleep || h->sleep.sp == 0) && has_ended(w->tasks, tid)) {
+			ht_tracee_unwatch(h);
 			continue;
-		if (!asleep || lends_memory(&h->sleep, reader->word))
+		}
+		if (!asleep || lends_memory(&h->sleep, reader->word)) {
+			ht_tracee_unwatch(h);
 			return ht_fail(err, HT_BUSY,
 				       "process %d: thread %d runs", (int)pid,
 				       (int)tid);
+		}
 		ht_tracee_find_pointer(h, reader);
 		w->threads[w->n++] = ht_tracee_registers(h, reader->word);
 	}
@@ -116,6 +126,8 @@ void ht_watch_end(struct ht_watch *w)
 {
 	if (!w)
 		return;
+	for (size_t i = 0; i < w->n; i++)
+		ht_tracee_unwatch(&w->held[i]);
 	if (w->tasks)
 		closedir(w->tasks);
 	free(w->held);

@@ -198,10 +198,10 @@ void ht_blocked(const struct ht_arena_in *in, const struct ht_extent *x,
 		struct ht_arena *ret)
 {
 	struct search s = {.in = in, .met = met, .swept = swept};
-	struct held *ring = calloc(HELD_MAX, sizeof(*ring));
+	struct held *ring = reallocarray(NULL, HELD_MAX, sizeof(*ring));
 	size_t i = x->top_segment;
 
-	s.held = calloc(HELD_MAX, sizeof(*s.held));
+	s.held = reallocarray(NULL, HELD_MAX, sizeof(*s.held));
 	if (ring && s.held && swept->run && i < x->segments && x->top) {
 		s.bottom = x->segment[i].first;
 		s.pages = &x->pages[i];

@@ -75,10 +75,12 @@ static bool header_at(struct census *c, uint64_t at, uint64_t end,
 		bool sequential =
 			at == c->batch_start + c->batch * HT_PAGE_SIZE;
 
-		c->batch_next = sequential && c->batch_next < HEADERS_MAX
-					? c->batch_next * 2
-				: sequential ? HEADERS_MAX
-					     : 1;
+		/* As a rule nothing follows, and it is given up soon. */
+		c->batch_next = !sequential	     ? 1
+				: c->batch_next == 1 ? BREAK_MAX
+						     : c->batch_next * 2;
+		if (c->batch_next > HEADERS_MAX)
+			c->batch_next = HEADERS_MAX;
 		read_batch(c, at, end);
 	}
 	i = (size_t)((at - c->batch_start) / HT_PAGE_SIZE);
@@ -95,8 +97,8 @@ static bool header_at(struct census *c, uint64_t at, uint64_t end,
 /* Length of the mapping that a header `offset` bytes behind its start
  * describes; 0: none. 2.43+ leaves the header out of size and keeps a flag in
  * prev_size. */
-static uint64_t mmapped_length(const struct census *c, uint64_t offset,
-			       uint64_t prev_size, uint64_t head)
+uint64_t ht_census_mmapped_length(const struct census *c, uint64_t offset,
+				  uint64_t prev_size, uint64_t head)
 {
 	uint64_t size = head & ~HT_SIZE_FLAGS, length;
 
@@ -123,7 +125,7 @@ static uint64_t length_by(const struct census *c, uint64_t at, uint64_t chunk)
 	    ht_reader_word(reader, chunk + c->layout->word, &head, NULL) !=
 		    HT_OK)
 		return 0;
-	return mmapped_length(c, chunk - at, prev_size, head);
+	return ht_census_mmapped_length(c, chunk - at, prev_size, head);
 }
 
 /* The same of a chunk that was moved to an alignment within its mapping
@@ -163,10 +165,11 @@ static bool may_begin_segment(const struct census *c, uint64_t head,
 
 /* --- one mapping --------------------------------------------------------- */
 
-static bool add_mmapped(struct census *c, uint64_t at, uint64_t length)
+bool ht_census_add_mmapped(struct census *c, uint64_t at, uint64_t length)
 {
 	struct ht_ranges *r = &c->found->mmapped;
 
+	ht_census_remember(c, at);
 	c->chunks++;
 	c->bytes += length;
 	if (!c->w->in->marks && r->n > c->first_range &&
@@ -177,8 +180,7 @@ static bool add_mmapped(struct census *c, uint64_t at, uint64_t length)
 	return ht_ranges_add(r, at, at + length);
 }
 
-/* As many chunks as malloc counts, and as long. */
-static bool adds_up(const struct census *c)
+bool ht_census_adds_up(const struct census *c)
 {
 	return c->chunks >= c->wanted &&
 	       (c->wanted_bytes == HT_UNKNOWN || c->bytes == c->wanted_bytes);
@@ -186,7 +188,7 @@ static bool adds_up(const struct census *c)
 
 static bool complete(const struct census *c)
 {
-	return adds_up(c) && ht_census_counted_gaps(c) != SIZE_MAX;
+	return ht_census_adds_up(c) && ht_census_counted_gaps(c) != SIZE_MAX;
 }
 
 /* Of the main arena so little is not found that it was taken meanwhile. */
@@ -232,15 +234,15 @@ static uint64_t step(struct census *c, uint64_t at, uint64_t end)
 	bool readable = header_at(c, at, end, &prev_size, &head);
 
 	if (readable)
-		length = mmapped_length(c, ht_chunk_bias(c->layout), prev_size,
-					head);
+		length = ht_census_mmapped_length(c, ht_chunk_bias(c->layout),
+						  prev_size, head);
 	if (may_be_aligned(c, length))
 		aligned = aligned_length(c, at, end - at);
 	if (aligned)
 		length = aligned;
 	c->in_chain = length && has_room(c, at, length, end);
 	if (c->in_chain)
-		return add_mmapped(c, at, length) ? length : 0;
+		return ht_census_add_mmapped(c, at, length) ? length : 0;
 	if (readable && may_begin_segment(c, head, end - at) &&
 	    ht_census_may_be_ours(c, at)) {
 		stop = ht_census_segment_end(c, at, end);
@@ -368,7 +370,9 @@ static bool take(struct census *c, int first, int rounds)
 		c->found->mmapped.n = c->first_range;
 		if (!c->mmapped_only)
 			segments->n = 0;
-		if (!ht_census_add_brk_parts(c) || !ht_census_search(c))
+		if (!ht_census_add_brk_parts(c) ||
+		    (round == 0 && !ht_census_where_they_were(c)) ||
+		    !ht_census_search(c))
 			return false;
 	}
 	if (c->mmapped_only)
@@ -463,7 +467,7 @@ static bool take_moving(struct census *c, struct ht_space *space)
 				return false;
 			read_wanted(c, space);
 		}
-		if ((adds_up(c) && nearly_found(c)) || i == 1 ||
+		if ((ht_census_adds_up(c) && nearly_found(c)) || i == 1 ||
 		    ht_census_dear(c->found) ||
 		    in->renew_maps(in->renew_ctx, NULL) != HT_OK)
 			break;
@@ -493,7 +497,7 @@ static enum ht_code take_space(struct ht_walk *w, size_t i, bool mmapped_only,
 	struct ht_space *space = &w->roots->space[i];
 	struct census *c = calloc(1, sizeof(*c));
 	bool may_renew = w->in->moving && w->in->renew_maps;
-	enum ht_code code;
+	enum ht_code code = HT_OK;
 
 	if (!c)
 		return ht_fail(err, HT_NOMEM, "no memory for a census");
@@ -505,17 +509,15 @@ static enum ht_code take_space(struct ht_walk *w, size_t i, bool mmapped_only,
 	c->first_range = w->census.mmapped.n;
 	c->mmapped_only = mmapped_only;
 	set_wanted(c);
-	code = ht_view_init(&c->window, w->in->reader, err);
-	if (code == HT_OK &&
-	    (!know_heaps(c) ||
-	     !(may_renew ? take_moving(c, space) : take(c, 0, ROUNDS))))
+	c->window = &w->window;
+	if (!know_heaps(c) ||
+	    !(may_renew ? take_moving(c, space) : take(c, 0, ROUNDS)))
 		code = ht_fail(err, HT_NOMEM, "no memory for a census");
 	note_sums(c);
 	if (ht_census_missing_bytes(c) > 0) {
 		w->census.spread++;
 		w->census.guessed |= c->anywhere;
 	}
-	ht_view_fini(&c->window);
 	ht_ranges_fini(&c->known);
 	free(c);
 	return code;

@@ -33,7 +33,7 @@ struct census {
 	 * parts are the first segments found, gap[k] follows the k-th. */
 	uint64_t gap[GAPS_MAX];
 	size_t gaps;
-	struct ht_view window; /* for probing segments */
+	struct ht_view *window; /* the walk's, for probing segments */
 	/* headers read ahead, one a page */
 	uint64_t batch_start;
 	size_t batch, batch_next;
@@ -41,6 +41,19 @@ struct census {
 	bool readable[HEADERS_MAX];
 };
 
+/* Length of the mapping that a header `offset` bytes behind its start
+ * describes; 0: none. */
+uint64_t ht_census_mmapped_length(const struct census *c, uint64_t offset,
+				  uint64_t prev_size, uint64_t head);
+bool ht_census_add_mmapped(struct census *c, uint64_t at, uint64_t length);
+/* First where the look before found them, for those that lie amid others'
+ * memory are found by looking at every page of it: found are all of them, or
+ * none. */
+bool ht_census_where_they_were(struct census *c);
+/* For the next look. */
+void ht_census_remember(struct census *c, uint64_t at);
+/* As many chunks as malloc counts, and as long. */
+bool ht_census_adds_up(const struct census *c);
 /* End of the segment that begins at `start`; 0: none does. */
 uint64_t ht_census_segment_end(struct census *c, uint64_t start, uint64_t end);
 /* Whether a segment at `at` may be this malloc's, for all that is known of the

@@ -23,7 +23,7 @@ uint64_t ht_census_segment_end(struct census *c, uint64_t start, uint64_t end)
 	struct ht_links links;
 	struct ht_pages pages = {0};
 	struct ht_pass pass = {.layout = c->layout,
-			       .window = &c->window,
+			       .window = c->window,
 			       .links = &links,
 			       .first = segment.first,
 			       .stop = end,
@@ -38,7 +38,7 @@ uint64_t ht_census_segment_end(struct census *c, uint64_t start, uint64_t end)
 	ht_links_init(&links, c->layout, c->main->address, &segment, 1, 0);
 	if (ht_pages_get(c->w->in->pages, start, end, &pages, NULL) != HT_OK)
 		return 0;
-	ht_view_segment(&c->window, &pages, end);
+	ht_view_segment(c->window, &pages, end);
 	why = ht_pass_run(&pass);
 	if (why == HT_PASS_DONE && pass.at == top &&
 	    ht_reader_word(c->w->in->reader, top + c->layout->word, &head,
@@ -217,6 +217,69 @@ bool ht_census_add_brk_parts(struct census *c)
 	return true;
 }
 
+/* --- what the look before knew ------------------------------------------- */
+
+/* Of one malloc, whose chunks are few. */
+static struct ht_mmapped_at *mmapped_at_of(const struct census *c)
+{
+	struct ht_mmapped_at *p = c->w->in->mmapped_at;
+
+	return p && c->space == c->w->roots->space ? p : NULL;
+}
+
+void ht_census_remember(struct census *c, uint64_t at)
+{
+	struct ht_mmapped_at *p = mmapped_at_of(c);
+
+	if (!p)
+		return;
+	if (c->chunks == 0)
+		p->n = 0;
+	if (p->n < HT_MMAPPED_AT_MAX && p->n == c->chunks)
+		p->at[p->n++] = at;
+}
+
+static bool add_place(struct census *c, uint64_t at, const uint8_t *header)
+{
+	const unsigned word = c->layout->word;
+	uint64_t prev_size = 0, head = 0, length;
+
+	memcpy(&prev_size, header, word);
+	memcpy(&head, header + word, word);
+	length = ht_census_mmapped_length(c, ht_chunk_bias(c->layout),
+					  prev_size, head);
+	return !length || !ht_census_whole(c, at, length) ||
+	       ht_census_add_mmapped(c, at, length);
+}
+
+bool ht_census_where_they_were(struct census *c)
+{
+	struct ht_mmapped_at *p = mmapped_at_of(c), were;
+	struct ht_piece piece[HT_MMAPPED_AT_MAX];
+	uint8_t header[HT_MMAPPED_AT_MAX][HEADER_MAX] = {0};
+
+	if (!p || p->n == 0 || p->n != c->wanted || c->missing)
+		return true;
+	were = *p;
+	for (size_t i = 0; i < were.n; i++)
+		piece[i] = (struct ht_piece){.addr = were.at[i] +
+						     ht_chunk_bias(c->layout),
+					     .buf = header[i],
+					     .len = 2 * c->layout->word};
+	ht_reader_batch(c->w->in->reader, piece, were.n);
+	c->found->headers += were.n;
+	for (size_t i = 0; i < were.n; i++)
+		if (piece[i].ok && !add_place(c, were.at[i], header[i]))
+			return false;
+	if (ht_census_adds_up(c))
+		return true;
+	c->chunks = c->bytes = 0;
+	c->found->mmapped.n = c->first_range;
+	return true;
+}
+
+/* --- gaps ---------------------------------------------------------------- */
+
 /* Gaps that system_mem counts belong to one segment with what is around them.
  */
 void ht_census_join_counted(struct census *c, struct ht_ranges *segments)
@@ -259,22 +322,21 @@ enum ht_code ht_census_grown(struct ht_walk *w, const struct ht_arena_root *now,
 	struct ht_census found = {0};
 	struct ht_space *space = &w->roots->space[now->space];
 	struct census *c = calloc(1, sizeof(*c));
-	enum ht_code code;
+	enum ht_code code = HT_OK;
 
 	if (!c)
 		return ht_fail(err, HT_NOMEM, "no memory for a census");
 	*c = (struct census){.w = w,
+			     .window = &w->window,
 			     .space = space,
 			     .layout = &space->malloc->layout,
 			     .main = now,
 			     .found = &found,
 			     .wanted_bytes = HT_UNKNOWN,
 			     .missing = bytes};
-	code = ht_view_init(&c->window, w->in->reader, err);
-	if (code == HT_OK && (!know_walked(c) || !ht_census_search(c) ||
-			      !know(ret, &found.segments[now->space])))
+	if (!know_walked(c) || !ht_census_search(c) ||
+	    !know(ret, &found.segments[now->space]))
 		code = ht_fail(err, HT_NOMEM, "no memory for a census");
-	ht_view_fini(&c->window);
 	ht_ranges_fini(&c->known);
 	ht_census_fini(&found);
 	free(c);

@@ -19,46 +19,79 @@
 #define SMALL		((size_t)4 << 10)
 #define HUGE_FROM_UNITS ((uint64_t)8 << 20) /* 128 MiB of heap */
 
-static void *reserve(const struct ht_links *l, size_t count, size_t size,
-		     size_t *ret_bytes)
+static void *map(size_t bytes)
 {
-	size_t bytes =
-		count > l->bytes_max / size ? l->bytes_max : count * size;
-	char *memory, *aligned;
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	/* Of a small heap all of them share the page tables of a few. */
-	bytes = l->units_all >= HUGE_FROM_UNITS
-			? (bytes + 2 * HUGE - 1) & ~(HUGE - 1)
-			: (bytes + SMALL - 1) & ~(SMALL - 1);
-	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (memory == MAP_FAILED)
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+/* Each for itself. */
+static void *map_huge(size_t bytes)
+{
+	char *memory = map(bytes), *aligned;
+
+	if (!memory)
 		return NULL;
-	if (l->units_all >= HUGE_FROM_UNITS) {
-		aligned = memory + (-(uintptr_t)memory & (HUGE - 1));
-		madvise(aligned, bytes - (size_t)(aligned - memory),
-			MADV_HUGEPAGE);
-	}
-	*ret_bytes = bytes;
+	aligned = memory + (-(uintptr_t)memory & (HUGE - 1));
+	madvise(aligned, bytes - (size_t)(aligned - memory), MADV_HUGEPAGE);
 	return memory;
 }
 
-/* A chunk takes at least one unit, a free one at least two. */
+/* What each table could become; all of them together. */
+static size_t set_sizes(struct ht_links *l)
+{
+	const size_t n = (size_t)l->units_all + 1;
+	/* A chunk takes at least one unit, a free one at least two. */
+	const size_t wanted[HT_LINK_TABLES][2] = {
+		[HT_TABLE_FREE] = {n / 2 + 1, sizeof(*l->free.v)},
+		[HT_TABLE_FREE_FIRST] = {n / 256 + 2, 4},
+		[HT_TABLE_FAST] = {n, sizeof(*l->fast.v)},
+		[HT_TABLE_FAST_FIRST] = {n / 256 + 2, 4},
+		[HT_TABLE_MORE] = {n / 2 + 1, sizeof(*l->more)}};
+	/* Of a small heap all of them share the page tables of a few. */
+	const size_t more = l->whole_is_one ? SMALL - 1 : 2 * HUGE - 1;
+	const size_t page = l->whole_is_one ? SMALL : HUGE;
+	size_t sum = 0;
+
+	for (size_t i = 0; i < HT_LINK_TABLES; i++) {
+		size_t count = wanted[i][0], size = wanted[i][1];
+		size_t bytes = count > l->bytes_max / size ? l->bytes_max
+							   : count * size;
+
+		l->size[i] = (bytes + more) & ~(page - 1);
+		sum += l->size[i];
+	}
+	return sum;
+}
+
 static bool reserve_all(struct ht_links *l)
 {
-	size_t n = (size_t)l->units_all + 1;
+	void *at[HT_LINK_TABLES];
+	size_t sum;
+	bool all = true;
 
-	l->free.v = reserve(l, n / 2 + 1, sizeof(*l->free.v),
-			    &l->size[HT_TABLE_FREE]);
-	l->free.first =
-		reserve(l, n / 256 + 2, 4, &l->size[HT_TABLE_FREE_FIRST]);
-	l->fast.v = reserve(l, n, sizeof(*l->fast.v), &l->size[HT_TABLE_FAST]);
-	l->fast.first =
-		reserve(l, n / 256 + 2, 4, &l->size[HT_TABLE_FAST_FIRST]);
-	l->more = reserve(l, n / 2 + 1, sizeof(*l->more),
-			  &l->size[HT_TABLE_MORE]);
-	return l->free.v && l->free.first && l->fast.v && l->fast.first &&
-	       l->more;
+	l->whole_is_one = l->units_all < HUGE_FROM_UNITS;
+	sum = set_sizes(l);
+	if (l->whole_is_one) {
+		l->whole = map(sum);
+		l->whole_size = sum;
+	}
+	for (size_t i = 0, used = 0; i < HT_LINK_TABLES; i++) {
+		if (!l->whole_is_one)
+			at[i] = map_huge(l->size[i]);
+		else
+			at[i] = l->whole ? (char *)l->whole + used : NULL;
+		used += l->size[i];
+		all &= at[i] != NULL;
+	}
+	l->free.v = at[HT_TABLE_FREE];
+	l->free.first = at[HT_TABLE_FREE_FIRST];
+	l->fast.v = at[HT_TABLE_FAST];
+	l->fast.first = at[HT_TABLE_FAST_FIRST];
+	l->more = at[HT_TABLE_MORE];
+	return all;
 }
 
 void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
@@ -91,19 +124,28 @@ void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
 		l->full = true;
 }
 
-static void release(void *memory, size_t bytes)
+/* The memory of one table. */
+static void release(struct ht_links *l, void *memory, enum ht_link_table table)
 {
-	if (memory)
-		munmap(memory, bytes);
+	if (!memory)
+		return;
+	if (l->whole_is_one)
+		madvise(memory, l->size[table], MADV_DONTNEED);
+	else
+		munmap(memory, l->size[table]);
 }
 
 void ht_links_fini(struct ht_links *l)
 {
-	release(l->free.v, l->size[HT_TABLE_FREE]);
-	release(l->free.first, l->size[HT_TABLE_FREE_FIRST]);
-	release(l->fast.v, l->size[HT_TABLE_FAST]);
-	release(l->fast.first, l->size[HT_TABLE_FAST_FIRST]);
-	release(l->more, l->size[HT_TABLE_MORE]);
+	if (l->whole) {
+		munmap(l->whole, l->whole_size);
+	} else if (!l->whole_is_one) {
+		release(l, l->free.v, HT_TABLE_FREE);
+		release(l, l->free.first, HT_TABLE_FREE_FIRST);
+		release(l, l->fast.v, HT_TABLE_FAST);
+		release(l, l->fast.first, HT_TABLE_FAST_FIRST);
+		release(l, l->more, HT_TABLE_MORE);
+	}
 	*l = (struct ht_links){0};
 }
 
@@ -248,11 +290,11 @@ void ht_links_clear(struct ht_links *l)
 	l->bytes = 0;
 }
 
-static void move_records(struct ht_record_index *x, struct ht_record_index *y,
-			 size_t size)
+static void move_records(struct ht_record_index *x, struct ht_links *from,
+			 struct ht_record_index *y, enum ht_link_table table)
 {
 	memcpy(x->v + x->n, y->v, y->n * sizeof(*x->v));
-	release(y->v, size);
+	release(from, y->v, table);
 	y->v = NULL;
 	/* A granule that both have records of keeps its entry: they lie in a
 	 * row. */
@@ -270,10 +312,10 @@ bool ht_links_append(struct ht_links *l, struct ht_links *from)
 	l->bytes += from->bytes;
 	memcpy(l->more + l->free.n, from->more,
 	       from->free.n * sizeof(*from->more));
-	release(from->more, from->size[HT_TABLE_MORE]);
+	release(from, from->more, HT_TABLE_MORE);
 	from->more = NULL;
-	move_records(&l->free, &from->free, from->size[HT_TABLE_FREE]);
-	move_records(&l->fast, &from->fast, from->size[HT_TABLE_FAST]);
+	move_records(&l->free, from, &from->free, HT_TABLE_FREE);
+	move_records(&l->fast, from, &from->fast, HT_TABLE_FAST);
 	ht_links_fini(from);
 	return true;
 }

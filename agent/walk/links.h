@@ -82,6 +82,9 @@ struct ht_links {
 					mark: fastbin of their size | HT_FAST_CANDIDATE */
 	uint64_t units_all;	     /* of all segments */
 	size_t size[HT_LINK_TABLES]; /* address space of each */
+	bool whole_is_one;	     /* they lie side by side in one mapping, */
+	void *whole;		     /* this one: a call of the kernel, not */
+	size_t whole_size;	     /* five, for each arena */
 	size_t bytes, bytes_max;     /* memory of all tables */
 	bool full;		     /* not every record found room */
 };

@@ -112,7 +112,8 @@ static struct part *prepare(const struct ht_walk *w, size_t from)
 	s->walk.out = &s->out;
 	s->from = from;
 	s->to = w->roots->arenas;
-	if (ht_view_init(&s->walk.window, &s->reader, NULL) != HT_OK) {
+	if (ht_view_init(&s->walk.window, &s->reader, UINT64_MAX, NULL) !=
+	    HT_OK) {
 		share_free(s);
 		return NULL;
 	}

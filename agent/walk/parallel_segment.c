@@ -134,7 +134,7 @@ static struct ht_second_half *prepare(struct ht_arena_walk *aw, size_t i,
 	s->middle = middle;
 	s->stop = aw->met.pass.stop;
 	s->reader = ht_reader_twin(aw->in.walk->in->reader);
-	if (ht_view_init(&s->window, &s->reader, NULL) != HT_OK) {
+	if (ht_view_init(&s->window, &s->reader, UINT64_MAX, NULL) != HT_OK) {
 		free(s);
 		return NULL;
 	}

@@ -18,6 +18,13 @@
 
 #define NO_GROUP SIZE_MAX
 #define TRIES	 3 /* while the target runs */
+/* Anonymous mappings from here on are asked about alone: to tell files' pages
+ * from them takes the kernel twice the time a page. */
+#define ALONE (UINT64_C(1) << 20)
+/* But for the stacks of threads, of which little is there as a rule: they lie
+ * behind a guard of some pages. */
+#define STACK_MAX (UINT64_C(64) << 20)
+#define GUARD_MAX (UINT64_C(64) << 10)
 
 /* One mapping, without what malloc has in it. */
 struct part {
@@ -37,6 +44,9 @@ struct rss {
 	struct taken *taken;  /* sorted */
 	size_t taken_n, next; /* next: the first not below the mapping */
 	uint64_t page;
+	struct ht_page_ahead *ahead;
+	size_t alone; /* the first mapping at or behind this one that is alone
+		       */
 	uint64_t cause[HT_CAUSE_COUNT];
 	uint64_t mmapped, mmapped_swapped; /* bytes */
 	uint64_t resident; /* bytes, page by page, whatever their cause */
@@ -100,18 +110,67 @@ static bool list_taken(struct rss *r)
 	return true;
 }
 
+static bool may_be_stack(const struct ht_vma *v, const struct ht_vma *before)
+{
+	const uint64_t access = HT_VMA_READ | HT_VMA_WRITE | HT_VMA_EXEC;
+
+	return v->end - v->start <= STACK_MAX && before &&
+	       before->end == v->start && !(before->flags & access) &&
+	       before->end - before->start <= GUARD_MAX;
+}
+
+static bool is_alone(const struct rss *r, size_t i)
+{
+	const struct ht_vma *v = &r->maps->v[i];
+
+	if (v->start > INT64_MAX)
+		return true;
+	return v->inode == 0 && v->end - v->start >= ALONE &&
+	       v->flags & (HT_VMA_READ | HT_VMA_WRITE) &&
+	       !may_be_stack(v, i ? v - 1 : NULL);
+}
+
+/* Up to where mappings from the i-th on may be asked about together. */
+static uint64_t together_until(struct rss *r, size_t i)
+{
+	if (r->alone < i)
+		r->alone = i;
+	while (r->alone < r->maps->n && !is_alone(r, r->alone))
+		r->alone++;
+	return r->alone > i ? r->maps->v[r->alone - 1].end : 0;
+}
+
+static bool count_pages(struct rss *r, size_t i, uint64_t start, uint64_t end,
+			struct ht_page_tally *ret)
+{
+	const struct ht_walk_in *in = r->w->in;
+	const bool anonymous = r->maps->v[i].inode == 0;
+	struct ht_pages_source *pages = in->pages;
+	uint64_t until = 0;
+
+	if (in->file_pages) /* of two processes */
+		pages = anonymous ? pages : in->file_pages;
+	else
+		until = together_until(r, i);
+	if (end > until)
+		return ht_pages_tally(pages, start, end, anonymous, ret);
+	if (!ht_pages_tally_ahead(pages, r->ahead, start, end, until, ret))
+		return false;
+	if (anonymous) { /* the kernel's own: [vdso] */
+		ret->anon += ret->file;
+		ret->file = 0;
+	}
+	return true;
+}
+
 static void tally(struct rss *r, size_t i, uint64_t start, uint64_t end,
 		  struct ht_page_tally *to)
 {
-	const struct ht_walk_in *in = r->w->in;
-	struct ht_pages_source *pages = in->pages;
 	struct ht_page_tally t = {0};
 
-	if (r->maps->v[i].inode != 0 && in->file_pages)
-		pages = in->file_pages;
 	if (start >= end)
 		return;
-	if (!ht_pages_tally(pages, start, end, r->maps->v[i].inode == 0, &t))
+	if (!count_pages(r, i, start, end, &t))
 		r->known = false;
 	to->anon += t.anon;
 	to->file += t.file;
@@ -371,8 +430,10 @@ static void fini(struct rss *r)
 {
 	free(r->part);
 	free(r->taken);
+	free(r->ahead);
 	r->part = NULL;
 	r->taken = NULL;
+	r->ahead = NULL;
 }
 
 /* Every page of every mapping, as they are now. */
@@ -383,8 +444,10 @@ static bool measure_all(struct rss *r)
 			  .page = r->w->in->pages->page_size,
 			  .known = true};
 	r->part = calloc(r->maps->n + 1, sizeof(*r->part));
-	if (!r->part || !list_taken(r))
+	r->ahead = malloc(sizeof(*r->ahead));
+	if (!r->part || !r->ahead || !list_taken(r))
 		return false;
+	r->ahead->start = r->ahead->end = 0;
 	ht_kinds_begin(&r->kinds, r->w->in);
 	for (size_t i = 0; i < r->maps->n; i++)
 		measure_part(r, i);

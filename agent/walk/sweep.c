@@ -495,7 +495,9 @@ static struct ht_sweep *resume(const struct ht_arena_in *in,
 
 	if (!s) {
 		s = out->sweep = calloc(1, sizeof(*s));
-		out->run = calloc(HT_BLOCKED_RUNS, sizeof(*out->run));
+		/* each is written before it is read */
+		out->run =
+			reallocarray(NULL, HT_BLOCKED_RUNS, sizeof(*out->run));
 		if (in->walk->in->want & HT_WANT_HEAPS)
 			out->maps = calloc(x->segments, sizeof(*out->maps));
 		if (!s)

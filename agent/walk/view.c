@@ -10,13 +10,14 @@
 #define BLOCK_MIN ((size_t)HT_PAGE_SIZE)
 
 enum ht_code ht_view_init(struct ht_view *w, struct ht_reader *reader,
-			  struct ht_err *err)
+			  uint64_t heap, struct ht_err *err)
 {
 	*w = (struct ht_view){.reader = reader, .block = BLOCK_MIN};
-	w->buf = aligned_alloc(HT_PAGE_SIZE, HT_VIEW_MAX);
+	w->max = heap < HT_VIEW_SMALL_HEAP ? HT_VIEW_SMALL : HT_VIEW_MAX;
+	w->buf = aligned_alloc(HT_PAGE_SIZE, w->max);
 	if (!w->buf)
 		return ht_fail(err, HT_NOMEM, "no memory for a block of %zu",
-			       HT_VIEW_MAX);
+			       w->max);
 	return HT_OK;
 }
 
@@ -69,8 +70,7 @@ bool ht_view_load(struct ht_view *w, uint64_t addr, size_t need)
 	if (addr >= w->limit || w->limit - addr < need)
 		return false;
 	if (start <= w->end && start + HT_PAGE_SIZE >= w->end && w->end)
-		w->block =
-			w->block * 2 < HT_VIEW_MAX ? w->block * 2 : HT_VIEW_MAX;
+		w->block = w->block * 2 < w->max ? w->block * 2 : w->max;
 	else
 		w->block = 2 * BLOCK_MIN; /* a header may lie across a border */
 	end = w->limit - start > w->block ? start + w->block : w->limit;

@@ -12,19 +12,24 @@
 #include "agent/memory/reader.h"
 
 #define HT_VIEW_MAX ((size_t)256 << 10)
+/* Of a small heap: no mapping of its own for it at each look. */
+#define HT_VIEW_SMALL	   ((size_t)32 << 10)
+#define HT_VIEW_SMALL_HEAP ((uint64_t)1 << 20)
 
 struct ht_view {
 	struct ht_reader *reader;     /* borrowed */
 	const struct ht_pages *pages; /* borrowed; of the whole segment */
 	uint64_t limit;		      /* never read at or beyond this address */
 	uint64_t start, end;	      /* what is in the buffer now */
-	uint8_t *buf;		      /* HT_VIEW_MAX bytes */
-	size_t block;		      /* bytes of the next read */
+	uint8_t *buf;		      /* of `max` bytes */
+	size_t max;
+	size_t block; /* bytes of the next read */
 };
 
-/* buf is owned by the window; HT_NOMEM only. */
+/* buf is owned by the window; HT_NOMEM only. heap: bytes that it will go over.
+ */
 enum ht_code ht_view_init(struct ht_view *w, struct ht_reader *reader,
-			  struct ht_err *err) HT_MUST_CHECK;
+			  uint64_t heap, struct ht_err *err) HT_MUST_CHECK;
 void ht_view_fini(struct ht_view *w);
 /* Moves on to another segment; nothing is in the buffer then. */
 void ht_view_segment(struct ht_view *w, const struct ht_pages *pages,

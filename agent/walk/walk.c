@@ -227,7 +227,7 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 	w->out = ret;
 	w->total = ht_roots_walk_bytes(roots);
 	w->sparse = is_sparse(w);
-	code = ht_view_init(&w->window, in->reader, err);
+	code = ht_view_init(&w->window, in->reader, w->total, err);
 	if (code == HT_OK && !take_notes(w))
 		code = ht_fail(err, HT_NOMEM, "no memory for threads");
 	if (code == HT_OK) {

@@ -14,6 +14,14 @@
 struct ht_marks;
 struct ht_round;
 
+/* Where mmapped chunks of the first malloc were when they all were found;
+ * owned by the caller, begun as zeros, kept from look to look. */
+#define HT_MMAPPED_AT_MAX 128
+struct ht_mmapped_at {
+	uint64_t at[HT_MMAPPED_AT_MAX];
+	size_t n;
+};
+
 struct ht_walk_in {
 	const struct ht_located *located; /* n may be 0: process figures only */
 	struct ht_reader *reader;
@@ -41,6 +49,7 @@ struct ht_walk_in {
 	struct ht_round *round;
 	uint64_t slice_max;
 	int64_t now_ns; /* monotonic: what is an age counts from here */
+	struct ht_mmapped_at *mmapped_at; /* or NULL */
 	/* Filled with the chunks themselves, or NULL. Not of memory that
 	 * moves. Owned by the caller (marks.h). */
 	struct ht_marks *marks;

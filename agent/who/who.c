@@ -489,7 +489,7 @@ enum ht_code ht_who_sample(struct ht_who *w, struct ht_session *s,
 	struct ht_proc_texts texts;
 	enum ht_code code;
 
-	ht_proc_texts_begin(&texts, t->pid);
+	ht_proc_texts_begin(&texts, t->pid, NULL);
 	code = ht_target_same(t, &texts, err);
 	if (code == HT_OK)
 		code = ht_procfs_head(&texts, &s->snapshot->head, err);

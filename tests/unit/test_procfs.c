@@ -21,7 +21,7 @@ static struct ht_proc_texts *texts_of(pid_t pid)
 {
 	static struct ht_proc_texts t;
 
-	ht_proc_texts_begin(&t, pid);
+	ht_proc_texts_begin(&t, pid, NULL);
 	return &t;
 }
 
@@ -56,8 +56,9 @@ static void figures_are_the_kernels(void **state)
 	(void)state;
 	ht_record_clear(HT_RECORD_process, &p);
 	assert_int_equal(ht_maps_read(getpid(), &maps, &err), HT_OK);
-	assert_int_equal(ht_procfs_process(texts_of(getpid()), &maps, &p, &err),
+	assert_int_equal(ht_procfs_process(texts_of(getpid()), &p, &err),
 			 HT_OK);
+	ht_procfs_mappings(&maps, &p);
 	ht_procfs_rollup(getpid(), &p);
 	getrusage(RUSAGE_SELF, &usage);
 	assert_int_equal(p.threads, 1);
@@ -75,7 +76,7 @@ static void pss_is_not_read_along_with_the_rest(void **state)
 
 	(void)state;
 	ht_record_clear(HT_RECORD_process, &p);
-	assert_int_equal(ht_procfs_process(texts_of(getpid()), NULL, &p, &err),
+	assert_int_equal(ht_procfs_process(texts_of(getpid()), &p, &err),
 			 HT_OK);
 	assert_true(p.pss == HT_UNKNOWN && p.uss == HT_UNKNOWN);
 	assert_true(p.writable_private == HT_UNKNOWN);
