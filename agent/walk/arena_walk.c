@@ -95,6 +95,13 @@ static void settle_system(struct ht_arena_walk *aw)
 		sum < a->system ? a->system - sum : sum - a->system;
 }
 
+/* Chunks that lie in each other: as a rule the sum has told of as much. */
+static void settle_beyond(struct ht_arena_walk *aw)
+{
+	if (aw->swept.beyond > aw->figures.uncertain_bytes)
+		aw->figures.uncertain_bytes = aw->swept.beyond;
+}
+
 /* --- rows ---------------------------------------------------------------- */
 
 static bool add_heaps(struct ht_arena_walk *aw)
@@ -187,6 +194,8 @@ static enum ht_code refresh(struct ht_walk *w, struct ht_arena_root *root,
 	code = ht_arena_root_read(w->in->reader, m, root, err);
 	if (code == HT_OK && !root->main)
 		code = ht_heaps_read(w->in, w->roots, root, err);
+	if (code == HT_FAULT && w->in->reader->expired)
+		return HT_OK; /* as it was; all of it will be uncertain */
 	return code;
 }
 
@@ -284,6 +293,7 @@ static enum ht_code measure(struct ht_arena_walk *aw, struct ht_err *err)
 		ht_light_settle(aw);
 	describe(aw);
 	settle_system(aw);
+	settle_beyond(aw);
 	ht_blocked(&aw->in, &aw->extent, &aw->met, &aw->swept, &aw->figures);
 	return add_rows(aw) ? HT_OK
 			    : ht_fail(err, HT_NOMEM, "no memory for rows");

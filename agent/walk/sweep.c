@@ -401,6 +401,35 @@ static uint64_t overhead_resident(const struct ht_sweep *s, size_t i)
 
 /* --- all segments -------------------------------------------------------- */
 
+/* What free memory was counted for beyond the pages that are there, where its
+ * chunks lie in each other: off where such chunks stand. Returns how much. */
+static uint64_t cut_to_pages(struct ht_swept *r)
+{
+	static const enum ht_cause order[] = {
+		HT_CAUSE_SUB_PAGE,    HT_CAUSE_TCACHE,
+		HT_CAUSE_TRIMMABLE,   HT_CAUSE_TOP_THREAD,
+		HT_CAUSE_TOP_MAIN,    HT_CAUSE_LOCKED,
+		HT_CAUSE_HEAP_IN_USE, HT_CAUSE_HEAP_OVERHEAD,
+	};
+	uint64_t sum = ht_kept_sum(&r->kept);
+	uint64_t beyond = sum > r->resident ? sum - r->resident : 0;
+	uint64_t left = beyond;
+
+	for (size_t i = 0; left && i < sizeof(order) / sizeof(*order); i++) {
+		uint64_t *by = &r->kept.by[order[i]];
+		uint64_t cut = *by < left ? *by : left;
+
+		*by -= cut;
+		left -= cut;
+	}
+	return beyond - left;
+}
+
+static void cap(uint64_t *v, uint64_t most)
+{
+	*v = *v < most ? *v : most;
+}
+
 /* Twice counted: the segments' resident pages, and what each stretch of them is
  * for. The second falls short or goes beyond when chunks lie in each other, as
  * they may while the target runs; the pages are what is there. */
@@ -410,11 +439,14 @@ static void settle_resident(const struct ht_arena_in *in, struct ht_swept *r,
 	uint64_t *by = r->kept.by;
 	uint64_t overhead = by[HT_CAUSE_HEAP_OVERHEAD], sum;
 
-	r->retained = ht_kept_sum(&r->kept) - overhead;
+	sum = ht_kept_sum(&r->kept) - overhead + held;
+	r->beyond = cut_to_pages(r);
+	r->retained = ht_kept_sum(&r->kept) - by[HT_CAUSE_HEAP_OVERHEAD];
 	r->trimmable = by[HT_CAUSE_TRIMMABLE];
-	sum = r->retained + held;
-	if (r->resident > r->retained + overhead)
-		by[HT_CAUSE_HEAP_IN_USE] = r->resident - r->retained - overhead;
+	cap(&r->trimmable_private, r->trimmable);
+	cap(&r->resident_free, r->resident);
+	cap(&r->pinned, r->resident);
+	by[HT_CAUSE_HEAP_IN_USE] += r->resident - ht_kept_sum(&r->kept);
 	if (sum == r->resident && held >= overhead)
 		return;
 	if (!in->walk->in->moving)

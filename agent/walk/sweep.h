@@ -20,6 +20,7 @@ struct ht_swept {
 	/* as in the arena's row; HT_UNKNOWN where some page's state is not */
 	uint64_t resident, retained, resident_free, trimmable, pinned;
 	uint64_t trimmable_private; /* as in totals */
+	uint64_t beyond; /* resident bytes that more than one free chunk has */
 	bool private_unknown;
 	struct ht_run
 		*run; /* ring of the last free runs of the top's segment */
