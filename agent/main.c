@@ -241,7 +241,7 @@ static bool answer(const struct options *o, const struct ht_request *r,
 
 	ht_snapshot_init(&snapshot);
 	if (!o->core)
-		ht_pace_begin();
+		ht_pace_begin(r->timeout_ms);
 	ht_guard_alarm(r->timeout_ms);
 	code = ready(o, r, t, who, &why);
 	session.must_end = code != HT_OK; /* the sandbox may not hold */

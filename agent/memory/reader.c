@@ -157,7 +157,7 @@ static void read_together(struct ht_reader *r, struct ht_piece *v, size_t n)
 
 void ht_reader_batch(struct ht_reader *r, struct ht_piece *pieces, size_t n)
 {
-	const size_t most = r->deadline_ns ? BATCH_HELD : BATCH;
+	const size_t most = r->beat ? BATCH_HELD : BATCH;
 
 	for (size_t i = 0; i < n; i++)
 		pieces[i].ok = pieces[i].swapped = false;

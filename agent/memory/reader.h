@@ -64,7 +64,8 @@ struct ht_reader {
 	uint64_t bytes_read;	/* so far */
 	uint64_t bytes_left;	/* read budget: a walk cannot run for ever */
 	int64_t deadline_ns;	/* CLOCK_MONOTONIC, 0: none. Nothing is read
-				   later: whoever holds the target lets it go */
+				   later: whoever holds the target lets it go,
+				   who must answer tells what it has */
 	bool expired;		/* a read came too late; the caller clears it */
 	bool swapped;		/* the last read ended at a swapped page, */
 	bool withheld;		/* or (then both) at one under userfaultfd */

@@ -378,6 +378,8 @@ enum ht_code ht_look_rolling(struct ht_look *l,
 	struct ht_target *t = l->session->target;
 	enum ht_code code = read_arenas(l, err);
 
+	if (code == HT_OK && t->reader->expired) /* some may be missing */
+		code = ht_fail(err, HT_FAULT, "not all arenas were read");
 	if (code == HT_OK && limits->hold_ns > 0)
 		code = hold(l, err);
 	if (code != HT_OK)

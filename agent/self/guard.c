@@ -34,6 +34,11 @@ void ht_guard_alarm(uint64_t timeout_ms)
 	set_alarm(ns);
 }
 
+int64_t ht_guard_until_ns(void)
+{
+	return until_ns;
+}
+
 void ht_guard_shorten(int64_t within_ns)
 {
 	int64_t left = until_ns - ht_mono_ns();

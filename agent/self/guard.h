@@ -17,6 +17,8 @@ enum ht_code ht_guard_arrive(int first_surplus,
 			     struct ht_err *err) HT_MUST_CHECK;
 /* SIGALRM at its default action after timeout_ms from now; 0: never. */
 void ht_guard_alarm(uint64_t timeout_ms);
+/* When it comes, CLOCK_MONOTONIC; 0: never. */
+int64_t ht_guard_until_ns(void);
 /* The same alarm, if that is sooner, for the time of a stop: a read that hangs
  * in the kernel (a page of the target that does not come back from swap) cannot
  * be called off by us, but it ends with us, and the target runs on.

@@ -13,8 +13,14 @@
  * took 108 us in the median and 335 at p90, beside 100 us 61 and 211, beside
  * none 65 and 93. */
 #define BURST_NS (HT_NS_PER_MS / 10)
-/* Once it is a thread among others: fewer waits for each of which all run. */
-#define BURST_LATE_NS (HT_NS_PER_MS / 4)
+/* Once it is a thread among others: fewer waits for each of which all run. The
+ * more of them it has had, the longer the bursts, up to what a scheduler deals
+ * out at once, so that each second of waiting buys more work than the one
+ * before. Beside 64 threads that spin a wait may take 10 ms and more: by bursts
+ * of 250 us a second of work would be gone about for 40 s. */
+#define BURST_LATE_NS  (HT_NS_PER_MS / 4)
+#define BURST_MOST_NS  (4 * HT_NS_PER_MS)
+#define WAITED_A_BURST 2000 /* so much waiting for each unit of a burst */
 /* Longer than a thread takes to wake and to take a lock that it was promised,
  * and than the kernel needs on its way to sleep: a timer that has fired by then
  * lets nobody else run (10 us on a virtual machine). */
@@ -32,6 +38,8 @@ static _Thread_local struct {
 	int64_t begun_ns, begun_cpu_ns; /* the sample */
 	int64_t woken_cpu_ns;
 	int64_t longest_ns;
+	int64_t waited_ns; /* asleep, or for a processor */
+	int64_t hurry_ns;  /* from then on nobody is let before us; 0: never */
 } reading;
 
 static void schedule(int wanted)
@@ -66,13 +74,17 @@ void ht_pace_set(bool on)
 	running = on;
 }
 
-void ht_pace_begin(void)
+void ht_pace_begin(uint64_t limit_ms)
 {
 	schedule(SCHED_BATCH);
 	reading.counts = true;
-	reading.longest_ns = 0;
+	reading.longest_ns = reading.waited_ns = 0;
 	reading.begun_ns = woken_ns = ht_mono_ns();
 	reading.begun_cpu_ns = reading.woken_cpu_ns = cpu_ns();
+	reading.hurry_ns = limit_ms
+				   ? reading.begun_ns + (int64_t)limit_ms *
+								HT_NS_PER_MS / 2
+				   : 0;
 }
 
 /* The end of a run of work, and whether the sample has waited for a processor
@@ -88,8 +100,9 @@ static void note_run(void)
 	if (ran_ns > reading.longest_ns)
 		reading.longest_ns = ran_ns;
 	reading.woken_cpu_ns = cpu;
-	if (ht_mono_ns() - reading.begun_ns - (cpu - reading.begun_cpu_ns) >
-	    PATIENCE_NS)
+	reading.waited_ns =
+		ht_mono_ns() - reading.begun_ns - (cpu - reading.begun_cpu_ns);
+	if (reading.waited_ns > PATIENCE_NS)
 		schedule(SCHED_OTHER);
 }
 
@@ -110,10 +123,40 @@ void ht_pace_lock(void)
 	woken_ns = ht_mono_ns();
 }
 
+static int64_t burst_ns(void)
+{
+	int64_t ns = reading.waited_ns / WAITED_A_BURST;
+
+	if (policy != SCHED_OTHER)
+		return BURST_NS;
+	ns = ns < BURST_LATE_NS ? BURST_LATE_NS : ns;
+	return ns < BURST_MOST_NS ? ns : BURST_MOST_NS;
+}
+
+/* What others had of our processor amid a burst is no part of it: who sleeps
+ * again as soon as he has it back comes to nothing. */
+static bool burst_is_over(int64_t now)
+{
+	const int64_t burst = burst_ns();
+	int64_t ran;
+
+	if (now - woken_ns < burst)
+		return false;
+	if (!reading.counts)
+		return true;
+	ran = cpu_ns() - reading.woken_cpu_ns;
+	if (ran < burst)
+		woken_ns = now - ran;
+	return ran >= burst;
+}
+
 void ht_pace(void)
 {
-	int64_t burst_ns = policy == SCHED_OTHER ? BURST_LATE_NS : BURST_NS;
+	int64_t now;
 
-	if (running && ht_mono_ns() - woken_ns >= burst_ns)
+	if (!running)
+		return;
+	now = ht_mono_ns();
+	if ((!reading.hurry_ns || now < reading.hurry_ns) && burst_is_over(now))
 		ht_pace_lock();
 }

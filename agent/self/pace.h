@@ -10,7 +10,9 @@
  *
  * Who wakes from it takes no processor from a thread that runs (SCHED_BATCH):
  * where all of them are taken, a tick gives it one. That it waits so is borne
- * for half a second a sample; then it is a thread among others, in bursts.
+ * for half a second a sample; then it is a thread among others, in bursts that
+ * grow with how long it has waited. Once half of its time limit is gone it is
+ * one without bursts: what it would not come to is worth more to who asked.
  */
 #ifndef HT_AGENT_SELF_PACE_H
 #define HT_AGENT_SELF_PACE_H
@@ -24,8 +26,9 @@ void ht_pace_init(void);
 /* Whether the target runs: nobody may wait for us. Off before ht_pace_init:
  * whoever is held must not wait for others. For all threads. */
 void ht_pace_set(bool on);
-/* Begins a sample, in the thread that reads. */
-void ht_pace_begin(void);
+/* Begins a sample, in the thread that reads, which may take so long; 0: as long
+ * as it takes. */
+void ht_pace_begin(uint64_t limit_ms);
 /* The longest that this thread has worked at one go since ht_pace_begin() while
  * the target ran, in processor time: as long may a thread of the target have
  * waited for a processor. Microseconds. */

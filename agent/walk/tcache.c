@@ -266,12 +266,21 @@ static bool take_entry(struct reading *r, struct cursor *c, bool readable)
 	return true;
 }
 
-/* One round: one entry of every list that is not done. */
+static int by_entry(const void *x, const void *y)
+{
+	const struct cursor *a = x, *b = y;
+
+	return (a->entry > b->entry) - (a->entry < b->entry);
+}
+
+/* One round: one entry of every list that is not done. In ascending order: what
+ * lies close together is read with one call. */
 static bool round_of_reads(struct reading *r)
 {
 	const unsigned word = r->layout->word;
 	size_t alive = 0;
 
+	qsort(r->cursor, r->cursors, sizeof(*r->cursor), by_entry);
 	for (size_t i = 0; i < r->cursors; i++) {
 		struct cursor *c = &r->cursor[i];
 

@@ -30,16 +30,29 @@
 static char *area;
 static uint64_t pages_since_sleep, pages_most;
 static unsigned scans, sleeps;
-static int64_t now_ns;
+static int64_t now_ns, worked_ns;
 
 int __real_clock_gettime(clockid_t id, struct timespec *t);
 int __wrap_clock_gettime(clockid_t id, struct timespec *t);
 int __wrap_clock_gettime(clockid_t id, struct timespec *t)
 {
-	if (id != CLOCK_MONOTONIC)
+	int64_t ns = now_ns;
+
+	if (id == CLOCK_THREAD_CPUTIME_ID) {
+		__real_clock_gettime(id, t);
+		ns = (int64_t)t->tv_sec * HT_NS_PER_S + t->tv_nsec + worked_ns;
+	} else if (id != CLOCK_MONOTONIC) {
 		return __real_clock_gettime(id, t);
-	*t = (struct timespec){now_ns / HT_NS_PER_S, now_ns % HT_NS_PER_S};
+	}
+	*t = (struct timespec){ns / HT_NS_PER_S, ns % HT_NS_PER_S};
 	return 0;
+}
+
+/* By both clocks. */
+static void work(int64_t ns)
+{
+	now_ns += ns;
+	worked_ns += ns;
 }
 
 int __real_nanosleep(const struct timespec *t, struct timespec *left);
@@ -139,11 +152,11 @@ static void a_burst_of_reading_ends_with_a_sleep(void **state)
 	assert_int_equal(ht_reader_open_process(getpid(), 8, false, &r, NULL),
 			 HT_OK);
 	ht_pace_set(true);
-	ht_pace_begin();
+	ht_pace_begin(0);
 	ht_pace_lock();
 	sleeps = 0;
 	for (int i = 0; i < 100; i++) { /* 15 ms of work */
-		now_ns += 150 * HT_NS_PER_US;
+		work(150 * HT_NS_PER_US);
 		assert_int_equal(ht_reader_read(&r, here(), &byte, 1, NULL),
 				 HT_OK);
 	}
@@ -157,7 +170,7 @@ a_thread_that_wakes_takes_no_processor_until_it_is_late(void **state)
 {
 	(void)state;
 	ht_pace_init();
-	ht_pace_begin();
+	ht_pace_begin(0);
 	assert_int_equal(sched_getscheduler(0), SCHED_BATCH);
 	ht_pace_lock();
 	assert_int_equal(sched_getscheduler(0), SCHED_BATCH);
@@ -166,11 +179,69 @@ a_thread_that_wakes_takes_no_processor_until_it_is_late(void **state)
 	assert_int_equal(sched_getscheduler(0), SCHED_OTHER);
 	assert_int_equal(ht_pace_policy(), SCHED_OTHER);
 	sleeps = 0;
-	now_ns += 150 * HT_NS_PER_US; /* and its bursts are longer */
+	work(150 * HT_NS_PER_US); /* and its bursts are longer */
 	ht_pace();
 	assert_int_equal(sleeps, 0);
-	ht_pace_begin();
+	ht_pace_begin(0);
 	assert_int_equal(sched_getscheduler(0), SCHED_BATCH);
+	ht_pace_set(false);
+}
+
+/* Of a sample that waits so long for each of its bursts: how many it takes for
+ * that much work. */
+static unsigned bursts(int64_t work_ns, int64_t wait_ns, uint64_t limit_ms)
+{
+	int64_t before;
+
+	ht_pace_init();
+	ht_pace_begin(limit_ms);
+	before = now_ns;
+	sleeps = 0;
+	for (int64_t done = 0; done < work_ns; done += 20 * HT_NS_PER_US) {
+		unsigned slept = sleeps;
+
+		work(20 * HT_NS_PER_US);
+		ht_pace();
+		now_ns += sleeps > slept ? wait_ns : 0;
+	}
+	ht_pace_set(false);
+	print_message("[   NOTE   ] %u bursts, %ld ms\n", sleeps,
+		      (long)((now_ns - before) / HT_NS_PER_MS));
+	return sleeps;
+}
+
+static void a_sample_that_waits_takes_longer_bursts(void **state)
+{
+	(void)state;
+	/* as on a machine with nothing else to do */
+	assert_in_range(bursts(400 * HT_NS_PER_MS, 0, 0), 3500, 4000);
+	/* 64 threads that spin: not 4 bursts a millisecond, for 40 s */
+	assert_in_range(bursts(HT_NS_PER_S, 10 * HT_NS_PER_MS, 0), 250, 1200);
+	/* and however long it waits, none of more than 4 ms */
+	assert_true(bursts(4 * HT_NS_PER_S, 100 * HT_NS_PER_MS, 0) >= 990);
+}
+
+static void nobody_sleeps_once_half_of_the_time_limit_is_gone(void **state)
+{
+	int64_t begun = now_ns;
+
+	(void)state;
+	bursts(4 * HT_NS_PER_S, 100 * HT_NS_PER_MS, 10000);
+	assert_in_range(now_ns - begun, 5 * HT_NS_PER_S, 9200 * HT_NS_PER_MS);
+}
+
+static void what_others_had_of_the_processor_is_no_burst(void **state)
+{
+	(void)state;
+	ht_pace_init();
+	ht_pace_begin(0);
+	sleeps = 0;
+	for (int i = 0; i < 4; i++) {
+		work(30 * HT_NS_PER_US);
+		now_ns += 3 * HT_NS_PER_MS; /* taken away amid it */
+		ht_pace();
+		assert_int_equal(sleeps, i < 3 ? 0 : 1);
+	}
 	ht_pace_set(false);
 }
 
@@ -186,7 +257,7 @@ static void the_longest_run_of_work_is_told_and_no_sum(void **state)
 {
 	(void)state;
 	ht_pace_init();
-	ht_pace_begin();
+	ht_pace_begin(0);
 	for (int i = 0; i < 40; i++) {
 		work_us(i == 3 ? 30000 : 3000);
 		now_ns += HT_NS_PER_MS;
@@ -196,7 +267,7 @@ static void the_longest_run_of_work_is_told_and_no_sum(void **state)
 	work_us(100000); /* in a stop: that is the pause's */
 	ht_pace_set(true);
 	assert_in_range(ht_pace_longest_us(), 30000, 120000);
-	ht_pace_begin();
+	ht_pace_begin(0);
 	assert_in_range(ht_pace_longest_us(), 0, 29999);
 	ht_pace_set(false);
 }
@@ -210,6 +281,10 @@ int main(void)
 		cmocka_unit_test(a_burst_of_reading_ends_with_a_sleep),
 		cmocka_unit_test(
 			a_thread_that_wakes_takes_no_processor_until_it_is_late),
+		cmocka_unit_test(a_sample_that_waits_takes_longer_bursts),
+		cmocka_unit_test(
+			nobody_sleeps_once_half_of_the_time_limit_is_gone),
+		cmocka_unit_test(what_others_had_of_the_processor_is_no_burst),
 		cmocka_unit_test(the_longest_run_of_work_is_told_and_no_sum),
 	};
 
