@@ -2,6 +2,7 @@
 /* heaptided: arguments, and how it ends. See heaptided(8). */
 #include <argp.h>
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,14 @@ static enum ht_code configure(struct ht_daemon *d, const char *path,
 	return ht_config_load(d->parts.config_path, &d->parts.config, err);
 }
 
+/* A verdict reads some megabytes and frees them again: glibc would raise both
+ * thresholds by what was freed, and keep several times as much for good. */
+static void keep_little(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 256 << 10);
+	mallopt(M_TRIM_THRESHOLD, 512 << 10);
+}
+
 int main(int argc, char **argv)
 {
 	static const int levels[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
@@ -131,6 +140,7 @@ int main(int argc, char **argv)
 	}
 	if (a.check)
 		return check(a.config ? a.config : HT_CONFIG_PATH);
+	keep_little();
 	ht_log_init("heaptided", LOG_INFO);
 	if (configure(&d, a.config, &err) != HT_OK)
 		return fail(&err);

@@ -185,6 +185,8 @@ enum ht_code ht_client_start(const char *agent_path, pid_t target,
 	c.pidfd = ht_pidfd_open(c.agent_pid);
 	if (c.pidfd < 0)
 		return ht_fail_sys(err, HT_SYS, errno, "pidfd of the agent");
+	if (clock_getcpuclockid(c.agent_pid, &c.clock) != 0)
+		c.clock = 0;
 	*ret = c;
 	c = HT_CLIENT_NONE;
 	return HT_OK;
@@ -359,11 +361,8 @@ enum ht_code ht_client_sample(struct ht_client *c, const struct ht_request *r,
 int64_t ht_client_cpu_ns(const struct ht_client *c)
 {
 	struct timespec t;
-	clockid_t clock;
 
-	if (c->agent_pid <= 0 ||
-	    clock_getcpuclockid(c->agent_pid, &clock) != 0 ||
-	    clock_gettime(clock, &t) < 0)
+	if (c->agent_pid <= 0 || !c->clock || clock_gettime(c->clock, &t) < 0)
 		return 0;
 	return (int64_t)t.tv_sec * HT_NS_PER_S + t.tv_nsec;
 }

@@ -13,17 +13,19 @@
 #define HT_LINK_CLIENT_H
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "link/wire.h"
 
 struct ht_client {
 	pid_t agent_pid;
-	int pidfd;  /* readable when the agent has ended */
-	int socket; /* non-blocking */
+	int pidfd;	 /* readable when the agent has ended */
+	int socket;	 /* non-blocking */
+	clockid_t clock; /* of its processor time; 0: none is known */
 	struct ht_wire_in in;
 };
 
-#define HT_CLIENT_NONE ((struct ht_client){0, -1, -1, {0}})
+#define HT_CLIENT_NONE ((struct ht_client){0, -1, -1, 0, {0}})
 
 /* Where the agent is: $HEAPTIDE_AGENT, beside this program, or in libexec.
  * HT_SYS when there is none; HT_DENIED when this user may not run it. */

@@ -2,7 +2,7 @@
 /*
  * A column is runs of one value each: how many rows, then the value. Whole
  * numbers, which nearly all figures are, are told by their distance to the one
- * before; numbers are written seven bits a byte, the low ones first.
+ * before.
  */
 #include "schema/packed.h"
 
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/invariant.h"
+#include "schema/bytes.h"
 #include "schema/series_int.h"
 
 #define WHOLE 0x1p53 /* whole numbers below this are exact */
@@ -19,40 +20,6 @@
 enum value { UNKNOWN, EXACT, NEAR };
 
 /* --- writing ------------------------------------------------------------- */
-
-struct out {
-	uint8_t *bytes;
-	size_t n, capacity;
-	bool bad; /* out of memory; sticks */
-};
-
-static void put_bytes(struct out *o, const void *bytes, size_t n)
-{
-	if (o->n + n > o->capacity) {
-		size_t capacity = 2 * (o->n + n) + 1024;
-		uint8_t *grown = realloc(o->bytes, capacity);
-
-		if (!grown) {
-			o->bad = true;
-			return;
-		}
-		o->bytes = grown;
-		o->capacity = capacity;
-	}
-	memcpy(o->bytes + o->n, bytes, n);
-	o->n += n;
-}
-
-static void put_number(struct out *o, uint64_t v)
-{
-	uint8_t bytes[10];
-	size_t n = 0;
-
-	do
-		bytes[n++] = (uint8_t)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
-	while ((v >>= 7) > 0);
-	put_bytes(o, bytes, n);
-}
 
 static bool is_whole(double v)
 {
@@ -65,16 +32,16 @@ static uint64_t folded(int64_t v)
 	return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
 }
 
-static void put_value(struct out *o, double v, int64_t *last)
+static void put_value(struct ht_bytes_out *o, double v, int64_t *last)
 {
 	if (isnan(v)) {
-		put_number(o, UNKNOWN);
+		ht_bytes_put_number(o, UNKNOWN);
 	} else if (is_whole(v)) {
-		put_number(o, NEAR + folded((int64_t)v - *last));
+		ht_bytes_put_number(o, NEAR + folded((int64_t)v - *last));
 		*last = (int64_t)v;
 	} else {
-		put_number(o, EXACT);
-		put_bytes(o, &v, sizeof(v));
+		ht_bytes_put_number(o, EXACT);
+		ht_bytes_put(o, &v, sizeof(v));
 	}
 }
 
@@ -83,8 +50,8 @@ static bool same(double a, double b)
 	return a == b || (isnan(a) && isnan(b));
 }
 
-static void put_column(struct out *o, const double *column, size_t first,
-		       size_t end)
+static void put_column(struct ht_bytes_out *o, const double *column,
+		       size_t first, size_t end)
 {
 	int64_t last = 0;
 
@@ -93,14 +60,14 @@ static void put_column(struct out *o, const double *column, size_t first,
 
 		while (run < end && same(column[run], column[i]))
 			run++;
-		put_number(o, run - i);
+		ht_bytes_put_number(o, run - i);
 		put_value(o, column[i], &last);
 		i = run;
 	}
 }
 
 /* The statistics of a figure: one that is the median's is not written. */
-static void put_stats(struct out *o, double *const c[HT_STAT_COUNT],
+static void put_stats(struct ht_bytes_out *o, double *const c[HT_STAT_COUNT],
 		      size_t first, size_t end)
 {
 	const double *median = c[HT_STAT_MEDIAN];
@@ -113,7 +80,7 @@ static void put_stats(struct out *o, double *const c[HT_STAT_COUNT],
 			i++;
 		if (k == HT_STAT_MEDIAN)
 			continue;
-		put_number(o, c[k] != median && i < end);
+		ht_bytes_put_number(o, c[k] != median && i < end);
 		if (c[k] != median && i < end)
 			put_column(o, c[k], first, end);
 	}
@@ -138,38 +105,38 @@ static bool is_known(const struct ht_mapping_series *m, size_t first,
 	return false;
 }
 
-static void put_classes(struct out *o, const struct ht_series *s, size_t first,
-			size_t end)
+static void put_classes(struct ht_bytes_out *o, const struct ht_series *s,
+			size_t first, size_t end)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->classes_n; i++)
 		n += holds_some(&s->classes[i], first, end);
-	put_number(o, n);
+	ht_bytes_put_number(o, n);
 	for (size_t i = 0; i < s->classes_n; i++) {
 		if (!holds_some(&s->classes[i], first, end))
 			continue;
-		put_number(o, s->classes[i].max_size);
+		ht_bytes_put_number(o, s->classes[i].max_size);
 		put_stats(o, s->classes[i].bytes, first, end);
 		put_column(o, s->classes[i].chunks, first, end);
 	}
 }
 
-static void put_mappings(struct out *o, const struct ht_series *s, size_t first,
-			 size_t end)
+static void put_mappings(struct ht_bytes_out *o, const struct ht_series *s,
+			 size_t first, size_t end)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < s->mappings_n; i++)
 		n += is_known(&s->mappings[i], first, end);
-	put_number(o, n);
+	ht_bytes_put_number(o, n);
 	for (size_t i = 0; i < s->mappings_n; i++) {
 		const struct ht_mapping_series *m = &s->mappings[i];
 
 		if (!is_known(m, first, end))
 			continue;
-		put_number(o, m->kind);
-		put_bytes(o, m->name, strlen(m->name) + 1);
+		ht_bytes_put_number(o, m->kind);
+		ht_bytes_put(o, m->name, strlen(m->name) + 1);
 		put_column(o, m->anonymous, first, end);
 		put_column(o, m->count, first, end);
 		put_column(o, m->size, first, end);
@@ -180,7 +147,7 @@ static void put_mappings(struct out *o, const struct ht_series *s, size_t first,
 enum ht_code ht_packed_make(const struct ht_series *s, size_t first, size_t end,
 			    struct ht_packed *ret, struct ht_err *err)
 {
-	struct out o = {0};
+	struct ht_bytes_out o = {0};
 	int64_t last_ns = 0;
 	uint8_t *fit;
 
@@ -188,7 +155,7 @@ enum ht_code ht_packed_make(const struct ht_series *s, size_t first, size_t end,
 	if (first >= end)
 		return HT_OK;
 	for (size_t i = first; i < end; i++) {
-		put_number(&o, folded(s->time_ns[i] - last_ns));
+		ht_bytes_put_number(&o, folded(s->time_ns[i] - last_ns));
 		last_ns = s->time_ns[i];
 	}
 	for (size_t m = 0; m < HT_METRIC_COUNT; m++)
@@ -217,23 +184,9 @@ void ht_packed_fini(struct ht_packed *p)
 
 /* Rows from `skip` on go into a series from `to` on. */
 struct in {
-	const uint8_t *at, *end;
+	struct ht_bytes_in b;
 	size_t rows, skip, to;
 };
-
-/* We wrote them ourselves. */
-static uint64_t get_number(struct in *in)
-{
-	uint64_t v = 0;
-	uint8_t byte = 0x80;
-
-	for (unsigned bits = 0; byte & 0x80 && bits < 64; bits += 7) {
-		HT_ASSERT(in->at < in->end);
-		byte = *in->at++;
-		v |= (uint64_t)(byte & 0x7f) << bits;
-	}
-	return v;
-}
 
 static int64_t unfolded(uint64_t v)
 {
@@ -242,13 +195,11 @@ static int64_t unfolded(uint64_t v)
 
 static double get_value(struct in *in, int64_t *last)
 {
-	uint64_t tag = get_number(in);
+	uint64_t tag = ht_bytes_get_number(&in->b);
 	double v = NAN;
 
 	if (tag == EXACT) {
-		HT_ASSERT((size_t)(in->end - in->at) >= sizeof(v));
-		memcpy(&v, in->at, sizeof(v));
-		in->at += sizeof(v);
+		ht_bytes_get(&in->b, &v, sizeof(v));
 	} else if (tag >= NEAR) {
 		*last += unfolded(tag - NEAR);
 		v = (double)*last;
@@ -261,7 +212,7 @@ static void get_column(struct in *in, double *column)
 	int64_t last = 0;
 
 	for (size_t row = 0; row < in->rows;) {
-		size_t end = row + get_number(in);
+		size_t end = row + ht_bytes_get_number(&in->b);
 		double v = get_value(in, &last);
 
 		HT_ASSERT(end > row && end <= in->rows);
@@ -279,7 +230,7 @@ static void get_stats(struct in *in, double *const c[HT_STAT_COUNT])
 	for (size_t k = 0; k < HT_STAT_COUNT; k++) {
 		if (k == HT_STAT_MEDIAN)
 			continue;
-		if (get_number(in))
+		if (ht_bytes_get_number(&in->b))
 			get_column(in, c[k]);
 		else if (c[k] != c[HT_STAT_MEDIAN])
 			memcpy(c[k] + in->to, c[HT_STAT_MEDIAN] + in->to,
@@ -295,7 +246,7 @@ static enum ht_code get_times(struct in *in, int64_t from_ns,
 
 	in->to = ret->rows;
 	for (size_t i = 0; i < in->rows; i++) {
-		time_ns += unfolded(get_number(in));
+		time_ns += unfolded(ht_bytes_get_number(&in->b));
 		if (time_ns < from_ns)
 			in->skip = i + 1;
 		else if (code == HT_OK)
@@ -307,9 +258,9 @@ static enum ht_code get_times(struct in *in, int64_t from_ns,
 static enum ht_code get_classes(struct in *in, struct ht_series *ret,
 				struct ht_err *err)
 {
-	for (size_t n = get_number(in); n > 0; n--) {
+	for (size_t n = ht_bytes_get_number(&in->b); n > 0; n--) {
 		struct ht_class_series *c =
-			ht_series_class(ret, get_number(in));
+			ht_series_class(ret, ht_bytes_get_number(&in->b));
 
 		if (!c)
 			return ht_fail(err, HT_NOMEM, "no memory for classes");
@@ -322,12 +273,12 @@ static enum ht_code get_classes(struct in *in, struct ht_series *ret,
 static enum ht_code get_mappings(struct in *in, struct ht_series *ret,
 				 struct ht_err *err)
 {
-	for (size_t n = get_number(in); n > 0; n--) {
-		uint64_t kind = get_number(in);
-		const char *name = (const char *)in->at;
+	for (size_t n = ht_bytes_get_number(&in->b); n > 0; n--) {
+		uint64_t kind = ht_bytes_get_number(&in->b);
+		const char *name = (const char *)in->b.at;
 		struct ht_mapping_series *m;
 
-		in->at += strlen(name) + 1;
+		in->b.at += strlen(name) + 1;
 		m = ht_series_mapping(ret, kind, name);
 		if (!m)
 			return ht_fail(err, HT_NOMEM, "no memory for mappings");
@@ -342,8 +293,7 @@ static enum ht_code get_mappings(struct in *in, struct ht_series *ret,
 enum ht_code ht_packed_append(const struct ht_packed *p, int64_t from_ns,
 			      struct ht_series *ret, struct ht_err *err)
 {
-	struct in in = {
-		.at = p->bytes, .end = p->bytes + p->n, .rows = p->rows};
+	struct in in = {.b = {p->bytes, p->bytes + p->n}, .rows = p->rows};
 	enum ht_code code;
 
 	if (!p->bytes || p->last_ns < from_ns)

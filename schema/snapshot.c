@@ -143,27 +143,6 @@ int ht_snapshot_copy(struct ht_snapshot *to, const struct ht_snapshot *from)
 	return 0;
 }
 
-void ht_snapshot_fit(struct ht_snapshot *s)
-{
-	for (enum ht_record_id id = HT_RECORD_rss_cause; id < HT_RECORD_COUNT;
-	     id++) {
-		struct any_list *list = list_of(s, id);
-		void *fitting = NULL;
-
-		if (list->n == list->capacity)
-			continue;
-		if (list->n == 0)
-			free(list->v);
-		else
-			fitting = reallocarray(list->v, list->n,
-					       ht_record_types[id].size);
-		if (list->n > 0 && !fitting)
-			continue; /* stays as it is */
-		list->v = fitting;
-		list->capacity = list->n;
-	}
-}
-
 #define DEFINE_ADD(record, FIELDS, member)                                     \
 	struct ht_##record *ht_snapshot_add_##record(struct ht_snapshot *s)    \
 	{                                                                      \

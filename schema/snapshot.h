@@ -60,8 +60,6 @@ void ht_snapshot_cut(struct ht_snapshot *s, enum ht_record_id id, size_t n);
 /* Makes `to` (initialised) equal to `from`. -1: out of memory, `to` is empty.
  */
 int ht_snapshot_copy(struct ht_snapshot *to, const struct ht_snapshot *from);
-/* Gives back the room that lists keep for more: of one that stays. */
-void ht_snapshot_fit(struct ht_snapshot *s);
 /* Appends the rows of one list. false: out of memory, some may be missing. */
 bool ht_snapshot_append_list(struct ht_snapshot *to, struct ht_snapshot *from,
 			     enum ht_record_id id);

@@ -163,14 +163,14 @@ static void settle_limits(struct ht_limits *now, const struct ht_limits *last)
 
 static enum ht_code write_single(struct ht_store *st, enum ht_record_id id,
 				 struct ht_snapshot *now,
-				 struct ht_store_state *state,
+				 const struct ht_store_state *state,
 				 const struct add *a, struct ht_err *err)
 {
 	if (id == HT_RECORD_limits && state->base_id != a->sample_id)
-		settle_limits(&now->limits, &state->last.limits);
+		settle_limits(&now->limits, &st->last.limits);
 	if (state->base_id != a->sample_id &&
 	    !memcmp(ht_snapshot_single(now, id),
-		    ht_snapshot_single(&state->last, id),
+		    ht_snapshot_single(&st->last, id),
 		    ht_record_types[id].size))
 		return HT_OK;
 	return ht_record_insert(st, id, a->sample_id,
@@ -205,20 +205,22 @@ static enum ht_code write_list(struct ht_store *st, enum ht_record_id id,
 	return code;
 }
 
-/* A list that was not measured stays as it was last known. */
+/* What is new beside st->last, which becomes the newest; a list that was not
+ * measured stays in it as it was last known. */
 static enum ht_code write_details(struct ht_store *st, const struct add *a,
 				  struct ht_store_state *state,
 				  struct ht_err *err)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot now;
+	struct ht_snapshot *last = &st->last;
 	enum ht_code code = HT_OK;
 
 	ht_snapshot_init(&now);
 	if (ht_snapshot_copy(&now, a->s) < 0)
 		return ht_fail(err, HT_NOMEM, "no memory for a snapshot");
 	if (state->base_id == a->sample_id) {
-		ht_snapshot_fini(&state->last);
-		ht_snapshot_init(&state->last);
+		ht_snapshot_fini(last);
+		ht_snapshot_init(last);
 	}
 	for (enum ht_record_id id = 0; id < HT_RECORD_COUNT && code == HT_OK;
 	     id++) {
@@ -228,14 +230,15 @@ static enum ht_code write_details(struct ht_store *st, const struct add *a,
 			code = write_single(st, id, &now, state, a, err);
 		} else if (ht_record_measured(a->s, id)) {
 			ht_record_sort(&now, id);
-			code = write_list(st, id, &now, &state->last,
-					  a->sample_id, err);
-			ht_snapshot_swap_list(&now, &state->last, id);
+			code = write_list(st, id, &now, last, a->sample_id,
+					  err);
+			ht_snapshot_swap_list(&now, last, id);
 		}
 	}
-	if (code == HT_OK)
-		ht_snapshot_take_singles(&state->last, &now);
-	return code;
+	if (code != HT_OK)
+		return code;
+	ht_snapshot_take_singles(last, &now);
+	return ht_snapshot_pack(last, &state->last, err);
 }
 
 /* --- one sample ---------------------------------------------------------- */
@@ -274,7 +277,9 @@ static enum ht_code add(struct ht_store *st, void *ctx, struct ht_err *err)
 		code = note_step_back(st, state, at_ns, err);
 	if (code != HT_OK)
 		return code;
-	code = ht_store_note_births(st, state, a->s, err);
+	code = ht_snapshot_unpack(&state->last, &st->last, err);
+	if (code == HT_OK)
+		code = ht_store_note_births(st, state, &st->last, a->s, err);
 	if (code != HT_OK)
 		return code;
 	if (needs_base(state, at_ns)) {

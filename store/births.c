@@ -16,6 +16,7 @@ static bool has_arena(const struct ht_snapshot *s, uint64_t address)
 /* One event, however many there are: a burst of threads makes hundreds. */
 static enum ht_code note_arenas(struct ht_store *st,
 				const struct ht_store_state *state,
+				const struct ht_snapshot *last,
 				const struct ht_snapshot *now,
 				struct ht_err *err)
 {
@@ -23,7 +24,7 @@ static enum ht_code note_arenas(struct ht_store *st,
 	char text[96];
 
 	for (size_t i = 0; i < now->arenas.n; i++) {
-		if (has_arena(&state->last, now->arenas.v[i].address))
+		if (has_arena(last, now->arenas.v[i].address))
 			continue;
 		address = now->arenas.v[i].address;
 		born++;
@@ -64,13 +65,14 @@ static enum ht_code note_heaps(struct ht_store *st,
 
 enum ht_code ht_store_note_births(struct ht_store *st,
 				  struct ht_store_state *state,
+				  const struct ht_snapshot *last,
 				  const struct ht_snapshot *now,
 				  struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
 
 	/* nothing is known of before: not a birth */
-	if (state->last.arenas.n > 0 && now->arenas.n > 0)
-		code = note_arenas(st, state, now, err);
+	if (last->arenas.n > 0 && now->arenas.n > 0)
+		code = note_arenas(st, state, last, now, err);
 	return code == HT_OK ? note_heaps(st, state, now, err) : code;
 }

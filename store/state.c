@@ -7,7 +7,7 @@ static void clear(struct ht_store_state *state)
 {
 	if (!state->process_id)
 		return; /* leaves untouched pages untouched */
-	ht_snapshot_fini(&state->last);
+	ht_snapshot_packed_fini(&state->last);
 	memset(state, 0, sizeof(*state));
 }
 
@@ -36,7 +36,6 @@ struct ht_store_state *ht_store_state(struct ht_store *st, int64_t process_id)
 	clear(oldest);
 	oldest->process_id = process_id;
 	oldest->used = ++st->tick;
-	ht_snapshot_init(&oldest->last);
 	return oldest;
 }
 

@@ -168,6 +168,7 @@ enum ht_code ht_store_open_telling(const char *path, enum ht_store_mode mode,
 	st->mode = mode;
 	st->tell = tell;
 	st->tell_ctx = ctx;
+	ht_snapshot_init(&st->last);
 	st->squeeze = 1;
 	st->pasts.most = HT_STORE_PAST_BYTES;
 	code = ht_file_check(path, HT_STORE, err);
@@ -188,6 +189,7 @@ void ht_store_close(struct ht_store *st)
 		return;
 	ht_store_forget_all(st);
 	free(st->states);
+	ht_snapshot_fini(&st->last);
 	ht_store_sql_fini(st);
 	sqlite3_close(st->db); /* an open transaction is undone */
 	for (int id = 0; id < HT_RECORD_COUNT; id++) {

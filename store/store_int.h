@@ -8,6 +8,7 @@
 
 #include "common/clock.h"
 #include "schema/packed.h"
+#include "schema/snapshot_packed.h"
 #include "store/store.h"
 
 #define HT_STORE_STMTS	 256 /* slots; about half are used */
@@ -41,8 +42,8 @@ struct ht_store_state {
 	char boot_id[40];
 	uint64_t pid, start_ticks, exe_dev, exe_inode, image, uid;
 	char target[128], comm[64], cgroup[256];
-	size_t heaps_max;	 /* most that were ever seen; 0: none yet */
-	struct ht_snapshot last; /* lists sorted by key */
+	size_t heaps_max; /* most that were ever seen; 0: none yet */
+	struct ht_snapshot_packed last; /* lists sorted by key */
 };
 
 /* The lists as of one sample, carried on to the next. */
@@ -178,6 +179,7 @@ struct ht_store {
 	char *line_median_sql[HT_LINES_COUNT];
 	struct ht_store_state *states;	  /* HT_STORE_STATES, NULL: reading */
 	uint16_t by_pid[HT_STORE_STATES]; /* where one may stand */
+	struct ht_snapshot last; /* of the process that a sample is added of */
 	uint64_t tick;
 	struct ht_store_roll roll;
 	struct ht_pasts pasts;
@@ -334,9 +336,10 @@ void ht_store_forget_all(struct ht_store *st);
 
 /* --- births.c ------------------------------------------------------------ */
 
-/* Before state->last becomes `now`. */
+/* `last`: the sample before. */
 enum ht_code ht_store_note_births(struct ht_store *st,
 				  struct ht_store_state *state,
+				  const struct ht_snapshot *last,
 				  const struct ht_snapshot *now,
 				  struct ht_err *err) HT_MUST_CHECK;
 

@@ -67,7 +67,7 @@ void ht_owners_take(struct ht_ingest *i, struct ht_watched *p)
 	h->refused = 0;
 	h->news = true;
 	h->found.at_ns = ht_wall_ns();
-	put_text(&p->snapshot, h->found.text);
+	put_text(p->newest.open, h->found.text);
 	ht_ingest_tell(i, p, "owners", h->found.text);
 }
 

@@ -60,7 +60,7 @@ void ht_supervisor_release(struct ht_supervisor *s, struct ht_watched *p)
 /* False: the snapshot is of another process or program than was meant. */
 static bool is_meant(struct ht_watched *p)
 {
-	const struct ht_head *h = &p->snapshot.head;
+	const struct ht_head *h = &p->newest.open->head;
 
 	if (h->pid != HT_UNKNOWN && h->pid != (uint64_t)p->pid)
 		return false;
@@ -76,7 +76,7 @@ static bool is_meant(struct ht_watched *p)
 static bool is_other_program(const struct ht_watched *p, uint64_t dev,
 			     uint64_t inode)
 {
-	const struct ht_head *h = &p->snapshot.head;
+	const struct ht_head *h = &p->newest.open->head;
 
 	return dev != HT_UNKNOWN && h->exe_dev != HT_UNKNOWN &&
 	       (h->exe_dev != dev || h->exe_inode != inode);
@@ -84,7 +84,7 @@ static bool is_other_program(const struct ht_watched *p, uint64_t dev,
 
 static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 {
-	const struct ht_head *h = &p->snapshot.head;
+	const struct ht_head *h = &p->newest.open->head;
 
 	if (is_other_program(p, p->exe_dev, p->exe_inode)) {
 		ht_ingest_event(s->ingest, p, "exec", h->comm);
@@ -102,24 +102,24 @@ static void take_sample(struct ht_supervisor *s, struct ht_watched *p)
 	p->exe_inode = h->exe_inode;
 	p->samples++;
 	p->last_error = (struct ht_err){0};
-	p->inconsistent =
-		(uint8_t)(p->inconsistent << 1 | (p->snapshot.findings.n > 0));
-	ht_pauses_count(&p->pauses, p->snapshot.stop.pause_us);
-	ht_pauses_count(&p->gaps, p->snapshot.stop.gap_us);
+	p->inconsistent = (uint8_t)(p->inconsistent << 1 |
+				    (p->newest.open->findings.n > 0));
+	ht_pauses_count(&p->pauses, p->newest.open->stop.pause_us);
+	ht_pauses_count(&p->gaps, p->newest.open->stop.gap_us);
 	p->measured_ns = ht_mono_ns();
-	ht_latest_take(&p->latest, &p->snapshot, s->config->metrics_arenas,
+	ht_latest_take(&p->latest, p->newest.open, s->config->metrics_arenas,
 		       s->config->metrics_bins);
 	ht_calm_take(&p->calm, p->latest.values);
 	if (s->config->ui != HT_UI_OFF)
 		ht_recent_take(&p->recent, p->latest.taken_ns,
 			       p->latest.values);
+	p->started_at_ns = h->started_at;
 	if (h->exe[0])
 		snprintf(p->exe, sizeof(p->exe), "%s", h->exe);
 	ht_ingest_sample(s->ingest, p);
 	ht_trims_take(s->ingest, p, p->measured_ns);
 	ht_owners_take(s->ingest, p);
 	ht_types_take(s->ingest, p);
-	ht_snapshot_fit(&p->snapshot); /* it is kept until the next */
 }
 
 static void take_failure(struct ht_supervisor *s, struct ht_watched *p,
@@ -178,10 +178,12 @@ static void finish_sample(struct ht_supervisor *s, struct ht_watched *p,
 	const struct ht_looks_limits limits = looks_of(p->config);
 
 	ht_schedule_end(&p->schedule, p->config, now_ns, code,
-			code == HT_OK ? p->snapshot.stop.pause_us : HT_UNKNOWN,
+			code == HT_OK ? p->newest.open->stop.pause_us
+				      : HT_UNKNOWN,
 			cpu_ns, chance());
 	if (code == HT_OK)
-		ht_looks_note(&p->looks, &limits, &p->snapshot, cpu_ns, now_ns);
+		ht_looks_note(&p->looks, &limits, p->newest.open, cpu_ns,
+			      now_ns);
 	if (code == HT_OK)
 		take_sample(s, p);
 	else
@@ -202,6 +204,8 @@ static void finish(struct ht_watched *p, enum ht_code code,
 		finish_sample(s, p, code, err);
 		s->events.sampled(s->events.ctx, p, code, err);
 	}
+	ht_newest_close(&p->newest, code == HT_OK);
+	ht_wire_in_fini(&p->client.in); /* the answer as it came */
 	if (code != HT_OK || s->config->agent_life == HT_AGENT_SAMPLE)
 		let_go(s, p);
 	ht_supervisor_expect(s, p);
@@ -333,7 +337,7 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 	int64_t now_ns = ht_mono_ns();
 	struct ht_request r = request_of(s, p, now_ns);
 	struct ht_err err;
-	enum ht_code code = HT_OK;
+	enum ht_code code = ht_newest_open(&p->newest, &err);
 
 	ht_turns_leave(&s->line, &p->due);
 	p->supervisor = s;
@@ -346,10 +350,10 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 		ht_looks_choose(&p->looks, &limits, &r);
 	p->begun_cpu_ns = agent_cpu_ns(p);
 	ht_schedule_begin(&p->schedule, now_ns);
-	if (!p->client_lives)
+	if (code == HT_OK && !p->client_lives)
 		code = start_agent(s, p, &err);
 	if (code == HT_OK)
-		code = ht_client_ask(&p->client, &r, &p->snapshot, &err);
+		code = ht_client_ask(&p->client, &r, p->newest.open, &err);
 	if (code == HT_OK)
 		code = ht_timer_set(s->event, &p->deadline,
 				    now_ns + p->config->timeout_ns + GRACE_NS,

@@ -32,7 +32,7 @@ static void take_call(struct ht_ingest *i, struct ht_watched *p,
 	    a->rss_after < a->rss_before)
 		went = a->rss_before - a->rss_after;
 	ht_trimming_called(&p->trimming, now_ns, went,
-			   p->snapshot.totals.heap_resident);
+			   p->newest.open->totals.heap_resident);
 	ht_trim_event_called(&p->trimming, a, text);
 	ht_ingest_tell(i, p, HT_EVENT_TRIM, text);
 }
@@ -81,7 +81,7 @@ static void recall(struct ht_ingest *i, struct ht_watched *p, int64_t now_ns)
 void ht_trims_take(struct ht_ingest *i, struct ht_watched *p, int64_t now_ns)
 {
 	const struct ht_wire_in *in = &p->client.in;
-	const struct ht_totals *totals = &p->snapshot.totals;
+	const struct ht_totals *totals = &p->newest.open->totals;
 	char text[HT_TRIM_EVENT_TEXT];
 
 	if (p->config->trim_rule.above > 0)

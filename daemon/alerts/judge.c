@@ -87,10 +87,12 @@ static bool judge_history(struct ht_judge *j, struct ht_watched *p,
 	int64_t cpu_ns = ht_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	HT_AUTO_SERIES struct ht_series history;
 	HT_AUTO_LIVES struct ht_store_lives before = {.n = 0};
+	HT_AUTO_SNAPSHOT struct ht_snapshot newest;
 	bool metrics[HT_METRIC_COUNT];
 	struct ht_err err;
 
 	ht_series_init(&history);
+	ht_snapshot_init(&newest);
 	ht_verdict_needs(metrics);
 	if (!st || !p->store_id)
 		return false;
@@ -107,7 +109,9 @@ static bool judge_history(struct ht_judge *j, struct ht_watched *p,
 	}
 	history.earlier = before.life;
 	history.earlier_n = before.n;
-	ht_verdict(&history, now_ns, &p->snapshot, &p->verdict);
+	ht_verdict(&history, now_ns,
+		   ht_newest_read(&p->newest, &newest) ? &newest : NULL,
+		   &p->verdict);
 	ht_ingest_verdict(j->ingest, p, now_ns);
 	j->judged++;
 	plan_next(j, p, begun_ns, ht_clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns,
@@ -179,7 +183,7 @@ static void judge(struct ht_judge *j, struct ht_watched *p)
 	int64_t due_ns = p->asked.at_ns, wait_ns;
 	bool judged;
 
-	/* its newest snapshot is being replaced */
+	/* what it tells is nearly there */
 	wait_ns = p->measuring ? TICK_NS : j->config->daemon.evaluate_ns;
 	ht_turns_put(&j->line, &p->asked, begun_ns + wait_ns);
 	if (p->measuring || (p->samples == 0 && p->schedule.failures == 0))

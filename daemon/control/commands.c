@@ -51,28 +51,35 @@ static json_t *sinks_json(struct ht_parts *d)
 	return all;
 }
 
+static void add_unknowns(json_t *all, const struct ht_watched *p,
+			 const struct ht_snapshot *s)
+{
+	for (size_t i = 0; i < s->unknowns.n; i++) {
+		const struct ht_unknown *u = &s->unknowns.v[i];
+
+		json_array_append_new(
+			all,
+			json_pack("{s:s, s:i, s:s, s:I, s:o, s:o}", "target",
+				  p->target, "pid", (int)p->pid, "reason",
+				  u->reason < HT_WHY_COUNT
+					  ? ht_why_names[u->reason]
+					  : "",
+				  "figures", (json_int_t)u->figures, "names",
+				  ht_text_json(u->names), "why",
+				  ht_text_json(u->text)));
+	}
+}
+
 /* A row for each process and reason: what is not known of it. */
 static json_t *unknown_json(struct ht_parts *d)
 {
+	HT_AUTO_SNAPSHOT struct ht_snapshot newest;
 	json_t *all = json_array();
 
+	ht_snapshot_init(&newest);
 	HT_EACH_PROCESS (&d->registry, p) {
-		for (size_t i = 0; !p->measuring && i < p->snapshot.unknowns.n;
-		     i++) {
-			const struct ht_unknown *u = &p->snapshot.unknowns.v[i];
-
-			json_array_append_new(
-				all,
-				json_pack("{s:s, s:i, s:s, s:I, s:o, s:o}",
-					  "target", p->target, "pid",
-					  (int)p->pid, "reason",
-					  u->reason < HT_WHY_COUNT
-						  ? ht_why_names[u->reason]
-						  : "",
-					  "figures", (json_int_t)u->figures,
-					  "names", ht_text_json(u->names),
-					  "why", ht_text_json(u->text)));
-		}
+		if (ht_newest_read(&p->newest, &newest))
+			add_unknowns(all, p, &newest);
 	}
 	return all;
 }
@@ -222,9 +229,7 @@ static json_t *row_json(struct ht_parts *d, const struct ht_watched *p)
 		"pause_us", metric_json(p, HT_M_pause_us), "stop_ratio",
 		ht_schedule_stop_ratio(&p->schedule, now_ns), "sampled_at",
 		ht_time_json(p->latest.taken_ns), "started_at",
-		p->measuring ? json_null()
-			     : ht_time_json(p->snapshot.head.started_at),
-		"verdict",
+		ht_time_json(p->started_at_ns), "verdict",
 		p->judged ? json_string(ht_label_names[p->verdict.label])
 			  : json_null(),
 		"confidence",

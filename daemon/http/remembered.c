@@ -34,8 +34,7 @@ static struct ht_store_process process_of(const struct ht_watched *p)
 	snprintf(r.target, sizeof(r.target), "%s", p->target);
 	snprintf(r.comm, sizeof(r.comm), "%s", p->comm);
 	snprintf(r.exe, sizeof(r.exe), "%s", p->exe);
-	if (!p->measuring && p->samples)
-		r.started_ns = p->snapshot.head.started_at;
+	r.started_ns = p->started_at_ns;
 	if (p->recent && p->recent->rows)
 		r.first_ns = p->recent->time_ns[0];
 	return r;
@@ -50,12 +49,15 @@ static bool is_measured(const struct ht_watched *p)
 static void judge(const struct ht_watched *p, struct ht_verdict *ret)
 {
 	const struct ht_series *s = p->recent;
+	HT_AUTO_SNAPSHOT struct ht_snapshot newest;
 
+	ht_snapshot_init(&newest);
 	if (p->judged)
 		*ret = p->verdict;
 	else
 		ht_verdict(s, s->time_ns[s->rows - 1],
-			   p->measuring ? NULL : &p->snapshot, ret);
+			   ht_newest_read(&p->newest, &newest) ? &newest : NULL,
+			   ret);
 }
 
 /* --- all ----------------------------------------------------------------- */
@@ -141,13 +143,11 @@ static enum ht_code one_json(const struct ht_parts *parts,
 	page.judged.process = process_of(p);
 	judge(p, &page.judged.verdict);
 	whole = add_alerts(&page, parts, p);
-	page.series = *p->recent; /* both are lent to it: taken back below */
-	page.judged.have_latest = !p->measuring;
-	if (!p->measuring)
-		page.judged.latest = p->snapshot;
+	page.series = *p->recent; /* lent to it: taken back below */
+	page.judged.have_latest =
+		ht_newest_read(&p->newest, &page.judged.latest);
 	*ret = whole ? ht_page_json(&page) : NULL;
 	ht_series_init(&page.series);
-	ht_snapshot_init(&page.judged.latest);
 	ht_page_fini(&page);
 	return *ret ? HT_OK : ht_fail(err, HT_NOMEM, "out of memory");
 }

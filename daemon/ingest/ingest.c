@@ -200,8 +200,8 @@ void ht_ingest_sample(struct ht_ingest *i, struct ht_watched *p)
 		return;
 	}
 	i->pending++;
-	if (ht_store_add(i->store, p->target, &p->snapshot, &sample_id, &err) !=
-		    HT_OK ||
+	if (ht_store_add(i->store, p->target, p->newest.open, &sample_id,
+			 &err) != HT_OK ||
 	    ht_store_sample_process(i->store, sample_id, &p->store_id, &err) !=
 		    HT_OK)
 		ht_ingest_trouble(i, "add a sample", &err);
@@ -291,7 +291,7 @@ void ht_ingest_types(struct ht_ingest *i, struct ht_watched *p)
 
 	if (!p->store_id || !begin(i))
 		return;
-	if (ht_store_add_types(i->store, p->store_id, &p->snapshot, &err) !=
+	if (ht_store_add_types(i->store, p->store_id, p->newest.open, &err) !=
 		    HT_OK ||
 	    find_growth(i, p, &err) != HT_OK)
 		ht_ingest_trouble(i, "add types", &err);

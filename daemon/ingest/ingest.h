@@ -53,7 +53,7 @@ enum ht_code ht_ingest_init(struct ht_ingest *i, sd_event *event,
 			    const struct ht_ingest_events *events,
 			    struct ht_err *err) HT_MUST_CHECK;
 void ht_ingest_fini(struct ht_ingest *i);
-/* p->snapshot; sets p->store_id. */
+/* p->newest.open; sets p->store_id. */
 void ht_ingest_sample(struct ht_ingest *i, struct ht_watched *p);
 void ht_ingest_event(struct ht_ingest *i, const struct ht_watched *p,
 		     const char *kind, const char *text);
@@ -67,7 +67,8 @@ void ht_ingest_who(struct ht_ingest *i, const struct ht_watched *p,
 		   const struct ht_store_who *who,
 		   const struct ht_snapshot *seen,
 		   const struct ht_store_site *sites, size_t n);
-/* What the chunks of its snapshot are; then which type grows is found anew. */
+/* What the chunks of its open snapshot are; then which type grows is found
+ * anew. */
 void ht_ingest_types(struct ht_ingest *i, struct ht_watched *p);
 /* p->verdict, judged at now. */
 void ht_ingest_verdict(struct ht_ingest *i, const struct ht_watched *p,

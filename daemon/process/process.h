@@ -16,6 +16,7 @@
 #include "daemon/config/config.h"
 #include "daemon/process/calm.h"
 #include "daemon/process/holding.h"
+#include "daemon/process/newest.h"
 #include "daemon/process/recent.h"
 #include "daemon/process/schedule.h"
 #include "daemon/process/trimming.h"
@@ -83,12 +84,13 @@ struct ht_watched {
 	char key[HT_WATCHED_KEY];
 	char comm[64], exe[256];
 	uint64_t exe_dev, exe_inode; /* of the last sample */
+	int64_t started_at_ns;	     /* wall clock, as it says; 0: none yet */
 	int pidfd;
 	sd_event_source *ended;
 
 	struct ht_client client;
 	sd_event_source *socket_source, *deadline;
-	struct ht_snapshot snapshot; /* the newest, while not measuring */
+	struct ht_newest newest;
 	int64_t detail_ns; /* when the last full sample was, monotonic */
 	int64_t pss_ns;	   /* when PSS was asked for last */
 

@@ -19,7 +19,7 @@ static void free_process(struct ht_watched *p)
 	sd_event_source_disable_unref(p->ended);
 	if (p->pidfd >= 0)
 		close(p->pidfd);
-	ht_snapshot_fini(&p->snapshot);
+	ht_newest_fini(&p->newest);
 	ht_latest_fini(&p->latest);
 	ht_recent_forget(&p->recent);
 	free(p);
@@ -118,7 +118,6 @@ static enum ht_code make_process(struct ht_registry *r,
 	ht_proc_need_exe(proc);
 	snprintf(p->exe, sizeof(p->exe), "%s", proc->exe);
 	put_key(r, p->pid, p->start_ticks, p->key);
-	ht_snapshot_init(&p->snapshot);
 	ht_schedule_init(&p->schedule, ht_mono_ns());
 	code = open_pidfd(proc, &p->pidfd, err);
 	if (code == HT_OK && sd_event_add_io(r->event, &p->ended, p->pidfd,
