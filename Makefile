@@ -47,8 +47,9 @@ LIBS_OF   = $(addprefix $(BUILD)/lib,$(addsuffix .a,$(1)))
 AGENT_LIBS  := -lunwind-ptrace -lunwind-x86_64 -lunwind -ldwarf -lelf -lz \
 	-lseccomp -lcap-ng -ljansson -lpthread
 STORE_LIBS  := -lsqlite3
-DAEMON_LIBS := $(STORE_LIBS) -lsystemd -lmicrohttpd -linih -ljansson -lcurl -lpcre2-8 -lm
-CLI_LIBS    := $(STORE_LIBS) -lsmartcols -lncursesw -ltinfo -ljansson -lz -lm
+NAME_LIBS   := -liberty
+DAEMON_LIBS := $(STORE_LIBS) $(NAME_LIBS) -lsystemd -lmicrohttpd -linih -ljansson -lcurl -lpcre2-8 -lm
+CLI_LIBS    := $(STORE_LIBS) $(NAME_LIBS) -lsmartcols -lncursesw -ltinfo -ljansson -lz -lm
 
 PROBE_LIBS  := -lseccomp -lcap-ng
 
@@ -122,7 +123,7 @@ fuzzers: $(FUZZERS)
 TOOLS := $(patsubst tests/montecarlo/%.c,$(BUILD)/tools/%,$(sort $(wildcard tests/montecarlo/*.c)))
 $(TOOLS): $(BUILD)/tools/%: $(BUILD)/obj/tests/montecarlo/%.o $(BUILD)/obj/tests/lib/trace.o $(BUILD)/obj/tests/lib/made.o $(call LIBS_OF,analysis schema common)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ljansson -lm
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(NAME_LIBS) -ljansson -lm
 
 # Holds the figures of a process to its own; used by tests/matrix/run.
 $(BUILD)/tools/matrix_check: $(BUILD)/obj/tests/matrix/check.o $(BUILD)/obj/tests/lib/target.o $(call LIBS_OF,agent link schema common)
@@ -133,14 +134,14 @@ $(BUILD)/tools/matrix_check: $(BUILD)/obj/tests/matrix/check.o $(BUILD)/obj/test
 HISTORIES := $(BUILD)/tools/histories
 $(HISTORIES): $(patsubst %.c,$(BUILD)/obj/%.o,$(sort $(wildcard tests/histories/*.c))) $(BUILD)/obj/tests/lib/made.o $(BUILD)/obj/tests/lib/levels.o $(call LIBS_OF,analysis schema common)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ -ljansson -lm
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(NAME_LIBS) -ljansson -lm
 TOOLS += $(HISTORIES)
 
 # A recorded history as text that tests judge.
 DAY_TRACE := $(BUILD)/tools/day_trace
 $(DAY_TRACE): $(BUILD)/obj/tests/experiments/day_trace.o $(BUILD)/obj/tests/lib/day.o $(BUILD)/obj/tests/lib/made.o $(call LIBS_OF,store analysis schema common)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(STORE_LIBS) -ljansson -lm
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(STORE_LIBS) $(NAME_LIBS) -ljansson -lm
 TOOLS += $(DAY_TRACE)
 
 tools: $(TOOLS)

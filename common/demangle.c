@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/demangle_rust.h"
+
 #define TEXT_MAX  1024
 #define SUBS_MAX  64
 #define DEPTH_MAX 32
@@ -385,6 +387,8 @@ const char *ht_demangle(const char *mangled, char *out, size_t size)
 	struct text text = {0};
 	bool table = take(&r, "_ZTV"), variable = !table && take(&r, "_Z");
 
+	if (ht_demangle_rust(mangled, out, size))
+		return out;
 	if (table)
 		puts_to(&r, &text, "vtable for ");
 	/* A plain word is a name of C; a number begins one of C++. */
@@ -416,6 +420,8 @@ const char *ht_demangle_function(const char *symbol, char *out, size_t size)
 			snprintf(out, size, "%s", whole[i].text);
 			return out;
 		}
+	if (ht_demangle_rust(symbol, out, size))
+		return out;
 	r.bad = !take(&r, "_Z");
 	take(&r, "L"); /* static */
 	if (!isdigit((unsigned char)*r.at) && *r.at != 'N' &&

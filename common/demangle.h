@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Demangle: the name of a C++ type as a type_info has it ("N3foo3BarE"), in the
- * words of its source ("foo::Bar"). */
+/* Demangle: the name of a C++ type as a type_info has it ("N3foo3BarE"), and
+ * symbols of C++ and Rust, in the words of their source ("foo::Bar"). */
 #ifndef HT_COMMON_DEMANGLE_H
 #define HT_COMMON_DEMANGLE_H
 

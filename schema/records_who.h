@@ -64,7 +64,7 @@
  * of a call have frames of their own, of the same module and offset. */
 #define HT_STACK_FRAME_FIELDS(F)                                               \
 	F(U64, site, 0, "row of the list of sites")                            \
-	F(TEXT, function, 160, "mangled on the wire; empty: it has no name")   \
+	F(TEXT, function, 256, "mangled on the wire; empty: it has no name")   \
 	F(TEXT, module, 128, "the file it is in; empty: in none")              \
 	F(U64, offset, 0, "of the call, an address in the file")               \
 	F(U64, within, 0, "bytes from the function's start")                   \

@@ -59,7 +59,7 @@ struct ht_name {
 	uint32_t module;  /* set */
 	uint64_t offset;  /* set: address in the module's file */
 	uint64_t within;  /* set: bytes behind the symbol's start */
-	char symbol[160]; /* set: "" when no symbol covers it */
+	char symbol[256]; /* set: "" when no symbol covers it */
 	uint64_t symbol_size;
 };
 /* Fills all of them; sorts them by address. */

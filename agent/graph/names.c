@@ -41,10 +41,10 @@ static void name_type(const struct ht_graph_all *g, struct ht_type_info *t,
 		snprintf(t->name, sizeof(t->name), "%s+0x%" PRIx64,
 			 module_name(g, name->module), name->offset);
 	else if (name->within == 0 || strncmp(name->symbol, "_ZTV", 4) == 0)
-		snprintf(t->name, sizeof(t->name), "%s", name->symbol);
+		snprintf(t->name, sizeof(t->name), "%.199s", name->symbol);
 	else
-		snprintf(t->name, sizeof(t->name), "%s+%" PRIu64, name->symbol,
-			 name->within);
+		snprintf(t->name, sizeof(t->name), "%.170s+%" PRIu64,
+			 name->symbol, name->within);
 }
 
 enum ht_code ht_names_of_types(struct ht_graph_all *g, struct ht_err *err)
@@ -90,7 +90,7 @@ enum ht_code ht_names_of_holders(struct ht_graph_all *g, struct ht_err *err)
 
 		if (!name)
 			continue;
-		snprintf(h->symbol, sizeof(h->symbol), "%s", name->symbol);
+		snprintf(h->symbol, sizeof(h->symbol), "%.159s", name->symbol);
 		snprintf(h->module, sizeof(h->module), "%s",
 			 module_name(g, name->module));
 		h->offset = name->symbol[0] ? name->within : name->offset;

@@ -23,7 +23,7 @@ struct ht_source {
 	uint32_t index;	    /* of the address that was asked for */
 	uint32_t inlined;   /* 1: no function of its own there */
 	uint64_t line;	    /* HT_UNKNOWN */
-	char function[160]; /* as the linker calls it, else the source; "" */
+	char function[256]; /* as the linker calls it, else the source; "" */
 	char file[256];	    /* "": not known */
 };
 

@@ -41,6 +41,65 @@ static void types_are_told_as_the_compiler_does(void **state)
 	is("_Z5wordsB5cxx11", "words[abi:cxx11]");
 }
 
+static void is_function(const char *symbol, const char *wanted)
+{
+	char out[512];
+
+	assert_string_equal(ht_demangle_function(symbol, out, sizeof(out)),
+			    wanted);
+}
+
+static void rust_has_its_paths_without_their_hashes(void **state)
+{
+	(void)state;
+	is_function("_ZN4leak4main17h68d97aefc12db3cbE", "leak::main");
+	is_function("_ZN3std2rt10lang_start28_$u7b$$u7b$closure$u7d$$u7d$"
+		    "17h71acb6ed29efb28bE",
+		    "std::rt::lang_start::{{closure}}");
+	is_function("_RNvCs1234_4leak4main", "leak::main");
+	is_function("_RNCNvNtCsgEmfK2I1SDS_3std2rt19lang_start_internal0B5_",
+		    "std::rt::lang_start_internal::{closure#0}");
+	is_function("_RINvNtCs1_4leak5cache3addNtB2_4ItemE",
+		    "leak::cache::add::<leak::cache::Item>");
+	is("_RNvNtNtCs1_3std2io5stdio6STDOUT", "std::io::stdio::STDOUT");
+	is_function("_R", "_R");
+	is_function("_RNvCs1234_4leak4mai", "_RNvCs1234_4leak4mai");
+	is_function("_ZN4leak4mainE", "leak::main");
+}
+
+/* A number as names refer back with: none for 0, else one less in base 62. */
+static void refer(char *name, unsigned place)
+{
+	static const char digit[] = "0123456789abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	char two[3] = {digit[(place - 1) / 62], digit[(place - 1) % 62], 0};
+
+	strcat(strcat(strcat(name, "B"), place > 62 ? two : two + 1), "_");
+}
+
+/* Pairs of the pair before: two to the fortieth words. */
+static void a_name_without_end_stays_as_it_is(void **state)
+{
+	char name[1024] = "_RIC1aThhE", out[512];
+	unsigned before = 4;
+
+	(void)state;
+	is_function("_RIC1aThhETB3_B3_EE",
+		    "a::<(u8, u8), ((u8, u8), (u8, u8))>");
+	for (int i = 0; i < 40; i++) {
+		unsigned at = (unsigned)strlen(name) - 2;
+
+		strcat(name, "T");
+		refer(name, before);
+		refer(name, before);
+		strcat(name, "E");
+		before = at;
+	}
+	strcat(name, "E");
+	assert_true(strlen(name) < sizeof(out));
+	is_function(name, name);
+}
+
 static void what_is_not_understood_stays_as_it_is(void **state)
 {
 	static const char *const odd[] = {
@@ -92,6 +151,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(types_are_told_as_the_compiler_does),
+		cmocka_unit_test(rust_has_its_paths_without_their_hashes),
+		cmocka_unit_test(a_name_without_end_stays_as_it_is),
 		cmocka_unit_test(what_is_not_understood_stays_as_it_is),
 		cmocka_unit_test(hostile_names_end_in_time_and_within_bounds),
 		cmocka_unit_test(a_chunk_size_is_told_as_what_was_asked_for),
