@@ -252,14 +252,139 @@ static void judge_all_moved(const struct ht_who_in *in,
 	}
 }
 
+/* --- what is written to all the time -------------------------------------- */
+
+/* Of a site: what it takes and others' contents are found in later, and what
+ * its sizes grow by that nobody is seen to keep, both in bytes a second. */
+struct rewriting {
+	double taken, rest;
+};
+
+static struct rewriting rewriting_of(const struct ht_who_in *in, size_t site,
+				     struct sizes *sizes)
+{
+	const struct ht_site_size_list *l = &in->seen->site_sizes;
+	const struct ht_windows *w = in->seen->windows.v;
+	double seconds = in->seen->windows.n && w->armed_us != HT_UNKNOWN
+				 ? (double)w->armed_us / 1000000
+				 : 0;
+	struct rewriting ret = {0};
+
+	for (size_t i = 0; seconds > 0 && i < l->n; i++) {
+		const struct ht_site_size *s = &l->v[i];
+		const struct size *size;
+		double kept;
+
+		if (s->site != site || s->old_rewritten == 0)
+			continue;
+		size = size_at(sizes, s->max_size);
+		kept = ht_t.who_too_much * size->all / seconds;
+		if (size->growth <= kept)
+			continue;
+		ret.taken += (double)s->bytes * (double)s->old_rewritten /
+			     (double)s->old_samples / seconds;
+		ret.rest += size->growth - size->all / seconds;
+	}
+	return ret;
+}
+
+static uint64_t rewritten(const struct ht_who_in *in, size_t site)
+{
+	const struct ht_site_size_list *l = &in->seen->site_sizes;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		n += l->v[i].site == site ? l->v[i].old_rewritten : 0;
+	return n;
+}
+
+/* Nothing but contents says that its chunks were freed, its sizes grow, and no
+ * more was taken than would make them grow so. */
+static bool may_be_written_to(const struct ht_who_in *in,
+			      const struct ht_who_site *w, struct sizes *sizes,
+			      struct rewriting *ret)
+{
+	const struct ht_site *s = &in->seen->sites.v[w->site];
+	uint64_t n = rewritten(in, w->site);
+
+	*ret = rewriting_of(in, w->site, sizes);
+	return w->leaking == HT_LEAKING_NO && n >= ht_t.who_alive &&
+	       (double)n >= ht_t.who_rewritten * (double)s->old_samples &&
+	       ret->rest > 0 && ret->taken <= ret->rest / ht_t.who_stays &&
+	       ret->taken * ht_t.who_too_much >= ret->rest * ht_t.who_mixed;
+}
+
+static bool have_a_size_in_common(const struct ht_who_in *in, size_t a,
+				  size_t b)
+{
+	const struct ht_site_size_list *l = &in->seen->site_sizes;
+
+	for (size_t i = 0; i < l->n; i++)
+		for (size_t k = 0; k < l->n; k++)
+			if (l->v[i].site == a && l->v[k].site == b &&
+			    l->v[i].max_size == l->v[k].max_size &&
+			    l->v[i].old_rewritten && l->v[k].old_rewritten)
+				return true;
+	return false;
+}
+
+static void judge_rewritten(const struct ht_who_in *in, double growth,
+			    bool alone, const struct rewriting *r,
+			    struct ht_who_site *w)
+{
+	const struct ht_site *s = &in->seen->sites.v[w->site];
+	double freed = (double)(s->old_freed - rewritten(in, w->site));
+	double n = (double)s->old_samples, unused;
+
+	ht_wilson(n - freed, n, &unused, &w->high);
+	w->survival = NAN;
+	w->low = 0;
+	say(w, HT_LEAKING_UNKNOWN,
+	    "its sizes grow and nobody is seen to keep them: its chunks are written to all the time, or given back");
+	if (!alone)
+		return;
+	w->bytes_per_s = r->rest;
+	w->share_of_growth = growth > 0 ? fmin(1, r->rest / growth) : NAN;
+	say(w, HT_LEAKING_YES,
+	    "its sizes grow by what it takes; its chunks are written to all the time, and none was seen to be given back");
+	w->confidence = ht_t.who_moved_sure;
+}
+
+static void judge_all_rewritten(const struct ht_who_in *in,
+				struct ht_who_judged *j, struct sizes *sizes)
+{
+	HT_AUTO_FREE struct rewriting *r = calloc(j->n + 1, sizeof(*r));
+	HT_AUTO_FREE bool *may = calloc(j->n + 1, sizeof(*may));
+
+	if (!r || !may || !sizes->known)
+		return;
+	for (size_t i = 0; i < j->n; i++)
+		may[i] = may_be_written_to(in, &j->v[i], sizes, &r[i]);
+	for (size_t i = 0; i < j->n; i++) {
+		bool alone = true;
+
+		for (size_t k = 0; may[i] && k < j->n; k++)
+			if (k != i && may[k] &&
+			    have_a_size_in_common(in, j->v[i].site,
+						  j->v[k].site))
+				alone = false;
+		if (may[i])
+			judge_rewritten(in, sizes->growth, alone, &r[i],
+					&j->v[i]);
+	}
+}
+
 static int by_guilt(const void *x, const void *y)
 {
+	static const int rank[] = {[HT_LEAKING_YES] = 0,
+				   [HT_LEAKING_UNKNOWN] = 1,
+				   [HT_LEAKING_NO] = 2};
 	const struct ht_who_site *a = x, *b = y;
 	double ga = isnan(a->bytes_per_s) ? 0 : a->bytes_per_s;
 	double gb = isnan(b->bytes_per_s) ? 0 : b->bytes_per_s;
 
-	if ((a->leaking == HT_LEAKING_YES) != (b->leaking == HT_LEAKING_YES))
-		return a->leaking == HT_LEAKING_YES ? -1 : 1;
+	if (a->leaking != b->leaking)
+		return rank[a->leaking] - rank[b->leaking];
 	if (ga != gb)
 		return ga < gb ? 1 : -1;
 	return (a->site > b->site) - (a->site < b->site);
@@ -387,6 +512,7 @@ enum ht_code ht_who_judge(const struct ht_who_in *in, struct ht_who_judged *ret,
 	}
 	for (size_t i = 0; i < n; i++)
 		weigh(in, i, &sizes, &ret->v[i]);
+	judge_all_rewritten(in, ret, &sizes);
 	judge_all_moved(in, ret, sizes.growth);
 	if (n)
 		qsort(ret->v, n, sizeof(*ret->v), by_guilt);

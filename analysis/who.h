@@ -17,7 +17,7 @@ struct ht_who_site {
 	size_t site; /* row of the list of sites */
 	/* Share of its old chunks that are still there, and its interval (95 %,
 	 * Wilson 1927), in which those not known count either way; NaN: it has
-	 * no old chunk. */
+	 * no old chunk, or none of which it can be told (low is 0 then). */
 	double survival, low, high;
 	double bytes_per_s;	/* that it makes the heap grow by; NaN */
 	double share_of_growth; /* of all that grew; NaN */
@@ -27,7 +27,8 @@ struct ht_who_site {
 };
 
 struct ht_who_judged {
-	struct ht_who_site *v; /* leaking first, then what stays most */
+	struct ht_who_site *v; /* leaking first, then those of which
+				    it is not sure, then what stays most */
 	size_t n;
 	double growth; /* bytes a second, of all classes; NaN: not known */
 };

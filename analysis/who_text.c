@@ -94,8 +94,12 @@ static void add_site(struct line *l, const struct ht_snapshot *seen,
 	const struct ht_site *s = &seen->sites.v[w->site];
 
 	add_stack(l, seen, w->site);
-	add(l, ", %" PRIu64 " of %" PRIu64 " chunks alive after %s",
-	    s->old_alive, s->old_samples, after);
+	if (isnan(w->survival))
+		add(l, ", which writes to its chunks all the time, seen for %s",
+		    after);
+	else
+		add(l, ", %" PRIu64 " of %" PRIu64 " chunks alive after %s",
+		    s->old_alive, s->old_samples, after);
 	if (!isnan(w->share_of_growth))
 		add(l, ", %.0f %% of the growth", 100 * w->share_of_growth);
 }

@@ -265,10 +265,13 @@ static void print_site(const struct ht_cli *cli, const struct ht_who_told *w,
 		       100 * j->share_of_growth);
 	fputs("\n  ", stdout);
 	ht_wrap(&cli->term, 2, j->why);
-	printf("  %" PRIu64 " of %" PRIu64 " old ", s->old_alive,
-	       s->old_samples);
+	if (isnan(j->survival))
+		printf("  %" PRIu64 " old ", s->old_samples);
+	else
+		printf("  %" PRIu64 " of %" PRIu64 " old ", s->old_alive,
+		       s->old_samples);
 	print_sizes(w->seen, s);
-	if (isnan(j->low))
+	if (isnan(j->survival))
 		puts("");
 	else
 		printf("\n  are still there (%.0f to %.0f %%)\n", 100 * j->low,

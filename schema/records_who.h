@@ -58,7 +58,9 @@
 	F(U64, bytes, 0, "of the samples")                                     \
 	F(U64, old_samples, 0, "samples of the first half of the time")        \
 	F(U64, old_alive, 0, "of them, those alive")                           \
-	F(U64, old_freed, 0, "of them, those freed")
+	F(U64, old_freed, 0, "of them, those freed")                           \
+	F(U64, old_rewritten, 0,                                               \
+	  "of the freed, those that hold something else, and nothing else says that they were freed")
 
 /* A frame of a site, innermost first. Functions that were inlined at the place
  * of a call have frames of their own, of the same module and offset. */

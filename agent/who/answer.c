@@ -9,6 +9,9 @@
 #include "agent/walk/sizes.h"
 #include "common/cleanup.h"
 
+/* Rewritten, of this many that are said to be freed: so are all of these. */
+#define REWRITTEN_OF 1.25
+
 static uint64_t class_of(const struct ht_followed *c)
 {
 	return c->header & HT_IS_MMAPPED
@@ -166,6 +169,8 @@ static bool add_sizes(struct ht_snapshot *to, const struct ht_following *f,
 		s->old_alive += old && (c->fate == HT_FATE_ALIVE ||
 					c->fate == HT_FATE_NEW);
 		s->old_freed += old && c->fate == HT_FATE_FREED;
+		s->old_rewritten +=
+			old && c->fate == HT_FATE_FREED && c->rewritten;
 	}
 	return true;
 }
@@ -197,8 +202,20 @@ static bool add_sites(struct ht_snapshot *to, const struct ht_answer_in *w,
 	return true;
 }
 
+/* Where next to nothing but contents says that chunks were freed it is not
+ * known whether they were. */
+static void doubt(struct ht_site *s, uint64_t rewritten)
+{
+	if (rewritten == 0 ||
+	    (double)rewritten * REWRITTEN_OF < (double)s->freed)
+		return;
+	s->freed -= rewritten;
+	s->unknown += rewritten;
+}
+
+/* rewritten: of each site, room for it. */
 static void count(const struct ht_answer_in *w, struct ht_site *sites,
-		  bool *grows)
+		  bool *grows, uint64_t *rewritten)
 {
 	for (uint32_t i = 0; i < w->stacks->n; i++) {
 		sites[i].whole = w->stacks->v[i].whole;
@@ -211,10 +228,13 @@ static void count(const struct ht_answer_in *w, struct ht_site *sites,
 	for (uint32_t i = 0; i < w->follow->n; i++) {
 		const struct ht_followed *c = &w->follow->v[i];
 
-		if (c->site != HT_SITE_NONE)
-			count_chunk(&sites[c->site], c,
-				    c->taken_ns <= w->middle_ns);
+		if (c->site == HT_SITE_NONE)
+			continue;
+		count_chunk(&sites[c->site], c, c->taken_ns <= w->middle_ns);
+		rewritten[c->site] += c->fate == HT_FATE_FREED && c->rewritten;
 	}
+	for (uint32_t i = 0; i < w->stacks->n; i++)
+		doubt(&sites[i], rewritten[i]);
 }
 
 enum ht_code ht_answer_sites(const struct ht_answer_in *in,
@@ -224,10 +244,12 @@ enum ht_code ht_answer_sites(const struct ht_answer_in *in,
 		calloc(in->stacks->n + 1, sizeof(*sites));
 	HT_AUTO_FREE uint64_t *row = calloc(in->stacks->n + 1, sizeof(*row));
 	HT_AUTO_FREE bool *grows = calloc(in->stacks->n + 1, sizeof(*grows));
+	HT_AUTO_FREE uint64_t *rewritten =
+		calloc(in->stacks->n + 1, sizeof(*rewritten));
 
-	if (!sites || !row || !grows)
+	if (!sites || !row || !grows || !rewritten)
 		return ht_fail(err, HT_NOMEM, "no memory for the sites");
-	count(in, sites, grows);
+	count(in, sites, grows, rewritten);
 	ht_stacks_name(in->stacks);
 	return add_sites(to, in, sites, row) &&
 			       add_sizes(to, in->follow, row, in->middle_ns)

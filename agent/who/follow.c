@@ -11,6 +11,14 @@
 #define WORD	 8u
 #define COMPARED 64u
 
+/* Of one whose contents alone say that it was freed. */
+#define AGAIN_MAX 16u
+
+/* A value in so many, at two looks, that is no address. */
+#define KEY_CHUNKS   3u
+#define KEY_LEAST    (UINT64_C(1) << 47)
+#define REWRITTEN_AT 1024u
+
 /* By realloc, between two looks; what is more is no chunk's header. */
 #define GROWS_BY 16u
 
@@ -74,10 +82,13 @@ void ht_follow_print(struct ht_followed *c, struct ht_reader *r)
 bool ht_follow_add(struct ht_following *f, const struct ht_followed *chunk)
 {
 	struct ht_followed *before = ht_follow_at(f, chunk->address);
+	uint32_t last = *slot_of(f, chunk->address);
 	struct ht_followed *c;
 
 	if (before)
 		end(before);
+	if (last)
+		f->v[last - 1].rewritten = false;
 	if (f->n == HT_FOLLOWED_MAX)
 		return false;
 	c = &f->v[f->n++];
@@ -111,6 +122,19 @@ static bool rest_is_same(const struct ht_followed *c, const uint64_t *word,
 	return true;
 }
 
+/* Whether it is free, or another, whatever it holds. */
+static bool is_another(const struct ht_followed *c, uint64_t header,
+		       uint64_t next)
+{
+	uint64_t size = header & ~HT_SIZE_FLAGS;
+	uint64_t before = c->header & ~HT_SIZE_FLAGS;
+
+	return size < before ||
+	       (header & HT_IS_MMAPPED) != (c->header & HT_IS_MMAPPED) ||
+	       (!(header & HT_IS_MMAPPED) && size == before &&
+		!(next & HT_PREV_INUSE));
+}
+
 enum ht_fate ht_follow_judge(const struct ht_followed *c, uint64_t header,
 			     const uint64_t word[HT_PRINT_WORDS], uint64_t next,
 			     const struct ht_located *l)
@@ -118,12 +142,7 @@ enum ht_fate ht_follow_judge(const struct ht_followed *c, uint64_t header,
 	bool has, rest = rest_is_same(c, word, &has);
 	bool first, second;
 
-	if ((header & ~HT_SIZE_FLAGS) < (c->header & ~HT_SIZE_FLAGS) ||
-	    (header & HT_IS_MMAPPED) != (c->header & HT_IS_MMAPPED))
-		return HT_FATE_FREED;
-	if (!(header & HT_IS_MMAPPED) &&
-	    (header & ~HT_SIZE_FLAGS) == (c->header & ~HT_SIZE_FLAGS) &&
-	    !(next & HT_PREV_INUSE))
+	if (is_another(c, header, next))
 		return HT_FATE_FREED;
 	first = word[0] == c->word[0] && !is_bins(l, word[0]);
 	second = word[1] == c->word[1] && !is_bins(l, word[1]);
@@ -171,21 +190,35 @@ struct reading {
 	uint64_t next;
 };
 
+/* The next chunk's header, as far as it matters and can be read. */
+static uint64_t next_of(const struct reading *k, const struct ht_piece *next)
+{
+	return k->chunk->header & HT_IS_MMAPPED || !next->ok ? HT_PREV_INUSE
+							     : k->next;
+}
+
+/* Other contents are all that says that it was freed. */
+static bool is_rewritten(const struct ht_following *f, const struct reading *k,
+			 const struct ht_piece *own,
+			 const struct ht_piece *next)
+{
+	return own->ok && !is_another(k->chunk, k->now[0], next_of(k, next)) &&
+	       (f->key == 0 || k->now[2] != f->key);
+}
+
 static void see(const struct ht_following *f, const struct reading *k,
 		const struct ht_piece *own, const struct ht_piece *next,
 		const struct ht_located *l)
 {
 	struct ht_followed *c = k->chunk;
-	bool mmapped = c->header & HT_IS_MMAPPED;
 
 	if (!own->ok) { /* swapped out it is still there */
 		c->fate = own->swapped ? HT_FATE_UNKNOWN : HT_FATE_FREED;
 		return;
 	}
 	if (c->fate != HT_FATE_NEW) {
-		c->fate = ht_follow_judge(
-			c, k->now[0], k->now + 1,
-			mmapped || !next->ok ? HT_PREV_INUSE : k->next, l);
+		c->fate = ht_follow_judge(c, k->now[0], k->now + 1,
+					  next_of(k, next), l);
 		if (c->fate != HT_FATE_FREED) /* realloc let it grow */
 			c->header = k->now[0];
 		if (c->shaky && c->fate == HT_FATE_ALIVE)
@@ -198,8 +231,7 @@ static void see(const struct ht_following *f, const struct reading *k,
 		c->own[i] = is_own(f, c, i);
 	c->fate =
 		(k->now[0] & ~HT_SIZE_FLAGS) >= (c->header & ~HT_SIZE_FLAGS) &&
-				(mmapped || !next->ok ||
-				 k->next & HT_PREV_INUSE)
+				next_of(k, next) & HT_PREV_INUSE
 			? HT_FATE_ALIVE
 			: HT_FATE_FREED;
 }
@@ -208,13 +240,57 @@ static void settle(const struct ht_following *f, const struct reading *k,
 		   const struct ht_piece *own, const struct ht_piece *next,
 		   const struct ht_located *l)
 {
+	struct ht_followed *c = k->chunk;
+	bool over = is_over(c), is_new = c->fate == HT_FATE_NEW;
+
+	if (over) {
+		c->again++;
+		c->rewritten = own->swapped || is_rewritten(f, k, own, next);
+		return;
+	}
 	see(f, k, own, next, l);
-	if (k->chunk->fate == HT_FATE_FREED)
-		end(k->chunk);
+	if (c->fate != HT_FATE_FREED)
+		return;
+	c->rewritten = !is_new && is_rewritten(f, k, own, next);
+	end(c);
 }
 
+static int by_number(const void *x, const void *y)
+{
+	uint64_t a = *(const uint64_t *)x, b = *(const uint64_t *)y;
+
+	return (a > b) - (a < b);
+}
+
+/* What many of those that seem to be freed have in their second word, at two
+ * looks: what an owner writes into all that he keeps is another then. */
+static void learn_key(struct ht_following *f, uint64_t *second, size_t n)
+{
+	size_t most = 0;
+	uint64_t value = 0;
+
+	if (f->key || n == 0)
+		return;
+	qsort(second, n, sizeof(*second), by_number);
+	for (size_t i = 0, from = 0; i < n; i++) {
+		if (second[i] != second[from])
+			from = i;
+		if (i - from + 1 > most) {
+			most = i - from + 1;
+			value = second[i];
+		}
+	}
+	if (most < KEY_CHUNKS)
+		return;
+	if (value == f->key_perhaps)
+		f->key = value;
+	f->key_perhaps = value;
+}
+
+/* second: of those that are rewritten, what may be the tcache's key. */
 static void look_at(const struct ht_following *f, struct reading *looks,
-		    size_t n, struct ht_reader *r, const struct ht_located *l)
+		    size_t n, struct ht_reader *r, const struct ht_located *l,
+		    uint64_t second[REWRITTEN_AT], size_t *second_n)
 {
 	struct ht_piece pieces[2 * AT_ONCE];
 
@@ -236,27 +312,38 @@ static void look_at(const struct ht_following *f, struct reading *looks,
 			pieces[2 * i + 1].addr = c->address - HT_CHUNK64_HEADER;
 	}
 	ht_reader_batch(r, pieces, 2 * n);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		settle(f, &looks[i], &pieces[2 * i], &pieces[2 * i + 1], l);
+		if (looks[i].chunk->rewritten && pieces[2 * i].ok &&
+		    looks[i].now[2] >= KEY_LEAST && *second_n < REWRITTEN_AT)
+			second[(*second_n)++] = looks[i].now[2];
+	}
+}
+
+static bool is_looked_at(const struct ht_followed *c)
+{
+	return !is_over(c) || (c->rewritten && c->again < AGAIN_MAX);
 }
 
 void ht_follow_look(struct ht_following *f, struct ht_reader *r,
 		    const struct ht_located *l)
 {
 	struct reading looks[AT_ONCE];
-	size_t n = 0;
+	uint64_t second[REWRITTEN_AT];
+	size_t n = 0, second_n = 0;
 
 	for (uint32_t i = 0; i < f->n; i++) {
-		if (is_over(&f->v[i]))
+		if (!is_looked_at(&f->v[i]))
 			continue;
 		looks[n++].chunk = &f->v[i];
 		if (n == AT_ONCE) {
-			look_at(f, looks, n, r, l);
+			look_at(f, looks, n, r, l, second, &second_n);
 			n = 0;
 		}
 	}
 	if (n > 0)
-		look_at(f, looks, n, r, l);
+		look_at(f, looks, n, r, l, second, &second_n);
+	learn_key(f, second, second_n);
 }
 
 void ht_follow_doubt(struct ht_following *f, const bool *grows, uint32_t n)

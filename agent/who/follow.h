@@ -10,7 +10,10 @@
  * words is as it was, and is its own (no other chunk of the site has it: a
  * vtable is nobody's own), was not freed. Nor, most likely, was one that is as
  * it was in all of its first words. One that is given out again is seen to be
- * so by a window, by its being free at some look, or by other words in it.
+ * so by a window, by its being free at some look, or by other words in it. The
+ * last of these is weak: who writes to what he keeps all the time (counters,
+ * the links of a tree) looks so, too. Such a chunk is looked at on, and counted
+ * as rewritten while nothing else says that it was freed.
  */
 #ifndef HT_AGENT_WHO_FOLLOW_H
 #define HT_AGENT_WHO_FOLLOW_H
@@ -44,6 +47,9 @@ struct ht_followed {
 	bool own[2]; /* the first two: no other chunk of the site had it */
 	bool shaky;  /* its words changed between the call and the first look:
 			its owner wrote them late, or it is another's */
+	bool rewritten; /* HT_FATE_FREED by its contents alone: it was never
+			   seen free, nor given out again */
+	unsigned again; /* looks since then */
 	enum ht_fate fate;
 };
 
@@ -51,6 +57,9 @@ struct ht_following {
 	struct ht_followed *v;
 	uint32_t n;
 	uint32_t *slot; /* by address: the newest of it, plus one */
+	/* What free() writes second into what goes to a tcache, the same for
+	 * all in a process (2.34+); 0: not known yet. */
+	uint64_t key, key_perhaps;
 };
 
 enum ht_code ht_follow_begin(struct ht_following *ret,

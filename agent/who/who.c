@@ -260,7 +260,7 @@ static bool is_of_same_call(const struct ht_who *w,
 /* realloc(NULL) calls malloc, and goes on from a chunk that it moves: what was
  * followed there is the same memory still, and now this one's. */
 static void take_over(struct ht_who *w, const struct ht_probe_sample *s,
-		      struct ht_followed *c)
+		      bool less, struct ht_followed *c)
 {
 	struct ht_followed *before;
 
@@ -275,10 +275,12 @@ static void take_over(struct ht_who *w, const struct ht_probe_sample *s,
 			before->site = HT_SITE_NONE;
 		return;
 	}
-	if (before->site == c->site) {
+	if (!less)
 		c->bytes += before->bytes;
+	if (before->site == c->site)
 		before->site = HT_SITE_NONE;
-	}
+	else if (((c->header ^ before->header) & ~HT_SIZE_FLAGS) == 0)
+		c->grows = false; /* it fits: asprintf */
 	before->fate = HT_FATE_FREED;
 }
 
@@ -311,12 +313,14 @@ static void follow_sample(struct ht_who *w, const struct ht_probe_sample *s,
 {
 	uint64_t size = s->header & ~HT_SIZE_FLAGS;
 	uint64_t old = s->old == UINT64_MAX ? 0 : s->old & ~HT_SIZE_FLAGS;
+	bool less = size < old; /* what is left is all this call's: asprintf */
 
 	c->site = ht_stacks_site(&w->stacks, &w->maps, s);
-	c->bytes = size > old ? size - old : 0;
-	c->grows = s->kind == HT_PROBE_REALLOC && s->old != 0;
+	c->bytes = less ? size : size - old;
+	c->grows = s->kind == HT_PROBE_REALLOC && s->old != 0 && !less;
 	c->first = s->kind == HT_PROBE_REALLOC && s->old == 0;
 	w->sum.samples++;
+	take_over(w, s, less, c);
 	if (c->grows && c->site != HT_SITE_NONE)
 		ht_size_trend_add(&w->trend[c->site], w->sum.windows,
 				  (double)(c->taken_ns - w->first_ns) /
@@ -326,7 +330,6 @@ static void follow_sample(struct ht_who *w, const struct ht_probe_sample *s,
 		w->sum.more_sites++;
 	else if (!w->stacks.v[c->site].whole)
 		w->sum.cut++;
-	take_over(w, s, c);
 	if (!ht_follow_add(&w->follow, c))
 		w->sum.lost++;
 }

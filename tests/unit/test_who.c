@@ -174,6 +174,92 @@ static void chunks_are_followed_until_they_are_freed(void **state)
 	ht_follow_fini(&f);
 }
 
+/* One that is written to all the time looks freed by what it holds, and by
+ * nothing else: until it is seen free, or with free()'s mark. */
+static void what_only_changed_is_told_from_what_was_freed(void **state)
+{
+	const uint64_t key = UINT64_C(0xfedcba9876543210);
+	struct ht_following f;
+	struct ht_followed c;
+
+	(void)state;
+	heap_of_two();
+	assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
+	c = given(0x1010);
+	assert_true(ht_follow_add(&f, &c));
+	c = given(0x1030);
+	assert_true(ht_follow_add(&f, &c));
+	look(&f);
+	heap[2] = heap[3] = heap[4] = 1;
+	heap[6] = heap[7] = heap[8] = 2;
+	look(&f);
+	assert_int_equal(f.v[0].fate, HT_FATE_FREED);
+	assert_true(f.v[0].rewritten);
+	assert_true(f.v[1].rewritten);
+	look(&f);
+	assert_true(f.v[0].rewritten);
+	f.key = key;
+	heap[3] = key;
+	look(&f);
+	assert_false(f.v[0].rewritten);
+	assert_true(f.v[1].rewritten);
+	c = given(0x1030); /* somebody else gets it */
+	assert_true(ht_follow_add(&f, &c));
+	assert_false(f.v[1].rewritten);
+	ht_follow_fini(&f);
+}
+
+static uint64_t many[4 * 8 + 2];
+
+static void look_at_many(struct ht_following *f, uint64_t second)
+{
+	const struct ht_image_part part = {0x1000, many, sizeof(many)};
+	struct ht_image image = {&part, 1};
+	struct ht_reader r;
+
+	for (uint64_t i = 0; i < 8; i++) {
+		many[4 * i + 1] = 0x21;
+		many[4 * i + 2] = i + second;
+		many[4 * i + 3] = second ? second : 50 + i;
+		many[4 * i + 4] = second;
+	}
+	many[33] = 0x21;
+	ht_reader_open_image(&image, 8, UINT64_MAX, &r);
+	ht_follow_look(f, &r, &nowhere);
+	ht_reader_close(&r);
+}
+
+/* What a process writes into all that it has at some moment is another word at
+ * the next one; what free() writes is the same for ever. */
+static void the_mark_of_what_is_freed_is_learnt_at_two_looks(void **state)
+{
+	const uint64_t key = UINT64_C(0xfedcba9876543210);
+	struct ht_following f;
+
+	(void)state;
+	assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
+	for (uint64_t i = 0; i < 8; i++) {
+		struct ht_followed c = {.address = 0x1010 + 32 * i,
+					.header = 0x21,
+					.words = 3,
+					.site = 0};
+
+		assert_true(ht_follow_add(&f, &c));
+	}
+	look_at_many(&f, 0);
+	look_at_many(&f, key + 1);
+	look_at_many(&f, key + 2);
+	assert_int_equal(f.key, 0);
+	assert_true(f.v[3].rewritten);
+	look_at_many(&f, key);
+	look_at_many(&f, key);
+	assert_true(f.key == key);
+	look_at_many(&f, key);
+	for (int i = 0; i < 8; i++)
+		assert_false(f.v[i].rewritten);
+	ht_follow_fini(&f);
+}
+
 static void whoever_gets_an_address_ends_the_one_before(void **state)
 {
 	struct ht_following f;
@@ -373,6 +459,9 @@ int main(void)
 		cmocka_unit_test(a_link_that_a_bin_left_proves_nothing),
 		cmocka_unit_test(a_chunk_that_is_free_or_smaller_was_freed),
 		cmocka_unit_test(chunks_are_followed_until_they_are_freed),
+		cmocka_unit_test(what_only_changed_is_told_from_what_was_freed),
+		cmocka_unit_test(
+			the_mark_of_what_is_freed_is_learnt_at_two_looks),
 		cmocka_unit_test(whoever_gets_an_address_ends_the_one_before),
 		cmocka_unit_test(
 			what_changed_right_after_the_call_is_never_sure),

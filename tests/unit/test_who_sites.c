@@ -131,6 +131,68 @@ static void without_two_walks_nothing_is_said_of_leaking(void **state)
 	assert_true(isnan(j.v[0].bytes_per_s) && isnan(j.growth));
 }
 
+/* Of the site that was added last nothing but contents says that chunks were
+ * freed. */
+static void by_contents_alone(uint64_t old)
+{
+	seen.site_sizes.v[seen.site_sizes.n - 1].old_rewritten = old;
+}
+
+static void who_writes_to_what_he_keeps_leaks_where_its_sizes_grow(void **state)
+{
+	(void)state;
+	add_site(45, 0, 45, 224);
+	by_contents_alone(45);
+	add_site(1000, 1, 999, 224); /* churn, seen free */
+	by_contents_alone(100);
+	add_site(1000, 0, 1000, 224); /* a cache: twenty times as much */
+	by_contents_alone(1000);
+	add_class(224, 100000, 200000);
+	judge(true);
+	assert_int_equal(j.v[0].site, 0);
+	assert_int_equal(j.v[0].leaking, HT_LEAKING_YES);
+	assert_true(isnan(j.v[0].survival) && j.v[0].high > .99);
+	assert_true(fabs(j.v[0].share_of_growth - 1) < .1);
+	assert_int_equal(j.v[1].leaking, HT_LEAKING_NO);
+	assert_int_equal(j.v[2].leaking, HT_LEAKING_NO);
+}
+
+static void of_two_who_may_nobody_is_blamed(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		add_site(45, 0, 45, 224);
+		by_contents_alone(45);
+	}
+	add_class(224, 100000, 200000);
+	judge(true);
+	assert_int_equal(j.v[0].leaking, HT_LEAKING_UNKNOWN);
+	assert_int_equal(j.v[1].leaking, HT_LEAKING_UNKNOWN);
+}
+
+static void nor_where_what_stays_of_others_is_what_grows(void **state)
+{
+	(void)state;
+	add_site(45, 0, 45, 224);
+	by_contents_alone(45);
+	add_site(45, 45, 0, 224);
+	add_class(224, 100000, 200000);
+	judge(true);
+	assert_int_equal(j.v[0].site, 1);
+	assert_int_equal(j.v[0].leaking, HT_LEAKING_YES);
+	assert_int_equal(j.v[1].leaking, HT_LEAKING_NO);
+}
+
+static void nor_where_its_sizes_do_not_grow(void **state)
+{
+	(void)state;
+	add_site(45, 0, 45, 224);
+	by_contents_alone(45);
+	add_class(224, 100000, 100000);
+	judge(true);
+	assert_int_equal(j.v[0].leaking, HT_LEAKING_NO);
+}
+
 static void two_chunks_are_no_lead(void **state)
 {
 	(void)state;
@@ -317,6 +379,16 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			without_two_walks_nothing_is_said_of_leaking, begin,
 			end),
+		cmocka_unit_test_setup_teardown(
+			who_writes_to_what_he_keeps_leaks_where_its_sizes_grow,
+			begin, end),
+		cmocka_unit_test_setup_teardown(of_two_who_may_nobody_is_blamed,
+						begin, end),
+		cmocka_unit_test_setup_teardown(
+			nor_where_what_stays_of_others_is_what_grows, begin,
+			end),
+		cmocka_unit_test_setup_teardown(nor_where_its_sizes_do_not_grow,
+						begin, end),
 		cmocka_unit_test_setup_teardown(two_chunks_are_no_lead, begin,
 						end),
 		cmocka_unit_test_setup_teardown(
