@@ -70,7 +70,8 @@ static void meet(void *ctx, const struct ht_node *node,
 /* What is left for the references when all else has its share. */
 static size_t refs_max(const struct ht_graph_all *g)
 {
-	uint64_t taken = g->in->marks->bytes + g->nodes.bytes;
+	uint64_t taken = g->in->marks->bytes + g->nodes.bytes +
+			 ht_telling_bytes(g->in->telling);
 	/* queue, groups, two maps of what was seen */
 	uint64_t each = sizeof(uint32_t) + sizeof(uint16_t) + 1;
 
@@ -158,10 +159,42 @@ static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
 	return code;
 }
 
+/* What chunks are was told as the walk went by, and no byte is read again but
+ * of what was not. */
+static bool is_told(const struct ht_graph_all *g)
+{
+	return g->in->telling && !asks_who_holds(g->in) &&
+	       g->in->want & HT_WANT_TYPES &&
+	       ht_telling_holds(g->in->telling, &g->nodes);
+}
+
+static enum ht_code take_told(struct ht_graph_all *g, struct ht_err *err)
+{
+	const struct ht_refs_in in = {.nodes = &g->nodes,
+				      .bytes_max = refs_max(g)};
+	enum ht_code code;
+
+	g->told = (struct ht_told){.telling = g->in->telling,
+				   .nodes = &g->nodes,
+				   .reader = g->in->reader,
+				   .types = &g->types,
+				   .refs = &g->refs};
+	code = ht_told_meet(&g->told, &in, err);
+	if (code == HT_OK)
+		code = ht_names_of_types(g, err);
+	if (code == HT_OK)
+		ht_told_settle(&g->told);
+	return code;
+}
+
+/* Types alone need none. */
 static enum ht_code make_fields(struct ht_graph_all *g, struct ht_err *err)
 {
-	enum ht_code code = ht_fields_make(&g->nodes, &g->refs, &g->groups,
-					   &g->fields, err);
+	enum ht_code code =
+		asks_who_holds(g->in)
+			? ht_fields_make(&g->nodes, &g->refs, &g->groups,
+					 &g->fields, err)
+			: HT_OK;
 
 	if (code == HT_OK)
 		ht_types_settle(&g->types, &g->refs, &g->groups);
@@ -283,6 +316,16 @@ static enum ht_code reach_and_fields(struct ht_graph_all *g, struct ht_err *err)
 	return code;
 }
 
+static enum ht_code make_all(struct ht_graph_all *g, struct ht_err *err)
+{
+	enum ht_code code = make_refs(g, err);
+
+	if (code != HT_OK)
+		return code;
+	return asks_who_holds(g->in) ? reach_and_fields(g, err)
+				     : make_fields(g, err);
+}
+
 /* --- what is said of it -------------------------------------------------- */
 
 /* The walk has counted the same chunks in its own way. */
@@ -334,21 +377,29 @@ static void warn(struct ht_graph_all *g)
 static enum ht_code describe(struct ht_graph_all *g, struct ht_err *err)
 {
 	struct ht_graph *row = ht_snapshot_add_graph(g->out);
-	uint64_t bytes = 0;
 
 	if (!row)
 		return ht_fail(err, HT_NOMEM, "no memory for rows");
-	for (size_t i = 0; i < g->groups.n; i++)
-		bytes += g->groups.v[i].bytes;
-	row->chunks = g->nodes.count;
-	row->bytes = bytes;
-	row->references = g->refs.n;
+	for (size_t i = 0; i < g->groups.n; i++) {
+		g->chunks += g->groups.v[i].chunks;
+		g->bytes += g->groups.v[i].bytes;
+	}
+	if (!g->told.telling) /* which keeps only those that tell a type */
+		row->references = g->refs.n;
 	if (asks_who_holds(g->in))
 		row->root_references = g->all_roots;
 	row->unread_bytes = g->refs.unread;
 	g->unread += g->refs.unread;
-	hold_to_walk(g, row->chunks, bytes);
 	return HT_OK;
+}
+
+static void sum_up(struct ht_graph_all *g)
+{
+	struct ht_graph *row = &g->out->graphs.v[0];
+
+	row->chunks = g->chunks;
+	row->bytes = g->bytes;
+	hold_to_walk(g, row->chunks, row->bytes);
 }
 
 static enum ht_code report(struct ht_graph_all *g, struct ht_err *err)
@@ -363,11 +414,14 @@ static enum ht_code report(struct ht_graph_all *g, struct ht_err *err)
 		code = ht_owners_report(g, err);
 	if (code == HT_OK && g->in->want & HT_WANT_OWNERS)
 		code = ht_names_of_holders(g, err);
+	if (code == HT_OK)
+		sum_up(g);
 	return code;
 }
 
 static void fini(struct ht_graph_all *g)
 {
+	ht_told_fini(&g->told);
 	ht_types_fini(&g->types);
 	ht_ranges_fini(&g->own);
 	ht_ranges_fini(&g->objects);
@@ -404,10 +458,7 @@ enum ht_code ht_graph_measure(const struct ht_graph_in *in,
 	g->out = ret;
 	code = ht_nodes_make(in->marks, &g->nodes, err);
 	if (code == HT_OK)
-		code = make_refs(g, err);
-	if (code == HT_OK)
-		code = asks_who_holds(in) ? reach_and_fields(g, err)
-					  : make_fields(g, err);
+		code = is_told(g) ? take_told(g, err) : make_all(g, err);
 	if (code == HT_OK)
 		code = report(g, err);
 	if (code == HT_OK)

@@ -22,6 +22,7 @@
 #define HT_GRAPH_MEMORY_MAX  (UINT64_C(256) << 20)
 
 struct ht_modules;
+struct ht_telling;
 
 struct ht_graph_in {
 	const struct ht_located *located;
@@ -31,6 +32,8 @@ struct ht_graph_in {
 	size_t threads_n;
 	const struct ht_marks *marks;
 	const struct ht_modules *modules;
+	/* What was told while the marks were made, or NULL; used up. */
+	struct ht_telling *telling;
 	uint64_t want;	     /* enum ht_request_flag */
 	uint64_t size;	     /* owners of chunks of this size; 0: the largest */
 	uint64_t memory_max; /* bytes, the marks included */

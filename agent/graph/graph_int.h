@@ -7,6 +7,7 @@
 #include "agent/graph/graph.h"
 #include "agent/graph/groups.h"
 #include "agent/graph/reach.h"
+#include "agent/graph/told.h"
 #include "agent/graph/types.h"
 
 #define HT_ROOTS_MAX   (1u << 20)
@@ -38,7 +39,9 @@ struct ht_graph_all {
 	/* By any word; by none that may be stale. Once both are done the
 	 * second's queue is room for what owners list. */
 	struct ht_reach reach, sure;
+	uint64_t chunks, bytes; /* of all nodes, as they were met */
 	uint64_t unread;
+	struct ht_told told;	  /* in place of groups, where it serves */
 	struct ht_ranges objects; /* variables of modules; for owners */
 };
 

@@ -9,17 +9,6 @@
 #define BEFORE_UNITS 4096u
 #define NONE	     UINT32_MAX
 
-/* Without an instruction for it the compiler would call a function for each
- * word. Sums of 2, 4, 8 bits side by side, then of all by one product. */
-static inline uint32_t ones(uint64_t x)
-{
-	x -= x >> 1 & UINT64_C(0x5555555555555555);
-	x = (x & UINT64_C(0x3333333333333333)) +
-	    (x >> 2 & UINT64_C(0x3333333333333333));
-	x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
-	return (uint32_t)(x * UINT64_C(0x0101010101010101) >> 56);
-}
-
 /* --- making -------------------------------------------------------------- */
 
 static void index_units(struct ht_node_span *s, uint32_t *count)
@@ -32,7 +21,7 @@ static void index_units(struct ht_node_span *s, uint32_t *count)
 			s->rank[w * 64 / RANK_UNITS] = inside;
 		if (w * 64 % BEFORE_UNITS == 0)
 			s->before[w * 64 / BEFORE_UNITS] = last;
-		inside += ones(m->used[w]);
+		inside += ht_ones(m->used[w]);
 		if (m->bound[w])
 			last = (uint32_t)(w * 64) + 63 -
 			       (uint32_t)__builtin_clzll(m->bound[w]);
@@ -84,7 +73,7 @@ static void number(struct ht_nodes *n)
 			inside = s->rank[last];
 			for (uint64_t w = last * (RANK_UNITS / 64);
 			     w * 64 < s->marked->units; w++)
-				inside += ones(s->marked->used[w]);
+				inside += ht_ones(s->marked->used[w]);
 		}
 		s->first = id;
 		id += inside;
@@ -182,8 +171,8 @@ static uint32_t rank_of(const struct ht_node_span *s, uint64_t unit)
 	uint32_t n = s->rank[unit / RANK_UNITS];
 
 	for (; w < unit / 64; w++)
-		n += ones(used[w]);
-	return n + ones(used[w] & ((UINT64_C(1) << unit % 64) - 1));
+		n += ht_ones(used[w]);
+	return n + ht_ones(used[w] & ((UINT64_C(1) << unit % 64) - 1));
 }
 
 static bool is_used(const struct ht_marked *m, uint64_t unit)
@@ -239,10 +228,27 @@ uint32_t ht_nodes_in(const struct ht_nodes *n, const struct ht_node_span *s,
 	return s->first;
 }
 
+const struct ht_node_span *ht_nodes_fetch(const struct ht_nodes *n,
+					  const struct ht_node_span *last,
+					  uint64_t address)
+{
+	uint64_t unit;
+
+	if (!last || address < last->start || address >= last->end)
+		last = ht_nodes_span(n, address);
+	if (!last || !last->marked)
+		return last;
+	unit = (address - last->start) >> last->marked->shift;
+	__builtin_prefetch(last->marked->bound + unit / 64);
+	__builtin_prefetch(last->marked->used + unit / 64);
+	__builtin_prefetch(last->rank + unit / HT_RANK_UNITS);
+	return last;
+}
+
 /* --- by number ----------------------------------------------------------- */
 
-static void describe(const struct ht_nodes *n, const struct ht_node_span *s,
-		     uint64_t unit, uint32_t id, struct ht_node *ret)
+void ht_nodes_describe(const struct ht_nodes *n, const struct ht_node_span *s,
+		       uint64_t unit, uint32_t id, struct ht_node *ret)
 {
 	const struct ht_marked *m = s->marked;
 
@@ -254,6 +260,24 @@ static void describe(const struct ht_nodes *n, const struct ht_node_span *s,
 		      : s->end - s->start;
 	ret->user = ret->chunk + 2 * n->word;
 	ret->end = ret->chunk + ret->size + (m ? n->word : 0);
+}
+
+bool ht_nodes_starts(const struct ht_nodes *n, uint64_t address,
+		     struct ht_node *ret)
+{
+	const struct ht_node_span *s = ht_nodes_span(n, address);
+	enum ht_node_where where;
+	uint32_t id = s ? ht_nodes_in(n, s, address, &where) : HT_NODE_NONE;
+
+	if (id == HT_NODE_NONE || where != HT_NODE_START)
+		return false;
+	ht_nodes_describe(
+		n, s,
+		s->marked ? (address - 2 * n->word - s->marked->first) >>
+				    s->marked->shift
+			  : 0,
+		id, ret);
+	return true;
 }
 
 /* The unit of the k-th node of a segment. */
@@ -272,8 +296,8 @@ static uint64_t select_unit(const struct ht_node_span *s, uint32_t k)
 			high = mid;
 	}
 	k -= s->rank[low];
-	for (w = low * (RANK_UNITS / 64); k >= ones(m->used[w]); w++)
-		k -= ones(m->used[w]);
+	for (w = low * (RANK_UNITS / 64); k >= ht_ones(m->used[w]); w++)
+		k -= ht_ones(m->used[w]);
 	for (bits = m->used[w]; k > 0; k--)
 		bits &= bits - 1;
 	return w * 64 + (uint64_t)__builtin_ctzll(bits);
@@ -305,7 +329,7 @@ struct ht_node ht_nodes_get(const struct ht_nodes *n, uint32_t id)
 	const struct ht_node_span *s = &n->span[span_of(n, id)];
 	struct ht_node node = {0};
 
-	describe(n, s, unit_of(s, id), id, &node);
+	ht_nodes_describe(n, s, unit_of(s, id), id, &node);
 	return node;
 }
 
@@ -336,9 +360,9 @@ bool ht_nodes_next(struct ht_node_walk *w, struct ht_node *ret)
 		}
 		w->bits = word_of(&n->span[w->span], w->word);
 	}
-	describe(n, &n->span[w->span],
-		 w->word * 64 + (uint64_t)__builtin_ctzll(w->bits), w->id++,
-		 ret);
+	ht_nodes_describe(n, &n->span[w->span],
+			  w->word * 64 + (uint64_t)__builtin_ctzll(w->bits),
+			  w->id++, ret);
 	w->bits &= w->bits - 1;
 	return true;
 }

@@ -51,6 +51,17 @@ enum ht_code ht_nodes_make(const struct ht_marks *m, struct ht_nodes *ret,
 			   struct ht_err *err) HT_MUST_CHECK;
 void ht_nodes_fini(struct ht_nodes *n);
 
+/* Without an instruction for it the compiler would call a function for each
+ * word. Sums of 2, 4, 8 bits side by side, then of all by one product. */
+static inline uint32_t ht_ones(uint64_t x)
+{
+	x -= x >> 1 & UINT64_C(0x5555555555555555);
+	x = (x & UINT64_C(0x3333333333333333)) +
+	    (x >> 2 & UINT64_C(0x3333333333333333));
+	x = (x + (x >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	return (uint32_t)(x * UINT64_C(0x0101010101010101) >> 56);
+}
+
 enum ht_node_where {
 	HT_NODE_START, /* what malloc returned */
 	HT_NODE_INSIDE,
@@ -62,11 +73,23 @@ uint32_t ht_nodes_at(const struct ht_nodes *n, uint64_t address,
 /* The same in a span that it is known to lie in. */
 uint32_t ht_nodes_in(const struct ht_nodes *n, const struct ht_node_span *s,
 		     uint64_t address, enum ht_node_where *ret_where);
+/* The node whose owner was given this address. false: none was. */
+bool ht_nodes_starts(const struct ht_nodes *n, uint64_t address,
+		     struct ht_node *ret);
+/* Asks for what looking up an address will read, some time before. Returns the
+ * span that it lies in, or NULL; last: that of the one before. */
+const struct ht_node_span *ht_nodes_fetch(const struct ht_nodes *n,
+					  const struct ht_node_span *last,
+					  uint64_t address);
 /* The span that an address lies in, or NULL. */
 const struct ht_node_span *ht_nodes_span(const struct ht_nodes *n,
 					 uint64_t address);
 /* A node by its number. */
 struct ht_node ht_nodes_get(const struct ht_nodes *n, uint32_t id);
+
+/* The same, of which it is known where it is: a unit of a segment. */
+void ht_nodes_describe(const struct ht_nodes *n, const struct ht_node_span *s,
+		       uint64_t unit, uint32_t id, struct ht_node *ret);
 
 /* All nodes one after the other: begin with {.nodes = n}. */
 struct ht_node_walk {

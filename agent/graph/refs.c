@@ -71,31 +71,13 @@ struct row {
 	uint32_t next; /* of this node and those behind no row was begun */
 };
 
-/* What looking up a value will read. Returns the span that it lies in. */
-static const struct ht_node_span *fetch(const struct ht_nodes *nodes,
-					const struct ht_node_span *last,
-					uint64_t value)
-{
-	uint64_t unit;
-
-	if (!last || value < last->start || value >= last->end)
-		last = ht_nodes_span(nodes, value);
-	if (!last || !last->marked)
-		return last;
-	unit = (value - last->start) >> last->marked->shift;
-	__builtin_prefetch(last->marked->bound + unit / 64);
-	__builtin_prefetch(last->marked->used + unit / 64);
-	__builtin_prefetch(last->rank + unit / HT_RANK_UNITS);
-	return last;
-}
-
 /* Looking up waits for memory: all are asked for before the first is. */
 static void flush(struct scan *s)
 {
 	const struct ht_node_span *span[STAGED], *last = NULL;
 
 	for (size_t i = 0; i < s->n; i++)
-		last = span[i] = fetch(s->nodes, last, s->value[i]);
+		last = span[i] = ht_nodes_fetch(s->nodes, last, s->value[i]);
 	for (size_t i = 0; i < s->n; i++) {
 		enum ht_node_where where;
 		uint32_t to = span[i] ? ht_nodes_in(s->nodes, span[i],
@@ -304,6 +286,50 @@ static void end_rows(const struct ht_refs_in *in, struct ht_refs *r)
 {
 	for (uint32_t i = in->nodes->count; i <= in->nodes->count + 1; i++)
 		r->first[i] = (uint32_t)r->n;
+}
+
+/* --- what others have read ----------------------------------------------- */
+
+struct ht_refs_feed {
+	const struct ht_refs_in *in;
+	struct row row;
+	struct scan scan;
+};
+
+struct ht_refs_feed *ht_refs_feed_begin(const struct ht_refs_in *in,
+					struct ht_refs *r, struct ht_err *err)
+{
+	struct ht_refs_feed *f = calloc(1, sizeof(*f));
+
+	*r = (struct ht_refs){.kept = UINT32_MAX, .second = in->nodes->count};
+	if (!f || reserve_all(r, in, err) != HT_OK) {
+		ht_refs_fini(r);
+		free(f);
+		return NULL;
+	}
+	f->in = in;
+	f->row.refs = r;
+	f->scan = (struct scan){
+		.nodes = in->nodes, .fn = add, .ctx = &f->row, .row = &f->row};
+	return f;
+}
+
+void ht_refs_feed(struct ht_refs_feed *f, uint32_t node, uint64_t value,
+		  uint64_t word)
+{
+	f->scan.from = node;
+	stage(&f->scan, value, word * 8);
+}
+
+void ht_refs_feed_end(struct ht_refs_feed *f)
+{
+	if (!f)
+		return;
+	flush(&f->scan);
+	if (f->in->nodes->count)
+		begin_rows(&f->row, f->in->nodes->count - 1);
+	end_rows(f->in, f->row.refs);
+	free(f);
 }
 
 /* --- two at a time ------------------------------------------------------- */

@@ -67,6 +67,16 @@ enum ht_code ht_refs_make(const struct ht_refs_in *in, struct ht_refs *ret,
 			  struct ht_err *err) HT_MUST_CHECK;
 void ht_refs_fini(struct ht_refs *r);
 
+/* The same without reading: nodes in order of their numbers, of each what it
+ * may lead to, in order of the places in words. The first makes the tables. */
+struct ht_refs_feed; /* opaque */
+struct ht_refs_feed *ht_refs_feed_begin(const struct ht_refs_in *in,
+					struct ht_refs *r, struct ht_err *err);
+void ht_refs_feed(struct ht_refs_feed *f, uint32_t node, uint64_t value,
+		  uint64_t word);
+/* Of NULL too. */
+void ht_refs_feed_end(struct ht_refs_feed *f);
+
 /* Calls fn for each address in [start, end) that holds an address in a node:
  * roots, and nodes that were not kept. place: bytes from start. Bytes that
  * could not be read are added to *unread. */

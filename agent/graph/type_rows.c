@@ -91,9 +91,23 @@ static bool add_row(struct ht_graph_all *g, const struct part *part,
 }
 
 /* Arenas come in order of their numbers, and a node knows its own's. */
-static struct part *part_of(const struct parts *p, const struct ht_node *node)
+static struct part *part_of(const struct parts *p, uint64_t arena)
 {
-	return node->arena < p->n - 1 ? &p->v[node->arena] : &p->v[p->n - 1];
+	return arena < p->n - 1 ? &p->v[arena] : &p->v[p->n - 1];
+}
+
+/* Sums that were made as chunks went by. */
+static void add_told(void *ctx, uint64_t arena, uint32_t type,
+		     enum ht_look_like like, int64_t chunks, int64_t bytes)
+{
+	const struct parts *p = ctx;
+	struct part *part = part_of(p, arena);
+	struct sum *s = type ? &part->of_type[type] : &part->of_like[like];
+
+	s->chunks += (uint64_t)chunks;
+	s->bytes += (uint64_t)bytes;
+	p->g->chunks += (uint64_t)chunks;
+	p->g->bytes += (uint64_t)bytes;
 }
 
 static void count(const struct parts *p)
@@ -104,7 +118,7 @@ static void count(const struct parts *p)
 	unsigned steps = 0;
 
 	while (ht_nodes_next(&walk, &node)) {
-		struct part *part = part_of(p, &node);
+		struct part *part = part_of(p, node.arena);
 
 		ht_pace_short_step(&steps);
 		uint32_t type = g->groups.v[g->groups.of[node.id]].type;
@@ -205,7 +219,10 @@ enum ht_code ht_types_report(struct ht_graph_all *g, struct ht_err *err)
 	bool ok = begin_parts(g, &parts);
 
 	if (ok) {
-		count(&parts);
+		if (g->told.telling)
+			ht_told_sum(&g->told, add_told, &parts);
+		else
+			count(&parts);
 		join_same(&parts);
 		ok = add_types(&parts) && add_likes(&parts);
 	}

@@ -5,17 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/self/pace.h"
 #include "agent/self/table.h"
 
-#define SLOTS	     (1u << 16)
-#define SLOTS_MAX    (SLOTS / 4 * 3)
-#define UNKNOWN	     UINT16_MAX /* memo: asked for, and it is none */
-#define FEW	     8 /* chunks: fewer with the same static are chance */
-#define TOP_MAX	     (1 << 20) /* offset-to-top of a base class, at most */
-#define SAID_STRING  0x80u     /* in like: {pointer, length, capacity} fits */
-#define LOOKED_AT    32	       /* words of a chunk that are looked at */
-#define STRING_LEAST 16 /* libstdc++ keeps up to 15 bytes in the object */
+#define SLOTS	  (1u << 16)
+#define SLOTS_MAX (SLOTS / 4 * 3)
+#define UNKNOWN	  UINT16_MAX /* memo: asked for, and it is none */
+#define FEW	  8	     /* chunks: fewer with the same static are chance */
+#define TOP_MAX	  (1 << 20)  /* offset-to-top of a base class, at most */
 
 static bool make_tables(struct ht_types *t)
 {
@@ -259,7 +255,7 @@ static bool may_tell(const uint64_t *words, size_t n, unsigned k)
 	return k != 3 || (words[2] > 0 && words[2] < UINT32_MAX);
 }
 
-static uint32_t type_of(struct ht_types *t, const uint64_t *words, size_t n)
+uint32_t ht_types_of_words(struct ht_types *t, const uint64_t *words, size_t n)
 {
 	static const unsigned places[] = {0, 1, 3};
 
@@ -278,236 +274,11 @@ static uint32_t type_of(struct ht_types *t, const uint64_t *words, size_t n)
 	return HT_TYPE_NONE;
 }
 
-/* --- what it looks like -------------------------------------------------- */
-
-/* Printable bytes from the start on, to a NUL or to the end of what was looked
- * at. */
-static bool is_text(const uint64_t *words, size_t n)
-{
-	const unsigned char *c = (const unsigned char *)words;
-	size_t i, size = n * 8;
-
-	for (i = 0; i < size && c[i]; i++)
-		if ((c[i] < ' ' && !strchr("\t\n\r", c[i])) || c[i] == 0x7f ||
-		    c[i] == 0xff || c[i] == 0xc0 || c[i] == 0xc1)
-			return false;
-	return i >= 8; /* more than a pointer has bytes */
-}
-
-/* Both threads say something of any node: what is said of one is a least
- * number and a bit, and so the same in whatever order. */
-static void say(struct ht_types *t, uint32_t node, enum ht_look_like like,
-		unsigned said)
-{
-	uint8_t old = __atomic_load_n(&t->like[node], __ATOMIC_RELAXED), new;
-
-	do {
-		unsigned was = old & ~SAID_STRING;
-
-		new = (uint8_t)(old | said);
-		if (like != HT_LIKE_NOTHING &&
-		    (was == HT_LIKE_NOTHING || was > like))
-			new = (uint8_t)(like | (new &SAID_STRING));
-	} while (new != old && !__atomic_compare_exchange_n(
-				       &t->like[node], &old, new, true,
-				       __ATOMIC_RELAXED, __ATOMIC_RELAXED));
-}
-
-/* The first in the list is the surest. */
-static void note(struct ht_types *t, uint32_t node, enum ht_look_like like)
-{
-	say(t, node, like, 0);
-}
-
-/* Two numbers behind a pointer may fit by chance: what is called a string must
- * be text as well. */
-static void settle_string(struct ht_types *t, uint32_t node)
-{
-	bool said = t->like[node] & SAID_STRING;
-
-	t->like[node] &= (uint8_t)~SAID_STRING;
-	if (said && t->like[node] == HT_LIKE_TEXT)
-		t->like[node] = HT_LIKE_STRING;
-}
-
-/* The chunk that malloc gives for so many bytes. */
-static uint64_t chunk_for(uint64_t bytes)
-{
-	uint64_t size = (bytes + 8 + 15) & ~UINT64_C(15);
-
-	return size < 32 ? 32 : size;
-}
-
-/* A word that leads to the start of a chunk, and two behind it that say how
- * long that is. */
-static void note_buffer(struct ht_types *t, const uint64_t w[3])
-{
-	enum ht_node_where where;
-	bool string =
-		w[1] <= w[2] && w[2] >= STRING_LEAST - 1 && w[2] < UINT32_MAX;
-	bool vector = w[0] < w[1] && w[1] <= w[2] && w[2] - w[0] < UINT32_MAX;
-	struct ht_node node;
-	uint32_t to;
-
-	if (!string && !vector)
-		return;
-	to = ht_nodes_at(t->nodes, w[0], &where);
-	if (to == HT_NODE_NONE || where != HT_NODE_START)
-		return;
-	node = ht_nodes_get(t->nodes, to);
-	if (node.mmapped)
-		return;
-	/* A remainder too small to be a chunk stays with it. */
-	if (string && node.size - chunk_for(w[2] + 1) <= 16)
-		say(t, to, HT_LIKE_NOTHING, SAID_STRING);
-	else if (vector && node.size - chunk_for(w[2] - w[0]) <= 16)
-		note(t, to, HT_LIKE_VECTOR);
-}
-
-static void look(struct ht_types *t, const struct ht_node *node,
-		 const struct ht_node_words *words)
-{
-	uint64_t low = t->nodes->low, all = t->nodes->high - low;
-	size_t size = (size_t)(node->end - node->user) / 8;
-	size_t n = words->n < size ? words->n : size;
-	const uint64_t *w = words->v;
-
-	if (!words->any && n == size)
-		note(t, node->id, HT_LIKE_ZEROS);
-	else if (words->any && is_text(w, n < LOOKED_AT ? n : LOOKED_AT))
-		note(t, node->id, HT_LIKE_TEXT);
-	for (size_t i = 0; words->leads && i + 2 < n; i++)
-		if (w[i] - low < all && w[i] % 16 == 0)
-			note_buffer(t, w + i);
-}
-
 uint32_t ht_types_meet(struct ht_types *t, const struct ht_node *node,
 		       const struct ht_node_words *words)
 {
 	if (t->like)
-		look(t, node, words);
-	return words->any ? type_of(t, words->v, words->n) : HT_TYPE_NONE;
-}
-
-/* --- what references tell ------------------------------------------------ */
-
-/* Whether node has a reference to the start of `to` at one of these words. */
-static bool leads(const struct ht_refs *r, uint32_t node, uint32_t to,
-		  unsigned from, unsigned last)
-{
-	for (uint32_t k = r->first[node]; k < r->first[node + 1]; k++) {
-		unsigned at = r->at[k] & HT_REF_PLACE;
-
-		if (at > last)
-			return false;
-		if (at >= from && r->to[k] == to)
-			return true;
-	}
-	return false;
-}
-
-/* The node at a word of this one, or HT_NODE_NONE. */
-static uint32_t at_word(const struct ht_refs *r, uint32_t node, unsigned word)
-{
-	for (uint32_t k = r->first[node]; k < r->first[node + 1]; k++) {
-		unsigned at = r->at[k] & HT_REF_PLACE;
-
-		if (at >= word)
-			return at == word ? r->to[k] : HT_NODE_NONE;
-	}
-	return HT_NODE_NONE;
-}
-
-/* libc++'s trees: left, right, parent. A right child's parent leads back; a
- * left one's may by itself be a list's: then the parent, or that one's, must
- * have a right child. */
-static bool in_tree(const struct ht_refs *r, uint32_t i)
-{
-	for (unsigned up = 0; up <= 2; up++) {
-		uint32_t right = at_word(r, i, 1), parent = at_word(r, i, 2);
-
-		if (right != HT_NODE_NONE && leads(r, right, i, 2, 2))
-			return true;
-		if (parent == HT_NODE_NONE || !leads(r, parent, i, 0, 1))
-			return false;
-		i = parent;
-	}
-	return false;
-}
-
-/* libstdc++'s trees: a child (two words of the first four) has its parent in
- * the second. A doubly linked list: next's other link leads back. */
-static enum ht_look_like node_like(const struct ht_refs *r, uint32_t i)
-{
-	enum ht_look_like like = HT_LIKE_NOTHING;
-
-	for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++) {
-		unsigned at = r->at[k] & HT_REF_PLACE;
-
-		if (at > 3)
-			break;
-		if ((at >= 2 && leads(r, r->to[k], i, 1, 1)) ||
-		    (at == 1 && leads(r, r->to[k], i, 2, 3)))
-			return HT_LIKE_TREE_NODE;
-		if (at == 0 && leads(r, r->to[k], i, 1, 1))
-			like = HT_LIKE_LIST_NODE;
-		if (at == 1 && leads(r, r->to[k], i, 0, 0))
-			like = HT_LIKE_LIST_NODE;
-	}
-	return like == HT_LIKE_NOTHING && in_tree(r, i) ? HT_LIKE_TREE_NODE
-							: like;
-}
-
-static bool is_array(const struct ht_refs *r, const struct ht_group *group,
-		     uint32_t i)
-{
-	uint32_t n = r->first[i + 1] - r->first[i];
-	uint64_t size = group->chunks ? group->bytes / group->chunks : 0;
-
-	return n >= 4 && (uint64_t)n * 8 * 4 >= size * 3;
-}
-
-static bool is_named(const struct ht_types *t, const struct ht_groups *g,
-		     uint32_t i)
-{
-	uint32_t type = g->v[g->of[i]].type;
-
-	return type && ht_type_is_sure(&t->v[type]);
-}
-
-static void hold(struct ht_types *t, const struct ht_refs *r, uint32_t i)
-{
-	for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++)
-		if (!(r->at[k] & HT_REF_INSIDE))
-			note(t, r->to[k], HT_LIKE_HELD);
-}
-
-static void settle(struct ht_types *t, const struct ht_refs *r,
-		   const struct ht_groups *g, uint32_t i)
-{
-	enum ht_look_like like;
-
-	settle_string(t, i);
-	if (r->first[i] == r->first[i + 1]) /* leads nowhere */
-		return;
-	if (is_named(t, g, i)) {
-		hold(t, r, i);
-		return;
-	}
-	like = node_like(r, i);
-	if (like)
-		note(t, i, like);
-	else if (is_array(r, &g->v[g->of[i]], i))
-		note(t, i, HT_LIKE_ARRAY);
-}
-
-void ht_types_settle(struct ht_types *t, const struct ht_refs *r,
-		     const struct ht_groups *g)
-{
-	unsigned steps = 0;
-
-	for (uint32_t i = 0; t->like && i < t->nodes->count; i++) {
-		ht_pace_short_step(&steps);
-		settle(t, r, g, i);
-	}
+		ht_types_look(t, node, words);
+	return words->any ? ht_types_of_words(t, words->v, words->n)
+			  : HT_TYPE_NONE;
 }

@@ -74,7 +74,43 @@ void ht_types_fini(struct ht_types *t);
  * like, and what its words say of others. */
 uint32_t ht_types_meet(struct ht_types *t, const struct ht_node *node,
 		       const struct ht_node_words *words);
-/* What only references tell: nodes, arrays, what is held by a named one. */
+/* The same of words alone, and of no node. */
+uint32_t ht_types_of_words(struct ht_types *t, const uint64_t *words, size_t n);
+
+/* --- likes.c ------------------------------------------------------------- */
+
+/* Text, or nothing: of words of which one is not 0. */
+enum ht_look_like ht_like_of_words(const uint64_t *words, size_t n);
+/* How large a chunk is that a word leads to, by the two behind it: when they
+ * are a string's length and capacity, and when they are a vector's ends. 0:
+ * they are not. */
+struct ht_buffer {
+	uint64_t string, vector;
+};
+struct ht_buffer ht_buffer_of(const uint64_t w[3]);
+/* Notes it of the chunk that begins for its owner at this address, if there is
+ * one, and it is as large. */
+void ht_types_say_buffer(struct ht_types *t, uint64_t address,
+			 const struct ht_buffer *b);
+/* What a node's words look like, and what they say of others. */
+void ht_types_look(struct ht_types *t, const struct ht_node *node,
+		   const struct ht_node_words *words);
+/* The first in the list of likes is the surest, and stays. */
+void ht_types_note(struct ht_types *t, uint32_t node, enum ht_look_like like);
+/* Two numbers behind a pointer may fit by chance: what is called a string must
+ * be text as well. */
+void ht_types_settle_string(struct ht_types *t, uint32_t node);
+/* Whether so many references are most of the words of a chunk. */
+static inline bool ht_is_array(uint64_t references, uint64_t size)
+{
+	return references >= 4 && references * 8 * 4 >= size * 3;
+}
+/* What only its references tell of one node: which is named by its first words,
+ * and which is an array if it is nothing else. */
+void ht_types_settle_node(struct ht_types *t, const struct ht_refs *r,
+			  uint32_t i, bool named, bool array);
+/* Of all: what only references tell: nodes, arrays, what is held by a named
+ * one. */
 void ht_types_settle(struct ht_types *t, const struct ht_refs *r,
 		     const struct ht_groups *g);
 /* Whether so many have it that it is no chance. */

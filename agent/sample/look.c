@@ -27,6 +27,7 @@
 #define ARENA_LOOKS	 5 /* of a target that runs */
 /* Of a smaller heap each look is a walk: nothing is kept for light ones. */
 #define REMEMBERED (UINT64_C(16) << 20)
+#define TOLD_SHARE 8 /* of a graph's memory, for maps of what was told */
 
 /* Through what was opened before any privilege was given up. */
 static enum ht_code renew_maps(void *ctx, struct ht_err *err)
@@ -426,6 +427,7 @@ static enum ht_code measure_graph(const struct ht_look *l, struct ht_err *err)
 				       .threads = l->in.threads,
 				       .threads_n = l->in.threads_n,
 				       .marks = &l->marks,
+				       .telling = l->telling,
 				       .modules = &l->session->target->modules,
 				       .want = r->flags,
 				       .size = r->size,
@@ -463,6 +465,34 @@ void ht_look_unwalk(struct ht_look *l)
 		l->in.round[0] = l->in.round[1];
 }
 
+/* Of types alone: who holds what is asked of all words. */
+static void begin_telling(struct ht_look *l)
+{
+	const struct ht_request *r = l->session->request;
+	const struct ht_telling_in in = {
+		.maps = l->in.maps,
+		.modules = &l->session->target->modules,
+		.located = &l->session->target->located,
+		.reader = l->in.reader,
+		.memory_max = graph_memory(l),
+		.by_arena = r->flags & HT_BY_ARENA};
+
+	if ((r->flags & HT_WANT_GRAPH) != HT_WANT_TYPES || l->in.moving)
+		return;
+	l->telling = ht_telling_begin(&in);
+	if (!l->telling)
+		return;
+	l->marks.told_max = (size_t)(graph_memory(l) / TOLD_SHARE);
+	l->in.teller = l->telling->teller;
+}
+
+static void end_telling(struct ht_look *l)
+{
+	ht_telling_end(l->telling);
+	l->telling = NULL;
+	l->in.teller = NULL;
+}
+
 static enum ht_code walk_once(struct ht_look *l, struct ht_err *err)
 {
 	bool graph = l->session->request->flags & HT_WANT_GRAPH &&
@@ -477,11 +507,13 @@ static enum ht_code walk_once(struct ht_look *l, struct ht_err *err)
 	if (graph) {
 		l->marks.bytes_max = graph_memory(l) / HT_GRAPH_MARKS_SHARE;
 		l->in.marks = &l->marks;
+		begin_telling(l);
 	}
 	begin_round(l);
 	code = ht_walk(&l->in, l->roots, l->session->snapshot, err);
 	if (code == HT_OK && graph)
 		code = measure_graph(l, err);
+	end_telling(l);
 	return code;
 }
 

@@ -7,6 +7,7 @@
 #ifndef HT_AGENT_SAMPLE_LOOK_H
 #define HT_AGENT_SAMPLE_LOOK_H
 
+#include "agent/graph/telling.h"
 #include "agent/sample/session.h"
 #include "agent/stop/rolling.h"
 #include "agent/stop/stop.h"
@@ -21,6 +22,7 @@ struct ht_look {
 	struct ht_maps maps;
 	struct ht_roots *roots;
 	struct ht_walk_in in;
+	struct ht_telling *telling; /* and what is told of each, or NULL */
 	struct ht_marks marks; /* the chunks, if what they are to each other is
 				  asked for */
 	struct ht_thread_state

@@ -214,6 +214,21 @@ cross_window(struct ht_pass *p, struct staging *s, const struct shape f)
 	return HT_PASS_DONE;
 }
 
+/* What was gone through from there on, all of it in the window. */
+static void show(const struct ht_pass *p, uint64_t from)
+{
+	const struct ht_view *w = p->window;
+	const struct ht_gone_by s = {.marked = p->marked,
+				     .buf = w->buf,
+				     .start = w->start,
+				     .end = w->end,
+				     .from = from,
+				     .to = p->at};
+
+	if (from < p->at)
+		p->teller->show(p->teller, &s);
+}
+
 static inline __attribute__((always_inline)) enum ht_pass_end
 run(struct ht_pass *p, const struct shape f)
 {
@@ -224,8 +239,13 @@ run(struct ht_pass *p, const struct shape f)
 		struct ht_view *w = p->window;
 
 		if (p->at >= w->start && p->at + 4 * f.word <= w->end &&
-		    p->at < w->end)
+		    p->at < w->end) {
+			uint64_t from = p->at;
+
 			end = run_window(p, &s, f);
+			if (f.marks && p->teller)
+				show(p, from);
+		}
 		if (p->at != p->stop && end == HT_PASS_DONE)
 			end = cross_window(p, &s, f);
 		flush(p, &s);

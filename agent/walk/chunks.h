@@ -12,6 +12,7 @@
 
 #include "agent/walk/links.h"
 #include "agent/walk/marks.h"
+#include "agent/walk/teller.h"
 #include "agent/walk/view.h"
 
 /* A chunk in a thread cache. */
@@ -44,6 +45,7 @@ struct ht_pass {
 	uint64_t fast_sizes; /* bit size / 8: that fastbin is not empty */
 	bool safe_linking;
 	struct ht_marked *marked; /* to mark each chunk in; NULL: none */
+	struct ht_teller *teller; /* to show each block to, or NULL */
 
 	/* where it is */
 	uint64_t at;	   /* the chunk that comes next */

@@ -57,6 +57,10 @@ struct ht_marked *ht_marks_add(struct ht_marks *m, const struct ht_layout *l,
 		m->full = true;
 		return NULL;
 	}
+	if (m->told_max >= map_bytes(units)) {
+		k->told = ht_table_new(map_bytes(units), HT_TABLE_ALL_OVER);
+		m->told_max -= map_bytes(units);
+	}
 	m->n++;
 	m->bytes += bytes;
 	return k;
@@ -111,6 +115,8 @@ void ht_marks_fini(struct ht_marks *m)
 		ht_table_free(m->segment[i].bound,
 			      map_bytes(m->segment[i].units));
 		ht_table_free(m->segment[i].used,
+			      map_bytes(m->segment[i].units));
+		ht_table_free(m->segment[i].told,
 			      map_bytes(m->segment[i].units));
 	}
 	free(m->segment);

@@ -34,6 +34,9 @@ struct ht_marked {
 	unsigned word;	     /* of the chunk headers */
 	uint64_t arena;	     /* its index */
 	uint64_t *bound, *used;
+	/* For a teller: the chunks of which it has told; NULL: it has no room.
+	 */
+	uint64_t *told;
 	/* Of the words before this one the bits are kept here: another thread
 	 * writes the last of them, too. 0: there is none. */
 	uint64_t from, kept_bound, kept_used;
@@ -42,7 +45,8 @@ struct ht_marked {
 struct ht_marks {
 	size_t bytes_max; /* set by the caller: memory for all maps */
 	size_t bytes;
-	bool full;		   /* some segment found no room: all is void */
+	size_t told_max; /* set by the caller: memory for what is told */
+	bool full;	 /* some segment found no room: all is void */
 	struct ht_marked *segment; /* sorted by address once the walk is done */
 	size_t n, capacity;
 	struct ht_ranges mmapped; /* each mmapped chunk's mapping; sorted */

@@ -104,8 +104,12 @@ static struct part *prepare(const struct ht_walk *w, size_t from)
 	if (s->in.marks) {
 		s->marks.bytes_max =
 			(s->in.marks->bytes_max - s->in.marks->bytes) / 2;
+		s->in.marks->told_max /= 2;
+		s->marks.told_max = s->in.marks->told_max;
 		s->in.marks = &s->marks;
 	}
+	if (s->in.teller)
+		s->in.teller++; /* the helper's */
 	s->walk.in = &s->in;
 	s->walk.roots = w->roots;
 	s->walk.census = w->census; /* borrowed, only read */

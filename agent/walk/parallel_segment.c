@@ -109,6 +109,10 @@ static void begin_pass(struct ht_second_half *s, const struct ht_arena_walk *aw)
 		s->marked = ht_marked_half(s->pass.marked, s->middle);
 		s->pass.marked = &s->marked;
 	}
+	if (s->pass.teller) {
+		s->pass.teller++; /* the helper's */
+		s->pass.teller->anew = true;
+	}
 	if (s->pass.cached_n) {
 		s->pass.cached += skipped;
 		s->pass.cached_n -= skipped;
@@ -175,6 +179,8 @@ static void forget(struct ht_second_half *s, const struct ht_arena_walk *aw)
 		roots->cached[i].size = 0;
 	if (aw->met.pass.marked)
 		ht_marked_drop(aw->met.pass.marked, &s->marked, s->pass.stop);
+	if (s->pass.teller)
+		s->pass.teller->lost = true;
 }
 
 static void take_checkpoints(struct ht_pass *p, const struct ht_pass *from)
@@ -208,6 +214,8 @@ static void take(struct ht_second_half *s, struct ht_pass *p)
 	p->previous = from->previous;
 	p->previous_word = from->previous_word;
 	p->at = from->at;
+	if (p->teller)
+		p->teller->anew = true;
 }
 
 bool ht_second_half_join(struct ht_arena_walk *aw, size_t i,

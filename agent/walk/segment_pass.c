@@ -52,6 +52,8 @@ static void start_pass(struct ht_arena_walk *aw, size_t i)
 		aw->met.pass.marked =
 			ht_marks_add(aw->in.walk->in->marks, aw->in.layout, s,
 				     aw->in.root->index);
+	if (aw->met.pass.marked && aw->met.pass.marked->told)
+		aw->met.pass.teller = aw->in.walk->in->teller;
 	ht_view_segment(&aw->in.walk->window, &aw->extent.pages[i], s->end);
 }
 

@@ -13,6 +13,7 @@
 
 struct ht_marks;
 struct ht_round;
+struct ht_teller;
 
 /* Where mmapped chunks of the first malloc were when they all were found;
  * owned by the caller, begun as zeros, kept from look to look. */
@@ -53,6 +54,8 @@ struct ht_walk_in {
 	/* Filled with the chunks themselves, or NULL. Not of memory that
 	 * moves. Owned by the caller (marks.h). */
 	struct ht_marks *marks;
+	/* With marks: two of them, or NULL (teller.h). */
+	struct ht_teller *teller;
 	void (*progress)(void *ctx, uint64_t done,
 			 uint64_t total); /* or NULL */
 	void *progress_ctx;

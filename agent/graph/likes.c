@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Likes: what a chunk looks like where nothing names it: by its own words, by
+ * what words of others say of it, by its references. */
+#include <string.h>
+
+#include "agent/graph/types.h"
+#include "agent/self/pace.h"
+
+#define SAID_STRING  0x80u /* in like: {pointer, length, capacity} fits */
+#define LOOKED_AT    32	   /* words of a chunk that are looked at */
+#define STRING_LEAST 16	   /* libstdc++ keeps up to 15 bytes in the object */
+
+/* --- what it looks like -------------------------------------------------- */
+
+/* Printable bytes from the start on, to a NUL or to the end of what was looked
+ * at. */
+static bool is_text(const uint64_t *words, size_t n)
+{
+	const unsigned char *c = (const unsigned char *)words;
+	size_t i, size = n * 8;
+
+	for (i = 0; i < size && c[i]; i++)
+		if ((c[i] < ' ' && !strchr("\t\n\r", c[i])) || c[i] == 0x7f ||
+		    c[i] == 0xff || c[i] == 0xc0 || c[i] == 0xc1)
+			return false;
+	return i >= 8; /* more than a pointer has bytes */
+}
+
+/* Both threads say something of any node: what is said of one is a least
+ * number and a bit, and so the same in whatever order. */
+static void say(struct ht_types *t, uint32_t node, enum ht_look_like like,
+		unsigned said)
+{
+	uint8_t old = __atomic_load_n(&t->like[node], __ATOMIC_RELAXED), new;
+
+	do {
+		unsigned was = old & ~SAID_STRING;
+
+		new = (uint8_t)(old | said);
+		if (like != HT_LIKE_NOTHING &&
+		    (was == HT_LIKE_NOTHING || was > like))
+			new = (uint8_t)(like | (new &SAID_STRING));
+	} while (new != old && !__atomic_compare_exchange_n(
+				       &t->like[node], &old, new, true,
+				       __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+}
+
+/* The first in the list is the surest. */
+void ht_types_note(struct ht_types *t, uint32_t node, enum ht_look_like like)
+{
+	say(t, node, like, 0);
+}
+
+/* Two numbers behind a pointer may fit by chance: what is called a string must
+ * be text as well. */
+void ht_types_settle_string(struct ht_types *t, uint32_t node)
+{
+	bool said = t->like[node] & SAID_STRING;
+
+	t->like[node] &= (uint8_t)~SAID_STRING;
+	if (said && t->like[node] == HT_LIKE_TEXT)
+		t->like[node] = HT_LIKE_STRING;
+}
+
+/* The chunk that malloc gives for so many bytes. */
+static uint64_t chunk_for(uint64_t bytes)
+{
+	uint64_t size = (bytes + 8 + 15) & ~UINT64_C(15);
+
+	return size < 32 ? 32 : size;
+}
+
+struct ht_buffer ht_buffer_of(const uint64_t w[3])
+{
+	struct ht_buffer b = {0};
+
+	if (w[1] <= w[2] && w[2] >= STRING_LEAST - 1 && w[2] < UINT32_MAX)
+		b.string = chunk_for(w[2] + 1);
+	if (w[0] < w[1] && w[1] <= w[2] && w[2] - w[0] < UINT32_MAX)
+		b.vector = chunk_for(w[2] - w[0]);
+	return b;
+}
+
+void ht_types_say_buffer(struct ht_types *t, uint64_t address,
+			 const struct ht_buffer *b)
+{
+	struct ht_node node;
+
+	if (!ht_nodes_starts(t->nodes, address, &node) || node.mmapped)
+		return;
+	/* A remainder too small to be a chunk stays with it. */
+	if (b->string && node.size - b->string <= 16)
+		say(t, node.id, HT_LIKE_NOTHING, SAID_STRING);
+	else if (b->vector && node.size - b->vector <= 16)
+		ht_types_note(t, node.id, HT_LIKE_VECTOR);
+}
+
+enum ht_look_like ht_like_of_words(const uint64_t *words, size_t n)
+{
+	return is_text(words, n < LOOKED_AT ? n : LOOKED_AT) ? HT_LIKE_TEXT
+							     : HT_LIKE_NOTHING;
+}
+
+void ht_types_look(struct ht_types *t, const struct ht_node *node,
+		   const struct ht_node_words *words)
+{
+	uint64_t low = t->nodes->low, all = t->nodes->high - low;
+	size_t size = (size_t)(node->end - node->user) / 8;
+	size_t n = words->n < size ? words->n : size;
+	const uint64_t *w = words->v;
+
+	if (words->any)
+		ht_types_note(t, node->id, ht_like_of_words(w, n));
+	else if (n == size)
+		ht_types_note(t, node->id, HT_LIKE_ZEROS);
+	for (size_t i = 0; words->leads && i + 2 < n; i++) {
+		struct ht_buffer b;
+
+		if (w[i] - low >= all || w[i] % 16 != 0)
+			continue;
+		b = ht_buffer_of(w + i);
+		if (b.string || b.vector)
+			ht_types_say_buffer(t, w[i], &b);
+	}
+}
+
+/* --- what references tell ------------------------------------------------ */
+
+/* Whether node has a reference to the start of `to` at one of these words. */
+static bool leads(const struct ht_refs *r, uint32_t node, uint32_t to,
+		  unsigned from, unsigned last)
+{
+	for (uint32_t k = r->first[node]; k < r->first[node + 1]; k++) {
+		unsigned at = r->at[k] & HT_REF_PLACE;
+
+		if (at > last)
+			return false;
+		if (at >= from && r->to[k] == to)
+			return true;
+	}
+	return false;
+}
+
+/* The node at a word of this one, or HT_NODE_NONE. */
+static uint32_t at_word(const struct ht_refs *r, uint32_t node, unsigned word)
+{
+	for (uint32_t k = r->first[node]; k < r->first[node + 1]; k++) {
+		unsigned at = r->at[k] & HT_REF_PLACE;
+
+		if (at >= word)
+			return at == word ? r->to[k] : HT_NODE_NONE;
+	}
+	return HT_NODE_NONE;
+}
+
+/* libc++'s trees: left, right, parent. A right child's parent leads back; a
+ * left one's may by itself be a list's: then the parent, or that one's, must
+ * have a right child. */
+static bool in_tree(const struct ht_refs *r, uint32_t i)
+{
+	for (unsigned up = 0; up <= 2; up++) {
+		uint32_t right = at_word(r, i, 1), parent = at_word(r, i, 2);
+
+		if (right != HT_NODE_NONE && leads(r, right, i, 2, 2))
+			return true;
+		if (parent == HT_NODE_NONE || !leads(r, parent, i, 0, 1))
+			return false;
+		i = parent;
+	}
+	return false;
+}
+
+/* libstdc++'s trees: a child (two words of the first four) has its parent in
+ * the second. A doubly linked list: next's other link leads back. */
+static enum ht_look_like node_like(const struct ht_refs *r, uint32_t i)
+{
+	enum ht_look_like like = HT_LIKE_NOTHING;
+
+	for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++) {
+		unsigned at = r->at[k] & HT_REF_PLACE;
+
+		if (at > 3)
+			break;
+		if ((at >= 2 && leads(r, r->to[k], i, 1, 1)) ||
+		    (at == 1 && leads(r, r->to[k], i, 2, 3)))
+			return HT_LIKE_TREE_NODE;
+		if (at == 0 && leads(r, r->to[k], i, 1, 1))
+			like = HT_LIKE_LIST_NODE;
+		if (at == 1 && leads(r, r->to[k], i, 0, 0))
+			like = HT_LIKE_LIST_NODE;
+	}
+	return like == HT_LIKE_NOTHING && in_tree(r, i) ? HT_LIKE_TREE_NODE
+							: like;
+}
+
+static void hold(struct ht_types *t, const struct ht_refs *r, uint32_t i)
+{
+	for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++)
+		if (!(r->at[k] & HT_REF_INSIDE))
+			ht_types_note(t, r->to[k], HT_LIKE_HELD);
+}
+
+void ht_types_settle_node(struct ht_types *t, const struct ht_refs *r,
+			  uint32_t i, bool named, bool array)
+{
+	enum ht_look_like like;
+
+	ht_types_settle_string(t, i);
+	if (r->first[i] == r->first[i + 1] && !array) /* leads nowhere */
+		return;
+	if (named) {
+		hold(t, r, i);
+		return;
+	}
+	like = node_like(r, i);
+	if (like)
+		ht_types_note(t, i, like);
+	else if (array)
+		ht_types_note(t, i, HT_LIKE_ARRAY);
+}
+
+/* Of what has no size in common each has its own. */
+static bool is_array(const struct ht_types *t, const struct ht_refs *r,
+		     const struct ht_group *group, uint32_t i)
+{
+	uint32_t n = r->first[i + 1] - r->first[i];
+	uint64_t size = group->max_size;
+
+	if (n >= 4 && (size == 0 || size > HT_EXACT_MAX))
+		size = ht_nodes_get(t->nodes, i).size;
+	return ht_is_array(n, size);
+}
+
+static bool is_named(const struct ht_types *t, const struct ht_groups *g,
+		     uint32_t i)
+{
+	uint32_t type = g->v[g->of[i]].type;
+
+	return type && ht_type_is_sure(&t->v[type]);
+}
+
+void ht_types_settle(struct ht_types *t, const struct ht_refs *r,
+		     const struct ht_groups *g)
+{
+	unsigned steps = 0;
+
+	for (uint32_t i = 0; t->like && i < t->nodes->count; i++) {
+		ht_pace_short_step(&steps);
+		ht_types_settle_node(t, r, i, is_named(t, g, i),
+				     is_array(t, r, &g->v[g->of[i]], i));
+	}
+}
