@@ -243,9 +243,17 @@ static bool read_operator(struct reading *r, struct text *to)
 	return false;
 }
 
+/* A name that one file alone sees has an L before it. */
+static void pass_local(struct reading *r)
+{
+	if (*r->at == 'L' && isdigit((unsigned char)r->at[1]))
+		r->at++;
+}
+
 /* What is in no other: after N and ::, or St. */
 static void read_unqualified(struct reading *r, struct text *to)
 {
+	pass_local(r);
 	if (isdigit((unsigned char)*r->at) || !read_operator(r, to))
 		read_source_name(r, to);
 }
@@ -391,6 +399,8 @@ const char *ht_demangle(const char *mangled, char *out, size_t size)
 		return out;
 	if (table)
 		puts_to(&r, &text, "vtable for ");
+	if (variable)
+		pass_local(&r);
 	/* A plain word is a name of C; a number begins one of C++. */
 	if (!isdigit((unsigned char)*r.at) && !strchr("NS", *r.at ?: 'x'))
 		r.bad = true;
@@ -423,7 +433,7 @@ const char *ht_demangle_function(const char *symbol, char *out, size_t size)
 	if (ht_demangle_rust(symbol, out, size))
 		return out;
 	r.bad = !take(&r, "_Z");
-	take(&r, "L"); /* static */
+	pass_local(&r);
 	if (!isdigit((unsigned char)*r.at) && *r.at != 'N' &&
 	    strncmp(r.at, "St", 2) != 0)
 		r.bad = true;

@@ -39,6 +39,11 @@ static void types_are_told_as_the_compiler_does(void **state)
 	is("4PairIN1a1AES1_E", "Pair<a::A, a::A>");
 	is("_ZTV7Session", "vtable for Session");
 	is("_Z5wordsB5cxx11", "words[abi:cxx11]");
+	is("_ZL4book", "book");
+	is("_ZN6icu_78L14gDefaultLocaleE", "icu_78::gDefaultLocale");
+	is("_ZN12_GLOBAL__N_1L5tableE", "(anonymous namespace)::table");
+	is("_ZL", "_ZL");
+	is("L4book", "L4book");
 }
 
 static void is_function(const char *symbol, const char *wanted)
