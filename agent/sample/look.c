@@ -298,9 +298,12 @@ enum ht_code ht_look_roots(struct ht_look *l, struct ht_err *err)
 		l->roots = NULL;
 		code = read_roots(l, err);
 	}
-	if (code == HT_OK)
-		l->inside_malloc |= ht_roots_in_flux(l->roots);
-	return code;
+	if (code != HT_OK)
+		return code;
+	l->by_caches = !l->inside_malloc && ht_roots_in_flux(l->roots) &&
+		       !ht_roots_locked(l->roots);
+	l->inside_malloc |= ht_roots_in_flux(l->roots);
+	return HT_OK;
 }
 
 enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,

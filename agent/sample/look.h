@@ -34,6 +34,9 @@ struct ht_look {
 	size_t spared;	 /* ... because a stop might harm them */
 	size_t woken;
 	bool inside_malloc; /* the last stop found a thread in malloc */
+	/* ... by caches alone that do not add up: no thread's registers say so,
+	 * and no arena is locked. */
+	bool by_caches;
 };
 
 void ht_look_begin(struct ht_look *l, struct ht_session *s);

@@ -37,7 +37,8 @@ static enum ht_code rehearse(struct ht_look *l, struct ht_err *err)
 	return code == HT_GONE ? code : HT_OK;
 }
 
-/* The target is held and at rest, or the attempts are used up. */
+/* The target is held and at rest, or the attempts are used up. Caches that do
+ * not add up at any of them, with every thread elsewhere, are damaged. */
 static enum ht_code settle(struct ht_look *l, struct ht_err *err)
 {
 	enum ht_code code = rehearse(l, err);
@@ -46,6 +47,12 @@ static enum ht_code settle(struct ht_look *l, struct ht_err *err)
 		code = stop_and_read(l, err);
 		if (code != HT_OK || !l->inside_malloc)
 			break;
+		if (l->attempts >= l->session->request->attempts &&
+		    l->by_caches) {
+			l->inside_malloc = false;
+			ht_roots_blame_cache(l->roots);
+			break;
+		}
 		if (l->attempts >= l->session->request->attempts)
 			return ht_fail(
 				err, HT_BUSY,

@@ -237,6 +237,18 @@ static enum ht_code describe(struct ht_stopped *s, struct ht_err *err)
 	return HT_OK;
 }
 
+/* Of so many: a process of thousands would take more descriptors than we may
+ * have. */
+#define COUNTERS_MAX 256
+
+static void hold_counters(struct ht_stopped *s)
+{
+	size_t n = s->n < COUNTERS_MAX ? s->n : COUNTERS_MAX;
+
+	for (size_t i = 0; i < n; i++)
+		ht_tracee_hold_counter(&s->held[i], s->tasks);
+}
+
 /* --- the whole ----------------------------------------------------------- */
 
 static enum ht_code stop_all(struct ht_stopped *s,
@@ -274,6 +286,7 @@ enum ht_code ht_stop_all(pid_t pid, const struct ht_stop_limits *limits,
 	ht_sigchld_block(&s->old_mask);
 	code = stop_all(s, limits, reader, err);
 	if (code == HT_OK) {
+		hold_counters(s);
 		*ret = s;
 		return HT_OK;
 	}
@@ -540,6 +553,8 @@ struct ht_stop_report ht_stop_release(struct ht_stopped *s)
 	if (s->raised)
 		ht_priority_restore();
 	sigprocmask(SIG_SETMASK, &s->old_mask, NULL);
+	for (size_t i = 0; i < s->n; i++)
+		ht_tracee_unwatch(&s->held[i]);
 	if (s->tasks)
 		closedir(s->tasks);
 	free(s->held);

@@ -75,6 +75,12 @@ bool ht_tracee_watch_open(struct ht_tracee *h, DIR *tasks, pid_t tid,
 	return watch_any(h, tasks, word);
 }
 
+void ht_tracee_hold_counter(struct ht_tracee *h, DIR *tasks)
+{
+	if (h->state == HT_TRACEE_WATCHED && !h->schedstat)
+		h->schedstat = ht_task_runs_open(tasks, h->tid) + 1;
+}
+
 void ht_tracee_unwatch(struct ht_tracee *h)
 {
 	if (h->schedstat)

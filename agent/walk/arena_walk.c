@@ -81,8 +81,10 @@ static void settle_free(struct ht_arena_walk *aw)
 static void settle_system(struct ht_arena_walk *aw)
 {
 	struct ht_arena *a = &aw->figures;
-	uint64_t sum = a->in_use + a->free + a->overhead + a->uncertain_bytes;
+	uint64_t sum = a->in_use + a->free + a->overhead;
 
+	if (!aw->in.walk->in->light) /* else in use is what is left of it all */
+		sum += a->uncertain_bytes;
 	if (sum == a->system)
 		return;
 	if (!aw->in.walk->in->moving && !aw->in.root->cut)

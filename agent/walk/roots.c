@@ -251,7 +251,7 @@ static enum ht_code add_one(const struct ht_walk_in *in, struct ht_roots *roots,
 	}
 	*ret_next = a->next;
 	if (a->mutex != 0)
-		roots->in_flux = true;
+		roots->in_flux = roots->locked = true;
 	return HT_OK;
 }
 
@@ -495,6 +495,11 @@ uint64_t ht_roots_walk_bytes(const struct ht_roots *roots)
 bool ht_roots_in_flux(const struct ht_roots *roots)
 {
 	return roots->in_flux;
+}
+
+bool ht_roots_locked(const struct ht_roots *roots)
+{
+	return roots->locked;
 }
 
 void ht_roots_fini(struct ht_roots *roots)

@@ -65,6 +65,10 @@ struct ht_roots {
 	 * one bin differ in size). */
 	uint64_t counted;
 	bool in_flux;
+	bool locked; /* ... for an arena is locked */
+	/* ... for a list that is not as long as its counter says; 0: none. */
+	uint64_t odd_cache;
+	unsigned odd_bin;
 	struct ht_snapshot notes; /* threads; findings and warnings so far */
 	struct ht_roots_mark {
 		size_t caches, cached_n, threads_n, findings_n;

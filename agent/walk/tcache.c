@@ -124,6 +124,24 @@ static bool note_caches(struct reading *r)
 	return true;
 }
 
+/* A list and its counter do not agree: it is being changed, or damaged. */
+static void disagree(struct reading *r, uint64_t cache, unsigned bin)
+{
+	r->roots->in_flux = true;
+	r->roots->odd_cache = cache;
+	r->roots->odd_bin = bin;
+}
+
+void ht_roots_blame_cache(struct ht_roots *roots)
+{
+	if (roots->odd_cache)
+		ht_walk_find(&roots->notes, "tcache", roots->odd_cache,
+			     HT_UNKNOWN,
+			     "bin %u of the thread cache at 0x%" PRIx64
+			     ": its list is not as long as its counter says",
+			     roots->odd_bin, roots->odd_cache);
+}
+
 /* What the counter says is still to come does not. */
 static void count_missing(struct reading *r, unsigned bin, uint64_t left)
 {
@@ -147,7 +165,7 @@ static void start_lists(struct reading *r)
 				c->bytes, l, HT_P_TCACHE_ENTRIES, bin, l->word);
 
 			if ((left == 0) != (head == 0) && left != HT_UNKNOWN)
-				r->roots->in_flux = true;
+				disagree(r, c->address, bin);
 			if (head == 0)
 				count_missing(r, bin, left);
 			if (head != 0 && left != 0)
@@ -257,7 +275,7 @@ static bool take_entry(struct reading *r, struct cursor *c, bool readable)
 	if (c->left != HT_UNKNOWN)
 		c->left--;
 	if (c->left != HT_UNKNOWN && (c->left == 0) != (c->entry == 0)) {
-		r->roots->in_flux = true;
+		disagree(r, r->cache[c->cache].address, c->bin);
 		count_missing(r, c->bin, c->left);
 		c->entry = 0;
 	}

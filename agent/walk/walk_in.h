@@ -84,6 +84,10 @@ uint64_t ht_roots_walk_bytes(const struct ht_roots *roots);
 /* Whether an arena is locked, a counter is off by one, or another sign says
  * that a thread was stopped inside malloc. */
 bool ht_roots_in_flux(const struct ht_roots *roots);
+/* Whether it is that an arena is locked. */
+bool ht_roots_locked(const struct ht_roots *roots);
+/* No thread was inside malloc: what looked so of a cache is a finding. */
+void ht_roots_blame_cache(struct ht_roots *roots);
 void ht_roots_fini(struct ht_roots *roots);
 
 #endif

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Limit: 120 s
 # Memory under userfaultfd, of which pages are absent: whoever handles their faults
-# never hears of one that is ours, and what is there is neither zeros nor damage.
+# never hears of one that is ours, and what is there is neither zeros nor damage. And
+# chunks with a mapping each whose header cannot be read: what they have is not told
+# as somebody else's without a word.
 # shellcheck disable=SC2016 # sh expands what is quoted here
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
@@ -62,5 +64,24 @@ while_recorded() {
 	finish "recorded"
 }
 
+# headless KIND WANTED: chunks found, uncertain bytes, findings, warnings that say so.
+headless() {
+	start sh -c 'exec "$0" "$@" <in >out' "$HT_BUILD/targets/headless" "$1"
+	poll 20 grep -q ready out
+	for how in none exact "none --look light"; do
+		# shellcheck disable=SC2086
+		timeout 60 "$HT_BUILD/heaptide" explain --json --mode $how "$started" >look
+		is "a header that is $1, $how: what of its chunk is told" "$(jq -c '[.totals.mmapped_chunks,
+			.stop.uncertain_bytes, (.findings | length),
+			([.warnings[] | select(test("1 of 2 mmapped chunks were found: 4198400 bytes are uncertain"))] | length)]' look)" "$2"
+	done
+	stop_started
+}
+
+headless there "[2,0,0,0]"
+for kind in refused given unmapped; do
+	headless $kind "[1,4198400,0,1]"
+done
+can userfaultfd "a header that is withheld" && headless withheld "[1,4198400,0,1]"
 can userfaultfd "withheld pages" && looks && while_recorded
 plan

@@ -191,22 +191,36 @@ static int mount_fuse(void)
 	return device;
 }
 
+/* A machine with much to do may take its time to end one. */
+static void assert_no_child_stays(void)
+{
+	const struct timespec moment = {.tv_nsec = 10000000};
+
+	for (int i = 0; i < 1000 && waitpid(-1, NULL, WNOHANG) >= 0; i++)
+		nanosleep(&moment, NULL);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
 /* A FUSE file system whose daemon never reads a request. */
 static void a_file_system_that_does_not_answer_holds_a_child_alone(void **state)
 {
-	int device;
+	int device, fd, number;
+	pid_t child;
 
 	(void)state;
 	needs("fuse");
 	ht_foreign_end(); /* of the tests before */
 	device = mount_fuse();
-	assert_int_equal(opened(0, in_root("/fs/lib.so")), -1);
-	assert_int_equal(errno, ETIMEDOUT);
-	/* and no child stays */
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-	assert_int_equal(errno, ECHILD);
-	umount2(in_root("/fs"), MNT_DETACH);
+	fd = opened(0, in_root("/fs/lib.so"));
+	number = errno;
+	child = waitpid(-1, NULL, WNOHANG);
+	umount2(in_root("/fs"), MNT_DETACH); /* before anything may fail */
 	close(device);
+	assert_int_equal(fd, -1);
+	assert_int_equal(number, ETIMEDOUT);
+	assert_int_equal(child, -1); /* none stays */
+	assert_no_child_stays();
 }
 
 static unsigned forks;
@@ -222,17 +236,6 @@ pid_t __wrap_fork(void)
 static int open_link(const char *link)
 {
 	return ht_foreign_open(&(struct ht_foreign){.link = link});
-}
-
-/* A machine with much to do may take its time to end one. */
-static void assert_no_child_stays(void)
-{
-	const struct timespec moment = {.tv_nsec = 10000000};
-
-	for (int i = 0; i < 1000 && waitpid(-1, NULL, WNOHANG) >= 0; i++)
-		nanosleep(&moment, NULL);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-	assert_int_equal(errno, ECHILD);
 }
 
 static void one_child_opens_all_that_is_asked_for(void **state)
@@ -338,26 +341,33 @@ static void a_child_that_nothing_ends_keeps_nobody_else_waiting(void **state)
 {
 	struct pollfd end = {.events = POLLIN};
 	pthread_t daemon;
-	int device, ours[2];
+	int device, ours[2], fd, number, polled;
+	pid_t held, ended;
 
 	(void)state;
 	needs("fuse");
-	device = mount_fuse();
-	assert_int_equal(
-		pthread_create(&daemon, NULL, take_a_question, &device), 0);
 	assert_int_equal(pipe2(ours, O_CLOEXEC), 0);
-	assert_int_equal(opened(0, in_root("/fs/lib.so")), -1);
-	assert_int_equal(errno, ETIMEDOUT);
-	assert_int_equal(pthread_join(daemon, NULL), 0);
-	assert_int_equal(waitpid(-1, NULL, WNOHANG), 0); /* it is held */
+	device = mount_fuse();
+	if (pthread_create(&daemon, NULL, take_a_question, &device) != 0)
+		abort();
+	fd = opened(0, in_root("/fs/lib.so"));
+	number = errno;
+	held = waitpid(-1, NULL, WNOHANG);
 	close(ours[1]);
 	end.fd = ours[0];
-	assert_int_equal(poll(&end, 1, 0), 1);
-	assert_int_equal(end.revents, POLLHUP);
-	close(ours[0]);
-	close(device); /* ends the file system, and the child */
-	assert_true(waitpid(-1, NULL, 0) > 0);
+	polled = poll(&end, 1, 0);
+	/* Ends the file system, and the child; before anything may fail. */
 	umount2(in_root("/fs"), MNT_DETACH);
+	close(device);
+	pthread_join(daemon, NULL);
+	ended = waitpid(-1, NULL, 0);
+	close(ours[0]);
+	assert_int_equal(fd, -1);
+	assert_int_equal(number, ETIMEDOUT);
+	assert_int_equal(held, 0);
+	assert_int_equal(polled, 1);
+	assert_int_equal(end.revents, POLLHUP);
+	assert_true(ended > 0);
 }
 
 /* --- a bomb -------------------------------------------------------------- */
