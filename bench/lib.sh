@@ -38,3 +38,32 @@ PY
 }
 
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f x", a / b }'; }
+
+# --- what a process notices of samples (pause_bench) ------------------------
+
+pause_bench() { "$HT_BUILD/bench/pause_bench" "$HT_BUILD/heaptide-agent" "$@" 2>&1; }
+
+# row HEAP THREADS MODE SAMPLES: sets median and told.
+row() {
+	local figures cost
+	median='' told=''
+	if ! figures=$(pause_bench "$1" "$2" "$3" "$4"); then
+		printf '| %s MiB | %s | %s | %s | | | |\n' "$1" "$2" "$3" "$figures"
+		return
+	fi
+	read -r median p99 largest without without99 longest told told_most cost <<<"$figures"
+	printf '| %s MiB | %s | %s | %s / %s / %s | %s / %s / %s | %s / %s | %s |\n' "$1" "$2" "$3" \
+		"$median" "$p99" "$largest" "$without" "$without99" "$longest" "$told" "$told_most" \
+		"$(awk -v us="$cost" 'BEGIN { printf "%.1f", us / 1000 }')"
+}
+
+# times N HEAP: fewer samples where one takes seconds.
+times() {
+	local n=$(($1 * 64 / ($2 < 64 ? 64 : $2)))
+	echo $((n < 5 ? 5 : n))
+}
+
+table() {
+	printf '| heap | threads | mode | gap, us: median / p99 / largest | as long without | told, us: median / largest | agent, ms |\n'
+	printf '| --- | --- | --- | --- | --- | --- | --- |\n'
+}

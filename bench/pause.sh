@@ -10,37 +10,12 @@ set -euo pipefail
 heaps=${BENCH_HEAPS:-1 64 1024 4096}
 threads=${BENCH_THREADS:-1 8 64 128 512}
 samples=${BENCH_SAMPLES:-200}
-agent=$HT_BUILD/heaptide-agent
-run() { "$HT_BUILD/bench/pause_bench" "$agent" "$@" 2>&1; }
-
-# row HEAP THREADS MODE SAMPLES: sets median and told.
-row() {
-	local figures cost
-	median='' told=''
-	if ! figures=$(run "$1" "$2" "$3" "$4"); then
-		printf '| %s MiB | %s | %s | %s | | | |\n' "$1" "$2" "$3" "$figures"
-		return
-	fi
-	read -r median p99 largest without without99 longest told told_most cost <<<"$figures"
-	printf '| %s MiB | %s | %s | %s / %s / %s | %s / %s / %s | %s / %s | %s |\n' "$1" "$2" "$3" \
-		"$median" "$p99" "$largest" "$without" "$without99" "$longest" "$told" "$told_most" \
-		"$(awk -v us="$cost" 'BEGIN { printf "%.1f", us / 1000 }')"
-}
+# shellcheck source=bench/lib.sh disable=SC1091
+. "$(dirname "$0")/lib.sh"
 
 # Share of processor time that the host took from this machine since its start.
 stolen() { awk '/^cpu / { for (i = 2; i <= NF; i++) all += $i; print $9, all }' /proc/stat; }
 read -r stolen_before all_before < <(stolen)
-
-# times N HEAP: fewer samples where one takes seconds.
-times() {
-	local n=$(($1 * 64 / ($2 < 64 ? 64 : $2)))
-	echo $((n < 5 ? 5 : n))
-}
-
-table() {
-	printf '| heap | threads | mode | gap, us: median / p99 / largest | as long without | told, us: median / largest | agent, ms |\n'
-	printf '| --- | --- | --- | --- | --- | --- | --- |\n'
-}
 
 echo "## The pause by the size of the heap"
 echo
@@ -95,7 +70,7 @@ echo
 printf '| heap | busy threads | lost | anyway |\n| --- | --- | --- | --- |\n'
 for heap in 1 64; do
 	for n in 1 "$(nproc)"; do
-		run "$heap" "$n" throughput 150 | awk -v h="$heap" -v n="$n" '
+		pause_bench "$heap" "$n" throughput 150 | awk -v h="$heap" -v n="$n" '
 			{ printf "| %s MiB | %s | %.2f ± %.2f %% | %.2f ± %.2f %% |\n", h, n,
 			  $1 / 100, $2 / 100, $3 / 100, $4 / 100 }'
 	done

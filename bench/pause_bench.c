@@ -18,6 +18,9 @@
  * counts. MODE answer-...: it answers a byte over a socket; how long who asks
  * each millisecond waits for it counts.
  *
+ * MODE spin-none, spin-wake-none...: the THREADS threads allocate without a
+ * pause, so that no processor is free.
+ *
  * MODE throughput: THREADS threads allocate, write and free without a pause.
  * SAMPLES times there are two tenths of a second, one of them with a sample in
  * bounded mode. Prints, in hundredths of a per cent of a second, what a sample
@@ -52,6 +55,7 @@ struct view {
 	volatile uint64_t readings;
 	_Atomic uint64_t work;	    /* pieces done, all threads */
 	int busy;		    /* mode throughput */
+	int spinning;		    /* mode spin-... */
 	void *(*thread)(void *arg); /* that notices */
 };
 
@@ -206,7 +210,7 @@ static void be_measured(size_t mib, int threads)
 	if (!view->busy)
 		start(view->thread);
 	for (int i = 0; i < threads; i++)
-		start(view->busy ? work_hard : allocate);
+		start(view->busy || view->spinning ? work_hard : allocate);
 	view->ready = 1;
 	for (;;) {
 		if (view->fork_now) {
@@ -430,6 +434,8 @@ int main(int argc, char **argv)
 	s.mode = argv[4];
 	view->busy = strcmp(s.mode, "throughput") == 0;
 	view->thread = watch_the_clock;
+	view->spinning = strncmp(s.mode, "spin-", 5) == 0;
+	s.mode += view->spinning ? 5 : 0;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
 		size_t len = strlen(kinds[i].begin);
 

@@ -168,6 +168,14 @@ static enum ht_code refuse_graph(const struct ht_session *s, bool core,
 		ht_mode_names[s->request->mode]);
 }
 
+/* Of a process that ends amid a look memory cannot be read, and what was there
+ * does not add up. */
+static bool may_be_its_end(const struct ht_session *s, enum ht_code code)
+{
+	return code == HT_OK ? s->snapshot->findings.n > 0
+			     : code != HT_BUSY && code != HT_TIMEOUT;
+}
+
 enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 {
 	struct ht_target *t = s->target;
@@ -180,6 +188,8 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	code = refuse_graph(s, core, err);
 	if (code == HT_OK && !core)
 		code = describe_process(s, err);
+	if (code != HT_OK && ht_target_has_ended(t))
+		return ht_target_fail_ended(t, err);
 	if (code != HT_OK)
 		return code;
 	snprintf(s->snapshot->head.arch, sizeof(s->snapshot->head.arch), "%s",
@@ -188,6 +198,8 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	code = core ? ht_session_core(s, err) : modes[s->request->mode](s, err);
 	if (ht_target_was_replaced(t))
 		return ht_target_fail_replaced(t, err);
+	if (may_be_its_end(s, code) && ht_target_has_ended(t))
+		return ht_target_fail_ended(t, err);
 	if (code != HT_OK)
 		return code;
 	s->snapshot->stop.walk_us =

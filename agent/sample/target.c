@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -261,6 +262,8 @@ enum ht_code ht_target_locate(struct ht_target *t, bool use_debug_info,
 	ht_locate_cache_free(cache);
 	ht_foreign_end();
 	malloc_trim(0);
+	if (code != HT_OK && ht_target_has_ended(t))
+		code = ht_target_fail_ended(t, err);
 	t->have_located = code == HT_OK;
 	return code;
 }
@@ -328,6 +331,23 @@ static bool is_other_program(const struct ht_target_identity *a,
 	       (a->stack && b->stack && a->stack != b->stack);
 }
 
+/* From when its memory is gone until its last thread is, which may have to wait
+ * for a processor. */
+#define END_WITHIN_MS 100
+
+bool ht_target_has_ended(const struct ht_target *t)
+{
+	struct pollfd end = {.fd = t->pidfd, .events = POLLIN};
+
+	return t->pid != 0 && t->pidfd >= 0 &&
+	       poll(&end, 1, END_WITHIN_MS) == 1;
+}
+
+enum ht_code ht_target_fail_ended(const struct ht_target *t, struct ht_err *err)
+{
+	return ht_fail(err, HT_GONE, "process %d ended", (int)t->pid);
+}
+
 bool ht_target_was_replaced(struct ht_target *t)
 {
 	struct ht_target_identity now;
@@ -358,7 +378,7 @@ enum ht_code ht_target_same(const struct ht_target *t,
 		return HT_OK;
 	if (!read_identity(texts, &now) ||
 	    now.start_ticks != t->identity.start_ticks)
-		return ht_fail(err, HT_GONE, "process %d ended", (int)t->pid);
+		return ht_target_fail_ended(t, err);
 	if (is_other_program(&now, &t->identity))
 		return ht_target_fail_replaced(t, err);
 	return ht_access_check_by(texts, err);

@@ -91,6 +91,11 @@ enum ht_code ht_target_dump(struct ht_target *t, int fd,
 enum ht_code ht_target_same(const struct ht_target *t,
 			    struct ht_proc_texts *texts,
 			    struct ht_err *err) HT_MUST_CHECK;
+/* Whether no thread of it is left, or will be in a moment, where something of
+ * it failed: what cannot be read then is no fault. */
+bool ht_target_has_ended(const struct ht_target *t);
+enum ht_code ht_target_fail_ended(const struct ht_target *t,
+				  struct ht_err *err);
 /* Whether the process lives and has replaced its program since it was opened:
  * what was read is of two programs then. The second makes the error of it. */
 bool ht_target_was_replaced(struct ht_target *t);

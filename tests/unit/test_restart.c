@@ -7,7 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -164,6 +166,46 @@ static void calls_of_a_held_target_keep_result_and_deadline(void **state)
 	assert_true(stop_often(false) >= 5);
 }
 
+/* A tracer that interrupts one thread, and is gone when it stands there. */
+static void interrupt_and_die(pid_t pid)
+{
+	pid_t tracer = fork();
+	int status;
+
+	if (tracer == 0) {
+		if (ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0 &&
+		    ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) == 0)
+			waitpid(pid, &status, __WALL);
+		_exit(0);
+	}
+	assert_true(tracer > 0);
+	assert_int_equal(waitpid(tracer, &status, 0), tracer);
+}
+
+/* What the manual says of an agent that is killed between an interrupt and the
+ * mending: it is that which makes the EINTR, and where the mending is done
+ * there is none, even if the next moment is the agent's last. */
+static void
+an_interrupt_that_nobody_mends_is_seen_and_a_mended_one_is_not(void **state)
+{
+	struct program p = program_start("calls", "epoll_for_ever", NULL);
+	char line[128] = "";
+	size_t held = 0;
+
+	(void)state;
+	assert_true(program_says(&p, "ready", 5000));
+	program_tell(&p, "x");
+	while (!waits_in_its_call(p.pid))
+		usleep(100);
+	stop_once(p.pid, false, &held);
+	assert_int_equal(held, 1);
+	assert_false(program_line(&p, line, sizeof(line), 20));
+	interrupt_and_die(p.pid);
+	assert_true(program_line(&p, line, sizeof(line), 20000));
+	assert_memory_equal(line, "-1 EINTR", 8);
+	program_end(&p);
+}
+
 /* rt_sigreturn turns restart_syscall into EINTR. */
 static void a_sleep_about_to_go_on_is_not_used_to_fork(void **state)
 {
@@ -185,6 +227,8 @@ int main(void)
 			calls_of_a_watched_target_keep_result_and_deadline),
 		cmocka_unit_test(
 			calls_of_a_held_target_keep_result_and_deadline),
+		cmocka_unit_test(
+			an_interrupt_that_nobody_mends_is_seen_and_a_mended_one_is_not),
 		cmocka_unit_test(a_sleep_about_to_go_on_is_not_used_to_fork),
 	};
 
