@@ -56,9 +56,9 @@ bool ht_tracee_watch(struct ht_tracee *h, DIR *tasks, pid_t tid, unsigned word);
  * open until ht_tracee_unwatch, in both cases. */
 bool ht_tracee_watch_open(struct ht_tracee *h, DIR *tasks, pid_t tid,
 			  unsigned word);
-/* Holds the counter of one that is watched open: whoever gives up his rights amid
- * a look can open it no more, and a thread of which nothing is known may have
- * run. */
+/* Holds the counter of one that is watched open: whoever gives up his rights
+ * amid a look can open it no more, and a thread of which nothing is known may
+ * have run. */
 void ht_tracee_hold_counter(struct ht_tracee *h, DIR *tasks);
 void ht_tracee_unwatch(struct ht_tracee *h);
 /* The thread pointer of a watched thread is in the target's memory. */
