@@ -18,6 +18,18 @@ row() { # NAME COMMAND...
 		printf '| %s | refused, or failed | | |\n' "$name"
 	fi
 }
+least() { awk -v a="$1" -v b="$2" 'BEGIN { print a < b ? a : b }'; }
+# Types and the walk alone, in turns: of each the least, so that what else runs counts less.
+beside_walk() {
+	local walk=1e9 types=1e9 _
+	for _ in 1 2 3; do
+		measure "$heaptide" explain "$heap_pid" --mode snapshot
+		walk=$(least "$walk" "$processor")
+		measure "$heaptide" types "$heap_pid"
+		types=$(least "$types" "$processor")
+	done
+	printf '| types beside the walk alone, least of three each | | %s | |\n' "$(ratio "$types" "$walk")"
+}
 bench() { # ARENAS HEAPGEN-OPTION...
 	printf '## What holds a chunk: %s chunks in %s arenas\n\n' "$chunks" "$1"
 	printf '| command | s | of a processor | MB |\n| --- | --- | --- | --- |\n'
@@ -29,6 +41,7 @@ bench() { # ARENAS HEAPGEN-OPTION...
 	row "owners --leaks --size 128 (both answers)" "$heaptide" owners "$heap_pid" --size 128 --leaks
 	row "owners --leaks (both, the largest eight)" "$heaptide" owners "$heap_pid" --leaks
 	row types "$heaptide" types "$heap_pid"
+	beside_walk
 	row "leaks --max-memory 128M" "$heaptide" leaks "$heap_pid" --max-memory 128M --timeout 10m
 	row "gcore (no question answered yet)" gcore -o "$work/core" "$heap_pid"
 	rm -f "$work"/core*

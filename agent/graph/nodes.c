@@ -245,6 +245,25 @@ const struct ht_node_span *ht_nodes_fetch(const struct ht_nodes *n,
 	return last;
 }
 
+uint64_t ht_nodes_count(const struct ht_nodes *n, const uint64_t *address,
+			size_t of, uint32_t self)
+{
+	const struct ht_node_span *span[HT_NODES_AT_ONCE], *last = NULL;
+	enum ht_node_where where;
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < of; i++)
+		last = span[i] = ht_nodes_fetch(n, last, address[i]);
+	for (size_t i = 0; i < of; i++) {
+		uint32_t to =
+			span[i] ? ht_nodes_in(n, span[i], address[i], &where)
+				: HT_NODE_NONE;
+
+		count += to != HT_NODE_NONE && to != self;
+	}
+	return count;
+}
+
 /* --- by number ----------------------------------------------------------- */
 
 void ht_nodes_describe(const struct ht_nodes *n, const struct ht_node_span *s,

@@ -81,6 +81,11 @@ bool ht_nodes_starts(const struct ht_nodes *n, uint64_t address,
 const struct ht_node_span *ht_nodes_fetch(const struct ht_nodes *n,
 					  const struct ht_node_span *last,
 					  uint64_t address);
+/* How many of these addresses, at most HT_NODES_AT_ONCE, lie in nodes other
+ * than self: together they wait for memory once. */
+#define HT_NODES_AT_ONCE 64
+uint64_t ht_nodes_count(const struct ht_nodes *n, const uint64_t *address,
+			size_t of, uint32_t self);
 /* The span that an address lies in, or NULL. */
 const struct ht_node_span *ht_nodes_span(const struct ht_nodes *n,
 					 uint64_t address);

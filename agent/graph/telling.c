@@ -2,7 +2,6 @@
 #include "agent/graph/telling.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "agent/self/table.h"
 
@@ -51,8 +50,8 @@ static bool begin_by(struct ht_telling *t, unsigned i,
 				      .located = in->located};
 	by->codes_max = t->codes_bytes / sizeof(*by->code);
 	by->rows_max = t->rows_bytes / sizeof(*by->row);
-	by->code = ht_table_new(t->codes_bytes, HT_TABLE_IN_TURN);
-	by->row = ht_table_new(t->rows_bytes, HT_TABLE_IN_TURN);
+	by->code = ht_table_new(t->codes_bytes, HT_TABLE_ALL_OVER);
+	by->row = ht_table_new(t->rows_bytes, HT_TABLE_ALL_OVER);
 	return by->code && by->row &&
 	       ht_types_begin(&by->types, false, &err) == HT_OK;
 }
@@ -83,7 +82,9 @@ struct ht_telling *ht_telling_begin(const struct ht_telling_in *in)
 	for (unsigned i = 0; ok && i < 2; i++) {
 		t->teller[i] =
 			(struct ht_teller){.show = show, .ctx = &t->by[i]};
-		ok = begin_by(t, i, in);
+		t->teller[i].chunk =
+			calloc(HT_GONE_BY_MAX, sizeof(*t->teller[i].chunk));
+		ok = t->teller[i].chunk && begin_by(t, i, in);
 	}
 	if (ok)
 		return t;
@@ -97,6 +98,8 @@ void ht_telling_end(struct ht_telling *t)
 		return;
 	for (unsigned i = 0; i < 2; i++)
 		end_by(t, &t->by[i]);
+	for (unsigned i = 0; i < 2; i++)
+		free(t->teller[i].chunk);
 	ht_ranges_fini(&t->heaps);
 	free(t);
 }
@@ -214,21 +217,28 @@ static bool any_between(const uint64_t *w, size_t n, uint64_t low, uint64_t all)
 	return false;
 }
 
+typedef uint64_t two __attribute__((vector_size(16), aligned(8), may_alias));
+
+static inline two at_most(const uint64_t *w, size_t i, size_t last)
+{
+	return *(const two *)(w + (i < last ? i : last));
+}
+
+/* Most chunks have up to 16 words, and how many cannot be foretold: of these
+ * the last two are looked at as often as it takes, without a branch. */
 static inline bool all_zero(const uint64_t *w, size_t n)
 {
-	typedef uint64_t two
-		__attribute__((vector_size(16), aligned(8), may_alias));
-	two sum = {0};
-	uint64_t rest = 0;
-	size_t i = 0;
+	size_t last = n - 2;
+	two sum;
 
-	if (n && w[n - 1]) /* as likely as any */
-		return false;
-	for (; i + 2 <= n; i += 2)
-		sum |= *(const two *)(w + i);
-	for (; i < n; i++)
-		rest |= w[i];
-	return (sum[0] | sum[1] | rest) == 0;
+	if (n < 2)
+		return n == 0 || w[0] == 0;
+	sum = *(const two *)w | at_most(w, 2, last) | at_most(w, 4, last) |
+	      at_most(w, 6, last) | at_most(w, 8, last) | at_most(w, 10, last) |
+	      at_most(w, 12, last) | at_most(w, 14, last);
+	for (size_t i = 16; i < n; i += 2)
+		sum |= at_most(w, i, last);
+	return (sum[0] | sum[1]) == 0;
 }
 
 static unsigned code_of_some(struct ht_told_by *t, const uint64_t *w, size_t n)
@@ -304,6 +314,25 @@ size_t ht_told_row(struct ht_told_by *t, uint64_t chunk, uint64_t size,
 	return r.n;
 }
 
+bool ht_row_next(const uint64_t *row, size_t *at, uint64_t *ret)
+{
+	if (*at && row[*at] & HT_ROW_LAST)
+		return false;
+	*at += *at && row[*at] & HT_ROW_BUFFER ? 2 : 1;
+	*ret = row[*at];
+	return true;
+}
+
+size_t ht_row_length(const uint64_t *row)
+{
+	uint64_t word;
+	size_t at = 0;
+
+	while (ht_row_next(row, &at, &word))
+		;
+	return at + (row[at] & HT_ROW_BUFFER ? 2 : 1);
+}
+
 /* --- the chunks of a block ----------------------------------------------- */
 
 static struct ht_told_sum *sums_of(struct ht_told_by *t, uint64_t arena)
@@ -343,14 +372,6 @@ static bool tell(struct ht_told_by *t, uint64_t chunk, uint64_t size,
 	if (code >> 2)
 		t->types.v[code >> 2].chunks--; /* when it is read again */
 	return false;
-}
-
-static inline uint64_t load(const uint8_t *from)
-{
-	uint64_t word;
-
-	memcpy(&word, from, sizeof(word));
-	return word;
 }
 
 /* Bits of one word of the map, and what is to be added up. */
@@ -400,19 +421,18 @@ static void show(struct ht_teller *teller, const struct ht_gone_by *s)
 {
 	struct ht_told_by *t = teller->ctx;
 	struct telling_of o = {.sum = sums_of(t, s->marked->arena)};
-	uint64_t at = s->from;
 
 	if (t->map != s->marked->told || teller->anew)
 		begin_stretch(t, s);
 	teller->anew = false;
 	t->lost = t->lost || !o.sum;
-	while (at < s->to && !t->lost) {
-		const uint8_t *b = s->buf + (at - s->start);
-		uint64_t size = load(b + 8) & ~UINT64_C(7);
+	for (size_t i = 0; i < s->n && !t->lost; i++) {
+		uint64_t at = s->chunk[i] >> 1;
+		uint64_t next =
+			i + 1 < s->n ? s->chunk[i + 1] >> 1 : s->to - s->start;
 
-		if (load(b + size + 8) & 1) /* who follows says: in use */
-			tell_chunk(t, s, &o, at, size);
-		at += size;
+		if (s->chunk[i] & 1)
+			tell_chunk(t, s, &o, s->start + at, next - at);
 	}
 	put_bits(t, &o);
 	if (o.sum) {

@@ -105,6 +105,10 @@ bool ht_told_may_lead(struct ht_told_by *t, uint64_t value);
  * HT_ROW_MAX(n). Returns its words; 0: it leads nowhere that counts. */
 size_t ht_told_row(struct ht_told_by *t, uint64_t chunk, uint64_t size,
 		   unsigned code, const uint64_t *w, size_t n, uint64_t *row);
+/* The next word of a row, from behind its head on; the first time *at is 0.
+ * false: no more. */
+bool ht_row_next(const uint64_t *row, size_t *at, uint64_t *ret);
+size_t ht_row_length(const uint64_t *row);
 /* The code of these words; chunk-wide ones: whole. Counts the type. */
 unsigned ht_told_code(struct ht_told_by *t, const uint64_t *w, size_t n,
 		      bool whole);

@@ -9,12 +9,11 @@
 #include "agent/self/pace.h"
 #include "agent/self/table.h"
 
-#define ARRAY	    0x8000u		/* in met */
-#define SAMPLE_FROM ((uint64_t)1 << 20) /* bytes of a chunk */
-#define SAMPLES	    64			/* pages of it */
-#define SAMPLE_NEAR 5			/* percent: too near to tell */
-#define ARRAY_LEAST 75			/* percent: as ht_is_array */
-#define AT_ONCE	    64
+#define ARRAY	    0x8000u		 /* in met */
+#define SAMPLE_FROM ((uint64_t)1 << 20)	 /* bytes of a chunk */
+#define SAMPLES	    64			 /* pages of it */
+#define SAMPLE_NEAR 3			 /* percent: too near to tell */
+#define ARRAY_LEAST 75			 /* percent: as ht_is_array */
 #define NEAR	    (UINT64_C(16) << 10) /* bytes from one to the next */
 #define DROPPED	    ((size_t)1 << 20)	 /* bytes of rows at a time */
 
@@ -28,8 +27,8 @@ struct going {
 	uint64_t used, told; /* bits of this word of the maps */
 	uint32_t id;	     /* of its first node */
 	/* What was told, one behind the other */
-	size_t stretch, code;	 /* codes of the stretch gone by */
-	size_t row_stretch, row; /* words of its rows gone by */
+	size_t stretch, code, codes; /* codes of the stretch gone by */
+	size_t row_stretch, row;     /* words of its rows gone by */
 	const uint64_t *dropped; /* rows of the stretch before this; or NULL */
 	size_t met;
 };
@@ -46,6 +45,7 @@ static void skip_stretches(struct going *g)
 		g->stretch++;
 		g->code = 0;
 	}
+	g->codes = g->stretch < t->stretches ? t->stretch[g->stretch].codes : 0;
 }
 
 /* The code of the k-th told of this word. */
@@ -70,6 +70,10 @@ static void go_by(struct going *g)
 	size_t n = ht_ones(g->told);
 
 	g->id += g->used == g->told ? (uint32_t)n : ht_ones(g->used);
+	if (g->code + n < g->codes) {
+		g->code += n;
+		return;
+	}
 	while (n > 0 && g->stretch < g->t->stretches) {
 		size_t left = g->t->stretch[g->stretch].codes - g->code;
 		size_t some = n < left ? n : left;
@@ -80,7 +84,9 @@ static void go_by(struct going *g)
 	}
 }
 
-static void each_word(struct ht_told *t, word_fn *fn, void *ctx)
+/* all: not only those where a node was not told of, or what was told is none.
+ */
+static void each_word(struct ht_told *t, bool all, word_fn *fn, void *ctx)
 {
 	struct going g = {.t = t};
 	unsigned steps = 0;
@@ -97,7 +103,8 @@ static void each_word(struct ht_told *t, word_fn *fn, void *ctx)
 			g.told = m && m->told ? m->told[g.word] : 0;
 			if (!(g.used | g.told))
 				continue;
-			fn(&g, ctx);
+			if (all || g.used != g.told)
+				fn(&g, ctx);
 			go_by(&g);
 		}
 	}
@@ -126,68 +133,27 @@ struct meeting {
 	struct ht_told_by *by; /* by which the rest is read */
 };
 
-/* Of addresses how many lie in other nodes. */
-static uint64_t count_leading(const struct ht_nodes *n, const uint64_t *address,
-			      size_t of, uint32_t self)
-{
-	const struct ht_node_span *span[AT_ONCE], *last = NULL;
-	enum ht_node_where where;
-	uint64_t count = 0;
-
-	for (size_t i = 0; i < of; i++)
-		last = span[i] = ht_nodes_fetch(n, last, address[i]);
-	for (size_t i = 0; i < of; i++) {
-		uint32_t to =
-			span[i] ? ht_nodes_in(n, span[i], address[i], &where)
-				: HT_NODE_NONE;
-
-		count += to != HT_NODE_NONE && to != self;
-	}
-	return count;
-}
-
-/* The next word of a row, from behind its head on; the first time *at is 0.
- * false: no more. */
-static bool next_word(const uint64_t *row, size_t *at, uint64_t *ret)
-{
-	if (*at && row[*at] & HT_ROW_LAST)
-		return false;
-	*at += *at && row[*at] & HT_ROW_BUFFER ? 2 : 1;
-	*ret = row[*at];
-	return true;
-}
-
-static size_t row_length(const uint64_t *row)
-{
-	uint64_t word;
-	size_t at = 0;
-
-	while (next_word(row, &at, &word))
-		;
-	return at + (row[at] & HT_ROW_BUFFER ? 2 : 1);
-}
-
 /* Whether a row has most of a chunk's words, and they lead to others. */
 static bool row_is_array(const struct ht_told *t, const struct ht_node *node,
 			 const uint64_t *row)
 {
-	uint64_t address[AT_ONCE], count = 0, word;
+	uint64_t address[HT_NODES_AT_ONCE], count = 0, word;
 	size_t n = 0, at = 0, most = 0;
 
-	while (next_word(row, &at, &word))
+	while (ht_row_next(row, &at, &word))
 		most += !(word & HT_ROW_BUFFER);
 	if (!ht_is_array(most, node->size))
 		return false;
-	for (at = 0; next_word(row, &at, &word);) {
+	for (at = 0; ht_row_next(row, &at, &word);) {
 		if (word & HT_ROW_BUFFER)
 			continue;
 		address[n++] = word >> 16;
-		if (n == AT_ONCE) {
-			count += count_leading(t->nodes, address, n, node->id);
+		if (n == HT_NODES_AT_ONCE) {
+			count += ht_nodes_count(t->nodes, address, n, node->id);
 			n = 0;
 		}
 	}
-	count += count_leading(t->nodes, address, n, node->id);
+	count += ht_nodes_count(t->nodes, address, n, node->id);
 	return ht_is_array(count, node->size);
 }
 
@@ -199,7 +165,7 @@ static void meet_row(const struct ht_told *t, const struct meeting *m,
 	uint64_t word;
 	size_t at = 0;
 
-	while (next_word(row, &at, &word)) {
+	while (ht_row_next(row, &at, &word)) {
 		struct ht_buffer b;
 
 		if (!(word & HT_ROW_BUFFER)) {
@@ -241,7 +207,7 @@ struct rest {
 
 static void see_rest(struct rest *r, uint64_t at, const uint64_t *w, size_t n)
 {
-	uint64_t address[AT_ONCE];
+	uint64_t address[HT_NODES_AT_ONCE];
 	size_t k = 0;
 
 	r->all += n;
@@ -252,13 +218,13 @@ static void see_rest(struct rest *r, uint64_t at, const uint64_t *w, size_t n)
 			ht_refs_feed(r->m->feed, r->node->id, w[i],
 				     (at - r->node->user) / 8 + i);
 		address[k++] = w[i];
-		if (k == AT_ONCE) {
-			r->leads += count_leading(r->t->nodes, address, k,
-						  r->node->id);
+		if (k == HT_NODES_AT_ONCE) {
+			r->leads += ht_nodes_count(r->t->nodes, address, k,
+						   r->node->id);
 			k = 0;
 		}
 	}
-	r->leads += count_leading(r->t->nodes, address, k, r->node->id);
+	r->leads += ht_nodes_count(r->t->nodes, address, k, r->node->id);
 }
 
 /* Words from an address on: of chunks that lie side by side they are read
@@ -396,7 +362,7 @@ static const uint64_t *row_of(struct going *g, uint64_t chunk,
 		if (row[0] >> 16 > chunk)
 			return NULL;
 		drop_rows(g, row);
-		g->row += row_length(row);
+		g->row += ht_row_length(row);
 		type = name_of(t, s, row[0] & 0xffff);
 		if (row[0] >> 16 == chunk) {
 			*ret_type = type;
@@ -476,7 +442,7 @@ enum ht_code ht_told_meet(struct ht_told *t, const struct ht_refs_in *in,
 	rest = (struct ht_told_by){.heaps = &t->telling->heaps,
 				   .types = *t->types};
 	m.by = &rest;
-	each_word(t, meet_word, &m);
+	each_word(t, false, meet_word, &m);
 	*t->types = rest.types;
 	ht_refs_feed_end(m.feed);
 	return HT_OK;
@@ -518,7 +484,7 @@ void ht_told_settle(struct ht_told *t)
 {
 	size_t met = 0;
 
-	each_word(t, settle_word, &met);
+	each_word(t, false, settle_word, &met);
 }
 
 /* --- sums ----------------------------------------------------------------- */
@@ -629,5 +595,5 @@ void ht_told_sum(struct ht_told *t, ht_told_fn *fn, void *ctx)
 	struct summing s = {.fn = fn, .ctx = ctx};
 
 	sum_codes(t, &s);
-	each_word(t, sum_word, &s);
+	each_word(t, true, sum_word, &s);
 }

@@ -468,6 +468,11 @@ void ht_look_unwalk(struct ht_look *l)
 		l->in.round[0] = l->in.round[1];
 }
 
+static bool is_types_alone(const struct ht_look *l)
+{
+	return (l->session->request->flags & HT_WANT_GRAPH) == HT_WANT_TYPES;
+}
+
 /* Of types alone: who holds what is asked of all words. */
 static void begin_telling(struct ht_look *l)
 {
@@ -480,7 +485,7 @@ static void begin_telling(struct ht_look *l)
 		.memory_max = graph_memory(l),
 		.by_arena = r->flags & HT_BY_ARENA};
 
-	if ((r->flags & HT_WANT_GRAPH) != HT_WANT_TYPES || l->in.moving)
+	if (!is_types_alone(l) || l->in.moving)
 		return;
 	l->telling = ht_telling_begin(&in);
 	if (!l->telling)
@@ -504,8 +509,9 @@ static enum ht_code walk_once(struct ht_look *l, struct ht_err *err)
 
 	/* Two threads of ours would take both of two processors from one that
 	 * runs. Who holds a chunk is asked for by name, rarely, and takes
-	 * seconds: both go through it, in bursts. */
-	l->in.alone = !l->stop && !graph;
+	 * seconds: both go through it, in bursts. What chunks are takes
+	 * little more than the walk, and more by two than by one. */
+	l->in.alone = !l->stop && (!graph || is_types_alone(l));
 	l->in.light = l->session->request->flags & HT_LOOK_LIGHTLY && !graph;
 	if (graph) {
 		l->marks.bytes_max = graph_memory(l) / HT_GRAPH_MARKS_SHARE;

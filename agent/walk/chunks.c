@@ -7,6 +7,8 @@
 
 #define STAGED 512 /* candidates handed over at a time */
 
+_Static_assert(HT_VIEW_MAX / 32 <= HT_GONE_BY_MAX, "all chunks of a window");
+
 /* The two shapes of a word and the two alignments: constants in each copy of
  * the loop, so that one source gives three fast ones. */
 struct shape {
@@ -142,6 +144,7 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 	uint64_t next_cached = p->cached_n ? p->cached->chunk : UINT64_MAX;
 	uint64_t at = p->at, head = load(base + at + f.word, f.word);
 	enum ht_pass_end end = HT_PASS_DONE;
+	uint32_t *met = f.marks && p->teller ? p->teller->chunk : NULL;
 
 	while (at != stop) {
 		uint64_t size = head & ~(uint64_t)HT_SIZE_FLAGS;
@@ -156,6 +159,9 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		next_head = load(base + next + f.word, f.word);
 		if (f.marks)
 			ht_mark(p->marked, at, next_head & HT_PREV_INUSE);
+		if (f.marks && met)
+			*met++ = (uint32_t)(at - p->window->start) << 1 |
+				 (next_head & HT_PREV_INUSE);
 		if (next_head & HT_PREV_INUSE)
 			meet_in_use(p, s, f, at, size,
 				    load(base + at + 2 * f.word, f.word));
@@ -174,6 +180,7 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		head = next_head;
 	}
 	p->at = at;
+	p->met = met;
 	return end;
 }
 
@@ -223,7 +230,9 @@ static void show(const struct ht_pass *p, uint64_t from)
 				     .start = w->start,
 				     .end = w->end,
 				     .from = from,
-				     .to = p->at};
+				     .to = p->at,
+				     .chunk = p->teller->chunk,
+				     .n = (size_t)(p->met - p->teller->chunk)};
 
 	if (from < p->at)
 		p->teller->show(p->teller, &s);

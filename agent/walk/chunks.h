@@ -46,6 +46,7 @@ struct ht_pass {
 	bool safe_linking;
 	struct ht_marked *marked; /* to mark each chunk in; NULL: none */
 	struct ht_teller *teller; /* to show each block to, or NULL */
+	uint32_t *met;		  /* behind the last of its chunks */
 
 	/* where it is */
 	uint64_t at;	   /* the chunk that comes next */

@@ -163,6 +163,7 @@ static uint64_t next_of(struct heap *h, uint64_t chunk)
 static void show_all(struct heap *h, struct ht_telling *t, uint64_t block,
 		     uint64_t other)
 {
+	static uint32_t chunk[HT_GONE_BY_MAX];
 	uint64_t at = FIRST;
 
 	while (at < END) {
@@ -171,14 +172,20 @@ static void show_all(struct heap *h, struct ht_telling *t, uint64_t block,
 				       .start = at,
 				       .end = at + block,
 				       .from = at,
-				       .to = at};
+				       .to = at,
+				       .chunk = chunk};
 
 		if (s.end > END + 16)
 			s.end = END + 16;
 		s.buf = (const uint8_t *)word(h, at);
 		while (s.to < END && next_of(h, s.to) + 16 <= s.end &&
-		       (s.to < other) == (at < other))
-			s.to = next_of(h, s.to);
+		       (s.to < other) == (at < other)) {
+			uint64_t next = next_of(h, s.to);
+
+			chunk[s.n++] = (uint32_t)(s.to - at) << 1 |
+				       (*word(h, next + 8) & 1);
+			s.to = next;
+		}
 		if (s.from < s.to)
 			who->show(who, &s);
 		at = s.to < END && (s.to >= other) == (at >= other)
