@@ -29,7 +29,7 @@ static bool is_whole(double v)
 /* Small for what is near zero on either side. */
 static uint64_t folded(int64_t v)
 {
-	return ((uint64_t)v << 1) ^ (uint64_t)(v >> 63);
+	return v < 0 ? ~((uint64_t)v << 1) : (uint64_t)v << 1;
 }
 
 static void put_value(struct ht_bytes_out *o, double v, int64_t *last)

@@ -28,6 +28,5 @@ enum ht_code ht_packed_append(const struct ht_packed *p, int64_t from_ns,
 			      struct ht_series *ret,
 			      struct ht_err *err) HT_MUST_CHECK;
 void ht_packed_fini(struct ht_packed *p);
-#define HT_AUTO_PACKED HT_CLEANUP(ht_packed_fini)
 
 #endif

@@ -182,20 +182,21 @@ enum ht_code ht_store_past_keep(struct ht_store *st, struct ht_past *past,
 				struct ht_err *err)
 {
 	struct ht_past_level *l = past ? &past->level[level] : NULL;
-	HT_AUTO_PACKED struct ht_packed rows = {0};
 	enum ht_code code;
 
 	if (!l || (l->rows.bytes && l->to_ns == w->to_ns))
 		return HT_OK; /* nothing is new */
-	code = ht_packed_make(s, first, s->rows, &rows, err);
+	drop_level(st, past, level);
+	code = ht_packed_make(s, first, s->rows, &l->rows, err);
 	if (code != HT_OK)
 		return code;
-	drop_level(st, past, level);
-	if (!has_room(st, rows.n))
+	if (!has_room(st, l->rows.n)) {
+		ht_packed_fini(&l->rows);
 		return HT_OK;
-	*l = (struct ht_past_level){w->from_ns, w->to_ns, rows};
-	past->bytes += rows.n;
-	st->pasts.bytes += rows.n;
-	rows = (struct ht_packed){0};
+	}
+	l->from_ns = w->from_ns;
+	l->to_ns = w->to_ns;
+	past->bytes += l->rows.n;
+	st->pasts.bytes += l->rows.n;
 	return HT_OK;
 }

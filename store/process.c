@@ -164,6 +164,22 @@ static void remember(struct ht_store_state *state, const char *target,
 	snprintf(state->cgroup, sizeof(state->cgroup), "%s", h->cgroup);
 }
 
+/* The program before is over: nobody else will say so. */
+static enum ht_code note_exec(struct ht_store *st, int64_t old_id, int64_t id,
+			      int64_t at_ns, struct ht_err *err)
+{
+	enum ht_code code = ht_store_change(
+		st,
+		"UPDATE process SET ended_ns = ?2 WHERE id = ?1 AND ended_ns IS NULL",
+		old_id, at_ns, err);
+
+	if (code == HT_OK)
+		code = ht_store_event(st, id, at_ns, "exec",
+				      "the process runs another program now",
+				      err);
+	return code;
+}
+
 /* In the database, or made there. */
 static enum ht_code settle(struct ht_store *st, const char *target,
 			   const struct ht_snapshot *s,
@@ -182,9 +198,7 @@ static enum ht_code settle(struct ht_store *st, const char *target,
 		old.last_ns = 0;
 	}
 	if (code == HT_OK && old.exec >= 0 && id != old.id)
-		code = ht_store_event(st, id, s->head.taken_at, "exec",
-				      "the process runs another program now",
-				      err);
+		code = note_exec(st, old.id, id, s->head.taken_at, err);
 	if (code != HT_OK)
 		return code;
 	*ret = ht_store_state(st, id);

@@ -406,6 +406,26 @@ static void an_ended_process_says_when(void **state)
 	assert_int_equal(p.ended_ns, FAKE_T0 + 99);
 }
 
+static void a_program_that_another_took_the_place_of_has_ended(void **state)
+{
+	HT_AUTO_STORE struct ht_store *st = open_store(HT_STORE_WRITE);
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	const struct fake f = FAKE_DEFAULT;
+	struct ht_store_process p;
+
+	(void)state;
+	ht_snapshot_init(&s);
+	fake_snapshot(&f, 0, &s);
+	assert_ok(ht_store_add(st, "t", &s, NULL, &err));
+	s.head.exe_inode++;
+	s.head.taken_at += HT_NS_PER_S;
+	assert_ok(ht_store_add(st, "t", &s, NULL, &err));
+	assert_ok(ht_store_find(st, "#1", &p, &err));
+	assert_int_equal(p.ended_ns, FAKE_T0 + HT_NS_PER_S);
+	assert_ok(ht_store_find(st, "#2", &p, &err));
+	assert_int_equal(p.ended_ns, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, fresh, clean)
@@ -422,6 +442,7 @@ int main(void)
 		T(of_a_thousand_processes_only_changes_are_written),
 		T(a_word_finds_the_newest_process_it_may_mean),
 		T(an_ended_process_says_when),
+		T(a_program_that_another_took_the_place_of_has_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
