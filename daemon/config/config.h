@@ -45,6 +45,7 @@ struct ht_target_config {
 	size_t look;	 /* enum ht_look_choice (link/looks.h) */
 	double look_cpu; /* share of one processor that a look may take */
 	uint64_t max_processes;
+	bool full; /* more match: told (registry.c) */
 	uint64_t attempts;
 	char trim[160]; /* as written; "": nothing is given back */
 	struct ht_trim_rule trim_rule;

@@ -115,7 +115,7 @@ static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 	(void)arguments;
 	(void)err;
 	*ret = json_pack(
-		"{s:s, s:i, s:o, s:s, s:{s:s, s:o, s:I, s:I}, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:f, s:f, s:o, s:o, s:o, s:o}",
+		"{s:s, s:i, s:o, s:s, s:{s:s, s:o, s:I, s:I, s:I}, s:I, s:I, s:I, s:{s:I, s:I, s:I}, s:f, s:f, s:o, s:o, s:o, s:o}",
 		"version", HT_VERSION, "pid", (int)getpid(), "started_at",
 		ht_time_json(d->started_ns), "config",
 		d->config_path ? d->config_path : "", "store", "path",
@@ -124,7 +124,8 @@ static enum ht_code do_status(struct ht_peer *peer, json_t *arguments,
 			? json_integer((json_int_t)d->ingest.size_bytes)
 			: json_null(), /* not looked at yet */
 		"samples", (json_int_t)d->ingest.stored, "lost",
-		(json_int_t)d->ingest.lost, "targets",
+		(json_int_t)d->ingest.lost, "lost_events",
+		(json_int_t)d->ingest.lost_events, "targets",
 		(json_int_t)d->config.targets_n, "processes",
 		(json_int_t)ht_registry_count(&d->registry), "late",
 		(json_int_t)late_processes(d), "agents", "started",

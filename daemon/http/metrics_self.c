@@ -110,9 +110,17 @@ static double stored(const struct ht_exposed *e)
 	return (double)e->parts->ingest.stored;
 }
 
+static double too_many(const struct ht_exposed *e)
+{
+	return (double)e->parts->registry.too_many;
+}
 static double lost(const struct ht_exposed *e)
 {
 	return (double)e->parts->ingest.lost;
+}
+static double lost_events(const struct ht_exposed *e)
+{
+	return (double)e->parts->ingest.lost_events;
 }
 
 static double commits(const struct ht_exposed *e)
@@ -174,6 +182,8 @@ static const struct {
 	{"heaptide_judge_duration_seconds", HT_GAUGE, judge_s,
 	 "last verdict and rules of one process"},
 	{"heaptide_verdicts", HT_COUNTER, judged, "verdicts made"},
+	{"heaptide_processes_over_max", HT_COUNTER, too_many,
+	 "times that a process was not watched because its target has max_processes already"},
 	{"heaptide_store_up", HT_GAUGE, store_up,
 	 "1 when samples are recorded"},
 	{"heaptide_store_size_bytes", HT_GAUGE, store_bytes,
@@ -181,6 +191,8 @@ static const struct {
 	{"heaptide_store_samples", HT_COUNTER, stored, "samples recorded"},
 	{"heaptide_store_lost_samples", HT_COUNTER, lost,
 	 "samples measured that could not be recorded"},
+	{"heaptide_store_lost_events", HT_COUNTER, lost_events,
+	 "events, ends of processes, call stacks and types that could not be recorded"},
 	{"heaptide_store_commits", HT_COUNTER, commits, "transactions"},
 	{"heaptide_loop_lag_seconds", HT_GAUGE, lag_s,
 	 "how late the last timer was"},

@@ -87,8 +87,9 @@ void ht_ingest_trouble(struct ht_ingest *i, const char *doing,
 	snprintf(i->trouble, sizeof(i->trouble), "%.40s: %.180s", doing,
 		 err->msg);
 	i->lost += i->pending;
-	i->pending = 0;
-	i->ends_written = 0;
+	i->lost_events += i->pending_events;
+	i->pending = i->pending_events = 0;
+	ht_ends_undone(&i->ends);
 	i->begun = false;
 	ht_store_close(i->store); /* rolls back what is open */
 	i->store = NULL;
@@ -132,8 +133,9 @@ static void recovered(struct ht_ingest *i)
 	if (!i->trouble[0])
 		return;
 	i->trouble[0] = '\0';
-	ht_log(LOG_NOTICE, "store: works again, %llu samples were lost in all",
-	       (unsigned long long)i->lost);
+	ht_log(LOG_NOTICE,
+	       "store: works again, %llu samples and %llu events were lost in all",
+	       (unsigned long long)i->lost, (unsigned long long)i->lost_events);
 }
 
 void ht_ingest_flush(struct ht_ingest *i)
@@ -148,11 +150,8 @@ void ht_ingest_flush(struct ht_ingest *i)
 	}
 	i->begun = false;
 	i->stored += i->pending;
-	i->pending = 0;
-	i->ends_n -= i->ends_written;
-	memmove(i->ends, i->ends + i->ends_written,
-		i->ends_n * sizeof(*i->ends));
-	i->ends_written = 0;
+	i->pending = i->pending_events = 0;
+	ht_ends_committed(&i->ends);
 	i->commits++;
 	recovered(i);
 }
@@ -207,12 +206,25 @@ void ht_ingest_sample(struct ht_ingest *i, struct ht_watched *p)
 		ht_ingest_trouble(i, "add a sample", &err);
 }
 
+/* The same for what is no sample: counted where it cannot be recorded. */
+static bool begin_event(struct ht_ingest *i, const struct ht_watched *p)
+{
+	if (!p->store_id)
+		return false; /* the store knows no such process */
+	if (!begin(i)) {
+		i->lost_events++;
+		return false;
+	}
+	i->pending_events++;
+	return true;
+}
+
 void ht_ingest_event(struct ht_ingest *i, const struct ht_watched *p,
 		     const char *kind, const char *text)
 {
 	struct ht_err err;
 
-	if (p->store_id && begin(i) &&
+	if (begin_event(i, p) &&
 	    ht_store_event(i->store, p->store_id, ht_wall_ns(), kind, text,
 			   &err) != HT_OK)
 		ht_ingest_trouble(i, "add an event", &err);
@@ -220,31 +232,31 @@ void ht_ingest_event(struct ht_ingest *i, const struct ht_watched *p,
 
 static void write_ends(struct ht_ingest *i)
 {
+	const struct ht_store_end *end;
 	struct ht_err err;
 
-	while (i->ends_written < i->ends_n && begin(i)) {
-		if (ht_store_ended(i->store, &i->ends[i->ends_written], &err) !=
-		    HT_OK) {
+	while ((end = ht_ends_next(&i->ends)) != NULL && begin(i)) {
+		if (ht_store_ended(i->store, end, &err) != HT_OK) {
 			ht_ingest_trouble(i, "add an end", &err);
 			return;
 		}
-		i->ends_written++;
+		i->ends.written++;
 	}
 }
 
 void ht_ingest_ended(struct ht_ingest *i, const struct ht_watched *p)
 {
-	struct ht_store_end *e = &i->ends[i->ends_n];
-
-	if (p->samples == 0 || i->ends_n == HT_INGEST_ENDS)
-		return;
 	/* not from its snapshot, which is empty while it is looked at */
-	*e = (struct ht_store_end){.pid = (uint64_t)p->pid,
-				   .start_ticks = p->start_ticks,
-				   .at_ns = ht_wall_ns()};
-	snprintf(e->boot_id, sizeof(e->boot_id), "%.*s",
+	struct ht_store_end e = {.pid = (uint64_t)p->pid,
+				 .start_ticks = p->start_ticks,
+				 .at_ns = ht_wall_ns()};
+
+	if (p->samples == 0)
+		return;
+	snprintf(e.boot_id, sizeof(e.boot_id), "%.*s",
 		 (int)strcspn(p->key, ":"), p->key);
-	i->ends_n++;
+	if (!ht_ends_add(&i->ends, &e))
+		i->lost_events++;
 	write_ends(i);
 }
 
@@ -263,7 +275,7 @@ void ht_ingest_who(struct ht_ingest *i, const struct ht_watched *p,
 {
 	struct ht_err err;
 
-	if (p->store_id && begin(i) &&
+	if (begin_event(i, p) &&
 	    ht_store_add_who(i->store, p->store_id, who, seen, sites, n,
 			     &err) != HT_OK)
 		ht_ingest_trouble(i, "add call stacks", &err);
@@ -289,7 +301,7 @@ void ht_ingest_types(struct ht_ingest *i, struct ht_watched *p)
 {
 	struct ht_err err;
 
-	if (!p->store_id || !begin(i))
+	if (!begin_event(i, p))
 		return;
 	if (ht_store_add_types(i->store, p->store_id, p->newest.open, &err) !=
 		    HT_OK ||
@@ -451,5 +463,6 @@ void ht_ingest_fini(struct ht_ingest *i)
 	sd_event_source_disable_unref(i->maintain_timer);
 	ht_store_close(i->store);
 	i->store = NULL;
+	ht_ends_fini(&i->ends);
 	i->retry_timer = sd_event_source_disable_unref(i->retry_timer);
 }

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-event.h>
 
+#include "daemon/ingest/ends.h"
 #include "daemon/process/process.h"
 #include "store/alert.h"
 #include "store/who.h"
@@ -23,10 +24,6 @@ struct ht_ingest_events {
 	void (*opened)(void *ctx);
 	void *ctx;
 };
-
-/* Ends that no commit has made durable yet: a process ends once, and who was
- * not told of it is taken to live for good. What comes beyond is lost. */
-#define HT_INGEST_ENDS 256
 
 struct ht_ingest {
 	sd_event *event;
@@ -40,11 +37,12 @@ struct ht_ingest {
 	uint64_t stored, lost, commits; /* samples, samples, transactions */
 	uint64_t size_bytes;		/* database and log, now and then */
 	uint64_t pending;		/* samples in the open transaction */
-	struct ht_store_end ends[HT_INGEST_ENDS];
-	size_t ends_n, ends_written; /* the first are in the transaction */
-	char trouble[232];	     /* empty: none */
-	int64_t trouble_ns;	     /* wall clock, since when */
-	struct stat damaged;	     /* the file; st_ino 0: none was */
+	/* Events, call stacks, types that could not be recorded, and ends. */
+	uint64_t lost_events, pending_events;
+	struct ht_ends ends;
+	char trouble[232];   /* empty: none */
+	int64_t trouble_ns;  /* wall clock, since when */
+	struct stat damaged; /* the file; st_ino 0: none was */
 };
 
 /* Never fails for the store's sake. */

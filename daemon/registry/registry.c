@@ -132,16 +132,30 @@ static enum ht_code make_process(struct ht_registry *r,
 	return HT_OK;
 }
 
+/* Told once, and again when there was room meanwhile. */
+static bool has_room(struct ht_registry *r, struct ht_target_config *t,
+		     const struct ht_proc *proc)
+{
+	const bool full = count_of(r, t->name) >= t->max_processes;
+
+	r->too_many += full;
+	if (full && !t->full)
+		ht_log(LOG_WARNING,
+		       "pid %d (%s) and others that match are not watched: max_processes is %" PRIu64
+		       " target=%s",
+		       (int)proc->pid, proc->comm, t->max_processes, t->name);
+	t->full = full;
+	return !full;
+}
+
 static void adopt(struct ht_registry *r, struct ht_target_config *t,
 		  struct ht_proc *proc, bool maybe)
 {
 	struct ht_watched *p;
 	struct ht_err err;
 
-	if (count_of(r, t->name) >= t->max_processes) {
-		r->too_many++;
+	if (!has_room(r, t, proc))
 		return;
-	}
 	if (make_process(r, t, proc, &p, &err) != HT_OK) {
 		if (err.code != HT_GONE)
 			ht_log_err(LOG_WARNING, t->name, &err);

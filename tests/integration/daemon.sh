@@ -107,6 +107,23 @@ ok "a bad configuration is told" poll 5 logged "old configuration stays"
 ok "and shown" poll 5 eval "[ \$(metric heaptide_config_reload_successful) = 0 ]"
 sed -i '$d' "$conf"
 
+# More of a target than max_processes: told once, not left out in silence.
+cp "$conf" "$conf.few"
+cp /bin/sleep "$HT_TMP/ht-few"
+printf '[target few]\nname = ht-few\nexe = %s\nmax_processes = 1\n' "$HT_TMP/ht-few" >>"$conf"
+start "$HT_TMP/ht-few" 600
+few=$started
+start "$HT_TMP/ht-few" 600
+kill -HUP "$daemon"
+ok "one too many of a target is told" poll 20 logged "max_processes is 1 target=few"
+ok "and counted" poll 5 eval '[ "$(metric heaptide_processes_over_max_total)" -gt 0 ]'
+kill "$few" "$started"
+ok "both end" poll 10 eval '! watched "$few" && ! watched "$started"'
+is "it is told once" "$(grep -c 'max_processes is 1 target=few' "$log")" 1
+cp "$conf.few" "$conf"
+kill -HUP "$daemon"
+ok "that target is gone again" poll 5 eval '[ "$(grep -c "read again: 1 targets" "$log")" -ge 2 ]'
+
 # An agent that hangs is killed at its deadline; the process runs on.
 ok "one agent is left, that of the second process" \
 	poll 20 eval '[ "$(pgrep -c -P "$daemon" -x heaptide-agent)" = 1 ]'
