@@ -20,6 +20,7 @@
 #include "cli/hint.h"
 #include "cli/target.h"
 #include "common/cleanup.h"
+#include "common/forbidden.h"
 #include "common/line.h"
 #include "common/system.h"
 
@@ -223,6 +224,33 @@ static bool has_pagemap_scan(void)
 			   errno != ENOTTY);
 }
 
+/* What a container's seccomp profile, or a unit's, takes from us. */
+static void check_filter(struct ht_checks *c)
+{
+	unsigned forbidden = ht_forbidden_find();
+	char names[128], quoted[128];
+	struct ht_check *one;
+
+	if (forbidden == 0)
+		return;
+	one = ht_check_add(
+		c, "filter", HT_NOTE,
+		"a seccomp filter that heaptide was started under (a container's, a unit's) forbids %s: %s",
+		ht_forbidden_text(forbidden, ", ", " and ", names,
+				  sizeof(names)),
+		forbidden & 1u << HT_FORBIDDEN_PTRACE
+			? "no thread can be stopped (modes but the default, owners, leaks, trim)"
+		: forbidden & 1u << HT_FORBIDDEN_PROCESS_VM_READV
+			? "memory is read more slowly"
+			: "calls of malloc or page faults cannot be seen ('heaptide who')");
+	ht_check_mend(
+		one,
+		"{\"names\": [\"%s\"], \"action\": \"SCMP_ACT_ALLOW\"} among the syscalls of the profile; of a unit: SystemCallFilter=%s",
+		ht_forbidden_text(forbidden, "\", \"", "\", \"", quoted,
+				  sizeof(quoted)),
+		ht_forbidden_text(forbidden, " ", " ", names, sizeof(names)));
+}
+
 static void check_kernel(struct ht_checks *c)
 {
 	HT_AUTO_FD int self = ht_pidfd_open(getpid());
@@ -295,6 +323,7 @@ void ht_check_machine(struct ht_cli *cli, bool who, struct ht_checks *c)
 	check_agent(c, agent, &agent_caps);
 	check_rights(c, agent, agent_caps);
 	check_kernel(c);
+	check_filter(c);
 	if (*agent)
 		check_measurement(cli, who, c);
 }

@@ -14,6 +14,7 @@
 #include "agent/who/trial.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/forbidden.h"
 
 /* Of one window: some more than it is asked for, by calls that come while it
  * is being closed. */
@@ -155,6 +156,25 @@ static enum ht_code begin_growth(struct ht_who *w, const struct ht_target *t,
 		       : code;
 }
 
+/* A filter that we were started under forbids what the probe needs: said in
+ * place of what the kernel seemed to say. */
+static void blame_filter(enum ht_code code, struct ht_err *why)
+{
+	unsigned forbidden =
+		ht_forbidden_find() &
+		(1u << HT_FORBIDDEN_BPF | 1u << HT_FORBIDDEN_PERF_EVENT_OPEN);
+	char names[64];
+
+	if (forbidden == 0)
+		return;
+	ht_err_put(
+		why, code, 0, 0,
+		"a seccomp filter that heaptide was started under (a container's, a unit's) forbids %s",
+		ht_forbidden_text(forbidden, ", ", " and ", names,
+				  sizeof(names)));
+	ht_err_advise(why, HT_HINT_FILTER);
+}
+
 /* By the best way that is to be had: calls, or where these cannot be seen, and
  * less is wanted rather than nothing, growth. */
 static enum ht_code begin_way(struct ht_who *w, const struct ht_target *t,
@@ -164,11 +184,17 @@ static enum ht_code begin_way(struct ht_who *w, const struct ht_target *t,
 	struct ht_err why = {0}, also = {0};
 	enum ht_code code, last;
 
-	if (r->flags & HT_WHO_GROWTH)
-		return begin_growth(w, t, path, err);
+	if (r->flags & HT_WHO_GROWTH) {
+		code = begin_growth(w, t, path, err);
+		if (code == HT_DENIED || code == HT_UNSUPPORTED)
+			blame_filter(code, err);
+		return code;
+	}
 	code = begin_calls(w, t, path, &why);
 	if (code != HT_OK && why.code == HT_OK)
 		why.code = (uint16_t)code;
+	if (code == HT_DENIED || code == HT_UNSUPPORTED || code == HT_SYS)
+		blame_filter(code, &why);
 	if ((code == HT_DENIED || code == HT_UNSUPPORTED ||
 	     code == HT_REFUSED) &&
 	    r->flags & HT_WHO_GROWTH_LAST) {
@@ -178,7 +204,7 @@ static enum ht_code begin_way(struct ht_who *w, const struct ht_target *t,
 				 why.msg);
 			return HT_OK;
 		}
-		if (last == HT_DENIED && err)
+		if (last == HT_DENIED && err && why.hint != HT_HINT_FILTER)
 			return ht_fail_hint(err, code, HT_HINT_PROBE, "%s; %s",
 					    why.msg, also.msg);
 	}
