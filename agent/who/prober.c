@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,15 +36,34 @@ enum ht_code ht_prober_path(char *path, size_t size, struct ht_err *err)
 	return HT_OK;
 }
 
+/* Page faults of another user's process are seen by who may trace it: what we
+ * have of that from our own file goes along, for that way alone. A file of the
+ * probe's that has it would be anybody's (docs/privileges.md). */
+static void hand_on_tracing(void)
+{
+	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct caps[2] = {0};
+
+	if (syscall(SYS_capget, &head, caps) != 0 ||
+	    !(caps[0].permitted & CAP_TO_MASK(CAP_SYS_PTRACE)))
+		return;
+	caps[0].inheritable |= CAP_TO_MASK(CAP_SYS_PTRACE);
+	if (syscall(SYS_capset, &head, caps) == 0)
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_SYS_PTRACE, 0,
+		      0);
+}
+
 /* In the child, between fork and exec: only async-signal-safe calls. It sees to
  * itself that it ends with us: an exec that gives rights takes that away. */
-static void become_probe(const char *path, int socket)
+static void become_probe(const char *path, int socket, uint32_t way)
 {
 	static char name[] = "heaptide-probe";
 	char *const argv[] = {name, NULL};
 	char *const envp[] = {NULL};
 
 	ht_keep_as_last(socket, HT_PROBE_SOCKET);
+	if (way == HT_PROBE_GROWTH)
+		hand_on_tracing();
 	execve(path, argv, envp);
 	_exit(errno == EACCES || errno == EPERM ? 126 : 127);
 }
@@ -149,7 +171,7 @@ enum ht_code ht_prober_start(const char *path, const struct ht_probe_open *o,
 		return ht_fail_sys(err, HT_SYS, errno, "socket for the probe");
 	pid = fork();
 	if (pid == 0)
-		become_probe(path, pair[1]);
+		become_probe(path, pair[1], open.way);
 	close(pair[1]);
 	ret->socket = pair[0];
 	ret->pid = pid;
