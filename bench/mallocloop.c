@@ -5,9 +5,12 @@
  * the heap, and does nothing else), and answers each line of its standard input
  * with two numbers: operations so far, and its processor time in nanoseconds.
  * With OPERATIONS it does so many, says the same once, and ends.
+ * mallocloop trap: what a breakpoint costs on this machine, with the signal
+ * that the kernel makes of it, in microseconds: a hypervisor may multiply it.
  */
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -63,6 +66,40 @@ static void touch(uint64_t most)
 	exit(0);
 }
 
+#define TRAPS 20000
+
+static void pass(int signal)
+{
+	(void)signal;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The least of some, so that what else runs does not count. */
+static int trap(void)
+{
+	uint64_t least = UINT64_MAX;
+
+	signal(SIGTRAP, pass);
+	for (int round = 0; round < 10; round++) {
+		uint64_t since = now_ns();
+
+		for (int i = 0; i < TRAPS / 10; i++)
+			__asm__ volatile("int3");
+		since = now_ns() - since;
+		if (since < least)
+			least = since;
+	}
+	printf("%.2f\n", (double)least / (TRAPS / 10) / 1000);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	bool pages = argc > 1 && strcmp(argv[1], "pages") == 0;
@@ -72,6 +109,8 @@ int main(int argc, char **argv)
 	uint32_t chance = 1;
 	pthread_t thread;
 
+	if (argc > 1 && strcmp(argv[1], "trap") == 0)
+		return trap();
 	if (argc < 3 && pthread_create(&thread, NULL, answer, NULL) != 0)
 		return 1;
 	if (pages)
