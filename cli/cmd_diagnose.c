@@ -12,6 +12,7 @@
 #include "analysis/thresholds.h"
 #include "analysis/verdict_json.h"
 #include "cli/answer.h"
+#include "cli/ending.h"
 #include "cli/gate.h"
 #include "cli/graph.h"
 #include "cli/hint.h"
@@ -171,7 +172,7 @@ static enum ht_code conclude(struct diagnosis *d, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	if (d->cli->opt.who) {
-		ht_recording_is_over();
+		ht_ending_is_over();
 		look_for_owners(d);
 	}
 	d->next_n = ht_next(

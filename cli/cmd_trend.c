@@ -14,6 +14,7 @@
 #include "cli/table.h"
 #include "cli/target.h"
 #include "cli/trend_service.h"
+#include "cli/type_course.h"
 #include "common/clock.h"
 #include "schema/snapshot_json.h"
 
@@ -215,6 +216,8 @@ enum ht_code ht_cmd_trend(struct ht_cli *cli, struct ht_err *err)
 	enum ht_code code;
 
 	ht_series_init(&series);
+	if (o->by)
+		return ht_type_trend(cli, err);
 	if (o->metric && !strcmp(o->metric, "help"))
 		return ht_metric_list_help(cli, err);
 	code = ht_measures_parse(o->metric, DEFAULT_METRICS, &metrics, err);

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `heaptide who`: who allocates what stays. Short windows on malloc, one after
  * the other, and looks at what became of the chunks that were seen in them. */
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/signalfd.h>
 
+#include "cli/ending.h"
 #include "cli/json.h"
 #include "cli/pprof.h"
 #include "cli/show.h"
@@ -50,22 +49,6 @@ static void asking_fini(struct asking *a)
 	ht_snapshot_fini(&a->after);
 	if (a->signal_fd >= 0)
 		close(a->signal_fd);
-}
-
-/* Ctrl-C ends it with what is known. */
-static enum ht_code watch_signals(struct asking *a, struct ht_err *err)
-{
-	sigset_t ending;
-
-	sigemptyset(&ending);
-	sigaddset(&ending, SIGINT);
-	sigaddset(&ending, SIGTERM);
-	sigaddset(&ending, SIGHUP);
-	sigprocmask(SIG_BLOCK, &ending, NULL);
-	a->signal_fd = signalfd(-1, &ending, SFD_CLOEXEC);
-	return a->signal_fd < 0
-		       ? ht_fail_sys(err, HT_SYS, errno, "watch for signals")
-		       : HT_OK;
 }
 
 /* true: somebody ended it meanwhile. */
@@ -294,7 +277,7 @@ enum ht_code ht_cmd_who(struct ht_cli *cli, struct ht_err *err)
 	if (code == HT_OK && cli->opt.pprof) /* not after a minute */
 		code = ht_file_check(cli->opt.pprof, HT_USAGE, err);
 	if (code == HT_OK)
-		code = watch_signals(&a, err);
+		code = ht_ending_watch(&a.signal_fd, err);
 	if (code == HT_OK)
 		code = ht_target_start(&cli->opt, pid, &a.client, err);
 	if (code == HT_OK)

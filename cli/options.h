@@ -31,13 +31,14 @@ struct ht_lives {
 
 struct ht_options {
 	bool json, full, csv, bytes, ascii, no_debug_info, pss, dump_layout,
-		yes, arena_tops, retained, leaks, who, collapsed, all;
+		yes, arena_tops, retained, leaks, types, who, collapsed, all;
 	const char *db, *metric, *core, *exe, *sysroot, *output, *name, *format,
 		*socket, *test, *sort, *bin, *fail_on, *junit, *sarif, *with,
 		*pprof, *by, *way;
 	struct ht_lives lives;
 	int64_t at_ns, against_ns, since_ns, until_ns;
-	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns;
+	int64_t max_pause_ns, max_hold_ns, timeout_ns, interval_ns, duration_ns,
+		types_every_ns;
 	uint64_t arena, mode;
 	uint64_t look;	     /* enum ht_look_kind, or HT_LOOK_AUTO */
 	uint64_t size;	     /* of chunks; 0: not given */

@@ -13,7 +13,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cli/ending.h"
 #include "cli/launch.h"
+#include "cli/record_types.h"
 #include "cli/recording.h"
 #include "cli/scratch.h"
 #include "cli/table.h"
@@ -21,6 +23,7 @@
 #include "common/clock.h"
 #include "common/system.h"
 #include "link/looks.h"
+#include "store/types.h"
 
 #define LOOK_CPU 0.01 /* of a processor, as look_cpu of heaptided.conf */
 /* A command just executed has no libc yet: ask a new agent until it has. */
@@ -44,6 +47,7 @@ struct record {
 	struct ht_request request;
 	struct ht_snapshot snapshot;
 	struct ht_looks kinds; /* with --look auto */
+	struct ht_record_types types;
 	char agent[4096];
 	char comm[sizeof(((struct ht_head *)NULL)->comm)]; /* when measured */
 	pid_t pid;
@@ -88,6 +92,9 @@ static enum ht_code store_sample(struct record *r, struct ht_err *err)
 	if (code == HT_OK)
 		code = ht_store_sample_process(r->store, sample, &r->process_id,
 					       err);
+	if (code == HT_OK) /* of a sample with types */
+		code = ht_store_add_types(r->store, r->process_id, &r->snapshot,
+					  err);
 	if (code == HT_OK)
 		code = ht_store_commit(r->store, err);
 	if (code != HT_OK)
@@ -151,12 +158,27 @@ static enum ht_code measure_by_cost(struct record *r, struct ht_err *err)
 	return code;
 }
 
+/* Once for all times in a row; it is measured without. */
+static enum ht_code tell_refused(struct record *r, struct ht_err *err)
+{
+	if (r->types.refused > 1)
+		return HT_OK;
+	return store_event(r, "types_refused", err->msg, err);
+}
+
 static enum ht_code measure(struct record *r, struct ht_err *err)
 {
 	enum ht_code code = HT_OK;
 
 	ask_pss(r);
-	if (r->client.agent_pid <= 0)
+	if (r->samples && ht_record_types_due(&r->types, ht_mono_ns())) {
+		code = ht_record_types_measure(&r->types, r->agent, r->pid,
+					       &r->request, &r->snapshot, err);
+		if (code == HT_OK || code == HT_GONE)
+			return code;
+		code = tell_refused(r, err);
+	}
+	if (code == HT_OK && r->client.agent_pid <= 0)
 		code = ht_client_start(r->agent, r->pid, NULL, &r->client, err);
 	if (code != HT_OK)
 		return code;
@@ -385,38 +407,6 @@ static enum ht_code loop(struct record *r, enum ht_record_end *ret,
 	}
 }
 
-static sigset_t ending_signals(void)
-{
-	sigset_t ending;
-
-	sigemptyset(&ending);
-	sigaddset(&ending, SIGINT);
-	sigaddset(&ending, SIGTERM);
-	sigaddset(&ending, SIGHUP);
-	return ending;
-}
-
-void ht_recording_is_over(void)
-{
-	static const struct timespec none;
-	sigset_t ending = ending_signals();
-
-	while (sigtimedwait(&ending, NULL, &none) > 0)
-		;
-	sigprocmask(SIG_UNBLOCK, &ending, NULL);
-}
-
-static enum ht_code watch_signals(struct record *r, struct ht_err *err)
-{
-	sigset_t ending = ending_signals();
-
-	sigprocmask(SIG_BLOCK, &ending, NULL);
-	r->signal_fd = signalfd(-1, &ending, SFD_CLOEXEC);
-	if (r->signal_fd < 0)
-		return ht_fail_sys(err, HT_SYS, errno, "watch for signals");
-	return HT_OK;
-}
-
 static enum ht_code find_process(struct record *r, struct ht_err *err)
 {
 	const struct ht_options *o = &r->cli->opt;
@@ -473,10 +463,11 @@ static enum ht_code open_record(struct record *r, struct ht_err *err)
 	if (code == HT_OK)
 		code = open_store(r, err);
 	if (code == HT_OK)
-		code = watch_signals(r, err);
+		code = ht_ending_watch(&r->signal_fd, err);
 	if (code == HT_OK)
 		code = find_process(r, err);
 	r->request = ht_target_request(o, HT_WANT_ALL);
+	r->types = ht_record_types_of(o);
 	r->interval_ns = o->interval_ns ? o->interval_ns : HT_NS_PER_S;
 	r->start_ns = r->since_ns = ht_mono_ns();
 	r->end_ns = o->duration_ns ? r->start_ns + o->duration_ns : 0;
@@ -523,8 +514,9 @@ static const char *const why[] = {[HT_RECORD_ENDED] = "the process ended",
 static void fill(const struct record *r, enum ht_record_end end,
 		 struct ht_recorded *ret)
 {
-	char age[32], failed[320] = "", missed[96] = "";
+	char age[32], failed[320] = "", missed[96] = "", types[320] = "";
 
+	ht_record_types_text(&r->types, types, sizeof(types));
 	if (r->failures)
 		snprintf(failed, sizeof(failed),
 			 "; %" PRIu64 " failed, the last one: %s", r->failures,
@@ -543,9 +535,9 @@ static void fill(const struct record *r, enum ht_record_end end,
 	ht_duration_text(ht_mono_ns() - r->start_ns, age, sizeof(age));
 	snprintf(ret->how, sizeof(ret->how), "%s%s", why[end], failed);
 	snprintf(ret->text, sizeof(ret->text),
-		 "%s; %" PRIu64 " sample%s of %s, pid %d, in %s%s%s", why[end],
-		 r->samples, r->samples == 1 ? "" : "s", r->comm, r->pid, age,
-		 missed, failed);
+		 "%s; %" PRIu64 " sample%s of %s, pid %d, in %s%s%s%s",
+		 why[end], r->samples, r->samples == 1 ? "" : "s", r->comm,
+		 r->pid, age, types, missed, failed);
 }
 
 static enum ht_code conclude(struct record *r, enum ht_record_end end,

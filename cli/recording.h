@@ -23,7 +23,7 @@ struct ht_recorded {
 	int64_t process_id; /* in the store; of the last sample, 0: none */
 	uint64_t samples, failures;
 	enum ht_record_end end; /* known without a sample, too */
-	char text[512];		/* "the process ended; 9 samples of ..." */
+	char text[768];		/* "the process ended; 9 samples of ..." */
 	char how[400];		/* "the process ended; 2 failed, ..." */
 };
 
@@ -38,16 +38,14 @@ struct ht_follow {
 
 /* Records what the options say (a process or, quoted, a command; --output is
  * set) until it ends, the time is up or a signal comes. SIGINT, SIGTERM and
- * SIGHUP stay blocked: a second Ctrl-C takes nobody's answer. follow: NULL,
- * nobody does. cli->exit_status becomes that of the command, also where this
- * fails: HT_NODATA, no sample could be taken; HT_SYS, the command could not be
- * run (126, or 127 when there is none). Without a sample no new file is left.
- * HT_STORE with samples in ret: it could not be written any more; the command
- * was waited for all the same. */
+ * SIGHUP stay blocked (ending.h): a second Ctrl-C takes nobody's answer.
+ * follow: NULL, nobody does. cli->exit_status becomes that of the command, also
+ * where this fails: HT_NODATA, no sample could be taken; HT_SYS, the command
+ * could not be run (126, or 127 when there is none). Without a sample no new
+ * file is left. HT_STORE with samples in ret: it could not be written any more;
+ * the command was waited for all the same. */
 enum ht_code ht_recording(struct ht_cli *cli, const struct ht_follow *follow,
 			  struct ht_recorded *ret,
 			  struct ht_err *err) HT_MUST_CHECK;
-/* These signals end us again; those that came meanwhile are forgotten. */
-void ht_recording_is_over(void);
 
 #endif

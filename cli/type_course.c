@@ -36,8 +36,8 @@ static json_t *line_json(const struct ht_type_line *t, size_t n)
 	return o;
 }
 
-static json_t *course_json(const struct ht_store_process *p,
-			   const struct ht_type_looks *l)
+json_t *ht_type_course_json(const struct ht_store_process *p,
+			    const struct ht_type_looks *l)
 {
 	json_t *o = ht_json_span("heaptide.types_series/1", p, l->at_ns[0],
 				 l->at_ns[l->n - 1]);
@@ -113,10 +113,30 @@ static enum ht_code print_course(const struct ht_cli *cli,
 	return code;
 }
 
+enum ht_code ht_type_course_read(struct ht_cli *cli,
+				 struct ht_store_process *ret_process,
+				 struct ht_type_looks *ret, struct ht_err *err)
+{
+	HT_AUTO_STORE struct ht_store *store = NULL;
+	enum ht_code code = ht_history_open(&cli->opt, &store, err);
+
+	if (code == HT_OK)
+		code = ht_service_one(store, cli->opt.args[0], ret_process,
+				      err);
+	if (code == HT_OK)
+		code = ht_store_types(store, ret_process->id, cli->opt.since_ns,
+				      cli->opt.until_ns ?: INT64_MAX, ret, err);
+	if (code == HT_OK && ret->n == 0)
+		return ht_fail(
+			err, HT_NODATA,
+			"nobody looked at the types of %s in this time: heaptided does where the target has 'types = on', and 'heaptide record --types'",
+			ht_process_name(ret_process));
+	return code;
+}
+
 enum ht_code ht_type_course(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_TYPE_LOOKS struct ht_type_looks l = {0};
-	HT_AUTO_STORE struct ht_store *store = NULL;
 	struct ht_store_process p;
 	enum ht_code code;
 
@@ -124,19 +144,9 @@ enum ht_code ht_type_course(struct ht_cli *cli, struct ht_err *err)
 		return ht_fail(
 			err, HT_USAGE,
 			"--db, --since and --until are for a TARGET of the history, without --core and --by");
-	code = ht_history_open(&cli->opt, &store, err);
-	if (code == HT_OK)
-		code = ht_service_one(store, cli->opt.args[0], &p, err);
-	if (code == HT_OK)
-		code = ht_store_types(store, p.id, cli->opt.since_ns,
-				      cli->opt.until_ns ?: INT64_MAX, &l, err);
+	code = ht_type_course_read(cli, &p, &l, err);
 	if (code != HT_OK)
 		return code;
-	if (l.n == 0)
-		return ht_fail(
-			err, HT_NODATA,
-			"nobody looked at the types of %s in this time: heaptided does where the target has 'types = on'",
-			ht_process_name(&p));
-	return cli->opt.json ? ht_json_print(course_json(&p, &l), err)
+	return cli->opt.json ? ht_json_print(ht_type_course_json(&p, &l), err)
 			     : print_course(cli, &p, &l, err);
 }
