@@ -92,14 +92,33 @@ static uint32_t module_of(const struct ht_maps *m, size_t i)
 	return m->v[k].inode ? (uint32_t)k : NONE;
 }
 
-/* Memory that may hold a pointer to a chunk: what can be written, and what was
- * before it was sealed. What the loader seals of a file points to no chunk. */
-static bool may_hold(const struct ht_vma *v)
+/* A piece of a file that can be read only, right beside one that can be
+ * written: variables that were sealed. A static program's libc has pointers to
+ * chunks there, and so has whoever calls mprotect when all is set up. */
+static bool is_sealed(const struct ht_maps *m, size_t i)
 {
+	const struct ht_vma *v = &m->v[i];
+
+	if (v->flags & (HT_VMA_EXEC | HT_VMA_SHARED))
+		return false;
+	for (size_t k = i ? i - 1 : i; k <= i + 1 && k < m->n; k++)
+		if (m->v[k].inode == v->inode && m->v[k].flags & HT_VMA_WRITE &&
+		    (m->v[k].end == v->start || m->v[k].start == v->end))
+			return true;
+	return false;
+}
+
+/* Memory that may hold a pointer to a chunk: what can be written, and what was
+ * before it was sealed. */
+static bool may_hold(const struct ht_maps *m, size_t i)
+{
+	const struct ht_vma *v = &m->v[i];
+
 	if (!(v->flags & HT_VMA_READ))
 		return false;
-	return v->flags & HT_VMA_WRITE ||
-	       (v->inode == 0 && !(v->flags & HT_VMA_EXEC));
+	if (v->flags & HT_VMA_WRITE)
+		return true;
+	return v->inode == 0 ? !(v->flags & HT_VMA_EXEC) : is_sealed(m, i);
 }
 
 static bool is_special(const struct ht_maps *m, const struct ht_vma *v)
@@ -136,7 +155,7 @@ static void add_mapping(struct finding *f, size_t i)
 			      .vma = module_of(m, i),
 			      .thread = NONE};
 
-	if (!may_hold(v) || is_special(m, v))
+	if (!may_hold(m, i) || is_special(m, v))
 		return;
 	if (a.vma != NONE)
 		a.kind = HT_ANCHOR_STATIC;

@@ -178,6 +178,24 @@ void ht_asking_all(struct ht_asking *a, uint16_t group)
 	ht_cluster_find(a);
 }
 
+void ht_asking_reached(struct ht_asking *a)
+{
+	uint64_t asked = 0;
+
+	memset(a->only, 0, (a->g->nodes.count / 64 + 1) * sizeof(*a->only));
+	for (uint32_t m = a->members.first[a->group];
+	     m < a->members.first[a->group + 1]; m++) {
+		uint32_t node = a->members.node[m];
+
+		if (!ht_reach_has(&a->g->reach, node))
+			continue;
+		a->only[node / 64] |= UINT64_C(1) << node % 64;
+		asked++;
+	}
+	a->asked = asked;
+	a->some = asked < ht_chunks_of(a, a->group);
+}
+
 static bool leads_to_asked(struct ht_asking *a, uint32_t node)
 {
 	const struct ht_graph_all *g = a->g;

@@ -38,6 +38,9 @@ bool ht_asking_begin(struct ht_graph_all *g, struct ht_asking *ret);
 void ht_asking_end(struct ht_asking *a);
 /* For all of a group. */
 void ht_asking_all(struct ht_asking *a, uint16_t group);
+/* Of all of a group, for those that an anchor leads to: who else leads to what
+ * nobody holds does not hold it. */
+void ht_asking_reached(struct ht_asking *a);
 /* For those of a group that lead to what was asked for, or for this one (+ 1;
  * 0: none in particular); the cluster until now is among those before. */
 void ht_asking_narrow(struct ht_asking *a, uint16_t group, uint32_t single);

@@ -230,6 +230,7 @@ static bool tell_owned(struct ht_asking *a, uint16_t group)
 	a->retaining->owned[a->retaining->groups++].group = group;
 	memset(a->was, 0, a->g->groups.n * sizeof(*a->was));
 	ht_asking_all(a, group);
+	ht_asking_reached(a);
 	ht_candidates_find(a, &all);
 	if (!tell_lost(a, owned, &n))
 		return false;
@@ -256,6 +257,7 @@ static bool tell_owned(struct ht_asking *a, uint16_t group)
 			continue;
 		memset(a->was, 0, a->g->groups.n * sizeof(*a->was));
 		ht_asking_all(a, group);
+		ht_asking_reached(a);
 		if (!tell_group(a->g, holder, &told[i],
 				a->g->out->holders.v[holder].shape,
 				told[i].held, what->chunks) ||

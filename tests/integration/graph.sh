@@ -131,6 +131,88 @@ ok "with too little memory retained sizes are refused, with the reason" eval \
 is "and null" "$(get '.classes[0].retained_bytes')" null
 stop_started
 
+# Who leads to what nobody holds does not hold it: of a thousand pairs half are in a
+# table, and what a lost first one leads to is lost, not the table's.
+cat >pairs.c <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+enum { PAIRS = 1000 };
+struct pair {
+	void *second;
+	char text[120];
+};
+struct pair *the_pairs[PAIRS];
+static __attribute__((noinline)) void build(void)
+{
+	for (int i = 0; i < PAIRS; i++) {
+		struct pair *p = calloc(1, sizeof(*p));
+
+		p->second = calloc(1, 300);
+		if (i % 2)
+			the_pairs[i] = p;
+	}
+}
+static __attribute__((noinline)) void wipe(void)
+{
+	char room[65536];
+
+	memset(room, 0, sizeof(room));
+	__asm__ volatile("" : : "r"(room) : "memory");
+}
+int main(void)
+{
+	build();
+	wipe();
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+C
+cc -O1 -o pairs pairs.c
+start ./pairs >said
+ready 20 grep -q ready said
+ask owners "$started" --size 320
+is "of what is half lost the other half is held" \
+	"$(get '[.classes[0].holders[] | "\(.symbol) \(.share * 100 | round)"] | join(", ")')" "null 50, the_pairs 50"
+is "through those alone that are held" "$(get '.classes[0].holders[1].chunks')" 500
+stop_started
+
+# A variable that was sealed when it was set holds as any other does: of a program
+# that has mprotect called, and in the libc of a static one.
+cat >sealed.c <<'C'
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+static struct {
+	void *kept;
+	char rest[16384 - 8];
+} sealed __attribute__((aligned(4096))) = {.rest = "x"};
+int main(void)
+{
+	sealed.kept = malloc(5000);
+	if (mprotect(&sealed, sizeof(sealed), PROT_READ) != 0)
+		return 1;
+	puts("ready");
+	fflush(stdout);
+	for (;;)
+		pause();
+}
+C
+for way in "" -static; do
+	cc -O1 $way -o "sealed$way" sealed.c
+	start "./sealed$way" >said
+	ready 20 grep -q ready said
+	ask leaks "$started"
+	is "sealed$way: nothing is leaked" "$(get .leaked_bytes)" 0
+	ask owners "$started" --size 5008
+	is "sealed$way: the variable has it" "$(get '.classes[0].holders[0] | "\(.kind) \(.symbol)"')" "static sealed"
+	stop_started
+done
+
 # Of mmapped chunks each has its own size.
 cat >mapped.c <<'C'
 #include <stdio.h>

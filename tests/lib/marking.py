@@ -286,8 +286,6 @@ def roots(core, own):
     for s in core.segments:
         if not s.flags & READ or s.flags & EXEC:
             continue
-        if not s.flags & WRITE and s.file:
-            continue
         at = s.start
         for start, end in sorted(own + list(over(core, s))):
             if end <= at or start >= s.end:
