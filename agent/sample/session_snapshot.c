@@ -13,6 +13,7 @@
 
 #include "agent/memory/live_task.h"
 #include "agent/memory/procfs.h"
+#include "agent/sample/copy_room.h"
 #include "agent/sample/look.h"
 #include "agent/stop/inject.h"
 #include "common/clock.h"
@@ -31,14 +32,6 @@
 #define PAGE_TABLE_SHARE 512
 #define WRITTEN_SHARE	 8
 #define ROOM_LEAST	 (UINT64_C(16) << 20)
-/* What the target writes while the copy lives is charged to its cgroup. The
- * copy goes when half of the room is used up, or all but this much is. */
-#define ROOM_ENOUGH   (UINT64_C(256) << 20)
-#define ROOM_EVERY_NS (5 * HT_NS_PER_MS)
-/* Where there is more, as long as many processors need to fill it: to ask costs
- * a tenth of a millisecond. */
-#define ROOM_SELDOM_NS	  (50 * HT_NS_PER_MS)
-#define ROOM_BYTES_PER_NS 16
 
 /* The soft limit of processes; 0: none, or not known. prlimit(2) would need a
  * right of its own to look at another user's. */
@@ -167,51 +160,29 @@ struct copy {
 
 static struct {
 	pid_t pid, copy;
-	uint64_t least;
-	int64_t next_ns; /* when to look again */
-	bool outrun;
+	struct ht_copy_room is;
 } room; /* one sample at a time; a beat has no argument */
-
-static int64_t until_filled(uint64_t bytes)
-{
-	uint64_t ns = bytes / ROOM_BYTES_PER_NS;
-
-	if (ns < ROOM_EVERY_NS)
-		return ROOM_EVERY_NS;
-	return ns < ROOM_SELDOM_NS ? (int64_t)ns : ROOM_SELDOM_NS;
-}
 
 static void watch_room(void)
 {
 	struct ht_limits limits;
 	int64_t now = ht_mono_ns();
-	uint64_t left;
 
-	if (now < room.next_ns || room.outrun)
+	if (!ht_copy_room_due(&room.is, now))
 		return;
 	ht_record_clear(HT_RECORD_limits, &limits);
 	ht_procfs_memory_limits(room.pid, &limits);
-	left = room_of(&limits);
-	if (left >= room.least) { /* HT_UNKNOWN, too */
-		room.next_ns = now + until_filled(left - room.least);
-		return;
-	}
-	room.outrun = true;
-	ht_inject_end(room.copy);
+	if (ht_copy_room_is_outrun(&room.is, now, room_of(&limits)))
+		ht_inject_end(room.copy);
 }
 
 static void begin_to_watch_room(const struct ht_look *l, struct copy *copy)
 {
 	const struct ht_snapshot *s = l->session->snapshot;
-	uint64_t left = room_of(&s->limits);
 
 	room.pid = l->session->target->pid;
 	room.copy = copy->pid;
-	room.outrun = false;
-	room.next_ns = 0;
-	room.least = left == HT_UNKNOWN	      ? 0
-		     : left / 2 < ROOM_ENOUGH ? left / 2
-					      : ROOM_ENOUGH;
+	room.is = ht_copy_room(room_of(&s->limits));
 	copy->reader.beat = watch_room;
 }
 
@@ -226,7 +197,7 @@ static enum ht_code check_copy(const struct copy *copy, struct ht_err *err)
 		return HT_OK; /* it stands, as it did */
 	return ht_fail(
 		err, HT_REFUSED,
-		room.outrun
+		room.is.outrun
 			? "process %d wrote so much while its copy was walked that its memory limit came near: the copy was ended"
 			: "the copy of process %d was ended while it was walked, for lack of memory or by a person",
 		(int)room.pid);
