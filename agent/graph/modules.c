@@ -164,7 +164,8 @@ enum ht_code ht_modules_open(const struct ht_locate_in *in,
 		else if (m->fd >= 0)
 			close(m->fd);
 	}
-	qsort(ret->v, ret->n, sizeof(*ret->v), by_start);
+	if (ret->n)
+		qsort(ret->v, ret->n, sizeof(*ret->v), by_start);
 	return HT_OK;
 }
 

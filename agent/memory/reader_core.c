@@ -251,7 +251,8 @@ static int by_start(const void *a, const void *b)
 /* Entries added by name_range may reach into the next mapping. */
 static void settle_maps(struct ht_maps *m)
 {
-	qsort(m->v, m->n, sizeof(*m->v), by_start);
+	if (m->n) /* a core may have no memory at all */
+		qsort(m->v, m->n, sizeof(*m->v), by_start);
 	for (size_t i = 0; i + 1 < m->n; i++)
 		if (m->v[i].end > m->v[i + 1].start)
 			m->v[i].end = m->v[i + 1].start;
