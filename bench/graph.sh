@@ -30,6 +30,18 @@ beside_walk() {
 	done
 	printf '| types beside the walk alone, least of three each | | %s | |\n' "$(ratio "$types" "$walk")"
 }
+# The check alone: the process's malloc is LeakSanitizer's from the start, and it stands
+# still for as long.
+row_lsan() { # HEAPGEN-OPTION...
+	local lsan took
+	lsan=$(gcc -print-file-name=liblsan.so)
+	[ -e "$lsan" ] || return 0
+	LD_PRELOAD=$lsan LSAN_OPTIONS=exitcode=0 heap_start -L -n "$chunks" "$@" || return 0
+	took=$(sed -n 's/^lsan: \(.*\) s$/\1/p' "$work/heapgen.err")
+	printf '| LeakSanitizer (gcc %s), in the process and instead of its malloc | %s | | |\n' \
+		"$(gcc -dumpversion)" "$took"
+	heap_stop
+}
 bench() { # ARENAS HEAPGEN-OPTION...
 	printf '## What holds a chunk: %s chunks in %s arenas\n\n' "$chunks" "$1"
 	printf '| command | s | of a processor | MB |\n| --- | --- | --- | --- |\n'
@@ -46,6 +58,7 @@ bench() { # ARENAS HEAPGEN-OPTION...
 	row "gcore (no question answered yet)" gcore -o "$work/core" "$heap_pid"
 	rm -f "$work"/core*
 	heap_stop
+	row_lsan "${@:2}"
 	echo
 }
 bench 1

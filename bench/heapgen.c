@@ -3,13 +3,14 @@
  * A process with a big glibc heap that then holds still, to be measured.
  *
  *   heapgen [-n CHUNKS] [-f FREE] [-l LOST] [-t THREADS] [-s SEED] [-T FILE]
- * [-m]
+ * [-m] [-L]
  *
  * CHUNKS (10 million) are allocated with churn, the share FREE (0.3) of them is
  * freed, half in runs and half singly, and of the share LOST (0.01) only the
  * pointer is dropped. With THREADS each thread builds its part in its own
  * arena. -T notes each gap above 3 ms of a 0.1 ms ticker in FILE: the pauses
- * that the process feels. -m times glibc's own calls and says so on stderr.
+ * that the process feels. -m times glibc's own calls and says so on stderr, -L
+ * the leak check of LeakSanitizer, where that was preloaded.
  * Prints "READY PID" when the heap stands.
  */
 #include <fcntl.h>
@@ -29,7 +30,7 @@ static struct {
 	int threads;
 	uint64_t seed;
 	const char *ticks;
-	int time_calls;
+	int time_calls, time_lsan;
 } options = {
 	.chunks = 10000000, .free_share = 0.3, .lost_share = 0.01, .seed = 1};
 
@@ -213,7 +214,7 @@ static void parse(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "n:f:l:t:s:T:m")) > 0) {
+	while ((option = getopt(argc, argv, "n:f:l:t:s:T:mL")) > 0) {
 		switch (option) {
 		case 'n':
 			options.chunks = atol(optarg);
@@ -236,6 +237,9 @@ static void parse(int argc, char **argv)
 		case 'm':
 			options.time_calls = 1;
 			break;
+		case 'L':
+			options.time_lsan = 1;
+			break;
 		default:
 			exit(2);
 		}
@@ -244,10 +248,24 @@ static void parse(int argc, char **argv)
 		exit(2);
 }
 
+/* Of liblsan, if it is there. */
+__attribute__((weak)) int __lsan_do_recoverable_leak_check(void);
+
+static void time_lsan(void)
+{
+	double start = now();
+
+	if (__lsan_do_recoverable_leak_check)
+		__lsan_do_recoverable_leak_check();
+	fprintf(stderr, "lsan: %.2f s\n", now() - start);
+}
+
 int main(int argc, char **argv)
 {
 	parse(argc, argv);
 	build_all();
+	if (options.time_lsan)
+		time_lsan();
 	if (options.time_calls)
 		time_calls();
 	if (options.ticks)
