@@ -308,7 +308,7 @@ static bool may_be_written_to(const struct ht_who_in *in,
 	uint64_t n = rewritten(in, w->site);
 
 	*ret = rewriting_of(in, w->site, sizes);
-	return w->leaking == HT_LEAKING_NO && n >= ht_t.who_alive &&
+	return w->leaking == HT_LEAKING_NO && (double)n >= ht_t.who_alive &&
 	       (double)n >= ht_t.who_rewritten * (double)s->old_samples &&
 	       ret->rest > 0 && ret->taken <= ret->rest / ht_t.who_stays &&
 	       ret->taken * ht_t.who_too_much >= ret->rest * ht_t.who_mixed;
