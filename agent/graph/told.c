@@ -517,13 +517,15 @@ static void sum_codes(const struct ht_told *t, const struct summing *s)
 		for (size_t a = 0; a < by->sums; a++)
 			for (unsigned c = 0; by->sum[a] && c < HT_CODES; c++) {
 				const struct ht_told_sum *one = &by->sum[a][c];
-				unsigned type =
-					k == 0 ? c >> 2 : t->type_of[c >> 2];
+				unsigned type = c >> 2;
 
-				if (one->chunks)
-					say_sum(t, s, a, type << 2 | (c & 3),
-						(int64_t)one->chunks,
-						(int64_t)one->bytes);
+				if (!one->chunks)
+					continue;
+				if (k > 0)
+					type = t->type_of[type];
+				say_sum(t, s, a, type << 2 | (c & 3),
+					(int64_t)one->chunks,
+					(int64_t)one->bytes);
 			}
 	}
 }
