@@ -521,8 +521,7 @@ static void sum_codes(const struct ht_told *t, const struct summing *s)
 
 				if (!one->chunks)
 					continue;
-				if (k > 0)
-					type = t->type_of[type];
+				type = k ? t->type_of[type] : type;
 				say_sum(t, s, a, type << 2 | (c & 3),
 					(int64_t)one->chunks,
 					(int64_t)one->bytes);

@@ -115,10 +115,11 @@ static void let_go(struct ht_tracee *h)
 {
 	int64_t until = ht_mono_ns() + LET_GO_WITHIN;
 
-	while (h->state == HT_TRACEE_SEIZED && !ht_tracee_collect(h) &&
-	       ht_mono_ns() < until)
-		ht_sigchld_wait_briefly();
-	ht_tracee_release(h);
+	do {
+		while (!ht_tracee_collect(h) && ht_mono_ns() < until)
+			ht_sigchld_wait_briefly();
+		ht_tracee_release(h);
+	} while (h->state == HT_TRACEE_SEIZED && ht_mono_ns() < until);
 }
 
 /* It fell asleep in another call after we looked, a moment ago: begun anew its

@@ -135,6 +135,16 @@ static void let_go(struct rolling *s, struct slot *slot)
 	slot->let_go = true;
 }
 
+/* The same, and it has its slot no longer: unless it is about to end, for
+ * nobody can wait for the process as long as one of its threads is a zombie of
+ * ours. */
+static void leave(struct rolling *s, struct slot *slot)
+{
+	let_go(s, slot);
+	if (slot->held.state != HT_TRACEE_SEIZED)
+		*slot = s->slot[--s->slots];
+}
+
 /* Those that have stood for as long as they may. */
 static void let_go_overdue(struct rolling *s)
 {
@@ -283,8 +293,7 @@ static enum ht_code end_turn(struct rolling *s, struct slot *slot,
 		code = look_at_held(s, slot, err);
 	else if (slot->held.state != HT_TRACEE_STOPPED && !slot->let_go)
 		turn->done = true; /* it ended */
-	let_go(s, slot);
-	*slot = s->slot[--s->slots];
+	leave(s, slot);
 	if (s->slots == 0)
 		usual_priority(s);
 	return code;
@@ -389,8 +398,7 @@ static void empty_window(struct rolling *s)
 		struct slot *slot = first_stopped(s);
 
 		if (slot) {
-			let_go(s, slot);
-			*slot = s->slot[--s->slots];
+			leave(s, slot);
 		} else if (ht_mono_ns() >= limit) {
 			s->report.stuck = true;
 			return;

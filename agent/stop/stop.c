@@ -524,7 +524,7 @@ static bool release_all(struct ht_stopped *s)
 		all = collect(s, LOOK_AT_ALL);
 		release_late(s, looked_ns);
 		looked_ns = now;
-		if (all || now >= limit)
+		if ((all && count(s, HT_TRACEE_SEIZED) == 0) || now >= limit)
 			return all;
 		ht_sigchld_wait_briefly();
 	}

@@ -262,8 +262,10 @@ void ht_tracee_release(struct ht_tracee *h)
 
 	if (h->state != HT_TRACEE_STOPPED)
 		return;
-	if (ptrace(PTRACE_DETACH, h->tid, NULL, signal) == 0)
+	if (ptrace(PTRACE_DETACH, h->tid, NULL, signal) == 0) {
 		h->state = HT_TRACEE_GONE;
-	else
-		reap(h); /* killed, or replaced, while it was held */
+		return;
+	}
+	reap(h); /* killed, or replaced, while it was held */
+	ht_tracee_interrupt(h);
 }
