@@ -38,7 +38,7 @@ rounds() {
 ok "looks at the large heap become light" poll 40 eval '[ "$(row large look)" = light ]'
 ok "and a round of slices makes its size classes whole" poll 60 eval '[ "$(rounds)" -ge 1 ]'
 facts() { find "/proc/$1/fd" -lname '/memfd:facts*' -print -quit; }
-ok "what agents learned of files is there for the next" eval '[ "$(tr -d "\0" <"$(facts "$daemon")" | wc -c)" -gt 1000 ]'
+ok "what agents learned of files is there for the next" poll 20 eval '[ "$(tr -d "\0" <"$(facts "$daemon")" | wc -c)" -gt 1000 ]'
 is "no agent keeps it" "$(for agent in $(pgrep -P "$daemon"); do facts "$agent"; done)" ""
 is "the small one is walked" "$(row small look)" full
 ok "the age of the classes is told" eval '[ "$(row large classes_age_s | cut -d. -f1)" -ge 0 ]'
