@@ -306,6 +306,12 @@ enum ht_code ht_look_roots(struct ht_look *l, struct ht_err *err)
 	return HT_OK;
 }
 
+void ht_look_blame_cache(struct ht_look *l)
+{
+	l->inside_malloc = false;
+	ht_roots_blame_cache(l->roots);
+}
+
 enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
 			  struct ht_err *err)
 {

@@ -69,6 +69,8 @@ enum ht_code ht_look_rest(struct ht_look *l, int64_t deadline_ns,
 			  struct ht_err *err) HT_MUST_CHECK;
 /* The roots, by l->in.reader. Notes inside_malloc, too. */
 enum ht_code ht_look_roots(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
+/* No thread is inside malloc: what looked so of a cache is a finding. */
+void ht_look_blame_cache(struct ht_look *l);
 /* All three. */
 enum ht_code ht_look_read(struct ht_look *l, int64_t deadline_ns,
 			  struct ht_err *err) HT_MUST_CHECK;

@@ -49,8 +49,7 @@ static enum ht_code settle(struct ht_look *l, struct ht_err *err)
 			break;
 		if (l->attempts >= l->session->request->attempts &&
 		    l->by_caches) {
-			l->inside_malloc = false;
-			ht_roots_blame_cache(l->roots);
+			ht_look_blame_cache(l);
 			break;
 		}
 		if (l->attempts >= l->session->request->attempts)

@@ -21,10 +21,13 @@
 #define WALK_PERCENT  75
 #define LATE_ATTEMPTS 3
 
-/* The roots of one instant. HT_BUSY: some thread ran each time. */
+/* The roots of one instant. HT_BUSY: some thread ran each time. Caches that do
+ * not add up at any of them, while every thread slept elsewhere, are damaged.
+ */
 static enum ht_code read_at_rest(struct ht_look *l, struct ht_err *err)
 {
 	enum ht_code code = HT_BUSY;
+	int odd = 0;
 
 	for (int i = 0; i < REST_ATTEMPTS; i++) {
 		if (i > 0)
@@ -32,8 +35,13 @@ static enum ht_code read_at_rest(struct ht_look *l, struct ht_err *err)
 		code = ht_look_watch(l, err);
 		if (code == HT_OK)
 			code = ht_look_read(l, 0, err);
-		if (code == HT_OK && !l->inside_malloc && ht_look_rested(l))
-			return HT_OK;
+		if (code == HT_OK && ht_look_rested(l)) {
+			odd += l->by_caches;
+			if (odd == REST_ATTEMPTS)
+				ht_look_blame_cache(l);
+			if (!l->inside_malloc)
+				return HT_OK;
+		}
 		if (code == HT_GONE || code == HT_NOMEM)
 			return code;
 	}

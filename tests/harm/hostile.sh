@@ -78,6 +78,11 @@ for kind in loop self wild size empty arena; do
 done
 for kind in self loop wild; do
 	damaged "cache-$kind" tcache
+	begin "cache-$kind"
+	look
+	is "cache-$kind: where every thread sleeps it is told in the default mode, too" \
+		"$ended $(findings | grep -ow tcache)" "6 tcache"
+	stop_started
 done
 for kind in arenas names fifo files maps vfork; do
 	usual $kind
