@@ -11,6 +11,12 @@
 
 /* --- making -------------------------------------------------------------- */
 
+/* At least one; of no units that begins behind the last. */
+static size_t ranks_of(const struct ht_marked *m)
+{
+	return m->units ? (size_t)((m->units - 1) / RANK_UNITS) + 1 : 1;
+}
+
 static void index_units(struct ht_node_span *s, uint32_t *count)
 {
 	const struct ht_marked *m = s->marked;
@@ -32,7 +38,7 @@ static void index_units(struct ht_node_span *s, uint32_t *count)
 static bool add_segment(struct ht_nodes *n, const struct ht_marked *m)
 {
 	struct ht_node_span *s = &n->span[n->n];
-	size_t ranks = (size_t)(m->units / RANK_UNITS) + 1;
+	size_t ranks = ranks_of(m);
 	size_t marks = (size_t)(m->units / BEFORE_UNITS) + 1;
 
 	*s = (struct ht_node_span){.start = m->first,
@@ -68,7 +74,7 @@ static void number(struct ht_nodes *n)
 		uint32_t inside = 1;
 
 		if (s->marked) {
-			uint64_t last = s->marked->units / RANK_UNITS;
+			uint64_t last = ranks_of(s->marked) - 1;
 
 			inside = s->rank[last];
 			for (uint64_t w = last * (RANK_UNITS / 64);
@@ -303,7 +309,7 @@ bool ht_nodes_starts(const struct ht_nodes *n, uint64_t address,
 static uint64_t select_unit(const struct ht_node_span *s, uint32_t k)
 {
 	const struct ht_marked *m = s->marked;
-	size_t low = 0, high = (size_t)(m->units / RANK_UNITS) + 1;
+	size_t low = 0, high = ranks_of(m);
 	uint64_t w, bits;
 
 	while (high - low > 1) {

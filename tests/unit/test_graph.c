@@ -68,8 +68,9 @@ static void with_no_memory_for_references_the_same_is_leaked(void **state)
 
 /* A segment of our own: 64 units, chunks at these; every second one in use, but
  * for a long one that crosses blocks. */
-#define UNITS 20000
-static uint64_t bound[UNITS / 64 + 2], used[UNITS / 64 + 2];
+#define UNITS	  20000
+#define UNITS_MAX 20480 /* a whole number of ranks */
+static uint64_t bound[UNITS_MAX / 64 + 2], used[UNITS_MAX / 64 + 2];
 static struct ht_marked segment = {.start = 0x10000,
 				   .first = 0x10000,
 				   .end = 0x10000 + UNITS * 16,
@@ -136,7 +137,7 @@ static void an_address_leads_to_the_chunk_it_lies_in(void **state)
 	ht_nodes_fini(&n);
 }
 
-static void nodes_are_numbered_in_order_and_found_by_number(void **state)
+static void numbered(uint64_t units)
 {
 	struct ht_marks m = {.segment = &segment, .n = 1};
 	struct ht_node_walk walk;
@@ -145,8 +146,8 @@ static void nodes_are_numbered_in_order_and_found_by_number(void **state)
 	uint64_t before = 0;
 	uint32_t count = 0;
 
-	(void)state;
 	begin_segment();
+	segment.units = units;
 	assert_int_equal(ht_nodes_make(&m, &n, NULL), HT_OK);
 	walk = (struct ht_node_walk){.nodes = &n};
 	while (ht_nodes_next(&walk, &node)) {
@@ -165,6 +166,15 @@ static void nodes_are_numbered_in_order_and_found_by_number(void **state)
 	}
 	assert_int_equal(count, n.count);
 	ht_nodes_fini(&n);
+	segment.units = UNITS + 1;
+}
+
+/* Whether a rank begins where they end, too: as a damaged end may have it. */
+static void nodes_are_numbered_in_order_and_found_by_number(void **state)
+{
+	(void)state;
+	numbered(UNITS + 1);
+	numbered(UNITS_MAX);
 }
 
 int main(void)
