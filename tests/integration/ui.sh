@@ -203,7 +203,11 @@ known() { get "$url/index.json" >"$HT_TMP/index" && without "$HT_TMP/index" && m
 ok "a history that is replaced by something else: the list goes on from memory" poll 30 known
 page=$(jq -r ".targets[] | select(.pid == $target).page" "$HT_TMP/index")
 is "with its alert" "$(jq -c '[.alerts[].rule]' "$HT_TMP/index")" '["always"]'
-ok "and so does its page" poll 20 eval 'get "$url/$page.json" >"$HT_TMP/page" && without "$HT_TMP/page"'
+goes_on() {
+	known && page=$(jq -r ".targets[] | select(.pid == $target).page" "$HT_TMP/index") &&
+		get "$url/$page.json" >"$HT_TMP/page" && without "$HT_TMP/page"
+}
+ok "and so does its page" poll 20 goes_on
 is "with its alert, too" "$(jq -c '[.alerts[].rule]' "$HT_TMP/page")" '["always"]'
 daemon_stop
 
