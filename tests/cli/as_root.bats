@@ -54,10 +54,8 @@ rounds=$HT_BUILD/targets/rounds
 	cat >until_full <<-S
 		#!/bin/bash
 		# Outlives its record, by what that says on its standard error.
-		for i in {1..2000}; do
-			grep -q "disk is full" "$BATS_TEST_TMPDIR/err" && echo whole && exit \$1
-			sleep 0.05
-		done
+		$(declare -f poll)
+		poll 25 grep -q "disk is full" "$BATS_TEST_TMPDIR/err" && echo whole && exit \$1
 	S
 	chmod +x until_full
 	for code in 0 5; do

@@ -8,6 +8,8 @@
 # shellcheck disable=SC2016,SC2034 # eval expands what is quoted here
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/who.sh
+. "$HT_TOP/tests/lib/who.sh"
 export HEAPTIDE_AGENT=$HT_BUILD/heaptide-agent
 heaptide=$HT_BUILD/heaptide
 cd "$HT_TMP" || exit 1
@@ -148,7 +150,6 @@ int main()
 EOC
 leaking='connections tree texts'
 clean='sessions queue'
-declare -A pids
 for kind in $leaking $clean; do
 	g++ -O2 "-D${kind^^}" -o "$kind" kinds.cc
 	start "./$kind" >"$kind.said"
@@ -157,15 +158,6 @@ done
 for kind in $leaking $clean; do
 	ok "$kind: it serves" poll 30 grep -q ready "$kind.said"
 done
-ask() { # TIME KIND...
-	local time=$1 kind asked=()
-	shift
-	for kind; do
-		"$heaptide" who "${pids[$kind]}" -d "$time" --json >"$kind.json" 2>"$kind.err" &
-		asked+=($!)
-	done
-	wait "${asked[@]}"
-}
 # shellcheck disable=SC2086
 ask 18s $leaking $clean
 blamed='[.sites[] | select(.leaking)]'

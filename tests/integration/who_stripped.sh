@@ -7,6 +7,8 @@
 # shellcheck disable=SC2016,SC2034 # eval expands what is quoted here
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/who.sh
+. "$HT_TOP/tests/lib/who.sh"
 export HEAPTIDE_AGENT=$HT_BUILD/heaptide-agent
 heaptide=$HT_BUILD/heaptide
 cd "$HT_TMP" || exit 1
@@ -57,7 +59,6 @@ cp fixed_stripped bare && head -c 8 /dev/zero | dd of=bare bs=1 seek=40 conv=not
 	head -c 4 /dev/zero | dd of=bare bs=1 seek=60 conv=notrunc status=none
 
 kinds='leak cleared aligned growing threads pie service clean bare'
-declare -A pids
 for kind in $kinds; do
 	case $kind in
 	threads) start ./fixed_stripped leak 4 ;;
@@ -71,15 +72,6 @@ done
 for kind in $kinds; do
 	ok "$kind: it serves" poll 20 grep -q ready "$kind.said"
 done
-ask() { # TIME KIND...
-	local time=$1 kind asked=()
-	shift
-	for kind; do
-		"$heaptide" who "${pids[$kind]}" -d "$time" --json >"$kind.json" 2>"$kind.err" &
-		asked+=($!)
-	done
-	wait "${asked[@]}"
-}
 ask 16s leak cleared aligned growing threads
 ask 16s pie service clean bare
 

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "link/client.h"
+#include "tests/lib/agent.h"
 #include "tests/lib/target.h"
 
 #define TIMEOUT_MS 60000
@@ -73,17 +73,6 @@ static const struct row rows[] = {
 };
 
 static unsigned looks;
-
-static void start_agent(const struct program *p, struct ht_client *ret)
-{
-	char agent[4096];
-	struct ht_err err;
-
-	snprintf(agent, sizeof(agent), "%s/heaptide-agent",
-		 getenv("HT_BUILD") ?: "build");
-	if (ht_client_start(agent, p->pid, NULL, ret, &err) != HT_OK)
-		fail_msg("%s", err.msg);
-}
 
 static uint64_t not_settled(const struct ht_snapshot *s)
 {
@@ -171,7 +160,7 @@ static void look_at(const struct row *row)
 	assert_true(program_line(&p, line, sizeof(line), 80000));
 	assert_int_equal(
 		sscanf(line, "ready %" SCNu64 " %" SCNu64, &low, &high), 2);
-	start_agent(&p, &c);
+	c = agent_start(p.pid);
 	for (unsigned i = 0; i < looks; i++) {
 		uint64_t doubt = look(&c, row->name, i % 3 == 2, low, high);
 

@@ -25,7 +25,7 @@
 #include <cmocka.h>
 
 #include "common/clock.h"
-#include "link/client.h"
+#include "tests/lib/agent.h"
 #include "tests/lib/target.h"
 
 #define TIMEOUT_MS	 120000 /* beside storms, on a busy machine */
@@ -37,17 +37,6 @@ static struct ht_request request;
 static unsigned looks;
 static uint64_t refused;
 
-static void start_agent(const struct program *p, struct ht_client *ret)
-{
-	char agent[4096];
-	struct ht_err err;
-
-	snprintf(agent, sizeof(agent), "%s/heaptide-agent",
-		 getenv("HT_BUILD") ?: "build");
-	if (ht_client_start(agent, p->pid, NULL, ret, &err) != HT_OK)
-		fail_msg("%s", err.msg);
-}
-
 /* One look; what a mode by name refuses is no look. */
 static bool look(const struct program *p, struct ht_client *c)
 {
@@ -57,7 +46,7 @@ static bool look(const struct program *p, struct ht_client *c)
 
 	ht_snapshot_init(&s);
 	if (c->agent_pid <= 0)
-		start_agent(p, c);
+		*c = agent_start(p->pid);
 	code = ht_client_sample(c, &request, &s, NULL, NULL, &err);
 	if (request.mode == HT_MODE_NONE && code != HT_OK)
 		fail_msg("%s", err.msg);
@@ -152,7 +141,7 @@ static void kill_while_it_looks(const struct program *p, struct ht_client *c)
 	struct ht_err err;
 
 	ht_snapshot_init(&s);
-	start_agent(p, c);
+	*c = agent_start(p->pid);
 	/* The first finds the heap, which takes longer than all else. */
 	if (ht_client_sample(c, &request, &s, NULL, NULL, &err) == HT_OK &&
 	    ht_client_ask(c, &request, &s, &err) == HT_OK)

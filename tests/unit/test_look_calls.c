@@ -33,21 +33,29 @@ struct counts {
 	unsigned of[CALLS], all;
 };
 
+/* One look of the default mode; ret: to be finished in any case. */
+static enum ht_code sample(struct ht_target *target, uint64_t flags,
+			   struct ht_snapshot *ret, struct ht_err *err)
+{
+	struct ht_request request = HT_REQUEST_DEFAULT;
+	struct ht_session session = {
+		.target = target, .request = &request, .snapshot = ret};
+
+	request.mode = HT_MODE_NONE;
+	request.flags = flags;
+	ht_snapshot_init(ret);
+	return ht_session_sample(&session, err);
+}
+
 /* --- the child ----------------------------------------------------------- */
 
 /* Whether it was one of a single instant. */
 static bool look(struct ht_target *target, uint64_t flags)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot snapshot;
-	struct ht_request request = HT_REQUEST_DEFAULT;
-	struct ht_session session = {
-		.target = target, .request = &request, .snapshot = &snapshot};
 	struct ht_err err = {0};
 
-	request.mode = HT_MODE_NONE;
-	request.flags = flags;
-	ht_snapshot_init(&snapshot);
-	if (ht_session_sample(&session, &err) != HT_OK)
+	if (sample(target, flags, &snapshot, &err) != HT_OK)
 		_exit(FAILED);
 	return snapshot.stop.attempts == 1;
 }
@@ -161,15 +169,9 @@ static uint64_t mapping_of(uint64_t chunk)
 static void check_mmapped(struct ht_target *target, uint64_t a, uint64_t b)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot snapshot;
-	struct ht_request request = HT_REQUEST_DEFAULT;
-	struct ht_session session = {
-		.target = target, .request = &request, .snapshot = &snapshot};
 	struct ht_err err = {0};
 
-	request.mode = HT_MODE_NONE;
-	request.flags = WANTED;
-	ht_snapshot_init(&snapshot);
-	if (ht_session_sample(&session, &err) != HT_OK)
+	if (sample(target, WANTED, &snapshot, &err) != HT_OK)
 		fail_msg("%s", err.msg);
 	assert_int_equal(snapshot.totals.mmapped_chunks, 2);
 	assert_int_equal(snapshot.totals.mmapped,

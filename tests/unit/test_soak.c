@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 #include "common/cleanup.h"
-#include "link/client.h"
+#include "tests/lib/agent.h"
 #include "tests/lib/target.h"
 
 #define WARM_UP 20 /* samples until caches and tables have their size */
@@ -119,19 +119,6 @@ static bool sample(struct ht_client *c, enum ht_mode mode, struct pauses *p)
 	return code == HT_OK;
 }
 
-static struct ht_client start_agent(void)
-{
-	const char *build = getenv("HT_BUILD") ?: "build";
-	struct ht_client client = HT_CLIENT_NONE;
-	struct ht_err err = {0};
-	char agent[4096];
-
-	snprintf(agent, sizeof(agent), "%s/heaptide-agent", build);
-	if (ht_client_start(agent, program.pid, NULL, &client, &err) != HT_OK)
-		fail_msg("%s", err.msg);
-	return client;
-}
-
 /* What must not grow: of the target, and of an agent while it lives. */
 struct sizes {
 	long kb;
@@ -153,7 +140,7 @@ static void assert_as_before(pid_t pid, const struct sizes *before)
 
 static void sample_again_and_again(int n, struct pauses *p)
 {
-	struct ht_client client = start_agent();
+	struct ht_client client = agent_start(program.pid);
 	struct sizes agent = {0}, target = {0};
 	int since = 0; /* the agent has taken that many samples */
 
@@ -161,7 +148,7 @@ static void sample_again_and_again(int n, struct pauses *p)
 		if (!sample(&client, mode_of(i), p)) {
 			/* An agent ends after an error. */
 			ht_client_stop(&client);
-			client = start_agent();
+			client = agent_start(program.pid);
 			since = 0;
 			continue;
 		}

@@ -136,6 +136,14 @@ static struct ht_followed given(uint64_t address)
 	return c;
 }
 
+/* One that was given out there is followed. */
+static void follow(struct ht_following *f, uint64_t address)
+{
+	const struct ht_followed c = given(address);
+
+	assert_true(ht_follow_add(f, &c));
+}
+
 static void heap_of_two(void)
 {
 	static const uint64_t words[] = {0,  0x21, 70, 71,   72, 0x21,
@@ -155,8 +163,7 @@ static void chunks_are_followed_until_they_are_freed(void **state)
 	c = given(0x1010);
 	assert_int_equal(c.words, 3);
 	assert_true(ht_follow_add(&f, &c));
-	c = given(0x1030);
-	assert_true(ht_follow_add(&f, &c));
+	follow(&f, 0x1030);
 	look(&f);
 	look(&f);
 	assert_int_equal(f.v[0].fate, HT_FATE_ALIVE);
@@ -180,15 +187,12 @@ static void what_only_changed_is_told_from_what_was_freed(void **state)
 {
 	const uint64_t key = UINT64_C(0xfedcba9876543210);
 	struct ht_following f;
-	struct ht_followed c;
 
 	(void)state;
 	heap_of_two();
 	assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
-	c = given(0x1010);
-	assert_true(ht_follow_add(&f, &c));
-	c = given(0x1030);
-	assert_true(ht_follow_add(&f, &c));
+	follow(&f, 0x1010);
+	follow(&f, 0x1030);
 	look(&f);
 	heap[2] = heap[3] = heap[4] = 1;
 	heap[6] = heap[7] = heap[8] = 2;
@@ -203,8 +207,7 @@ static void what_only_changed_is_told_from_what_was_freed(void **state)
 	look(&f);
 	assert_false(f.v[0].rewritten);
 	assert_true(f.v[1].rewritten);
-	c = given(0x1030); /* somebody else gets it */
-	assert_true(ht_follow_add(&f, &c));
+	follow(&f, 0x1030); /* somebody else gets it */
 	assert_false(f.v[1].rewritten);
 	ht_follow_fini(&f);
 }
@@ -268,8 +271,8 @@ static void whoever_gets_an_address_ends_the_one_before(void **state)
 	(void)state;
 	heap_of_two();
 	assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
+	follow(&f, 0x1010);
 	c = given(0x1010);
-	assert_true(ht_follow_add(&f, &c));
 	c.site = 1;
 	assert_true(ht_follow_add(&f, &c));
 	look(&f);
@@ -282,13 +285,11 @@ static void whoever_gets_an_address_ends_the_one_before(void **state)
 static void what_changed_right_after_the_call_is_never_sure(void **state)
 {
 	struct ht_following f;
-	struct ht_followed c;
 
 	(void)state;
 	heap_of_two();
 	assert_int_equal(ht_follow_begin(&f, NULL), HT_OK);
-	c = given(0x1010);
-	assert_true(ht_follow_add(&f, &c));
+	follow(&f, 0x1010);
 	heap[2] = 5;
 	heap[3] = 6;
 	look(&f);
