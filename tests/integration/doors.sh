@@ -62,7 +62,8 @@ ok "watch NAME resolves the name" heaptide watch ht-byname --socket "$sock"
 is "to its pid" "$(field "$(ask ls target '"ht-byname"')" result targets 0 pid)" "$started"
 refuse "a name that no process has is refused" heaptide watch ht-nobody --socket "$sock"
 ok "status tells each process and sink" grep -qE '^ht-byname ' <(heaptide status --socket "$sock")
-sampled() { heaptide status --socket "$sock" | grep -qE "^ht-byname +$started +ok +[0-9.]+m?s ago +- +0 +[0-9.]+[mu]?s +[0-9]+ "; }
+# wide enough for all columns, however many digits a pid has here
+sampled() { COLUMNS=200 heaptide status --socket "$sock" | grep -qE "^ht-byname +$started +ok +[0-9.]+m?s ago +- +0 +[0-9.]+[mu]?s +[0-9]+ "; }
 ok "when it was looked at last, what failed, and how long it stood still" poll 10 sampled
 status_here() { TZ=America/New_York COLUMNS=100 heaptide status --socket "$sock"; }
 ok "under heads that say so" grep -qE "^target +pid +state +last sample +last error +failures +pause " <(status_here)

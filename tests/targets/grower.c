@@ -45,6 +45,9 @@
 #define MIB  (1024u * 1024u)
 #define STEP (64u * 1024u) /* 6 MiB a second */
 
+#define STACKS ((size_t)10000)
+#define STACK  ((size_t)65536)
+
 static char table[256 * MIB];
 static size_t size; /* of what is filled */
 static unsigned char *at;
@@ -251,10 +254,24 @@ static void joined(size_t i)
 	pthread_join(begin_thread(ends, 8 * MIB), NULL);
 }
 
+/* All stacks in one mapping: what runs out is threads, on every machine, and
+ * not mappings. */
 static void more_threads(size_t i)
 {
-	if (i % 4 == 0)
-		begin_thread(stays, 65536);
+	static unsigned char *stacks;
+	pthread_attr_t attr;
+	pthread_t t;
+
+	if (i % 4 != 0 || i / 4 >= STACKS)
+		return;
+	if (!stacks)
+		stacks = map(STACKS * STACK, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
+	pthread_attr_init(&attr);
+	if (pthread_attr_setstack(&attr, stacks + i / 4 * STACK, STACK) ||
+	    pthread_create(&t, &attr, stays, NULL))
+		die("pthread_create");
+	pthread_attr_destroy(&attr);
 }
 
 static void open_one(size_t i)
