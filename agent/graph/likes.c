@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Likes: what a chunk looks like where nothing names it: by its own words, by
  * what words of others say of it, by its references. */
-#include <string.h>
-
 #include "agent/graph/types.h"
 #include "agent/self/pace.h"
 
@@ -12,18 +10,25 @@
 
 /* --- what it looks like -------------------------------------------------- */
 
-/* Printable bytes from the start on, to a NUL or to the end of what was looked
- * at. */
+/* A byte of printable ASCII or UTF-8, or of white space. */
+static const bool is_printed[256] = {
+	['\t'] = true,	      ['\n'] = true,	      ['\r'] = true,
+	[' ' ... '~'] = true, [0x80 ... 0xbf] = true, [0xc2 ... 0xfe] = true};
+
+/* Printed bytes from the start on, to a NUL or to the end of what was looked
+ * at; more of them than a pointer has. */
 static bool is_text(const uint64_t *words, size_t n)
 {
+	const uint64_t ones = UINT64_MAX / 0xff, tops = ones << 7;
 	const unsigned char *c = (const unsigned char *)words;
 	size_t i, size = n * 8;
 
+	if (n == 0 || ((words[0] - ones) & ~words[0] & tops))
+		return false; /* a NUL in the first eight, as in most */
 	for (i = 0; i < size && c[i]; i++)
-		if ((c[i] < ' ' && !strchr("\t\n\r", c[i])) || c[i] == 0x7f ||
-		    c[i] == 0xff || c[i] == 0xc0 || c[i] == 0xc1)
+		if (!is_printed[c[i]])
 			return false;
-	return i >= 8; /* more than a pointer has bytes */
+	return true;
 }
 
 /* Both threads say something of any node: what is said of one is a least
@@ -126,6 +131,28 @@ void ht_types_look(struct ht_types *t, const struct ht_node *node,
 
 /* --- what references tell ------------------------------------------------ */
 
+/* What a node leads to lies anywhere: each table is asked for a while before
+ * the one that it leads to. Inlined by force: what only asks has no effect that
+ * the compiler would keep it for. */
+#define FAR   48
+#define NEAR  24
+#define FIRST 4 /* references of one node: an array has millions */
+static inline __attribute__((always_inline)) void fetch(const struct ht_refs *r,
+							uint32_t i)
+{
+	uint32_t end = r->first[i + 1], k = r->first[i];
+
+	if (end > k + FIRST)
+		end = k + FIRST;
+	for (; k < end && k + FAR < r->n; k++) {
+		uint32_t near = r->first[r->to[k + NEAR]];
+
+		__builtin_prefetch(&r->first[r->to[k + FAR]]);
+		__builtin_prefetch(&r->to[near]);
+		__builtin_prefetch(&r->at[near]);
+	}
+}
+
 /* Whether node has a reference to the start of `to` at one of these words. */
 static bool leads(const struct ht_refs *r, uint32_t node, uint32_t to,
 		  unsigned from, unsigned last)
@@ -208,6 +235,7 @@ void ht_types_settle_node(struct ht_types *t, const struct ht_refs *r,
 	ht_types_settle_string(t, i);
 	if (r->first[i] == r->first[i + 1] && !array) /* leads nowhere */
 		return;
+	fetch(r, i);
 	if (named) {
 		hold(t, r, i);
 		return;

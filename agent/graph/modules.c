@@ -180,8 +180,8 @@ void ht_modules_close(struct ht_modules *m)
 
 /* --- addresses ----------------------------------------------------------- */
 
-uint32_t ht_modules_at(const struct ht_modules *m, uint64_t address,
-		       const struct ht_module_load **ret_load)
+/* How many modules begin at an address or before. */
+static size_t begun_at(const struct ht_modules *m, uint64_t address)
 {
 	size_t low = 0, high = m->n;
 
@@ -193,18 +193,42 @@ uint32_t ht_modules_at(const struct ht_modules *m, uint64_t address,
 		else
 			high = mid;
 	}
-	if (low == 0)
+	return low;
+}
+
+uint32_t ht_modules_at(const struct ht_modules *m, uint64_t address,
+		       const struct ht_module_load **ret_load)
+{
+	size_t begun = begun_at(m, address);
+
+	if (begun == 0)
 		return HT_MODULE_NONE;
-	for (unsigned i = 0; i < m->v[low - 1].loads; i++) {
-		const struct ht_module_load *l = &m->v[low - 1].load[i];
+	for (unsigned i = 0; i < m->v[begun - 1].loads; i++) {
+		const struct ht_module_load *l = &m->v[begun - 1].load[i];
 
 		if (address < l->start || address >= l->end)
 			continue;
 		if (ret_load)
 			*ret_load = l;
-		return (uint32_t)(low - 1);
+		return (uint32_t)(begun - 1);
 	}
 	return HT_MODULE_NONE;
+}
+
+struct ht_range ht_modules_gap(const struct ht_modules *m, uint64_t address)
+{
+	size_t begun = begun_at(m, address);
+	struct ht_range gap = {0, UINT64_MAX};
+
+	if (begun < m->n)
+		gap.end = m->v[begun].load[0].start;
+	for (unsigned i = 0; begun && i < m->v[begun - 1].loads; i++) {
+		uint64_t end = m->v[begun - 1].load[i].end;
+
+		if (end > gap.start)
+			gap.start = end;
+	}
+	return address >= gap.start ? gap : (struct ht_range){0};
 }
 
 size_t ht_modules_read(const struct ht_modules *m, struct ht_reader *r,

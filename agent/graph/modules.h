@@ -48,6 +48,8 @@ void ht_modules_close(struct ht_modules *m);
 /* The module and the part of it that an address lies in; HT_MODULE_NONE. */
 uint32_t ht_modules_at(const struct ht_modules *m, uint64_t address,
 		       const struct ht_module_load **ret_load);
+/* Around an address that is in no module: where there is none either. */
+struct ht_range ht_modules_gap(const struct ht_modules *m, uint64_t address);
 /* Bytes of a module that a core may have left out: from memory, else from the
  * file. Returns how many. */
 size_t ht_modules_read(const struct ht_modules *m, struct ht_reader *r,

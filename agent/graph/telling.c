@@ -83,7 +83,7 @@ struct ht_telling *ht_telling_begin(const struct ht_telling_in *in)
 		t->teller[i] =
 			(struct ht_teller){.show = show, .ctx = &t->by[i]};
 		t->teller[i].chunk =
-			calloc(HT_GONE_BY_MAX, sizeof(*t->teller[i].chunk));
+			calloc(HT_GONE_BY_MAX + 1, sizeof(*t->teller[i].chunk));
 		ok = t->teller[i].chunk && begin_by(t, i, in);
 	}
 	if (ok)
@@ -426,14 +426,9 @@ static void show(struct ht_teller *teller, const struct ht_gone_by *s)
 		begin_stretch(t, s);
 	teller->anew = false;
 	t->lost = t->lost || !o.sum;
-	for (size_t i = 0; i < s->n && !t->lost; i++) {
-		uint64_t at = s->chunk[i] >> 1;
-		uint64_t next =
-			i + 1 < s->n ? s->chunk[i + 1] >> 1 : s->to - s->start;
-
-		if (s->chunk[i] & 1)
-			tell_chunk(t, s, &o, s->start + at, next - at);
-	}
+	for (size_t i = 0; i < s->n && !t->lost; i++)
+		tell_chunk(t, s, &o, s->start + s->chunk[i].at,
+			   s->chunk[i].size);
 	put_bits(t, &o);
 	if (o.sum) {
 		o.sum[HT_CODE_ZEROS].chunks += o.zeros.chunks;

@@ -239,11 +239,18 @@ uint16_t *ht_types_join(struct ht_types *t, const struct ht_types *second)
 	return name;
 }
 
-static bool may_be_module(const struct ht_types *t, uint64_t value)
+/* Most addresses are of a heap between two modules. */
+static bool may_be_module(struct ht_types *t, uint64_t value)
 {
-	return value >= 4096 && t->modules->n > 0 &&
-	       value >= t->modules->v[0].load[0].start &&
-	       ht_modules_at(t->modules, value, NULL) != HT_MODULE_NONE;
+	const struct ht_modules *m = t->modules;
+
+	if (m->n == 0 || value < m->v[0].load[0].start ||
+	    value - t->gap.start < t->gap.end - t->gap.start)
+		return false;
+	if (ht_modules_at(m, value, NULL) != HT_MODULE_NONE)
+		return true;
+	t->gap = ht_modules_gap(m, value);
+	return false;
 }
 
 /* Where a static that tells the type may be: at the start, behind a count of

@@ -53,7 +53,8 @@ struct ht_types {
 	const struct ht_nodes *nodes;
 	struct ht_type_info *v; /* [0]: none */
 	size_t n;
-	uint64_t *key; /* memo: words seen, and what they are */
+	uint64_t *key;	     /* memo: words seen, and what they are */
+	struct ht_range gap; /* between modules, where the last word led */
 	uint16_t *of;
 	uint8_t *like; /* of each node; or NULL: not wanted */
 	size_t like_bytes;

@@ -69,7 +69,7 @@ static void meet_free(struct ht_pass *p, uint64_t chunk, uint64_t size,
 /* Whether a chunk that looks in use could be in a fastbin: its fd decodes to
  * nothing, or to a chunk of the arena. Branches little: about one chunk in four
  * is a candidate on some heaps, and which one cannot be predicted. */
-static inline __attribute__((always_inline)) void
+static inline __attribute__((always_inline)) bool
 stage(struct ht_pass *p, struct staging *s, const struct shape f,
       uint64_t chunk, uint64_t size, uint64_t fd)
 {
@@ -86,13 +86,14 @@ stage(struct ht_pass *p, struct staging *s, const struct shape f,
 	c->index = (uint32_t)(size / (2 * f.word)) - 2;
 	if (!inside && next != 0) {
 		if (p->links->segments < 2)
-			return;
+			return false;
 		c->link = ht_links_encode(p->links, next);
 		if (c->link > HT_LINK_MAX)
-			return;
+			return false;
 	}
 	if (++s->n == STAGED)
 		flush(p, s);
+	return true;
 }
 
 static void meet_cached(struct ht_pass *p, uint64_t chunk, uint64_t size)
@@ -105,20 +106,22 @@ static void meet_cached(struct ht_pass *p, uint64_t chunk, uint64_t size)
 	}
 }
 
-static inline __attribute__((always_inline)) void
+/* Returns whether it may be in a fastbin after all. */
+static inline __attribute__((always_inline)) bool
 meet_in_use(struct ht_pass *p, struct staging *s, const struct shape f,
 	    uint64_t chunk, uint64_t size, uint64_t fd)
 {
 	if (size <= HT_EXACT_MAX) {
 		p->in_use[size / 8].chunks++;
 		if (size < 512 && p->fast_sizes >> (size / 8) & 1)
-			stage(p, s, f, chunk, size, fd);
+			return stage(p, s, f, chunk, size, fd);
 	} else {
 		struct ht_class_count *c = &p->in_use[ht_class_large(size)];
 
 		c->chunks++;
 		c->bytes += size;
 	}
+	return false;
 }
 
 /* A size that cannot be: flags beyond the allowed, too small, or beyond the
@@ -144,11 +147,13 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 	uint64_t next_cached = p->cached_n ? p->cached->chunk : UINT64_MAX;
 	uint64_t at = p->at, head = load(base + at + f.word, f.word);
 	enum ht_pass_end end = HT_PASS_DONE;
-	uint32_t *met = f.marks && p->teller ? p->teller->chunk : NULL;
+	struct ht_gone_chunk *met =
+		f.marks && p->teller ? p->teller->chunk : NULL;
 
 	while (at != stop) {
 		uint64_t size = head & ~(uint64_t)HT_SIZE_FLAGS;
 		uint64_t next = at + size, next_head;
+		bool shown = false;
 
 		if (impossible(head, stop - at, f)) {
 			end = HT_PASS_SIZE;
@@ -159,16 +164,22 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		next_head = load(base + next + f.word, f.word);
 		if (f.marks)
 			ht_mark(p->marked, at, next_head & HT_PREV_INUSE);
-		if (f.marks && met)
-			*met++ = (uint32_t)(at - p->window->start) << 1 |
-				 (next_head & HT_PREV_INUSE);
 		if (next_head & HT_PREV_INUSE)
-			meet_in_use(p, s, f, at, size,
-				    load(base + at + 2 * f.word, f.word));
+			/* No word of a program's own decodes to a chunk;
+			 * without safe linking many are the same as links. */
+			shown = !meet_in_use(
+					p, s, f, at, size,
+					load(base + at + 2 * f.word, f.word)) ||
+				!p->safe_linking;
 		else
 			meet_free(p, at, size, head, load(base + next, f.word),
 				  load(base + at + 2 * f.word, f.word),
 				  load(base + at + 3 * f.word, f.word));
+		if (f.marks && met) { /* no branch: none could be foretold */
+			met->at = (uint32_t)(at - p->window->start);
+			met->size = (uint32_t)size;
+			met += shown;
+		}
 		if (at >= next_cached) {
 			meet_cached(p, at, size);
 			next_cached =

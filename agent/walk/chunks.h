@@ -44,9 +44,9 @@ struct ht_pass {
 	uint64_t limit; /* chunks of the segment lie below; stop or beyond */
 	uint64_t fast_sizes; /* bit size / 8: that fastbin is not empty */
 	bool safe_linking;
-	struct ht_marked *marked; /* to mark each chunk in; NULL: none */
-	struct ht_teller *teller; /* to show each block to, or NULL */
-	uint32_t *met;		  /* behind the last of its chunks */
+	struct ht_marked *marked;  /* to mark each chunk in; NULL: none */
+	struct ht_teller *teller;  /* to show each block to, or NULL */
+	struct ht_gone_chunk *met; /* behind the last that it is shown */
 
 	/* where it is */
 	uint64_t at;	   /* the chunk that comes next */

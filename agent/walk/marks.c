@@ -66,27 +66,50 @@ struct ht_marked *ht_marks_add(struct ht_marks *m, const struct ht_layout *l,
 	return k;
 }
 
-void ht_marks_drop(struct ht_marks *m, uint64_t chunk)
+/* The segment that a chunk lies in, or NULL: the last ones are asked for most.
+ */
+static struct ht_marked *marked_of(struct ht_marks *m, uint64_t chunk)
 {
 	for (size_t i = m->n; i-- > 0;) {
-		const struct ht_marked *k = &m->segment[i];
-		uint64_t unit = (chunk - k->first) >> k->shift;
+		struct ht_marked *k = &m->segment[i];
 
-		if (chunk < k->first || unit >= k->units)
-			continue;
-		k->used[unit / 64] &= ~(UINT64_C(1) << unit % 64);
-		return;
+		if (chunk >= k->first &&
+		    (chunk - k->first) >> k->shift < k->units)
+			return k;
 	}
+	return NULL;
 }
 
+static void drop(struct ht_marked *k, uint64_t unit)
+{
+	k->used[unit / 64] &= ~(UINT64_C(1) << unit % 64);
+}
+
+void ht_marks_drop(struct ht_marks *m, uint64_t chunk)
+{
+	struct ht_marked *k = marked_of(m, chunk);
+
+	if (k)
+		drop(k, (chunk - k->first) >> k->shift);
+}
+
+/* No granule has records of two segments. */
 void ht_marks_drop_fast(struct ht_marks *m, const struct ht_links *l)
 {
 	const struct ht_record_index *x = &l->fast;
 
-	for (size_t i = 0; i < x->n; i++)
-		if (!(x->v[i].mark & HT_FAST_CANDIDATE))
-			ht_marks_drop(m, ht_links_address(
-						 l, ht_record_position(x, i)));
+	for (size_t g = 0; g < x->granules; g++) {
+		size_t i = x->first[g];
+		size_t end = g + 1 < x->granules ? x->first[g + 1] : x->n;
+		uint64_t first =
+			ht_links_address(l, (uint32_t)(g << HT_GRANULE_SHIFT));
+		struct ht_marked *k = i < end ? marked_of(m, first) : NULL;
+
+		for (; k && i < end; i++)
+			if (!(x->v[i].mark & HT_FAST_CANDIDATE))
+				drop(k, ((first - k->first) >> k->shift) +
+						x->v[i].slot);
+	}
 }
 
 static int by_address(const void *x, const void *y)

@@ -16,8 +16,14 @@
 
 struct ht_marked;
 
-/* Chunks that begin in [from, to), marked; a chunk begins at `to`, too. All of
- * them, and the header of the one at `to`, are in [start, end). */
+/* A chunk in use, as far as the pass knows: what is as good as surely in a
+ * fastbin is not. */
+struct ht_gone_chunk {
+	uint32_t at, size; /* bytes; at: from `start` */
+};
+
+/* Of the chunks that begin in [from, to), marked, those in use: all of them are
+ * in [start, end), with what their owners may use. */
 #define HT_GONE_BY_MAX 8192u /* of 32 bytes each in a view's 256 KiB */
 
 struct ht_gone_by {
@@ -25,15 +31,15 @@ struct ht_gone_by {
 	const uint8_t *buf; /* of [start, end) */
 	uint64_t start, end;
 	uint64_t from, to;
-	/* Each of them: bytes from `start` << 1, and whether it is in use. */
-	const uint32_t *chunk;
+	const struct ht_gone_chunk *chunk;
 	size_t n;
 };
 
 struct ht_teller {
 	void (*show)(struct ht_teller *t, const struct ht_gone_by *s);
 	void *ctx;
-	uint32_t *chunk; /* room for HT_GONE_BY_MAX, for the pass */
+	/* Room for HT_GONE_BY_MAX and one more, for the pass. */
+	struct ht_gone_chunk *chunk;
 	/* The next block is not the one behind the last: between them the other
 	 * one is shown something. Whoever is shown it clears this. */
 	bool anew;

@@ -159,12 +159,13 @@ static uint64_t next_of(struct heap *h, uint64_t chunk)
 }
 
 /* Blocks of about so many bytes, and of each the chunk that lies across is left
- * out, as a walk does; from `other` on they are shown to the second. */
+ * out, as a walk does, and some that might be in a fastbin; from `other` on
+ * they are shown to the second. */
 static void show_all(struct heap *h, struct ht_telling *t, uint64_t block,
 		     uint64_t other)
 {
-	static uint32_t chunk[HT_GONE_BY_MAX];
-	uint64_t at = FIRST;
+	static struct ht_gone_chunk chunk[HT_GONE_BY_MAX + 1];
+	uint64_t at = FIRST, r = 7;
 
 	while (at < END) {
 		struct ht_teller *who = &t->teller[at >= other];
@@ -182,8 +183,10 @@ static void show_all(struct heap *h, struct ht_telling *t, uint64_t block,
 		       (s.to < other) == (at < other)) {
 			uint64_t next = next_of(h, s.to);
 
-			chunk[s.n++] = (uint32_t)(s.to - at) << 1 |
-				       (*word(h, next + 8) & 1);
+			chunk[s.n] = (struct ht_gone_chunk){
+				.at = (uint32_t)(s.to - at),
+				.size = (uint32_t)(next - s.to)};
+			s.n += *word(h, next + 8) & 1 && below(&r, 30) != 0;
 			s.to = next;
 		}
 		if (s.from < s.to)
