@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck disable=SC2154 # heap_pid, seconds: lib.sh
 # walk.sh: the whole walk beside merely reading the same bytes, by heap size.
-# Both are the best of three on the same process, by the clock (the walk has two threads,
-# reading one) and in processor time. WALK_CHUNKS chooses the rows of one arena.
+# Both are the best of three on the same process, with two threads each, by the clock and in
+# processor time; what is read are the pages that are there. WALK_CHUNKS chooses the rows of one arena.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -24,7 +24,7 @@ row() { # CHUNKS THREADS
 
 echo '## The whole walk against merely reading'
 echo
-echo '| heap MiB | chunks | arenas | read ms | walk ms | ratio | read, processor ms | walk, processor ms | ratio | million chunks/s | peak MiB |'
+echo '| resident MiB | chunks | arenas | read ms | walk ms | ratio | read, processor ms | walk, processor ms | ratio | million chunks/s | peak MiB |'
 echo '| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |'
 for chunks in $sizes; do
 	row "$chunks" 0

@@ -212,16 +212,18 @@ static void read_pinned(const struct process *p, struct ht_piece *const *v,
 			size_t n)
 {
 	struct iovec here[PIECES], there[PIECES];
-	size_t left;
+	size_t left, i = 0;
 	ssize_t got;
 
-	for (size_t i = 0; i < n; i++) {
+	if (n == 0)
+		return;
+	do {
 		here[i] = (struct iovec){v[i]->buf, v[i]->len};
 		there[i] = (struct iovec){remote(v[i]->addr), v[i]->len};
-	}
+	} while (++i < n);
 	got = process_vm_readv(p->pid, here, n, there, n, 0);
 	left = got > 0 ? (size_t)got : 0;
-	for (size_t i = 0; i < n && left >= v[i]->len; i++) {
+	for (i = 0; i < n && left >= v[i]->len; i++) {
 		v[i]->ok = true;
 		left -= v[i]->len;
 	}
@@ -331,12 +333,77 @@ static void read_pieces(const struct process *p, struct ht_piece *v, size_t n)
 	}
 }
 
+/* --- stretches of pages --------------------------------------------------- */
+
+/* Whether all of its pages are there; *ret: and may be pinned. */
+static bool is_present(const struct ht_piece *v, const uint64_t *entry,
+		       size_t n, uint64_t first, bool *ret)
+{
+	uint64_t i = v->addr / HT_PAGE_SIZE - first;
+	uint64_t last = (v->addr + v->len - 1) / HT_PAGE_SIZE - first;
+
+	*ret = true;
+	for (; i <= last && i < n && entry[i] & HT_PAGEMAP_PRESENT; i++)
+		*ret &= !is_shared(entry[i]);
+	return i > last;
+}
+
+/* From the first on, as many in ascending order as lie within ENTRIES pages:
+ * one question, and one call for all that may be pinned. Returns how many it
+ * went over; what it could not have is left. */
+static size_t read_near(const struct process *p, struct ht_piece *v, size_t n)
+{
+	uint64_t entry[ENTRIES], first = v[0].addr / HT_PAGE_SIZE, pages = 0;
+	struct ht_piece *pinned[PIECES];
+	size_t k = 0, pinnable = 0;
+	ssize_t bytes;
+
+	while (k < n && v[k].addr / HT_PAGE_SIZE >= first + pages - (k > 0) &&
+	       (v[k].addr + v[k].len - 1) / HT_PAGE_SIZE - first < ENTRIES) {
+		pages = (v[k].addr + v[k].len - 1) / HT_PAGE_SIZE - first + 1;
+		k++;
+	}
+	if (k == 0)
+		return 1;
+	bytes = pread(p->pagemap_fd, entry, pages * sizeof(*entry),
+		      (off_t)(first * sizeof(*entry)));
+	for (size_t i = 0; i < k && bytes > 0; i++) {
+		bool may_pin;
+
+		if (!is_present(&v[i], entry, (size_t)bytes / sizeof(*entry),
+				first, &may_pin))
+			continue;
+		if (may_pin)
+			pinned[pinnable++] = &v[i];
+		else
+			v[i].ok = read_mem(p, v[i].addr, v[i].buf, v[i].len) ==
+				  v[i].len;
+	}
+	read_pinned(p, pinned, pinnable);
+	return k;
+}
+
+static bool are_short(const struct ht_piece *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (v[i].len > HT_PAGE_SIZE)
+			return false;
+	return true;
+}
+
 static void process_batch(void *ctx, struct ht_piece *v, size_t n)
 {
 	const struct process *p = ctx;
 
-	for (size_t i = 0; p->pagemap_fd >= 0 && i < n; i += PIECES)
-		read_pieces(p, v + i, n - i < PIECES ? n - i : PIECES);
+	for (size_t i = 0; p->pagemap_fd >= 0 && i < n; i += PIECES) {
+		size_t some = n - i < PIECES ? n - i : PIECES;
+
+		if (are_short(v + i, some))
+			read_pieces(p, v + i, some);
+		else
+			for (size_t k = 0; k < some;)
+				k += read_near(p, v + i + k, some - k);
+	}
 }
 
 static void process_heed(void *ctx, struct ht_vmflags *f)

@@ -85,7 +85,8 @@ stage(struct ht_pass *p, struct staging *s, const struct shape f,
 	c->link = inside ? 1 + p->base + (uint32_t)units : HT_LINK_END;
 	c->index = (uint32_t)(size / (2 * f.word)) - 2;
 	if (!inside && next != 0) {
-		if (p->links->segments < 2)
+		/* as a rule it is what a program keeps there */
+		if (next - p->links->low >= p->links->span)
 			return false;
 		c->link = ht_links_encode(p->links, next);
 		if (c->link > HT_LINK_MAX)

@@ -98,7 +98,7 @@ void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
 		   uint64_t arena, struct ht_segment *segment, size_t segments,
 		   size_t bytes_max)
 {
-	uint64_t base = 0;
+	uint64_t base = 0, high = 0;
 
 	*l = (struct ht_links){
 		.layout = layout,
@@ -118,7 +118,10 @@ void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
 							     : HT_LINK_MAX;
 		l->full |= base + units >= HT_LINK_MAX;
 		base += (units + 256) & ~UINT64_C(255);
+		high = segment[i].end > high ? segment[i].end : high;
 	}
+	l->low = segments ? segment[0].first : 0;
+	l->span = high > l->low ? high - l->low : 0;
 	l->units_all = l->full ? 0 : base;
 	if (bytes_max == 0 || !reserve_all(l))
 		l->full = true;
@@ -176,7 +179,7 @@ uint32_t ht_links_encode(const struct ht_links *l, uint64_t chunk)
 
 	if (bin >> pair_shift <= HT_BINS && !(bin & ((1u << pair_shift) - 1)))
 		return HT_LINK_BIN((uint32_t)(bin >> pair_shift));
-	s = segment_of(l, chunk);
+	s = chunk - l->low < l->span ? segment_of(l, chunk) : NULL;
 	if (!s || s->base == HT_LINK_MAX ||
 	    (chunk - s->first) & (((uint64_t)1 << l->shift) - 1))
 		return HT_LINK_WILD;

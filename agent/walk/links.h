@@ -73,6 +73,7 @@ struct ht_links {
 	const struct ht_layout *layout;	  /* borrowed */
 	const struct ht_segment *segment; /* borrowed, sorted */
 	size_t segments;
+	uint64_t low, span; /* all of them lie in [low, low + span) */
 	uint64_t bins;	/* address of the header of bin 0 (has no storage) */
 	unsigned shift; /* log2 of a unit */
 	struct ht_record_index free; /* chunks their neighbour calls free */
@@ -139,27 +140,43 @@ HT_FETCH ht_fetch_directory(const struct ht_record_index *x, uint32_t link)
 		__builtin_prefetch(x->first + granule);
 }
 
-HT_FETCH ht_fetch_records(const struct ht_record_index *x, uint32_t link)
+/* First and last record of the granule that a link leads to; false: none. Few
+ * granules have more than two lines of them. */
+static inline __attribute__((always_inline)) bool
+ht_granule_ends(const struct ht_record_index *x, uint32_t link,
+		size_t *ret_first, size_t *ret_last)
 {
 	size_t granule = (link - 1) >> HT_GRANULE_SHIFT;
 
-	if (granule < x->granules) {
-		/* records of a granule rarely lie in one cache line */
-		__builtin_prefetch(x->v + x->first[granule]);
-		__builtin_prefetch(x->v + x->first[granule] + 8);
-	}
+	if (granule >= x->granules)
+		return false;
+	*ret_first = x->first[granule];
+	*ret_last = (granule + 1 < x->granules ? x->first[granule + 1] : x->n);
+	*ret_last -= *ret_last > *ret_first;
+	return true;
+}
+
+HT_FETCH ht_fetch_records(const struct ht_record_index *x, uint32_t link)
+{
+	size_t first, last;
+
+	if (!ht_granule_ends(x, link, &first, &last))
+		return;
+	__builtin_prefetch(x->v + first);
+	__builtin_prefetch(x->v + last);
 }
 
 /* A free chunk's record, bk and size. */
 HT_FETCH ht_fetch_free(const struct ht_links *l, uint32_t link)
 {
-	size_t granule = (link - 1) >> HT_GRANULE_SHIFT;
+	size_t first, last;
 
-	ht_fetch_records(&l->free, link);
-	if (granule < l->free.granules) {
-		__builtin_prefetch(l->more + l->free.first[granule]);
-		__builtin_prefetch(l->more + l->free.first[granule] + 8);
-	}
+	if (!ht_granule_ends(&l->free, link, &first, &last))
+		return;
+	__builtin_prefetch(l->free.v + first);
+	__builtin_prefetch(l->free.v + last);
+	__builtin_prefetch(l->more + first);
+	__builtin_prefetch(l->more + last);
 }
 
 /* Position of the i-th record. */

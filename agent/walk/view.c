@@ -36,19 +36,6 @@ void ht_view_segment(struct ht_view *w, const struct ht_pages *pages,
 	w->block = BLOCK_MIN;
 }
 
-/* Fills [from, from + len) of one page state; how much of it could be had. */
-static size_t fill(struct ht_view *w, uint64_t from, uint8_t *to, size_t len,
-		   enum ht_page_state state)
-{
-	if (state == HT_PAGE_SWAPPED || state == HT_PAGE_WITHHELD)
-		return 0;
-	if (state == HT_PAGE_ABSENT) {
-		memset(to, 0, len);
-		return len;
-	}
-	return ht_reader_some(w->reader, from, to, len);
-}
-
 /* End of the pages from `from` on that are in the same state. */
 static uint64_t same_state_end(const struct ht_pages *p, uint64_t from,
 			       uint64_t end)
@@ -63,9 +50,63 @@ static uint64_t same_state_end(const struct ht_pages *p, uint64_t from,
 	return at < end ? at : end;
 }
 
+/* Every other page of a block, at most. */
+#define STRETCHES (HT_VIEW_MAX / HT_PAGE_SIZE / 2 + 1)
+
+/* What of a block is to be read, in order; the rest up to `end` is zeros. */
+struct block {
+	struct ht_piece piece[STRETCHES];
+	size_t n;
+	uint64_t end; /* here pages begin that cannot be read */
+};
+
+/* Pages that were never touched read as the zeros that they hold. */
+static void plan(struct ht_view *w, uint64_t from, uint64_t end,
+		 struct block *ret)
+{
+	ret->n = 0;
+	for (uint64_t at = from; at < end; at = ret->end) {
+		enum ht_page_state state = ht_pages_state(w->pages, at);
+		uint64_t stop = same_state_end(w->pages, at, end);
+		uint8_t *to = w->buf + (at - from);
+
+		ret->end = at;
+		if (state == HT_PAGE_SWAPPED || state == HT_PAGE_WITHHELD)
+			return;
+		if (state == HT_PAGE_ABSENT)
+			memset(to, 0, (size_t)(stop - at));
+		else
+			ret->piece[ret->n++] =
+				(struct ht_piece){.addr = at,
+						  .buf = to,
+						  .len = (uint32_t)(stop - at)};
+		ret->end = stop;
+	}
+}
+
+/* Where what could be read of a block ends. */
+static uint64_t fill(struct ht_view *w, struct block *b)
+{
+	size_t i = 0;
+
+	if (b->n > 1)
+		ht_reader_batch(w->reader, b->piece, b->n);
+	for (; i < b->n; i++) {
+		struct ht_piece *p = &b->piece[i];
+		size_t got = p->ok ? p->len
+				   : ht_reader_some(w->reader, p->addr, p->buf,
+						    p->len);
+
+		if (got < p->len)
+			return p->addr + got;
+	}
+	return b->end;
+}
+
 bool ht_view_load(struct ht_view *w, uint64_t addr, size_t need)
 {
-	uint64_t start = addr & ~(uint64_t)(HT_PAGE_SIZE - 1), end, at;
+	uint64_t start = addr & ~(uint64_t)(HT_PAGE_SIZE - 1), end;
+	struct block b;
 
 	if (addr >= w->limit || w->limit - addr < need)
 		return false;
@@ -74,17 +115,8 @@ bool ht_view_load(struct ht_view *w, uint64_t addr, size_t need)
 	else
 		w->block = 2 * BLOCK_MIN; /* a header may lie across a border */
 	end = w->limit - start > w->block ? start + w->block : w->limit;
-	w->start = at = start;
-	while (at < end) {
-		uint64_t stop = same_state_end(w->pages, at, end);
-		size_t got =
-			fill(w, at, w->buf + (at - start), (size_t)(stop - at),
-			     ht_pages_state(w->pages, at));
-
-		at += got;
-		if (at < stop)
-			break;
-	}
-	w->end = at;
-	return at > addr && at - addr >= need;
+	plan(w, start, end, &b);
+	w->start = start;
+	w->end = fill(w, &b);
+	return w->end > addr && w->end - addr >= need;
 }

@@ -115,6 +115,14 @@ static void what_a_fork_left_shared_stays_shared(void **state)
 					      buf + 8 * i, 8, false};
 	ht_reader_batch(&r, pieces, 64);
 	assert_true(pieces[63].ok);
+	memset(buf, 0, size);
+	for (size_t i = 0; i < 64; i++) /* stretches of seven pages */
+		pieces[i] =
+			(struct ht_piece){AT(area) + i * 8 * PAGE,
+					  buf + i * 8 * PAGE, 7 * PAGE, false};
+	ht_reader_batch(&r, pieces, 64);
+	for (size_t i = 0; i < 64; i++)
+		assert_true(pieces[i].ok && buf[(i * 8 + 7) * PAGE - 1] == 7);
 	assert_true(private_of(child) - before < (long)size / 8);
 	ht_reader_close(&r);
 	kill(child, SIGKILL);
@@ -204,6 +212,53 @@ static void untouched_pages_read_as_zeros_and_stay_untouched(void **state)
 }
 
 /* A file of two pages and a bit, mapped and not looked at. */
+/* Stretches between pages that were never touched, one with such a page amid,
+ * out of order, one that ends in no memory. */
+static void
+stretches_are_read_and_what_lies_between_stays_untouched(void **state)
+{
+	enum { N = 100, EACH = 9, LONG = EACH - 1 };
+	char *area = map((size_t)N * EACH, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	HT_AUTO_FREE char *buf = malloc((size_t)N * EACH * PAGE);
+	struct ht_piece piece[N + 2];
+	static char nowhere[3 * PAGE];
+	struct ht_reader r;
+	struct ht_err err;
+
+	(void)state;
+	assert_non_null(buf);
+	memset(buf, 1, (size_t)N * EACH * PAGE);
+	for (size_t i = 0; i < (size_t)N * EACH; i++)
+		if (i % EACH != LONG)
+			memset(area + i * PAGE, 2 + (int)i / EACH, PAGE);
+	assert_int_equal(ht_reader_open_process(getpid(), 8, false, &r, &err),
+			 HT_OK);
+	for (size_t i = 0; i < N; i++) {
+		size_t at = (i ^ 1) * EACH * PAGE;
+
+		piece[i] =
+			(struct ht_piece){AT(area) + at, buf + at,
+					  (i == 7 ? EACH : LONG) * PAGE, false};
+	}
+	piece[N] = (struct ht_piece){AT(pages) + 3 * PAGE, nowhere, 3 * PAGE,
+				     true};
+	piece[N + 1] =
+		(struct ht_piece){UINT64_MAX - PAGE, nowhere, 2 * PAGE, true};
+	ht_reader_batch(&r, piece, N + 2);
+	for (size_t i = 0; i < N; i++) {
+		const char *end = (char *)piece[i].buf + piece[i].len;
+
+		assert_true(piece[i].ok);
+		assert_int_equal(end[-1], i == 7 ? 0 : 2 + (int)(i ^ 1));
+		assert_int_equal(((char *)piece[i].buf)[0], 2 + (int)(i ^ 1));
+	}
+	assert_false(piece[N].ok);
+	assert_false(piece[N + 1].ok);
+	assert_int_equal(mapped_pages(area, (size_t)N * EACH), N * LONG);
+	ht_reader_close(&r);
+	munmap(area, (size_t)N * EACH * PAGE);
+}
+
 static void untouched_pages_of_a_file_are_read_from_it(void **state)
 {
 	char path[] = "/tmp/heaptide.XXXXXX", bytes[3 * PAGE] = {0};
@@ -387,6 +442,7 @@ int main(void)
 		T(what_a_fork_left_shared_stays_shared),
 		T(a_batch_fills_every_piece_that_can_be_read),
 		T(untouched_pages_read_as_zeros_and_stay_untouched),
+		T(stretches_are_read_and_what_lies_between_stays_untouched),
 		T(untouched_pages_of_a_file_are_read_from_it),
 		T(untouched_shared_memory_is_unknown_and_stays_untouched),
 		T(a_budget_is_never_exceeded),
