@@ -161,10 +161,13 @@ static const struct ht_facts_hit *choose_by_ring(const struct ht_locate_in *in,
 				      .main_arena =
 					      f->bias + x->arena[i].vaddr};
 		HT_AUTO_FREE uint64_t *ring = NULL;
+		bool closed = false;
 		size_t n;
 
 		m.layout.at[HT_P_ARENA_NEXT] = row->at[HT_P_ARENA_NEXT];
-		if (ht_ring_read(&m, in->reader, &ring, &n, NULL) != HT_OK)
+		if (ht_ring_read(&m, in->reader, &ring, &n, &closed, NULL) !=
+			    HT_OK ||
+		    !closed)
 			continue;
 		if (found)
 			return NULL;

@@ -275,13 +275,14 @@ static enum ht_code search_threads(struct search *s,
 				   struct ht_err *err)
 {
 	enum ht_code code;
+	bool closed;
 
 	if (settled(s) || (!s->tls->n && !s->tls->block))
 		return HT_OK;
 	if (s->tls->provisional)
 		s->m->tls_tcache = HT_TLS_UNKNOWN;
 	s->tls->provisional = false;
-	code = ht_ring_read(s->m, s->r, &s->ring, &s->ring_n, err);
+	code = ht_ring_read(s->m, s->r, &s->ring, &s->ring_n, &closed, err);
 	for (size_t i = 0; code == HT_OK && i < n && !settled(s); i++)
 		if (t[i].registers && is_thread_pointer(s, t[i].thread_pointer))
 			look_at_thread(s, t[i].thread_pointer);

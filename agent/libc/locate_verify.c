@@ -44,29 +44,28 @@ static enum ht_code append(uint64_t **list, size_t *n, size_t *capacity,
 }
 
 enum ht_code ht_ring_read(const struct ht_malloc *m, struct ht_reader *r,
-			  uint64_t **ret, size_t *ret_n, struct ht_err *err)
+			  uint64_t **ret, size_t *ret_n, bool *ret_closed,
+			  struct ht_err *err)
 {
 	HT_AUTO_FREE uint64_t *list = NULL;
 	size_t n = 0, capacity = 0;
-	uint64_t at = m->main_arena;
+	uint64_t at = m->main_arena, landmark = 0;
 
 	do {
 		enum ht_code code = append(&list, &n, &capacity, at, err);
 
-		if (code == HT_OK)
-			code = ht_member(r, at, m->layout.at[HT_P_ARENA_NEXT],
-					 &at, err);
 		if (code != HT_OK)
 			return code;
-		if (at % m->layout.word || n > ARENAS_MAX)
-			return ht_fail_at(
-				err, HT_CORRUPT, at,
-				"the ring of arenas does not close: 0x%" PRIx64
-				" after %zu arenas",
-				at, n);
+		if ((n & (n - 1)) == 0) /* no circle escapes: its length does */
+			landmark = at;
+		if (ht_member(r, at, m->layout.at[HT_P_ARENA_NEXT], &at,
+			      NULL) != HT_OK ||
+		    at % m->layout.word || at == landmark || n > ARENAS_MAX)
+			break;
 	} while (at != m->main_arena);
 	*ret = ht_take_ptr(list);
 	*ret_n = n;
+	*ret_closed = at == m->main_arena;
 	return HT_OK;
 }
 
@@ -136,6 +135,14 @@ static const char *bad_bins(const struct view *v)
 	return bin_word(v, 0) == 0 ? "the unsorted bin has no list" : NULL;
 }
 
+/* Damage, where it is known that this is an arena; else a wrong layout. */
+static const char *bad_content(const struct view *v)
+{
+	const char *why = bad_words(v);
+
+	return why ? why : bad_bins(v);
+}
+
 /* An arena lies right behind the heap_info at align-down(arena, HEAP_MAX). Its
  * words may be corrupt, where it is cannot be. */
 static const char *bad_place(const struct view *v, struct ht_reader *r)
@@ -156,7 +163,8 @@ static const char *bad_place(const struct view *v, struct ht_reader *r)
 }
 
 static enum ht_code verify_arena(const struct ht_malloc *m, uint64_t at,
-				 struct ht_reader *r, struct ht_err *err)
+				 bool place_alone, struct ht_reader *r,
+				 struct ht_err *err)
 {
 	struct view v = {.m = m, .at = at};
 	const char *why = NULL;
@@ -171,8 +179,7 @@ static enum ht_code verify_arena(const struct ht_malloc *m, uint64_t at,
 				      err);
 		if (code != HT_OK)
 			return code;
-		why = bad_words(&v);
-		why = why ? why : bad_bins(&v);
+		why = place_alone ? NULL : bad_content(&v);
 		why = why ? why : bad_place(&v, r);
 		if (!why)
 			return HT_OK;
@@ -186,16 +193,20 @@ enum ht_code ht_locate_verify(const struct ht_malloc *m, struct ht_reader *r,
 			      struct ht_err *err)
 {
 	uint64_t newest = m->main_arena;
-	enum ht_code code = verify_arena(m, m->main_arena, r, err);
+	enum ht_code code = verify_arena(m, m->main_arena, false, r, err);
+	uint64_t top = 0;
 
 	if (code != HT_OK)
 		return code;
-	/* A second arena is proof of heap_info. That the ring does not close,
-	 * or a top is wild, is corruption and not a wrong layout: the walk
+	/* A second arena is proof of heap_info; of the arena's own layout a
+	 * main arena in use is. That the ring does not close, a top is wild or
+	 * a word cannot be is corruption then and not a wrong layout: the walk
 	 * finds it and measures the rest. */
-	if (ht_member(r, m->main_arena, m->layout.at[HT_P_ARENA_NEXT], &newest,
+	if (ht_member(r, m->main_arena, m->layout.at[HT_P_ARENA_TOP], &top,
+		      NULL) == HT_OK &&
+	    ht_member(r, m->main_arena, m->layout.at[HT_P_ARENA_NEXT], &newest,
 		      NULL) == HT_OK &&
 	    newest != m->main_arena)
-		code = verify_arena(m, newest, r, err);
+		code = verify_arena(m, newest, top != 0, r, err);
 	return code == HT_FAULT ? HT_OK : code;
 }

@@ -130,6 +130,15 @@ static enum ht_code read_as_it_moves(struct ht_look *l, bool *late,
 	return code == HT_OK ? ht_look_stacks(l, err) : code;
 }
 
+/* A heap that is too large to be walked again stood still nevertheless: what is
+ * wrong in it was not caught in a change. */
+static bool has_rested(void *ctx)
+{
+	const struct ht_look *l = ctx;
+
+	return !l->session->target->reader->expired && ht_look_rested(l);
+}
+
 static enum ht_code walk_as_it_moves(struct ht_look *l, bool late,
 				     struct ht_err *err)
 {
@@ -137,6 +146,8 @@ static enum ht_code walk_as_it_moves(struct ht_look *l, bool late,
 	enum ht_code code;
 
 	l->in.moving = true;
+	l->in.rested = l->watch ? has_rested : NULL;
+	l->in.rested_ctx = l;
 	read_within(l, WALK_PERCENT);
 	code = ht_look_walk(l, err);
 	expired = read_freely(l);

@@ -87,7 +87,7 @@ static void settle_system(struct ht_arena_walk *aw)
 		sum += a->uncertain_bytes;
 	if (sum == a->system)
 		return;
-	if (!aw->in.walk->in->moving && !aw->in.root->cut)
+	if (!aw->in.root->cut)
 		ht_walk_find(aw->in.walk->out, "arena_sum",
 			     aw->in.root->address, aw->in.root->index,
 			     "chunks and overhead add up to %" PRIu64

@@ -32,8 +32,7 @@ static void report_list(const struct ht_listed *b, const struct ht_list *list,
 			      : b->in->root->address;
 
 	/* A list may lead into what is swapped out or withheld. */
-	if (list->fault == HT_LIST_SOUND || b->in->walk->in->moving ||
-	    !ht_met_is_whole(b->met))
+	if (list->fault == HT_LIST_SOUND || !ht_met_is_whole(b->met))
 		return;
 	ht_walk_find(b->in->walk->out, faults[list->fault].code, at,
 		     b->in->root->index,
@@ -95,7 +94,7 @@ static void adopt_unlisted(struct ht_listed *b)
 		if (chunks++ == 0)
 			first = i;
 	}
-	if (chunks && !b->in->walk->in->moving && ht_met_is_whole(b->met))
+	if (chunks && ht_met_is_whole(b->met))
 		ht_walk_find(b->in->walk->out, "unlisted_free",
 			     ht_links_address(
 				     l, ht_record_position(&l->free, first)),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/walk/light.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "agent/libc/chunk.h"
@@ -265,6 +266,12 @@ void ht_light_settle(struct ht_arena_walk *aw)
 	a->in_use = rest < system ? system - rest : 0;
 	a->in_use_chunks = HT_UNKNOWN;
 	a->uncertain_bytes += ht_apart(lies, system);
+	if (lies != system && !aw->in.root->main && !aw->in.root->cut)
+		ht_walk_find(aw->in.walk->out, "arena_sum",
+			     aw->in.root->address, aw->in.root->index,
+			     "its heaps add up to %" PRIu64
+			     ", system_mem is %" PRIu64,
+			     lies, system);
 	if (aw->in.walk->sparse)
 		aw->swept.resident = HT_UNKNOWN;
 	if (aw->estimated)

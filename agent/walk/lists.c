@@ -26,6 +26,7 @@
 struct cursor {
 	uint64_t at;	   /* the chunk that comes next */
 	uint64_t previous; /* where it must point back to; fastbins: none */
+	uint64_t landmark; /* fastbins: a chunk that it was at before */
 	struct ht_list_count count;
 	uint8_t list, tries;
 	bool backward;	      /* by bk, from the other end */
@@ -128,6 +129,7 @@ static void begin(const struct following *f, struct cursor *c,
 {
 	c->count = (struct ht_list_count){0};
 	c->held = 0;
+	c->landmark = 0;
 	c->previous = is_fast(c) ? 0 : header_of(f, c);
 	c->at = is_fast(c)    ? a->fast[c->list - HT_LISTED_FAST]
 		: c->backward ? a->bk[c->list]
@@ -234,13 +236,11 @@ static void go_astray(struct following *f, struct cursor *c, const char *what)
 	if (step_back(f, c) || begin_again(f, c))
 		return;
 	f->out->astray++;
-	if (!f->in->walk->in->moving)
-		ht_walk_find(f->in->walk->out, "list_wild", c->at, a->index,
-			     "%s %u: after %" PRIu64
-			     " chunks, it leads to a chunk %s",
-			     is_fast(c) ? "fastbin" : "bin",
-			     is_fast(c) ? c->list - HT_LISTED_FAST : c->list,
-			     c->count.chunks, what);
+	ht_walk_find(f->in->walk->out, "list_wild", c->at, a->index,
+		     "%s %u: after %" PRIu64 " chunks, it leads to a chunk %s",
+		     is_fast(c) ? "fastbin" : "bin",
+		     is_fast(c) ? c->list - HT_LISTED_FAST : c->list,
+		     c->count.chunks, what);
 	c->at = is_fast(c) ? 0 : header_of(f, c);
 }
 
@@ -282,10 +282,14 @@ static bool take_chunk(struct following *f, struct cursor *c)
 	}
 	if (!keep(f, c, size))
 		return false;
+	if ((c->count.chunks & (c->count.chunks + 1)) == 0)
+		c->landmark = c->at;
 	c->count.chunks++;
 	c->count.bytes += size;
 	c->previous = c->at;
 	c->at = led_to(f, c, c->at, next);
+	if (is_fast(c) && c->at == c->landmark)
+		go_astray(f, c, "where it was before");
 	return true;
 }
 
@@ -388,7 +392,8 @@ static struct cursor *begin_one(struct following *f, unsigned list,
 
 static void begin_all(struct following *f)
 {
-	const bool both = f->in->walk->in->moving;
+	const bool both =
+		f->in->walk->in->moving && !ht_walk_rested(f->in->walk);
 
 	for (unsigned i = 1; i < HT_LISTED_FAST + f->layout->fastbins; i++) {
 		struct cursor *c = begin_one(f, i, false);
@@ -490,7 +495,7 @@ enum ht_code ht_lists_follow(const struct ht_arena_in *in,
 	ret->align = in->layout->align;
 	if (ret->n)
 		qsort(ret->v, ret->n, sizeof(*ret->v), by_address);
-	if (in->walk->in->moving)
+	if (in->walk->in->moving || ret->astray)
 		drop_overlaid(ret, b);
 	return code;
 }

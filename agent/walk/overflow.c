@@ -69,11 +69,10 @@ static uint64_t next_of(const struct chase *c, unsigned i)
 
 static void report_loop(const struct chase *c, unsigned i)
 {
-	if (!c->aw->in.walk->in->moving)
-		ht_walk_find(c->aw->in.walk->out, "list_loop", c->at[i],
-			     c->aw->in.root->index,
-			     "fastbin %u: 0x%" PRIx64 " comes round again", i,
-			     c->at[i]);
+	ht_walk_find(c->aw->in.walk->out, "list_loop", c->at[i],
+		     c->aw->in.root->index,
+		     "fastbin %u: 0x%" PRIx64 " comes round again", i,
+		     c->at[i]);
 }
 
 /* A chunk of fastbin i was read: counts it, goes on to the next. */

@@ -8,6 +8,7 @@
 #include "agent/walk/roots.h"
 
 #define FLAG_NONCONTIGUOUS 2u
+#define LOCK_WORD_MAX	   2u /* free, taken, taken and waited for */
 
 uint64_t ht_field_item(const uint8_t *bytes, const struct ht_layout *layout,
 		       enum ht_place_id id, size_t i, unsigned width)
@@ -250,7 +251,12 @@ static enum ht_code add_one(const struct ht_walk_in *in, struct ht_roots *roots,
 		return HT_OK;
 	}
 	*ret_next = a->next;
-	if (a->mutex != 0)
+	if (a->mutex > LOCK_WORD_MAX)
+		ht_walk_find(
+			&roots->notes, "arena_lock", address, a->index,
+			"the lock of this arena is no lock word: 0x%" PRIx64,
+			a->mutex);
+	else if (a->mutex != 0)
 		roots->in_flux = roots->locked = true;
 	return HT_OK;
 }
@@ -285,111 +291,6 @@ static enum ht_code read_ring(const struct ht_walk_in *in,
 	ht_snapshot_warn(&roots->notes,
 			 "more than %d arenas: the rest was left out",
 			 HT_ARENAS_MAX);
-	return HT_OK;
-}
-
-/* --- heaps of a thread arena --------------------------------------------- */
-
-struct heap_info {
-	uint64_t ar_ptr, prev, size, mprotect_size;
-};
-
-static bool read_heap(const struct ht_walk_in *in, const struct ht_layout *l,
-		      uint64_t address, struct heap_info *ret)
-{
-	uint8_t bytes[64] = {0};
-
-	if (l->sizeof_heap_info > sizeof(bytes) ||
-	    ht_reader_read(in->reader, address, bytes, l->sizeof_heap_info,
-			   NULL) != HT_OK)
-		return false;
-	*ret = (struct heap_info){
-		ht_field_get(bytes, l, HT_P_HEAP_AR_PTR),
-		ht_field_get(bytes, l, HT_P_HEAP_PREV),
-		ht_field_get(bytes, l, HT_P_HEAP_SIZE),
-		ht_field_get(bytes, l, HT_P_HEAP_MPROTECT_SIZE)};
-	return true;
-}
-
-/* Why a heap_info cannot be one; NULL: it can. */
-static const char *heap_wrong(const struct ht_arena_root *a,
-			      const struct ht_layout *l,
-			      const struct heap_info *h, uint64_t heap_max)
-{
-	if (h->ar_ptr != a->address)
-		return "its ar_ptr is not the arena";
-	if (h->size < l->sizeof_heap_info || h->size > heap_max)
-		return "its size cannot be";
-	if (h->prev % heap_max)
-		return "its prev is not a heap's address";
-	return NULL;
-}
-
-static bool add_heap(struct ht_arena_root *a, uint64_t address, uint64_t size)
-{
-	if (a->heaps == a->heaps_capacity) {
-		size_t to = a->heaps_capacity * 2 + 4;
-		void *grown = reallocarray(a->heap, to, sizeof(*a->heap));
-
-		if (!grown)
-			return false;
-		a->heap = grown;
-		a->heaps_capacity = to;
-	}
-	a->heap[a->heaps++] = (struct ht_heap_root){address, size};
-	return true;
-}
-
-static int by_address(const void *x, const void *y)
-{
-	const struct ht_heap_root *a = x, *b = y;
-
-	return (a->address > b->address) - (a->address < b->address);
-}
-
-static bool has_heap(const struct ht_arena_root *a, uint64_t address)
-{
-	for (size_t i = 0; i < a->heaps; i++)
-		if (a->heap[i].address == address)
-			return true;
-	return false;
-}
-
-enum ht_code ht_heaps_read(const struct ht_walk_in *in, struct ht_roots *roots,
-			   struct ht_arena_root *a, struct ht_err *err)
-{
-	const struct ht_space *space = &roots->space[a->space];
-	const struct ht_layout *l = &space->malloc->layout;
-	uint64_t heap_max = ht_heap_max(space);
-	uint64_t at = a->top & ~(heap_max - 1);
-
-	a->heaps = 0;
-	a->cut = false;
-	while (at != 0 && a->heaps < HT_HEAPS_MAX) {
-		struct heap_info h = {0};
-		const char *wrong = "it cannot be read";
-
-		in->reader->swapped = false;
-		if (read_heap(in, l, at, &h))
-			wrong = heap_wrong(a, l, &h, heap_max);
-		if (wrong && in->reader->swapped) {
-			a->cut = true;
-			roots->swapped++;
-			break;
-		}
-		if (!wrong && has_heap(a, at))
-			wrong = "it was in the chain before";
-		if (wrong) {
-			ht_walk_find(&roots->notes, "heap_chain", at, a->index,
-				     "heap 0x%" PRIx64 ": %s", at, wrong);
-			break;
-		}
-		if (!add_heap(a, at, h.size))
-			return ht_fail(err, HT_NOMEM, "no memory for heaps");
-		at = h.prev;
-	}
-	if (a->heaps)
-		qsort(a->heap, a->heaps, sizeof(*a->heap), by_address);
 	return HT_OK;
 }
 

@@ -207,7 +207,7 @@ static void skip_gap(struct ht_arena_walk *aw, size_t i, enum ht_pass_end why)
 		aw->met.withheld += p->at - gap;
 	else if (ht_pages_swapped(&aw->extent.pages[i], gap, p->at + 1))
 		aw->met.unread += p->at - gap;
-	else if (!aw->in.walk->in->moving)
+	else
 		ht_walk_find(
 			aw->in.walk->out,
 			why == HT_PASS_SIZE ? "chunk_size" : "chunk_unreadable",
@@ -235,8 +235,6 @@ static void report_pass(struct ht_arena_walk *aw)
 {
 	const struct ht_pass *p = &aw->met.pass;
 
-	if (aw->in.walk->in->moving)
-		return;
 	if (p->footers_bad)
 		ht_walk_find(
 			aw->in.walk->out, "footer", p->footer_bad_at,

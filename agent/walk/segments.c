@@ -121,11 +121,10 @@ static void check_top(const struct ht_arena_in *in, struct ht_extent *x)
 
 	if (x->top_end == end)
 		return;
-	if (!in->walk->in->moving)
-		ht_walk_find(in->walk->out, "top", x->top, in->root->index,
-			     "the top chunk 0x%" PRIx64 " of %" PRIu64
-			     " bytes does not end with its heap",
-			     x->top, x->top_end - x->top);
+	ht_walk_find(in->walk->out, "top", x->top, in->root->index,
+		     "the top chunk 0x%" PRIx64 " of %" PRIu64
+		     " bytes does not end with its heap",
+		     x->top, x->top_end - x->top);
 	x->top_end = end ? end : x->top_end;
 	if (!end)
 		x->top = x->top_end = 0;
@@ -138,8 +137,8 @@ static void check_top(const struct ht_arena_in *in, struct ht_extent *x)
 static bool is_torn(const struct ht_arena_in *in, const struct ht_extent *x)
 {
 	return x->top_end - x->top > in->root->system ||
-	       (in->walk->in->moving && in->root->main &&
-		x->top_end % HT_PAGE_SIZE != 0);
+	       (in->root->main && x->top_end % HT_PAGE_SIZE != 0 &&
+		in->walk->in->moving && !ht_walk_rested(in->walk));
 }
 
 /* NULL, or what is wrong with the top that the arena names. */
@@ -176,7 +175,7 @@ static bool read_top(const struct ht_arena_in *in, struct ht_extent *x)
 		if (!wrong)
 			return true;
 	}
-	if (!in->walk->in->moving && !in->walk->in->reader->swapped)
+	if (!in->walk->in->reader->swapped)
 		ht_walk_find(in->walk->out, "top", in->root->top,
 			     in->root->index, "the top chunk 0x%" PRIx64 " %s",
 			     in->root->top, wrong);

@@ -32,10 +32,9 @@ static void check_cached(struct ht_walk *w)
 		if (!w->in->light)
 			r->cached[i].size = 0; /* until it is met */
 		if (kept && r->cached[kept - 1].chunk == r->cached[i].chunk) {
-			if (!w->in->moving)
-				ht_walk_find(w->out, "tcache_twice",
-					     r->cached[i].chunk, HT_UNKNOWN,
-					     "a chunk that is cached twice");
+			ht_walk_find(w->out, "tcache_twice", r->cached[i].chunk,
+				     HT_UNKNOWN,
+				     "a chunk that is cached twice");
 			continue;
 		}
 		r->cached[kept++] = r->cached[i];
@@ -57,7 +56,7 @@ static void check_met(struct ht_walk *w)
 	for (size_t i = 0; i < w->roots->cached_n; i++)
 		if (w->roots->cached[i].size == 0 && lost++ == 0)
 			first = w->roots->cached[i].chunk;
-	if (lost && !w->in->moving && !w->unread)
+	if (lost && !w->unread)
 		ht_walk_find(
 			w->out, "tcache_lost", first, HT_UNKNOWN,
 			"%llu cached chunks are no chunks in use of any heap, this one first",
@@ -107,7 +106,9 @@ static bool take_notes(struct ht_walk *w)
 			w->out,
 			"%zu threads: their caches could not be read and count as in use",
 			unknown_caches(w));
-	for (size_t i = 0; i < notes->findings.n && !w->in->moving; i++) {
+	/* Those of a target that stood still then, if not now. */
+	for (size_t i = 0;
+	     i < notes->findings.n && (!w->in->moving || w->in->rested); i++) {
 		const struct ht_finding *f = &notes->findings.v[i];
 
 		ht_snapshot_find(w->out, f->code, f->address, f->arena, "%s",
@@ -194,6 +195,18 @@ static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 	return code == HT_OK ? ht_totals(w, err) : code;
 }
 
+bool ht_walk_rested(const struct ht_walk *w)
+{
+	return w->in->rested && w->in->rested(w->in->rested_ctx);
+}
+
+/* What did not add up of a heap that moved is no damage. */
+static void doubt_moved(struct ht_walk *w, size_t before)
+{
+	if (w->in->moving && w->out->findings.n > before && !ht_walk_rested(w))
+		ht_snapshot_cut(w->out, HT_RECORD_finding, before);
+}
+
 /* A figure that cannot be is told, not sent as if it were right. */
 static void check_sums(struct ht_walk *w)
 {
@@ -218,6 +231,7 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 {
 	struct ht_walk *w = calloc(1, sizeof(*w));
 	uint64_t read_before = in->reader->bytes_read;
+	size_t found_before = 0;
 	enum ht_code code;
 
 	if (!w)
@@ -231,14 +245,17 @@ enum ht_code ht_walk(const struct ht_walk_in *in, struct ht_roots *roots,
 	if (code == HT_OK && !take_notes(w))
 		code = ht_fail(err, HT_NOMEM, "no memory for threads");
 	if (code == HT_OK) {
+		found_before = ret->findings.n;
 		check_cached(w);
 		tell_linking(w);
 		code = walk_all(w, err);
 	}
 	if (code == HT_OK && in->light)
 		ht_light_tell(w);
-	if (code == HT_OK)
+	if (code == HT_OK) {
+		doubt_moved(w, found_before);
 		check_sums(w);
+	}
 	if (code == HT_OK)
 		doubt_spread(w);
 	if (code == HT_OK)

@@ -36,6 +36,11 @@ struct ht_walk_in {
 	const struct ht_thread_state *threads;
 	size_t threads_n;
 	bool moving;	   /* the target runs while it is read */
+	/* Of one that may run: whether it has stood still since before its
+	 * roots were read, and all was read. Then what is wrong is damage. NULL:
+	 * it has not. */
+	bool (*rested)(void *ctx);
+	void *rested_ctx;
 	bool alone;	   /* without the helper */
 	bool light;	   /* what malloc keeps, not chunk by chunk (light.h) */
 	bool want_private; /* what of trimmable is this process's alone */
