@@ -22,36 +22,59 @@ const char *ht_graph_chunks(const struct ht_snapshot *s, const char *type,
 	return out;
 }
 
-static void name_static(const struct ht_holder *h, char out[HT_GRAPH_NAME])
+static void name_variable(const struct ht_holder *h, const char *what,
+			  char out[HT_GRAPH_NAME])
 {
 	const char *module = *h->module ? h->module : "?";
 	char name[HT_GRAPH_NAME], more[24] = "";
 
 	if (!*h->symbol) {
-		snprintf(out, HT_GRAPH_NAME, "0x%" PRIx64 " (static, %.100s)",
-			 h->offset, module);
+		snprintf(out, HT_GRAPH_NAME, "0x%" PRIx64 " (%s, %.100s)",
+			 h->offset, what, module);
 		return;
 	}
 	if (h->offset && h->offset != HT_UNKNOWN)
 		snprintf(more, sizeof(more), "+%" PRIu64, h->offset);
-	snprintf(out, HT_GRAPH_NAME, "%.180s%s (static, %.100s)",
-		 ht_demangle(h->symbol, name, sizeof(name)), more, module);
+	snprintf(out, HT_GRAPH_NAME, "%.160s%s (%s, %.100s)",
+		 ht_demangle(h->symbol, name, sizeof(name)), more, what,
+		 module);
+}
+
+static void name_threads(const struct ht_holder *h, char *out, size_t size)
+{
+	if (h->thread != HT_UNKNOWN)
+		snprintf(out, size, "thread %" PRIu64, h->thread);
+	else
+		snprintf(out, size, "%" PRIu64 " threads", h->threads);
+}
+
+static void name_local(const struct ht_holder *h, char out[HT_GRAPH_NAME])
+{
+	char threads[40], what[64];
+
+	name_threads(h, threads, sizeof(threads));
+	snprintf(what, sizeof(what), "thread-local, %s", threads);
+	if (*h->module)
+		name_variable(h, what, out);
+	else if (*h->symbol)
+		snprintf(out, HT_GRAPH_NAME, "%.180s (%s)", h->symbol, what);
+	else
+		snprintf(out, HT_GRAPH_NAME, "thread-local variables of %s",
+			 threads);
 }
 
 const char *ht_graph_holder(const struct ht_holder *h, char out[HT_GRAPH_NAME])
 {
 	switch (h->kind) {
 	case HT_HOLDER_STATIC:
-		name_static(h, out);
+		name_variable(h, "static", out);
 		break;
 	case HT_HOLDER_STACK:
 		snprintf(out, HT_GRAPH_NAME, "the stack of thread %" PRIu64,
 			 h->thread);
 		break;
 	case HT_HOLDER_TLS:
-		snprintf(out, HT_GRAPH_NAME,
-			 "thread-local variables of thread %" PRIu64,
-			 h->thread);
+		name_local(h, out);
 		break;
 	case HT_HOLDER_TABLE:
 		snprintf(out, HT_GRAPH_NAME,

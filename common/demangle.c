@@ -250,10 +250,56 @@ static void pass_local(struct reading *r)
 		r->at++;
 }
 
+/* Up to the E that ends them. */
+static void read_parameters(struct reading *r, struct text *to)
+{
+	bool first = true;
+
+	puts_to(r, to, "(");
+	if (take(r, "v"))
+		r->bad |= !take(r, "E");
+	else
+		read_list(r, to, &first);
+	puts_to(r, to, ")");
+}
+
+/* "_" for the first, "0_" for the second. */
+static void read_ordinal(struct reading *r, struct text *to)
+{
+	char text[16];
+	unsigned n = 1;
+
+	if (isdigit((unsigned char)*r->at)) {
+		for (n = 0; isdigit((unsigned char)*r->at) && n < 1000000;)
+			n = n * 10 + (unsigned)(*r->at++ - '0');
+		n += 2;
+	}
+	r->bad |= !take(r, "_");
+	snprintf(text, sizeof(text), "#%u}", n);
+	puts_to(r, to, text);
+}
+
+/* What has no name of its own. */
+static bool read_unnamed(struct reading *r, struct text *to)
+{
+	if (take(r, "Ul")) {
+		puts_to(r, to, "{lambda");
+		read_parameters(r, to);
+	} else if (take(r, "Ut")) {
+		puts_to(r, to, "{unnamed type");
+	} else {
+		return false;
+	}
+	read_ordinal(r, to);
+	return true;
+}
+
 /* What is in no other: after N and ::, or St. */
 static void read_unqualified(struct reading *r, struct text *to)
 {
 	pass_local(r);
+	if (read_unnamed(r, to))
+		return;
 	if (isdigit((unsigned char)*r->at) || !read_operator(r, to))
 		read_source_name(r, to);
 }
@@ -356,6 +402,64 @@ static void read_class(struct reading *r, struct text *to)
 	put(r, to, name.v, name.n);
 }
 
+/* Which of several of one name in one function. */
+static void pass_discriminator(struct reading *r)
+{
+	bool many = take(r, "__");
+
+	if (!many && !take(r, "_"))
+		return;
+	r->bad |= !isdigit((unsigned char)*r->at);
+	do
+		r->at++;
+	while (many && isdigit((unsigned char)*r->at));
+	if (many)
+		r->bad |= !take(r, "_");
+}
+
+/* The function that something is in: its name stands for nothing later. Of a
+ * template it would be told with what it gives back. */
+static void read_around(struct reading *r, struct text *to)
+{
+	struct text name = {0};
+	size_t before = r->subs;
+	bool fixed = strncmp(r->at, "NK", 2) == 0;
+
+	pass_local(r);
+	if (fixed)
+		r->at += 2;
+	if (fixed)
+		read_nested(r, &name);
+	else
+		read_class(r, &name);
+	if (r->subs > before)
+		r->subs--;
+	r->bad |= name.n == 0 || name.v[name.n - 1] == '>';
+	put(r, to, name.v, name.n);
+	if (take(r, "E"))
+		return; /* main, or a function of C */
+	read_parameters(r, to);
+	if (fixed)
+		puts_to(r, to, " const");
+}
+
+/* Behind a Z: what is in a function. */
+static void read_inner(struct reading *r, struct text *to)
+{
+	if (++r->depth > DEPTH_MAX)
+		r->bad = true;
+	if (!r->bad)
+		read_around(r, to);
+	puts_to(r, to, "::");
+	if (!r->bad && strchr("sdN", *r->at ?: 's'))
+		r->bad = true;
+	if (!r->bad)
+		read_unqualified(r, to);
+	if (!r->bad)
+		pass_discriminator(r);
+	r->depth--;
+}
+
 static void read_type(struct reading *r, struct text *to)
 {
 	static const struct {
@@ -381,8 +485,12 @@ static void read_type(struct reading *r, struct text *to)
 			r->depth--;
 			return;
 		}
-	if (!r->bad &&
-	    (isdigit((unsigned char)*r->at) || *r->at == 'N' || *r->at == 'S'))
+	if (!r->bad && take(r, "Z")) {
+		read_inner(r, &inner);
+		remember(r, &inner);
+		put(r, to, inner.v, inner.n);
+	} else if (!r->bad && (isdigit((unsigned char)*r->at) ||
+			       *r->at == 'N' || *r->at == 'S'))
 		read_class(r, to);
 	else
 		r->bad = true;
@@ -402,11 +510,11 @@ const char *ht_demangle(const char *mangled, char *out, size_t size)
 	if (variable)
 		pass_local(&r);
 	/* A plain word is a name of C; a number begins one of C++. */
-	if (!isdigit((unsigned char)*r.at) && !strchr("NS", *r.at ?: 'x'))
+	if (!isdigit((unsigned char)*r.at) && !strchr("NSZ", *r.at ?: 'x'))
 		r.bad = true;
-	if (!table && !variable && strchr("NS", *mangled ?: 'x') &&
+	if (!table && !variable && strchr("NSZ", *mangled ?: 'x') &&
 	    !isdigit((unsigned char)mangled[1]) && mangled[1] != 't' &&
-	    mangled[1] != 'S')
+	    mangled[1] != 'S' && strncmp(mangled, "ZN", 2) != 0)
 		r.bad = true;
 	if (!r.bad)
 		read_type(&r, &text);

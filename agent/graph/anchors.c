@@ -52,6 +52,64 @@ static void add_without(struct finding *f, struct ht_anchor a)
 	}
 }
 
+static struct ht_anchor local_of(const struct finding *f,
+				 const struct ht_tls_block *b)
+{
+	return (struct ht_anchor){.start = b->start,
+				  .end = b->end,
+				  .kind = HT_ANCHOR_TLS,
+				  .vma = NONE,
+				  .thread = b->thread,
+				  .shift = f->in->tls->first[b->module] -
+					   b->start};
+}
+
+/* A thread's own variables, and what else there is of its memory. */
+static void add_locals(struct finding *f, struct ht_anchor rest)
+{
+	const uint64_t end = rest.end;
+
+	while (rest.start < end) {
+		const struct ht_tls_block *b =
+			ht_tls_from(f->in->tls, rest.thread, rest.start);
+		struct ht_anchor part;
+
+		if (!b || b->start >= end) {
+			rest.end = end;
+			add_without(f, rest);
+			return;
+		}
+		part = local_of(f, b);
+		if (part.start < rest.start) {
+			part.start = rest.start;
+		} else {
+			rest.end = part.start;
+			add_without(f, rest);
+		}
+		if (part.end > end)
+			part.end = end;
+		add_without(f, part);
+		rest.start = part.end;
+	}
+}
+
+/* Where a library that came later has its variables: memory of malloc. */
+static void add_allocated(struct finding *f)
+{
+	const struct ht_tls *t = f->in->tls;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct ht_range *r =
+			ht_ranges_from(f->in->arenas, t->v[i].start);
+		struct ht_anchor a = local_of(f, &t->v[i]);
+
+		if (!r || r->start > a.start || r->end < a.end)
+			continue;
+		a.start = (a.start + 7) & ~UINT64_C(7);
+		add(f, &a);
+	}
+}
+
 /* What is above a stack's pointer, and what of the mapping is no stack. */
 static void add_stacks(struct finding *f, size_t i, struct ht_anchor rest)
 {
@@ -61,11 +119,11 @@ static void add_stacks(struct finding *f, size_t i, struct ht_anchor rest)
 	while (ht_stacks_next(&f->in->stacks, i, rest.start, &s)) {
 		rest.end = s.low;
 		add_without(f, rest);
-		add_without(f, (struct ht_anchor){.start = s.from,
-						  .end = s.end,
-						  .kind = HT_ANCHOR_STACK,
-						  .vma = NONE,
-						  .thread = s.thread});
+		add_locals(f, (struct ht_anchor){.start = s.from,
+						 .end = s.end,
+						 .kind = HT_ANCHOR_STACK,
+						 .vma = NONE,
+						 .thread = s.thread});
 		rest.start = s.end;
 	}
 	rest.end = end;
@@ -128,19 +186,49 @@ static bool is_special(const struct ht_maps *m, const struct ht_vma *v)
 	return strncmp(path, "[v", 2) == 0; /* [vdso], [vvar], [vsyscall] */
 }
 
-/* The main thread's static thread-local variables lie where the loader put
- * them. */
-static bool holds_pointer(const struct ht_anchors_in *in,
-			  const struct ht_vma *v, uint32_t *ret_thread)
+/* The thread whose pointer is the lowest in [from, end); NONE. */
+static uint32_t next_pointer(const struct ht_stacks_in *in, uint64_t from,
+			     uint64_t end)
 {
-	for (size_t i = 0; i < in->stacks.threads_n; i++) {
-		uint64_t tp = in->stacks.threads[i].thread_pointer;
+	uint32_t best = NONE;
 
-		*ret_thread = (uint32_t)i;
-		if (tp >= v->start && tp < v->end)
-			return true;
+	for (size_t i = 0; i < in->threads_n; i++) {
+		uint64_t tp = in->threads[i].thread_pointer;
+
+		if (tp >= from && tp < end &&
+		    (best == NONE || tp < in->threads[best].thread_pointer))
+			best = (uint32_t)i;
 	}
-	return false;
+	return best;
+}
+
+/* The main thread's static thread-local variables lie where the loader put
+ * them, and a thread's that runs on a stack of the program's own beside none
+ * that is known. */
+static void add_pointers(struct finding *f, struct ht_anchor rest)
+{
+	const uint64_t end = rest.end;
+	uint32_t thread;
+
+	while ((thread = next_pointer(&f->in->stacks, rest.start, end)) !=
+	       NONE) {
+		uint64_t tp = f->in->stacks.threads[thread].thread_pointer;
+		const struct ht_tls_block *b =
+			ht_tls_from(f->in->tls, thread, rest.start);
+		struct ht_anchor own = {
+			.kind = HT_ANCHOR_TLS, .vma = NONE, .thread = thread};
+
+		own.start = b && b->end <= tp && b->start >= rest.start
+				    ? b->start & ~UINT64_C(7)
+				    : tp;
+		own.end = end - tp > HT_CONTROL_MAX ? tp + HT_CONTROL_MAX : end;
+		rest.end = own.start;
+		add_without(f, rest);
+		add_locals(f, own);
+		rest.start = own.end;
+	}
+	rest.end = end;
+	add_without(f, rest);
 }
 
 static void add_mapping(struct finding *f, size_t i)
@@ -148,7 +236,6 @@ static void add_mapping(struct finding *f, size_t i)
 	const struct ht_maps *m = f->in->stacks.maps;
 	const struct ht_vma *v = &m->v[i];
 	struct ht_stack stack;
-	uint32_t thread;
 	struct ht_anchor a = {.start = v->start,
 			      .end = v->end,
 			      .kind = HT_ANCHOR_OTHER,
@@ -163,11 +250,17 @@ static void add_mapping(struct finding *f, size_t i)
 		add_stacks(f, i, a);
 		return;
 	}
-	if (a.vma == NONE && holds_pointer(f->in, v, &thread)) {
-		a.kind = HT_ANCHOR_TLS;
-		a.thread = thread;
-	}
-	add_without(f, a);
+	if (a.vma == NONE)
+		add_pointers(f, a);
+	else
+		add_without(f, a);
+}
+
+static int by_address(const void *x, const void *y)
+{
+	const struct ht_anchor *a = x, *b = y;
+
+	return (a->start > b->start) - (a->start < b->start);
 }
 
 static void count_unknown(struct ht_anchors *a)
@@ -186,6 +279,9 @@ enum ht_code ht_anchors_find(const struct ht_anchors_in *in,
 				   .threads_n = in->stacks.threads_n};
 	for (size_t i = 0; f.ok && i < in->stacks.maps->n; i++)
 		add_mapping(&f, i);
+	add_allocated(&f);
+	if (ret->n)
+		qsort(ret->v, ret->n, sizeof(*ret->v), by_address);
 	count_unknown(ret);
 	if (f.ok)
 		return HT_OK;

@@ -13,6 +13,7 @@
 #define HT_AGENT_GRAPH_ANCHORS_H
 
 #include "agent/graph/stacks.h"
+#include "agent/graph/tls.h"
 #include "agent/walk/ranges.h"
 
 enum ht_anchor_kind {
@@ -29,6 +30,9 @@ struct ht_anchor {
 	enum ht_anchor_kind kind;
 	uint32_t vma;	 /* of the module's first mapping; UINT32_MAX */
 	uint32_t thread; /* index; UINT32_MAX: of none */
+	/* Of thread-local variables: from here to where the first thread has
+	 * the same. */
+	uint64_t shift;
 };
 
 struct ht_anchors {
@@ -42,6 +46,7 @@ struct ht_anchors {
 
 struct ht_anchors_in {
 	struct ht_stacks_in stacks;
+	const struct ht_tls *tls;
 	const struct ht_ranges *arenas; /* segments and arena structs: no roots;
 					   sorted */
 };

@@ -59,7 +59,8 @@ uint64_t ht_root_address(const struct ht_graph_all *g,
 			 const struct ht_root_ref *r)
 {
 	return r->anchor < g->anchors.n
-		       ? g->anchors.v[r->anchor].start + r->place
+		       ? g->anchors.v[r->anchor].start + r->place +
+				 g->anchors.v[r->anchor].shift
 		       : r->place;
 }
 
@@ -73,7 +74,7 @@ uint32_t ht_root_thread(const struct ht_graph_all *g, uint32_t anchor)
 static void set_object(const struct ht_graph_all *g, struct ht_candidate *c)
 {
 	const struct ht_range *r =
-		c->kind == HT_HOLDER_STATIC
+		c->kind == HT_HOLDER_STATIC || c->kind == HT_HOLDER_TLS
 			? ht_ranges_from(&g->objects, c->start)
 			: NULL;
 
@@ -98,9 +99,51 @@ static bool is_number(const struct ht_asking *a, const struct ht_candidate *c)
 	return true;
 }
 
-/* Roots come in order of address: those of one variable lie side by side, and
- * so, where nothing is known of variables, those of one array. A runtime's own
- * heap has them all over, and counts as one. */
+/* Whether a root is of the same variable, or of the same array where nothing is
+ * known of variables: there they lie side by side. */
+static bool goes_with(const struct ht_graph_all *g,
+		      const struct ht_candidate *c,
+		      const struct ht_candidate *one)
+{
+	if (c->kind != one->kind || c->object != one->object)
+		return false;
+	if (c->object)
+		return c->start == one->start;
+	return c->anchor == one->anchor && one->anchor < g->anchors.n &&
+	       one->start - c->end < RUN_GAP;
+}
+
+/* The same variable of another thread. */
+static struct ht_candidate *of_other_thread(struct ht_candidates *all,
+					    const struct ht_candidate *one)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		struct ht_candidate *c = &all->v[i];
+
+		if (c->kind == HT_HOLDER_TLS && c->object == one->object &&
+		    one->start + RUN_GAP > c->start &&
+		    one->start < c->end + RUN_GAP &&
+		    (!c->object || c->start == one->start))
+			return c;
+	}
+	return NULL;
+}
+
+static void join_root(struct ht_candidate *to, const struct ht_candidate *one)
+{
+	if (one->start < to->start)
+		to->start = one->start;
+	if (one->end > to->end)
+		to->end = one->end;
+	to->references++;
+	to->inside += one->inside;
+	if (to->thread != one->thread)
+		to->threads++;
+	to->thread = one->thread;
+}
+
+/* Roots come in order of address: those of one variable lie side by side. A
+ * runtime's own heap has them all over, and counts as one. */
 static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 {
 	const struct ht_graph_all *g = a->g;
@@ -112,6 +155,8 @@ static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 		struct ht_candidate one = {.anchor = r->anchor,
 					   .start = ht_root_address(g, r),
 					   .references = 1,
+					   .thread =
+						   ht_root_thread(g, r->anchor),
 					   .inside = r->inside};
 
 		if (!a->in[g->groups.of[r->to]])
@@ -122,17 +167,15 @@ static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 			continue;
 		}
 		set_object(g, &one);
-		if (last && last->kind == one.kind &&
-		    (one.object ? one.start == last->start
-				: !last->object && last->anchor == r->anchor &&
-					  r->anchor < g->anchors.n &&
-					  one.start - last->end < RUN_GAP)) {
-			last->end = one.end;
-			last->references++;
-			last->inside += one.inside;
-		} else {
+		one.threads = one.thread != UINT32_MAX;
+		if (!last || !goes_with(g, last, &one))
+			last = one.kind == HT_HOLDER_TLS
+				       ? of_other_thread(c, &one)
+				       : NULL;
+		if (last)
+			join_root(last, &one);
+		else
 			last = ht_candidates_add(c, &one);
-		}
 	}
 	if (outside.references)
 		ht_candidates_add(c, &outside);
@@ -304,8 +347,10 @@ static bool holds_root(const struct ht_graph_all *g,
 
 	if (c->kind == HT_HOLDER_OUTSIDE)
 		return ht_root_kind(g, r) == HT_HOLDER_OUTSIDE;
-	return (c->object || r->anchor == c->anchor) && at >= c->start &&
-	       at < c->end;
+	return (c->object || r->anchor == c->anchor ||
+		(c->kind == HT_HOLDER_TLS &&
+		 ht_root_kind(g, r) == HT_HOLDER_TLS)) &&
+	       at >= c->start && at < c->end;
 }
 
 static void seed(struct ht_asking *a, const struct ht_candidate *c)

@@ -21,6 +21,8 @@ struct ht_candidate {
 	uint16_t from, at;   /* of a TABLE: field by which it does */
 	unsigned places;     /* different ones: an array has many */
 	bool object;	     /* a variable, from place to end */
+	uint32_t threads;    /* whose; 0: of none */
+	uint32_t thread;     /* the last of them */
 	unsigned regular;    /* of a TABLE: percent of its chunks have it */
 	uint32_t single;     /* of a TABLE: the one chunk + 1; 0: its group */
 	uint64_t references, held, bytes;
@@ -51,8 +53,9 @@ bool ht_candidates_around(struct ht_asking *a, struct ht_candidates *ret);
  * NULL: none that counts. */
 struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 					struct ht_candidates *all, int of_rank);
-/* Of a root: what it is, its address (of a register its number), the index of
- * its thread or UINT32_MAX. */
+/* Of a root: what it is, its address (of a register its number; of a
+ * thread-local variable the first thread's), the index of its thread or
+ * UINT32_MAX. */
 enum ht_holder_kind ht_root_kind(const struct ht_graph_all *g,
 				 const struct ht_root_ref *r);
 uint64_t ht_root_address(const struct ht_graph_all *g,

@@ -44,11 +44,15 @@ static enum ht_code find_anchors(struct ht_graph_all *g, struct ht_err *err)
 			   .threads = g->in->threads,
 			   .threads_n = g->in->threads_n,
 			   .reader = g->in->reader},
+		.tls = &g->tls,
 		.arenas = &g->own};
+	enum ht_code code;
 
 	if (!find_own(g))
 		return ht_fail(err, HT_NOMEM, "no memory for segments");
-	return ht_anchors_find(&in, &g->anchors, err);
+	code = ht_tls_find(g->in->modules, g->in->reader, g->in->threads,
+			   g->in->threads_n, &g->tls, err);
+	return code == HT_OK ? ht_anchors_find(&in, &g->anchors, err) : code;
 }
 
 /* --- nodes and references ------------------------------------------------ */
@@ -430,6 +434,7 @@ static void fini(struct ht_graph_all *g)
 	ht_groups_fini(&g->groups);
 	ht_fields_fini(&g->fields);
 	ht_anchors_fini(&g->anchors);
+	ht_tls_fini(&g->tls);
 	ht_reach_fini(&g->reach);
 	ht_reach_fini(&g->sure);
 	free(g->root);

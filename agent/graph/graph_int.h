@@ -32,6 +32,7 @@ struct ht_graph_all {
 	struct ht_types types;
 	struct ht_groups groups;
 	struct ht_fields fields;
+	struct ht_tls tls;
 	struct ht_anchors anchors;
 	struct ht_root_ref *root; /* the first HT_ROOTS_MAX of them */
 	size_t roots;

@@ -10,25 +10,38 @@
 
 /* --- what it looks like -------------------------------------------------- */
 
-/* A byte of printable ASCII or UTF-8, or of white space. */
+/* A byte of printable ASCII, or of white space. */
 static const bool is_printed[256] = {
-	['\t'] = true,	      ['\n'] = true,	      ['\r'] = true,
-	[' ' ... '~'] = true, [0x80 ... 0xbf] = true, [0xc2 ... 0xfe] = true};
+	['\t'] = true, ['\n'] = true, ['\r'] = true, [' ' ... '~'] = true};
 
-/* Printed bytes from the start on, to a NUL or to the end of what was looked
- * at; more of them than a pointer has. */
+/* How many bytes follow the first of a character of UTF-8 that is not ASCII;
+ * -1: it is none. */
+static int follow(unsigned char c)
+{
+	if (c < 0xc2 || c > 0xf4)
+		return -1;
+	return c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+}
+
+/* Characters from the start on, to a NUL or to the end of what was looked at;
+ * more of them than a pointer has bytes. */
 static bool is_text(const uint64_t *words, size_t n)
 {
 	const uint64_t ones = UINT64_MAX / 0xff, tops = ones << 7;
 	const unsigned char *c = (const unsigned char *)words;
 	size_t i, size = n * 8;
+	int more = 0;
 
 	if (n == 0 || ((words[0] - ones) & ~words[0] & tops))
 		return false; /* a NUL in the first eight, as in most */
-	for (i = 0; i < size && c[i]; i++)
-		if (!is_printed[c[i]])
+	for (i = 0; i < size && c[i]; i++) {
+		if (more > 0 && (c[i] & 0xc0) == 0x80)
+			more--;
+		else if (more > 0 ||
+			 (!is_printed[c[i]] && (more = follow(c[i])) < 0))
 			return false;
-	return true;
+	}
+	return more == 0 || i == size;
 }
 
 /* Both threads say something of any node: what is said of one is a least

@@ -70,8 +70,16 @@ static bool read_loads(const struct ht_locate_in *in, struct ht_module *m,
 			m->bias = start - (p[i].p_vaddr & ~(HT_PAGE_SIZE - 1));
 			break;
 		}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		take_load(m, &p[i], m->bias);
+		if (p[i].p_type == PT_TLS)
+			m->tls = (struct ht_module_tls){.vaddr = p[i].p_vaddr,
+							.filesz = p[i].p_filesz,
+							.memsz = p[i].p_memsz,
+							.align = p[i].p_align};
+		if (p[i].p_type == PT_DYNAMIC)
+			m->dynamic = m->bias + p[i].p_vaddr;
+	}
 	return m->loads > 0;
 }
 
@@ -265,7 +273,9 @@ size_t ht_modules_file(const struct ht_modules *m, uint64_t address, void *buf,
 struct naming {
 	const struct ht_module *m;
 	void (*take)(struct naming *s, const Elf64_Sym *sym);
-	struct ht_ranges *objects; /* of take_object */
+	struct ht_ranges *objects; /* of take_object, as is this: */
+	uint64_t local;	  /* where thread-local ones are to lie; 0: nowhere */
+	bool wants_local; /* of take_symbol: these, and no others */
 	bool ok;
 	const char *const *wanted; /* of take_function */
 	uint64_t *found;
@@ -306,7 +316,8 @@ static void take_symbol(struct naming *s, const Elf64_Sym *sym)
 	size_t low = 0, high = s->n;
 
 	if (sym->st_shndx == SHN_UNDEF || sym->st_size == 0 ||
-	    (type != STT_OBJECT && type != STT_FUNC))
+	    (s->wants_local ? type != STT_TLS
+			    : type != STT_OBJECT && type != STT_FUNC))
 		return;
 	while (low < high) {
 		size_t mid = low + (high - low) / 2;
@@ -324,10 +335,11 @@ static void take_symbol(struct naming *s, const Elf64_Sym *sym)
 
 static void take_object(struct naming *s, const Elf64_Sym *sym)
 {
-	uint64_t start = s->m->bias + sym->st_value;
+	bool local = s->local && ELF64_ST_TYPE(sym->st_info) == STT_TLS;
+	uint64_t start = (local ? s->local : s->m->bias) + sym->st_value;
 
 	if (sym->st_shndx == SHN_UNDEF || sym->st_size == 0 ||
-	    ELF64_ST_TYPE(sym->st_info) != STT_OBJECT ||
+	    (!local && ELF64_ST_TYPE(sym->st_info) != STT_OBJECT) ||
 	    s->objects->n == OBJECTS_MAX || start + sym->st_size < start)
 		return;
 	s->ok = s->ok && ht_ranges_add(s->objects, start, start + sym->st_size);
@@ -434,6 +446,18 @@ void ht_modules_name(const struct ht_modules *m, struct ht_name *names,
 	}
 }
 
+void ht_modules_name_local(const struct ht_modules *m, uint32_t module,
+			   struct ht_name *names, size_t n)
+{
+	struct naming s = {.m = &m->v[module],
+			   .take = take_symbol,
+			   .names = names,
+			   .wants_local = true,
+			   .n = n};
+
+	read_tables(&s);
+}
+
 void ht_modules_functions(const struct ht_modules *m, uint32_t module,
 			  const char *const *names, size_t n, uint64_t *ret)
 {
@@ -447,13 +471,15 @@ void ht_modules_functions(const struct ht_modules *m, uint32_t module,
 	read_tables(&s);
 }
 
-bool ht_modules_objects(const struct ht_modules *m, struct ht_ranges *ret)
+bool ht_modules_objects(const struct ht_modules *m, const uint64_t *local,
+			struct ht_ranges *ret)
 {
 	struct naming s = {.take = take_object, .objects = ret, .ok = true};
 	size_t kept = 0;
 
 	for (size_t i = 0; i < m->n; i++) {
 		s.m = &m->v[i];
+		s.local = local[i];
 		read_tables(&s);
 	}
 	ht_ranges_sort(ret);

@@ -25,12 +25,19 @@ struct ht_module_load {
 	bool write, exec;	 /* as its header says, whatever became of it */
 };
 
+/* What each thread has of its own, as the header says. */
+struct ht_module_tls {
+	uint64_t vaddr, filesz, memsz, align; /* memsz 0: nothing */
+};
+
 struct ht_module {
 	char name[128]; /* without its folder */
 	uint64_t bias;	/* address - address in the file */
 	int fd;		/* -1: its file could not be opened */
 	struct ht_module_load load[HT_MODULE_LOADS];
 	unsigned loads;
+	struct ht_module_tls tls;
+	uint64_t dynamic; /* address of its dynamic section; 0: none */
 };
 
 struct ht_modules {
@@ -67,6 +74,11 @@ struct ht_name {
 /* Fills all of them; sorts them by address. */
 void ht_modules_name(const struct ht_modules *m, struct ht_name *names,
 		     size_t n);
+/* The same of thread-local variables of one module: offset and module are
+ * given (bytes from the start of each thread's block), and they are sorted by
+ * that. */
+void ht_modules_name_local(const struct ht_modules *m, uint32_t module,
+			   struct ht_name *names, size_t n);
 
 /* Addresses of functions of a module by their names, n of them; 0 where it
  * defines none of that name. */
@@ -78,7 +90,9 @@ size_t ht_modules_file(const struct ht_modules *m, uint64_t address, void *buf,
 		       size_t len);
 
 /* Where the variables of all modules lie, as far as symbols tell: sorted,
- * disjoint. false: no memory. */
-bool ht_modules_objects(const struct ht_modules *m, struct ht_ranges *ret);
+ * disjoint. local: of each module where its thread-local ones are to lie (0:
+ * nowhere). false: no memory. */
+bool ht_modules_objects(const struct ht_modules *m, const uint64_t *local,
+			struct ht_ranges *ret);
 
 #endif

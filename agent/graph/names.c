@@ -70,6 +70,62 @@ enum ht_code ht_names_of_types(struct ht_graph_all *g, struct ht_err *err)
 	return HT_OK;
 }
 
+static void name_holder(const struct ht_graph_all *g, struct ht_holder *h,
+			const struct ht_name *name)
+{
+	snprintf(h->symbol, sizeof(h->symbol), "%.159s", name->symbol);
+	snprintf(h->module, sizeof(h->module), "%s",
+		 module_name(g, name->module));
+	h->offset = name->symbol[0] ? name->within : name->offset;
+}
+
+/* What a thread has set under a key has no other name. */
+static void name_key(struct ht_holder *h, uint64_t offset)
+{
+	int key = ht_tls_key(offset);
+
+	if (key >= 0)
+		snprintf(h->symbol, sizeof(h->symbol), "pthread key %d", key);
+	h->offset = key >= 0 ? 0 : HT_UNKNOWN;
+}
+
+/* Of a thread-local variable: the module, and where it is in that's. */
+static void place_local(const struct ht_graph_all *g, struct ht_holder *h,
+			struct ht_name *ret)
+{
+	const struct ht_tls_block *b = ht_tls_at(&g->tls, h->offset);
+
+	ret->module = HT_MODULE_NONE;
+	if (!b)
+		h->offset = HT_UNKNOWN;
+	else if (b->module == g->tls.keys)
+		name_key(h, h->offset - b->start);
+	else {
+		ret->module = b->module;
+		ret->offset = h->offset - b->start;
+	}
+}
+
+static void name_local(const struct ht_graph_all *g, struct ht_holder *h)
+{
+	struct ht_name name = {0};
+
+	place_local(g, h, &name);
+	if (name.module == HT_MODULE_NONE)
+		return;
+	ht_modules_name_local(g->in->modules, name.module, &name, 1);
+	name_holder(g, h, &name);
+}
+
+static void name_locals(struct ht_graph_all *g)
+{
+	struct ht_snapshot *s = g->out;
+
+	for (size_t i = 0; i < s->holders.n; i++)
+		if (s->holders.v[i].kind == HT_HOLDER_TLS)
+			name_local(g, &s->holders.v[i]);
+}
+
 enum ht_code ht_names_of_holders(struct ht_graph_all *g, struct ht_err *err)
 {
 	struct ht_snapshot *s = g->out;
@@ -88,14 +144,11 @@ enum ht_code ht_names_of_holders(struct ht_graph_all *g, struct ht_err *err)
 						     ? find(names, n, h->offset)
 						     : NULL;
 
-		if (!name)
-			continue;
-		snprintf(h->symbol, sizeof(h->symbol), "%.159s", name->symbol);
-		snprintf(h->module, sizeof(h->module), "%s",
-			 module_name(g, name->module));
-		h->offset = name->symbol[0] ? name->within : name->offset;
+		if (name)
+			name_holder(g, h, name);
 	}
 	free(names);
+	name_locals(g);
 	return HT_OK;
 }
 

@@ -73,13 +73,15 @@ static void tell_root(struct ht_asking *a, uint64_t holder,
 	if (c->anchor >= g->anchors.n) {
 		h->thread =
 			(uint64_t)g->in->threads[c->anchor - g->anchors.n].tid;
+		h->threads = 1;
 		return;
 	}
 	const struct ht_anchor *from = &g->anchors.v[c->anchor];
 
-	if (from->thread != UINT32_MAX)
+	h->threads = c->threads;
+	if (from->thread != UINT32_MAX && c->threads <= 1)
 		h->thread = (uint64_t)g->in->threads[from->thread].tid;
-	if (c->kind == HT_HOLDER_STATIC)
+	if (c->kind == HT_HOLDER_STATIC || c->kind == HT_HOLDER_TLS)
 		h->offset = c->start; /* an address, to be named */
 }
 
@@ -297,10 +299,12 @@ enum ht_code ht_owners_report(struct ht_graph_all *g, struct ht_err *err)
 	struct ht_asking a;
 	struct ht_retaining *retaining = calloc(1, sizeof(*retaining));
 	bool *told = calloc(g->groups.n, sizeof(bool));
-	bool ok = ht_asking_begin(g, &a) && told && retaining &&
-		  ht_modules_objects(g->in->modules, &g->objects) &&
-		  ht_members_list(&g->groups, g->nodes.count, g->sure.queue,
-				  &a.members);
+	bool ok =
+		ht_asking_begin(g, &a) && told && retaining &&
+		ht_tls_keys(&g->tls, &g->objects) &&
+		ht_modules_objects(g->in->modules, g->tls.first, &g->objects) &&
+		ht_members_list(&g->groups, g->nodes.count, g->sure.queue,
+				&a.members);
 	enum ht_code code = HT_OK;
 
 	a.retaining = retaining;

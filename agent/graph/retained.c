@@ -52,14 +52,14 @@ static bool is_one(const struct ht_graph_all *g, const struct ht_candidate *x,
 		return false;
 	if (x->kind == HT_HOLDER_OUTSIDE)
 		return true;
-	if (x->kind == HT_HOLDER_STATIC)
+	if (x->kind == HT_HOLDER_STATIC || x->kind == HT_HOLDER_TLS)
 		return x->start < y->end && y->start < x->end;
 	return ht_root_thread(g, x->anchor) == ht_root_thread(g, y->anchor) &&
 	       (x->kind != HT_HOLDER_NOBODY || x->anchor == y->anchor);
 }
 
-/* A variable is itself, a stack all of it with its registers, thread-local
- * variables all of a thread's. */
+/* A variable is itself (a thread-local one that of all threads), a stack all of
+ * it with its registers. */
 static void find_tops(struct retained *t)
 {
 	t->tops = 1;

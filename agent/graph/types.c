@@ -92,7 +92,7 @@ static bool type_name(const struct ht_types *t, uint64_t info,
 	text[got] = '\0';
 	if (*from == '*')
 		from++;
-	if (!strchr("0123456789NSI", *from) || strlen(from) < 2 ||
+	if (!strchr("0123456789NSIZ", *from) || strlen(from) < 2 ||
 	    strlen(text) == sizeof(text) - 1)
 		return false;
 	for (const char *c = from; *c; c++)

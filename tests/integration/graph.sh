@@ -102,8 +102,35 @@ holds single 320 "100 static the_registry list"
 holds single 320 "100 static the_registry list" stale
 holds dsingle 320 "100 static the_registry doubly linked list"
 holds payload 320 "100 static the_objects field"
-holds own 320 "100 tls null list"
+holds own 320 "100 tls the_own list"
 holds lost 320 "100 unknown null reachable from nowhere"
+
+# Thread-local variables of other threads, of the program and of a library that was
+# opened later, what is set under a key; and a stack beside them.
+gcc -O1 -DLATE -shared -fPIC -o late.so "$HT_TOP/tests/targets/labelled/locals.c"
+gcc -O1 -pthread -o locals "$HT_TOP/tests/targets/labelled/locals.c"
+gcc -O1 -pthread -static-pie -o locals_static "$HT_TOP/tests/targets/labelled/locals.c" 2>static.log
+strip -o locals_stripped locals
+local_of() { # PROGRAM STRUCTURE WANTED...: share, kind, symbol, module, offset, threads of each holder
+	start ./"$1" "$2" >said
+	ready 20 grep -q ready said
+	ask owners "$started" --size 320
+	is "$1 $2: ${*:3}" "$(get '.classes[0].holders[] |
+		"\(.share * 100 | round) \(.kind) \(.symbol) \(.module) \(.offset) \(.threads)"' | sort -rn | tr '\n' ' ')" "${*:3} "
+	pid=$started
+	stop_started
+}
+local_of locals own "100 tls the_own locals 0 1"
+is "its thread is told, and is not the first" "$(get ".classes[0].holders[0].thread > $pid")" true
+local_of locals all "100 tls the_own locals 0 4"
+is "of several threads none is told" "$(get '.classes[0].holders[0].thread')" null
+local_of locals two "98 tls the_own locals 0 4" "2 tls the_first locals 0 4"
+local_of locals late "100 tls the_late late.so 0 4"
+local_of locals key "100 tls pthread key 1 null 0 4"
+local_of locals stack "100 stack null null null 1"
+local_of locals_static own "100 tls the_own locals_static 0 1"
+local_of locals_static all "100 tls the_own locals_static 0 4"
+local_of locals_stripped all "100 tls null locals_stripped $((16#$(nm locals | sed -n 's/ . the_own$//p'))) 4"
 
 # What could be reached no more: of all 2000 of 320 bytes, of the one that has most,
 # of the variable (with the nodes of 48 bytes, or the array of 16016).

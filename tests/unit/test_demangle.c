@@ -43,6 +43,28 @@ static void types_are_told_as_the_compiler_does(void **state)
 	is("_ZN6icu_78L14gDefaultLocaleE", "icu_78::gDefaultLocale");
 	is("_ZN12_GLOBAL__N_1L5tableE", "(anonymous namespace)::table");
 	is("_ZL", "_ZL");
+	is("_ZZ4mainE5cache", "main::cache");
+	is("_ZZ5grabsiE5cache", "grabs(int)::cache");
+	is("_ZZ5grabsiE5cache_0", "grabs(int)::cache");
+	is("_ZZ5grabsiE5cache__12_", "grabs(int)::cache");
+	is("_ZZL5grabsPKcmE5cache", "grabs(char const*, unsigned long)::cache");
+	is("_ZZN3app3Box3getEvE5cache", "app::Box::get()::cache");
+	is("_ZZNK3app3Box3getERKS0_E5cache",
+	   "app::Box::get(app::Box const&) const::cache");
+	is("_ZZN12_GLOBAL__N_15grabsEvE5cache",
+	   "(anonymous namespace)::grabs()::cache");
+	is("_ZZN3app3BoxC4EvE5cache", "_ZZN3app3BoxC4EvE5cache");
+	is("_ZZ5grabsIiEvT_E5cache", "_ZZ5grabsIiEvT_E5cache");
+	is("_ZZ5grabsvEs", "_ZZ5grabsvEs");
+	is("_ZZ5grabsvE", "_ZZ5grabsvE");
+	is("Z4mainE5Local", "main::Local");
+	is("Z4mainEUlvE_", "main::{lambda()#1}");
+	is("Z4mainEUlR3BoxiE0_", "main::{lambda(Box&, int)#2}");
+	is("NSt6thread11_State_implINS_8_InvokerISt5tupleIJZ4mainEUlvE_"
+	   "EEEEEE",
+	   "std::thread::_State_impl<std::thread::_Invoker<std::tuple<"
+	   "main::{lambda()#1}> > >");
+	is("Zero", "Zero");
 	is("L4book", "L4book");
 }
 
@@ -108,11 +130,12 @@ static void a_name_without_end_stays_as_it_is(void **state)
 static void what_is_not_understood_stays_as_it_is(void **state)
 {
 	static const char *const odd[] = {
-		"",	   "registry", "Session",    "Node",	"S",
-		"N",	   "7Sessio",  "N3appE3",    "99999x",	"1AI",
-		"N1AI1BE", "S_",       "NS_1AE",     "1AIS9_E", "_ZZ4mainE3foo",
-		"_ZTV",	   "1AIFvvEE", "NULL_items", "SSL_ctx", "1ALi3E",
-		"_Z",	   "NNN",      "4PairIS5_E"};
+		"",	    "registry",	  "Session",	    "Node",
+		"S",	    "N",	  "7Sessio",	    "N3appE3",
+		"99999x",   "1AI",	  "N1AI1BE",	    "S_",
+		"NS_1AE",   "1AIS9_E",	  "_ZZ4mainE3fooE", "_ZTV",
+		"1AIFvvEE", "NULL_items", "SSL_ctx",	    "1ALi3E",
+		"_Z",	    "NNN",	  "4PairIS5_E"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(odd) / sizeof(*odd); i++)

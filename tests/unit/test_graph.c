@@ -12,6 +12,7 @@
 
 #include "agent/graph/graph.h"
 #include "agent/graph/nodes.h"
+#include "agent/graph/types.h"
 #include "tests/lib/fakeheap.h"
 
 #define FIRST 17
@@ -177,9 +178,41 @@ static void nodes_are_numbered_in_order_and_found_by_number(void **state)
 	numbered(UNITS_MAX);
 }
 
+static enum ht_look_like like(const char *bytes, size_t n)
+{
+	uint64_t words[8] = {0};
+
+	memcpy(words, bytes, n);
+	return ht_like_of_words(words, 8);
+}
+
+static void only_characters_are_text(void **state)
+{
+	char same[64];
+
+	(void)state;
+	assert_int_equal(like("plain words", 11), HT_LIKE_TEXT);
+	assert_int_equal(like("gr\xc3\xbc\xc3\x9f"
+			      "e, \xe2\x82\xac",
+			      12),
+			 HT_LIKE_TEXT);
+	assert_int_equal(like("plain w\xfcrds", 11), HT_LIKE_NOTHING);
+	assert_int_equal(like("plain words\xc3", 12), HT_LIKE_NOTHING);
+	assert_int_equal(like("plain \x01 words", 13), HT_LIKE_NOTHING);
+	for (unsigned byte = 0x80; byte <= 0xff; byte++) {
+		memset(same, (int)byte, sizeof(same));
+		assert_int_equal(like(same, sizeof(same)), HT_LIKE_NOTHING);
+	}
+	/* Cut amid a character, where no more was looked at. */
+	memset(same, 'x', sizeof(same));
+	same[63] = (char)0xc3;
+	assert_int_equal(like(same, sizeof(same)), HT_LIKE_TEXT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_characters_are_text),
 		cmocka_unit_test(every_chunk_in_use_is_met_once),
 		cmocka_unit_test(
 			with_no_memory_for_references_the_same_is_leaked),
