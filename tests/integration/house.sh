@@ -12,10 +12,11 @@ cd "$HT_TMP" || exit 1
 
 # a FILE: a test from standard input
 a() { { echo '. "$HT_TOP/tests/lib/tap.sh"' && cat; } >"tests/$1"; }
+by=()
 # run FILE...: by a runner with nothing of ours; leaves "said", sets $status.
 run() {
 	env -u HT_BUILD -u HT_TMP -u HT_TEST_ID -u HT_MACHINE PATIENCE=1 \
-		HT_MACHINE_WITHOUT=swap tests/run -l few "$@" >said 2>&1
+		HT_MACHINE_WITHOUT=swap "${by[@]}" tests/run -l few "$@" >said 2>&1
 	status=$?
 }
 counts() { is "$1" "$(tail -n 1 said), status $status" "$2"; }
@@ -76,6 +77,39 @@ plan
 T
 run tests/no_fact.sh
 counts "a fact that nobody knows is a failure" "0 passed, 1 failed, 0 skipped, status 1"
+
+# As whoever has a taste of his own runs them.
+a as_ever.sh <<'T'
+is "the language is one" "$LANG,${LC_ALL-none}" C.UTF-8,none
+is "so is the time zone" "$(date +%z)" +0000
+is "and the terminal" "$TERM" dumb
+for name in COLUMNS NO_COLOR MALLOC_ARENA_MAX GLIBC_TUNABLES LD_BIND_NOW HEAPTIDE_DB; do
+	is "$name is not set" "${!name-none}" none
+done
+is "a knob of a test is" "$HT_KNOB" turned
+is "there is a home" "${HOME:+one}" one
+is "a new file can be read by others" "$(touch new && stat -c %a new)" 644
+is "no core is left" "$(ulimit -S -c)" 0
+is "stacks have their common size" "$(ulimit -S -s)" 8192
+is "files may be as many as is usual" "$(ulimit -S -n)" 1024
+is "mappings lie where they will" "$(cat /proc/self/personality)" 00000000
+plan
+T
+as_they_are() (
+	umask 077
+	ulimit -S -s 16384
+	ulimit -S -n 2000
+	ulimit -S -c unlimited
+	export LC_ALL=de_DE.UTF-8 TZ=Asia/Kolkata COLUMNS=40 NO_COLOR=1 TERM=xterm MALLOC_ARENA_MAX=1 LD_BIND_NOW=1 \
+		GLIBC_TUNABLES=glibc.malloc.tcache_count=0 HEAPTIDE_DB=/none HT_KNOB=turned
+	unset HOME
+	by=(setarch "$(uname -m)" -R)
+	run tests/as_ever.sh
+	exit "$status"
+) 2>/dev/null # no such language here
+as_they_are
+status=$?
+counts "what whoever runs the tests has set changes none" "16 passed, 0 failed, 0 skipped, status 0"
 
 a unlisted.sh <<'T'
 ok "has what every Debian has" grep -c processor /proc/cpuinfo
@@ -141,7 +175,7 @@ run tests/hangs.sh
 counts "what runs into its limit has failed" "1 passed, 1 failed, 0 skipped, status 1"
 a leaves.sh <<'T'
 ok "is well" true
-setsid sleep 60 &
+setsid sleep 1000 &
 disown
 plan
 T
