@@ -84,8 +84,10 @@ static void record_fini(struct record *r)
 static enum ht_code store_sample(struct record *r, struct ht_err *err)
 {
 	int64_t sample;
-	enum ht_code code = ht_store_begin(r->store, err);
+	enum ht_code code = ht_store_in_place(r->store, err);
 
+	if (code == HT_OK)
+		code = ht_store_begin(r->store, err);
 	if (code == HT_OK)
 		code = ht_store_add(r->store, r->cli->opt.name ?: "",
 				    &r->snapshot, &sample, err);

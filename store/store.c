@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store.h"
-#include "common/clock.h"
-#include "common/file.h"
-
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -23,7 +21,9 @@ static const char reader_settings[] =
 enum {
 	WRITER_WAIT_MS = 20,   /* a loop must not stand still for a lock */
 	READER_WAIT_MS = 2000, /* readers wait for recovery only */
-	JOURNAL_PAGES = 1000,  /* copied at once where nobody does upkeep */
+	/* heaptided looks each second whether its file is in place. */
+	JOURNAL_WAIT_MS = 3000,
+	JOURNAL_PAGES = 1000, /* copied at once where nobody does upkeep */
 };
 
 /* Upkeep copies the journal's pages into the file when they are some hundred,
@@ -146,6 +146,44 @@ static enum ht_code open_reader(struct ht_store *st, struct ht_err *err)
 	return ht_store_exec(st, reader_settings, err);
 }
 
+/* Stores that this process has open; a child has none of its parent's. */
+static struct {
+	pid_t pid;
+	unsigned n;
+} own;
+
+static void count(void)
+{
+	if (own.pid != getpid())
+		own.n = 0;
+	own.pid = getpid();
+	own.n++;
+}
+
+static struct ht_store *new_store(const char *path, enum ht_store_mode mode,
+				  struct ht_err *err)
+{
+	HT_AUTO_STORE struct ht_store *st = calloc(1, sizeof(*st));
+
+	count();
+	if (st) {
+		st->held = HT_HELD_NONE;
+		st->path = strdup(path);
+		st->mode = mode;
+		ht_snapshot_init(&st->last);
+		st->squeeze = 1;
+		st->pasts.most = HT_STORE_PAST_BYTES;
+		if (mode == HT_STORE_WRITE)
+			st->states =
+				calloc(HT_STORE_STATES, sizeof(*st->states));
+	}
+	if (!st || !st->path || (mode == HT_STORE_WRITE && !st->states)) {
+		ht_err_put(err, HT_NOMEM, 0, 0, "no memory for a store");
+		return NULL;
+	}
+	return ht_take_ptr(st);
+}
+
 enum ht_code ht_store_open(const char *path, enum ht_store_mode mode,
 			   struct ht_store **ret, struct ht_err *err)
 {
@@ -156,27 +194,26 @@ enum ht_code ht_store_open_telling(const char *path, enum ht_store_mode mode,
 				   ht_store_tell *tell, void *ctx,
 				   struct ht_store **ret, struct ht_err *err)
 {
-	HT_AUTO_STORE struct ht_store *st = calloc(1, sizeof(*st));
+	HT_AUTO_STORE struct ht_store *st = new_store(path, mode, err);
 	enum ht_code code;
 
-	if (st)
-		st->path = strdup(path);
-	if (st && mode == HT_STORE_WRITE)
-		st->states = calloc(HT_STORE_STATES, sizeof(*st->states));
-	if (!st || !st->path || (mode == HT_STORE_WRITE && !st->states))
-		return ht_fail(err, HT_NOMEM, "no memory for a store");
-	st->mode = mode;
+	if (!st)
+		return HT_NOMEM;
 	st->tell = tell;
 	st->tell_ctx = ctx;
-	ht_snapshot_init(&st->last);
-	st->squeeze = 1;
-	st->pasts.most = HT_STORE_PAST_BYTES;
 	code = ht_file_check(path, HT_STORE, err);
+	/* Who writes tries again; readers wait for who does not see it yet. */
+	if (code == HT_OK && own.n == 1)
+		code = ht_journal_check(
+			path, mode == HT_STORE_WRITE ? 0 : JOURNAL_WAIT_MS,
+			err);
 	if (code == HT_OK)
 		code = mode == HT_STORE_WRITE ? open_writer(st, err)
 					      : open_reader(st, err);
 	if (code == HT_OK)
 		code = ht_store_migrate(st, err);
+	if (code == HT_OK && mode == HT_STORE_WRITE)
+		code = ht_held_take(st, &st->held, err);
 	if (code != HT_OK)
 		return code;
 	*ret = ht_take_ptr(st);
@@ -192,6 +229,9 @@ void ht_store_close(struct ht_store *st)
 	ht_snapshot_fini(&st->last);
 	ht_store_sql_fini(st);
 	sqlite3_close(st->db); /* an open transaction is undone */
+	if (own.pid == getpid() && own.n > 0)
+		own.n--;
+	ht_held_fini(&st->held);
 	for (int id = 0; id < HT_RECORD_COUNT; id++) {
 		free(st->insert_sql[id]);
 		free(st->gone_sql[id]);
@@ -214,8 +254,24 @@ void ht_store_wait(struct ht_store *st, int64_t ns)
 	sqlite3_busy_timeout(st->db, (int)(ns / HT_NS_PER_MS));
 }
 
+/* The file of that name is another: nothing is done to it. */
+static void close_moved(struct ht_store *st)
+{
+	HT_AUTO_HELD struct ht_held held = HT_HELD_NONE;
+	HT_AUTO_FREE char *path = ht_take_ptr(st->path);
+	char aside[PATH_MAX + 16];
+
+	ht_store_close_held(st, &held);
+	if (ht_held_set_aside(&held, path, aside, sizeof(aside), NULL) != HT_OK)
+		return; /* it stays as it is */
+}
+
 void ht_store_close_alone(struct ht_store *st)
 {
+	if (ht_store_in_place(st, NULL) != HT_OK) {
+		close_moved(st);
+		return;
+	}
 	/* Refused while others have it open: then the last of them tidies. */
 	sqlite3_busy_timeout(st->db, 0);
 	ht_store_forget_all(st);

@@ -242,6 +242,30 @@ enum ht_code ht_store_size(struct ht_store *st, int64_t *ret_bytes,
  * would go with it. */
 enum ht_code ht_store_in_place(struct ht_store *st,
 			       struct ht_err *err) HT_MUST_CHECK;
+
+/* --- journal.c: whose the journal beside a file is -------------------------
+ */
+
+/* A database that was open and its journal, whatever has their names by now.
+ * Descriptors that open nothing (O_PATH) but keep the inodes from being
+ * others'; -1: none. */
+struct ht_held {
+	int file, journal;
+};
+#define HT_HELD_NONE ((struct ht_held){-1, -1})
+void ht_held_fini(struct ht_held *h);
+#define HT_AUTO_HELD HT_CLEANUP(ht_held_fini)
+/* As ht_store_close(); *h: what it had open, in place of what was held. NULL
+ * for st leaves that as it is. What was moved away while it was open is given
+ * all that is in its journal. */
+void ht_store_close_held(struct ht_store *st, struct ht_held *h);
+/* Before a file is opened again at `path`: a journal there that is the one
+ * held, while the file is another or none, gets the name FILE-wal.old (.old.2,
+ * ...); `ret` is that name then, else "". One with nothing in it is removed. */
+enum ht_code ht_held_set_aside(const struct ht_held *h, const char *path,
+			       char *ret, size_t size,
+			       struct ht_err *err) HT_MUST_CHECK;
+
 /* Some statement found the file damaged, or no database. What others read or
  * wrote may seem right: no reason to go on. */
 bool ht_store_damaged(const struct ht_store *st);

@@ -156,9 +156,10 @@ struct ht_store {
 	enum ht_store_mode mode;
 	ht_store_tell *tell; /* while it is opened; NULL: nobody listens */
 	void *tell_ctx;
-	bool begun;	 /* between ht_store_begin() and _commit() */
-	int64_t next_id; /* of a sample, while begun; 0: to be asked */
-	bool damaged;	 /* some statement found it so */
+	bool begun;	     /* between ht_store_begin() and _commit() */
+	int64_t next_id;     /* of a sample, while begun; 0: to be asked */
+	bool damaged;	     /* some statement found it so */
+	struct ht_held held; /* writing: what is open */
 	struct {
 		const char *sql; /* static text, or owned by `built` */
 		sqlite3_stmt *stmt;
@@ -191,6 +192,18 @@ struct ht_store {
 	int64_t round_at;   /* last process of the round that goes on */
 	int64_t eased;	    /* hour when squeeze last rose */
 };
+
+/* --- journal.c: whose the journal beside a file is -------------------------
+ */
+
+/* What a writer has open. HT_STORE where it was moved meanwhile. */
+enum ht_code ht_held_take(struct ht_store *st, struct ht_held *ret,
+			  struct ht_err *err) HT_MUST_CHECK;
+/* HT_STORE when processes have the journal beside `path` open, but not the
+ * file. Waits for them to see that. Gives up the locks of this process on both:
+ * nothing of it may have them open. */
+enum ht_code ht_journal_check(const char *path, int wait_ms,
+			      struct ht_err *err) HT_MUST_CHECK;
 
 /* --- sql.c: statements and errors ---------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include "daemon/ingest/ingest.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -91,7 +92,7 @@ void ht_ingest_trouble(struct ht_ingest *i, const char *doing,
 	i->pending = i->pending_events = 0;
 	ht_ends_undone(&i->ends);
 	i->begun = false;
-	ht_store_close(i->store); /* rolls back what is open */
+	ht_store_close_held(i->store, &i->held); /* rolls back what is open */
 	i->store = NULL;
 	if (damaged)
 		note_damaged(i);
@@ -108,6 +109,26 @@ static void tell(void *ctx, const char *text)
 		ht_log(LOG_NOTICE, "store: %s", text);
 }
 
+/* The file may be another than the one that was open. */
+static enum ht_code open_anew(struct ht_ingest *i, struct ht_err *err)
+{
+	char aside[PATH_MAX + 16];
+	enum ht_code code = ht_held_set_aside(&i->held, i->config->store, aside,
+					      sizeof(aside), err);
+
+	if (code != HT_OK)
+		return code;
+	if (aside[0])
+		ht_log(LOG_WARNING,
+		       "store: the journal beside it was another file's, put away as %s",
+		       aside);
+	code = ht_store_open_telling(i->config->store, HT_STORE_WRITE, tell, i,
+				     &i->store, err);
+	if (code == HT_OK)
+		ht_held_fini(&i->held);
+	return code;
+}
+
 static void open_store(struct ht_ingest *i)
 {
 	struct ht_err err;
@@ -119,8 +140,7 @@ static void open_store(struct ht_ingest *i)
 		return;
 	}
 	i->damaged.st_ino = 0;
-	if (ht_store_open_telling(i->config->store, HT_STORE_WRITE, tell, i,
-				  &i->store, &err) != HT_OK) {
+	if (open_anew(i, &err) != HT_OK) {
 		i->store = NULL;
 		ht_ingest_trouble(i, "open", &err);
 	}
@@ -180,7 +200,8 @@ static bool begin(struct ht_ingest *i)
 		return false;
 	if (i->begun)
 		return true;
-	if (ht_store_begin(i->store, &err) != HT_OK) {
+	if (ht_store_in_place(i->store, &err) != HT_OK ||
+	    ht_store_begin(i->store, &err) != HT_OK) {
 		ht_ingest_trouble(i, "begin", &err);
 		return false;
 	}
@@ -449,6 +470,7 @@ enum ht_code ht_ingest_init(struct ht_ingest *i, sd_event *event,
 	*i = (struct ht_ingest){.event = event,
 				.config = config,
 				.events = *events,
+				.held = HT_HELD_NONE,
 				.retry_wait_ns = RETRY_FIRST_NS};
 	open_store(i);
 	return ht_timer_set(event, &i->maintain_timer,
@@ -461,7 +483,8 @@ void ht_ingest_fini(struct ht_ingest *i)
 	ht_ingest_flush(i);
 	sd_event_source_disable_unref(i->commit_timer);
 	sd_event_source_disable_unref(i->maintain_timer);
-	ht_store_close(i->store);
+	ht_store_close_held(i->store, &i->held);
+	ht_held_fini(&i->held);
 	i->store = NULL;
 	ht_ends_fini(&i->ends);
 	i->retry_timer = sd_event_source_disable_unref(i->retry_timer);

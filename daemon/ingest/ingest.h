@@ -43,6 +43,7 @@ struct ht_ingest {
 	char trouble[232];   /* empty: none */
 	int64_t trouble_ns;  /* wall clock, since when */
 	struct stat damaged; /* the file; st_ino 0: none was */
+	struct ht_held held; /* while in trouble: what was open */
 };
 
 /* Never fails for the store's sake. */
