@@ -243,8 +243,7 @@ enum ht_code ht_store_size(struct ht_store *st, int64_t *ret_bytes,
 enum ht_code ht_store_in_place(struct ht_store *st,
 			       struct ht_err *err) HT_MUST_CHECK;
 
-/* --- journal.c: whose the journal beside a file is -------------------------
- */
+/* --- journal.c: whose the journal beside a file is ---------------------- */
 
 /* A database that was open and its journal, whatever has their names by now.
  * Descriptors that open nothing (O_PATH) but keep the inodes from being

@@ -193,8 +193,7 @@ struct ht_store {
 	int64_t eased;	    /* hour when squeeze last rose */
 };
 
-/* --- journal.c: whose the journal beside a file is -------------------------
- */
+/* --- journal.c: whose the journal beside a file is ---------------------- */
 
 /* What a writer has open. HT_STORE where it was moved meanwhile. */
 enum ht_code ht_held_take(struct ht_store *st, struct ht_held *ret,
