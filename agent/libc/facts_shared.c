@@ -72,16 +72,33 @@ static bool make_key(int fd, int debug_fd, unsigned want, struct key *ret)
 	       describe(debug_fd, &ret->debug);
 }
 
-static off_t place_of(const struct key *k)
-{
-	return (off_t)(ht_fnv(HT_FNV_BASIS, k, sizeof(*k)) % PLACES *
-		       sizeof(struct shared));
-}
-
 static uint64_t sum_of_shared(const struct shared *s)
 {
 	return ht_fnv(HT_FNV_BASIS, &s->key,
 		      sizeof(*s) - offsetof(struct shared, key));
+}
+
+/* Where facts of a key may be: some places in a row, the first that was free.
+ * With one place each, two files of a process that fell together, as they do in
+ * one of two processes with sixteen, were parsed anew by each agent. */
+#define WAYS 8
+
+static off_t place_of(const struct key *k, uint64_t way)
+{
+	uint64_t hash = ht_fnv(HT_FNV_BASIS, k, sizeof(*k));
+
+	return (off_t)((hash + way) % PLACES * sizeof(struct shared));
+}
+
+static bool read_place(const struct key *k, uint64_t way, struct shared *ret)
+{
+	return pread(file, ret, sizeof(*ret), place_of(k, way)) ==
+	       (ssize_t)sizeof(*ret);
+}
+
+static bool is_free(const struct shared *s)
+{
+	return s->sum == 0 && s->key.file.inode == 0;
 }
 
 bool ht_facts_shared_find(int fd, int debug_fd, unsigned want,
@@ -90,13 +107,33 @@ bool ht_facts_shared_find(int fd, int debug_fd, unsigned want,
 	struct shared s;
 	struct key k;
 
-	if (!make_key(fd, debug_fd, want, &k) ||
-	    pread(file, &s, sizeof(s), place_of(&k)) != (ssize_t)sizeof(s) ||
-	    memcmp(&s.key, &k, sizeof(k)) != 0 || s.sum != sum_of_shared(&s) ||
-	    ht_facts_check(&s.facts, NULL) != HT_OK)
+	if (!make_key(fd, debug_fd, want, &k))
 		return false;
-	*ret = s.facts;
-	return true;
+	for (uint64_t way = 0; way < WAYS; way++) {
+		if (!read_place(&k, way, &s) || is_free(&s))
+			return false;
+		if (memcmp(&s.key, &k, sizeof(k)) != 0)
+			continue;
+		if (s.sum != sum_of_shared(&s) ||
+		    ht_facts_check(&s.facts, NULL) != HT_OK)
+			return false;
+		*ret = s.facts;
+		return true;
+	}
+	return false;
+}
+
+/* The key's own, or a free one; where there is none, one of them, which others
+ * may miss. */
+static off_t choose_place(const struct key *k)
+{
+	struct shared s;
+
+	for (uint64_t way = 0; way < WAYS; way++)
+		if (!read_place(k, way, &s) || is_free(&s) ||
+		    memcmp(&s.key, k, sizeof(*k)) == 0)
+			return place_of(k, way);
+	return place_of(k, k->file.inode % WAYS);
 }
 
 void ht_facts_shared_put(int fd, int debug_fd, unsigned want,
@@ -109,6 +146,7 @@ void ht_facts_shared_put(int fd, int debug_fd, unsigned want,
 		return;
 	s.facts = *facts;
 	s.sum = sum_of_shared(&s);
-	if (pwrite(file, &s, sizeof(s), place_of(&s.key)) != (ssize_t)sizeof(s))
+	if (pwrite(file, &s, sizeof(s), choose_place(&s.key)) !=
+	    (ssize_t)sizeof(s))
 		ht_facts_shared_end();
 }

@@ -78,6 +78,52 @@ static void what_was_put_is_found_of_the_same_file_alone(void **state)
 	fclose(b);
 }
 
+/* As many as a process has libraries: by chance some fall on one place. */
+static void many_files_do_not_drive_each_other_out(void **state)
+{
+	enum { N = 24 };
+	struct ht_facts facts = own_facts(), found;
+	FILE *f[N];
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		f[i] = file_of(100 + i);
+		facts.loads_n = 1 + (uint32_t)i % 4;
+		ht_facts_shared_put(fileno(f[i]), -1, 0, &facts);
+	}
+	for (size_t i = 0; i < N; i++) {
+		assert_true(ht_facts_shared_find(fileno(f[i]), -1, 0, &found));
+		assert_int_equal(found.loads_n, 1 + i % 4);
+		fclose(f[i]);
+	}
+}
+
+/* More than there is room for: the last one is found, whom it drove out is not,
+ * and none as another. */
+static void the_last_is_found_where_all_places_are_taken(void **state)
+{
+	enum { N = 2 * HT_FACTS_SIZE / sizeof(struct ht_facts) };
+	struct ht_facts facts = own_facts(), found;
+	size_t known = 0;
+	FILE *f[N];
+
+	(void)state;
+	for (size_t i = 0; i < N; i++) {
+		f[i] = file_of(100);
+		facts.loads_n = 1 + (uint32_t)i % 4;
+		ht_facts_shared_put(fileno(f[i]), -1, 0, &facts);
+		assert_true(ht_facts_shared_find(fileno(f[i]), -1, 0, &found));
+	}
+	for (size_t i = 0; i < N; i++) {
+		if (ht_facts_shared_find(fileno(f[i]), -1, 0, &found)) {
+			assert_int_equal(found.loads_n, 1 + i % 4);
+			known++;
+		}
+		fclose(f[i]);
+	}
+	assert_in_range(known, N / 4, N / 2);
+}
+
 static void a_file_that_changed_is_another(void **state)
 {
 	struct ht_facts facts = own_facts(), found;
@@ -147,6 +193,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			what_was_put_is_found_of_the_same_file_alone, take,
+			end),
+		cmocka_unit_test_setup_teardown(
+			many_files_do_not_drive_each_other_out, take, end),
+		cmocka_unit_test_setup_teardown(
+			the_last_is_found_where_all_places_are_taken, take,
 			end),
 		cmocka_unit_test_setup_teardown(a_file_that_changed_is_another,
 						take, end),
