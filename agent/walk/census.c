@@ -387,8 +387,10 @@ static void set_wanted(struct census *c)
 {
 	const struct ht_params *p = &c->space->params;
 
-	c->wanted = p->n_mmaps == HT_UNKNOWN ? UINT64_MAX : p->n_mmaps;
 	c->wanted_bytes = p->mmapped_mem;
+	c->wanted = p->n_mmaps != HT_UNKNOWN	   ? p->n_mmaps
+		    : p->mmapped_mem != HT_UNKNOWN ? 0 /* it alone tells */
+						   : UINT64_MAX;
 }
 
 /* Bytes that a thorough search looks through, at most. */
@@ -481,10 +483,11 @@ static void note_sums(const struct census *c)
 
 	sum->chunks += c->chunks;
 	sum->bytes += c->bytes;
-	if (c->space->params.n_mmaps == HT_UNKNOWN)
+	if (c->wanted == UINT64_MAX)
 		return;
 	sum->known = true;
-	sum->counted += c->wanted;
+	sum->counted +=
+		c->space->params.n_mmaps == HT_UNKNOWN ? c->chunks : c->wanted;
 	if (c->wanted_bytes != HT_UNKNOWN)
 		sum->missed_bytes += c->bytes > c->wanted_bytes
 					     ? c->bytes - c->wanted_bytes
@@ -512,6 +515,9 @@ static enum ht_code take_space(struct ht_walk *w, size_t i, bool mmapped_only,
 	c->window = &w->window;
 	if (!know_heaps(c) ||
 	    !(may_renew ? take_moving(c, space) : take(c, 0, ROUNDS)))
+		code = ht_fail(err, HT_NOMEM, "no memory for a census");
+	/* else what is missing may have come since */
+	if (code == HT_OK && ht_walk_rested(w->in) && !ht_census_find_lost(c))
 		code = ht_fail(err, HT_NOMEM, "no memory for a census");
 	note_sums(c);
 	if (ht_census_missing_bytes(c) > 0) {

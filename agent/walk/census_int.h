@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The inside of the census: its state, and what its two files share. */
+/* The inside of the census: its state, and what its files share. */
 #ifndef HT_AGENT_WALK_CENSUS_INT_H
 #define HT_AGENT_WALK_CENSUS_INT_H
 
@@ -52,6 +52,9 @@ bool ht_census_add_mmapped(struct census *c, uint64_t at, uint64_t length);
 bool ht_census_where_they_were(struct census *c);
 /* For the next look. */
 void ht_census_remember(struct census *c, uint64_t at);
+/* A chunk that malloc counts and whose header does not lead to it: adds it where
+ * only one stretch of memory can be it, a finding. false: no memory. */
+bool ht_census_find_lost(struct census *c);
 /* As many chunks as malloc counts, and as long. */
 bool ht_census_adds_up(const struct census *c);
 /* End of the segment that begins at `start`; 0: none does. */

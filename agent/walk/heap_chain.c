@@ -243,13 +243,6 @@ static void resize(struct chain *c)
 	}
 }
 
-/* What was read while the target ran, later than its mappings, is not held
- * against them. */
-static bool stands_still(const struct ht_walk_in *in)
-{
-	return !in->moving || (in->rested && in->rested(in->rested_ctx));
-}
-
 enum ht_code ht_heaps_read(const struct ht_walk_in *in, struct ht_roots *roots,
 			   struct ht_arena_root *a, struct ht_err *err)
 {
@@ -268,7 +261,8 @@ enum ht_code ht_heaps_read(const struct ht_walk_in *in, struct ht_roots *roots,
 		ok = find_lost(&c);
 	if (!ok)
 		return ht_fail(err, HT_NOMEM, "no memory for heaps");
-	if (sum_of(a) != a->system && in->maps && !a->cut && stands_still(in))
+	/* What was read while the target ran is younger than its mappings. */
+	if (sum_of(a) != a->system && in->maps && !a->cut && ht_walk_rested(in))
 		find_oversized(&c);
 	if (c.sizeless && in->maps)
 		resize(&c);

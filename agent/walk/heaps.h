@@ -82,8 +82,6 @@ struct ht_walk {
 	unsigned lists_astray;
 };
 
-/* Of a target that may run: whether it has not, so far (walk_in.h). */
-bool ht_walk_rested(const struct ht_walk *w);
 /* Measures all arenas, two at a time where that is worth it. */
 enum ht_code ht_arenas_walk(struct ht_walk *w,
 			    struct ht_err *err) HT_MUST_CHECK;

@@ -392,8 +392,7 @@ static struct cursor *begin_one(struct following *f, unsigned list,
 
 static void begin_all(struct following *f)
 {
-	const bool both =
-		f->in->walk->in->moving && !ht_walk_rested(f->in->walk);
+	const bool both = !ht_walk_rested(f->in->walk->in);
 
 	for (unsigned i = 1; i < HT_LISTED_FAST + f->layout->fastbins; i++) {
 		struct cursor *c = begin_one(f, i, false);

@@ -48,85 +48,6 @@ void ht_walk_find(struct ht_snapshot *s, const char *code, uint64_t address,
 	ht_snapshot_find(s, code, address, arena, "%s", text);
 }
 
-/* --- mp_ ----------------------------------------------------------------- */
-
-static const struct {
-	enum ht_place_id place;
-	size_t field; /* offset in struct ht_params */
-} params[] = {
-#define PARAM(place, name)                                                     \
-	{                                                                      \
-		HT_P_PAR_##place, offsetof(struct ht_params, name)             \
-	}
-	PARAM(MMAP_THRESHOLD, mmap_threshold),
-	PARAM(TRIM_THRESHOLD, trim_threshold),
-	PARAM(TOP_PAD, top_pad),
-	PARAM(N_MMAPS, n_mmaps),
-	PARAM(MMAPPED_MEM, mmapped_mem),
-	PARAM(MAX_N_MMAPS, max_n_mmaps),
-	PARAM(N_MMAPS_MAX, n_mmaps_max),
-	PARAM(NO_DYN_THRESHOLD, no_dyn_threshold),
-	PARAM(ARENA_MAX, arena_max),
-	PARAM(ARENA_TEST, arena_test),
-	PARAM(TCACHE_COUNT, tcache_count),
-	PARAM(TCACHE_MAX_BYTES, tcache_max_bytes),
-	PARAM(SBRK_BASE, sbrk_base),
-	PARAM(THP_PAGESIZE, thp_pagesize),
-	PARAM(HP_PAGESIZE, hp_pagesize),
-#undef PARAM
-};
-
-bool ht_params_read(struct ht_reader *reader, const struct ht_malloc *m,
-		    struct ht_params *ret)
-{
-	uint8_t bytes[512] = {0};
-
-	ht_record_clear(HT_RECORD_params, ret);
-	if (m->mp == 0 || m->layout.sizeof_par > sizeof(bytes) ||
-	    ht_reader_read(reader, m->mp, bytes, m->layout.sizeof_par, NULL) !=
-		    HT_OK)
-		return false;
-	for (size_t i = 0; i < sizeof(params) / sizeof(params[0]); i++) {
-		uint64_t value =
-			ht_field_get(bytes, &m->layout, params[i].place);
-
-		/* mallopt(M_TRIM_THRESHOLD, -1): a number like any other */
-		if (value == HT_UNKNOWN && m->layout.at[params[i].place].size)
-			value = HT_PARAM_OFF;
-		memcpy((char *)ret + params[i].field, &value, sizeof(value));
-	}
-	return true;
-}
-
-static void read_params(struct ht_reader *reader, struct ht_space *space,
-			struct ht_snapshot *notes)
-{
-	uint64_t at = space->malloc->mp;
-
-	if (ht_params_read(reader, space->malloc, &space->params))
-		return;
-	if (at == 0)
-		ht_snapshot_warn(
-			notes,
-			"malloc's parameters (mp_) were not found: thresholds and counters are unknown");
-	else
-		ht_snapshot_warn(notes,
-				 "malloc's parameters (mp_) at 0x%" PRIx64
-				 " cannot be read",
-				 at);
-}
-
-uint64_t ht_heap_max(const struct ht_space *space)
-{
-	uint64_t huge = space->params.hp_pagesize;
-
-	if (space->malloc->layout.heap_max_follows_hp && huge != 0 &&
-	    huge != HT_UNKNOWN && (huge & (huge - 1)) == 0 &&
-	    huge < UINT64_C(1) << 40)
-		return 4 * huge;
-	return space->malloc->layout.heap_max;
-}
-
 /* --- arenas -------------------------------------------------------------- */
 
 static void decode_arena(const uint8_t *bytes, const struct ht_layout *l,
@@ -307,7 +228,7 @@ static enum ht_code read_space(const struct ht_walk_in *in,
 	space->malloc = &in->located->malloc[i];
 	space->safe_linking = space->malloc->safe_linking == 1;
 	space->safe_linking_known = space->malloc->safe_linking >= 0;
-	read_params(in->reader, space, &roots->notes);
+	ht_params_begin(in, space, &roots->notes);
 	code = read_ring(in, roots, i, err);
 	for (size_t k = first; code == HT_OK && k < roots->arenas; k++)
 		if (!roots->arena[k].main)

@@ -89,7 +89,10 @@ enum ht_code ht_arena_root_read(struct ht_reader *reader,
 				const struct ht_malloc *m,
 				struct ht_arena_root *a,
 				struct ht_err *err) HT_MUST_CHECK;
-/* mp_ as it is now; false: it cannot be read. */
+/* The same at the begin of a look: what cannot be is a finding. */
+void ht_params_begin(const struct ht_walk_in *in, struct ht_space *space,
+		     struct ht_snapshot *notes);
+/* mp_ as it is now, what cannot be as HT_UNKNOWN; false: it cannot be read. */
 bool ht_params_read(struct ht_reader *reader, const struct ht_malloc *m,
 		    struct ht_params *ret);
 /* Arenas and their heaps as they are now, without thread caches. */

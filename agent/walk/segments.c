@@ -87,11 +87,15 @@ static void add_heaps(const struct ht_arena_in *in, struct ht_extent *x)
  * not known. */
 static uint64_t main_start(const struct ht_arena_in *in)
 {
-	const struct ht_vma *v = ht_maps_at(in->walk->in->maps, in->root->top);
+	const struct ht_maps *m = in->walk->in->maps;
+	const struct ht_vma *v = ht_maps_at(m, in->root->top);
+	const uint64_t base = in->space->params.sbrk_base;
 
-	if (in->space->params.sbrk_base != HT_UNKNOWN &&
-	    in->space->params.sbrk_base != 0)
-		return in->space->params.sbrk_base;
+	if (base != HT_UNKNOWN && base != 0 && (!v || ht_maps_at(m, base)))
+		return base;
+	while (v && v > m->v && v[-1].end == v->start && *ht_vma_path(m, v) &&
+	       strcmp(ht_vma_path(m, v), ht_vma_path(m, v - 1)) == 0)
+		v--;
 	return v ? v->start : 0;
 }
 
@@ -138,7 +142,7 @@ static bool is_torn(const struct ht_arena_in *in, const struct ht_extent *x)
 {
 	return x->top_end - x->top > in->root->system ||
 	       (in->root->main && x->top_end % HT_PAGE_SIZE != 0 &&
-		in->walk->in->moving && !ht_walk_rested(in->walk));
+		!ht_walk_rested(in->walk->in));
 }
 
 /* NULL, or what is wrong with the top that the arena names. */

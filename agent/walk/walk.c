@@ -195,15 +195,15 @@ static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 	return code == HT_OK ? ht_totals(w, err) : code;
 }
 
-bool ht_walk_rested(const struct ht_walk *w)
+bool ht_walk_rested(const struct ht_walk_in *in)
 {
-	return w->in->rested && w->in->rested(w->in->rested_ctx);
+	return !in->moving || (in->rested && in->rested(in->rested_ctx));
 }
 
 /* What did not add up of a heap that moved is no damage. */
 static void doubt_moved(struct ht_walk *w, size_t before)
 {
-	if (w->in->moving && w->out->findings.n > before && !ht_walk_rested(w))
+	if (w->out->findings.n > before && !ht_walk_rested(w->in))
 		ht_snapshot_cut(w->out, HT_RECORD_finding, before);
 }
 

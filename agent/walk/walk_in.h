@@ -66,6 +66,9 @@ struct ht_walk_in {
 	void *progress_ctx;
 };
 
+/* Whether the target has stood still so far. */
+bool ht_walk_rested(const struct ht_walk_in *in);
+
 /*
  * What must be seen in one instant: arena structs, mp_, heap_info chains,
  * tcache contents, fastbin and unsorted heads. Read under the stop in `bounded`

@@ -119,6 +119,15 @@ for megabytes in 4 300; do
 		ring_null arena_ring arena_ring
 		ring_self arena_ring arena_ring
 		system_mem arena_sum arena_sum
+		mapped_size mmapped_chunk mmapped_chunk
+		mapped_less mmapped_chunk mmapped_chunk
+		mapped_flag mmapped_chunk mmapped_chunk
+		mapped_prev mmapped_chunk mmapped_chunk
+		aligned_size mmapped_chunk mmapped_chunk
+		aligned_prev mmapped_chunk mmapped_chunk
+		param_base params params
+		param_mmaps params params
+		param_mapped params params
 	END
 done
 plan

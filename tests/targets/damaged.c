@@ -218,6 +218,13 @@ static uintptr_t put(uintptr_t *word, uintptr_t value, void *of)
 	return (uintptr_t)of;
 }
 
+static uintptr_t put_int(char *at, int value)
+{
+	memcpy(known_to_nobody(at), &value, sizeof(value));
+	known_to_nobody(NULL);
+	return (uintptr_t)at;
+}
+
 static uintptr_t mangled(char *at, uintptr_t to)
 {
 	return (uintptr_t)at >> 12 ^ to;
@@ -301,8 +308,8 @@ DAMAGE(mapped_prev, SET(has.mapped, 0, 64))
 DAMAGE(aligned_size, (moved(), SET(has.aligned, 1, WILD)))
 DAMAGE(aligned_prev, (moved(), SET(has.aligned, 0, WILD)))
 DAMAGE(param_base, put(sbrk_base(), WILD, sbrk_base()))
-DAMAGE(param_mmaps, (((int *)sbrk_base())[-9] = 0x41414141, 0))
-DAMAGE(param_mapped, put(sbrk_base() - 2, WILD, NULL))
+DAMAGE(param_mmaps, put_int((char *)sbrk_base() - 36, 0x41414141))
+DAMAGE(param_mapped, put(sbrk_base() - 2, WILD, sbrk_base() - 2))
 
 /* Of the cache, which is the first chunk of the thread. */
 static uintptr_t cache_counts(void)
