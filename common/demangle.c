@@ -514,7 +514,8 @@ const char *ht_demangle(const char *mangled, char *out, size_t size)
 		r.bad = true;
 	if (!table && !variable && strchr("NSZ", *mangled ?: 'x') &&
 	    !isdigit((unsigned char)mangled[1]) && mangled[1] != 't' &&
-	    mangled[1] != 'S' && strncmp(mangled, "ZN", 2) != 0)
+	    mangled[1] != 'S' && strncmp(mangled, "ZN", 2) != 0 &&
+	    strncmp(mangled, "ZL", 2) != 0)
 		r.bad = true;
 	if (!r.bad)
 		read_type(&r, &text);

@@ -11,8 +11,11 @@
 #define SELF_PERCENT   10
 #define KIN_PERCENT    30
 #define ANYHOW_PERCENT 80 /* of the members */
-#define AROUND_MAX     8  /* groups that are met one through the other */
+#define ROUNDS_MAX     32
+#define AROUND_MAX     8 /* groups that are met one through the other */
 #define BUDGET	       UINT64_C(100000000) /* some seconds */
+
+enum { LEADS = 1, IS_LED = 2 };
 
 bool ht_asking_begin(struct ht_graph_all *g, struct ht_asking *ret)
 {
@@ -42,51 +45,82 @@ void ht_asking_end(struct ht_asking *a)
 
 /* --- the cluster --------------------------------------------------------- */
 
-/* Groups that lead to the cluster at this place with most of their members stay
- * in it. Returns whether the group that was asked for does. */
+/* Of each group, how often it leads to the cluster at this place, and how often
+ * the cluster leads to it. */
+static void count_in(const struct ht_asking *a, uint16_t at, const bool *in,
+		     uint64_t *leads, uint64_t *led)
+{
+	const struct ht_field_count *f;
+	size_t i = 0;
+
+	memset(leads, 0, a->g->groups.n * sizeof(*leads));
+	memset(led, 0, a->g->groups.n * sizeof(*led));
+	while ((f = ht_fields_next(&a->g->fields, &i)))
+		if (f->at == at && in[f->from] && in[f->to]) {
+			leads[f->from] += f->count;
+			led[f->to] += f->count;
+		}
+}
+
+/* Groups that lead to the cluster at this place with most of their members and
+ * are led to by it stay in it: what only leads to it is what holds it, as an
+ * array of heads whose first word is one. Returns whether the group that was
+ * asked for does. */
 static bool prune(struct ht_asking *a, uint16_t at, bool *in)
 {
 	size_t n = a->g->groups.n;
-	uint64_t *count = calloc(n, sizeof(*count));
-	bool changed = count;
+	uint64_t *leads = calloc(2 * n, sizeof(*leads)), *led = leads + n;
+	bool changed = leads;
 
 	while (changed) {
+		changed = false;
+		count_in(a, at, in, leads, led);
+		for (size_t k = 0; k < n; k++) {
+			bool asked = k == a->group;
+			uint64_t all = ht_chunks_of(a, (uint16_t)k);
+
+			if (!in[k] ||
+			    (leads[k] * 100 >= all * (asked ? SELF_PERCENT
+							    : KIN_PERCENT) &&
+			     (asked || led[k] * 100 >= all * SELF_PERCENT)))
+				continue;
+			in[k] = false;
+			changed = true;
+		}
+	}
+	free(leads);
+	return in[a->group];
+}
+
+/* Those that lead at this place to the ones that are in, and so on: a list
+ * whose nodes are of many sizes goes on beyond those that lead to the group
+ * itself. */
+static void spread_in(const struct ht_asking *a, uint16_t at, bool *in)
+{
+	bool changed = true;
+
+	for (unsigned round = 0; changed && round < ROUNDS_MAX; round++) {
 		const struct ht_field_count *f;
 		size_t i = 0;
 
 		changed = false;
-		memset(count, 0, n * sizeof(*count));
 		while ((f = ht_fields_next(&a->g->fields, &i)))
-			if (f->at == at && in[f->from] && in[f->to])
-				count[f->from] += f->count;
-		for (size_t k = 0; k < n; k++)
-			if (in[k] &&
-			    count[k] * 100 < ht_chunks_of(a, (uint16_t)k) *
-						     (k == a->group
-							      ? SELF_PERCENT
-							      : KIN_PERCENT)) {
-				in[k] = false;
-				changed = true;
-			}
+			if (f->at == at && in[f->to] && !in[f->from])
+				in[f->from] = changed = true;
 	}
-	free(count);
-	return in[a->group];
 }
 
-/* The cluster by one field: those that have it into the group, and are led to
- * by it. */
+/* The cluster by one field: those that have it into the group or into each
+ * other. */
 static void try_field(struct ht_asking *a, uint16_t at)
 {
-	size_t n = a->g->groups.n, i = 0;
-	const struct ht_field_count *f;
+	size_t n = a->g->groups.n;
 	bool *in = calloc(n, sizeof(*in));
 
 	if (!in)
 		return;
 	in[a->group] = true;
-	while ((f = ht_fields_next(&a->g->fields, &i)))
-		if (f->at == at && f->to == a->group)
-			in[f->from] = true;
+	spread_in(a, at, in);
 	if (prune(a, at, in)) {
 		a->field[a->fields++] = at;
 		for (size_t k = 0; k < n; k++)
@@ -236,8 +270,6 @@ void ht_asking_narrow(struct ht_asking *a, uint16_t group, uint32_t single)
 	a->asked = asked;
 	a->some = asked < ht_chunks_of(a, group);
 }
-
-enum { LEADS = 1, IS_LED = 2 };
 
 /* Groups that lead to the cluster and to which it leads. Returns whether there
  * were any. */

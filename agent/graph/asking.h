@@ -65,6 +65,14 @@ static inline uint64_t ht_chunks_of(const struct ht_asking *a, uint16_t group)
 	return a->g->groups.v[group].chunks;
 }
 
+/* Whether chunks of a group may hold the cluster: they are not in it, nor in
+ * one that was met before. */
+static inline bool ht_asking_may_hold(const struct ht_asking *a, uint16_t group)
+{
+	return !a->in[group] && !a->was[group] &&
+	       !a->g->groups.v[group].holds_none;
+}
+
 /* Of a member of the group: whether it is asked for. */
 static inline bool ht_asking_counts(const struct ht_asking *a, uint32_t node)
 {

@@ -266,7 +266,7 @@ static void add_fields(const struct ht_asking *a, struct ht_candidates *c)
 		members += a->in[k] ? ht_chunks_of(a, (uint16_t)k) : 0;
 	if (begin_leading(a, &l)) {
 		while ((f = ht_fields_next(&a->g->fields, &i)))
-			if (a->in[f->to] && !a->in[f->from] && !a->was[f->from])
+			if (a->in[f->to] && ht_asking_may_hold(a, f->from))
 				lead(&l, f->from, f->at, f->count);
 		add_leading(a, &l, members, c);
 	}
@@ -319,8 +319,8 @@ static void add_referrers(struct ht_asking *a, struct ht_candidates *c)
 		     k++) {
 			uint32_t to = g->refs.to[k];
 
-			if (a->only[to / 64] >> to % 64 & 1 && !a->in[from] &&
-			    !a->was[from])
+			if (a->only[to / 64] >> to % 64 & 1 &&
+			    ht_asking_may_hold(a, from))
 				refer(a, &l, from, g->refs.at[k]);
 		}
 	}

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "agent/graph/stdio.h"
 #include "agent/self/helper.h"
 #include "link/request.h"
 
@@ -61,6 +62,7 @@ static enum ht_code find_anchors(struct ht_graph_all *g, struct ht_err *err)
 struct meeting {
 	struct ht_groups *groups;
 	struct ht_types *types;
+	struct ht_streams streams;
 };
 
 static void meet(void *ctx, const struct ht_node *node,
@@ -68,6 +70,7 @@ static void meet(void *ctx, const struct ht_node *node,
 {
 	struct meeting *m = ctx;
 
+	ht_streams_meet(&m->streams, words->v, words->n);
 	ht_groups_add(m->groups, node, ht_types_meet(m->types, node, words));
 }
 
@@ -99,7 +102,8 @@ static enum ht_code begin_beside(struct ht_graph_all *g, struct beside *b,
 
 	b->reader = ht_reader_twin(g->in->reader);
 	b->reader.beat = NULL; /* the first thread's */
-	b->meeting = (struct meeting){&b->groups, &b->types};
+	b->meeting.groups = &b->groups;
+	b->meeting.types = &b->types;
 	code = ht_groups_beside(&g->groups, &b->groups, err);
 	if (code == HT_OK)
 		code = ht_types_beside(&g->types, &b->reader, &b->types, err);
@@ -118,6 +122,14 @@ static enum ht_code join(struct ht_graph_all *g, const struct beside *b,
 	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for types");
 }
 
+static void part_streams(struct ht_graph_all *g, struct ht_streams *first,
+			 const struct ht_streams *second)
+{
+	ht_streams_find(first, g->in->modules, g->in->located, g->in->reader);
+	ht_streams_part(first, &g->nodes, &g->groups);
+	ht_streams_part(second, &g->nodes, &g->groups);
+}
+
 static enum ht_code begin_meeting(struct ht_graph_all *g, struct ht_err *err)
 {
 	enum ht_code code = ht_groups_begin(g->nodes.count, &g->groups, err);
@@ -134,7 +146,7 @@ static enum ht_code begin_meeting(struct ht_graph_all *g, struct ht_err *err)
 
 static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
 {
-	struct meeting meeting = {&g->groups, &g->types};
+	struct meeting meeting = {.groups = &g->groups, .types = &g->types};
 	struct beside second = {0};
 	enum ht_code code = begin_meeting(g, err);
 
@@ -155,6 +167,8 @@ static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
 		code = ht_refs_make(&g->scan, &g->refs, err);
 	if (code == HT_OK)
 		code = join(g, &second, err);
+	if (code == HT_OK && asks_who_holds(g->in))
+		part_streams(g, &meeting.streams, &second.meeting.streams);
 	if (code == HT_OK)
 		code = ht_names_of_types(g, err);
 	g->scan.each = NULL; /* all are met */

@@ -255,6 +255,8 @@ const struct ht_field_count *ht_fields_next(const struct ht_fields *f,
 bool ht_field_is_regular(const struct ht_groups *g, uint64_t count,
 			 uint16_t from, uint16_t to)
 {
+	if (g->v[from].holds_none)
+		return false;
 	uint64_t holders = g->v[from].chunks, held = g->v[to].chunks;
 
 	return count * 100 >= holders * REGULAR_PERCENT ||

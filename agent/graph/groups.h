@@ -23,6 +23,7 @@ struct ht_group {
 	uint32_t class;	   /* size class; HT_CLASSES: mmapped */
 	uint64_t max_size; /* largest chunk size; 0: mmapped */
 	uint64_t chunks, bytes;
+	bool holds_none; /* bytes, of which no word is a pointer */
 };
 
 struct ht_groups {

@@ -6,6 +6,7 @@
 
 #define SAID_STRING  0x80u /* in like: {pointer, length, capacity} fits */
 #define LOOKED_AT    32	   /* words of a chunk that are looked at */
+#define CLIMB_MAX    6	   /* parents that are asked */
 #define STRING_LEAST 16	   /* libstdc++ keeps up to 15 bytes in the object */
 
 /* --- what it looks like -------------------------------------------------- */
@@ -193,17 +194,33 @@ static uint32_t at_word(const struct ht_refs *r, uint32_t node, unsigned word)
 	return HT_NODE_NONE;
 }
 
-/* libc++'s trees: left, right, parent. A right child's parent leads back; a
- * left one's may by itself be a list's: then the parent, or that one's, must
- * have a right child. */
-static bool in_tree(const struct ht_refs *r, uint32_t i)
+/* Nodes of one tree are of one size, but for a remainder. */
+static bool is_alike(const struct ht_types *t, uint32_t a, uint32_t b)
 {
-	for (unsigned up = 0; up <= 2; up++) {
-		uint32_t right = at_word(r, i, 1), parent = at_word(r, i, 2);
+	uint64_t x = ht_nodes_get(t->nodes, a).size;
+	uint64_t y = ht_nodes_get(t->nodes, b).size;
 
-		if (right != HT_NODE_NONE && leads(r, right, i, 2, 2))
+	return (x > y ? x - y : y - x) <= 16;
+}
+
+/* Trees whose parent stands at `up`, behind or before left and right. A child
+ * whose parent leads back may by itself be a list's: then the node, its parent,
+ * or that one's must have two places for children, of which the second leads
+ * down to one that leads back. */
+static bool in_tree(const struct ht_types *t, const struct ht_refs *r,
+		    uint32_t i, unsigned up)
+{
+	unsigned left = up ? 0 : 1, second = left + 1;
+
+	for (unsigned step = 0; step < CLIMB_MAX; step++) {
+		uint32_t right = at_word(r, i, second);
+		uint32_t parent = at_word(r, i, up);
+
+		if (right != HT_NODE_NONE && leads(r, right, i, up, up) &&
+		    right != at_word(r, i, left) && is_alike(t, right, i))
 			return true;
-		if (parent == HT_NODE_NONE || !leads(r, parent, i, 0, 1))
+		if (parent == HT_NODE_NONE || !is_alike(t, parent, i) ||
+		    !leads(r, parent, i, left, second))
 			return false;
 		i = parent;
 	}
@@ -211,8 +228,10 @@ static bool in_tree(const struct ht_refs *r, uint32_t i)
 }
 
 /* libstdc++'s trees: a child (two words of the first four) has its parent in
- * the second. A doubly linked list: next's other link leads back. */
-static enum ht_look_like node_like(const struct ht_refs *r, uint32_t i)
+ * the second. A doubly linked list: next's other link leads back. libc++'s
+ * trees: left, right, parent; others: parent, left, right. */
+static enum ht_look_like node_like(const struct ht_types *t,
+				   const struct ht_refs *r, uint32_t i)
 {
 	enum ht_look_like like = HT_LIKE_NOTHING;
 
@@ -221,16 +240,19 @@ static enum ht_look_like node_like(const struct ht_refs *r, uint32_t i)
 
 		if (at > 3)
 			break;
-		if ((at >= 2 && leads(r, r->to[k], i, 1, 1)) ||
-		    (at == 1 && leads(r, r->to[k], i, 2, 3)))
+		if (((at >= 2 && leads(r, r->to[k], i, 1, 1)) ||
+		     (at == 1 && leads(r, r->to[k], i, 2, 3))) &&
+		    is_alike(t, r->to[k], i))
 			return HT_LIKE_TREE_NODE;
 		if (at == 0 && leads(r, r->to[k], i, 1, 1))
 			like = HT_LIKE_LIST_NODE;
 		if (at == 1 && leads(r, r->to[k], i, 0, 0))
 			like = HT_LIKE_LIST_NODE;
 	}
-	return like == HT_LIKE_NOTHING && in_tree(r, i) ? HT_LIKE_TREE_NODE
-							: like;
+	return in_tree(t, r, i, 0) ||
+			       (like == HT_LIKE_NOTHING && in_tree(t, r, i, 2))
+		       ? HT_LIKE_TREE_NODE
+		       : like;
 }
 
 static void hold(struct ht_types *t, const struct ht_refs *r, uint32_t i)
@@ -253,7 +275,7 @@ void ht_types_settle_node(struct ht_types *t, const struct ht_refs *r,
 		hold(t, r, i);
 		return;
 	}
-	like = node_like(r, i);
+	like = node_like(t, r, i);
 	if (like)
 		ht_types_note(t, i, like);
 	else if (array)

@@ -6,6 +6,10 @@
 #define SAMPLE	      1000 /* members that are asked */
 #define MOST	      80   /* percent: of those that have a link */
 #define ARRAY_OF_ROOT 8	   /* pointers; a header has as many at most */
+#define ALONE	      102  /* percent of the references: what they hold */
+#define DEEP	      2	   /* percent: of those that lead on */
+#define STEPS	      256  /* of a list, from one node to another */
+#define HEADS	      16   /* that are looked for on one list */
 
 /* What is known of the links of some members: of each field how many have it,
  * for how many another field has the same target, and from how many targets
@@ -53,6 +57,16 @@ static void count_links(const struct ht_asking *a, uint32_t node,
 			l->back[f][k] += on[k] == node;
 		}
 	}
+}
+
+/* Whether the k-th reference, of this node, links members. */
+static bool leads_in(const struct ht_asking *a, uint32_t node, uint32_t k)
+{
+	const struct ht_graph_all *g = a->g;
+	uint16_t to = g->groups.of[g->refs.to[k]];
+
+	return a->in[to] &&
+	       ht_cluster_links(a, g->groups.of[node], g->refs.at[k], to);
 }
 
 /* A counted pointer is two words with one target: one link. */
@@ -146,6 +160,89 @@ static bool leads_once(const struct ht_asking *a)
 	return count * MOST <= ht_chunks_of(a, a->group) * 100;
 }
 
+/* Of the members that lead on some are led to, as in all that is deeper than
+ * one step: arrays, and what is in them, may be of one size. */
+static bool is_deep(const struct ht_asking *a)
+{
+	const struct ht_graph_all *g = a->g;
+	uint8_t *led = calloc(g->nodes.count / 8 + 1, 1);
+	uint64_t leading = 0, deep = 0;
+
+	for (uint32_t i = 0; led && i < g->nodes.count; i++)
+		for (uint32_t k = g->refs.first[i];
+		     a->in[g->groups.of[i]] && k < g->refs.first[i + 1]; k++) {
+			uint32_t to = g->refs.to[k];
+
+			if (leads_in(a, i, k))
+				led[to / 8] |= (uint8_t)(1u << to % 8);
+		}
+	for (uint32_t i = 0; led && i < g->nodes.count; i++) {
+		uint32_t k = g->refs.first[i];
+
+		if (!a->in[g->groups.of[i]])
+			continue;
+		while (k < g->refs.first[i + 1] && !leads_in(a, i, k))
+			k++;
+		if (k == g->refs.first[i + 1])
+			continue;
+		leading++;
+		deep += led[i / 8] >> i % 8 & 1;
+	}
+	free(led);
+	return leading < ARRAY_OF_ROOT || deep * 100 >= leading * DEEP;
+}
+
+/* Whether the list by this field that begins at `from` comes to `to`. */
+static bool comes_to(const struct ht_asking *a, unsigned field, uint32_t from,
+		     uint32_t to)
+{
+	uint32_t on[HT_CLUSTER_FIELDS];
+
+	for (unsigned i = 0; i < STEPS && from != HT_NODE_NONE; i++) {
+		if (from == to)
+			return true;
+		targets_of(a, from, on);
+		from = on[field];
+	}
+	return false;
+}
+
+/* One link leads to where the other one comes to in some steps. */
+static bool skips(const struct ht_asking *a)
+{
+	uint32_t to[HT_CLUSTER_FIELDS];
+	uint64_t have = 0, met = 0;
+
+	for (uint32_t m = a->members.first[a->group], n = 0;
+	     m < a->members.first[a->group + 1] && n < SAMPLE; m++, n++) {
+		targets_of(a, a->members.node[m], to);
+		if (to[0] == HT_NODE_NONE || to[1] == HT_NODE_NONE)
+			continue;
+		have++;
+		met += comes_to(a, 0, to[0], to[1]) ||
+		       comes_to(a, 1, to[1], to[0]);
+	}
+	return have && met * 100 >= have * MOST;
+}
+
+/* The heads of a skip list are all on the list that the first one begins: half
+ * of them are met soon. */
+static bool is_one_list(const struct ht_asking *a, const struct ht_candidate *c)
+{
+	const struct ht_refs *r = &a->g->refs;
+	uint32_t node = a->members.node[a->members.first[c->from]];
+	uint32_t head[HEADS];
+	unsigned n = 0, met = 0;
+
+	for (uint32_t k = r->first[node]; k < r->first[node + 1] && n < HEADS;
+	     k++)
+		if (a->in[a->g->groups.of[r->to[k]]])
+			head[n++] = r->to[k];
+	for (unsigned i = 1; i < n; i++)
+		met += comes_to(a, 0, head[0], head[i]);
+	return n > 1 && met * 4 >= n;
+}
+
 static void find_links(const struct ht_asking *a, struct links *ret)
 {
 	*ret = (struct links){.n = a->fields};
@@ -173,12 +270,17 @@ const char *ht_shape_of(const struct ht_asking *a, const struct ht_candidate *c)
 	bool inside = a->fields;
 	struct links l;
 
-	if (a->any)
+	if (a->any && is_deep(a))
 		return leads_once(a) ? "tree" : "graph";
+	if (a->any)
+		return "arrays and what they lead to";
 	if (a->fields == 0)
 		return many			    ? "array of pointers"
 		       : c->kind == HT_HOLDER_TABLE ? "field"
 						    : "pointer";
+	/* Each leads to one that leads no further. */
+	if (many && c->held * 100 <= c->references * ALONE)
+		return "array of pointers";
 	for (unsigned f = 0; f < a->fields; f++)
 		inside = inside && a->field[f] & HT_REF_INSIDE;
 	find_links(a, &l);
@@ -188,6 +290,12 @@ const char *ht_shape_of(const struct ht_asking *a, const struct ht_candidate *c)
 		return many	? "hash table of doubly linked lists"
 		       : inside ? "intrusive doubly linked list"
 				: "doubly linked list";
+	if (!is_deep(a))
+		return kept(&l) > 1 ? "arrays and what they lead to" : "field";
+	if (many && c->kind == HT_HOLDER_TABLE && is_one_list(a, c))
+		many = false;
+	if (kept(&l) > 1 && skips(a))
+		return "skip list";
 	if (kept(&l) > 1 || leads_up(a))
 		return "tree";
 	return many	? "hash table of lists"

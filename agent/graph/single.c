@@ -31,9 +31,7 @@ static void keep(struct leaders *l, struct leader one)
 
 static bool is_outside(const struct ht_asking *a, uint32_t node)
 {
-	uint16_t group = a->g->groups.of[node];
-
-	return !a->in[group] && !a->was[group];
+	return ht_asking_may_hold(a, a->g->groups.of[node]);
 }
 
 /* Its first reference into the cluster, or UINT32_MAX. */

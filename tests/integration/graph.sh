@@ -132,6 +132,33 @@ local_of locals_static own "100 tls the_own locals_static 0 1"
 local_of locals_static all "100 tls the_own locals_static 0 4"
 local_of locals_stripped all "100 tls null locals_stripped $((16#$(nm locals | sed -n 's/ . the_own$//p'))) 4"
 
+# Nodes of several sizes, tables that look like a node, arrays of the size of what is
+# in them, memory that was not cleared; and what their nodes are.
+gcc -O1 -o tables "$HT_TOP/tests/targets/labelled/tables.c"
+table_of() { # STRUCTURE SIZE WANTED...: share, kind, symbol, shape of each holder
+	start ./tables "$1" >said
+	ready 20 grep -q ready said
+	ask owners "$started" --size "$2"
+	is "$1: ${*:3}" "$(get '[.classes | max_by(.chunks) | .holders[] |
+		"\(.share * 100 | round) \(.kind) \(.symbol) \(.shape)"] | sort | reverse | join(", ")')" "${*:3}"
+	ask types "$started"
+	nodes=$(get '[.types[] | select(.kind == "node") | "\(.name) \(.chunks)"] | join(", ")')
+	stop_started
+}
+table_of chained 320 "100 static the_entries hash table of lists"
+is "and no node has a name" "$nodes" ""
+table_of skip 320 "100 static the_skip list"
+table_of skip 336 "100 static the_skip skip list"
+is "and no node has a name" "$nodes" ""
+table_of strings 320 "100 static the_calls array of pointers"
+table_of strings 32 "100 static the_calls arrays and what they lead to"
+table_of rb 320 "100 static the_rb tree"
+is "and nodes of the tree are no list's" "$nodes" "tree node (parent pointers) 2000"
+table_of cache 320 "100 static the_cache doubly linked list"
+is "and nodes of the list are no tree's" "$nodes" "doubly linked list node 2001"
+table_of halves 320 "50 static the_others array of pointers, 50 static the_half list"
+table_of stream 320 "75 unknown null reachable from nowhere"
+
 # What could be reached no more: of all 2000 of 320 bytes, of the one that has most,
 # of the variable (with the nodes of 48 bytes, or the array of 16016).
 retains() { # STRUCTURE GROUP MOST VARIABLE

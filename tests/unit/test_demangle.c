@@ -58,6 +58,7 @@ static void types_are_told_as_the_compiler_does(void **state)
 	is("_ZZ5grabsvEs", "_ZZ5grabsvEs");
 	is("_ZZ5grabsvE", "_ZZ5grabsvE");
 	is("Z4mainE5Local", "main::Local");
+	is("ZL5grabsvE5Local", "grabs()::Local");
 	is("Z4mainEUlvE_", "main::{lambda()#1}");
 	is("Z4mainEUlR3BoxiE0_", "main::{lambda(Box&, int)#2}");
 	is("NSt6thread11_State_implINS_8_InvokerISt5tupleIJZ4mainEUlvE_"
