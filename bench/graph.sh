@@ -33,13 +33,13 @@ beside_walk() {
 # The check alone: the process's malloc is LeakSanitizer's from the start, and it stands
 # still for as long.
 row_lsan() { # HEAPGEN-OPTION...
-	local lsan took
+	local lsan took used
 	lsan=$(gcc -print-file-name=liblsan.so)
 	[ -e "$lsan" ] || return 0
 	LD_PRELOAD=$lsan LSAN_OPTIONS=exitcode=0 heap_start -L -n "$chunks" "$@" || return 0
-	took=$(sed -n 's/^lsan: \(.*\) s$/\1/p' "$work/heapgen.err")
-	printf '| LeakSanitizer (gcc %s), in the process and instead of its malloc | %s | | |\n' \
-		"$(gcc -dumpversion)" "$took"
+	read -r took used < <(sed -n 's/^lsan: //p' "$work/heapgen.err")
+	printf '| LeakSanitizer (gcc %s), in the process and instead of its malloc | %s | %s | |\n' \
+		"$(gcc -dumpversion)" "$took" "$used"
 	heap_stop
 }
 bench() { # ARENAS HEAPGEN-OPTION...

@@ -469,29 +469,39 @@ static uint64_t bytes_of(const struct ht_asking *a,
 	return bytes;
 }
 
+/* What it holds, and nothing else from the from-th on, is reached. */
+static void measure_held(struct ht_asking *a, struct ht_candidate *c,
+			 size_t from)
+{
+	ht_asking_forget(a, from);
+	seed(a, c);
+	c->held = ht_asking_spread(a);
+}
+
 struct ht_candidate *ht_candidates_best(struct ht_asking *a,
 					struct ht_candidates *all, int of_rank)
 {
 	size_t from = a->reach.tail;
-	struct ht_candidate *best = NULL;
+	struct ht_candidate *best = NULL, *last = NULL;
 
 	for (size_t i = 0; i < all->n; i++) {
 		struct ht_candidate *c = &all->v[i];
 
 		if (rank(c) != of_rank || c->references == 0)
 			continue;
-		seed(a, c);
-		c->held = ht_asking_spread(a);
-		ht_asking_forget(a, from);
+		last = c;
+		measure_held(a, c, from);
 		if (!best || c->held > best->held)
 			best = c;
 	}
 	best = rather(a, all, best, of_rank);
 	if (!best || best->held * 100 < a->asked * HT_HELD_ENOUGH ||
-	    best->held == 0)
+	    best->held == 0) {
+		ht_asking_forget(a, from);
 		return NULL;
-	seed(a, best);
-	best->held = ht_asking_spread(a);
+	}
+	if (best != last) /* whose are still reached, and may be millions */
+		measure_held(a, best, from);
 	best->bytes = bytes_of(a, best, from);
 	return best;
 }

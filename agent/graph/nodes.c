@@ -272,8 +272,10 @@ uint64_t ht_nodes_count(const struct ht_nodes *n, const uint64_t *address,
 
 /* --- by number ----------------------------------------------------------- */
 
-void ht_nodes_describe(const struct ht_nodes *n, const struct ht_node_span *s,
-		       uint64_t unit, uint32_t id, struct ht_node *ret)
+/* Inlined by force where all nodes are gone through. */
+static inline __attribute__((always_inline)) void
+describe(const struct ht_nodes *n, const struct ht_node_span *s, uint64_t unit,
+	 uint32_t id, struct ht_node *ret)
 {
 	const struct ht_marked *m = s->marked;
 
@@ -285,6 +287,12 @@ void ht_nodes_describe(const struct ht_nodes *n, const struct ht_node_span *s,
 		      : s->end - s->start;
 	ret->user = ret->chunk + 2 * n->word;
 	ret->end = ret->chunk + ret->size + (m ? n->word : 0);
+}
+
+void ht_nodes_describe(const struct ht_nodes *n, const struct ht_node_span *s,
+		       uint64_t unit, uint32_t id, struct ht_node *ret)
+{
+	describe(n, s, unit, id, ret);
 }
 
 bool ht_nodes_starts(const struct ht_nodes *n, uint64_t address,
@@ -385,9 +393,9 @@ bool ht_nodes_next(struct ht_node_walk *w, struct ht_node *ret)
 		}
 		w->bits = word_of(&n->span[w->span], w->word);
 	}
-	ht_nodes_describe(n, &n->span[w->span],
-			  w->word * 64 + (uint64_t)__builtin_ctzll(w->bits),
-			  w->id++, ret);
+	describe(n, &n->span[w->span],
+		 w->word * 64 + (uint64_t)__builtin_ctzll(w->bits), w->id++,
+		 ret);
 	w->bits &= w->bits - 1;
 	return true;
 }

@@ -7,11 +7,12 @@
 
 #include "agent/self/table.h"
 
-#define SLOTS	  (1u << 16)
-#define SLOTS_MAX (SLOTS / 4 * 3)
-#define UNKNOWN	  UINT16_MAX /* memo: asked for, and it is none */
-#define FEW	  8	     /* chunks: fewer with the same static are chance */
-#define TOP_MAX	  (1 << 20)  /* offset-to-top of a base class, at most */
+#define SLOTS	     (1u << 16)
+#define SLOTS_MAX    (SLOTS / 4 * 3)
+#define UNKNOWN	     UINT16_MAX /* memo: asked for, and it is none */
+#define FEW	     8	/* chunks: fewer with the same static are chance */
+#define ADDRESS_BITS 48 /* no address of a program has more */
+#define TOP_MAX	     (1 << 20) /* offset-to-top of a base class, at most */
 
 static bool make_tables(struct ht_types *t)
 {
@@ -239,12 +240,14 @@ uint16_t *ht_types_join(struct ht_types *t, const struct ht_types *second)
 	return name;
 }
 
-/* Most addresses are of a heap between two modules. */
+/* Texts are no addresses, and most addresses are of a heap between two modules.
+ */
 static bool may_be_module(struct ht_types *t, uint64_t value)
 {
 	const struct ht_modules *m = t->modules;
 
-	if (m->n == 0 || value < m->v[0].load[0].start ||
+	if (m->n == 0 || value >> ADDRESS_BITS ||
+	    value < m->v[0].load[0].start ||
 	    value - t->gap.start < t->gap.end - t->gap.start)
 		return false;
 	if (ht_modules_at(m, value, NULL) != HT_MODULE_NONE)
