@@ -462,6 +462,46 @@ static void drop_overlaid(struct ht_lists *o, struct ht_listed *b)
 	o->n = n;
 }
 
+#define UNSORTED      1u
+#define NEWCOMERS_MAX 256
+
+/* What came to the unsorted list while the others were followed: malloc puts
+ * there what it leaves of a chunk that it took from one of them, perhaps before
+ * that one was gone over. The newest is at its head; who was there before is
+ * known. What does not add up ends it: it is one more look, not the list.
+ * false: no memory. */
+static bool take_newcomers(struct following *f, struct ht_listed *b)
+{
+	const unsigned word = f->layout->word;
+	struct ht_reader *reader = f->in->walk->in->reader;
+	struct ht_arena_root now = *f->in->root;
+	struct cursor *c = cursor_at(f, UNSORTED);
+
+	if (ht_walk_rested(f->in->walk->in) ||
+	    ht_arena_root_read(reader, f->in->space->malloc, &now, NULL) !=
+		    HT_OK)
+		return true;
+	begin(f, c, &now);
+	for (unsigned i = 0; i < NEWCOMERS_MAX; i++) {
+		uint64_t size;
+
+		if (has_ended(f, c) || c->at == f->in->root->fd[UNSORTED] ||
+		    ht_reader_read(reader, c->at, c->bytes, 4 * word, NULL) !=
+			    HT_OK)
+			break;
+		size = word_at(f, c, 1) & ~HT_SIZE_FLAGS;
+		if (chunk_wrong(f, c, size))
+			break;
+		if (!keep(f, c, size))
+			return false;
+		b->bin[UNSORTED].chunks++;
+		b->bin[UNSORTED].bytes += size;
+		c->previous = c->at;
+		c->at = word_at(f, c, 2);
+	}
+	return true;
+}
+
 enum ht_code ht_lists_follow(const struct ht_arena_in *in,
 			     const struct ht_extent *x, size_t max,
 			     struct ht_listed *b, struct ht_lists *ret,
@@ -490,6 +530,8 @@ enum ht_code ht_lists_follow(const struct ht_arena_in *in,
 	ret->cut_fast = f->lives > 0;
 	drop_given_up(f);
 	count(f, b);
+	if (code == HT_OK && !take_newcomers(f, b))
+		code = ht_fail(err, HT_NOMEM, "no memory for lists");
 	free(f);
 	ret->align = in->layout->align;
 	if (ret->n)

@@ -52,6 +52,7 @@ static enum ht_code let_go(struct look *l, struct ht_walk_in *in,
 	in->threads = l->threads;
 	ht_stop_release(l->stop);
 	l->stop = NULL;
+	l->reader.beat = l->how->beat;
 	return HT_OK;
 }
 

@@ -21,8 +21,9 @@ struct ht_look {
 	uint64_t pages_max;
 	struct ht_round *round;
 	uint64_t slice_max;
-	size_t tables_max;		    /* as in ht_walk_in */
-	struct ht_marks *marks;		    /* the same; or NULL */
+	size_t tables_max;	/* as in ht_walk_in */
+	void (*beat)(void);	/* before each read of what runs; or NULL */
+	struct ht_marks *marks; /* the same; or NULL */
 	uint64_t pause_ns, walk_ns, cpu_ns; /* out */
 };
 

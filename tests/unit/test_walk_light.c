@@ -200,6 +200,71 @@ static void locked_memory_is_equal(void **state)
 
 /* Main arenas that are not one run of brk: what others took of it stands amid
  * the chunks, where no list leads; malloc's own sums hold all the same. */
+/* --- while the target runs ------------------------------------------------ */
+
+/* What is cut before the look's n-th read. */
+static struct {
+	struct program target;
+	unsigned left;
+	bool done;
+} amid;
+
+static void cut(void)
+{
+	if (amid.done || --amid.left > 0)
+		return;
+	program_tell(&amid.target, "cut\n");
+	assert_true(program_says(&amid.target, "cut", LIMIT_MS));
+	amid.done = true;
+}
+
+static uint64_t in_use_of(struct ht_look how)
+{
+	struct ht_snapshot s;
+	struct ht_err err;
+	uint64_t bytes;
+
+	if (ht_look(amid.target.pid, &how, &s, &err) != HT_OK ||
+	    ht_snapshot_check(&s, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+	bytes = s.totals.in_use;
+	ht_snapshot_fini(&s);
+	return bytes;
+}
+
+/* Before each of a look's reads in turn: what is left of the chunk lies in the
+ * unsorted list, which was gone over already. */
+static void a_chunk_that_is_cut_amid_a_look_is_whole_or_cut(void **state)
+{
+	unsigned read = 0;
+	uint64_t whole;
+
+	(void)state;
+	amid.target = program_start("cutter", NULL);
+	assert_true(program_says(&amid.target, "ready", LIMIT_MS));
+	whole = in_use_of((struct ht_look){0});
+	do {
+		uint64_t bytes, after;
+
+		amid.left = ++read;
+		amid.done = false;
+		bytes = in_use_of((struct ht_look){
+			.light = true, .moving = true, .beat = cut});
+		after = in_use_of((struct ht_look){0});
+		if (bytes != whole && bytes != after)
+			fail_msg("read %u: %lu, not %lu or %lu", read, bytes,
+				 whole, after);
+		assert_true(after > whole || !amid.done);
+		if (amid.done) {
+			program_tell(&amid.target, "mend\n");
+			assert_true(
+				program_says(&amid.target, "mend", LIMIT_MS));
+		}
+	} while (amid.done);
+	program_end(&amid.target);
+	assert_true(read > 5);
+}
+
 static void odd_arenas_have_what_mallinfo2_says(void **state)
 {
 	static const char *const kinds[] = {
@@ -451,6 +516,8 @@ int main(void)
 		cmocka_unit_test(full_caches_are_equal),
 		cmocka_unit_test(tops_of_threads_are_equal),
 		cmocka_unit_test(locked_memory_is_equal),
+		cmocka_unit_test(
+			a_chunk_that_is_cut_amid_a_look_is_whole_or_cut),
 		cmocka_unit_test(odd_arenas_have_what_mallinfo2_says),
 		cmocka_unit_test(free_memory_alone_is_asked_for_its_pages),
 		cmocka_unit_test(
