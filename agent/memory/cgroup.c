@@ -61,6 +61,8 @@ struct controller {
 };
 static const struct controller memory = {"memory", &memory_v1, &memory_v2};
 static const struct controller pids = {"pids", &pids_v1, &pids_v2};
+/* No controller: v1 has no such, and each group of v2 can be frozen. */
+static const struct controller freezer = {"", NULL, &pids_v2};
 
 struct group {
 	const struct hierarchy *of;
@@ -514,4 +516,31 @@ enum ht_cgroup_found ht_cgroup_pids(const char *proc_cgroup,
 				    struct ht_cgroup_limit *ret)
 {
 	return nearest(proc_cgroup, &pids, mounts, ret);
+}
+
+bool ht_cgroup_frozen(const char *proc_cgroup, struct ht_mounts *mounts)
+{
+	const char *text = ht_mounts_text(mounts);
+	HT_AUTO_FREE char *lines = text ? strdup(text) : NULL; /* to be cut */
+	char *rest = lines, *line;
+	struct group g = {0};
+	struct mount m;
+
+	if (!lines || !find_path(proc_cgroup, &freezer, &g) || !g.of)
+		return false;
+	while ((line = strsep(&rest, "\n")) != NULL) {
+		struct place p = {.g = &g, .dir = -1};
+		char events[TEXT_MAX];
+		bool read;
+
+		if (!parse_mount(line, &m) || !is_of(&m, g.of) ||
+		    !(g.path = path_below(m.root, g.name)))
+			continue;
+		snprintf(p.path, sizeof(p.path), "%s%s", m.at, g.path);
+		read = read_in(&p, NULL, "cgroup.events", events);
+		place_close(&p);
+		if (read)
+			return strstr(events, "frozen 1") != NULL;
+	}
+	return false;
 }

@@ -5,6 +5,7 @@
 #ifndef HT_AGENT_MEMORY_CGROUP_H
 #define HT_AGENT_MEMORY_CGROUP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,5 +45,9 @@ enum ht_cgroup_found ht_cgroup_memory(const char *proc_cgroup,
 enum ht_cgroup_found ht_cgroup_pids(const char *proc_cgroup,
 				    struct ht_mounts *mounts,
 				    struct ht_cgroup_limit *ret);
+
+/* Whether its group of v2 is frozen, by itself or from above; false also where
+ * it is not to be seen. */
+bool ht_cgroup_frozen(const char *proc_cgroup, struct ht_mounts *mounts);
 
 #endif

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "agent/sample/look.h"
+#include "agent/stop/frozen.h"
 #include "common/clock.h"
 
 /* A stop that takes longer is given up: the threads that came are let go. */
@@ -58,6 +59,8 @@ static enum ht_code settle(struct ht_look *l, struct ht_err *err)
 				"process %d: some thread was inside malloc at each of %d stops",
 				(int)l->session->target->pid, (int)l->attempts);
 		ht_look_release(l);
+		/* Then the thread never leaves malloc. */
+		code = ht_frozen_check_run(l->session->target->pid, err);
 		ht_look_retry(l);
 	}
 	return code;

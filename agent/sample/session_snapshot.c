@@ -15,6 +15,7 @@
 #include "agent/memory/procfs.h"
 #include "agent/sample/copy_room.h"
 #include "agent/sample/look.h"
+#include "agent/stop/frozen.h"
 #include "agent/stop/inject.h"
 #include "common/clock.h"
 
@@ -382,6 +383,8 @@ enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err)
 
 	ht_look_begin(&l, s);
 	code = refuse_by_status(s->target, err);
+	if (code == HT_OK)
+		code = ht_frozen_check_run(s->target->pid, err);
 	if (code == HT_OK)
 		code = refuse_by_memory(s->snapshot, err);
 	if (code == HT_OK)

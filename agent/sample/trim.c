@@ -12,6 +12,7 @@
 #include "agent/self/freezer.h"
 #include "agent/self/guard.h"
 #include "agent/stop/access.h"
+#include "agent/stop/frozen.h"
 #include "agent/stop/sigchld.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -264,6 +265,9 @@ void ht_trim_call(struct ht_session *s, struct ht_trim *t)
 		refuse(t,
 		       err.code == HT_TRACED ? HT_TRIM_TRACED : HT_TRIM_SYSTEM,
 		       "%s", err.msg);
+	if (t->refusal == HT_TRIM_NONE &&
+	    ht_frozen_check_run(s->target->pid, &err) != HT_OK)
+		refuse(t, HT_TRIM_SYSTEM, "%s", err.msg);
 	if (t->refusal == HT_TRIM_NONE)
 		refuse_locked(s, t);
 	if (t->refusal != HT_TRIM_NONE)

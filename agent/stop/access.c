@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/memory/live_task.h"
+#include "agent/stop/frozen.h"
 #include "common/cleanup.h"
 
 #define KERNEL_THREAD 0x00200000ul /* PF_KTHREAD in /proc/PID/stat's flags */
@@ -141,7 +142,7 @@ enum ht_code ht_access_check_stop(pid_t pid, struct ht_err *err)
 
 	if (code == HT_OK && identify(pid, &who) && who.tracer != 0)
 		code = traced(pid, &who, err);
-	return code;
+	return code == HT_OK ? ht_frozen_check_stop(pid, err) : code;
 }
 
 static long yama_scope(void)

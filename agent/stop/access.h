@@ -13,8 +13,9 @@
 enum ht_code ht_access_check(pid_t pid, struct ht_err *err) HT_MUST_CHECK;
 enum ht_code ht_access_check_by(struct ht_proc_texts *t,
 				struct ht_err *err) HT_MUST_CHECK;
-/* The same before any thread is seized: HT_TRACED by whom, besides. Who only
- * reads needs no tracer's place. */
+/* The same before any thread is seized: HT_TRACED by whom, and HT_REFUSED where
+ * none would stop (frozen.h), besides. Who only reads needs no tracer's place.
+ */
 enum ht_code ht_access_check_stop(pid_t pid, struct ht_err *err) HT_MUST_CHECK;
 
 /* What the kernel's refusal (errno of PTRACE_SEIZE or of an open in /proc/PID)

@@ -3,9 +3,11 @@
  * flux THREADS KIND...: a heap of some 8 MB that stays, and for each KIND
  * THREADS threads that change a heap's shape without a pause. Prints
  * "ready LOW HIGH", the least and the most bytes that are in use at any time,
- * and ends with its input. What the threads write is checked by themselves; who
- * finds another one's bytes aborts.
+ * and ends with its input. KIND mcheck, the first, has mcheck(3) check the
+ * blocks of the others, of one thread. What the threads write is checked by
+ * themselves; who finds another one's bytes aborts.
  */
+#include <dlfcn.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -291,9 +293,19 @@ static unsigned threads_for(const char *kind, unsigned wanted)
 	return 1;
 }
 
+/* Before the first malloc(). Of the library that is preloaded: what libc itself
+ * has of that name does nothing. */
+static int begin_mcheck(void)
+{
+	int (*mcheck)(void (*)(int)) = (int (*)(void (*)(int)))dlvsym(
+		RTLD_DEFAULT, "mcheck", "GLIBC_2.2.5");
+
+	return mcheck && mcheck(NULL) == 0;
+}
+
 int main(int argc, char **argv)
 {
-	size_t most = 1 << 20; /* stdio, thread blocks */
+	size_t most = 1 << 20; /* stdio, thread blocks, checks */
 	unsigned threads;
 	char line[8];
 
@@ -301,6 +313,12 @@ int main(int argc, char **argv)
 	if (argc < 3 || nice(19) < 0)
 		return 2;
 	threads = (unsigned)atoi(argv[1]);
+	if (strcmp(argv[2], "mcheck") == 0) {
+		if (!begin_mcheck())
+			return 3;
+		argv++;
+		argc--;
+	}
 	make_steady();
 	for (int i = 2; i < argc; i++)
 		most += begin(argv[i], threads_for(argv[i], threads));

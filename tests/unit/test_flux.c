@@ -25,51 +25,60 @@
 struct row {
 	const char *name;
 	const char *threads, *kinds[4];
-	const char *variable, *value; /* of its environment */
+	const char *set[2][2]; /* of its environment: name, value */
 };
 
 static const struct row rows[] = {
-	{"realloc of all sizes", "8", {"realloc"}, NULL, NULL},
+	{"realloc of all sizes", "8", {"realloc"}, {{NULL}}},
 	{"sixty-four threads in one arena",
 	 "64",
 	 {"realloc"},
-	 "GLIBC_TUNABLES",
-	 "glibc.malloc.arena_max=1"},
-	{"mappings that mremap moves", "8", {"mremap"}, NULL, NULL},
-	{"arenas made and left", "8", {"arenas"}, NULL, NULL},
-	{"brk moved by the program", "1", {"brk"}, NULL, NULL},
-	{"a top used up and given back", "8", {"top"}, NULL, NULL},
-	{"malloc_trim in a loop", "8", {"trim", "realloc"}, NULL, NULL},
-	{"forks and programs", "4", {"fork", "exec"}, NULL, NULL},
-	{"thresholds of mmap that flip", "8", {"threshold"}, NULL, NULL},
-	{"memalign", "8", {"memalign"}, NULL, NULL},
-	{"mappings beside it", "4", {"maps", "mremap", "memalign"}, NULL, NULL},
+	 {{"GLIBC_TUNABLES", "glibc.malloc.arena_max=1"}}},
+	{"mappings that mremap moves", "8", {"mremap"}, {{NULL}}},
+	{"arenas made and left", "8", {"arenas"}, {{NULL}}},
+	{"brk moved by the program", "1", {"brk"}, {{NULL}}},
+	{"a top used up and given back", "8", {"top"}, {{NULL}}},
+	{"malloc_trim in a loop", "8", {"trim", "realloc"}, {{NULL}}},
+	{"forks and programs", "4", {"fork", "exec"}, {{NULL}}},
+	{"thresholds of mmap that flip", "8", {"threshold"}, {{NULL}}},
+	{"memalign", "8", {"memalign"}, {{NULL}}},
+	{"mappings beside it", "4", {"maps", "mremap", "memalign"}, {{NULL}}},
 	{"all in one arena",
 	 "4",
 	 {"realloc", "mremap", "top", "trim"},
-	 "GLIBC_TUNABLES",
-	 "glibc.malloc.arena_max=1"},
-	{"all", "2", {"arenas", "threshold", "memalign", "fork"}, NULL, NULL},
+	 {{"GLIBC_TUNABLES", "glibc.malloc.arena_max=1"}}},
+	{"all", "2", {"arenas", "threshold", "memalign", "fork"}, {{NULL}}},
 	{"no thread caches",
 	 "8",
 	 {"realloc", "arenas"},
-	 "GLIBC_TUNABLES",
-	 "glibc.malloc.tcache_count=0"},
+	 {{"GLIBC_TUNABLES", "glibc.malloc.tcache_count=0"}}},
 	{"large thread caches",
 	 "8",
 	 {"realloc", "arenas"},
-	 "GLIBC_TUNABLES",
-	 "glibc.malloc.tcache_count=1000:glibc.malloc.tcache_max=1032"},
+	 {{"GLIBC_TUNABLES",
+	   "glibc.malloc.tcache_count=1000:glibc.malloc.tcache_max=1032"}}},
 	{"memory that is perturbed",
 	 "8",
 	 {"realloc"},
-	 "MALLOC_PERTURB_",
-	 "165"},
+	 {{"MALLOC_PERTURB_", "165"}}},
 	{"a debugging malloc",
 	 "8",
 	 {"realloc", "memalign", "arenas"},
-	 "LD_PRELOAD",
-	 "libc_malloc_debug.so.0"},
+	 {{"LD_PRELOAD", "libc_malloc_debug.so.0"}}},
+	{"a malloc that checks each block",
+	 "8",
+	 {"realloc", "memalign", "arenas", "top"},
+	 {{"LD_PRELOAD", "libc_malloc_debug.so.0"}, {"MALLOC_CHECK_", "3"}}},
+	{"a malloc that checks and perturbs",
+	 "4",
+	 {"realloc", "mremap", "threshold", "maps"},
+	 {{"LD_PRELOAD", "libc_malloc_debug.so.0"},
+	  {"GLIBC_TUNABLES", "glibc.malloc.check=3:glibc.malloc.perturb=165"}}},
+	/* It holds a list of all blocks without a lock: for one thread. */
+	{"mcheck",
+	 "1",
+	 {"mcheck", "realloc"},
+	 {{"LD_PRELOAD", "libc_malloc_debug.so.0"}}},
 };
 
 static unsigned looks;
@@ -151,12 +160,12 @@ static void look_at(const struct row *row)
 	uint64_t low, high, most = 0;
 	char line[80];
 
-	if (row->variable)
-		setenv(row->variable, row->value, 1);
+	for (size_t i = 0; i < 2 && row->set[i][0]; i++)
+		setenv(row->set[i][0], row->set[i][1], 1);
 	p = program_start("flux", row->threads, row->kinds[0], row->kinds[1],
 			  row->kinds[2], row->kinds[3], NULL);
-	if (row->variable)
-		unsetenv(row->variable);
+	for (size_t i = 0; i < 2 && row->set[i][0]; i++)
+		unsetenv(row->set[i][0]);
 	assert_true(program_line(&p, line, sizeof(line), 80000));
 	assert_int_equal(
 		sscanf(line, "ready %" SCNu64 " %" SCNu64, &low, &high), 2);

@@ -6,13 +6,16 @@
  * A zoo of waiting threads that check themselves (targets/zoo.c), storms beside
  * them, and the real agent that looks and looks in the default mode: no call
  * returns what it would not have returned. HT_HARM_LOOKS: looks at each zoo
- * (12); HT_HARM_MODE: a mode by name, whose differences are told, and no
- * failure unless the zoo dies: what it may do stands in heaptide(1).
- * HT_HARM_KILLS: agents killed at random instants of a look, in each mode (6),
- * or in HT_HARM_MODE's, beside HT_HARM_STORMS ("fs"). HT_HARM_TEST: tests by
- * name.
+ * (12), by HT_HARM_AGENTS at once (1); HT_HARM_MODE: a mode by name, whose
+ * differences are told, and no failure unless the zoo dies: what it may do
+ * stands in heaptide(1). HT_HARM_KILLS: agents killed at random instants of a
+ * look, in each mode (6), or in HT_HARM_MODE's, beside HT_HARM_STORMS ("fs").
+ * HT_HARM_CONTROL: agents look at another program, or are killed while they do:
+ * what the zoo says then is of the storms and of the kernel, not of a look.
+ * HT_HARM_TEST: tests by name.
  */
 #include <inttypes.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -33,33 +36,104 @@
 #define BETWEEN_US	 5000
 #define BUSY_AGAIN	 1000
 
+#define AGENTS_MAX 16
+
 static struct ht_request request;
-static unsigned looks;
+static unsigned looks, agents;
 static uint64_t refused;
+static bool control; /* nobody looks at the zoo */
+
+/* A zoo, and what is looked at: itself, or in a control what stands beside. */
+struct stage {
+	struct program zoo, beside;
+	pid_t seen;
+};
+
+static struct stage stage_open(const char *storms)
+{
+	struct stage st = {.zoo = program_start("zoo", storms, NULL)};
+
+	assert_true(program_says(&st.zoo, "ready", 10000));
+	st.seen = st.zoo.pid;
+	if (control) {
+		st.beside = program_start("threads", "40", "sleep", NULL);
+		assert_true(program_says(&st.beside, "ready", 10000));
+		st.seen = st.beside.pid;
+	}
+	return st;
+}
+
+static void stage_close(struct stage *st)
+{
+	if (control)
+		program_end(&st->beside);
+	program_end(&st->zoo);
+}
+
+struct looker {
+	struct ht_client client;
+	struct ht_snapshot into;
+};
+
+static void begin(struct looker *l, pid_t seen)
+{
+	struct ht_err err = {0};
+
+	if (l->client.agent_pid <= 0)
+		l->client = agent_start(seen);
+	if (ht_client_ask(&l->client, &request, &l->into, &err) != HT_OK)
+		fail_msg("%s", err.msg);
+}
+
+static enum ht_code answer(struct ht_client *c, struct ht_err *err)
+{
+	int64_t limit =
+		ht_mono_ns() + 2 * (int64_t)request.timeout_ms * HT_NS_PER_MS;
+
+	while (c->in.state == HT_WIRE_OPEN) {
+		struct pollfd readable = {.fd = c->socket, .events = POLLIN};
+		enum ht_code code;
+
+		poll(&readable, 1, 1000);
+		code = ht_client_receive(c, err);
+		if (code != HT_OK)
+			return code;
+		if (ht_mono_ns() > limit)
+			fail_msg("no answer");
+	}
+	return HT_OK;
+}
 
 /* One look; what a mode by name refuses is no look. */
-static bool look(const struct program *p, struct ht_client *c)
+static bool finish(struct looker *l)
 {
-	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 	struct ht_err err = {0};
-	enum ht_code code;
+	enum ht_code code = answer(&l->client, &err);
 
-	ht_snapshot_init(&s);
-	if (c->agent_pid <= 0)
-		*c = agent_start(p->pid);
-	code = ht_client_sample(c, &request, &s, NULL, NULL, &err);
 	if (request.mode == HT_MODE_NONE && code != HT_OK)
 		fail_msg("%s", err.msg);
 	if (code != HT_OK) {
 		refused++;
-		ht_client_stop(c);
-		*c = HT_CLIENT_NONE;
+		ht_client_stop(&l->client);
+		l->client = HT_CLIENT_NONE;
 		return false;
 	}
-	assert_int_equal(ht_snapshot_check(&s, &err), HT_OK);
+	assert_int_equal(ht_snapshot_check(&l->into, &err), HT_OK);
 	if (request.mode == HT_MODE_NONE)
-		assert_int_equal(s.stop.threads, 0);
+		assert_int_equal(l->into.stop.threads, 0);
 	return true;
+}
+
+/* As many looks as there are agents; returns how many were none. */
+static unsigned look(struct looker *all, pid_t seen)
+{
+	unsigned failed = 0;
+
+	for (unsigned i = 0; i < agents; i++)
+		begin(&all[i], seen);
+	for (unsigned i = 0; i < agents; i++)
+		failed += !finish(&all[i]);
+	return failed;
 }
 
 /* What the keepers say in the end. */
@@ -86,33 +160,39 @@ static void count(const struct program *p, const char *storms)
 		wrong += bad;
 	}
 	assert_string_equal(line, "end");
-	print_message("[   NOTE   ] %s, storms \"%s\": %u looks (%" PRIu64
+	print_message("[   NOTE   ] %s%s, storms \"%s\": %u looks (%" PRIu64
 		      " refused), %" PRIu64 " waits, %" PRIu64 " wrong\n",
-		      ht_mode_names[request.mode], storms, looks, refused, all,
-		      wrong);
-	if (request.mode == HT_MODE_NONE)
+		      control ? "control of " : "", ht_mode_names[request.mode],
+		      storms, looks, refused, all, wrong);
+	if (request.mode == HT_MODE_NONE || control)
 		assert_int_equal(wrong, 0);
 }
 
 static void look_at_the_zoo(const char *storms)
 {
-	struct program p = program_start("zoo", storms, NULL);
-	HT_AUTO_CLIENT struct ht_client c = HT_CLIENT_NONE;
+	struct stage st = stage_open(storms);
+	struct looker all[AGENTS_MAX];
 	unsigned failed = 0;
 
 	refused = 0;
-	assert_true(program_says(&p, "ready", 10000));
-	for (unsigned i = 0; i < looks;) {
-		if (look(&p, &c))
-			i++;
-		else if (++failed > BUSY_AGAIN + looks)
-			break;
+	for (unsigned i = 0; i < agents; i++) {
+		all[i].client = HT_CLIENT_NONE;
+		ht_snapshot_init(&all[i].into);
+	}
+	for (unsigned i = 0; i < looks && failed <= BUSY_AGAIN + looks;) {
+		unsigned none = look(all, st.seen);
+
+		failed += none;
+		i += agents - none;
 		usleep(BETWEEN_US);
 	}
-	ht_client_stop(&c);
-	assert_true(process_runs_free(p.pid, 2000));
-	count(&p, storms);
-	program_end(&p);
+	for (unsigned i = 0; i < agents; i++) {
+		ht_client_stop(&all[i].client);
+		ht_snapshot_fini(&all[i].into);
+	}
+	assert_true(process_runs_free(st.seen, 2000));
+	count(&st.zoo, storms);
+	stage_close(&st);
 }
 
 static void no_wait_of_a_quiet_zoo_ends_otherwise(void **state)
@@ -135,13 +215,13 @@ none_does_beside_storms_of_threads_mappings_and_programs(void **state)
 }
 
 /* One look, in the midst of which the agent is killed. */
-static void kill_while_it_looks(const struct program *p, struct ht_client *c)
+static void kill_while_it_looks(pid_t seen, struct ht_client *c)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 	struct ht_err err;
 
 	ht_snapshot_init(&s);
-	*c = agent_start(p->pid);
+	*c = agent_start(seen);
 	/* The first finds the heap, which takes longer than all else. */
 	if (ht_client_sample(c, &request, &s, NULL, NULL, &err) == HT_OK &&
 	    ht_client_ask(c, &request, &s, &err) == HT_OK)
@@ -159,24 +239,23 @@ static void agents_killed_at_random_instants_leave_it_free(void **state)
 
 	(void)state;
 	for (uint64_t m = 0; m < HT_MODE_CORE; m++) {
-		struct program p;
+		struct stage st;
 		HT_AUTO_CLIENT struct ht_client c = HT_CLIENT_NONE;
 
 		if (getenv("HT_HARM_MODE") && m != usual.mode)
 			continue;
 		request.mode = m;
-		p = program_start("zoo", storms, NULL);
-		assert_true(program_says(&p, "ready", 10000));
+		st = stage_open(storms);
 		for (unsigned i = 0; i < kills; i++) {
-			kill_while_it_looks(&p, &c);
-			if (!process_runs_free(p.pid, 5000))
+			kill_while_it_looks(st.seen, &c);
+			if (!process_runs_free(st.seen, 5000))
 				fail_msg("%s: the %u-th killed agent left it "
 					 "stopped",
 					 ht_mode_names[m], i);
 		}
 		looks = kills;
-		count(&p, storms);
-		program_end(&p);
+		count(&st.zoo, storms);
+		stage_close(&st);
 	}
 	request = usual;
 }
@@ -204,6 +283,10 @@ int main(void)
 	request.timeout_ms = TIMEOUT_MS;
 	request.mode = mode_named(getenv("HT_HARM_MODE"));
 	looks = (unsigned)atoi(getenv("HT_HARM_LOOKS") ?: "12");
+	agents = (unsigned)atoi(getenv("HT_HARM_AGENTS") ?: "1");
+	if (agents < 1 || agents > AGENTS_MAX)
+		agents = AGENTS_MAX;
+	control = getenv("HT_HARM_CONTROL") != NULL;
 	cmocka_set_test_filter(getenv("HT_HARM_TEST"));
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
