@@ -62,8 +62,8 @@ void ht_tls_prepare(const struct ht_locate_in *in, const struct ht_found *f,
 
 /* --- locate_verify.c ----------------------------------------------------- */
 
-/* All arenas of a ring, main first, as far as it can be followed. Borrowed array
- * of *ret_n, to be freed. *ret_closed: it led back to main. */
+/* All arenas of a ring, main first, as far as it can be followed. Borrowed
+ * array of *ret_n, to be freed. *ret_closed: it led back to main. */
 enum ht_code ht_ring_read(const struct ht_malloc *m, struct ht_reader *r,
 			  uint64_t **ret, size_t *ret_n, bool *ret_closed,
 			  struct ht_err *err) HT_MUST_CHECK;

@@ -52,8 +52,8 @@ bool ht_census_add_mmapped(struct census *c, uint64_t at, uint64_t length);
 bool ht_census_where_they_were(struct census *c);
 /* For the next look. */
 void ht_census_remember(struct census *c, uint64_t at);
-/* A chunk that malloc counts and whose header does not lead to it: adds it where
- * only one stretch of memory can be it, a finding. false: no memory. */
+/* A chunk that malloc counts and whose header does not lead to it: adds it
+ * where only one stretch of memory can be it, a finding. false: no memory. */
 bool ht_census_find_lost(struct census *c);
 /* As many chunks as malloc counts, and as long. */
 bool ht_census_adds_up(const struct census *c);

@@ -35,10 +35,10 @@ struct ht_walk_in {
 	void *renew_ctx;
 	const struct ht_thread_state *threads;
 	size_t threads_n;
-	bool moving;	   /* the target runs while it is read */
+	bool moving; /* the target runs while it is read */
 	/* Of one that may run: whether it has stood still since before its
-	 * roots were read, and all was read. Then what is wrong is damage. NULL:
-	 * it has not. */
+	 * roots were read, and all was read. Then what is wrong is damage.
+	 * NULL: it has not. */
 	bool (*rested)(void *ctx);
 	void *rested_ctx;
 	bool alone;	   /* without the helper */
