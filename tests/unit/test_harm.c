@@ -36,7 +36,7 @@
 #define BETWEEN_US	 5000
 #define BUSY_AGAIN	 1000
 
-#define AGENTS_MAX 16
+#define AGENTS_MAX 128
 
 static struct ht_request request;
 static unsigned looks, agents;
