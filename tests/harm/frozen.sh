@@ -67,8 +67,8 @@ is_intact() { # the program that watches its registers
 # look KIND MODE PID: sets $ended.
 look() {
 	"freeze_$1"
-	timeout 40 "$HT_BUILD/heaptide" explain "$3" --mode "$2" \
-		--timeout 20s >out 2>err
+	timeout 250 "$HT_BUILD/heaptide" explain "$3" --mode "$2" \
+		--timeout 120s >out 2>err
 	ended=$?
 	is_free "$3" || ended="held, after $ended"
 	"thaw_$1"
@@ -77,6 +77,7 @@ look() {
 # is_told MODE: an answer, or that it is frozen. (v2 lets threads be stopped: a
 # stop of all may be had, unless it was frozen inside malloc.)
 is_told() {
+	echo "status $ended: $(head -c 200 err)"
 	case $ended in
 	0) grep -q "RSS by cause" out ;;
 	16) [ "$1" != none ] && [ "$1" != bounded ] && grep -q "is frozen" err ;;
