@@ -60,6 +60,7 @@ static void on_left(void *ctx, struct ht_watched *w)
 	struct ht_daemon *d = ctx;
 
 	ht_control_forget(&d->control, w);
+	ht_ingest_left(&d->parts.ingest, w);
 	ht_makers_release(&d->parts.makers, w);
 	ht_judge_left(&d->parts.judge, w);
 	ht_supervisor_release(&d->parts.supervisor, w);

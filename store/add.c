@@ -292,6 +292,8 @@ static enum ht_code add(struct ht_store *st, void *ctx, struct ht_err *err)
 	if (code == HT_OK)
 		code = update_process(st, a, state, err);
 	state->last_ns = at_ns;
+	st->added_id = a->sample_id;
+	st->added_process = state->process_id;
 	return code;
 }
 

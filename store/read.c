@@ -249,6 +249,10 @@ enum ht_code ht_store_sample_process(struct ht_store *st, int64_t sample_id,
 	enum ht_code code;
 	bool row;
 
+	if (sample_id == st->added_id) {
+		*ret_process_id = st->added_process;
+		return HT_OK;
+	}
 	code = ht_store_sql(st, "SELECT process_id FROM sample WHERE id = ?",
 			    &stmt, err);
 	if (code != HT_OK)

@@ -60,6 +60,7 @@ void ht_store_forget(struct ht_store *st, int64_t process_id)
 
 void ht_store_forget_all(struct ht_store *st)
 {
+	st->added_id = 0; /* it may be undone, and its number another's */
 	ht_store_roll_stop(st);
 	ht_store_past_forget_all(st);
 	for (size_t i = 0; st->states && i < HT_STORE_STATES; i++)

@@ -156,10 +156,11 @@ struct ht_store {
 	enum ht_store_mode mode;
 	ht_store_tell *tell; /* while it is opened; NULL: nobody listens */
 	void *tell_ctx;
-	bool begun;	     /* between ht_store_begin() and _commit() */
-	int64_t next_id;     /* of a sample, while begun; 0: to be asked */
-	bool damaged;	     /* some statement found it so */
-	struct ht_held held; /* writing: what is open */
+	bool begun;	 /* between ht_store_begin() and _commit() */
+	int64_t next_id; /* of a sample, while begun; 0: to be asked */
+	int64_t added_id, added_process; /* the sample added last, whose */
+	bool damaged;			 /* some statement found it so */
+	struct ht_held held;		 /* writing: what is open */
 	struct {
 		const char *sql; /* static text, or owned by `built` */
 		sqlite3_stmt *stmt;

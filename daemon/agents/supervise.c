@@ -204,7 +204,7 @@ static void finish(struct ht_watched *p, enum ht_code code,
 		finish_sample(s, p, code, err);
 		s->events.sampled(s->events.ctx, p, code, err);
 	}
-	ht_newest_close(&p->newest, code == HT_OK);
+	ht_newest_close(&p->newest);
 	ht_wire_in_fini(&p->client.in); /* the answer as it came */
 	if (code != HT_OK || s->config->agent_life == HT_AGENT_SAMPLE)
 		let_go(s, p);

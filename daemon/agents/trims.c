@@ -56,7 +56,7 @@ static int take_event(void *ctx, const struct ht_store_event_row *e)
 static void recall(struct ht_ingest *i, struct ht_watched *p, int64_t now_ns)
 {
 	struct recall r = {&p->trimming, now_ns, ht_wall_ns()};
-	struct ht_store *store = ht_ingest_store(i);
+	struct ht_store *store = ht_ingest_store_of(i, p);
 	int64_t back_ns = p->config->trim_rule.every_ns + RECALLED_NS;
 	char left[32];
 	struct ht_err err;

@@ -82,7 +82,7 @@ static void plan_next(const struct ht_judge *j, struct ht_watched *p,
 static bool judge_history(struct ht_judge *j, struct ht_watched *p,
 			  int64_t now_ns)
 {
-	struct ht_store *st = ht_ingest_store(j->ingest);
+	struct ht_store *st = ht_ingest_store_of(j->ingest, p);
 	int64_t begun_ns = ht_mono_ns();
 	int64_t cpu_ns = ht_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	HT_AUTO_SERIES struct ht_series history;
@@ -119,13 +119,20 @@ static bool judge_history(struct ht_judge *j, struct ht_watched *p,
 	return true;
 }
 
-static void flag_metrics(const struct ht_config *c,
+/* False: no rule asks anything of it. */
+static bool flag_metrics(const struct ht_config *c, const char *target,
 			 bool metrics[HT_METRIC_COUNT])
 {
+	bool any = false;
+
 	for (size_t i = 0; i < c->rules_n; i++) {
+		if (!ht_rule_concerns(&c->rules[i], target))
+			continue;
+		any = true;
 		ht_condition_metrics(&c->rules[i].condition, metrics);
 		ht_condition_metrics(&c->rules[i].hold, metrics);
 	}
+	return any;
 }
 
 /* By the clock that a suspend and a set wall clock leave alone; when it was to
@@ -140,7 +147,7 @@ static double gap_intervals(const struct ht_watched *p, int64_t due_ns)
 static void ask_rules(struct ht_judge *j, struct ht_watched *p, int64_t due_ns,
 		      int64_t now_ns, bool judged)
 {
-	struct ht_store *st = ht_ingest_store(j->ingest);
+	struct ht_store *st = ht_ingest_store_of(j->ingest, p);
 	HT_AUTO_SERIES struct ht_series recent;
 	bool metrics[HT_METRIC_COUNT] = {
 		[HT_M_rss_anon] = true, [HT_M_swap] = true}; /* minimum */
@@ -162,8 +169,7 @@ static void ask_rules(struct ht_judge *j, struct ht_watched *p, int64_t due_ns,
 	};
 
 	ht_series_init(&recent);
-	flag_metrics(j->config, metrics);
-	if (st && p->store_id &&
+	if (flag_metrics(j->config, p->target, metrics) && st && p->store_id &&
 	    ht_store_series_of(st, p->store_id,
 			       now_ns - longest_window_ns(j->config), now_ns, 0,
 			       HT_SERIES_METRICS, metrics, &recent,

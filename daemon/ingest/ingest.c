@@ -21,6 +21,7 @@
 
 static void open_store(struct ht_ingest *i);
 static void write_ends(struct ht_ingest *i);
+static void write_waiting(struct ht_ingest *i);
 
 static int on_retry(sd_event_source *source, uint64_t now_us, void *ctx)
 {
@@ -43,6 +44,13 @@ static void set_timer(struct ht_ingest *i, sd_event_source **timer,
 	if (ht_timer_set(i->event, timer, ht_mono_ns() + wait_ns, on_time, i,
 			 &err) != HT_OK)
 		ht_log_err(LOG_ERR, "store timer", &err);
+}
+
+static void forget_waiting(struct ht_ingest *i)
+{
+	for (size_t k = 0; k < i->waiting_n; k++)
+		i->waiting[k]->waits = false;
+	i->waiting_n = 0;
 }
 
 /* After closing, which may write to it. */
@@ -87,6 +95,7 @@ void ht_ingest_trouble(struct ht_ingest *i, const char *doing,
 	}
 	snprintf(i->trouble, sizeof(i->trouble), "%.40s: %.180s", doing,
 		 err->msg);
+	forget_waiting(i);
 	i->lost += i->pending;
 	i->lost_events += i->pending_events;
 	i->pending = i->pending_events = 0;
@@ -162,6 +171,7 @@ void ht_ingest_flush(struct ht_ingest *i)
 {
 	struct ht_err err;
 
+	write_waiting(i);
 	if (!i->begun)
 		return;
 	if (ht_store_commit(i->store, &err) != HT_OK) {
@@ -185,10 +195,19 @@ static int on_commit(sd_event_source *source, uint64_t now_us, void *ctx)
 	(void)source;
 	(void)now_us;
 	ht_ingest_flush(i);
+	i->planned = false;
 	if (i->store && ht_store_is_due(i->store))
 		set_timer(i, &i->maintain_timer, MAINTAIN_AGAIN_NS,
 			  on_maintain);
 	return 0;
+}
+
+static void plan_commit(struct ht_ingest *i)
+{
+	if (i->planned)
+		return;
+	i->planned = true;
+	set_timer(i, &i->commit_timer, HT_NS_PER_S, on_commit);
 }
 
 /* True: a transaction is open. */
@@ -206,25 +225,56 @@ static bool begin(struct ht_ingest *i)
 		return false;
 	}
 	i->begun = true;
-	set_timer(i, &i->commit_timer, HT_NS_PER_S, on_commit);
+	plan_commit(i);
 	return true;
+}
+
+/* False: in trouble, and nothing waits any more. */
+static bool write_sample(struct ht_ingest *i, struct ht_watched *p)
+{
+	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	int64_t sample_id;
+	struct ht_err err;
+
+	ht_snapshot_init(&s);
+	if (!begin(i))
+		return false;
+	if (ht_snapshot_unpack(&p->newest.packed, &s, &err) == HT_OK &&
+	    ht_store_add(i->store, p->target, &s, &sample_id, &err) == HT_OK &&
+	    ht_store_sample_process(i->store, sample_id, &p->store_id, &err) ==
+		    HT_OK)
+		return true;
+	ht_ingest_trouble(i, "add a sample", &err);
+	return false;
+}
+
+static void write_waiting(struct ht_ingest *i)
+{
+	for (size_t k = 0; k < i->waiting_n; k++)
+		if (!write_sample(i, i->waiting[k]))
+			return;
+	forget_waiting(i);
 }
 
 void ht_ingest_sample(struct ht_ingest *i, struct ht_watched *p)
 {
-	int64_t sample_id;
-	struct ht_err err;
-
-	if (!begin(i)) {
+	ht_ingest_left(i, p); /* its bytes are about to be others */
+	if (!ht_newest_pack(&p->newest) || !i->store) {
 		i->lost++;
 		return;
 	}
 	i->pending++;
-	if (ht_store_add(i->store, p->target, p->newest.open, &sample_id,
-			 &err) != HT_OK ||
-	    ht_store_sample_process(i->store, sample_id, &p->store_id, &err) !=
-		    HT_OK)
-		ht_ingest_trouble(i, "add a sample", &err);
+	p->waits = true;
+	i->waiting[i->waiting_n++] = p;
+	plan_commit(i);
+	if (!p->store_id || i->waiting_n == HT_INGEST_WAITING)
+		write_waiting(i);
+}
+
+void ht_ingest_left(struct ht_ingest *i, const struct ht_watched *p)
+{
+	if (p->waits)
+		write_waiting(i);
 }
 
 /* The same for what is no sample: counted where it cannot be recorded. */
@@ -232,6 +282,7 @@ static bool begin_event(struct ht_ingest *i, const struct ht_watched *p)
 {
 	if (!p->store_id)
 		return false; /* the store knows no such process */
+	ht_ingest_left(i, p); /* what is told comes after its sample */
 	if (!begin(i)) {
 		i->lost_events++;
 		return false;
@@ -274,6 +325,7 @@ void ht_ingest_ended(struct ht_ingest *i, const struct ht_watched *p)
 
 	if (p->samples == 0)
 		return;
+	ht_ingest_left(i, p);
 	snprintf(e.boot_id, sizeof(e.boot_id), "%.*s",
 		 (int)strcspn(p->key, ":"), p->key);
 	if (!ht_ends_add(&i->ends, &e))
@@ -412,6 +464,13 @@ bool ht_ingest_deliveries(struct ht_ingest *i,
 
 struct ht_store *ht_ingest_store(struct ht_ingest *i)
 {
+	return i->store;
+}
+
+struct ht_store *ht_ingest_store_of(struct ht_ingest *i,
+				    const struct ht_watched *p)
+{
+	ht_ingest_left(i, p);
 	return i->store;
 }
 

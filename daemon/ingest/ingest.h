@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Ingest: the one writer of the store. Everything of one second is one
- * transaction. When the store is in trouble (full disk, lock, corruption, newer
+ * transaction, and samples wait for its end to be written one after the other:
+ * written as they come, each amid other work, a sample takes three to four
+ * times as long. What else is written of a process, or read, comes after its
+ * sample. When the store is in trouble (full disk, lock, corruption, newer
  * version) recording stops, the daemon does not: what is lost is counted, the
  * trouble is told once and shown, and opening is tried again, later each time.
  * A file that some statement found damaged is not written again before somebody
@@ -18,6 +21,9 @@
 #include "store/alert.h"
 #include "store/who.h"
 
+/* Samples that wait at most. */
+#define HT_INGEST_WAITING 64
+
 struct ht_ingest_events {
 	/* The store opened at last, after a trouble: what is known only in
 	 * memory is to be recorded, what only the store knew can be read. */
@@ -31,12 +37,16 @@ struct ht_ingest {
 	struct ht_ingest_events events;
 	struct ht_store *store; /* NULL: in trouble */
 	bool begun;		/* a transaction is open */
+	bool planned;		/* the commit timer runs */
 	sd_event_source *commit_timer, *retry_timer, *maintain_timer;
 	int64_t retry_wait_ns;
 	unsigned told;			/* how often of a long opening */
 	uint64_t stored, lost, commits; /* samples, samples, transactions */
 	uint64_t size_bytes;		/* database and log, now and then */
-	uint64_t pending;		/* samples in the open transaction */
+	uint64_t pending; /* samples that wait, or in the open transaction */
+	struct ht_watched
+		*waiting[HT_INGEST_WAITING]; /* newest.packed of each */
+	size_t waiting_n;
 	/* Events, call stacks, types that could not be recorded, and ends. */
 	uint64_t lost_events, pending_events;
 	struct ht_ends ends;
@@ -52,8 +62,11 @@ enum ht_code ht_ingest_init(struct ht_ingest *i, sd_event *event,
 			    const struct ht_ingest_events *events,
 			    struct ht_err *err) HT_MUST_CHECK;
 void ht_ingest_fini(struct ht_ingest *i);
-/* p->newest.open; sets p->store_id. */
+/* p->newest.open, which becomes the newest. Written soon; the first at once,
+ * which sets p->store_id. */
 void ht_ingest_sample(struct ht_ingest *i, struct ht_watched *p);
+/* p goes: what waits of it is written. */
+void ht_ingest_left(struct ht_ingest *i, const struct ht_watched *p);
 void ht_ingest_event(struct ht_ingest *i, const struct ht_watched *p,
 		     const char *kind, const char *text);
 /* It ended: told as soon as there is a store, whatever trouble it is in now. */
@@ -86,8 +99,11 @@ bool ht_ingest_deliveries(struct ht_ingest *i,
 			  void *ctx);
 /* Commits now. */
 void ht_ingest_flush(struct ht_ingest *i);
-/* For reading and for silences: NULL while in trouble. */
+/* For silences, and to read what is of no process; NULL while in trouble. */
 struct ht_store *ht_ingest_store(struct ht_ingest *i);
+/* To read what is of p, its newest sample included. */
+struct ht_store *ht_ingest_store_of(struct ht_ingest *i,
+				    const struct ht_watched *p);
 /* A read or write elsewhere failed: closes, tells, tries again later. */
 void ht_ingest_trouble(struct ht_ingest *i, const char *doing,
 		       const struct ht_err *err);

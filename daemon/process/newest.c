@@ -21,11 +21,16 @@ enum ht_code ht_newest_open(struct ht_newest *n, struct ht_err *err)
 	return HT_OK;
 }
 
-void ht_newest_close(struct ht_newest *n, bool whole)
+bool ht_newest_pack(struct ht_newest *n)
 {
-	if (whole && n->open &&
-	    ht_snapshot_pack(n->open, &n->packed, NULL) != HT_OK)
-		ht_snapshot_packed_fini(&n->packed);
+	if (n->open && ht_snapshot_pack(n->open, &n->packed, NULL) == HT_OK)
+		return true;
+	ht_snapshot_packed_fini(&n->packed);
+	return false;
+}
+
+void ht_newest_close(struct ht_newest *n)
+{
 	end(n);
 }
 

@@ -17,9 +17,10 @@ struct ht_newest {
 /* Opens an empty one, in place of one that is open. */
 enum ht_code ht_newest_open(struct ht_newest *n,
 			    struct ht_err *err) HT_MUST_CHECK;
-/* Closes it; a whole one becomes the newest, and where there is no memory for
- * it, none is. */
-void ht_newest_close(struct ht_newest *n, bool whole);
+/* The open one, which is whole, is the newest from now on, and stays open.
+ * False: no memory for it; then none is. */
+bool ht_newest_pack(struct ht_newest *n);
+void ht_newest_close(struct ht_newest *n);
 /* The newest into ret, an initialised snapshot; false: there is none. */
 bool ht_newest_read(const struct ht_newest *n, struct ht_snapshot *ret);
 void ht_newest_fini(struct ht_newest *n);

@@ -68,6 +68,7 @@ struct ht_watched {
 	pid_t pid;
 	bool maybe; /* matches if the agent sees the right executable */
 	bool client_lives, measuring;
+	bool waits;	      /* its newest sample, to be written: ingest.h */
 	bool judged;	      /* there is a verdict */
 	int64_t begun_cpu_ns; /* the agent's, when the sample began; 0: new */
 	uint64_t start_ticks;

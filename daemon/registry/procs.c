@@ -16,8 +16,12 @@
 #include <uthash.h>
 
 #include "common/cleanup.h"
+#include "common/system.h"
 
 #define YOUNG_SCANS 10
+/* Pids given out since the last scan, each asked for; of more, /proc is listed.
+ */
+#define ASKED_MOST 256
 
 struct entry {
 	pid_t pid;
@@ -33,9 +37,11 @@ struct ht_procs {
 	struct ht_procs_events events;
 	struct entry *entries;
 	uint64_t scans;
-	bool ours;	 /* /proc counts the pids that we count */
-	char newest[24]; /* pid that was given out, before the last listing */
-	uint64_t listed_at; /* which scan that was */
+	bool ours; /* /proc counts the pids that we count */
+	/* The pid given out last, at the last scan and the one before. Who was
+	 * being made at a scan is found by the next. 0: not known. */
+	pid_t newest, before;
+	uint64_t listed_at; /* which scan /proc was listed by */
 };
 
 static bool is_ours(void)
@@ -92,15 +98,15 @@ static uint32_t hash_text(const char *text)
 }
 
 /* An exec changes the command name nearly always; what a start time or name
- * does not show, the agent sees by the executable's inode. */
-static void look(struct ht_procs *p, struct entry *e)
+ * does not show, the agent sees by the executable's inode. False: it ended. */
+static bool look(struct ht_procs *p, struct entry *e)
 {
 	struct ht_proc proc;
 	uint32_t hash;
 	bool changed;
 
 	if (ht_proc_read(e->pid, &proc, NULL) != HT_OK)
-		return; /* ended meanwhile: the next scan misses it */
+		return false;
 	hash = hash_text(proc.comm);
 	changed = e->looks == 0 || e->start_ticks != proc.start_ticks ||
 		  e->comm_hash != hash;
@@ -110,6 +116,7 @@ static void look(struct ht_procs *p, struct entry *e)
 		e->looks++;
 	if (!proc.kernel && !proc.zombie)
 		p->events.seen(p->events.ctx, &proc, changed);
+	return true;
 }
 
 static struct entry *note(struct ht_procs *p, pid_t pid, ino_t inode)
@@ -150,7 +157,7 @@ static bool is_due(const struct ht_procs *p, const struct entry *e, bool full)
 
 /* The pid that was given out last, in the pid namespace of who asks: the last
  * word of "0.20 0.18 0.12 1/80 11206". */
-static bool read_newest(char ret[24])
+static pid_t read_newest(void)
 {
 	HT_AUTO_FD int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
 	char text[128];
@@ -158,35 +165,23 @@ static bool read_newest(char ret[24])
 	const char *last;
 
 	if (n <= 0)
-		return false;
+		return 0;
 	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
 	last = strrchr(text, ' ');
-	if (!last)
-		return false;
-	snprintf(ret, 24, "%.*s", (int)strcspn(last + 1, "\n"), last + 1);
-	return ret[0];
+	return last ? parse_pid(last + 1) : 0;
 }
 
-/* No pid was given out since /proc was listed: then nobody is new. Who was made
- * with a pid of somebody's choice is found a round later. */
-static bool is_nobody_new(struct ht_procs *p, bool full)
+/* Who is new has a pid after `from`, up to the newest. Who was made with a pid
+ * of somebody's choice is found by the listing of a round. */
+static bool is_known_since(struct ht_procs *p, pid_t *ret_from)
 {
-	char newest[24];
-	bool known = p->ours && read_newest(newest);
-	bool same = known && strcmp(newest, p->newest) == 0;
-
-	snprintf(p->newest, sizeof(p->newest), "%s", known ? newest : "");
-	return same && !full && p->scans - p->listed_at < HT_PROCS_ROUND;
-}
-
-static void look_again(struct ht_procs *p)
-{
-	struct entry *e, *next;
-
-	HASH_ITER (hh, p->entries, e, next) {
-		if (is_due(p, e, false))
-			look(p, e);
-	}
+	*ret_from = p->before ?: p->newest;
+	p->before = p->newest;
+	p->newest = p->ours ? read_newest() : 0;
+	return *ret_from > 0 && p->newest >= *ret_from &&
+	       p->newest - *ret_from <= ASKED_MOST &&
+	       p->scans - p->listed_at < HT_PROCS_ROUND;
 }
 
 static void forget_ended(struct ht_procs *p)
@@ -195,6 +190,40 @@ static void forget_ended(struct ht_procs *p)
 
 	HASH_ITER (hh, p->entries, e, next) {
 		if (e->last_scan != p->scans)
+			forget(p, e);
+	}
+}
+
+/* Threads have pids, too, and no pidfd. */
+static bool is_process(pid_t pid, ino_t *ret_inode)
+{
+	HT_AUTO_FD int fd = ht_pidfd_open(pid);
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+	if (fd < 0 || stat(path, &st) != 0)
+		return false;
+	*ret_inode = st.st_ino;
+	return true;
+}
+
+static void ask_for(struct ht_procs *p, pid_t from)
+{
+	for (pid_t pid = from + 1; pid <= p->newest; pid++) {
+		ino_t inode;
+
+		if (is_process(pid, &inode))
+			note(p, pid, inode);
+	}
+}
+
+static void look_again(struct ht_procs *p)
+{
+	struct entry *e, *next;
+
+	HASH_ITER (hh, p->entries, e, next) {
+		if (is_due(p, e, false) && !look(p, e))
 			forget(p, e);
 	}
 }
@@ -223,9 +252,12 @@ static enum ht_code list(struct ht_procs *p, bool full, struct ht_err *err)
 
 enum ht_code ht_procs_scan(struct ht_procs *p, bool full, struct ht_err *err)
 {
+	pid_t from;
+
 	p->scans++;
-	if (!is_nobody_new(p, full))
+	if (!is_known_since(p, &from) || full)
 		return list(p, full, err);
+	ask_for(p, from);
 	look_again(p);
 	return HT_OK;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Procs: which processes there are. One listing of /proc per scan, but where
- * the kernel gave out no pid since the last; a process is read only when it is
- * new, young or its turn has come:
+ * Procs: which processes there are. /proc is listed once in HT_PROCS_ROUND
+ * scans; between, the pids that the kernel gave out since are asked for, one by
+ * one, as far as they can be told and are few. A process is read only when it
+ * is new, young or its turn has come:
  *
  *   new    its pid, or the inode number of /proc/PID, was not there before
  *          (so a reused pid is new even when it was free for an instant only)

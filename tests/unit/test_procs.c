@@ -4,6 +4,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -51,8 +52,8 @@ static void newest_is(const char *text)
 }
 
 struct seen {
-	pid_t of;
-	unsigned times, changes;
+	pid_t of, thread;
+	unsigned times, changes, threads;
 	char comm[64];
 };
 
@@ -60,6 +61,7 @@ static void on_seen(void *ctx, struct ht_proc *proc, bool changed)
 {
 	struct seen *s = ctx;
 
+	s->threads += proc->pid == s->thread;
 	if (proc->pid != s->of)
 		return;
 	s->times++;
@@ -94,14 +96,116 @@ static void proc_is_not_listed_while_no_pid_was_given_out(void **state)
 	assert_int_equal(listings, 1);
 	scan(p); /* once a round all the same */
 	assert_int_equal(listings, 2);
-	newest_is("0.20 0.18 0.12 1/80 101\n");
-	scan(p);
-	assert_int_equal(listings, 3);
-	scan(p);
-	assert_int_equal(listings, 3);
 	assert_int_equal(ht_procs_scan(p, true, NULL), HT_OK);
+	assert_int_equal(listings, 3);
+	ht_procs_free(p);
+}
+
+static void many_new_pids_and_pids_that_begin_anew_are_listed(void **state)
+{
+	struct seen s = {.of = getpid()};
+	struct ht_procs *p = begin(&s);
+
+	(void)state;
+	scan(p);
+	newest_is("0.20 0.18 0.12 1/80 356\n"); /* as many as are asked for */
+	scan(p);
+	scan(p);
+	assert_int_equal(listings, 1);
+	newest_is("0.20 0.18 0.12 1/80 613\n");
+	scan(p);
+	assert_int_equal(listings, 2);
+	scan(p); /* for who was still being made */
+	assert_int_equal(listings, 3);
+	scan(p);
+	assert_int_equal(listings, 3);
+	newest_is("0.20 0.18 0.12 1/80 300\n");
+	scan(p);
 	assert_int_equal(listings, 4);
 	ht_procs_free(p);
+}
+
+static void wait_for_ever(void)
+{
+	for (;;)
+		pause();
+}
+
+static void *tell_and_wait(void *to)
+{
+	pid_t tid = gettid();
+
+	if (write(*(int *)to, &tid, sizeof(tid)) != sizeof(tid))
+		_exit(1);
+	wait_for_ever();
+	return NULL;
+}
+
+/* A child with a thread, whose number is another pid that was given out. */
+static pid_t begin_child(pid_t *ret_thread)
+{
+	int ends[2];
+	pid_t child;
+	pthread_t thread;
+
+	assert_int_equal(pipe(ends), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (pthread_create(&thread, NULL, tell_and_wait, &ends[1]) != 0)
+			_exit(1);
+		wait_for_ever();
+	}
+	assert_int_equal(read(ends[0], ret_thread, sizeof(*ret_thread)),
+			 sizeof(*ret_thread));
+	close(ends[0]);
+	close(ends[1]);
+	return child;
+}
+
+static void newest_is_pid(pid_t pid)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "0.20 0.18 0.12 1/80 %d\n", (int)pid);
+	newest_is(text);
+}
+
+static void end_child(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void who_is_new_is_asked_for_by_pid_and_a_thread_is_nobody(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 20; i++) { /* others begin processes, too */
+		struct seen s = {.of = 0};
+		struct ht_procs *p = begin(&s);
+		pid_t thread, last = begin_child(&thread), highest;
+		bool near;
+
+		newest_is_pid(last);
+		scan(p);
+		end_child(last);
+		last = thread;
+		s.of = begin_child(&s.thread);
+		highest = s.thread > s.of ? s.thread : s.of;
+		near = s.of > last && highest - last < 200;
+		newest_is_pid(highest);
+		scan(p);
+		if (near) {
+			assert_int_equal(listings, 1);
+			assert_int_equal(s.changes, 1);
+			assert_int_equal(s.threads, 0);
+		}
+		end_child(s.of);
+		ht_procs_free(p);
+		if (near)
+			return;
+	}
+	fail_msg("other programs took too many pids, twenty times");
 }
 
 static void where_it_cannot_be_told_proc_is_listed_each_time(void **state)
@@ -152,18 +256,20 @@ static void who_came_is_seen_and_who_ended_is_forgotten(void **state)
 	scan(p);
 	s.of = fork();
 	if (s.of == 0)
-		for (;;)
-			pause();
-	newest_is("0.20 0.18 0.12 1/80 102\n");
+		wait_for_ever();
+	newest_is("0.20 0.18 0.12 1/80 1000\n"); /* listed */
 	scan(p);
 	assert_int_equal(s.changes, 1);
+	newest_is("0.20 0.18 0.12 1/80 1002\n");
+	scan(p);
+	scan(p);
 	before = ht_procs_count(p);
-	kill(s.of, SIGKILL);
-	assert_int_equal(waitpid(s.of, NULL, 0), s.of);
+	end_child(s.of);
 	s.times = 0;
-	scan(p); /* not listed: it is asked for in vain */
+	scan(p); /* not listed: it is asked for in vain, and no more */
+	assert_int_equal(listings, 3);
 	assert_int_equal(s.times, 0);
-	assert_int_equal(ht_procs_count(p), before);
+	assert_true(ht_procs_count(p) < before);
 	ht_procs_free(p);
 }
 
@@ -171,6 +277,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(proc_is_not_listed_while_no_pid_was_given_out),
+		cmocka_unit_test(
+			many_new_pids_and_pids_that_begin_anew_are_listed),
+		cmocka_unit_test(
+			who_is_new_is_asked_for_by_pid_and_a_thread_is_nobody),
 		cmocka_unit_test(
 			where_it_cannot_be_told_proc_is_listed_each_time),
 		cmocka_unit_test(another_name_is_seen_without_a_listing),

@@ -105,14 +105,15 @@ static void the_newest_stays_until_a_whole_one_comes(void **state)
 	assert_int_equal(ht_newest_open(&n, &err), HT_OK);
 	fake_snapshot(&f, 1, n.open);
 	assert_false(ht_newest_read(&n, &s)); /* not whole yet */
-	ht_newest_close(&n, true);
+	assert_true(ht_newest_pack(&n));
+	ht_newest_close(&n);
 	assert_null(n.open);
 	fake_snapshot(&f, 1, &want);
 	assert_true(ht_newest_read(&n, &s));
 	assert_same_bytes(&s, &want);
 	assert_int_equal(ht_newest_open(&n, &err), HT_OK);
 	fake_snapshot(&f, 2, n.open);
-	ht_newest_close(&n, false); /* that failed */
+	ht_newest_close(&n); /* that failed */
 	assert_true(ht_newest_read(&n, &s));
 	assert_same_bytes(&s, &want);
 	ht_newest_fini(&n);
