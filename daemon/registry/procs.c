@@ -30,6 +30,7 @@ struct entry {
 	uint64_t last_scan;
 	uint32_t comm_hash;
 	uint8_t looks; /* counts to YOUNG_SCANS */
+	bool ours;     /* a child of this process: an agent, hundreds of them */
 	UT_hash_handle hh;
 };
 
@@ -112,6 +113,7 @@ static bool look(struct ht_procs *p, struct entry *e)
 		  e->comm_hash != hash;
 	e->start_ticks = proc.start_ticks;
 	e->comm_hash = hash;
+	e->ours = proc.parent == getpid();
 	if (e->looks < YOUNG_SCANS)
 		e->looks++;
 	if (!proc.kernel && !proc.zombie)
@@ -131,8 +133,10 @@ static struct entry *note(struct ht_procs *p, pid_t pid, ino_t inode)
 		e->pid = pid;
 		HASH_ADD_INT(p->entries, pid, e);
 	}
-	if (e->inode != inode)
+	if (e->inode != inode) {
 		e->looks = 0;
+		e->ours = false;
+	}
 	e->inode = inode;
 	e->last_scan = p->scans;
 	return e;
@@ -151,8 +155,11 @@ static pid_t parse_pid(const char *name)
 
 static bool is_due(const struct ht_procs *p, const struct entry *e, bool full)
 {
-	return full || e->looks < YOUNG_SCANS ||
-	       ((uint64_t)e->pid + p->scans) % HT_PROCS_ROUND == 0;
+	if (full || e->looks == 0)
+		return true;
+	return !e->ours &&
+	       (e->looks < YOUNG_SCANS ||
+		((uint64_t)e->pid + p->scans) % HT_PROCS_ROUND == 0);
 }
 
 /* The pid that was given out last, in the pid namespace of who asks: the last

@@ -10,6 +10,8 @@
  *   young  for a few seconds every scan looks again, as most exec soon
  *   turn   then once in HT_PROCS_ROUND scans, for those that exec late
  *
+ * A child of this process, an agent, is looked at once.
+ *
  * Needs no privilege: /proc/PID/{stat,cmdline,cgroup} of everybody is readable;
  * /proc/PID/exe is not, so exe may stay unknown (see targets.h).
  */

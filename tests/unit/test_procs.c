@@ -246,17 +246,42 @@ static void another_name_is_seen_without_a_listing(void **state)
 	ht_procs_free(p);
 }
 
+/* A child of a child, which tells when it has ended and was waited for. */
+static pid_t begin_grandchild(pid_t *ret_parent, int *ret_ended)
+{
+	int ends[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(ends), 0);
+	*ret_parent = fork();
+	assert_true(*ret_parent >= 0);
+	if (*ret_parent == 0) {
+		pid = fork();
+		if (pid == 0)
+			wait_for_ever();
+		if (write(ends[1], &pid, sizeof(pid)) != sizeof(pid) ||
+		    waitpid(pid, NULL, 0) != pid || write(ends[1], "", 1) != 1)
+			_exit(1);
+		wait_for_ever();
+	}
+	assert_int_equal(read(ends[0], &pid, sizeof(pid)), sizeof(pid));
+	close(ends[1]);
+	*ret_ended = ends[0];
+	return pid;
+}
+
 static void who_came_is_seen_and_who_ended_is_forgotten(void **state)
 {
 	struct seen s = {.of = 0};
 	struct ht_procs *p = begin(&s);
 	size_t before;
+	pid_t parent;
+	char byte;
+	int ended;
 
 	(void)state;
 	scan(p);
-	s.of = fork();
-	if (s.of == 0)
-		wait_for_ever();
+	s.of = begin_grandchild(&parent, &ended);
 	newest_is("0.20 0.18 0.12 1/80 1000\n"); /* listed */
 	scan(p);
 	assert_int_equal(s.changes, 1);
@@ -264,12 +289,32 @@ static void who_came_is_seen_and_who_ended_is_forgotten(void **state)
 	scan(p);
 	scan(p);
 	before = ht_procs_count(p);
-	end_child(s.of);
+	kill(s.of, SIGKILL);
+	assert_int_equal(read(ended, &byte, 1), 1);
+	close(ended);
 	s.times = 0;
 	scan(p); /* not listed: it is asked for in vain, and no more */
 	assert_int_equal(listings, 3);
 	assert_int_equal(s.times, 0);
 	assert_true(ht_procs_count(p) < before);
+	end_child(parent);
+	ht_procs_free(p);
+}
+
+static void a_child_of_ours_is_looked_at_once(void **state)
+{
+	struct seen s = {.of = fork()};
+	struct ht_procs *p = begin(&s);
+
+	(void)state;
+	if (s.of == 0)
+		wait_for_ever();
+	for (int i = 0; i < 3 * HT_PROCS_ROUND; i++)
+		scan(p);
+	assert_int_equal(s.times, 1);
+	assert_int_equal(ht_procs_scan(p, true, NULL), HT_OK);
+	assert_int_equal(s.times, 2); /* when all are */
+	end_child(s.of);
 	ht_procs_free(p);
 }
 
@@ -285,6 +330,7 @@ int main(void)
 			where_it_cannot_be_told_proc_is_listed_each_time),
 		cmocka_unit_test(another_name_is_seen_without_a_listing),
 		cmocka_unit_test(who_came_is_seen_and_who_ended_is_forgotten),
+		cmocka_unit_test(a_child_of_ours_is_looked_at_once),
 	};
 	int fd = mkstemp(loadavg);
 	int failed;
