@@ -227,7 +227,7 @@ check-all: ## the long tests: glibc matrix, live workloads, faults, analyzers, f
 # What is done on a machine that lacks what tests ask for (tests/lib/machine.sh): those
 # that ask for one of WITHOUT, told that it is not there. Where root or namespaces are
 # missing files are skipped as a whole: for the other facts these two are left.
-WITHOUT ?= kernel_threads,run32,zero_page,pagemap_scan,huge_pages,swap,last_pid,overlay,fuse,cgroup2,memory_cgroup
+WITHOUT ?= kernel_threads,run32,zero_page,pagemap_scan,huge_pages,swap,last_pid,overlay,fuse,cgroup2,memory_cgroup,own_traced,others_seen,shared_room
 comma   := ,
 FACTS    = ($(subst $(comma),|,$(WITHOUT)))
 ASKING   = $(filter-out %/house.sh,$(shell grep -lE '^[^\#]*\b(can|needs)( [a-z0-9_]+)* $(FACTS)\b' \

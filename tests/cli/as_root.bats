@@ -16,6 +16,7 @@ rounds=$HT_BUILD/targets/rounds
 
 @test "where this folder cannot be written to the record has one of its own" {
 	needs root
+	needs own_traced
 	publish "$rounds"
 	mkdir "$public/tmp" "$public/sealed"
 	chmod 0777 "$public/tmp"
@@ -71,6 +72,7 @@ rounds=$HT_BUILD/targets/rounds
 
 @test "who may not look is told so, and no file is left" {
 	needs root
+	needs others_seen
 	publish
 	mkdir -m 777 "$public/open"
 	target "$rounds" over 0

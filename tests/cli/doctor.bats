@@ -58,6 +58,7 @@ verdict() { sed '1,/^$/d' out; }
 
 @test "another user's process: the one command that does it" {
 	needs root
+	needs others_seen
 	publish
 	start sleep 1000
 	doctor "${nobody[@]}" "$public/heaptide" doctor "$pid"

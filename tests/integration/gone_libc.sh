@@ -7,6 +7,7 @@ set -u
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
 
+needs own_traced
 chmod 711 "$HT_TMP"
 loader=$(readlink -f /lib64/ld-linux-x86-64.so.2)
 libc=$(ldconfig -p | sed -n 's#.*libc\.so\.6 (.*x86-64.*=> ##p' | head -n 1)

@@ -200,7 +200,8 @@ is "nothing says where its malloc is: growth is told" "$(jq -r .way static.json)
 ok "with the reason" jq -e '.warnings | map(test("stripped")) | any' static.json
 ok "and whose it is" jq -e '.sites | length > 0' static.json
 
-if can page_faults_for_all && [ "$(id -u)" -eq 0 ]; then
+if [ "$(id -u)" -eq 0 ] && can page_faults_for_all "an ordinary user is told" &&
+	can own_traced "an ordinary user is told"; then
 	mkdir public && chmod 755 public .
 	install -m 755 "$heaptide" "$HT_BUILD/heaptide-agent" "$HT_BUILD/heaptide-probe" growers public
 	nobody=(setpriv --reuid 65534 --regid 65534 --clear-groups --inh-caps=-all --bounding-set=-all)

@@ -21,6 +21,9 @@ declare -A facts=(
 	[zero_page]="a page that is only read gets a frame of its own here"
 	[pagemap_scan]="the kernel has no PAGEMAP_SCAN (Linux 6.7)"
 	[huge_pages]="the machine gives no 100 huge pages to the pool"
+	[own_traced]="a process may trace none of its user's but its children (kernel.yama.ptrace_scope)"
+	[others_seen]="users do not see the processes of others here (/proc is mounted with hidepid)"
+	[shared_room]="no tmpfs with room for 600 MiB is at /dev/shm"
 	[swap]="the machine takes no swap file"
 	[namespaces]="no user, mount and pid namespaces can be made here"
 	[last_pid]="the next pid of a pid namespace cannot be set here"
@@ -189,6 +192,21 @@ unshared() {
 	local user=()
 	[ "$(id -u)" -eq 0 ] || user=(--map-root-user)
 	unshare "${user[@]}" --mount --pid --fork --kill-child --mount-proc sh -ec "$1"
+}
+
+probe_own_traced() {
+	local scope=/proc/sys/kernel/yama/ptrace_scope
+	[ ! -e $scope ] || [ "$(cat $scope)" -eq 0 ]
+}
+
+probe_others_seen() {
+	local as=()
+	[ "$(id -u)" -ne 0 ] || as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+	"${as[@]}" test -d /proc/1
+}
+
+probe_shared_room() {
+	[ "$(stat -f -c %T /dev/shm)" = tmpfs ] && [ "$(df --output=avail -k /dev/shm | tail -n 1)" -ge $((600 << 10)) ]
 }
 
 probe_last_pid() { unshared 'echo 400 >/proc/sys/kernel/ns_last_pid'; }

@@ -23,11 +23,16 @@ of() { jq -r "$2 // empty" "$HT_TMP/$1.json"; }
 said() { jq -r '.evidence[], .remedy' "$HT_TMP/$1.json"; }
 says() { said "$1" | grep -qE "$2"; }
 
+# Limits are set for one at a time: those of the machine may be any.
+grower=(prlimit --nofile=4096 "$HT_BUILD/targets/grower")
 truncate -s 512M "$segment" "$HT_TMP/private"
 head -c 192M /dev/zero >"$HT_TMP/clean"
-ulimit -n 4096
 grow shared shared
-grow segment segment "$segment"
+sealed=(shared private)
+can shared_room "segment: what fills a mapping ends with it" && {
+	grow segment segment "$segment"
+	sealed+=(segment)
+}
 grow private private "$HT_TMP/private"
 grow clean clean "$HT_TMP/clean"
 mkdir "$HT_TMP/segments"
@@ -38,12 +43,9 @@ for name in lengthened static pool unjoined joined threads descriptors opened pr
 done
 grow strangers strangers
 grow advised advised
-lockable=$(ulimit -S -l)
-ulimit -S -l 6000
-grower=(setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock "${grower[@]}")
+grower=(prlimit --memlock=$((6000 << 10)) setpriv --bounding-set=-ipc_lock --inh-caps=-ipc_lock "$HT_BUILD/targets/grower")
 grow locked locked
 grower=("$HT_BUILD/targets/grower")
-ulimit -S -l "$lockable"
 cat >"$HT_TMP/library.c" <<'C'
 static char table[1 << 18];
 __attribute__((constructor)) static void fill(void)
@@ -57,9 +59,9 @@ grow libraries libraries "$HT_TMP/library.so"
 grow aligned256 aligned 256
 grow aligned512 aligned 512
 grow leak leak 6000
-ulimit -s 102400
+grower=(prlimit --stack=$((102400 << 10)) "$HT_BUILD/targets/grower")
 grow deeper deeper
-ulimit -s 8192
+grower=("$HT_BUILD/targets/grower")
 grow filled cache 5000
 grow filling cache 200000
 
@@ -75,10 +77,10 @@ for name in "${!pid[@]}"; do
 done
 
 # Where it ends.
-for name in shared segment private; do
-	is "$name: what fills a mapping ends with it" "$(of $name .reason)" bounded
-	is "$name: there is no date beyond" "$(of $name .eta_limit_at)" ""
-	ok "$name: the size of what it fills is said" says $name '512\.0 MiB'
+for name in "${sealed[@]}"; do
+	is "$name: what fills a mapping ends with it" "$(of "$name" .reason)" bounded
+	is "$name: there is no date beyond" "$(of "$name" .eta_limit_at)" ""
+	ok "$name: the size of what it fills is said" says "$name" '512\.0 MiB'
 done
 is "static: a table that does not grow gives no date" "$(of static .eta_limit_at)" ""
 is "static: and is no leak" "$(of static .verdict)" NON_MALLOC_GROWTH
@@ -96,7 +98,7 @@ ok "deeper: there is a date" test -n "$(of deeper .eta_limit_at)"
 # Who it is.
 ok "a stack that grows is called so" grep -q "main thread's stack" <<<"$(of deeper .culprit)"
 ok "shared memory is called so" grep -q 'shared memory' <<<"$(of shared .culprit)"
-ok "a segment is called by its name" grep -qF "$segment" <<<"$(of segment .culprit)"
+[ -z "${pid[segment]:-}" ] || ok "a segment is called by its name" grep -qF "$segment" <<<"$(of segment .culprit)"
 ok "a file that is written to privately is named" grep -qF "$HT_TMP/private" <<<"$(of private .culprit)"
 ok "a memfd is named" grep -q 'memfd:lengthened' <<<"$(of lengthened .culprit)"
 is "what is read of a file is no growth" "$(of clean .verdict)" STABLE
@@ -124,7 +126,11 @@ ok "all of them are found" jq -e '.totals.mmapped_chunks > 100 and ([.warnings[]
 	"$HT_TMP/advised.look.json"
 
 # Limits that are no bytes.
-is "unjoined threads meet the limit of mappings" "$(of unjoined .limit_name)" vm.max_map_count
+# Two mappings and some 16 KiB a thread: where mappings are many and memory is little, that ends first.
+first=vm.max_map_count
+[ $(($(cat /proc/sys/vm/max_map_count) / 2 * 16 * 4)) -lt "$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)" ] ||
+	first="vm.max_map_count|the machine's memory.*|cgroup .*"
+ok "unjoined threads meet the limit of mappings" grep -qxE "$first" <<<"$(of unjoined .limit_name)"
 is "mappings of one page do" "$(of protected .limit_name)" vm.max_map_count
 is "files that stay open meet theirs" "$(of descriptors .limit_name)" RLIMIT_NOFILE
 is "which is 4096 here" "$(of descriptors .limit_count)" 4096
