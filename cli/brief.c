@@ -8,6 +8,7 @@
 #include "cli/sheet.h"
 #include "cli/show.h"
 
+#define LAST   "%zu more of this, and the rest: %s"
 #define CAUSES 6 /* the largest ones; the others are one row */
 
 /* Damage before advice before warnings; of an advice what to type stays
@@ -52,6 +53,14 @@ static int table_lines(const struct ht_snapshot *s)
 	return unknown + (known > CAUSES ? CAUSES + 1 : known) + 2;
 }
 
+/* Lines that the last one takes: a pid may have seven digits. */
+static int last_lines(int width, size_t rows, const char *again)
+{
+	int columns = snprintf(NULL, 0, LAST, rows, again);
+
+	return width > 0 ? (columns + width - 1) / width : 1;
+}
+
 enum ht_code ht_brief_print(const struct ht_cli *cli,
 			    const struct ht_snapshot *s, const char *again,
 			    struct ht_err *err)
@@ -61,9 +70,10 @@ enum ht_code ht_brief_print(const struct ht_cli *cli,
 	enum ht_code code = HT_OK;
 	size_t gone;
 
-	/* The blank lines before the two parts, and the last line. */
-	lines = ht_answer_print(cli, s) + table + 3;
 	add_rows(cli, s, &sheet);
+	/* The blank lines before the two parts, and the last line. */
+	lines = ht_answer_print(cli, s) + table + 2 +
+		last_lines(cli->term.width, sheet.n, again);
 	gone = ht_sheet_fit(&sheet, cli->term.width, HT_BRIEF_LINES - lines);
 	if (sheet.n)
 		putchar('\n');
@@ -73,8 +83,7 @@ enum ht_code ht_brief_print(const struct ht_cli *cli,
 		code = ht_show_rss(cli, s, CAUSES, err);
 	}
 	if (code == HT_OK && gone)
-		ht_paragraph(&cli->term, "",
-			     "%zu more of this, and the rest: %s", gone, again);
+		ht_paragraph(&cli->term, "", LAST, gone, again);
 	else if (code == HT_OK)
 		ht_paragraph(&cli->term, "", "the rest: %s", again);
 	return code;

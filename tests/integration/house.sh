@@ -91,6 +91,7 @@ is "there is a home" "${HOME:+one}" one
 is "a new file can be read by others" "$(touch new && stat -c %a new)" 644
 is "no core is left" "$(ulimit -S -c)" 0
 is "stacks have their common size" "$(ulimit -S -s)" 8192
+is "no folder for what is temporary has a long name" "${TMPDIR-none}" none
 is "files may be as many as is usual" "$(ulimit -S -n)" 1024
 is "mappings lie where they will" "$(cat /proc/self/personality)" 00000000
 plan
@@ -101,15 +102,17 @@ as_they_are() (
 	ulimit -S -n 2000
 	ulimit -S -c unlimited
 	export LC_ALL=de_DE.UTF-8 TZ=Asia/Kolkata COLUMNS=40 NO_COLOR=1 TERM=xterm MALLOC_ARENA_MAX=1 LD_BIND_NOW=1 \
-		GLIBC_TUNABLES=glibc.malloc.tcache_count=0 HEAPTIDE_DB=/none HT_KNOB=turned
+		GLIBC_TUNABLES=glibc.malloc.tcache_count=0 HEAPTIDE_DB=/none HT_KNOB=turned \
+		TMPDIR="$HT_TMP/of a name with spaces"
 	unset HOME
+	mkdir -p "$TMPDIR"
 	by=(setarch "$(uname -m)" -R)
 	run tests/as_ever.sh
 	exit "$status"
 ) 2>/dev/null # no such language here
 as_they_are
 status=$?
-counts "what whoever runs the tests has set changes none" "16 passed, 0 failed, 0 skipped, status 0"
+counts "what whoever runs the tests has set changes none" "17 passed, 0 failed, 0 skipped, status 0"
 
 a unlisted.sh <<'T'
 ok "has what every Debian has" grep -c processor /proc/cpuinfo
