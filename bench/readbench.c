@@ -96,11 +96,14 @@ static int add_page(uint64_t at)
 	if (runs_n && runs[runs_n - 1].end == at) {
 		runs[runs_n - 1].end += 4096;
 	} else {
-		if ((runs_n & (runs_n - 1)) == 0)
-			runs = reallocarray(runs, runs_n * 2 + 1,
-					    sizeof(*runs));
-		if (!runs)
-			return -1;
+		if ((runs_n & (runs_n - 1)) == 0) {
+			struct run *more = reallocarray(runs, runs_n * 2 + 1,
+							sizeof(*runs));
+
+			if (!more)
+				return -1;
+			runs = more;
+		}
 		runs[runs_n++] = (struct run){at, at + 4096};
 	}
 	bytes_all += 4096;
