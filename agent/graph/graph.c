@@ -154,6 +154,7 @@ static enum ht_code make_refs(struct ht_graph_all *g, struct ht_err *err)
 				      .reader = g->in->reader,
 				      .bytes_max = refs_max(g),
 				      .window = malloc(HT_REFS_WINDOW),
+				      .pages = g->in->pages,
 				      .each = meet,
 				      .each_ctx = &meeting,
 				      .second_ctx = &second.meeting,

@@ -27,6 +27,7 @@ struct ht_telling;
 struct ht_graph_in {
 	const struct ht_located *located;
 	struct ht_reader *reader;
+	struct ht_pages_source *pages; /* or NULL */
 	const struct ht_maps *maps;
 	const struct ht_thread_state *threads;
 	size_t threads_n;

@@ -10,7 +10,8 @@
 #include "agent/self/pace.h"
 #include "agent/self/table.h"
 
-#define STAGED 128 /* candidates looked up together */
+#define STAGED 128		    /* candidates looked up together */
+#define LARGE  (UINT64_C(64) << 20) /* of a root: what is there is asked for */
 
 /* --- a window on the target ---------------------------------------------- */
 
@@ -19,6 +20,8 @@ struct window {
 	uint64_t start, end; /* what is in buf */
 	uint64_t *buf;	     /* HT_REFS_WINDOW bytes */
 	bool exact;	     /* nothing is read beyond what is asked for */
+	struct ht_pages_source *pages; /* or NULL */
+	struct ht_sparse sparse;
 };
 
 /* Words from an aligned address on, at most up to `end`; 0: unreadable. */
@@ -135,16 +138,34 @@ static bool scan_words(struct scan *s, const uint64_t *words, size_t n,
 	return may;
 }
 
+/* What is not there holds nothing. */
+static uint64_t pass_absent(struct window *w, uint64_t at, uint64_t end)
+{
+	uint64_t page = at & ~(uint64_t)(HT_PAGE_SIZE - 1);
+	uint64_t next = ht_sparse_next(&w->sparse, w->pages, page, end);
+
+	return next > at ? next : at;
+}
+
 /* [start, end), aligned, without what was done of it. Returns the bytes that
  * could not be read. */
 static uint64_t scan_range(struct scan *s, uint64_t start, uint64_t end,
 			   uint64_t done)
 {
-	uint64_t at = start + done, unread = 0;
+	uint64_t at = start + done, unread = 0, asked = at;
+	const bool large = s->window.pages && end - start > LARGE;
 
 	while (at < end) {
 		const uint64_t *words;
-		size_t n = words_at(&s->window, at, end, &words);
+		size_t n;
+
+		if (large && at >= asked) {
+			at = pass_absent(&s->window, at, end);
+			asked = at + HT_SPARSE_SPAN;
+			if (at >= end)
+				break;
+		}
+		n = words_at(&s->window, at, end, &words);
 
 		if (n == 0) {
 			uint64_t to = next_page(at) < end ? next_page(at) : end;
@@ -164,6 +185,7 @@ static void begin(struct scan *s, const struct ht_refs_in *in)
 	s->nodes = in->nodes;
 	s->window.reader = in->reader;
 	s->window.buf = in->window;
+	s->window.pages = in->pages;
 }
 
 void ht_refs_scan(const struct ht_refs_in *in, uint64_t start, uint64_t end,

@@ -12,6 +12,7 @@
 
 #include "agent/graph/nodes.h"
 #include "agent/memory/reader.h"
+#include "agent/memory/sparse.h"
 
 /* Where in the referrer: its words from the user pointer on; those further in
  * than the last are all called the last. */
@@ -53,6 +54,8 @@ struct ht_refs_in {
 	struct ht_reader *reader;
 	size_t bytes_max; /* for all tables */
 	uint64_t *window; /* HT_REFS_WINDOW bytes of scratch, the caller's */
+	/* Which of a large root's pages are there; NULL: all of it is read. */
+	struct ht_pages_source *pages;
 	ht_node_fn *each; /* or NULL */
 	void *each_ctx;
 	/* The helper does the second half of the nodes at the same time, and

@@ -432,6 +432,7 @@ static enum ht_code measure_graph(const struct ht_look *l, struct ht_err *err)
 	const struct ht_request *r = l->session->request;
 	const struct ht_graph_in in = {.located = &l->session->target->located,
 				       .reader = l->in.reader,
+				       .pages = l->in.pages,
 				       .maps = l->in.maps,
 				       .threads = l->in.threads,
 				       .threads_n = l->in.threads_n,

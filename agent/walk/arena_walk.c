@@ -12,6 +12,7 @@
 #include "agent/libc/chunk.h"
 #include "agent/walk/arena.h"
 #include "agent/walk/light.h"
+#include "agent/walk/nextsize.h"
 #include "agent/walk/round.h"
 #include "agent/walk/sound.h"
 #include "common/invariant.h"
@@ -83,7 +84,8 @@ static void settle_system(struct ht_arena_walk *aw)
 	struct ht_arena *a = &aw->figures;
 	uint64_t sum = a->in_use + a->free + a->overhead;
 
-	if (!aw->in.walk->in->light) /* else in use is what is left of it all */
+	/* A light look: in use is what is left of it all, or of heaps. */
+	if (!aw->in.walk->in->light || sum < a->system)
 		sum += a->uncertain_bytes;
 	if (sum == a->system)
 		return;
@@ -254,8 +256,10 @@ static void list_and_sweep(struct ht_arena_walk *aw)
 	if (aw->in.walk->in->marks)
 		ht_marks_drop_fast(aw->in.walk->in->marks, &aw->met.links);
 	ht_sweep(&aw->in, &aw->extent, &aw->met, &aw->swept);
-	if (listed)
-		ht_bins_end(&aw->listed);
+	if (!listed)
+		return;
+	ht_bins_end(&aw->listed);
+	ht_nextsize_check(&aw->in, &aw->met);
 }
 
 /* Every chunk, or what malloc keeps of the free ones. */

@@ -260,7 +260,7 @@ static unsigned gap_max(const struct census *c)
 	return c->missing && !ht_census_dear(c->found) ? BREAK_NEW : BREAK_MAX;
 }
 
-/* Sets c->reached: end, or what lies beyond where a mapping has grown. */
+/* Sets c->reached: end, or beyond it where a mapping has grown. */
 static bool search(struct census *c, uint64_t at, uint64_t end)
 {
 	unsigned broken = 0;
@@ -269,9 +269,14 @@ static bool search(struct census *c, uint64_t at, uint64_t end)
 	c->batch_next = 1;
 	c->in_chain = true;
 	while (at < end && !complete(c)) {
-		const struct ht_range *known = ht_ranges_from(&c->known, at);
+		const struct ht_range *known;
 		uint64_t moved;
 
+		if (c->thorough && at % HT_SPARSE_SPAN == 0 &&
+		    (at = ht_sparse_next(&c->found->sparse, c->w->in->pages, at,
+					 end)) == end)
+			break;
+		known = ht_ranges_from(&c->known, at);
 		if (known && known->start <= at) {
 			at = (known->end + HT_PAGE_SIZE - 1) &
 			     ~(HT_PAGE_SIZE - 1);
@@ -516,7 +521,6 @@ static enum ht_code take_space(struct ht_walk *w, size_t i, bool mmapped_only,
 	if (!know_heaps(c) ||
 	    !(may_renew ? take_moving(c, space) : take(c, 0, ROUNDS)))
 		code = ht_fail(err, HT_NOMEM, "no memory for a census");
-	/* else what is missing may have come since */
 	if (code == HT_OK && ht_walk_rested(w->in) && !ht_census_find_lost(c))
 		code = ht_fail(err, HT_NOMEM, "no memory for a census");
 	note_sums(c);

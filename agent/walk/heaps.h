@@ -6,6 +6,7 @@
 #ifndef HT_AGENT_WALK_HEAPS_H
 #define HT_AGENT_WALK_HEAPS_H
 
+#include "agent/memory/sparse.h"
 #include "agent/walk/ranges.h"
 #include "agent/walk/roots.h"
 #include "agent/walk/view.h"
@@ -39,6 +40,7 @@ struct ht_census {
 	 * through, chains of neighbours had led to as much. */
 	uint64_t headers;
 	bool chains_suffice;
+	struct ht_sparse sparse; /* of where nothing is */
 	/* How many mallocs have segments in anonymous mappings. Nothing in one
 	 * says whose it is; each malloc was given what lies in one mapping with
 	 * its top, and where that was not all (guessed), what was left. */

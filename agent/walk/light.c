@@ -263,7 +263,11 @@ void ht_light_settle(struct ht_arena_walk *aw)
 
 	for (size_t i = 0; i < aw->extent.segments; i++)
 		lies += aw->extent.segment[i].end - aw->extent.segment[i].start;
-	a->in_use = rest < system ? system - rest : 0;
+	/* Of heaps that are lost nobody knows. */
+	if (!aw->in.root->main && lies < system)
+		a->in_use = rest < lies ? lies - rest : 0;
+	else
+		a->in_use = rest < system ? system - rest : 0;
 	a->in_use_chunks = HT_UNKNOWN;
 	a->uncertain_bytes += ht_apart(lies, system);
 	if (lies != system && !aw->in.root->main && !aw->in.root->cut)

@@ -42,6 +42,8 @@ struct following {
 	const struct ht_layout *layout;
 	struct ht_lists *out;
 	size_t max;
+	unsigned asked; /* how often a list led astray */
+	bool still;	/* nothing had run the last time that was asked */
 	struct cursor cursor[2][HT_LISTED_MAX]; /* forward, backward */
 	uint16_t live[2 * HT_LISTED_MAX]; /* which of them are: in one row */
 	size_t lives;
@@ -229,11 +231,21 @@ static bool step_back(struct following *f, struct cursor *c)
 	return false;
 }
 
+/* Of what stands still a list is what it is, and is not followed anew. Asked
+ * again with each power of two: it is a read for each thread. */
+static bool stands_still(struct following *f)
+{
+	f->asked++;
+	if (f->still && (f->asked & (f->asked - 1)) == 0)
+		f->still = ht_walk_rested(f->in->walk->in);
+	return f->still;
+}
+
 static void go_astray(struct following *f, struct cursor *c, const char *what)
 {
 	const struct ht_arena_root *a = f->in->root;
 
-	if (step_back(f, c) || begin_again(f, c))
+	if (!stands_still(f) && (step_back(f, c) || begin_again(f, c)))
 		return;
 	f->out->astray++;
 	ht_walk_find(f->in->walk->out, "list_wild", c->at, a->index,
@@ -392,7 +404,7 @@ static struct cursor *begin_one(struct following *f, unsigned list,
 
 static void begin_all(struct following *f)
 {
-	const bool both = !ht_walk_rested(f->in->walk->in);
+	const bool both = !f->still;
 
 	for (unsigned i = 1; i < HT_LISTED_FAST + f->layout->fastbins; i++) {
 		struct cursor *c = begin_one(f, i, false);
@@ -517,6 +529,7 @@ enum ht_code ht_lists_follow(const struct ht_arena_in *in,
 	f->layout = in->layout;
 	f->out = ret;
 	f->max = max;
+	f->still = ht_walk_rested(in->walk->in);
 	begin_all(f);
 	while (code == HT_OK && f->lives > 0 &&
 	       ret->n + f->lives <= HT_LISTS_MOST) {

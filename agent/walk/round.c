@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/walk/round.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,6 +78,7 @@ struct slice {
 	uint64_t from, until; /* chunks that begin in [from, until) */
 	struct ht_class_count in_use[HT_CLASSES], binned[HT_BINS + 1];
 	unsigned budget;
+	bool sure; /* sizes led here from where a chunk was known to begin */
 };
 
 static uint64_t page_up(uint64_t a)
@@ -113,9 +115,16 @@ static void start_pass(struct slice *s)
 	ht_view_segment(&in->walk->window, &s->pages, s->until);
 }
 
+/* Pages among them are not to be had. */
+static bool hides(const struct slice *s, uint64_t from, uint64_t to)
+{
+	return ht_pages_swapped(&s->pages, from, to + 1) ||
+	       ht_pages_withheld(&s->pages, from, to + 1);
+}
+
 /* Sizes lead nowhere: a fencepost, what others took of brk, or a change under
  * our eyes. Goes on where they do again. */
-static void skip(struct slice *s)
+static void skip(struct slice *s, enum ht_pass_end why)
 {
 	const struct ht_arena_in *in = &s->aw->in;
 	struct ht_pass *p = &s->pass;
@@ -130,8 +139,15 @@ static void skip(struct slice *s)
 				  p->stop < s->until ? p->stop : s->until,
 				  &s->budget);
 	p->at = again ? again : s->until < p->stop ? s->until : p->stop;
-	if (!fence)
-		s->round->lost += p->at - gap;
+	if (fence)
+		return;
+	s->round->lost += p->at - gap;
+	if (s->sure && why == HT_PASS_SIZE && !hides(s, gap, p->at))
+		ht_walk_find(in->walk->out, "chunk_size", gap, in->root->index,
+			     "the size of this chunk cannot be; %" PRIu64
+			     " bytes of the slice were skipped",
+			     p->at - gap);
+	s->sure = false;
 }
 
 /* The chunk that the end of the slice cuts, or whose neighbour lies beyond, by
@@ -172,7 +188,7 @@ static uint64_t walk_slice(struct slice *s)
 		if (end == HT_PASS_DONE || (end == HT_PASS_UNREADABLE &&
 					    s->until < p->stop && cross_end(s)))
 			continue;
-		skip(s);
+		skip(s, end);
 	}
 	return p->at;
 }
@@ -242,6 +258,7 @@ static enum ht_code slice_segment(struct ht_arena_walk *aw, size_t i,
 	s->from = code == HT_OK && at < s->pass.stop ? first_chunk(s, at) : 0;
 	end = s->until;
 	if (s->from && s->from < s->until) {
+		s->sure = s->from == at;
 		r->lost += s->from - at;
 		start_pass(s);
 		end = walk_slice(s);

@@ -95,6 +95,8 @@ for megabytes in 4 300; do
 		small_used list_not_free list_wild
 		large_wild list_wild list_wild
 		large_back list_back list_wild any
+		large_next list_nextsize -
+		large_next_back list_nextsize - any
 		fast_loop list_loop list_wild
 		fast_wild list_not_free list_wild any
 		fast_size chunk_size list_wild any

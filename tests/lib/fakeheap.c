@@ -146,10 +146,24 @@ static void link_in(struct filler *w, uint64_t here, unsigned bin)
 	fake_put(k, head + 2 * p, here);
 }
 
+/* In a bin of several sizes the first chunk of each has a ring of its own: one
+ * size alone is used here. */
+static void link_sizes(struct filler *w, uint64_t here, unsigned bin)
+{
+	struct fake *k = w->k;
+	uint64_t head = bin_header(w, bin), p = k->word;
+	uint64_t next = fake_get(k, head + 2 * p) == head ? here : 0;
+
+	fake_put(k, here + 4 * p, next);
+	fake_put(k, here + 5 * p, next);
+}
+
 static uint64_t binned(struct filler *w, uint64_t size, unsigned bin)
 {
 	uint64_t here = chunk(w, size);
 
+	if (bin >= 64)
+		link_sizes(w, here, bin);
 	fake_put(w->k, here + w->k->word, size | 1);
 	fake_put(w->k, here + size, size);
 	w->prev_in_use = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The light look against the walk of the same heap at rest, figure by figure:
  * difference 0 but in what only a walk can know. */
+#include <inttypes.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -451,6 +452,47 @@ lists_that_are_too_long_are_completed_by_what_was_walked(void **state)
 	ht_snapshot_fini(&s);
 }
 
+static bool tells_of(const struct ht_snapshot *s, const char *code,
+		     uint64_t address)
+{
+	for (size_t i = 0; i < s->findings.n; i++)
+		if (strcmp(s->findings.v[i].code, code) == 0 &&
+		    s->findings.v[i].address == address)
+			return true;
+	return false;
+}
+
+/* The lists of such a heap are sound. */
+static void a_slice_tells_of_a_size_that_cannot_be(void **state)
+{
+	struct program target =
+		program_start("damaged", "size_huge", "4", NULL);
+	struct ht_round *round = calloc(1, sizeof(*round));
+	struct ht_look how = {
+		.light = true, .round = round, .slice_max = 16 << 20};
+	bool told = false;
+	uint64_t address;
+	char line[80];
+
+	(void)state;
+	assert_non_null(round);
+	assert_true(program_line(&target, line, sizeof(line), LIMIT_MS));
+	assert_int_equal(sscanf(line, "ready 0x%" SCNx64, &address), 1);
+	assert_true(process_sleeps(target.pid, LIMIT_MS));
+	for (unsigned looks = 0; !told && looks < 20; looks++) {
+		struct ht_snapshot s;
+		struct ht_err err;
+
+		if (ht_look(target.pid, &how, &s, &err) != HT_OK)
+			fail_msg("%s", err.msg);
+		told = tells_of(&s, "chunk_size", address);
+		ht_snapshot_fini(&s);
+	}
+	assert_true(told);
+	program_end(&target);
+	free(round);
+}
+
 /* Slices of this size until a round ends: its classes are those of the walk. */
 static void slice_up(struct program target, uint64_t slice_max)
 {
@@ -508,6 +550,7 @@ static void a_round_of_slices_has_the_classes_of_a_walk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_slice_tells_of_a_size_that_cannot_be),
 		cmocka_unit_test(arenas_caches_fastbins_and_mappings_are_equal),
 		cmocka_unit_test(one_large_arena_is_equal),
 		cmocka_unit_test(nine_arenas_are_equal),
