@@ -35,8 +35,8 @@ registers=$(named registers)
 parent() { awk '/^PPid:/ { print $2 }' "/proc/$1/status"; }
 between=$(parent "$(parent "$churn")") # the init of the namespace between
 is "heaptide is run in the namespace between" "$(ids "$between" 3)" 1
-isnt() { [ "$1" != "$2" ]; }
-ok "each namespace has another number for it" isnt "$(ids "$churn" 2)" "$(ids "$churn" 3)"
+differ() { [ "$1" != "$2" ]; }
+ok "each namespace has another number for it" differ "$(ids "$churn" 2)" "$(ids "$churn" 3)"
 
 is_free() { # PID: no thread of it is ours
 	! sed 's/.*) \(.\).*/\1/' /proc/"$1"/task/*/stat | grep -q '[tT]' &&
