@@ -9,6 +9,7 @@
 #define PERCENT 60 /* of the members: what is regular */
 #define FEW	8  /* asked for: no share of them tells anything */
 #define RUN_GAP 64 /* bytes between roots of one array */
+#define ROUND	65536
 #define AHEAD	32 /* references whose groups are asked for before */
 #define NEARLY	98 /* percent: as much as the other holds */
 
@@ -129,6 +130,20 @@ static struct ht_candidate *of_other_thread(struct ht_candidates *all,
 	return NULL;
 }
 
+/* A heap below 4 GiB meets numbers; one that is as round as this, and leads
+ * amid a chunk, is none of its addresses. */
+static bool is_round(const struct ht_graph_all *g, const struct ht_root_ref *r)
+{
+	uint64_t value;
+
+	return r->inside && g->nodes.low < UINT64_C(1) << 32 &&
+	       r->anchor < g->anchors.n &&
+	       ht_reader_word(g->in->reader,
+			      g->anchors.v[r->anchor].start + r->place, &value,
+			      NULL) == HT_OK &&
+	       value % ROUND == 0;
+}
+
 static void join_root(struct ht_candidate *to, const struct ht_candidate *one)
 {
 	if (one->start < to->start)
@@ -159,7 +174,7 @@ static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 						   ht_root_thread(g, r->anchor),
 					   .inside = r->inside};
 
-		if (!a->in[g->groups.of[r->to]])
+		if (!a->in[g->groups.of[r->to]] || is_round(g, r))
 			continue;
 		one.kind = ht_root_kind(g, r);
 		if (one.kind == HT_HOLDER_OUTSIDE) {

@@ -203,21 +203,31 @@ static bool is_alike(const struct ht_types *t, uint32_t a, uint32_t b)
 	return (x > y ? x - y : y - x) <= 16;
 }
 
+static bool leads_back(const struct ht_refs *r, uint32_t i, unsigned word,
+		       unsigned by)
+{
+	uint32_t to = at_word(r, i, word);
+
+	return to != HT_NODE_NONE && leads(r, to, i, by, by);
+}
+
 /* Trees whose parent stands at `up`, behind or before left and right. A child
  * whose parent leads back may by itself be a list's: then the node, its parent,
  * or that one's must have two places for children, of which the second leads
- * down to one that leads back. */
+ * down to one that leads back; where the parent stands last, a list's nodes
+ * with one word in front look the same, but for the first of the two. */
 static bool in_tree(const struct ht_types *t, const struct ht_refs *r,
 		    uint32_t i, unsigned up)
 {
-	unsigned left = up ? 0 : 1, second = left + 1;
+	unsigned left = up == 2 ? 0 : up + 1, second = left + 1;
 
 	for (unsigned step = 0; step < CLIMB_MAX; step++) {
 		uint32_t right = at_word(r, i, second);
 		uint32_t parent = at_word(r, i, up);
 
 		if (right != HT_NODE_NONE && leads(r, right, i, up, up) &&
-		    right != at_word(r, i, left) && is_alike(t, right, i))
+		    right != at_word(r, i, left) && is_alike(t, right, i) &&
+		    (up != 2 || leads_back(r, i, left, up)))
 			return true;
 		if (parent == HT_NODE_NONE || !is_alike(t, parent, i) ||
 		    !leads(r, parent, i, left, second))
@@ -227,32 +237,24 @@ static bool in_tree(const struct ht_types *t, const struct ht_refs *r,
 	return false;
 }
 
-/* libstdc++'s trees: a child (two words of the first four) has its parent in
- * the second. A doubly linked list: next's other link leads back. libc++'s
- * trees: left, right, parent; others: parent, left, right. */
+/* Next's link back leads to it: {next, previous}, {previous, next}; behind one
+ * word of something else previous' link forth, too, as a child's and its
+ * parent's would. */
+static bool in_list(const struct ht_refs *r, uint32_t i)
+{
+	return leads_back(r, i, 0, 1) || leads_back(r, i, 1, 0) ||
+	       (leads_back(r, i, 1, 2) && leads_back(r, i, 2, 1));
+}
+
+/* Trees of libstdc++ (a colour, parent, left, right), of libc++ (left, right,
+ * parent), of others (parent, left, right). */
 static enum ht_look_like node_like(const struct ht_types *t,
 				   const struct ht_refs *r, uint32_t i)
 {
-	enum ht_look_like like = HT_LIKE_NOTHING;
-
-	for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++) {
-		unsigned at = r->at[k] & HT_REF_PLACE;
-
-		if (at > 3)
-			break;
-		if (((at >= 2 && leads(r, r->to[k], i, 1, 1)) ||
-		     (at == 1 && leads(r, r->to[k], i, 2, 3))) &&
-		    is_alike(t, r->to[k], i))
+	for (unsigned up = 0; up <= 2; up++)
+		if (in_tree(t, r, i, up))
 			return HT_LIKE_TREE_NODE;
-		if (at == 0 && leads(r, r->to[k], i, 1, 1))
-			like = HT_LIKE_LIST_NODE;
-		if (at == 1 && leads(r, r->to[k], i, 0, 0))
-			like = HT_LIKE_LIST_NODE;
-	}
-	return in_tree(t, r, i, 0) ||
-			       (like == HT_LIKE_NOTHING && in_tree(t, r, i, 2))
-		       ? HT_LIKE_TREE_NODE
-		       : like;
+	return in_list(r, i) ? HT_LIKE_LIST_NODE : HT_LIKE_NOTHING;
 }
 
 static void hold(struct ht_types *t, const struct ht_refs *r, uint32_t i)

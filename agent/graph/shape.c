@@ -9,6 +9,7 @@
 #define ALONE	      102  /* percent of the references: what they hold */
 #define DEEP	      2	   /* percent: of those that lead on */
 #define STEPS	      256  /* of a list, from one node to another */
+#define BETWEEN	      2	   /* words, of the links of two levels */
 #define HEADS	      16   /* that are looked for on one list */
 
 /* What is known of the links of some members: of each field how many have it,
@@ -207,22 +208,30 @@ static bool comes_to(const struct ht_asking *a, unsigned field, uint32_t from,
 	return false;
 }
 
-/* One link leads to where the other one comes to in some steps. */
-static bool skips(const struct ht_asking *a)
+/* One link leads to where the other one comes to in some steps, not in one. */
+static bool skips(const struct ht_asking *a, const struct links *l)
 {
 	uint32_t to[HT_CLUSTER_FIELDS];
-	uint64_t have = 0, met = 0;
+	uint64_t have = 0, met = 0, same = 0;
 
+	if (!l->kept[0] || !l->kept[1] ||
+	    (a->field[0] ^ a->field[1]) & HT_REF_INSIDE ||
+	    ht_apart(a->field[0], a->field[1]) > BETWEEN)
+		return false;
 	for (uint32_t m = a->members.first[a->group], n = 0;
 	     m < a->members.first[a->group + 1] && n < SAMPLE; m++, n++) {
-		targets_of(a, a->members.node[m], to);
+		uint32_t node = a->members.node[m];
+
+		targets_of(a, node, to);
 		if (to[0] == HT_NODE_NONE || to[1] == HT_NODE_NONE)
 			continue;
 		have++;
+		same += to[0] == to[1] || to[0] == node || to[1] == node;
 		met += comes_to(a, 0, to[0], to[1]) ||
 		       comes_to(a, 1, to[1], to[0]);
 	}
-	return have && met * 100 >= have * MOST;
+	return have >= ARRAY_OF_ROOT && met * 100 >= have * MOST &&
+	       same * 2 < have;
 }
 
 /* The heads of a skip list are all on the list that the first one begins: half
@@ -294,7 +303,7 @@ const char *ht_shape_of(const struct ht_asking *a, const struct ht_candidate *c)
 		return kept(&l) > 1 ? "arrays and what they lead to" : "field";
 	if (many && c->kind == HT_HOLDER_TABLE && is_one_list(a, c))
 		many = false;
-	if (kept(&l) > 1 && skips(a))
+	if (kept(&l) > 1 && skips(a, &l))
 		return "skip list";
 	if (kept(&l) > 1 || leads_up(a))
 		return "tree";

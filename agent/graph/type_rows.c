@@ -190,11 +190,37 @@ static bool add_types(const struct parts *p)
 	return true;
 }
 
+/* Whether it may be a program of C++: it has its library, or a class, or is
+ * linked with all that it needs. */
+static bool is_cxx(const struct ht_graph_all *g)
+{
+	const struct ht_modules *m = g->in->modules;
+
+	if (m->n <= 1)
+		return true;
+	for (size_t i = 0; i < m->n; i++)
+		if (strncmp(m->v[i].name, "libstdc++", 9) == 0 ||
+		    strncmp(m->v[i].name, "libc++", 6) == 0)
+			return true;
+	for (size_t i = 1; i < g->types.n; i++)
+		if (g->types.v[i].kind == HT_TYPE_CLASS)
+			return true;
+	return false;
+}
+
+/* Others have buffers with a length and a capacity as well. */
+static const char *name_of_like(bool cxx, unsigned like)
+{
+	return cxx || strncmp(likes[like].name, "std::", 5) != 0
+		       ? likes[like].name
+		       : likes[like].name + 5;
+}
+
 /* What found no row counts as unknown. */
 static bool add_likes(const struct parts *p)
 {
 	struct sum unknown = {0};
-	bool ok = true;
+	bool ok = true, cxx = is_cxx(p->g);
 
 	for (size_t j = 0; ok && j < p->n; j++) {
 		struct part *part = &p->v[j];
@@ -202,7 +228,7 @@ static bool add_likes(const struct parts *p)
 		for (unsigned i = 1; ok && i < HT_LIKES; i++)
 			if (part->of_like[i].chunks)
 				ok = add_row(p->g, part, likes[i].kind,
-					     likes[i].name, 0,
+					     name_of_like(cxx, i), 0,
 					     &part->of_like[i]);
 		for (size_t i = 1; i < p->g->types.n; i++)
 			move(&unknown, &part->of_type[i]);

@@ -134,7 +134,7 @@ local_of locals_stripped all "100 tls null locals_stripped $((16#$(nm locals | s
 
 # Nodes of several sizes, tables that look like a node, arrays of the size of what is
 # in them, memory that was not cleared; and what their nodes are.
-gcc -O1 -o tables "$HT_TOP/tests/targets/labelled/tables.c"
+gcc -O1 -no-pie -o tables "$HT_TOP/tests/targets/labelled/tables.c"
 table_of() { # STRUCTURE SIZE WANTED...: share, kind, symbol, shape of each holder
 	start ./tables "$1" >said
 	ready 20 grep -q ready said
@@ -157,6 +157,15 @@ is "and nodes of the tree are no list's" "$nodes" "tree node (parent pointers) 2
 table_of cache 320 "100 static the_cache doubly linked list"
 is "and nodes of the list are no tree's" "$nodes" "doubly linked list node 2001"
 table_of halves 320 "50 static the_others array of pointers, 50 static the_half list"
+table_of behind 320 "100 static the_behind doubly linked list"
+is "nor are they where something stands in front" "$nodes" "doubly linked list node 1998"
+table_of buffers 320 "100 static the_buffers array of pointers"
+is "buffers of C are not of std::string" "$(get '.types[] | select(.kind == "string") | "\(.name) \(.chunks)"')" "string buffer 2000"
+start ./tables codes >said
+ready 20 grep -q ready said
+ask owners "$started" --size 100008
+is "round numbers hold nothing" "$(get '[.classes[].holders[] | select(.kind == "static")] | length')" 0
+stop_started
 table_of stream 320 "75 unknown null reachable from nowhere"
 
 # What could be reached no more: of all 2000 of 320 bytes, of the one that has most,

@@ -164,6 +164,59 @@ static void halves(void)
 	}
 }
 
+/* A doubly linked list whose links stand behind something else. */
+struct behind {
+	void *what;
+	struct behind *next, *prev;
+	char rest[288];
+} the_behind;
+static void behind(void)
+{
+	the_behind.next = the_behind.prev = &the_behind;
+	for (int i = 0; i < COUNT; i++) {
+		struct behind *b = zeroed(sizeof(*b));
+
+		b->next = &the_behind;
+		b->prev = the_behind.prev;
+		b->prev->next = the_behind.prev = b;
+	}
+}
+
+/* Buffers with a length and a capacity, in C. */
+struct buffer {
+	char *bytes;
+	size_t length, capacity;
+};
+struct buffer *the_buffers;
+static void buffers(void)
+{
+	the_buffers = zeroed(COUNT * sizeof(*the_buffers));
+	for (int i = 0; i < COUNT; i++) {
+		struct buffer *b = &the_buffers[i];
+
+		b->capacity = 311;
+		b->bytes = zeroed(b->capacity + 1);
+		b->length = (size_t)snprintf(b->bytes, b->capacity,
+					     "words in buffer %d", i);
+	}
+}
+
+/* Round numbers that are addresses in a heap below 4 GiB. */
+enum { CODES = 60 };
+uintptr_t the_codes[CODES];
+static void codes(void)
+{
+	uintptr_t first = 0;
+
+	for (int i = 0; i < CODES; i++) {
+		char *p = zeroed(100000);
+
+		if (i == 0)
+			first = (uintptr_t)p & ~UINT64_C(0xffff);
+		the_codes[i] = first + (uintptr_t)(i + 1) * 65536;
+	}
+}
+
 /* None, but what a stream's buffer was before led to some of them. */
 static void stream(void)
 {
@@ -181,9 +234,10 @@ static void stream(void)
 static const struct {
 	const char *name;
 	void (*build)(void);
-} known[] = {{"chained", chained}, {"skip", skip},   {"strings", strings},
-	     {"rb", rb},	   {"cache", cache}, {"halves", halves},
-	     {"stream", stream}};
+} known[] = {{"chained", chained}, {"skip", skip},     {"strings", strings},
+	     {"rb", rb},	   {"cache", cache},   {"halves", halves},
+	     {"stream", stream},   {"behind", behind}, {"buffers", buffers},
+	     {"codes", codes}};
 
 static __attribute__((noinline)) void wipe(void)
 {
