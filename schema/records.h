@@ -462,11 +462,13 @@ HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 	F(U64, owned, 0, "row of the list of what is owned")                                       \
 	F(ENUM, kind, ht_holder_kind_names,                                                        \
 	  "where the chain ends; outside: words in memory outside malloc, as a heap of a runtime") \
-	F(TEXT, symbol, 160, "the static or thread-local variable; empty: it has no name")         \
+	F(TEXT, symbol, 160,                                                                       \
+	  "the static or thread-local variable; empty: it has no name")                            \
 	F(TEXT, module, 128, "the file that it is in")                                             \
 	F(U64, offset, 0,                                                                          \
 	  "bytes in the symbol; without one, in the module, or in its thread-local variables")     \
-	F(U64, thread, 0, "whose stack or variables; null: of no thread, or of several")           \
+	F(U64, thread, 0,                                                                          \
+	  "whose stack or variables; null: of no thread, or of several")                           \
 	F(TEXT, shape, 64, "how the chunks hang together")                                         \
 	F(U64, via_offset, 0, "bytes into a chunk, of the link or the field")                      \
 	F(U64, chunks, 0, "chunks that it holds")                                                  \
@@ -474,7 +476,8 @@ HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 	F(F64, share, 0, "of all that were asked for")                                             \
 	F(U64, retained_bytes, 0,                                                                  \
 	  "of all chunks that only it leads to; null: not asked for")                              \
-	F(U64, threads, 0, "how many threads' stacks or variables; 0: of no thread")
+	F(U64, threads, 0,                                                                         \
+	  "how many threads' stacks or variables; 0: of no thread")
 
 /* A step of a chain, from the chunks up to what holds them. */
 #define HT_LINK_FIELDS(F)                                                      \
