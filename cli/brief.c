@@ -8,7 +8,7 @@
 #include "cli/sheet.h"
 #include "cli/show.h"
 
-#define LAST   "%zu more of this, and the rest: %s"
+#define LAST   "%zu more of this; the rest: %s"
 #define CAUSES 6 /* the largest ones; the others are one row */
 
 /* Damage before advice before warnings; of an advice what to type stays

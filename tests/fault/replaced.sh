@@ -68,8 +68,11 @@ backup
 mv "$HT_TMP/backup.db" "$db"
 ended=0
 "$heaptide" ls --db "$db" >"$HT_TMP/said" 2>&1 || ended=$?
-ok "whoever reads now is told of the file that came, or that he cannot be" \
-	eval 'grep -q ht-older "$HT_TMP/said" || { [ $ended -ne 0 ] && grep -q "in the place of another file" "$HT_TMP/said"; }'
+older_or_refused() {
+	grep -q ht-older "$HT_TMP/said" ||
+		{ [ "$ended" -ne 0 ] && grep -q "in the place of another file" "$HT_TMP/said"; }
+}
+ok "whoever reads now is told of the file that came, or that he cannot be" older_or_refused
 refuse "and never of the one of before" grep -q ht-newer "$HT_TMP/said"
 ok "it records again" poll 70 eval 'logged "works again" && store_up 1'
 ok "it is said what became of the journal" logged "was another file's, put away as $db-wal.old"
