@@ -402,6 +402,7 @@ enum ht_code ht_look_rolling(struct ht_look *l,
 	l->threads = report.held;
 	l->missed = report.missed;
 	l->spared = report.spared;
+	l->roots->unread_caches = report.unread;
 	l->session->must_end |= report.stuck;
 	if (code != HT_OK || !ht_withheld_learn(l->session->target))
 		return code;

@@ -490,6 +490,8 @@ static enum ht_code look_at_missed(struct rolling *s, struct ht_err *err)
 		if (undone(s) && !last)
 			let_them_move_on(round);
 	}
+	for (size_t i = 0; i < s->n; i++)
+		s->report.unread += !s->turn[i].done;
 	return code;
 }
 

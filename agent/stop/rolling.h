@@ -47,6 +47,7 @@ struct ht_rolling_report {
 	size_t missed;	   /* threads that were looked at while they ran */
 	size_t spared;	   /* and those that were not asked to stop, because
 			      their program might notice (tracee.h) */
+	size_t unread;	   /* threads of which nothing was read in time */
 	bool stuck;	   /* as in ht_stop_report */
 };
 

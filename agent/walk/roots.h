@@ -56,7 +56,8 @@ struct ht_roots {
 	size_t caches, caches_capacity;
 	struct ht_cached *cached; /* chunks of all thread caches */
 	size_t cached_n, cached_capacity;
-	bool cached_cut; /* more than HT_CACHED_MAX */
+	bool cached_cut;      /* more than HT_CACHED_MAX */
+	size_t unread_caches; /* of threads that have no row in the notes */
 	/* What was not read of malloc's own since it is swapped out: places,
 	 * and bytes in thread caches that were not followed further. */
 	uint64_t swapped, cached_swapped;
@@ -126,13 +127,18 @@ enum ht_code ht_tcache_read(const struct ht_walk_in *in, struct ht_roots *roots,
  * HT_UNKNOWN: its list is to be followed to the end. */
 uint64_t ht_tcache_count(const struct ht_space *space, const uint8_t *bytes,
 			 unsigned bin);
+/* Threads whose caches nobody could read, though they are looked for, and the
+ * bytes that those hold at most. */
+size_t ht_tcache_unread_n(const struct ht_roots *roots);
+uint64_t ht_tcache_unread(const struct ht_roots *roots);
 /* The size of the chunks in a bin; the largest, where they differ. */
 uint64_t ht_tcache_bin_size(const struct ht_layout *l, unsigned bin);
 /* Adds a cache to roots->cache; false: no memory. */
 bool ht_tcache_note(struct ht_roots *roots, const struct ht_space *space,
 		    uint64_t address, const uint8_t *bytes);
 /* Bytes by which all caches noted have grown or shrunk together since, by their
- * counters. */
+ * counters; and what those hold at most whose counters were not read in time.
+ */
 uint64_t ht_tcache_drift(const struct ht_walk_in *in,
 			 const struct ht_roots *roots);
 

@@ -20,7 +20,7 @@ struct cache {
 	uint64_t arena;	  /* thread_arena; 0: none yet */
 	size_t thread;	  /* row in the notes' threads */
 	uint8_t bytes[HT_TCACHE_STRUCT_MAX];
-	bool readable;
+	bool readable, unread; /* unread: not even where it is */
 };
 
 /* A list being followed. */
@@ -55,6 +55,15 @@ static uint64_t word_at(const struct reading *r, const uint8_t *bytes)
 
 /* --- where the caches are ------------------------------------------------ */
 
+/* Whose a piece was read for. */
+static struct cache *cache_of(const struct reading *r,
+			      const struct ht_piece *piece)
+{
+	size_t at = (size_t)((uint8_t *)piece->buf - (uint8_t *)r->cache);
+
+	return &r->cache[at / sizeof(*r->cache)];
+}
+
 /* The thread-local variable at `offset` of each thread, in one batch. */
 static void read_tls(struct reading *r, int64_t offset, size_t member)
 {
@@ -73,6 +82,8 @@ static void read_tls(struct reading *r, int64_t offset, size_t member)
 			.len = r->layout->word};
 	}
 	ht_reader_batch(r->in->reader, r->piece, n);
+	for (size_t i = 0; i < n; i++)
+		cache_of(r, &r->piece[i])->unread |= !r->piece[i].ok;
 }
 
 /* A pointer into libc itself is __tcache_dummy (2.43+): no cache. */
@@ -99,9 +110,7 @@ static void read_caches(struct reading *r)
 	}
 	ht_reader_batch(r->in->reader, r->piece, n);
 	for (size_t i = 0; i < n; i++) {
-		size_t at = (size_t)((uint8_t *)r->piece[i].buf -
-				     (uint8_t *)r->cache);
-		struct cache *c = &r->cache[at / sizeof(*c)];
+		struct cache *c = cache_of(r, &r->piece[i]);
 
 		c->readable = r->piece[i].ok;
 		r->roots->swapped += r->piece[i].swapped;
@@ -352,8 +361,8 @@ static bool name_threads(struct reading *r, bool first)
 
 	for (size_t i = 0; i < r->caches; i++) {
 		struct cache *c = &r->cache[i];
-		bool known = c->readable || c->address == 0 ||
-			     is_dummy(r, c->address);
+		bool known = c->readable || is_dummy(r, c->address) ||
+			     (c->address == 0 && !c->unread);
 		struct ht_thread *t;
 
 		if (first && !ht_snapshot_add_thread(notes))

@@ -8,6 +8,9 @@
 
 #include "agent/walk/roots.h"
 
+/* More than any heap has, where no limit is known. */
+#define ROOM_MAX (UINT64_C(1) << 56)
+
 uint64_t ht_tcache_count(const struct ht_space *space, const uint8_t *bytes,
 			 unsigned bin)
 {
@@ -51,6 +54,63 @@ static uint64_t bytes_in(const struct ht_space *space, const uint8_t *bytes)
 	return sum;
 }
 
+size_t ht_tcache_unread_n(const struct ht_roots *roots)
+{
+	const struct ht_snapshot *notes = &roots->notes;
+	size_t n = roots->unread_caches;
+
+	if (roots->spaces == 0 ||
+	    roots->space[0].malloc->tls_tcache == HT_TLS_UNKNOWN)
+		return 0;
+	for (size_t i = 0; i < notes->threads.n; i++)
+		n += notes->threads.v[i].tcache_bytes == HT_UNKNOWN;
+	return n;
+}
+
+/* mp_.tcache_max_bytes is what malloc is asked for, at most. */
+static bool bin_is_used(const struct ht_space *space, unsigned bin)
+{
+	const struct ht_layout *l = &space->malloc->layout;
+	uint64_t max = space->params.tcache_max_bytes;
+	uint64_t size = ht_tcache_bin_size(l, bin);
+
+	if (bin >= HT_TCACHE_SMALL_BINS) /* the smallest of them */
+		size /= 2;
+	return size <= max || size - max < l->word + l->align;
+}
+
+static uint64_t room_of_one(const struct ht_roots *roots)
+{
+	uint64_t room = 0;
+
+	for (size_t i = 0; i < roots->spaces; i++) {
+		const struct ht_space *space = &roots->space[i];
+		unsigned bins = space->malloc->layout.tcache_bins;
+
+		if (bins > 0 && space->params.tcache_count > UINT16_MAX)
+			return ROOM_MAX;
+		for (unsigned bin = 0; bin < bins; bin++)
+			if (bin_is_used(space, bin))
+				room += space->params.tcache_count *
+					ht_tcache_bin_size(
+						&space->malloc->layout, bin);
+	}
+	return room;
+}
+
+/* Bytes in so many caches at most. */
+static uint64_t at_most(const struct ht_roots *roots, uint64_t caches)
+{
+	uint64_t room = caches ? room_of_one(roots) : 0;
+
+	return room && caches > ROOM_MAX / room ? ROOM_MAX : caches * room;
+}
+
+uint64_t ht_tcache_unread(const struct ht_roots *roots)
+{
+	return at_most(roots, ht_tcache_unread_n(roots));
+}
+
 bool ht_tcache_note(struct ht_roots *roots, const struct ht_space *space,
 		    uint64_t address, const uint8_t *bytes)
 {
@@ -73,6 +133,7 @@ bool ht_tcache_note(struct ht_roots *roots, const struct ht_space *space,
 uint64_t ht_tcache_drift(const struct ht_walk_in *in,
 			 const struct ht_roots *roots)
 {
+	uint64_t unread = 0;
 	int64_t drift = 0;
 
 	for (size_t i = 0; i < roots->caches; i++) {
@@ -88,6 +149,7 @@ uint64_t ht_tcache_drift(const struct ht_walk_in *in,
 		/* It may be gone, with its thread. */
 		if (now != HT_UNKNOWN && then->bytes != HT_UNKNOWN)
 			drift += (int64_t)(now - then->bytes);
+		unread += in->reader->expired;
 	}
-	return (uint64_t)(drift < 0 ? -drift : drift);
+	return (uint64_t)(drift < 0 ? -drift : drift) + at_most(roots, unread);
 }

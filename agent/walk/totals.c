@@ -105,9 +105,9 @@ static void sum_idle(struct ht_walk *w)
 }
 
 /* Bytes that the thread caches held, and that the pass met as something else
- * or not at all: the thread has moved on, or its list was cut; and what the
- * caches have come to hold since. It counts as whatever the pass took it for.
- */
+ * or not at all: the thread has moved on, or its list was cut, or not read; and
+ * what the caches have come to hold since. It counts as whatever the pass took
+ * it for. */
 static uint64_t cached_elsewhere(const struct ht_walk *w)
 {
 	uint64_t met = 0, bytes;
@@ -117,7 +117,7 @@ static uint64_t cached_elsewhere(const struct ht_walk *w)
 	for (size_t i = 0; i < w->roots->cached_n; i++)
 		met += w->roots->cached[i].size;
 	bytes = w->roots->counted > met ? w->roots->counted - met : 0;
-	bytes += ht_tcache_drift(w->in, w->roots);
+	bytes += ht_tcache_drift(w->in, w->roots) + ht_tcache_unread(w->roots);
 	return bytes < w->total ? bytes : w->total; /* counters lie at times */
 }
 

@@ -63,20 +63,6 @@ static void check_met(struct ht_walk *w)
 			(unsigned long long)lost);
 }
 
-/* Threads whose caches nobody could read, though they are looked for. */
-static size_t unknown_caches(const struct ht_walk *w)
-{
-	const struct ht_snapshot *notes = &w->roots->notes;
-	size_t n = 0;
-
-	if (w->roots->spaces == 0 ||
-	    w->roots->space[0].malloc->tls_tcache == HT_TLS_UNKNOWN)
-		return 0;
-	for (size_t i = 0; i < notes->threads.n; i++)
-		n += notes->threads.v[i].tcache_bytes == HT_UNKNOWN;
-	return n;
-}
-
 /* Threads, findings and warnings that the roots brought. */
 static bool take_notes(struct ht_walk *w)
 {
@@ -101,11 +87,11 @@ static bool take_notes(struct ht_walk *w)
 			w->in->reader->withheld_reads
 				? "absent and under userfaultfd, and are not asked for"
 				: "swapped out, and stay so");
-	if ((w->in->moving || w->roots->swapped) && unknown_caches(w) > 0)
+	if ((w->in->moving || w->roots->swapped) && ht_tcache_unread_n(w->roots) > 0)
 		ht_snapshot_warn(
 			w->out,
 			"%zu threads: their caches could not be read and count as in use",
-			unknown_caches(w));
+			ht_tcache_unread_n(w->roots));
 	/* Those of a target that stood still then, if not now. */
 	for (size_t i = 0;
 	     i < notes->findings.n && (!w->in->moving || w->in->rested); i++) {
