@@ -47,14 +47,15 @@ static bool read_links(const struct ht_arena_in *in, struct sized *v, size_t n)
 {
 	const unsigned word = in->layout->word;
 	struct ht_piece *piece = calloc(n, sizeof(*piece));
-	bool ok = piece;
+	bool ok = true;
 
-	for (size_t i = 0; ok && i < n; i++)
+	if (!piece)
+		return false;
+	for (size_t i = 0; i < n; i++)
 		piece[i] = (struct ht_piece){.addr = v[i].at + 4 * word,
 					     .buf = v[i].bytes,
 					     .len = 2 * word};
-	if (ok)
-		ht_reader_batch(in->walk->in->reader, piece, n);
+	ht_reader_batch(in->walk->in->reader, piece, n);
 	for (size_t i = 0; ok && i < n; i++) {
 		ok = piece[i].ok;
 		memcpy(&v[i].smaller, v[i].bytes, word);

@@ -196,6 +196,8 @@ static bool pass_fence(struct ht_arena_walk *aw, size_t i)
 static void skip_gap(struct ht_arena_walk *aw, size_t i, enum ht_pass_end why)
 {
 	struct ht_pass *p = &aw->met.pass;
+	const bool swapped =
+		why == HT_PASS_UNREADABLE && aw->in.walk->window.swapped;
 	uint64_t gap = p->at;
 	uint64_t again = ht_resync(
 		aw->in.walk->in->reader, &aw->extent.pages[i], aw->in.layout,
@@ -205,7 +207,8 @@ static void skip_gap(struct ht_arena_walk *aw, size_t i, enum ht_pass_end why)
 	aw->figures.uncertain_bytes += p->at - gap;
 	if (ht_pages_withheld(&aw->extent.pages[i], gap, p->at + 1))
 		aw->met.withheld += p->at - gap;
-	else if (ht_pages_swapped(&aw->extent.pages[i], gap, p->at + 1))
+	else if (swapped ||
+		 ht_pages_swapped(&aw->extent.pages[i], gap, p->at + 1))
 		aw->met.unread += p->at - gap;
 	else
 		ht_walk_find(

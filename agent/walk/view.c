@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/arch/arch.h"
 
@@ -50,6 +51,11 @@ static uint64_t same_state_end(const struct ht_pages *p, uint64_t from,
 	return at < end ? at : end;
 }
 
+/* A page that moves is asked for again so often, after so long at first and
+ * twice as long each time: 2 ms in all. */
+#define MOVES	6
+#define MOVE_NS 30000
+
 /* Every other page of a block, at most. */
 #define STRETCHES (HT_VIEW_MAX / HT_PAGE_SIZE / 2 + 1)
 
@@ -84,18 +90,34 @@ static void plan(struct ht_view *w, uint64_t from, uint64_t end,
 	}
 }
 
+/* What was there when its state was asked for. A page that the kernel moves
+ * (compaction, NUMA balancing) looks as if it were swapped out, for
+ * microseconds: it is waited for. */
+static size_t read_there(struct ht_view *w, const struct ht_piece *p)
+{
+	struct timespec moment = {.tv_nsec = MOVE_NS};
+	size_t got = 0;
+
+	for (int i = 0;; i++) {
+		got += ht_reader_some(w->reader, p->addr + got,
+				      (char *)p->buf + got, p->len - got);
+		w->swapped = got < p->len && w->reader->swapped;
+		if (!w->swapped || i == MOVES)
+			return got;
+		nanosleep(&moment, NULL);
+		moment.tv_nsec *= 2;
+	}
+}
+
 /* Where what could be read of a block ends. */
 static uint64_t fill(struct ht_view *w, struct block *b)
 {
-	size_t i = 0;
-
+	w->swapped = false;
 	if (b->n > 1)
 		ht_reader_batch(w->reader, b->piece, b->n);
-	for (; i < b->n; i++) {
-		struct ht_piece *p = &b->piece[i];
-		size_t got = p->ok ? p->len
-				   : ht_reader_some(w->reader, p->addr, p->buf,
-						    p->len);
+	for (size_t i = 0; i < b->n; i++) {
+		const struct ht_piece *p = &b->piece[i];
+		size_t got = p->ok ? p->len : read_there(w, p);
 
 		if (got < p->len)
 			return p->addr + got;

@@ -24,6 +24,8 @@ struct ht_view {
 	uint8_t *buf;		      /* of `max` bytes */
 	size_t max;
 	size_t block; /* bytes of the next read */
+	bool swapped; /* the last one ended at a page that is swapped out since
+		       */
 };
 
 /* buf is owned by the window; HT_NOMEM only. heap: bytes that it will go over.
