@@ -87,7 +87,8 @@ static bool take_notes(struct ht_walk *w)
 			w->in->reader->withheld_reads
 				? "absent and under userfaultfd, and are not asked for"
 				: "swapped out, and stay so");
-	if ((w->in->moving || w->roots->swapped) && ht_tcache_unread_n(w->roots) > 0)
+	if ((w->in->moving || w->roots->swapped) &&
+	    ht_tcache_unread_n(w->roots) > 0)
 		ht_snapshot_warn(
 			w->out,
 			"%zu threads: their caches could not be read and count as in use",
