@@ -163,7 +163,7 @@ table_of buffers 320 "100 static the_buffers array of pointers"
 is "buffers of C are not of std::string" "$(get '.types[] | select(.kind == "string") | "\(.name) \(.chunks)"')" "string buffer 2000"
 start ./tables codes >said
 ready 20 grep -q ready said
-ask owners "$started" --size 100008
+ask owners "$started" --size 65520
 is "round numbers hold nothing" "$(get '[.classes[].holders[] | select(.kind == "static")] | length')" 0
 stop_started
 table_of stream 320 "75 unknown null reachable from nowhere"

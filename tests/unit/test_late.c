@@ -7,6 +7,7 @@
  * here.
  */
 #include <inttypes.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@
 
 #define LIMIT_MS 60000
 #define LEAP_NS	 (50 * HT_NS_PER_S)
+#define LOOKS	 3 /* that none leaps in */
 
 static unsigned asked, leap_at; /* 0: never */
 
@@ -62,7 +64,7 @@ static int begin(void **state)
 	return begin_with("2", "mremap");
 }
 
-/* Most of what is free waits in the caches of eight threads. */
+/* Most of what is free waits in the caches of four threads. */
 static int begin_cached(void **state)
 {
 	int code;
@@ -71,7 +73,7 @@ static int begin_cached(void **state)
 	setenv("GLIBC_TUNABLES",
 	       "glibc.malloc.tcache_count=1000:glibc.malloc.tcache_max=1032",
 	       1);
-	code = begin_with("8", "arenas");
+	code = begin_with("4", "arenas");
 	unsetenv("GLIBC_TUNABLES");
 	return code;
 }
@@ -128,15 +130,19 @@ static void check_told(const struct ht_snapshot *s, unsigned leap)
 
 static void check_leaps(unsigned leaps)
 {
-	unsigned late = 0, without = 0, calls;
-	HT_AUTO_SNAPSHOT struct ht_snapshot first;
+	unsigned late = 0, without = 0, calls = UINT_MAX;
 	struct ht_err err = {0};
 
-	if (sample(0, &first, &err) != HT_OK)
-		fail_msg("%s", err.msg);
-	check_told(&first, 0);
-	assert_false(says_late(&first));
-	calls = asked;
+	for (unsigned i = 0; i < LOOKS; i++) {
+		HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+		if (sample(0, &s, &err) != HT_OK)
+			fail_msg("%s", err.msg);
+		check_told(&s, 0);
+		assert_false(says_late(&s));
+		/* one that waits for a processor asks more often */
+		calls = asked < calls ? asked : calls;
+	}
 	for (unsigned i = 1; i <= leaps; i++) {
 		HT_AUTO_SNAPSHOT struct ht_snapshot s;
 		unsigned leap = calls * i / (leaps + 1);

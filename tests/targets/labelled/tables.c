@@ -201,19 +201,24 @@ static void buffers(void)
 	}
 }
 
-/* Round numbers that are addresses in a heap below 4 GiB. */
-enum { CODES = 60 };
+/* Round numbers that are addresses in a heap below 4 GiB, of the middle of a
+ * chunk each: chunks are as far apart as the numbers. */
+enum { CODES = 60, ROUND = 65536 };
 uintptr_t the_codes[CODES];
 static void codes(void)
 {
 	uintptr_t first = 0;
 
 	for (int i = 0; i < CODES; i++) {
-		char *p = zeroed(100000);
+		char *p = zeroed(ROUND - 16);
 
+		if (i == 0 && (uintptr_t)p % ROUND == 0) {
+			zeroed(16); /* what comes next is round no longer */
+			p = zeroed(ROUND - 16);
+		}
 		if (i == 0)
-			first = (uintptr_t)p & ~UINT64_C(0xffff);
-		the_codes[i] = first + (uintptr_t)(i + 1) * 65536;
+			first = (uintptr_t)p / ROUND * ROUND;
+		the_codes[i] = first + (uintptr_t)(i + 1) * ROUND;
 	}
 }
 
