@@ -164,7 +164,7 @@ is "buffers of C are not of std::string" "$(get '.types[] | select(.kind == "str
 start ./tables codes >said
 ready 20 grep -q ready said
 ask owners "$started" --size 65520
-is "round numbers hold nothing" "$(get '[.classes[].holders[] | select(.kind == "static")] | length')" 0
+is "round numbers hold nothing" "$(get '[.classes[].holders[] | select(.symbol == "the_codes")] | length')" 0
 stop_started
 table_of stream 320 "75 unknown null reachable from nowhere"
 
