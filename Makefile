@@ -108,6 +108,8 @@ $(BUILD)/targets/%: tests/targets/%.c
 	$(CC) -O2 -g -std=gnu17 -D_GNU_SOURCE -fno-builtin-malloc \
 		$(call flags_in,CFLAGS,$<) -o $@ $< -lpthread -ldl $(call flags_in,LDFLAGS,$<)
 $(BUILD)/targets/trimmee: tests/targets/xstate.h
+$(BUILD)/targets/structures: tests/targets/labelled/known.h
+$(BUILD)/targets/attacker $(BUILD)/targets/hostile: tests/targets/enemy.h
 
 # Fuzz harnesses: tests/fuzz/fuzz_X.c, linked with every room. Meant for
 # `make fuzz`, which builds them apart, with clang and the sanitizers.

@@ -20,6 +20,19 @@ journal() { [ -s "$db-wal" ]; }
 # held: how many files of that name the daemon has open
 held() { find "/proc/$daemon/fd" -lname "$1*" | wc -l; }
 
+# read_on: somebody has a state of the file open ($reader, asked by descriptor 7), while
+# the daemon records on.
+read_on() {
+	local n
+	sqlite3 -readonly "$db" <"$HT_TMP/ask" >"$HT_TMP/read" 2>&1 &
+	reader=$!
+	exec 7>"$HT_TMP/ask"
+	echo "begin; select count(*) > 0 from sample;" >&7
+	ok "a reader has an older state" poll 10 grep -qx 1 "$HT_TMP/read"
+	n=$(metric heaptide_store_samples_total)
+	ok "beside which it records on" poll 30 stored "$((n + 2))"
+}
+
 # The backup: of another process, and older.
 cp /bin/sleep "$HT_TMP/ht-older"
 start "$HT_TMP/ht-older" 600
@@ -56,13 +69,7 @@ rm "$db" "$HT_TMP/before.db"
 daemon_start
 ok "anew: it records" poll 30 stored 4
 mkfifo "$HT_TMP/ask"
-sqlite3 -readonly "$db" <"$HT_TMP/ask" >"$HT_TMP/read" 2>&1 &
-reader=$!
-exec 7>"$HT_TMP/ask"
-echo "begin; select count(*) > 0 from sample;" >&7
-ok "a reader has an older state" poll 10 grep -qx 1 "$HT_TMP/read"
-n=$(metric heaptide_store_samples_total)
-ok "beside which it records on" poll 30 stored "$((n + 2))"
+read_on
 before=$(stat -c %i "$db-wal")
 backup
 mv "$HT_TMP/backup.db" "$db"
@@ -91,13 +98,7 @@ rm -f "$db"*
 : >"$log"
 daemon_start
 ok "once more: it records" poll 30 stored 4
-sqlite3 -readonly "$db" <"$HT_TMP/ask" >"$HT_TMP/read" 2>&1 &
-reader=$!
-exec 7>"$HT_TMP/ask"
-echo "begin; select count(*) > 0 from sample;" >&7
-ok "there is a reader" poll 10 grep -qx 1 "$HT_TMP/read"
-n=$(metric heaptide_store_samples_total)
-ok "beside whom it records" poll 30 stored "$((n + 2))"
+read_on
 samples=$(sql "select count(*) from sample")
 mv "$db" "$HT_TMP/away.db"
 mkdir "$db"

@@ -9,6 +9,9 @@
 # shellcheck disable=SC2016 # eval expands what is quoted here
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/harm.sh
+. "$HT_TOP/tests/lib/harm.sh"
+needs root
 export HEAPTIDE_AGENT=$HT_BUILD/heaptide-agent
 tries=${HT_HARM_TRIES:-4}
 cd "$HT_TMP" || exit 1
@@ -43,24 +46,6 @@ freeze_v1() {
 	poll 5 grep -q FROZEN "$group_v1/freezer.state"
 }
 thaw_v1() { echo THAWED >"$group_v1/freezer.state"; }
-
-is_free() { # PID: no thread of it is ours
-	! sed 's/.*) \(.\).*/\1/' /proc/"$1"/task/*/stat | grep -q '[tT]' &&
-		grep -q '^TracerPid:.0$' "/proc/$1/status"
-}
-used() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
-runs_on() { # PID: it takes processor time
-	local before
-	before=$(used "$1")
-	poll 5 eval '[ "$(used '"$1"')" -gt '"$before"' ]'
-}
-is_intact() { # the program that watches its registers
-	local before
-	before=$(grep -c intact registers)
-	echo >&3
-	poll 5 eval '[ "$(grep -c intact registers)" -gt '"$before"' ]' &&
-		! grep changed registers
-}
 
 # --- frozen before the look ---------------------------------------------------
 

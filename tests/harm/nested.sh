@@ -8,6 +8,8 @@
 # shellcheck disable=SC2016 # the inner shells and eval expand what is quoted here
 # shellcheck source=tests/lib/tap.sh
 . "$HT_TOP/tests/lib/tap.sh"
+# shellcheck source=tests/lib/harm.sh
+. "$HT_TOP/tests/lib/harm.sh"
 needs root namespaces
 export HEAPTIDE_AGENT=$HT_BUILD/heaptide-agent
 cd "$HT_TMP" || exit 1
@@ -37,24 +39,6 @@ between=$(parent "$(parent "$churn")") # the init of the namespace between
 is "heaptide is run in the namespace between" "$(ids "$between" 3)" 1
 differ() { [ "$1" != "$2" ]; }
 ok "each namespace has another number for it" differ "$(ids "$churn" 2)" "$(ids "$churn" 3)"
-
-is_free() { # PID: no thread of it is ours
-	! sed 's/.*) \(.\).*/\1/' /proc/"$1"/task/*/stat | grep -q '[tT]' &&
-		grep -q '^TracerPid:.0$' "/proc/$1/status"
-}
-used() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
-runs_on() { # PID: it takes processor time
-	local before
-	before=$(used "$1")
-	poll 5 eval '[ "$(used '"$1"')" -gt '"$before"' ]'
-}
-is_intact() { # the program that watches its registers
-	local before
-	before=$(grep -c intact registers)
-	echo >&3
-	poll 5 eval '[ "$(grep -c intact registers)" -gt '"$before"' ]' &&
-		! grep changed registers
-}
 children() { wc -w <"/proc/$1/task/$1/children"; }
 
 from_top() { "$@"; }

@@ -31,6 +31,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "enemy.h"
+
 #define HEAP_MAX ((uintptr_t)64 << 20)
 #define TB	 ((size_t)1 << 40)
 #define FILES	 3000
@@ -38,19 +40,7 @@
 #define NODES	 1000000
 #define ESCAPES	 "\n\033[31m\033]0;t\a\r\x7f<0>boom\\012 (deleted)"
 
-static const char *kind, *directory;
 static char *of_thread; /* a block in the second thread's arena */
-
-static int is(const char *name)
-{
-	return strcmp(kind, name) == 0;
-}
-
-static void *known_to_nobody(void *p)
-{
-	__asm__ volatile("" : "+r"(p) : : "memory");
-	return p;
-}
 
 static uintptr_t *words(void *p)
 {
@@ -294,23 +284,7 @@ static void *second(void *started)
 
 int main(int argc, char **argv)
 {
-	pthread_barrier_t started;
-	pthread_t thread;
-	char c;
+	int status = enemy_begin(argc, argv, 10000, second, take);
 
-	if (argc < 2)
-		return 2;
-	kind = strdup(argv[1]);
-	directory = argc > 2 ? strdup(argv[2]) : ".";
-	for (int i = 0; i < 10000; i++)
-		if (!malloc(200))
-			return 1;
-	pthread_barrier_init(&started, NULL, 2);
-	if (pthread_create(&thread, NULL, second, &started) != 0)
-		return 1;
-	pthread_barrier_wait(&started);
-	take(argv);
-	if (write(1, "ready\n", 6) != 6)
-		return 1;
-	return read(0, &c, 1) < 0;
+	return status ? status : enemy_stay();
 }

@@ -35,6 +35,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "enemy.h"
+
 #define HEAP_MAX ((uintptr_t)64 << 20)
 #define LARGE	 2000
 #define COPIES	 200
@@ -45,20 +47,6 @@ struct heap {
 	struct heap *prev;
 	size_t size, writable;
 };
-
-static const char *kind, *directory;
-
-static int is(const char *name)
-{
-	return strcmp(kind, name) == 0;
-}
-
-/* What is written there is not what the compiler knows of. */
-static void *known_to_nobody(void *p)
-{
-	__asm__ volatile("" : "+r"(p) : : "memory");
-	return p;
-}
 
 static struct heap *heap_of(void *chunk)
 {
@@ -210,8 +198,9 @@ static void take_mappings(void)
 			break;
 }
 
-static void take(void)
+static void take(char **argv)
 {
+	(void)argv;
 	if (is("arenas"))
 		copy_arenas();
 	else if (is("names"))
@@ -226,27 +215,14 @@ static void take(void)
 
 int main(int argc, char **argv)
 {
-	pthread_barrier_t started;
-	pthread_t thread;
+	int status = enemy_begin(argc, argv, 1000, second, take);
 	char c;
 
-	if (argc < 2)
-		return 2;
-	kind = argv[1];
-	directory = argc > 2 ? argv[2] : ".";
-	for (int i = 0; i < 1000; i++)
-		if (!malloc(200))
-			return 1;
-	pthread_barrier_init(&started, NULL, 2);
-	if (pthread_create(&thread, NULL, second, &started) != 0)
-		return 1;
-	pthread_barrier_wait(&started);
-	take();
-	if (write(1, "ready\n", 6) != 6)
-		return 1;
+	if (status)
+		return status;
 	if (is("vfork") && vfork() == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		_exit(read(0, &c, 1) < 0);
 	}
-	return read(0, &c, 1) < 0;
+	return enemy_stay();
 }

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "labelled/known.h"
+
 enum { COUNT = 2000, BUCKETS = 512, SLOTS = 400 };
 
 struct node {
@@ -191,23 +193,20 @@ static void lost(void)
 	__asm__ volatile("" : : "r"(gone));
 }
 
-static const struct {
-	const char *name;
-	void (*build)(void);
-} known[] = {{"list", list},
-	     {"dlist", dlist},
-	     {"ring", ring},
-	     {"tree", tree},
-	     {"hash", hash},
-	     {"table", table},
-	     {"intrusive", intrusive},
-	     {"struct", in_struct},
-	     {"numbers", numbers},
-	     {"single", single},
-	     {"dsingle", dsingle},
-	     {"payload", payload},
-	     {"own", own},
-	     {"lost", lost}};
+static const struct known known[] = {{"list", list},
+				     {"dlist", dlist},
+				     {"ring", ring},
+				     {"tree", tree},
+				     {"hash", hash},
+				     {"table", table},
+				     {"intrusive", intrusive},
+				     {"struct", in_struct},
+				     {"numbers", numbers},
+				     {"single", single},
+				     {"dsingle", dsingle},
+				     {"payload", payload},
+				     {"own", own},
+				     {"lost", lost}};
 
 /* Slots in use whose words were left over from a list of the same addresses. */
 static void leave_stale(void)
@@ -226,23 +225,10 @@ static void leave_stale(void)
 		free(all[i]);
 }
 
-static __attribute__((noinline)) void wipe(void)
-{
-	volatile char room[65536];
-
-	memset((char *)room, 0, sizeof(room));
-}
-
 int main(int argc, char **argv)
 {
 	if (argc > 2)
 		leave_stale();
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (argc > 1 && strcmp(known[i].name, argv[1]) == 0)
-			known[i].build();
-	wipe();
-	puts("ready");
-	fflush(stdout);
-	for (;;)
-		pause();
+	build_and_stay(known, sizeof(known) / sizeof(*known),
+		       argc > 1 ? argv[1] : NULL);
 }

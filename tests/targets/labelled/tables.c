@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "known.h"
+
 enum { COUNT = 2000, BUCKETS = 1024, LEVELS = 16, WORDS = 2 };
 
 static unsigned seed = 12345;
@@ -236,29 +238,14 @@ static void stream(void)
 	free(was);
 }
 
-static const struct {
-	const char *name;
-	void (*build)(void);
-} known[] = {{"chained", chained}, {"skip", skip},     {"strings", strings},
-	     {"rb", rb},	   {"cache", cache},   {"halves", halves},
-	     {"stream", stream},   {"behind", behind}, {"buffers", buffers},
-	     {"codes", codes}};
-
-static __attribute__((noinline)) void wipe(void)
-{
-	volatile char room[65536];
-
-	memset((char *)room, 0, sizeof(room));
-}
+static const struct known known[] = {{"chained", chained}, {"skip", skip},
+				     {"strings", strings}, {"rb", rb},
+				     {"cache", cache},	   {"halves", halves},
+				     {"stream", stream},   {"behind", behind},
+				     {"buffers", buffers}, {"codes", codes}};
 
 int main(int argc, char **argv)
 {
-	for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
-		if (argc > 1 && strcmp(known[i].name, argv[1]) == 0)
-			known[i].build();
-	wipe();
-	puts("ready");
-	fflush(stdout);
-	for (;;)
-		pause();
+	build_and_stay(known, sizeof(known) / sizeof(*known),
+		       argc > 1 ? argv[1] : NULL);
 }
