@@ -165,8 +165,8 @@ static struct ht_store *new_store(const char *path, enum ht_store_mode mode,
 {
 	HT_AUTO_STORE struct ht_store *st = calloc(1, sizeof(*st));
 
-	count();
 	if (st) {
+		count();
 		st->held = HT_HELD_NONE;
 		st->path = strdup(path);
 		st->mode = mode;

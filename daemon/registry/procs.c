@@ -39,6 +39,7 @@ struct ht_procs {
 	struct entry *entries;
 	uint64_t scans;
 	bool ours; /* /proc counts the pids that we count */
+	pid_t self;
 	/* The pid given out last, at the last scan and the one before. Who was
 	 * being made at a scan is found by the next. 0: not known. */
 	pid_t newest, before;
@@ -63,6 +64,7 @@ enum ht_code ht_procs_new(const struct ht_procs_events *events,
 		return ht_fail(err, HT_NOMEM, "no memory for the process list");
 	p->events = *events;
 	p->ours = is_ours();
+	p->self = getpid();
 	*ret = p;
 	return HT_OK;
 }
@@ -113,7 +115,7 @@ static bool look(struct ht_procs *p, struct entry *e)
 		  e->comm_hash != hash;
 	e->start_ticks = proc.start_ticks;
 	e->comm_hash = hash;
-	e->ours = proc.parent == getpid();
+	e->ours = proc.parent == p->self;
 	if (e->looks < YOUNG_SCANS)
 		e->looks++;
 	if (!proc.kernel && !proc.zombie)
