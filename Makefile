@@ -211,13 +211,15 @@ LONG = $(sort $(wildcard tests/matrix/run tests/fault/*.bats tests/fault/*.sh te
 JOBS ?= $(shell nproc)
 # Tests wait about as long as they compute.
 TESTS_AT_A_TIME ?= $(shell expr $(JOBS) + 1)
+# make check EACH=3: the first file and each third after it
+EACH ?= 1
 
 check: ## install what tests need, run the fast ones
 	@scripts/install-deps build runtime test
 	@echo '==> building, tests too'
 	@$(MAKE) -s -j$(JOBS) unit
 	@HT_BUILD=$(abspath $(BUILD)) tests/run -j $(TESTS_AT_A_TIME) -o $(BUILD)/results/check \
-		-l 'build runtime test' \
+		-e $(EACH) -l 'build runtime test' \
 		-n '$(BUILD)/heaptide explain PID, make install; the long tests: make check-all' $(FAST)
 
 check-all: ## the long tests: glibc matrix, live workloads, faults, analyzers, fuzz
@@ -242,7 +244,7 @@ check-without: unit ## tests that ask what the machine can do, told that it cann
 SUITE ?= bookworm
 check-fresh: ## README's commands in a root that has nothing (SUITE=bookworm)
 	@scripts/install-deps fresh
-	@BUILD=$(BUILD) scripts/check-fresh $(SUITE)
+	@BUILD=$(BUILD) EACH=$(EACH) scripts/check-fresh $(SUITE)
 
 # One test: make test T=tests/integration/explain.bats (or T=build/tests/test_walk)
 test: unit

@@ -29,6 +29,9 @@ T
 run tests/pass.sh
 counts "what passes is counted" "1 passed, 0 failed, 0 skipped, status 0"
 
+run -e 2 tests/pass.sh tests/none.sh
+counts "each second file can be asked for" "1 passed, 0 failed, 0 skipped, status 0"
+
 a fail.sh <<'T'
 ok "is well" true
 ok "is ill" false
@@ -194,6 +197,35 @@ T
 run tests/cannot_run.sh
 counts "a program that cannot be executed fails its test at once" \
 	"1 passed, 1 failed, 0 skipped, status 1"
+
+a traced.sh <<'T'
+start "$HT_PYTHON" -c '
+import ctypes, os, signal
+pid = os.fork()
+if pid == 0:
+    ctypes.CDLL(None).ptrace(0, 0, None, None)
+    os.kill(os.getpid(), signal.SIGSTOP)
+print(pid, flush=True)
+signal.pause()' >"$HT_TMP/pid"
+in_stop() { grep -q "^State:.*t (" "/proc/$(cat "$HT_TMP/pid")/status"; }
+ok "a tracer stops it" poll 10 in_stop
+refuse "it has not ended" not_running "$(cat "$HT_TMP/pid")"
+kill -KILL "$(cat "$HT_TMP/pid")"
+ok "it ends" poll 10 not_running "$(cat "$HT_TMP/pid")"
+plan
+T
+HT_PYTHON=$(command -v python3) run tests/traced.sh
+counts "what a tracer has stopped is running" "3 passed, 0 failed, 0 skipped, status 0"
+a together.sh <<'T'
+start bash -c 'trap "until [ -e both ]; do sleep 0.02; done; touch well; exit" TERM; touch first; while :; do sleep 0.02; done'
+start bash -c 'trap "touch both; exit" TERM; touch second; while :; do sleep 0.02; done'
+ok "both run" poll 10 test -e first -a -e second
+stop_started
+ok "the first ended as it should" test -e well
+plan
+T
+run tests/together.sh
+counts "what was started is told to end together" "2 passed, 0 failed, 0 skipped, status 0"
 
 # Facts that no test asks for are not kept.
 unasked() {

@@ -123,20 +123,25 @@ start() {
 	tap_started+=("$started")
 }
 
+# All are told to end before the first is waited for: one may hold another's end up.
 stop_started() {
 	local pid
 	for pid in "${tap_started[@]}"; do
 		kill -CONT "$pid"
 		kill "$pid"
+	done 2>/dev/null
+	for pid in "${tap_started[@]}"; do
 		poll 1 not_running "$pid" || kill -KILL "$pid"
 		wait "$pid"
 	done 2>/dev/null
 	tap_started=()
 }
 
+# not_running PID: it ended, or waits to be reaped. The kernel's letters differ by case:
+# t (stopped by a tracer) is a process that runs on.
 not_running() {
-	case $(sed -n 's/^State:[^A-Z]*\([A-Z]\).*/\1/p' "/proc/$1/status" 2>/dev/null) in
-	'' | Z | X) return 0 ;;
+	case $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$1/status" 2>/dev/null) in
+	'' | Z | X | x) return 0 ;;
 	esac
 	return 1
 }

@@ -24,7 +24,7 @@ start)
   p=$!; i=0; while [ ! -s "$log" ] && kill -0 $p 2>/dev/null && [ $i -lt 3000 ]; do sleep 0.02; i=$((i+1)); done
   rp=$(sed -n '1s/.*"pid":\([0-9]*\).*/\1/p' "$log"); echo "${rp:-$p} $log" ;;
 truth) sed -n '/"ev":"start"/s/.*"label":"\([A-Z_]*\)","accept":\[\([^]]*\)\],"forbid":\[\([^]]*\)\].*/\1 \2 \3/p' "$2" | tr -d '"' ;;
-wait) while kill -0 "$2" 2>/dev/null; do case $(sed -n 's/^State:[^A-Z]*\([A-Z]\).*/\1/p' "/proc/$2/status" 2>/dev/null) in Z|X|'') break;; esac; sleep 0.1; done ;;
+wait) while kill -0 "$2" 2>/dev/null; do case $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$2/status" 2>/dev/null) in Z|X|x|'') break;; esac; sleep 0.1; done ;;
 all)
   s=$2; shift 2
   awk -F'\t' -v s="$s" '!/^#/ && (s=="all" || $1==s) {print $2}' "$D/MANIFEST.tsv" | while read -r n; do
