@@ -52,7 +52,7 @@ static void follow_bins(void *ctx)
 						b->in->root->fd[i + 1]),
 			.tail = ht_links_encode(&b->met->links,
 						b->in->root->bk[i + 1])};
-	ht_links_follow_bins(&b->met->links, b->list, HT_BINS);
+	b->all_listed = ht_links_follow_bins(&b->met->links, b->list, HT_BINS);
 }
 
 static void follow_fastbins(struct ht_listed *b)
@@ -127,7 +127,8 @@ void ht_bins_end(struct ht_listed *b)
 		b->bin[i + 1] = b->list[i].count;
 		report_list(b, &b->list[i], "bin");
 	}
-	adopt_unlisted(b);
+	if (!b->all_listed)
+		adopt_unlisted(b);
 }
 
 /* --- rows ---------------------------------------------------------------- */

@@ -11,6 +11,7 @@ struct ht_listed {
 	struct ht_list list[HT_BINS];
 	struct ht_list_count bin[HT_BINS + 1], fast[HT_FASTBINS_MAX];
 	bool helped;	  /* the helper follows them */
+	bool all_listed;  /* each free chunk is in one */
 	bool overflowed;  /* the tables did not hold all (overflow.c) */
 	uint32_t *member; /* positions of all fastbin chunks then; sorted */
 	size_t members, members_capacity;

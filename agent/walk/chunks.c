@@ -5,7 +5,7 @@
 
 #include "agent/libc/chunk.h"
 
-#define STAGED 512 /* candidates handed over at a time */
+#define STAGED 512 /* candidates, and free chunks, handed over at a time */
 
 _Static_assert(HT_VIEW_MAX / 32 <= HT_GONE_BY_MAX, "all chunks of a window");
 
@@ -20,6 +20,8 @@ struct shape {
 struct staging {
 	struct ht_fast_candidate c[STAGED];
 	size_t n;
+	/* Free chunks of the window: bytes from its start. */
+	uint32_t free[STAGED];
 };
 
 static inline __attribute__((always_inline)) uint64_t load(uintptr_t at,
@@ -107,22 +109,27 @@ static void meet_cached(struct ht_pass *p, uint64_t chunk, uint64_t size)
 	}
 }
 
-/* Returns whether it may be in a fastbin after all. */
+static inline __attribute__((always_inline)) void
+count_in_use(struct ht_class_count *in_use, uint64_t size, unsigned used)
+{
+	struct ht_class_count *c;
+
+	if (size <= HT_EXACT_MAX) {
+		in_use[size / 8].chunks += used;
+	} else {
+		c = &in_use[ht_class_large(size)];
+		c->chunks += used;
+		c->bytes += used ? size : 0;
+	}
+}
+
+/* Whether a chunk that looks in use may be in a fastbin after all. */
 static inline __attribute__((always_inline)) bool
-meet_in_use(struct ht_pass *p, struct staging *s, const struct shape f,
+may_be_fast(struct ht_pass *p, struct staging *s, const struct shape f,
 	    uint64_t chunk, uint64_t size, uint64_t fd)
 {
-	if (size <= HT_EXACT_MAX) {
-		p->in_use[size / 8].chunks++;
-		if (size < 512 && p->fast_sizes >> (size / 8) & 1)
-			return stage(p, s, f, chunk, size, fd);
-	} else {
-		struct ht_class_count *c = &p->in_use[ht_class_large(size)];
-
-		c->chunks++;
-		c->bytes += size;
-	}
-	return false;
+	return size < 512 && p->fast_sizes >> (size / 8) & 1 &&
+	       stage(p, s, f, chunk, size, fd);
 }
 
 /* A size that cannot be: flags beyond the allowed, too small, or beyond the
@@ -137,24 +144,48 @@ impossible(uint64_t head, uint64_t room, const struct shape f)
 	return (head & odd) || size < 4 * f.word || size > room;
 }
 
-/* Chunks whose header and whose neighbour's header are in the window. */
+/* The first n of the free chunks that run_window met. */
+static void meet_all_free(struct ht_pass *p, const struct staging *s, size_t n,
+			  const unsigned word)
+{
+	const struct ht_view *w = p->window;
+
+	for (size_t i = 0; i < n; i++) {
+		const uintptr_t b = (uintptr_t)w->buf + s->free[i];
+		uint64_t head = load(b + word, word);
+		uint64_t size = head & ~(uint64_t)HT_SIZE_FLAGS;
+
+		meet_free(p, w->start + s->free[i], size, head,
+			  load(b + size, word), load(b + 2 * word, word),
+			  load(b + 3 * word, word));
+	}
+}
+
+#define AHEAD 768 /* bytes: some ten chunks */
+
+/* Chunks whose header and whose neighbour's header are in the window. Which of
+ * them are free cannot be foretold: they are put aside, without a branch. */
 static inline __attribute__((always_inline)) enum ht_pass_end
 run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 {
 	const uint64_t stop = p->stop;
 	const uint64_t whole = p->window->end - 2 * f.word;
+	const uint64_t start = p->window->start;
 	/* as numbers: no such pointer may be formed */
-	const uintptr_t base = (uintptr_t)p->window->buf - p->window->start;
+	const uintptr_t base = (uintptr_t)p->window->buf - start;
 	uint64_t next_cached = p->cached_n ? p->cached->chunk : UINT64_MAX;
 	uint64_t at = p->at, head = load(base + at + f.word, f.word);
+	struct ht_class_count *in_use = p->in_use;
 	enum ht_pass_end end = HT_PASS_DONE;
 	struct ht_gone_chunk *met =
 		f.marks && p->teller ? p->teller->chunk : NULL;
+	size_t free_n = 0;
 
 	while (at != stop) {
 		uint64_t size = head & ~(uint64_t)HT_SIZE_FLAGS;
 		uint64_t next = at + size, next_head;
-		bool shown = false;
+		unsigned used;
+		bool fast;
 
 		if (impossible(head, stop - at, f)) {
 			end = HT_PASS_SIZE;
@@ -162,24 +193,28 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		}
 		if (next > whole)
 			break;
+		/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+		__builtin_prefetch((const void *)(base + next + AHEAD));
 		next_head = load(base + next + f.word, f.word);
+		used = next_head & HT_PREV_INUSE;
 		if (f.marks)
-			ht_mark(p->marked, at, next_head & HT_PREV_INUSE);
-		if (next_head & HT_PREV_INUSE)
+			ht_mark(p->marked, at, used);
+		count_in_use(in_use, size, used);
+		s->free[free_n] = (uint32_t)(at - start);
+		free_n += !used;
+		if (free_n == STAGED) {
+			meet_all_free(p, s, free_n, f.word);
+			free_n = 0;
+		}
+		fast = p->fast_sizes && used &&
+		       may_be_fast(p, s, f, at, size,
+				   load(base + at + 2 * f.word, f.word));
+		if (f.marks && met) { /* no branch: none could be foretold */
+			met->at = (uint32_t)(at - start);
+			met->size = (uint32_t)size;
 			/* No word of a program's own decodes to a chunk;
 			 * without safe linking many are the same as links. */
-			shown = !meet_in_use(
-					p, s, f, at, size,
-					load(base + at + 2 * f.word, f.word)) ||
-				!p->safe_linking;
-		else
-			meet_free(p, at, size, head, load(base + next, f.word),
-				  load(base + at + 2 * f.word, f.word),
-				  load(base + at + 3 * f.word, f.word));
-		if (f.marks && met) { /* no branch: none could be foretold */
-			met->at = (uint32_t)(at - p->window->start);
-			met->size = (uint32_t)size;
-			met += shown;
+			met += used && !(fast && p->safe_linking);
 		}
 		if (at >= next_cached) {
 			meet_cached(p, at, size);
@@ -191,6 +226,7 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		at = next;
 		head = next_head;
 	}
+	meet_all_free(p, s, free_n, f.word);
 	p->at = at;
 	p->met = met;
 	return end;
@@ -220,8 +256,9 @@ cross_window(struct ht_pass *p, struct staging *s, const struct shape f)
 	next_head = load(b + f.word, f.word);
 	if (f.marks)
 		ht_mark(p->marked, at, next_head & HT_PREV_INUSE);
+	count_in_use(p->in_use, size, next_head & HT_PREV_INUSE);
 	if (next_head & HT_PREV_INUSE)
-		meet_in_use(p, s, f, at, size, fd);
+		may_be_fast(p, s, f, at, size, fd);
 	else
 		meet_free(p, at, size, head, load(b, f.word), fd, bk);
 	if (p->cached_n && at >= p->cached->chunk)
@@ -253,9 +290,10 @@ static void show(const struct ht_pass *p, uint64_t from)
 static inline __attribute__((always_inline)) enum ht_pass_end
 run(struct ht_pass *p, const struct shape f)
 {
-	struct staging s = {.n = 0};
+	struct staging s;
 	enum ht_pass_end end = HT_PASS_DONE;
 
+	s.n = 0; /* the rest is written before it is read */
 	while (p->at != p->stop && end == HT_PASS_DONE) {
 		struct ht_view *w = p->window;
 

@@ -2,6 +2,7 @@
 #include "agent/walk/links.h"
 
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 
 #include "agent/self/pace.h"
@@ -94,6 +95,18 @@ static bool reserve_all(struct ht_links *l)
 	return all;
 }
 
+/* Drawn by the kernel for each process. */
+static uint64_t draw_key(void)
+{
+	/* NOLINTNEXTLINE(performance-no-int-to-ptr) */
+	const void *drawn = (const void *)getauxval(AT_RANDOM);
+	uint64_t word[2] = {0};
+
+	if (drawn)
+		memcpy(word, drawn, sizeof(word));
+	return word[0] ^ word[1];
+}
+
 void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
 		   uint64_t arena, struct ht_segment *segment, size_t segments,
 		   size_t bytes_max)
@@ -108,6 +121,7 @@ void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
 		.bins = arena + layout->at[HT_P_ARENA_BINS].offset -
 			4 * (uint64_t)layout->word,
 		.bytes_max = bytes_max,
+		.key = draw_key(),
 	};
 	for (size_t i = 0; i < segments; i++) {
 		uint64_t units =
@@ -261,6 +275,10 @@ void ht_links_add_free(struct ht_links *l, uint32_t position, uint32_t units,
 		return;
 	l->more[l->free.n] = (struct ht_free_more){bk, units};
 	append(&l->free, position, fd, HT_MARK_NONE);
+	l->free.v[l->free.n - 1].from =
+		(uint8_t)ht_bin_index(l->layout, (uint64_t)units << l->shift);
+	l->pairs += ht_pair_hash(l->key, 1 + position, fd) -
+		    ht_pair_hash(l->key, bk, 1 + position);
 }
 
 void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
@@ -291,6 +309,7 @@ void ht_links_clear(struct ht_links *l)
 	l->free.n = l->free.granules = 0;
 	l->fast.n = l->fast.granules = 0;
 	l->bytes = 0;
+	l->pairs = 0;
 }
 
 static void move_records(struct ht_record_index *x, struct ht_links *from,
@@ -313,6 +332,7 @@ bool ht_links_append(struct ht_links *l, struct ht_links *from)
 	    !has_room(l, HT_TABLE_FAST, &l->fast, from->fast.n))
 		return false;
 	l->bytes += from->bytes;
+	l->pairs += from->pairs;
 	memcpy(l->more + l->free.n, from->more,
 	       from->free.n * sizeof(*from->more));
 	release(from, from->more, HT_TABLE_MORE);
@@ -418,13 +438,14 @@ static void follow(struct ht_links *l, const struct ht_record_index *x,
 	}
 }
 
-void ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n)
+bool ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n)
 {
 	if (ht_links_join_bins(l, lists, n))
-		return;
+		return true;
 	for (size_t i = 0; i < n; i++)
 		lists[i].previous = HT_LINK_BIN(lists[i].bin);
 	follow(l, &l->free, lists, n, step_bin);
+	return false;
 }
 
 void ht_links_follow_fastbin(struct ht_links *l, struct ht_list *list)

@@ -42,7 +42,8 @@ struct ht_record {
 	uint32_t link; /* fd */
 	uint8_t slot;  /* position % 256 */
 	uint8_t mark;  /* list it was found in; HT_MARK_NONE */
-	uint8_t from;  /* candidates that link to it; 255: as many or more */
+	uint8_t from;  /* candidates that link to it; 255: as many or more. Of a
+			  free one: the bin of its size */
 };
 #define HT_MARK_NONE 0xff
 
@@ -88,6 +89,9 @@ struct ht_links {
 	size_t whole_size;	     /* five, for each arena */
 	size_t bytes, bytes_max;     /* memory of all tables */
 	bool full;		     /* not every record found room */
+	uint64_t key;		     /* of this process of ours alone */
+	/* Hashes of (chunk, fd) less those of (bk, chunk), of all free ones. */
+	uint64_t pairs;
 };
 #define HT_FAST_CANDIDATE 0x80 /* not (yet) found in the list */
 
@@ -166,21 +170,21 @@ HT_FETCH ht_fetch_records(const struct ht_record_index *x, uint32_t link)
 	__builtin_prefetch(x->v + last);
 }
 
-/* A free chunk's record, bk and size. */
-HT_FETCH ht_fetch_free(const struct ht_links *l, uint32_t link)
-{
-	size_t first, last;
-
-	if (!ht_granule_ends(&l->free, link, &first, &last))
-		return;
-	__builtin_prefetch(l->free.v + first);
-	__builtin_prefetch(l->free.v + last);
-	__builtin_prefetch(l->more + first);
-	__builtin_prefetch(l->more + last);
-}
-
 /* Position of the i-th record. */
 uint32_t ht_record_position(const struct ht_record_index *x, size_t i);
+
+/* Of two links, in this order: the finalizer of MurmurHash3 (A. Appleby), of
+ * what no target knows. */
+static inline uint64_t ht_pair_hash(uint64_t key, uint32_t from, uint32_t to)
+{
+	uint64_t x = ((uint64_t)from << 32 | to) ^ key;
+
+	x ^= x >> 33;
+	x *= UINT64_C(0xff51afd7ed558ccd);
+	x ^= x >> 33;
+	x *= UINT64_C(0xc4ceb9fe1a85ec53);
+	return x ^ x >> 33;
+}
 
 /* Positions must rise from call to call. */
 void ht_links_add_free(struct ht_links *l, uint32_t position, uint32_t units,
@@ -227,7 +231,9 @@ struct ht_list {
 	uint32_t next, previous;
 };
 
-void ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n);
+/* true: every free chunk is in one of them, and none was marked; false: those
+ * that are have its mark. */
+bool ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n);
 /* pieces.c: the same, sooner, for arenas of many free chunks whose lists are
  * all sound. false: nothing was concluded. */
 bool ht_links_join_bins(struct ht_links *l, struct ht_list *lists, size_t n);

@@ -122,8 +122,6 @@ static void a_long_list_in_any_order_is_found_whole(void **state)
 	assert_int_equal(a->list[0].count.bytes, CHUNKS * (EACH - 2) * 16);
 	for (unsigned i = 1; i < HT_BINS; i++)
 		assert_int_equal(a->list[i].count.chunks, 0);
-	for (size_t i = 0; i < CHUNKS; i++)
-		assert_int_not_equal(a->links.free.v[i].mark, HT_MARK_NONE);
 }
 
 /* The fault is told as if the list had been followed from its head. */
@@ -175,6 +173,47 @@ static void a_small_chunk_in_a_wrong_bin_is_found(void **state)
 	assert_false(ht_links_join_bins(&a->links, a->list, HT_BINS));
 }
 
+/* Links and sizes agree, only the header is that of other sizes. */
+static void a_list_of_a_wrong_bin_is_found(void **state)
+{
+	struct arena *a = *state;
+
+	a->fd[a->order[CHUNKS - 1]] = a->bk[a->order[0]] = HT_LINK_BIN(10);
+	add_all(a);
+	a->list[9].head = a->list[0].head;
+	a->list[9].tail = a->list[0].tail;
+	a->list[0].head = a->list[0].tail = UNSORTED;
+	assert_false(ht_links_join_bins(&a->links, a->list, HT_BINS));
+}
+
+/* Each of its chunks leads to the next and back, and no header to one. */
+static void assert_ring_found(struct arena *a, uint32_t chunks)
+{
+	const uint32_t *last = &a->order[CHUNKS - 1];
+	const uint32_t first = a->order[CHUNKS - chunks];
+	const uint32_t before = a->order[CHUNKS - chunks - 1];
+
+	a->fd[before] = UNSORTED;
+	a->fd[*last] = link_to(first);
+	a->bk[first] = link_to(*last);
+	add_all(a);
+	a->list[0].tail = link_to(before);
+	assert_false(ht_links_follow_bins(&a->links, a->list, HT_BINS));
+	assert_int_equal(a->list[0].fault, HT_LIST_SOUND);
+	assert_int_equal(a->list[0].count.chunks, CHUNKS - chunks);
+	assert_int_equal(a->links.free.v[first].mark, HT_MARK_NONE);
+}
+
+static void a_ring_of_few_without_a_header_is_found(void **state)
+{
+	assert_ring_found(*state, 1);
+}
+
+static void a_ring_of_many_without_a_header_is_found(void **state)
+{
+	assert_ring_found(*state, CHUNKS / 4);
+}
+
 /* A walk of a heap that moves may meet the same bytes again and again. */
 static void a_table_never_takes_more_than_it_has_room_for(void **state)
 {
@@ -210,6 +249,9 @@ int main(void)
 		TEST(a_wild_fd_is_found),
 		TEST(a_list_that_bites_its_tail_ends),
 		TEST(a_small_chunk_in_a_wrong_bin_is_found),
+		TEST(a_list_of_a_wrong_bin_is_found),
+		TEST(a_ring_of_few_without_a_header_is_found),
+		TEST(a_ring_of_many_without_a_header_is_found),
 		TEST(a_table_never_takes_more_than_it_has_room_for),
 	};
 
