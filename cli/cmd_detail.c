@@ -156,6 +156,17 @@ static void print_head(const struct ht_cli *cli, const struct ht_snapshot *s)
 		     time, ht_style_off(&cli->term));
 }
 
+static enum ht_code print(const struct ht_cli *cli, const struct detail *d,
+			  struct ht_snapshot *s, struct ht_err *err)
+{
+	if (cli->opt.json)
+		return print_json(cli, d, s, err);
+	if (cli->opt.csv)
+		return print_csv(d->id, s, err);
+	print_head(cli, s);
+	return d->show(cli, s, 0, err);
+}
+
 static enum ht_code run(struct ht_cli *cli, const struct detail *d,
 			struct ht_err *err)
 {
@@ -181,12 +192,10 @@ static enum ht_code run(struct ht_cli *cli, const struct detail *d,
 		if (code != HT_OK)
 			return code;
 	}
-	if (cli->opt.json)
-		return print_json(cli, d, &s, err);
-	if (cli->opt.csv)
-		return print_csv(d->id, &s, err);
-	print_head(cli, &s);
-	return d->show(cli, &s, 0, err);
+	code = print(cli, d, &s, err);
+	if (code != HT_OK || ht_target_looks_back(cli))
+		return code;
+	return ht_show_damage(&s, err);
 }
 
 enum ht_code ht_cmd_bins(struct ht_cli *cli, struct ht_err *err)

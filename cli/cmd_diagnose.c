@@ -476,7 +476,9 @@ enum ht_code ht_cmd_diagnose(struct ht_cli *cli, struct ht_err *err)
 		*err = d.record_err;
 		return (enum ht_code)err->code;
 	}
-	if (code == HT_OK && d.owners_code != HT_OK)
+	if (code == HT_OK && d.owners_code != HT_OK) {
 		*err = d.owners_err;
-	return code == HT_OK ? d.owners_code : code;
+		return d.owners_code;
+	}
+	return code == HT_OK ? ht_show_damage(&d.judged.latest, err) : code;
 }

@@ -341,16 +341,8 @@ static enum ht_code print_text(const struct ht_cli *cli,
 static enum ht_code completeness(const struct ht_snapshot *s,
 				 struct ht_err *err)
 {
-	if (!ht_show_has_heap(s))
-		return ht_show_no_heap(s, err);
-	if (s->findings.n)
-		return ht_fail_at(err, HT_CORRUPT, s->findings.v[0].address,
-				  "the heap of %s, pid %" PRIu64
-				  ", is damaged at 0x%" PRIx64 ": %s",
-				  s->head.comm, s->head.pid,
-				  s->findings.v[0].address,
-				  s->findings.v[0].text);
-	return HT_OK;
+	return ht_show_has_heap(s) ? ht_show_damage(s, err)
+				   : ht_show_no_heap(s, err);
 }
 
 enum ht_code ht_cmd_explain(struct ht_cli *cli, struct ht_err *err)

@@ -4,6 +4,7 @@
 #include "cli/graph.h"
 #include "cli/json.h"
 #include "cli/leaks.h"
+#include "cli/show.h"
 #include "link/request.h"
 
 static json_t *leaks_json(const struct ht_snapshot *s)
@@ -25,9 +26,11 @@ enum ht_code ht_cmd_leaks(struct ht_cli *cli, struct ht_err *err)
 	code = ht_graph_look(cli, HT_WANT_LEAKS, &s, err);
 	if (code != HT_OK)
 		return code;
-	if (cli->opt.json)
-		return ht_json_print(leaks_json(&s), err);
-	code = ht_leaks_print(cli, &s, err);
-	ht_graph_warnings(cli, &s);
-	return code;
+	if (cli->opt.json) {
+		code = ht_json_print(leaks_json(&s), err);
+	} else {
+		code = ht_leaks_print(cli, &s, err);
+		ht_graph_warnings(cli, &s);
+	}
+	return code == HT_OK ? ht_show_damage(&s, err) : code;
 }

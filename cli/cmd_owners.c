@@ -7,6 +7,7 @@
 #include "cli/json.h"
 #include "cli/leaks.h"
 #include "cli/owners.h"
+#include "cli/show.h"
 #include "link/request.h"
 
 /* One object with the keys of both answers: they have no key in common but
@@ -21,6 +22,20 @@ static json_t *both_json(const struct ht_cli *cli, const struct ht_snapshot *s)
 	return NULL;
 }
 
+static enum ht_code print_text(const struct ht_cli *cli,
+			       const struct ht_snapshot *s, struct ht_err *err)
+{
+	enum ht_code code = HT_OK;
+
+	ht_owners_print(cli, s);
+	if (cli->opt.leaks) {
+		putchar('\n');
+		code = ht_leaks_print(cli, s, err);
+	}
+	ht_graph_warnings(cli, s);
+	return code;
+}
+
 enum ht_code ht_cmd_owners(struct ht_cli *cli, struct ht_err *err)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
@@ -33,13 +48,7 @@ enum ht_code ht_cmd_owners(struct ht_cli *cli, struct ht_err *err)
 	code = ht_graph_look(cli, flags, &s, err);
 	if (code != HT_OK)
 		return code;
-	if (cli->opt.json)
-		return ht_json_print(both_json(cli, &s), err);
-	ht_owners_print(cli, &s);
-	if (cli->opt.leaks) {
-		putchar('\n');
-		code = ht_leaks_print(cli, &s, err);
-	}
-	ht_graph_warnings(cli, &s);
-	return code;
+	code = cli->opt.json ? ht_json_print(both_json(cli, &s), err)
+			     : print_text(cli, &s, err);
+	return code == HT_OK ? ht_show_damage(&s, err) : code;
 }

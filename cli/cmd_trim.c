@@ -344,7 +344,9 @@ enum ht_code ht_cmd_trim(struct ht_cli *cli, struct ht_err *err)
 	}
 	code = cli->opt.json ? print_json(cli, &t, err)
 			     : print_text(cli, &t, err);
-	if (code != HT_OK || t.act.refusal == HT_TRIM_NONE)
+	if (code == HT_OK && t.act.refusal == HT_TRIM_NONE)
+		return ht_show_damage(&t.before, err);
+	if (code != HT_OK)
 		return code;
 	code = ht_fail(err, HT_REFUSED, "%s", t.act.why);
 	ht_err_advise(err,

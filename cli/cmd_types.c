@@ -168,6 +168,7 @@ enum ht_code ht_cmd_types(struct ht_cli *cli, struct ht_err *err)
 	code = ht_graph_look(cli, flags, &s, err);
 	if (code != HT_OK)
 		return code;
-	return cli->opt.json ? ht_json_print(types_json(&s), err)
+	code = cli->opt.json ? ht_json_print(types_json(&s), err)
 			     : print_types(cli, &s, err);
+	return code == HT_OK ? ht_show_damage(&s, err) : code;
 }

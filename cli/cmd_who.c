@@ -240,7 +240,7 @@ static enum ht_code tell(struct asking *a, struct ht_err *err)
 		ht_who_print(a->cli, &told);
 	if (code == HT_OK && a->cli->opt.pprof)
 		code = ht_pprof_write(&told, a->cli->opt.pprof, err);
-	return code;
+	return code == HT_OK ? ht_show_damage(&a->after, err) : code;
 }
 
 /* The others are chosen by what there is. */

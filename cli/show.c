@@ -70,6 +70,19 @@ enum ht_code ht_show_no_heap(const struct ht_snapshot *s, struct ht_err *err)
 					       : "not a glibc that is known");
 }
 
+enum ht_code ht_show_damage(const struct ht_snapshot *s, struct ht_err *err)
+{
+	const struct ht_finding *first = s->findings.v;
+
+	if (s->findings.n == 0)
+		return HT_OK;
+	return ht_fail_at(err, HT_CORRUPT, first->address,
+			  "the heap of %s, pid %" PRIu64
+			  ", is damaged at 0x%" PRIx64 ": %s",
+			  s->head.comm, s->head.pid, first->address,
+			  first->text);
+}
+
 const char *ht_show_bar(const struct ht_cli *cli, uint64_t part, uint64_t whole,
 			int width, char *out, size_t len)
 {

@@ -34,6 +34,10 @@ bool ht_show_has_heap(const struct ht_snapshot *s);
 /* HT_UNSUPPORTED: says why it did not. */
 enum ht_code ht_show_no_heap(const struct ht_snapshot *s,
 			     struct ht_err *err) HT_MUST_CHECK;
+/* HT_CORRUPT where the look found damage, else HT_OK: what every command that
+ * looked at a process ends with once its answer is printed. */
+enum ht_code ht_show_damage(const struct ht_snapshot *s,
+			    struct ht_err *err) HT_MUST_CHECK;
 /* A bar of at most `width` cells for part/whole. Returns out. */
 const char *ht_show_bar(const struct ht_cli *cli, uint64_t part, uint64_t whole,
 			int width, char *out, size_t len);

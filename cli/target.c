@@ -205,6 +205,11 @@ static enum ht_code look_back(struct ht_cli *cli, const char *word,
 	return code;
 }
 
+bool ht_target_looks_back(const struct ht_cli *cli)
+{
+	return cli->opt.db || cli->opt.at_ns;
+}
+
 enum ht_code ht_target_look(struct ht_cli *cli, const char *word,
 			    uint64_t flags, struct ht_snapshot *ret,
 			    struct ht_err *err)
@@ -212,7 +217,7 @@ enum ht_code ht_target_look(struct ht_cli *cli, const char *word,
 	enum ht_code code;
 	pid_t pid;
 
-	if (cli->opt.db || cli->opt.at_ns)
+	if (ht_target_looks_back(cli))
 		return look_back(cli, word, ret, err);
 	code = ht_target_pid(word, &pid, err);
 	if (code != HT_OK)

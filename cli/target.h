@@ -51,6 +51,8 @@ enum ht_code ht_history_open(const struct ht_options *o, struct ht_store **ret,
 enum ht_code ht_target_look(struct ht_cli *cli, const char *word,
 			    uint64_t flags, struct ht_snapshot *ret,
 			    struct ht_err *err) HT_MUST_CHECK;
+/* Whether it is of the history, as asked for. */
+bool ht_target_looks_back(const struct ht_cli *cli);
 
 /* What to read of a history. */
 struct ht_history_ask {
