@@ -14,6 +14,7 @@
 #include "agent/memory/vmflags.h"
 #include "agent/self/pace.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 
 /*
  * The PAGEMAP_SCAN interface (Linux 6.7, admin-guide/mm/pagemap.rst), declared
@@ -46,10 +47,20 @@ struct scan_arg {
 typedef void run_fn(void *ctx, uint64_t start, uint64_t end,
 		    uint64_t categories);
 
+/* Asked before each question: on a crowded machine one may take long, and they
+ * are many. */
+static bool is_late(struct ht_pages_source *s)
+{
+	if (s->deadline_ns && ht_mono_ns() >= s->deadline_ns)
+		s->late = true;
+	return s->late;
+}
+
 /* One call: how many of the runs, up to `max`, it filled, and how far it came.
  * Negative: it failed. */
-static int scan_some(int fd, uint64_t start, uint64_t end, uint64_t categories,
-		     struct ht_page_run *runs, size_t max, uint64_t *ret_end)
+static int scan_some(struct ht_pages_source *s, uint64_t start, uint64_t end,
+		     uint64_t categories, struct ht_page_run *runs, size_t max,
+		     uint64_t *ret_end)
 {
 	/* The kernel makes as large a table, at each call. */
 	const uint64_t pages = (end - start) / LEAST_PAGE + 1;
@@ -63,7 +74,7 @@ static int scan_some(int fd, uint64_t start, uint64_t end, uint64_t categories,
 		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
 		.return_mask = categories,
 	};
-	int n = ioctl(fd, SCAN_IOCTL, &arg);
+	int n = is_late(s) ? -1 : ioctl(s->pagemap_fd, SCAN_IOCTL, &arg);
 
 	*ret_end = arg.walk_end;
 	if (n >= 0 && arg.walk_end < end)
@@ -71,15 +82,15 @@ static int scan_some(int fd, uint64_t start, uint64_t end, uint64_t categories,
 	return n;
 }
 
-static bool scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
-		 run_fn *run, void *ctx)
+static bool scan(struct ht_pages_source *s, uint64_t start, uint64_t end,
+		 uint64_t categories, run_fn *run, void *ctx)
 {
 	struct ht_page_run runs[HT_PAGE_RUNS];
 
 	while (start < end) {
 		uint64_t told;
-		int n = scan_some(fd, start, end, categories, runs,
-				  HT_PAGE_RUNS, &told);
+		int n = scan_some(s, start, end, categories, runs, HT_PAGE_RUNS,
+				  &told);
 
 		if (n < 0)
 			return false;
@@ -102,17 +113,20 @@ static uint64_t categories_of(uint64_t entry)
 }
 
 /* Kernels before 6.7: the same runs from 8 bytes a page. */
-static bool read_entries(int fd, unsigned page, uint64_t start, uint64_t end,
-			 run_fn *run, void *ctx)
+static bool read_entries(struct ht_pages_source *s, uint64_t start,
+			 uint64_t end, run_fn *run, void *ctx)
 {
+	const unsigned page = s->page_size;
 	uint64_t entries[ENTRIES];
 
 	while (start < end) {
 		size_t want = (end - start) / page;
 		ssize_t got;
 
+		if (is_late(s))
+			return false;
 		want = want < ENTRIES ? want : ENTRIES;
-		got = pread(fd, entries, want * sizeof(entries[0]),
+		got = pread(s->pagemap_fd, entries, want * sizeof(entries[0]),
 			    (off_t)(start / page * sizeof(entries[0])));
 		if (got < (ssize_t)sizeof(entries[0]))
 			return false;
@@ -129,11 +143,12 @@ static bool read_entries(int fd, unsigned page, uint64_t start, uint64_t end,
 }
 
 /* The states that a test made up. */
-static bool ask_state(const struct ht_pages_source *s, uint64_t start,
-		      uint64_t end, run_fn *run, void *ctx)
+static bool ask_state(struct ht_pages_source *s, uint64_t start, uint64_t end,
+		      run_fn *run, void *ctx)
 {
 	for (; start < end; start += s->page_size) {
-		enum ht_page_state state = s->state(s->ctx, start);
+		enum ht_page_state state =
+			is_late(s) ? HT_PAGE_UNKNOWN : s->state(s->ctx, start);
 
 		if (state == HT_PAGE_UNKNOWN)
 			return false;
@@ -154,8 +169,8 @@ static bool each_run(struct ht_pages_source *s, uint64_t start, uint64_t end,
 	if (s->pagemap_fd < 0)
 		return false;
 	if (s->has_scan)
-		return scan(s->pagemap_fd, start, end, categories, run, ctx);
-	return read_entries(s->pagemap_fd, s->page_size, start, end, run, ctx);
+		return scan(s, start, end, categories, run, ctx);
+	return read_entries(s, start, end, run, ctx);
 }
 
 static void ignore_run(void *ctx, uint64_t start, uint64_t end,
@@ -181,8 +196,8 @@ enum ht_code ht_pages_source_open(pid_t pid, struct ht_pages_source *ret,
 	if (s.refused == ENOENT && kill(pid, 0) < 0 && errno == ESRCH)
 		return ht_fail(err, HT_GONE, "process %d does not exist",
 			       (int)pid);
-	s.has_scan = s.pagemap_fd >= 0 && scan(s.pagemap_fd, 0, s.page_size,
-					       SCAN_ALL, ignore_run, NULL);
+	s.has_scan = s.pagemap_fd >= 0 &&
+		     scan(&s, 0, s.page_size, SCAN_ALL, ignore_run, NULL);
 	*ret = s;
 	return HT_OK;
 }
@@ -197,6 +212,12 @@ void ht_pages_source_close(struct ht_pages_source *s)
 bool ht_pages_source_known(const struct ht_pages_source *s)
 {
 	return s->state || s->pagemap_fd >= 0;
+}
+
+void ht_pages_source_limit(struct ht_pages_source *s, int64_t deadline_ns)
+{
+	s->deadline_ns = deadline_ns;
+	s->late = false;
 }
 
 /* --- states of a range --------------------------------------------------- */
@@ -428,8 +449,8 @@ static bool look_ahead(struct ht_pages_source *s, struct ht_page_ahead *a,
 		       uint64_t start, uint64_t until)
 {
 	uint64_t told;
-	int n = scan_some(s->pagemap_fd, start, until, SCAN_ALL, a->run,
-			  HT_PAGE_RUNS, &told);
+	int n = scan_some(s, start, until, SCAN_ALL, a->run, HT_PAGE_RUNS,
+			  &told);
 
 	if (n < 0 || told <= start)
 		return false;
@@ -495,8 +516,7 @@ uint64_t ht_pages_private(struct ht_pages_source *s, uint64_t start,
 	uint64_t bytes = 0;
 
 	if (s->state || s->pagemap_fd < 0 ||
-	    !read_entries(s->pagemap_fd, s->page_size, start, end, count_alone,
-			  &bytes))
+	    !read_entries(s, start, end, count_alone, &bytes))
 		return HT_PAGES_UNKNOWN;
 	return bytes;
 }

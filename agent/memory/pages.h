@@ -56,6 +56,10 @@ struct ht_pages_source {
 	unsigned page_size;
 	/* What is known of userfaultfd, borrowed; or NULL. */
 	const struct ht_vmflags *vmflags;
+	/* CLOCK_MONOTONIC, 0: none. No page is asked about later: it is
+	 * unknown, and late says so. The caller sets both. */
+	int64_t deadline_ns;
+	_Atomic bool late;
 	/* For tests: the state of the page at addr; used when not NULL. */
 	enum ht_page_state (*state)(void *ctx, uint64_t addr);
 	void *ctx;
@@ -69,6 +73,8 @@ enum ht_code ht_pages_source_open(pid_t pid, struct ht_pages_source *ret,
 void ht_pages_source_none(struct ht_pages_source *ret);
 void ht_pages_source_close(struct ht_pages_source *s);
 bool ht_pages_source_known(const struct ht_pages_source *s);
+/* Sets the deadline, or none; it is not late yet. */
+void ht_pages_source_limit(struct ht_pages_source *s, int64_t deadline_ns);
 
 /* States of [start, end), widened to whole pages. Unknown, not an error, when
  * pagemap is refused. */

@@ -22,7 +22,15 @@ void ht_reader_heed(struct ht_reader *r, struct ht_vmflags *f)
 		r->ops->heed(r->ctx, f);
 }
 
-static bool too_late(struct ht_reader *r)
+void ht_reader_limit(struct ht_reader *r, int64_t deadline_ns)
+{
+	r->deadline_ns = deadline_ns;
+	r->expired = false;
+	if (r->ops->limit)
+		r->ops->limit(r->ctx, deadline_ns);
+}
+
+bool ht_reader_is_late(struct ht_reader *r)
 {
 	if (r->deadline_ns && ht_mono_ns() >= r->deadline_ns)
 		r->expired = true;
@@ -35,7 +43,7 @@ static size_t spend(struct ht_reader *r, size_t len)
 	ht_pace();
 	if (r->beat)
 		r->beat();
-	if (too_late(r))
+	if (ht_reader_is_late(r))
 		return 0;
 	if (len > r->bytes_left)
 		len = (size_t)r->bytes_left;
@@ -78,6 +86,8 @@ size_t ht_reader_some(struct ht_reader *r, uint64_t addr, void *buf, size_t len)
 	}
 	errno = 0;
 	got = r->ops->read(r->ctx, addr, buf, granted);
+	if (got < granted)
+		ht_reader_is_late(r);
 	r->withheld = got < granted && errno == HT_READER_WITHHELD;
 	r->swapped =
 		r->withheld || (got < granted && errno == HT_READER_SWAPPED);
@@ -152,6 +162,8 @@ static void read_together(struct ht_reader *r, struct ht_piece *v, size_t n)
 		r->ops->batch(r->ctx, v, n);
 	for (size_t i = 0; i < n; i++)
 		used += v[i].ok ? v[i].len : 0;
+	if (used < len)
+		ht_reader_is_late(r);
 	give_back(r, granted, used);
 }
 

@@ -51,6 +51,9 @@ struct ht_reader_ops {
 	/* Fills what pieces it can with few calls, and sets ok on those; the
 	 * others are then read one by one. NULL: no better way than that. */
 	void (*batch)(void *ctx, struct ht_piece *pieces, size_t n);
+	/* From then on it ends what it reads between two calls to the kernel;
+	 * 0: never. NULL: it makes few. */
+	void (*limit)(void *ctx, int64_t deadline_ns);
 	/* See ht_absent_heed. NULL: there is nothing to heed. */
 	void (*heed)(void *ctx, struct ht_vmflags *f);
 	void (*close)(void *ctx);
@@ -63,8 +66,8 @@ struct ht_reader {
 	unsigned word;		/* 8 or 4: width of the target's pointers */
 	uint64_t bytes_read;	/* so far */
 	uint64_t bytes_left;	/* read budget: a walk cannot run for ever */
-	int64_t deadline_ns;	/* CLOCK_MONOTONIC, 0: none. Nothing is read
-				   later: whoever holds the target lets it go,
+	int64_t deadline_ns;	/* by ht_reader_limit. Nothing is read later:
+				   whoever holds the target lets it go,
 				   who must answer tells what it has */
 	bool expired;		/* a read came too late; the caller clears it */
 	bool swapped;		/* the last read ended at a swapped page, */
@@ -94,6 +97,12 @@ static inline bool ht_reader_is_held(const struct ht_reader *r)
  * Afterwards its counters are added. */
 struct ht_reader ht_reader_twin(const struct ht_reader *r);
 void ht_reader_add(struct ht_reader *r, const struct ht_reader *twin);
+
+/* CLOCK_MONOTONIC, 0: none; of its twins and of all their reads, too. It is not
+ * late yet. */
+void ht_reader_limit(struct ht_reader *r, int64_t deadline_ns);
+/* Whether the deadline has come: nothing more is read. */
+bool ht_reader_is_late(struct ht_reader *r);
 
 /* Exactly len bytes, or HT_FAULT with the first address that could not be read.
  */

@@ -31,6 +31,7 @@
 #include "agent/memory/live_task.h"
 #include "agent/memory/pagemap.h"
 #include "common/cleanup.h"
+#include "common/clock.h"
 
 #define BUDGET (UINT64_C(1) << 44) /* 16 TiB: far above any sane walk */
 
@@ -39,7 +40,15 @@ struct process {
 	int mem_fd, pagemap_fd; /* -1: not to be had */
 	bool may_trace;
 	struct ht_absent *absent;
+	_Atomic int64_t deadline_ns; /* 0: none */
 };
+
+/* On a crowded machine each call may take long: who waits for the target's
+ * mappings is behind all who change them. */
+static bool is_late(const struct process *p)
+{
+	return p->deadline_ns && ht_mono_ns() >= p->deadline_ns;
+}
 
 /* Target addresses are numbers; the kernel's interface wants pointers. */
 static void *remote(uint64_t addr)
@@ -178,7 +187,7 @@ static size_t read_block(const struct process *p, uint64_t addr, char *buf,
 	n = (uint64_t)bytes / sizeof(entry[0]);
 	if (len > (first + n) * HT_PAGE_SIZE - addr)
 		len = (size_t)((first + n) * HT_PAGE_SIZE - addr);
-	while (more > 0 && got < len) {
+	while (more > 0 && got < len && !is_late(p)) {
 		uint64_t i = (addr + got) / HT_PAGE_SIZE - first;
 		struct run run =
 			run_of(&entry[i], n - i, addr + got, len - got);
@@ -201,7 +210,7 @@ static size_t process_read(void *ctx, uint64_t addr, void *buf, size_t len)
 	do {
 		more = read_block(p, addr + got, (char *)buf + got, len - got);
 		got += more;
-	} while (more > 0 && got < len);
+	} while (more > 0 && got < len && !is_late(p));
 	return got;
 }
 
@@ -320,11 +329,11 @@ static void read_pieces(const struct process *p, struct ht_piece *v, size_t n)
 	struct sorted all, present = {.n = 0}, pinnable = {.n = 0};
 
 	sort(v, n, &all);
-	for (size_t i = 0; i < all.n;)
+	for (size_t i = 0; i < all.n && !is_late(p);)
 		i += ask_window(p, all.v + i, all.n - i, &present, &pinnable);
 	if (pinnable.n > 1)
 		read_pinned(p, pinnable.v, pinnable.n);
-	for (size_t i = 0; i < present.n;) {
+	for (size_t i = 0; i < present.n && !is_late(p);) {
 		size_t k = present.v[i]->ok
 				   ? 1
 				   : read_span(p, present.v + i, present.n - i);
@@ -401,9 +410,16 @@ static void process_batch(void *ctx, struct ht_piece *v, size_t n)
 		if (are_short(v + i, some))
 			read_pieces(p, v + i, some);
 		else
-			for (size_t k = 0; k < some;)
+			for (size_t k = 0; k < some && !is_late(p);)
 				k += read_near(p, v + i + k, some - k);
 	}
+}
+
+static void process_limit(void *ctx, int64_t deadline_ns)
+{
+	struct process *p = ctx;
+
+	p->deadline_ns = deadline_ns;
 }
 
 static void process_heed(void *ctx, struct ht_vmflags *f)
@@ -429,6 +445,7 @@ static const struct ht_reader_ops process_ops = {
 	.name = "process",
 	.read = process_read,
 	.batch = process_batch,
+	.limit = process_limit,
 	.heed = process_heed,
 	.close = process_close,
 };

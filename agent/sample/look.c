@@ -189,6 +189,8 @@ static enum ht_code list_threads(struct ht_look *l, struct ht_err *err)
 	while ((tid = ht_tasks_next(tasks)) != 0) {
 		struct ht_sleep sleep;
 
+		if (ht_reader_is_late(l->in.reader))
+			break;
 		l->runnable += !ht_task_asleep(tasks, tid, &sleep);
 		if (!add_thread(l, tid))
 			return ht_fail(err, HT_NOMEM, "no memory for threads");

@@ -34,6 +34,7 @@ struct ht_look {
 	size_t spared;	 /* ... because a stop might harm them */
 	size_t woken;
 	bool inside_malloc; /* the last stop found a thread in malloc */
+	bool late;	    /* the time was up before all roots were read */
 	/* ... by caches alone that do not add up: no thread's registers say so,
 	 * and no arena is locked. */
 	bool by_caches;
@@ -86,9 +87,22 @@ enum ht_code ht_look_rolling(struct ht_look *l,
  * without. Nothing can be stopped and no file opened afterwards; what is held
  * can be let go. */
 enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
+/* Reads in so many percent of what is left of the time limit, where there is
+ * one, until ht_look_freely(): where a machine has too much to do, a part that
+ * is told in time is worth more than nothing. */
+void ht_look_within(struct ht_look *l, int64_t percent);
+/* Returns whether the time was up. */
+bool ht_look_freely(struct ht_look *l);
+/* What the rest hangs on was not read: HT_TIMEOUT. */
+enum ht_code ht_look_too_late(const struct ht_look *l,
+			      struct ht_err *err) HT_MUST_CHECK;
 /* Walks into the session's snapshot. What is at rest for good is also asked
  * what its chunks are to each other, if that is wanted. */
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
+/* The same within the time limit: what is not reached is uncertain, and told
+ * so. What chunks are to each other is told of all of them or not at all. */
+enum ht_code ht_look_walk_in_time(struct ht_look *l,
+				  struct ht_err *err) HT_MUST_CHECK;
 /* Takes out of the snapshot what the walk put in, for another one. */
 void ht_look_unwalk(struct ht_look *l);
 /* Lets the target go; notes pause and who ran meanwhile. */

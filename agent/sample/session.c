@@ -6,6 +6,7 @@
 
 #include "agent/memory/procfs.h"
 #include "agent/sample/withheld.h"
+#include "agent/self/guard.h"
 #include "agent/self/pace.h"
 #include "common/clock.h"
 #include "common/line.h"
@@ -176,6 +177,15 @@ static bool may_be_its_end(const struct ht_session *s, enum ht_code code)
 			     : code != HT_BUSY && code != HT_TIMEOUT;
 }
 
+/* Pages are asked about until there is just time left to tell what is known. */
+static void limit_pages(struct ht_session *s, int64_t now)
+{
+	const int64_t until = ht_guard_until_ns();
+
+	ht_pages_source_limit(s->target->pages,
+			      until ? until - (until - now) / 10 : 0);
+}
+
 enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 {
 	struct ht_target *t = s->target;
@@ -184,6 +194,7 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 	int64_t begin = ht_mono_ns();
 	enum ht_code code;
 
+	limit_pages(s, begin);
 	ht_withheld_heed(s->target);
 	code = refuse_graph(s, core, err);
 	if (code == HT_OK && !core)

@@ -79,11 +79,13 @@ static void learn_speed(struct ht_target *t, uint64_t bytes, int64_t ns)
 		t->bytes_per_ms = speed;
 }
 
-static enum ht_code walk(struct ht_look *l, struct ht_err *err)
+typedef enum ht_code walk_fn(struct ht_look *l, struct ht_err *err);
+
+static enum ht_code walk(struct ht_look *l, walk_fn *how, struct ht_err *err)
 {
 	uint64_t bytes = ht_roots_walk_bytes(l->roots);
 	int64_t begin = ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	enum ht_code code = ht_look_walk(l, err);
+	enum ht_code code = how(l, err);
 
 	learn_speed(l->session->target, bytes,
 		    ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin);
@@ -103,7 +105,7 @@ static enum ht_code read_and_walk(struct bounded *b, int64_t begin_ns,
 		return code;
 	ht_session_clean(l->session);
 	b->walked = true;
-	return walk(l, err);
+	return walk(l, ht_look_walk, err);
 }
 
 /* One stop. HT_OK and the roots of one instant, or inside_malloc; HT_TIMEOUT:
@@ -121,13 +123,12 @@ static enum ht_code stop_once(struct bounded *b, struct ht_err *err)
 	enum ht_code code;
 
 	b->walked = false;
-	reader->expired = false;
+	ht_reader_limit(reader, 0);
 	code = ht_look_stop(&b->look, &limits, err);
 	if (code == HT_OK) {
 		ht_guard_shorten(HANG_NS);
-		reader->deadline_ns = begin + tenths(s, CUT_TENTHS);
+		ht_reader_limit(reader, begin + tenths(s, CUT_TENTHS));
 		code = read_and_walk(b, begin, err);
-		reader->deadline_ns = 0;
 		ht_guard_restore();
 	}
 	ht_look_release(&b->look);
@@ -135,7 +136,7 @@ static enum ht_code stop_once(struct bounded *b, struct ht_err *err)
 		code = ht_fail(err, HT_TIMEOUT,
 			       "process %d: reading did not end in time",
 			       (int)s->target->pid);
-	reader->expired = false;
+	ht_reader_limit(reader, 0);
 	return code;
 }
 
@@ -253,7 +254,7 @@ enum ht_code ht_session_bounded(struct ht_session *s, struct ht_err *err)
 	if (code == HT_OK && !(b.walked && b.settled)) {
 		ht_session_clean(s);
 		l->in.moving = true;
-		code = walk(l, err);
+		code = walk(l, ht_look_walk_in_time, err);
 	}
 	if (code != HT_OK)
 		return code;

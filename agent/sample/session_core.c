@@ -26,7 +26,7 @@ enum ht_code ht_session_core(struct ht_session *s, struct ht_err *err)
 	if (code == HT_OK)
 		code = ht_roots_read(&l.in, &l.roots, err);
 	if (code == HT_OK)
-		code = ht_look_walk(&l, err);
+		code = ht_look_walk_in_time(&l, err);
 	if (code != HT_OK)
 		return code;
 	s->snapshot->head.pid = core->pid;

@@ -96,7 +96,7 @@ enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err)
 		code = ht_look_drop(&l, err);
 	if (code == HT_OK) {
 		ht_stop_lower_priority(l.stop);
-		code = ht_look_walk(&l, err);
+		code = ht_look_walk_in_time(&l, err);
 	}
 	ht_look_release(&l);
 	if (code != HT_OK)

@@ -273,6 +273,7 @@ static enum ht_code open_copy(struct ht_look *l, struct copy *copy,
 		code = ht_pages_source_open(copy->pid, &copy->pages, err);
 	if (code != HT_OK)
 		return code;
+	ht_pages_source_limit(&copy->pages, t->pages->deadline_ns);
 	l->in.reader = &copy->reader;
 	l->in.pages = &copy->pages;
 	l->in.file_pages = t->pages;
@@ -390,7 +391,7 @@ enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err)
 	if (code == HT_OK)
 		code = take_at_rest(&l, &copy, err);
 	if (code == HT_OK) {
-		code = ht_look_walk(&l, err);
+		code = ht_look_walk_in_time(&l, err);
 		if (check_copy(&copy, err) != HT_OK)
 			code = HT_REFUSED;
 	}

@@ -32,6 +32,10 @@ bool ht_withheld_learn(struct ht_target *t)
 
 	if (t->pid == 0 || !f->doubted)
 		return false;
+	/* One file of all mappings, then all of it once more. */
+	f->unread = ht_reader_is_late(t->reader) || t->pages->late;
+	if (f->unread)
+		return false;
 	ht_pace();
 	code = ht_maps_source_read(&t->maps, &maps, &err);
 	if (code == HT_OK)
@@ -67,8 +71,13 @@ void ht_withheld_warn(const struct ht_target *t, struct ht_snapshot *out)
 			"%" PRIu64
 			" bytes were not read: their pages are absent and under userfaultfd, and only who handles its faults knows what they hold",
 			bytes);
+	if (spans->n && t->pages->late)
+		ht_snapshot_warn(
+			out,
+			"the time limit was nearly over before all pages under userfaultfd were asked for: how many bytes of them were not read is unknown");
 	if (t->vmflags.unread)
 		ht_snapshot_warn(
 			out,
-			"some of malloc's memory is absent and was taken for zeros: smaps, which says whether it is under userfaultfd, could not be read");
+			"some of malloc's memory is absent and was taken for zeros: smaps, which says whether it is under userfaultfd, was not read%s",
+			t->pages->late ? " in time" : "");
 }

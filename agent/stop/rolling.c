@@ -235,13 +235,11 @@ static enum ht_code look_at_held(struct rolling *s, struct slot *slot,
 	struct turn *turn = &s->turn[slot->turn];
 	enum ht_code code;
 
-	s->reader->expired = false;
-	s->reader->deadline_ns = slot->since_ns + s->limits->hold_ns;
+	ht_reader_limit(s->reader, slot->since_ns + s->limits->hold_ns);
 	code = look_at(s, turn,
 		       ht_tracee_registers(&slot->held, s->reader->word), false,
 		       err);
-	s->reader->deadline_ns = 0;
-	s->reader->expired = false;
+	ht_reader_limit(s->reader, 0);
 	if (slot->let_go)
 		take_back(s, turn);
 	return code;
@@ -478,10 +476,13 @@ static enum ht_code look_at_missed(struct rolling *s, struct ht_err *err)
 		s->report.missed += awaits_turn(&s->turn[i]);
 		s->report.spared += !s->turn[i].done && s->turn[i].spared;
 	}
-	for (unsigned round = 0; undone(s) && round < RUNNING_ROUNDS; round++) {
+	for (unsigned round = 0;
+	     undone(s) && round < RUNNING_ROUNDS && !s->reader->expired;
+	     round++) {
 		bool last = round == RUNNING_ROUNDS - 1;
 
-		for (size_t i = 0; code == HT_OK && i < s->n; i++)
+		for (size_t i = 0;
+		     code == HT_OK && i < s->n && !s->reader->expired; i++)
 			if (!s->turn[i].done)
 				code = look_at_running(s, &s->turn[i], last,
 						       err);

@@ -188,7 +188,8 @@ bool ht_census_adds_up(const struct census *c)
 
 static bool complete(const struct census *c)
 {
-	return ht_census_adds_up(c) && ht_census_counted_gaps(c) != SIZE_MAX;
+	return ht_walk_is_late(c->w->in) || /* as complete as can be */
+	       (ht_census_adds_up(c) && ht_census_counted_gaps(c) != SIZE_MAX);
 }
 
 /* Of the main arena so little is not found that it was taken meanwhile. */
@@ -427,7 +428,7 @@ static bool look_everywhere(const struct census *c, int tries,
 
 static void read_wanted(struct census *c, struct ht_space *space)
 {
-	ht_params_read(c->w->in->reader, space->malloc, &space->params);
+	ht_params_renew(c->w->in->reader, space);
 	set_wanted(c);
 }
 
@@ -475,7 +476,7 @@ static bool take_moving(struct census *c, struct ht_space *space)
 			read_wanted(c, space);
 		}
 		if ((ht_census_adds_up(c) && nearly_found(c)) || i == 1 ||
-		    ht_census_dear(c->found) ||
+		    ht_census_dear(c->found) || ht_walk_is_late(in) ||
 		    in->renew_maps(in->renew_ctx, NULL) != HT_OK)
 			break;
 	}
@@ -560,8 +561,7 @@ enum ht_code ht_census_again(struct ht_walk *w, struct ht_err *err)
 	w->census.chunks = w->census.bytes = 0;
 	w->census.counted = w->census.missed_bytes = 0;
 	for (size_t i = 0; i < w->roots->spaces; i++)
-		ht_params_read(w->in->reader, w->roots->space[i].malloc,
-			       &w->roots->space[i].params);
+		ht_params_renew(w->in->reader, &w->roots->space[i]);
 	return take_all(w, true, err);
 }
 

@@ -73,6 +73,14 @@ bool ht_params_read(struct ht_reader *reader, const struct ht_malloc *m,
 	return true;
 }
 
+void ht_params_renew(struct ht_reader *reader, struct ht_space *space)
+{
+	struct ht_params now;
+
+	if (ht_params_read(reader, space->malloc, &now))
+		space->params = now;
+}
+
 /* What this libc has, and is not known all the same. */
 static void find_impossible(const struct ht_space *space,
 			    struct ht_snapshot *notes)

@@ -96,6 +96,8 @@ void ht_params_begin(const struct ht_walk_in *in, struct ht_space *space,
 /* mp_ as it is now, what cannot be as HT_UNKNOWN; false: it cannot be read. */
 bool ht_params_read(struct ht_reader *reader, const struct ht_malloc *m,
 		    struct ht_params *ret);
+/* Into the space, which stays as it was where they cannot be read. */
+void ht_params_renew(struct ht_reader *reader, struct ht_space *space);
 /* Arenas and their heaps as they are now, without thread caches. */
 enum ht_code ht_roots_read_arenas(const struct ht_walk_in *in,
 				  struct ht_roots **ret,

@@ -403,9 +403,13 @@ static void mend_shared_pages(struct rss *r)
 		uint64_t head = start % r->page;
 		struct ht_page_tally t;
 
-		if (head && ht_pages_tally(r->w->in->pages, start - head,
-					   start - head + r->page, true, &t))
+		if (!head)
+			continue;
+		if (ht_pages_tally(r->w->in->pages, start - head,
+				   start - head + r->page, true, &t))
 			add_head(r, t.anon * head);
+		else
+			r->known = false;
 	}
 }
 
@@ -454,6 +458,17 @@ static bool measure_all(struct rss *r)
 	return true;
 }
 
+/* What malloc has mapped by now. Where the time is up: what the walk found. */
+static enum ht_code look_again(struct rss *r, struct ht_err *err)
+{
+	enum ht_code code;
+
+	if (ht_walk_is_late(r->w->in))
+		return HT_OK;
+	code = ht_census_again(r->w, err);
+	return code == HT_OK ? ht_grown_find(r->w, err) : code;
+}
+
 /* The same of a target that runs: what malloc has mapped, the mappings and
  * their pages are of one instant, as far as its counters say. */
 static enum ht_code measure_moving(struct rss *r, struct ht_err *err)
@@ -462,16 +477,25 @@ static enum ht_code measure_moving(struct rss *r, struct ht_err *err)
 
 	for (int i = 0; i < TRIES && code == HT_OK; i++) {
 		fini(r);
-		code = ht_census_again(r->w, err);
-		if (code == HT_OK)
-			code = ht_grown_find(r->w, err);
+		code = look_again(r, err);
 		if (code == HT_OK && !measure_all(r))
 			code = ht_fail(err, HT_NOMEM, "no memory for mappings");
-		if (code == HT_OK &&
-		    (ht_census_holds(r->w) || ht_census_dear(&r->w->census)))
+		if (ht_walk_is_late(r->w->in) ||
+		    (code == HT_OK &&
+		     (ht_census_holds(r->w) || ht_census_dear(&r->w->census))))
 			break;
 	}
 	return code;
+}
+
+/* Of mappings whose pages were not asked about nothing is told. */
+static void warn_unknown(const struct rss *r)
+{
+	ht_snapshot_warn(
+		r->w->out,
+		r->w->in->pages->late
+			? "the time limit was nearly over before all page states were asked for: what is resident is unknown"
+			: "the page states of the process could not be read: what is resident is unknown");
 }
 
 static bool add_rows(struct rss *r)
@@ -482,13 +506,12 @@ static bool add_rows(struct rss *r)
 			"the mappings changed while they were read: %" PRIu64
 			" bytes of them may be missing, or counted twice",
 			r->maps->unsure);
+	if (r->known)
+		mend_shared_pages(r);
 	if (!r->known) {
-		ht_snapshot_warn(
-			r->w->out,
-			"the page states of the process could not be read: what is resident is unknown");
+		warn_unknown(r);
 		return true;
 	}
-	mend_shared_pages(r);
 	compare_with_kernel(r, r->resident + r->w->heaps_resident);
 	fill_process(r);
 	return add_cause_rows(r) &&
@@ -505,7 +528,8 @@ enum ht_code ht_rss_of_free(struct ht_walk *w, struct ht_err *err)
 		if (!row)
 			return ht_fail(err, HT_NOMEM, "no memory for causes");
 		row->cause = i;
-		if (i >= HT_CAUSE_TRIMMABLE && !w->lists_cut)
+		if (i >= HT_CAUSE_TRIMMABLE && !w->lists_cut &&
+		    !w->in->pages->late)
 			row->bytes = w->kept.by[i];
 	}
 	return HT_OK;

@@ -184,6 +184,8 @@ static enum ht_code walk_all(struct ht_walk *w, struct ht_err *err)
 
 bool ht_walk_rested(const struct ht_walk_in *in)
 {
+	if (ht_walk_is_late(in) || ht_reader_is_late(in->reader))
+		return false;
 	return !in->moving || (in->rested && in->rested(in->rested_ctx));
 }
 

@@ -66,7 +66,13 @@ struct ht_walk_in {
 	void *progress_ctx;
 };
 
-/* Whether the target has stood still so far. */
+/* Whether a time limit has come that keeps something from being read, or asked
+ * of pages. Costs nothing: what was tried since says so. */
+static inline bool ht_walk_is_late(const struct ht_walk_in *in)
+{
+	return in->reader->expired || in->pages->late;
+}
+/* Whether the target has stood still so far, and what was to be read was. */
 bool ht_walk_rested(const struct ht_walk_in *in);
 
 /*
