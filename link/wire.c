@@ -476,26 +476,49 @@ static enum ht_code keep(struct ht_wire_in *in, const void *bytes, size_t n,
 	return HT_OK;
 }
 
-enum ht_code ht_wire_in_feed(struct ht_wire_in *in, const void *bytes, size_t n,
-			     struct ht_err *err)
+/* Whole frames at the start of n bytes; *ret: how many bytes they were. */
+static enum ht_code take_frames(struct ht_wire_in *in, const uint8_t *bytes,
+				size_t n, size_t *ret, struct ht_err *err)
 {
-	size_t done = 0;
-	enum ht_code code = keep(in, bytes, n, err);
+	enum ht_code code = HT_OK;
 
+	*ret = 0;
 	while (code == HT_OK) {
+		const uint8_t *at = bytes + *ret;
 		size_t length;
 		uint16_t type = 0;
 		struct cursor c;
 
-		code = frame_length(in->buf + done, in->used - done, &length,
-				    &type, err);
-		if (code != HT_OK || length == 0 || in->used - done < length)
+		code = frame_length(at, n - *ret, &length, &type, err);
+		if (code != HT_OK || length == 0 || n - *ret < length)
 			break;
-		c = (struct cursor){in->buf + done + HT_WIRE_HEADER,
-				    in->buf + done + length, false};
+		/* read only: a cursor is for both ways */
+		c = (struct cursor){(uint8_t *)(uintptr_t)at + HT_WIRE_HEADER,
+				    (uint8_t *)(uintptr_t)at + length, false};
 		code = take_frame(in, type, &c, err);
-		done += length;
+		*ret += length;
 	}
+	return code;
+}
+
+/* Only what is no whole frame yet is kept. */
+enum ht_code ht_wire_in_feed(struct ht_wire_in *in, const void *bytes, size_t n,
+			     struct ht_err *err)
+{
+	size_t done;
+	enum ht_code code;
+
+	if (in->used == 0) {
+		code = take_frames(in, bytes, n, &done, err);
+		if (code == HT_OK && done < n)
+			code = keep(in, (const uint8_t *)bytes + done, n - done,
+				    err);
+		return code;
+	}
+	code = keep(in, bytes, n, err);
+	if (code != HT_OK)
+		return code;
+	code = take_frames(in, in->buf, in->used, &done, err);
 	memmove(in->buf, in->buf + done, in->used - done);
 	in->used -= done;
 	return code;

@@ -6,32 +6,45 @@
 
 #include "common/invariant.h"
 
+#define NUMBER_MOST 10 /* at most */
+
+/* False: no memory for so many more. */
+static bool has_room(struct ht_bytes_out *o, size_t n)
+{
+	size_t capacity = 2 * (o->n + n) + 1024;
+	uint8_t *grown;
+
+	if (o->n + n <= o->capacity)
+		return true;
+	grown = realloc(o->bytes, capacity);
+	if (!grown) {
+		o->bad = true;
+		return false;
+	}
+	o->bytes = grown;
+	o->capacity = capacity;
+	return true;
+}
+
 void ht_bytes_put(struct ht_bytes_out *o, const void *bytes, size_t n)
 {
-	if (o->n + n > o->capacity) {
-		size_t capacity = 2 * (o->n + n) + 1024;
-		uint8_t *grown = realloc(o->bytes, capacity);
-
-		if (!grown) {
-			o->bad = true;
-			return;
-		}
-		o->bytes = grown;
-		o->capacity = capacity;
-	}
+	if (!has_room(o, n))
+		return;
 	memcpy(o->bytes + o->n, bytes, n);
 	o->n += n;
 }
 
 void ht_bytes_put_number(struct ht_bytes_out *o, uint64_t v)
 {
-	uint8_t bytes[10];
-	size_t n = 0;
+	uint8_t *at;
 
-	do
-		bytes[n++] = (uint8_t)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
-	while ((v >>= 7) > 0);
-	ht_bytes_put(o, bytes, n);
+	if (!has_room(o, NUMBER_MOST))
+		return;
+	at = o->bytes + o->n;
+	for (; v > 0x7f; v >>= 7)
+		*at++ = (uint8_t)(v | 0x80);
+	*at++ = (uint8_t)v;
+	o->n = (size_t)(at - o->bytes);
 }
 
 void ht_bytes_get(struct ht_bytes_in *in, void *bytes, size_t n)

@@ -38,14 +38,28 @@ static void get_field(struct ht_bytes_in *in, const struct ht_field *f,
 	memcpy(record + f->offset, &v, sizeof(v));
 }
 
+/* Room that the next one is likely to fit in, too; much more is given back. */
+static void fit(struct ht_bytes_out *o)
+{
+	const size_t wanted = o->n + o->n / 32 + 32;
+	uint8_t *fitting = NULL;
+
+	if (o->capacity > wanted + wanted / 8)
+		fitting = realloc(o->bytes, wanted);
+	if (!fitting)
+		return;
+	o->bytes = fitting;
+	o->capacity = wanted;
+}
+
 enum ht_code ht_snapshot_pack(const struct ht_snapshot *s,
 			      struct ht_snapshot_packed *ret,
 			      struct ht_err *err)
 {
 	/* Row access is shared with writers, hence not const. */
 	struct ht_snapshot *from = (struct ht_snapshot *)(uintptr_t)s;
-	struct ht_bytes_out o = {0};
-	uint8_t *fitting;
+	struct ht_bytes_out o = {.bytes = ret->bytes,
+				 .capacity = ret->capacity};
 
 	for (enum ht_record_id id = 0; id < HT_RECORD_COUNT; id++) {
 		const struct ht_record_type *type = &ht_record_types[id];
@@ -57,13 +71,13 @@ enum ht_code ht_snapshot_pack(const struct ht_snapshot *s,
 				put_field(&o, &type->fields[i],
 					  ht_snapshot_row(from, id, row));
 	}
-	ht_snapshot_packed_fini(ret);
-	fitting = o.bad ? NULL : realloc(o.bytes, o.n);
-	if (!fitting) {
+	*ret = (struct ht_snapshot_packed){0};
+	if (o.bad) {
 		free(o.bytes);
 		return ht_fail(err, HT_NOMEM, "no memory for a snapshot");
 	}
-	*ret = (struct ht_snapshot_packed){fitting, o.n};
+	fit(&o);
+	*ret = (struct ht_snapshot_packed){o.bytes, o.n, o.capacity};
 	return HT_OK;
 }
 

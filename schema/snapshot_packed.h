@@ -11,10 +11,11 @@
 
 struct ht_snapshot_packed {
 	uint8_t *bytes; /* NULL: none is kept */
-	size_t n;
+	size_t n, capacity;
 };
 
-/* What ret held is freed. */
+/* In place of what ret held, and in its room: from sample to sample of a
+ * process nothing is allocated. Where it fails ret holds nothing. */
 enum ht_code ht_snapshot_pack(const struct ht_snapshot *s,
 			      struct ht_snapshot_packed *ret,
 			      struct ht_err *err) HT_MUST_CHECK;

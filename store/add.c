@@ -211,12 +211,10 @@ static enum ht_code write_details(struct ht_store *st, const struct add *a,
 				  struct ht_store_state *state,
 				  struct ht_err *err)
 {
-	HT_AUTO_SNAPSHOT struct ht_snapshot now;
-	struct ht_snapshot *last = &st->last;
+	struct ht_snapshot *now = &st->now, *last = &st->last;
 	enum ht_code code = HT_OK;
 
-	ht_snapshot_init(&now);
-	if (ht_snapshot_copy(&now, a->s) < 0)
+	if (ht_snapshot_copy(now, a->s) < 0)
 		return ht_fail(err, HT_NOMEM, "no memory for a snapshot");
 	if (state->base_id == a->sample_id) {
 		ht_snapshot_fini(last);
@@ -227,17 +225,16 @@ static enum ht_code write_details(struct ht_store *st, const struct add *a,
 		if (!ht_record_table(id))
 			continue;
 		if (!ht_record_is_list(id)) {
-			code = write_single(st, id, &now, state, a, err);
+			code = write_single(st, id, now, state, a, err);
 		} else if (ht_record_measured(a->s, id)) {
-			ht_record_sort(&now, id);
-			code = write_list(st, id, &now, last, a->sample_id,
-					  err);
-			ht_snapshot_swap_list(&now, last, id);
+			ht_record_sort(now, id);
+			code = write_list(st, id, now, last, a->sample_id, err);
+			ht_snapshot_swap_list(now, last, id);
 		}
 	}
 	if (code != HT_OK)
 		return code;
-	ht_snapshot_take_singles(last, &now);
+	ht_snapshot_take_singles(last, now);
 	return ht_snapshot_pack(last, &state->last, err);
 }
 

@@ -171,6 +171,7 @@ static struct ht_store *new_store(const char *path, enum ht_store_mode mode,
 		st->path = strdup(path);
 		st->mode = mode;
 		ht_snapshot_init(&st->last);
+		ht_snapshot_init(&st->now);
 		st->squeeze = 1;
 		st->pasts.most = HT_STORE_PAST_BYTES;
 		if (mode == HT_STORE_WRITE)
@@ -227,6 +228,7 @@ void ht_store_close(struct ht_store *st)
 	ht_store_forget_all(st);
 	free(st->states);
 	ht_snapshot_fini(&st->last);
+	ht_snapshot_fini(&st->now);
 	ht_store_sql_fini(st);
 	sqlite3_close(st->db); /* an open transaction is undone */
 	if (own.pid == getpid() && own.n > 0)

@@ -183,7 +183,8 @@ enum ht_code ht_store_life_before(struct ht_store *st,
  * its size classes: those that lasted an hour and began within a week before
  * at_ns, the newest seven among the target's newest 1,024 processes. None
  * before the process itself is five minutes old: who restarts in a loop is
- * asked about often, and nothing is told of it. None once it is three days old:
+ * asked about often, and nothing is told of it; a writer remembers which they
+ * are for as long, or a quarter of its age. None once it is three days old:
  * it tells more than they do. What ret held is freed; {.n = 0} at first. */
 #define HT_STORE_LIVES		 7
 #define HT_STORE_LIVES_ROWS	 1024

@@ -33,6 +33,13 @@ enum ht_detail {
 	HT_DETAIL_DAILY,   /* all rows, kept as the day's */
 };
 
+/* The lives before a process, as they were found: see lives.c. */
+struct ht_store_before {
+	int64_t from_ns, until_ns; /* asked then, and it holds until; 0: not */
+	size_t n;
+	int64_t ids[HT_STORE_LIVES]; /* the newest first */
+};
+
 /* What the writer remembers of a process, so that only changes are written. */
 struct ht_store_state {
 	int64_t process_id;	  /* 0: free */
@@ -44,6 +51,7 @@ struct ht_store_state {
 	char target[128], comm[64], cgroup[256];
 	size_t heaps_max; /* most that were ever seen; 0: none yet */
 	struct ht_snapshot_packed last; /* lists sorted by key */
+	struct ht_store_before before;
 };
 
 /* The lists as of one sample, carried on to the next. */
@@ -181,7 +189,8 @@ struct ht_store {
 	char *line_median_sql[HT_LINES_COUNT];
 	struct ht_store_state *states;	  /* HT_STORE_STATES, NULL: reading */
 	uint16_t by_pid[HT_STORE_STATES]; /* where one may stand */
-	struct ht_snapshot last; /* of the process that a sample is added of */
+	/* of the process that a sample is added of: the one before, and it */
+	struct ht_snapshot last, now;
 	uint64_t tick;
 	struct ht_store_roll roll;
 	struct ht_pasts pasts;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <time.h>
 
 #include "common/clock.h"
@@ -22,6 +21,9 @@
 /* The agent's own alarm comes first; ours is for one that ignores it. */
 #define GRACE_NS (250 * HT_NS_PER_MS)
 
+/* Who is due within twice as long is asked in one go. */
+#define LEEWAY_NS (50 * HT_NS_PER_MS)
+
 /* What is asked of every chunk. */
 #define WALKS (HT_WANT_GRAPH | HT_WHO | HT_TRIM | HT_TRIM_NOW)
 
@@ -30,25 +32,22 @@ static double chance(void)
 	return drand48();
 }
 
-static void stop_watching(struct ht_watched *p)
-{
-	p->socket_source = sd_event_source_disable_unref(p->socket_source);
-	p->deadline = sd_event_source_disable_unref(p->deadline);
-}
-
 /* The agent goes its own way: the reaper sees to its end without waiting. */
 static void let_go(struct ht_supervisor *s, struct ht_watched *p)
 {
-	stop_watching(p);
+	if (p->client_lives)
+		ht_answers_leave(&s->answers, p->client.socket, p);
 	if (p->client_lives)
 		ht_reap(s->event, &p->client);
 	p->client = HT_CLIENT_NONE;
 	p->client_lives = false;
+	p->agent_cpu_ns = 0;
 }
 
 void ht_supervisor_release(struct ht_supervisor *s, struct ht_watched *p)
 {
 	ht_turns_leave(&s->line, &p->due);
+	ht_turns_leave(&s->late, &p->late);
 	if (p->measuring)
 		s->measuring--;
 	p->measuring = false;
@@ -140,17 +139,20 @@ static int64_t agent_cpu_ns(const struct ht_watched *p)
 	return p->client_lives ? ht_client_cpu_ns(&p->client) : 0;
 }
 
-/* Of the sample that ends. An agent that stays finds malloc once, with its
+/* Of the sample that ends, since the one before: what the agent did after its
+ * answer is the next one's. An agent that stays finds malloc once, with its
  * first sample: that is not counted. */
 static int64_t sample_cpu_ns(const struct ht_supervisor *s,
-			     const struct ht_watched *p)
+			     struct ht_watched *p)
 {
 	bool stays = s->config->agent_life != HT_AGENT_SAMPLE;
-	int64_t now_ns = agent_cpu_ns(p);
+	int64_t begun_ns = p->agent_cpu_ns, now_ns = agent_cpu_ns(p);
 
-	if ((stays && p->begun_cpu_ns == 0) || now_ns < p->begun_cpu_ns)
+	p->agent_cpu_ns = now_ns;
+
+	if ((stays && begun_ns == 0) || now_ns < begun_ns)
 		return 0;
-	return now_ns - p->begun_cpu_ns;
+	return now_ns - begun_ns;
 }
 
 static struct ht_looks_limits looks_of(const struct ht_target_config *t)
@@ -197,7 +199,7 @@ static void finish(struct ht_watched *p, enum ht_code code,
 
 	s->measuring--;
 	p->measuring = false;
-	p->deadline = sd_event_source_disable_unref(p->deadline);
+	ht_turns_leave(&s->late, &p->late);
 	if (code != HT_OK && (p->holding.asking || p->typing.asking)) {
 		finish_without_graph(s, p, err);
 	} else {
@@ -229,42 +231,67 @@ static void finish_ok(struct ht_watched *p)
 
 /* --- while it is measured ------------------------------------------------ */
 
-static int on_socket(sd_event_source *source, int fd, uint32_t events,
-		     void *ctx)
+static void on_answer(void *of)
 {
-	struct ht_watched *p = ctx;
+	struct ht_watched *p = of;
 	struct ht_err err;
 	enum ht_code code;
 
-	(void)source;
-	(void)fd;
-	(void)events;
 	if (!p->measuring) { /* an idle agent that ended or speaks unasked */
 		let_go(p->supervisor, p);
-		return 0;
+		return;
 	}
 	code = ht_client_receive(&p->client, &err);
 	if (code != HT_OK)
 		finish(p, code, &err);
 	else if (p->client.in.state != HT_WIRE_OPEN)
 		finish_ok(p);
-	return 0;
 }
 
-static int on_deadline(sd_event_source *source, uint64_t now_us, void *ctx)
+static void give_up(struct ht_watched *p)
 {
-	struct ht_watched *p = ctx;
 	struct ht_err err;
 
-	(void)source;
-	(void)now_us;
 	ht_client_kill(&p->client);
 	p->supervisor->killed++;
 	ht_err_put(&err, HT_TIMEOUT, 0, 0,
 		   "no answer from the agent in %.1f s; it was ended",
 		   (double)p->config->timeout_ns / 1e9);
 	finish(p, HT_TIMEOUT, &err);
+}
+
+static enum ht_code watch_late(struct ht_supervisor *s, struct ht_err *err);
+
+/* Nearly always for one that has answered since: the next that is waited for
+ * then has its turn. */
+static int on_late(sd_event_source *source, uint64_t now_us, void *ctx)
+{
+	struct ht_supervisor *s = ctx;
+	struct ht_err err;
+
+	(void)source;
+	(void)now_us;
+	s->late_ns = 0;
+	while (s->late.first && s->late.first->at_ns <= ht_mono_ns())
+		give_up(ht_watched_late(s->late.first));
+	if (watch_late(s, &err) != HT_OK)
+		ht_log_err(LOG_ERR, "deadline timer", &err);
 	return 0;
+}
+
+/* One timer for all: it is set to the first deadline where it would go off
+ * after that, and not touched where an answer came in time. */
+static enum ht_code watch_late(struct ht_supervisor *s, struct ht_err *err)
+{
+	const struct ht_turn *first = s->late.first;
+	enum ht_code code;
+
+	if (!first || (s->late_ns && s->late_ns <= first->at_ns))
+		return HT_OK;
+	code = ht_timer_set(s->event, &s->late_timer, first->at_ns, on_late, s,
+			    err);
+	s->late_ns = code == HT_OK ? first->at_ns : 0;
+	return code;
 }
 
 static enum ht_code start_agent(struct ht_supervisor *s, struct ht_watched *p,
@@ -277,10 +304,7 @@ static enum ht_code start_agent(struct ht_supervisor *s, struct ht_watched *p,
 		return code;
 	p->client_lives = true;
 	s->started++;
-	if (sd_event_add_io(s->event, &p->socket_source, p->client.socket,
-			    EPOLLIN, on_socket, p) < 0)
-		return ht_fail(err, HT_SYS, "cannot watch the agent's socket");
-	return HT_OK;
+	return ht_answers_add(&s->answers, p->client.socket, p, err);
 }
 
 /* Only where the process hardly waits for it, by what it had before; what was
@@ -348,16 +372,16 @@ static void measure(struct ht_supervisor *s, struct ht_watched *p)
 		let_go(s, p);
 	if (r.mode == p->config->mode && !(r.flags & WALKS))
 		ht_looks_choose(&p->looks, &limits, &r);
-	p->begun_cpu_ns = agent_cpu_ns(p);
 	ht_schedule_begin(&p->schedule, now_ns);
 	if (code == HT_OK && !p->client_lives)
 		code = start_agent(s, p, &err);
 	if (code == HT_OK)
 		code = ht_client_ask(&p->client, &r, p->newest.open, &err);
-	if (code == HT_OK)
-		code = ht_timer_set(s->event, &p->deadline,
-				    now_ns + p->config->timeout_ns + GRACE_NS,
-				    on_deadline, p, &err);
+	if (code == HT_OK) {
+		ht_turns_put(&s->late, &p->late,
+			     now_ns + p->config->timeout_ns + GRACE_NS);
+		code = watch_late(s, &err);
+	}
 	if (code != HT_OK)
 		finish(p, code, &err);
 }
@@ -375,6 +399,16 @@ static struct ht_watched *nearest(struct ht_supervisor *s)
 		ht_turns_leave(&s->line, &p->due);
 	}
 	return NULL;
+}
+
+/* So much sooner or later than due, with others: jitter moves it by more. */
+static int64_t leeway_ns(const struct ht_watched *p)
+{
+	double ns = (double)p->config->interval_ns * p->config->jitter / 20;
+
+	if (p->schedule.state != HT_SCHEDULE_OK)
+		return 0; /* a cap says when */
+	return ns < LEEWAY_NS ? (int64_t)ns : LEEWAY_NS;
 }
 
 static int on_due(sd_event_source *source, uint64_t now_us, void *ctx)
@@ -410,12 +444,16 @@ void ht_supervisor_pump(struct ht_supervisor *s)
 	s->pumping = true;
 	while (s->measuring < s->config->agents_max &&
 	       (p = nearest(s)) != NULL) {
-		if (p->due.at_ns > ht_mono_ns()) {
-			wait_until(s, p->due.at_ns);
+		const int64_t leeway = leeway_ns(p);
+
+		if (p->due.at_ns - leeway > ht_mono_ns()) {
+			wait_until(s, p->due.at_ns + leeway);
 			break;
 		}
 		measure(s, p);
 	}
+	if (s->measuring > 1)
+		ht_answers_rest(&s->answers);
 	s->pumping = false;
 }
 
@@ -438,6 +476,8 @@ enum ht_code ht_supervisor_init(struct ht_supervisor *s, sd_event *event,
 				    .events = *events};
 	ht_facts_file_make();
 	srand48((long)(ht_mono_ns() ^ getpid()));
+	if (ht_answers_init(&s->answers, event, on_answer, err) != HT_OK)
+		return HT_SYS;
 	if (config->agent[0]) {
 		snprintf(s->agent, sizeof(s->agent), "%s", config->agent);
 		if (access(s->agent, X_OK) < 0)
@@ -452,4 +492,6 @@ void ht_supervisor_fini(struct ht_supervisor *s)
 {
 	s->pumping = true; /* nothing begins any more */
 	s->timer = sd_event_source_disable_unref(s->timer);
+	s->late_timer = sd_event_source_disable_unref(s->late_timer);
+	ht_answers_fini(&s->answers);
 }

@@ -7,6 +7,7 @@
 #ifndef HT_DAEMON_AGENTS_SUPERVISE_H
 #define HT_DAEMON_AGENTS_SUPERVISE_H
 
+#include "daemon/agents/answers.h"
 #include "daemon/registry/registry.h"
 
 struct ht_supervisor_events {
@@ -28,8 +29,12 @@ struct ht_supervisor {
 	char agent[256];	/* path */
 	struct ht_turns line;	/* those that are not being measured */
 	sd_event_source *timer; /* to the first of them */
-	size_t measuring;	/* agents at work now */
-	int64_t next_ns;	/* what the timer is set to; 0: it went off */
+	struct ht_turns late;	/* those that are, by when they are given up */
+	sd_event_source *late_timer;
+	struct ht_answers answers;
+	size_t measuring; /* agents at work now */
+	/* what the timers are set to; 0: it went off */
+	int64_t next_ns, late_ns;
 	bool pumping;
 	uint64_t started, killed;
 	uint64_t failures[HT_CODE_COUNT];

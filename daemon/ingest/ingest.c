@@ -229,18 +229,18 @@ static bool begin(struct ht_ingest *i)
 	return true;
 }
 
-/* False: in trouble, and nothing waits any more. */
-static bool write_sample(struct ht_ingest *i, struct ht_watched *p)
+/* room: for its snapshot. False: in trouble, and nothing waits any more. */
+static bool write_sample(struct ht_ingest *i, struct ht_watched *p,
+			 struct ht_snapshot *room)
 {
-	HT_AUTO_SNAPSHOT struct ht_snapshot s;
 	int64_t sample_id;
 	struct ht_err err;
 
-	ht_snapshot_init(&s);
 	if (!begin(i))
 		return false;
-	if (ht_snapshot_unpack(&p->newest.packed, &s, &err) == HT_OK &&
-	    ht_store_add(i->store, p->target, &s, &sample_id, &err) == HT_OK &&
+	if (ht_snapshot_unpack(&p->newest.packed, room, &err) == HT_OK &&
+	    ht_store_add(i->store, p->target, room, &sample_id, &err) ==
+		    HT_OK &&
 	    ht_store_sample_process(i->store, sample_id, &p->store_id, &err) ==
 		    HT_OK)
 		return true;
@@ -250,8 +250,11 @@ static bool write_sample(struct ht_ingest *i, struct ht_watched *p)
 
 static void write_waiting(struct ht_ingest *i)
 {
+	HT_AUTO_SNAPSHOT struct ht_snapshot room;
+
+	ht_snapshot_init(&room);
 	for (size_t k = 0; k < i->waiting_n; k++)
-		if (!write_sample(i, i->waiting[k]))
+		if (!write_sample(i, i->waiting[k], &room))
 			return;
 	forget_waiting(i);
 }

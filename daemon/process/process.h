@@ -70,9 +70,10 @@ struct ht_watched {
 	bool client_lives, measuring;
 	bool waits;	      /* its newest sample, to be written: ingest.h */
 	bool judged;	      /* there is a verdict */
-	int64_t begun_cpu_ns; /* the agent's, when the sample began; 0: new */
+	int64_t agent_cpu_ns; /* at the end of the last sample; 0: new */
 	uint64_t start_ticks;
 	struct ht_turn due;   /* to be measured, in the supervisor's line */
+	struct ht_turn late;  /* to be given up, in another one there */
 	struct ht_turn asked; /* by the rules, in the judge's */
 	/* before this the last verdict holds, and while it is calm, before: */
 	int64_t verdict_ns, calm_ns;
@@ -90,7 +91,6 @@ struct ht_watched {
 	sd_event_source *ended;
 
 	struct ht_client client;
-	sd_event_source *socket_source, *deadline;
 	struct ht_newest newest;
 	int64_t detail_ns; /* when the last full sample was, monotonic */
 	int64_t pss_ns;	   /* when PSS was asked for last */
@@ -116,6 +116,11 @@ static inline struct ht_watched *ht_watched_due(struct ht_turn *due)
 {
 	return (struct ht_watched *)((char *)due -
 				     offsetof(struct ht_watched, due));
+}
+static inline struct ht_watched *ht_watched_late(struct ht_turn *late)
+{
+	return (struct ht_watched *)((char *)late -
+				     offsetof(struct ht_watched, late));
 }
 static inline struct ht_watched *ht_watched_asked(struct ht_turn *asked)
 {
