@@ -15,6 +15,8 @@
 #define CALM_PARTS    8
 /* What rules without a window of their own look at. */
 #define RECENT_NS (60 * HT_NS_PER_S)
+/* Up to so much a mixed history is of samples. */
+#define REMEMBERED_NS (3600 * HT_NS_PER_S)
 
 static int64_t longest_window_ns(const struct ht_config *c)
 {
@@ -135,6 +137,24 @@ static bool flag_metrics(const struct ht_config *c, const char *target,
 	return any;
 }
 
+/* What the rules look at. Of an hour, samples are all that a mixed history has,
+ * and those of it that were read before are remembered: a minute of ten was
+ * read ten times. */
+static enum ht_code read_recent(struct ht_judge *j, struct ht_store *st,
+				const struct ht_watched *p, int64_t now_ns,
+				const bool metrics[HT_METRIC_COUNT],
+				struct ht_series *ret, struct ht_err *err)
+{
+	const int64_t window_ns = longest_window_ns(j->config);
+
+	if (window_ns <= REMEMBERED_NS)
+		return ht_store_series_mixed(
+			st, p->store_id, now_ns - window_ns, now_ns,
+			HT_SERIES_METRICS, metrics, ret, err);
+	return ht_store_series_of(st, p->store_id, now_ns - window_ns, now_ns,
+				  0, HT_SERIES_METRICS, metrics, ret, err);
+}
+
 /* By the clock that a suspend and a set wall clock leave alone; when it was to
  * be asked: if we were late ourselves, so were the samples. */
 static double gap_intervals(const struct ht_watched *p, int64_t due_ns)
@@ -170,10 +190,7 @@ static void ask_rules(struct ht_judge *j, struct ht_watched *p, int64_t due_ns,
 
 	ht_series_init(&recent);
 	if (flag_metrics(j->config, p->target, metrics) && st && p->store_id &&
-	    ht_store_series_of(st, p->store_id,
-			       now_ns - longest_window_ns(j->config), now_ns, 0,
-			       HT_SERIES_METRICS, metrics, &recent,
-			       &err) != HT_OK &&
+	    read_recent(j, st, p, now_ns, metrics, &recent, &err) != HT_OK &&
 	    err.code != HT_NODATA)
 		ht_ingest_trouble(j->ingest, "read samples", &err);
 	ht_alerts_ask(j->alerts, p, &s);
