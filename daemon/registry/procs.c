@@ -19,9 +19,9 @@
 #include "common/system.h"
 
 #define YOUNG_SCANS 10
-/* Pids given out since the last scan, each asked for; of more, /proc is listed.
- */
-#define ASKED_MOST 256
+/* Pids given out since the last scan, each asked for; of more, /proc is listed,
+ * unless it has more entries still: one of those costs as much. */
+#define ASKED_LEAST 256
 
 struct entry {
 	pid_t pid;
@@ -185,11 +185,14 @@ static pid_t read_newest(void)
  * of somebody's choice is found by the listing of a round. */
 static bool is_known_since(struct ht_procs *p, pid_t *ret_from)
 {
+	const size_t there = HASH_COUNT(p->entries);
+	const pid_t most = there > ASKED_LEAST ? (pid_t)there : ASKED_LEAST;
+
 	*ret_from = p->before ?: p->newest;
 	p->before = p->newest;
 	p->newest = p->ours ? read_newest() : 0;
 	return *ret_from > 0 && p->newest >= *ret_from &&
-	       p->newest - *ret_from <= ASKED_MOST &&
+	       p->newest - *ret_from <= most &&
 	       p->scans - p->listed_at < HT_PROCS_ROUND;
 }
 

@@ -112,7 +112,7 @@ static void many_new_pids_and_pids_that_begin_anew_are_listed(void **state)
 	scan(p);
 	scan(p);
 	assert_int_equal(listings, 1);
-	newest_is("0.20 0.18 0.12 1/80 613\n");
+	newest_is("0.20 0.18 0.12 1/80 20000613\n");
 	scan(p);
 	assert_int_equal(listings, 2);
 	scan(p); /* for who was still being made */
@@ -282,10 +282,10 @@ static void who_came_is_seen_and_who_ended_is_forgotten(void **state)
 	(void)state;
 	scan(p);
 	s.of = begin_grandchild(&parent, &ended);
-	newest_is("0.20 0.18 0.12 1/80 1000\n"); /* listed */
+	newest_is("0.20 0.18 0.12 1/80 20001000\n"); /* listed */
 	scan(p);
 	assert_int_equal(s.changes, 1);
-	newest_is("0.20 0.18 0.12 1/80 1002\n");
+	newest_is("0.20 0.18 0.12 1/80 20001002\n");
 	scan(p);
 	scan(p);
 	before = ht_procs_count(p);
