@@ -16,7 +16,7 @@
 #include "agent/libc/facts_shared.h"
 #include "agent/libc/layout_role.h"
 #include "agent/libc/lines_role.h"
-#include "agent/sample/frames.h"
+#include "agent/memory/frames.h"
 #include "agent/sample/session.h"
 #include "agent/sample/trim.h"
 #include "agent/self/freezer.h"

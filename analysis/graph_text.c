@@ -63,6 +63,25 @@ static void name_local(const struct ht_holder *h, char out[HT_GRAPH_NAME])
 			 threads);
 }
 
+static void name_stack(const struct ht_holder *h, char out[HT_GRAPH_NAME])
+{
+	char thread[64], name[HT_GRAPH_NAME];
+
+	snprintf(thread, sizeof(thread), "thread %" PRIu64 "%s%s%s", h->thread,
+		 *h->thread_name ? " \"" : "", h->thread_name,
+		 *h->thread_name ? "\"" : "");
+	if (*h->function)
+		snprintf(out, HT_GRAPH_NAME, "a local of %.160s (%s)",
+			 ht_demangle_function(h->function, name, sizeof(name)),
+			 thread);
+	else if (*h->module && h->offset != HT_UNKNOWN)
+		snprintf(out, HT_GRAPH_NAME,
+			 "a local at %.100s+0x%" PRIx64 " (%s)", h->module,
+			 h->offset, thread);
+	else
+		snprintf(out, HT_GRAPH_NAME, "the stack of %s", thread);
+}
+
 const char *ht_graph_holder(const struct ht_holder *h, char out[HT_GRAPH_NAME])
 {
 	switch (h->kind) {
@@ -70,8 +89,7 @@ const char *ht_graph_holder(const struct ht_holder *h, char out[HT_GRAPH_NAME])
 		name_variable(h, "static", out);
 		break;
 	case HT_HOLDER_STACK:
-		snprintf(out, HT_GRAPH_NAME, "the stack of thread %" PRIu64,
-			 h->thread);
+		name_stack(h, out);
 		break;
 	case HT_HOLDER_TLS:
 		name_local(h, out);

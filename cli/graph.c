@@ -71,7 +71,7 @@ json_t *ht_graph_json(const char *schema, const struct ht_snapshot *s)
 static int demangle(json_t *row)
 {
 	static const char *const keys[] = {"name", "type", "head_type",
-					   "symbol"};
+					   "symbol", "function"};
 	char out[HT_GRAPH_NAME];
 	int bad = 0;
 
@@ -79,11 +79,13 @@ static int demangle(json_t *row)
 		const char *text =
 			json_string_value(json_object_get(row, keys[i]));
 
-		if (text)
-			bad = json_object_set_new(
-				row, keys[i],
-				ht_text_json(
-					ht_demangle(text, out, sizeof(out))));
+		if (!text)
+			continue;
+		if (strcmp(keys[i], "function") == 0)
+			ht_demangle_function(text, out, sizeof(out));
+		else
+			ht_demangle(text, out, sizeof(out));
+		bad = json_object_set_new(row, keys[i], ht_text_json(out));
 	}
 	return bad;
 }

@@ -477,7 +477,9 @@ HT_DECLARE_ENUM(ht_how, HT_HOW_NAMES, HT_HOW_COUNT);
 	F(U64, retained_bytes, 0,                                                                  \
 	  "of all chunks that only it leads to; null: not asked for")                              \
 	F(U64, threads, 0,                                                                         \
-	  "how many threads' stacks or variables; 0: of no thread")
+	  "how many threads' stacks or variables; 0: of no thread")                                \
+	F(TEXT, function, 160, "of a stack: whose local it is")                                    \
+	F(TEXT, thread_name, 16, "of a stack")
 
 /* A step of a chain, from the chunks up to what holds them. */
 #define HT_LINK_FIELDS(F)                                                      \

@@ -23,12 +23,12 @@ daemon/config: daemon/loop analysis link schema common
 daemon/loop: common
 agent: link schema common
 agent/who: agent/sample agent/graph agent/walk/sizes.h agent/stop/tasks.h agent/libc agent/memory agent/arch/arch.h link schema common
-agent/sample: agent/graph agent/walk agent/stop agent/libc agent/memory agent/self agent/arch/arch.h agent/arch/unwind.h link schema common
+agent/sample: agent/graph agent/walk agent/stop agent/libc agent/memory agent/self agent/arch/arch.h link schema common
 agent/graph: agent/walk agent/libc agent/memory agent/self agent/arch/arch.h link/request.h schema common
 agent/walk: agent/libc agent/memory agent/self agent/arch/arch.h link/request.h schema common
 agent/stop: agent/memory agent/self agent/arch/arch.h schema common
 agent/libc: agent/memory agent/self agent/arch/arch.h link/facts_file.h schema common
-agent/memory: agent/self agent/arch/arch.h schema common
+agent/memory: agent/self agent/arch/arch.h agent/arch/unwind.h schema common
 agent/self: agent/arch/arch.h schema common
 agent/arch: agent/arch/x86/native.h common
 agent/arch/x86: agent/arch/arch.h common

@@ -24,6 +24,8 @@
  *   HT_RED_ZONE           bytes below sp that a leaf function keeps its own
  *   HT_ENTRY_SP           sp % 16 where a function is entered
  *   HT_GENERAL_REGISTERS  that may hold a pointer
+ *   HT_SAVED_REGISTERS    the first of these, which a function gives back as
+ *                         it found them
  *   HT_VECTOR_MAX         bytes of the vector registers, most
  *   HT_PT_...             where the kernel's struct pt_regs has what
  *   HT_PERF_...           which registers its samples are to have, and where

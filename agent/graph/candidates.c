@@ -71,6 +71,16 @@ uint32_t ht_root_thread(const struct ht_graph_all *g, uint32_t anchor)
 				     : anchor - (uint32_t)g->anchors.n;
 }
 
+static struct ht_local local_of(struct ht_graph_all *g,
+				const struct ht_root_ref *r)
+{
+	uint32_t thread = ht_root_thread(g, r->anchor);
+
+	return r->anchor < g->anchors.n
+		       ? ht_locals_at(&g->locals, thread, ht_root_address(g, r))
+		       : ht_locals_in(&g->locals, thread, r->place);
+}
+
 /* The variable that a root is a word of, if symbols tell, else the word. */
 static void set_object(const struct ht_graph_all *g, struct ht_candidate *c)
 {
@@ -101,7 +111,7 @@ static bool is_number(const struct ht_asking *a, const struct ht_candidate *c)
 }
 
 /* Whether a root is of the same variable, or of the same array where nothing is
- * known of variables: there they lie side by side. */
+ * known of variables: there they lie side by side, on a stack in one frame. */
 static bool goes_with(const struct ht_graph_all *g,
 		      const struct ht_candidate *c,
 		      const struct ht_candidate *one)
@@ -110,6 +120,8 @@ static bool goes_with(const struct ht_graph_all *g,
 		return false;
 	if (c->object)
 		return c->start == one->start;
+	if (c->local.pc != one->local.pc || c->local.depth != one->local.depth)
+		return false;
 	return c->anchor == one->anchor && one->anchor < g->anchors.n &&
 	       one->start - c->end < RUN_GAP;
 }
@@ -159,9 +171,9 @@ static void join_root(struct ht_candidate *to, const struct ht_candidate *one)
 
 /* Roots come in order of address: those of one variable lie side by side. A
  * runtime's own heap has them all over, and counts as one. */
-static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
+static void add_roots(struct ht_asking *a, struct ht_candidates *c)
 {
-	const struct ht_graph_all *g = a->g;
+	struct ht_graph_all *g = a->g;
 	struct ht_candidate outside = {.kind = HT_HOLDER_OUTSIDE};
 	struct ht_candidate *last = NULL;
 
@@ -181,6 +193,8 @@ static void add_roots(const struct ht_asking *a, struct ht_candidates *c)
 			outside.references++;
 			continue;
 		}
+		if (one.kind == HT_HOLDER_STACK)
+			one.local = local_of(g, r);
 		set_object(g, &one);
 		one.threads = one.thread != UINT32_MAX;
 		if (!last || !goes_with(g, last, &one))
@@ -422,15 +436,27 @@ static bool is_sparse(const struct ht_candidate *c)
 static bool is_of_program(const struct ht_asking *a,
 			  const struct ht_candidate *c)
 {
-	return c->kind == HT_HOLDER_STATIC &&
-	       ht_modules_at(a->g->in->modules, c->start, NULL) == 0;
+	uint64_t at = c->kind == HT_HOLDER_STATIC  ? c->start
+		      : c->kind == HT_HOLDER_STACK ? c->local.pc
+						   : 0;
+
+	return at && ht_modules_at(a->g->in->modules, at, NULL) == 0;
+}
+
+/* What a function hands on, those that it calls have too, and words of earlier
+ * calls lie in the newest frames. */
+static bool is_further_out(const struct ht_candidate *c,
+			   const struct ht_candidate *than)
+{
+	return c->kind == HT_HOLDER_STACK && c->thread == than->thread &&
+	       c->local.depth > than->local.depth;
 }
 
 /* Of two that hold nearly the same: an array of words that were never cleared
  * reaches a list at many places, and now and then a chunk of somebody else's
  * too; a library that hands out pieces of larger chunks has all of these in a
  * list of its own; and of chunks a few have a word that is left over. What is
- * none of these is the program's own word for it. */
+ * none of these is the program's own word for it, on a stack the outermost. */
 static bool is_surer(const struct ht_asking *a, const struct ht_candidate *c,
 		     const struct ht_candidate *than)
 {
@@ -438,6 +464,8 @@ static bool is_surer(const struct ht_asking *a, const struct ht_candidate *c,
 		return is_sparse(than);
 	if (is_of_program(a, c) != is_of_program(a, than))
 		return is_of_program(a, c);
+	if (is_further_out(c, than))
+		return true;
 	return c->regular > than->regular;
 }
 

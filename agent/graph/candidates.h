@@ -15,16 +15,17 @@
 
 struct ht_candidate {
 	enum ht_holder_kind kind;
-	uint32_t anchor;     /* of a root */
-	uint64_t start, end; /* of a root: addresses of the variable or array;
-				of a register its number */
-	uint16_t from, at;   /* of a TABLE: field by which it does */
-	unsigned places;     /* different ones: an array has many */
-	bool object;	     /* a variable, from place to end */
-	uint32_t threads;    /* whose; 0: of none */
-	uint32_t thread;     /* the last of them */
-	unsigned regular;    /* of a TABLE: percent of its chunks have it */
-	uint32_t single;     /* of a TABLE: the one chunk + 1; 0: its group */
+	uint32_t anchor;       /* of a root */
+	uint64_t start, end;   /* of a root: addresses of the variable or array;
+				  of a register its number */
+	uint16_t from, at;     /* of a TABLE: field by which it does */
+	unsigned places;       /* different ones: an array has many */
+	bool object;	       /* a variable, from place to end */
+	uint32_t threads;      /* whose; 0: of none */
+	uint32_t thread;       /* the last of them */
+	struct ht_local local; /* of a STACK */
+	unsigned regular;      /* of a TABLE: percent of its chunks have it */
+	uint32_t single;       /* of a TABLE: the one chunk + 1; 0: its group */
 	uint64_t references, held, bytes;
 	uint64_t inside; /* of the references of a root: not to what malloc
 			    returned */

@@ -450,6 +450,7 @@ static void fini(struct ht_graph_all *g)
 	ht_fields_fini(&g->fields);
 	ht_anchors_fini(&g->anchors);
 	ht_tls_fini(&g->tls);
+	ht_locals_fini(&g->locals);
 	ht_reach_fini(&g->reach);
 	ht_reach_fini(&g->sure);
 	free(g->root);
@@ -476,6 +477,11 @@ enum ht_code ht_graph_measure(const struct ht_graph_in *in,
 		return ht_fail(err, HT_NOMEM, "no memory for a graph");
 	g->in = in;
 	g->out = ret;
+	g->locals = (struct ht_locals){.modules = in->modules,
+				       .maps = in->maps,
+				       .reader = in->reader,
+				       .threads = in->threads,
+				       .threads_n = in->threads_n};
 	code = ht_nodes_make(in->marks, &g->nodes, err);
 	if (code == HT_OK)
 		code = is_told(g) ? take_told(g, err) : make_all(g, err);

@@ -10,6 +10,8 @@
 #ifndef HT_AGENT_GRAPH_GRAPH_H
 #define HT_AGENT_GRAPH_GRAPH_H
 
+#include <sys/types.h>
+
 #include "agent/libc/locate.h"
 #include "agent/memory/maps.h"
 #include "agent/memory/reader.h"
@@ -31,6 +33,7 @@ struct ht_graph_in {
 	const struct ht_maps *maps;
 	const struct ht_thread_state *threads;
 	size_t threads_n;
+	pid_t pid; /* where threads have names; 0: of a core file */
 	const struct ht_marks *marks;
 	const struct ht_modules *modules;
 	/* What was told while the marks were made, or NULL; used up. */

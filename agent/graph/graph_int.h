@@ -6,6 +6,7 @@
 #include "agent/graph/anchors.h"
 #include "agent/graph/graph.h"
 #include "agent/graph/groups.h"
+#include "agent/graph/locals.h"
 #include "agent/graph/reach.h"
 #include "agent/graph/told.h"
 #include "agent/graph/types.h"
@@ -34,6 +35,7 @@ struct ht_graph_all {
 	struct ht_fields fields;
 	struct ht_tls tls;
 	struct ht_anchors anchors;
+	struct ht_locals locals;
 	struct ht_root_ref *root; /* the first HT_ROOTS_MAX of them */
 	size_t roots;
 	uint64_t all_roots;

@@ -203,6 +203,27 @@ static bool is_alike(const struct ht_types *t, uint32_t a, uint32_t b)
 	return (x > y ? x - y : y - x) <= 16;
 }
 
+/* Whether it leads to the start of `to` at this word. */
+static bool leads_at(const struct ht_refs *r, uint32_t node, unsigned word,
+		     uint32_t to)
+{
+	for (uint32_t k = r->first[node]; k < r->first[node + 1]; k++)
+		if (r->at[k] == word)
+			return r->to[k] == to;
+	return false;
+}
+
+/* Both to what malloc returned: a tree's header may lie in the object that has
+ * the tree. */
+static bool starts_lead_back(const struct ht_refs *r, uint32_t i, unsigned word,
+			     unsigned by)
+{
+	for (uint32_t k = r->first[i]; k < r->first[i + 1]; k++)
+		if (r->at[k] == word)
+			return leads_at(r, r->to[k], by, i);
+	return false;
+}
+
 static bool leads_back(const struct ht_refs *r, uint32_t i, unsigned word,
 		       unsigned by)
 {
@@ -239,11 +260,11 @@ static bool in_tree(const struct ht_types *t, const struct ht_refs *r,
 
 /* Next's link back leads to it: {next, previous}, {previous, next}; behind one
  * word of something else previous' link forth, too, as a child's and its
- * parent's would. */
+ * parent's would, and none amid anything. */
 static bool in_list(const struct ht_refs *r, uint32_t i)
 {
 	return leads_back(r, i, 0, 1) || leads_back(r, i, 1, 0) ||
-	       (leads_back(r, i, 1, 2) && leads_back(r, i, 2, 1));
+	       (starts_lead_back(r, i, 1, 2) && starts_lead_back(r, i, 2, 1));
 }
 
 /* Trees of libstdc++ (a colour, parent, left, right), of libc++ (left, right,

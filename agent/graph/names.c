@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/graph/graph_int.h"
+#include "agent/memory/proc_texts.h"
 
 static bool is_wanted(const struct ht_type_info *t)
 {
@@ -70,9 +71,36 @@ enum ht_code ht_names_of_types(struct ht_graph_all *g, struct ht_err *err)
 	return HT_OK;
 }
 
+/* Of what a function has. */
+static void name_local_of(const struct ht_graph_all *g, struct ht_holder *h,
+			  const struct ht_name *name)
+{
+	snprintf(h->function, sizeof(h->function), "%.159s", name->symbol);
+	snprintf(h->module, sizeof(h->module), "%s",
+		 module_name(g, name->module));
+	h->offset = name->symbol[0] || !*h->module ? HT_UNKNOWN : name->offset;
+}
+
+static void name_thread(pid_t pid, struct ht_holder *h)
+{
+	char path[64], text[HT_PROC_TEXT_MAX];
+
+	if (pid == 0 || h->thread == HT_UNKNOWN)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/task/%" PRIu64 "/comm", (int)pid,
+		 h->thread);
+	if (ht_proc_read_text(path, text))
+		snprintf(h->thread_name, sizeof(h->thread_name), "%.*s",
+			 (int)strcspn(text, "\n"), text);
+}
+
 static void name_holder(const struct ht_graph_all *g, struct ht_holder *h,
 			const struct ht_name *name)
 {
+	if (h->kind == HT_HOLDER_STACK) {
+		name_local_of(g, h, name);
+		return;
+	}
 	snprintf(h->symbol, sizeof(h->symbol), "%.159s", name->symbol);
 	snprintf(h->module, sizeof(h->module), "%s",
 		 module_name(g, name->module));
@@ -126,6 +154,13 @@ static void name_locals(struct ht_graph_all *g)
 			name_local(g, &s->holders.v[i]);
 }
 
+/* What a symbol table may name. */
+static bool has_address(const struct ht_holder *h)
+{
+	return h->kind == HT_HOLDER_STATIC ||
+	       (h->kind == HT_HOLDER_STACK && h->offset != HT_UNKNOWN);
+}
+
 enum ht_code ht_names_of_holders(struct ht_graph_all *g, struct ht_err *err)
 {
 	struct ht_snapshot *s = g->out;
@@ -135,17 +170,18 @@ enum ht_code ht_names_of_holders(struct ht_graph_all *g, struct ht_err *err)
 	if (!names)
 		return ht_fail(err, HT_NOMEM, "no memory for names");
 	for (size_t i = 0; i < s->holders.n; i++)
-		if (s->holders.v[i].kind == HT_HOLDER_STATIC)
+		if (has_address(&s->holders.v[i]))
 			names[n++].address = s->holders.v[i].offset;
 	ht_modules_name(g->in->modules, names, n);
 	for (size_t i = 0; i < s->holders.n; i++) {
 		struct ht_holder *h = &s->holders.v[i];
-		const struct ht_name *name = h->kind == HT_HOLDER_STATIC
-						     ? find(names, n, h->offset)
-						     : NULL;
+		const struct ht_name *name =
+			has_address(h) ? find(names, n, h->offset) : NULL;
 
 		if (name)
 			name_holder(g, h, name);
+		if (h->kind == HT_HOLDER_STACK)
+			name_thread(g->in->pid, h);
 	}
 	free(names);
 	name_locals(g);

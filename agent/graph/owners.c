@@ -59,7 +59,7 @@ static void want_retained(struct ht_asking *a, uint64_t holder,
 	r->holder[r->holders++].is = *c;
 }
 
-/* The address of a root that names its object. */
+/* The address of a root that names its object, or whose local it is. */
 static void tell_root(struct ht_asking *a, uint64_t holder,
 		      const struct ht_candidate *c)
 {
@@ -74,8 +74,11 @@ static void tell_root(struct ht_asking *a, uint64_t holder,
 		h->thread =
 			(uint64_t)g->in->threads[c->anchor - g->anchors.n].tid;
 		h->threads = 1;
-		return;
 	}
+	if (c->kind == HT_HOLDER_STACK && c->local.pc)
+		h->offset = c->local.pc; /* to be named */
+	if (c->anchor >= g->anchors.n)
+		return;
 	const struct ht_anchor *from = &g->anchors.v[c->anchor];
 
 	h->threads = c->threads;

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "agent/arch/arch.h"
+#include "agent/memory/frames.h"
 #include "agent/sample/caller.h"
-#include "agent/sample/frames.h"
 #include "agent/stop/thread_pointer.h"
 #include "common/cleanup.h"
 
@@ -198,11 +198,11 @@ static bool is_outermost(struct ht_reader *reader, uint64_t pc)
 	       memmem(b, sizeof(b), exit_call, sizeof(exit_call)) != NULL;
 }
 
-static bool look_at(void *ctx, uint64_t pc, uint64_t sp)
+static bool look_at(void *ctx, const struct ht_call_frame *f)
 {
+	const uint64_t pc = f->pc;
 	struct survey *l = ctx;
 
-	(void)sp;
 	l->pc = pc;
 	if (l->frames++ > 0 && !is_restorer(l->in->reader, pc) &&
 	    !follows_a_call(l->in->reader, pc))

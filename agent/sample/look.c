@@ -439,6 +439,7 @@ static enum ht_code measure_graph(const struct ht_look *l, struct ht_err *err)
 				       .maps = l->in.maps,
 				       .threads = l->in.threads,
 				       .threads_n = l->in.threads_n,
+				       .pid = l->session->target->pid,
 				       .marks = &l->marks,
 				       .telling = l->telling,
 				       .modules = &l->session->target->modules,

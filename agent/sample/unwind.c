@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "agent/sample/frames.h"
+#include "agent/memory/frames.h"
 
 /* How far up the stack a frame of malloc is looked for. glibc's allocator is
  * five calls deep at most and calls nothing with large frames; the rest is room
@@ -45,12 +45,12 @@ struct search {
 	bool found, passed;
 };
 
-static bool look_at_frame(void *ctx, uint64_t pc, uint64_t sp)
+static bool look_at_frame(void *ctx, const struct ht_call_frame *f)
 {
 	struct search *s = ctx;
 
-	s->found = in_text(s->located, pc);
-	s->passed = sp > s->up_to;
+	s->found = in_text(s->located, f->pc);
+	s->passed = f->sp > s->up_to;
 	return !s->found && !s->passed;
 }
 
@@ -81,12 +81,11 @@ struct stack {
 	size_t n;
 };
 
-static bool keep_frame(void *ctx, uint64_t pc, uint64_t sp)
+static bool keep_frame(void *ctx, const struct ht_call_frame *f)
 {
 	struct stack *stack = ctx;
 
-	(void)sp;
-	stack->pc[stack->n++] = pc;
+	stack->pc[stack->n++] = f->pc;
 	return stack->n < HT_FRAMES_MAX;
 }
 

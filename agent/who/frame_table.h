@@ -8,7 +8,7 @@
 #define HT_AGENT_WHO_FRAME_TABLE_H
 
 #include "agent/graph/modules.h"
-#include "agent/sample/frames.h"
+#include "agent/memory/frames.h"
 
 struct ht_frame_table {
 	struct ht_frame_row *row; /* sorted; owned */

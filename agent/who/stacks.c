@@ -3,8 +3,8 @@
 
 #include <string.h>
 
+#include "agent/memory/frames.h"
 #include "agent/memory/thread_state.h"
-#include "agent/sample/frames.h"
 #include "common/cleanup.h"
 
 enum ht_code ht_stacks_begin(const struct ht_modules *m, struct ht_reader *r,
@@ -88,23 +88,22 @@ struct unwinding {
 	uint64_t sp;
 };
 
-static bool take_frame(void *ctx, uint64_t pc, uint64_t sp)
+static bool take_frame(void *ctx, const struct ht_call_frame *f)
 {
 	struct unwinding *u = ctx;
 	struct ht_site_stack *s = u->site;
 	/* A frame's caller is where its return address stood, below its sp. */
-	uint64_t at = sp - sizeof(uint64_t) - u->sp;
+	uint64_t at = f->sp - sizeof(uint64_t) - u->sp;
 
-	s->pc[s->n] = pc;
+	s->pc[s->n] = f->pc;
 	s->at[s->n++] = at < UINT32_MAX ? (uint32_t)at : UINT32_MAX;
 	return s->n < HT_STACK_FRAMES_MAX;
 }
 
-static bool pass_frame(void *ctx, uint64_t pc, uint64_t sp)
+static bool pass_frame(void *ctx, const struct ht_call_frame *f)
 {
 	(void)ctx;
-	(void)pc;
-	(void)sp;
+	(void)f;
 	return true;
 }
 

@@ -127,10 +127,52 @@ is "of several threads none is told" "$(get '.classes[0].holders[0].thread')" nu
 local_of locals two "98 tls the_own locals 0 4" "2 tls the_first locals 0 4"
 local_of locals late "100 tls the_late late.so 0 4"
 local_of locals key "100 tls pthread key 1 null 0 4"
-local_of locals stack "100 stack null null null 1"
+local_of locals stack "100 stack null locals null 1"
+is "a local of a function" "$(get '.classes[0].holders[0].function')" begin
 local_of locals_static own "100 tls the_own locals_static 0 1"
 local_of locals_static all "100 tls the_own locals_static 0 4"
 local_of locals_stripped all "100 tls null locals_stripped $((16#$(nm locals | sed -n 's/ . the_own$//p'))) 4"
+
+# Whose local variable holds: without frame pointers, of C and C++, between other
+# threads; through a handler, and of what was kept for a caller; beyond a function that
+# nothing describes only the thread is told.
+local_in() { # PROGRAM STRUCTURE WANTED: share, kind, function, name of the thread
+	start ./"$1" "$2" >said
+	ready 20 grep -q ready said
+	ask owners "$started" --size 320
+	is "$1 $2: $3" "$(get '.classes[0].holders[0] |
+		"\(.share * 100 | round) \(.kind) \(.function) \(.thread_name)"')" "$3"
+	pid=$started
+	[ -n "${4:-}" ] || stop_started
+}
+frames=$HT_TOP/tests/targets/labelled/frames.cc
+gcc -x c -O2 -fomit-frame-pointer -pthread -o frames_c "$frames"
+gcc -x c -O2 -fno-omit-frame-pointer -pthread -o frames_fp "$frames"
+gcc -x c -O0 -pthread -o frames_o0 "$frames"
+g++ -O2 -fomit-frame-pointer -pthread -o frames_cc "$frames"
+strip -o frames_stripped frames_c
+for program in frames_c frames_fp frames_o0 frames_cc; do
+	local_in $program list "100 stack hold_list worker 2"
+	local_in $program array "100 stack hold_array worker 2"
+	local_in $program handed "100 stack hold_and_hand_on worker 2"
+	local_in $program recursion "100 stack hold_and_recurse worker 2"
+	local_in $program signal "100 stack hold_and_raise worker 2"
+	local_in $program above "100 stack null worker 2"
+done
+local_in frames_cc vector "100 stack app::Service::run worker 2" stay
+ok "in words: a local of it, in that thread" eval '"$heaptide" owners "$pid" --size 320 |
+	tr -s "\n " " " | grep -q "by a local of app::Service::run (thread [0-9]* \"worker 2\")"'
+stop_started
+local_in frames_stripped list "100 stack null worker 2"
+read -r start size < <(nm -S frames_c | awk '$4 == "hold_list" { print $1, $2 }')
+between "of a stripped program: the place of the call" "$(get '.classes[0].holders[0].offset')" \
+	$((16#$start)) $((16#$start + 16#$size))
+start ./frames_c list >said
+ready 20 grep -q ready said
+gcore -o locals_core "$started" >gcore.log 2>&1
+ask owners --core "locals_core.$started" --size 320
+is "of a core file likewise" "$(get '.classes[0].holders[0] | "\(.kind) \(.function)"')" "stack hold_list"
+stop_started
 
 # Nodes of several sizes, tables that look like a node, arrays of the size of what is
 # in them, memory that was not cleared; and what their nodes are.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Limit: 240 s
+# Limit: 420 s
 # Labelled structures: what holds the objects, how, and what they are, of C, C++ with
 # both libraries, GLib and Python; without type information, stripped, static. A
 # wrong name is a failure, "not sure" is one only where it is said too often.
@@ -39,6 +39,7 @@ chmod +x dicts
 
 answers() { "$heaptide" "$@" --json 2>why; }
 owned() { answers owners "$started" >owned; }
+owned_and_lost() { answers owners "$started" --leaks >owned; }
 typed() { answers types "$started" >typed; }
 
 # Of the group of these sizes that has nearly all: kind, name and share of what holds
@@ -138,6 +139,54 @@ parts Part tree
 letters - tree
 named Session field
 threads Session array of pointers
+ROWS
+
+# Structures that programs bring themselves, or make of the library's parts: of each its
+# owner, what chunks are called (of eight and more), and what was lost, to the chunk.
+gcc -O1 -o various_c "$labelled/various.c"
+g++ -O1 -pthread -o various_cc "$labelled/various.cc"
+while IFS='|' read -r program structure least most name shape names; do
+	what="$program $structure"
+	start "./$program" "$structure" >said
+	ready 30 grep -q ready said
+	ok "$what: it is asked" eval 'poll 30 owned_and_lost && poll 30 typed'
+	stop_started
+	read -r kind symbol module offset share types is < <(owner "$least" "$most")
+	asked=$((asked + 1))
+	if [ "$kind" = table ] || [ "$share" -lt 50 ]; then
+		note "$what: not sure: $kind $symbol $share % $types $is"
+	else
+		right=$((right + 1))
+		is "$what: held by $name, $shape" "${symbol%%\[*} $is" "$name $shape"
+	fi
+	is "$what: what has a name" "$(jq -r '[.types[] | select(.chunks >= 8 and .name != "Lost") |
+		.name | sub("<.*"; "")] | sort | join(",")' typed)" "$names"
+	is "$what: what was lost, and nothing else" "$(jq .leaked_chunks owned)" 100
+	same "$what: types add up" "$(jq '[.types[].bytes, .unknown_bytes] | add' typed)" "$(jq .bytes typed)"
+done <<'ROWS'
+various_c|radix|288|336|the_radix|field|array of pointers
+various_c|queue|288|336|the_queue|array of pointers|
+various_c|btree|288|320|the_btree|array of pointers|
+various_c|avl|288|336|the_avl|tree with parent pointers|text
+various_c|towers|288|336|the_towers|field|array of pointers
+various_c|arena|288|336|the_arena|list|
+various_c|map|288|336|the_map|array of pointers|
+various_c|lru|288|336|the_lru|field|doubly linked list node
+various_c|pages|288|336|the_pages|array of pointers|
+various_c|network|288|336|the_vertices|array of pointers|array of pointers
+various_c|timers|288|336|the_timers|array of pointers|
+various_cc|lines|288|336|the_lines|field|doubly linked list node,std::string buffer
+various_cc|index|288|336|the_index|array of pointers|std::string buffer,std::vector buffer,tree node (parent pointers)
+various_cc|flat|288|336|the_flat|array of pointers|
+various_cc|shared|288|336|the_shared|field|std::_Sp_counted_ptr_inplace,std::string buffer
+various_cc|second|288|336|the_named|array of pointers|Circle
+various_cc|cache|336|368|the_cache|doubly linked list|doubly linked list node
+various_cc|actions|288|336|the_actions|array of pointers|
+various_cc|letters|368|400|the_letters|field|tree node (parent pointers)
+various_cc|waiting|288|336|the_waiting|array of pointers|std::string buffer
+various_cc|chain|320|352|the_chain|list|
+various_cc|values|288|336|the_values|array of pointers|
+various_cc|windows|288|336|the_windows|list|Window
 ROWS
 
 # Python, on malloc: a list of dicts is found through both, by their type objects.

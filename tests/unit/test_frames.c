@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "agent/sample/frames.h"
+#include "agent/memory/frames.h"
 
 #define CODE	UINT64_C(0x7f0000000000)
 #define DATA	UINT64_C(0x7f0000100000)
@@ -43,12 +43,11 @@ static size_t read_made(void *ctx, uint64_t addr, void *buf, size_t len)
 	return len;
 }
 
-static bool take(void *ctx, uint64_t pc, uint64_t sp)
+static bool take(void *ctx, const struct ht_call_frame *f)
 {
 	struct made *m = ctx;
 
-	(void)sp;
-	m->pc[m->n++] = pc;
+	m->pc[m->n++] = f->pc;
 	return m->n < sizeof(m->pc) / sizeof(*m->pc);
 }
 

@@ -12,6 +12,7 @@
 #define HT_RED_ZONE	     128u
 #define HT_ENTRY_SP	     8	/* sp % 16 where a function is entered */
 #define HT_GENERAL_REGISTERS 15 /* r15 to rdi of struct user_regs_struct */
+#define HT_SAVED_REGISTERS   6	/* of those the first */
 #define HT_VECTOR_MAX	     16384
 
 /* What ht_regs_read() and ht_regs_write() ask of ptrace. */

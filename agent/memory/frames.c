@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "agent/sample/frames.h"
+#include "agent/memory/frames.h"
 
 #include <elf.h>
 #include <stdlib.h>
@@ -289,21 +289,44 @@ static bool is_code(const struct ht_maps *maps, uint64_t pc)
 	return v && v->flags & HT_VMA_EXEC;
 }
 
-static bool walk(struct frames *f, unw_addr_space_t as, bool sure,
-		 bool (*each)(void *ctx, uint64_t pc, uint64_t sp), void *ctx)
+static bool look_at(unw_cursor_t *cursor, struct ht_call_frame *ret)
 {
+	static const unw_regnum_t saved[HT_SAVED_REGISTERS] = {HT_UNWIND_SAVED};
+	unw_word_t pc = 0, sp = 0;
+
+	if (unw_get_reg(cursor, UNW_REG_IP, &pc) < 0 ||
+	    unw_get_reg(cursor, UNW_REG_SP, &sp) < 0)
+		return false;
+	ret->pc = pc;
+	ret->sp = sp;
+	for (unsigned i = 0; i < HT_SAVED_REGISTERS; i++) {
+		unw_save_loc_t at;
+
+		ret->saved[i] = unw_get_save_loc(cursor, saved[i], &at) == 0 &&
+						at.type == UNW_SLT_MEMORY
+					? at.u.addr
+					: 0;
+	}
+	return true;
+}
+
+static bool walk(struct frames *f, unw_addr_space_t as, bool sure,
+		 ht_call_frame_fn *each, void *ctx)
+{
+	struct ht_call_frame frame;
+	bool called = false;
 	unw_cursor_t cursor;
 	int step;
 
 	if (unw_init_remote(&cursor, as, f) < 0)
 		return false;
 	for (int i = 0; i < HT_FRAMES_LIMIT; i++) {
-		unw_word_t pc = 0, sp = 0;
+		bool interrupts = unw_is_signal_frame(&cursor) > 0;
 
-		if (unw_get_reg(&cursor, UNW_REG_IP, &pc) < 0 ||
-		    unw_get_reg(&cursor, UNW_REG_SP, &sp) < 0 ||
-		    !is_code(f->maps, pc) || !each(ctx, pc, sp) ||
-		    (sure && !is_described(&cursor)))
+		frame.called = called && !interrupts;
+		called = !interrupts;
+		if (!look_at(&cursor, &frame) || !is_code(f->maps, frame.pc) ||
+		    !each(ctx, &frame) || (sure && !is_described(&cursor)))
 			return false;
 		step = unw_step(&cursor);
 		if (step <= 0)
@@ -315,8 +338,7 @@ static bool walk(struct frames *f, unw_addr_space_t as, bool sure,
 static bool begin_and_walk(const struct ht_thread_state *t,
 			   struct ht_reader *reader, const struct ht_maps *maps,
 			   const struct ht_frames_aid *aid, bool sure,
-			   bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
-			   void *ctx)
+			   ht_call_frame_fn *each, void *ctx)
 {
 	static const unw_accessors_t accessors = {
 		.find_proc_info = find_proc_info,
@@ -344,16 +366,14 @@ static bool begin_and_walk(const struct ht_thread_state *t,
 
 bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 		    const struct ht_maps *maps, const struct ht_frames_aid *aid,
-		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
-		    void *ctx)
+		    ht_call_frame_fn *each, void *ctx)
 {
 	return begin_and_walk(t, reader, maps, aid, false, each, ctx);
 }
 
 bool ht_frames_surely(const struct ht_thread_state *t, struct ht_reader *reader,
 		      const struct ht_maps *maps,
-		      const struct ht_frames_aid *aid,
-		      bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
+		      const struct ht_frames_aid *aid, ht_call_frame_fn *each,
 		      void *ctx)
 {
 	return begin_and_walk(t, reader, maps, aid, true, each, ctx);

@@ -5,8 +5,8 @@
  * the reader does not give, and follows .eh_frame_hdr as the target has it in
  * memory.
  */
-#ifndef HT_AGENT_SAMPLE_FRAMES_H
-#define HT_AGENT_SAMPLE_FRAMES_H
+#ifndef HT_AGENT_MEMORY_FRAMES_H
+#define HT_AGENT_MEMORY_FRAMES_H
 
 #include "agent/memory/maps.h"
 #include "agent/memory/reader.h"
@@ -28,22 +28,29 @@ struct ht_frames_aid {
 	void *ctx;
 };
 
-/* Innermost first, the thread's own pc included; each returns false to end.
- * Ends where unwinding does, or leads to what is no code, after HT_FRAMES_LIMIT
- * at the latest. Returns whether the outermost frame was reached. aid: NULL
- * where there is none. */
+struct ht_call_frame {
+	uint64_t pc, sp;
+	bool called; /* pc is where a call comes back to */
+	/* Where on the stack its callees keep what it has in a register, in
+	 * the order of thread_state.h; 0: it is there still. */
+	uint64_t saved[HT_SAVED_REGISTERS];
+};
+/* false: no more. */
+typedef bool ht_call_frame_fn(void *ctx, const struct ht_call_frame *f);
+
+/* Innermost first, the thread's own pc included. Ends where unwinding does, or
+ * leads to what is no code, after HT_FRAMES_LIMIT at the latest. Returns
+ * whether the outermost frame was reached. aid: NULL where there is none. */
 #define HT_FRAMES_LIMIT 128
 bool ht_frames_each(const struct ht_thread_state *t, struct ht_reader *reader,
 		    const struct ht_maps *maps, const struct ht_frames_aid *aid,
-		    bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
-		    void *ctx);
+		    ht_call_frame_fn *each, void *ctx);
 
 /* The same, and false as well where some frame on the way, the outermost too,
  * is described by no unwinding information and so would be guessed at. */
 bool ht_frames_surely(const struct ht_thread_state *t, struct ht_reader *reader,
 		      const struct ht_maps *maps,
-		      const struct ht_frames_aid *aid,
-		      bool (*each)(void *ctx, uint64_t pc, uint64_t sp),
+		      const struct ht_frames_aid *aid, ht_call_frame_fn *each,
 		      void *ctx);
 
 /* libunwind's own start, a pipe among it: to be done before a seccomp filter
