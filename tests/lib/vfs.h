@@ -21,6 +21,14 @@ enum vfs_fault {
 	VFS_IOERR, /* SQLITE_IOERR from then on */
 };
 
+/* From one moment to the next. Sanitizers make each five times as slow, and
+ * look for something else. */
+#ifdef HT_ASAN
+#define VFS_STRIDE 7
+#else
+#define VFS_STRIDE 1
+#endif
+
 /* Becomes the default of SQLite in this process. */
 void vfs_install(enum vfs_fault fault, long at, uint64_t seed);
 /* Operations so far. */

@@ -132,14 +132,6 @@ static void look_at_what_is_left(enum vfs_fault fault, long at, int commits)
 	ht_store_close(st);
 }
 
-/* At every operation of a commit; sanitizers make that five times as slow, and
- * look for something else. */
-#ifdef HT_ASAN
-#define STRIDE 7
-#else
-#define STRIDE 1
-#endif
-
 static void strike_along(enum course course, enum vfs_fault fault, long stride)
 {
 	long all = 0, ignored;
@@ -158,8 +150,8 @@ static void strike_along(enum course course, enum vfs_fault fault, long stride)
 static void strike_everywhere(enum vfs_fault fault)
 {
 	/* One transaction, at a tenth of a second a strike. */
-	strike_along(MAKES_THE_TABLES, fault, 5 * STRIDE);
-	strike_along(COMMITS_SAMPLES, fault, STRIDE);
+	strike_along(MAKES_THE_TABLES, fault, 5 * VFS_STRIDE);
+	strike_along(COMMITS_SAMPLES, fault, VFS_STRIDE);
 }
 
 static void a_kill_at_any_write_loses_the_sample_in_flight_at_most(void **state)

@@ -406,7 +406,7 @@ static void cut_short_everywhere(enum vfs_fault fault)
 	before = dump();
 	all = migrate_in_child(VFS_NONE, 0);
 	assert_true(all > 5);
-	for (long at = 1; at <= all; at++) {
+	for (long at = 1; at <= all; at += VFS_STRIDE) {
 		struct ht_store *st = NULL;
 		char *after;
 
