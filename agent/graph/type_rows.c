@@ -139,22 +139,38 @@ static void move(struct sum *to, struct sum *from)
 	*from = (struct sum){0};
 }
 
+/* Of the same name the first comes first. */
+static int by_name(const void *x, const void *y)
+{
+	const struct ht_type_info *a = *(const struct ht_type_info *const *)x;
+	const struct ht_type_info *b = *(const struct ht_type_info *const *)y;
+	int order = (a->kind > b->kind) - (a->kind < b->kind);
+
+	order = order ?: strcmp(a->name, b->name);
+	return order ?: (a > b) - (a < b);
+}
+
 /* Types that are called the same are one: a class has a vtable for each base,
- * and one in each module that has it. */
-static void join_same(const struct parts *p)
+ * and one in each module that has it. false: no memory. */
+static bool join_same(const struct parts *p)
 {
 	const struct ht_types *t = &p->g->types;
+	const struct ht_type_info **v = calloc(t->n, sizeof(*v));
 
-	for (size_t i = 1; i < t->n; i++)
-		for (size_t k = i + 1; t->v[i].chunks && k < t->n; k++) {
-			const struct ht_type_info *a = &t->v[i], *b = &t->v[k];
-
-			if (!b->chunks || a->kind != b->kind ||
-			    strcmp(a->name, b->name) != 0)
-				continue;
+	if (!v)
+		return false;
+	for (size_t i = 0; i < t->n; i++)
+		v[i] = &t->v[i];
+	qsort(v, t->n, sizeof(*v), by_name);
+	for (size_t i = 0, k; i < t->n; i = k)
+		for (k = i + 1; k < t->n && v[k]->kind == v[i]->kind &&
+				strcmp(v[k]->name, v[i]->name) == 0;
+		     k++)
 			for (size_t j = 0; j < p->n; j++)
-				move(&p->v[j].of_type[i], &p->v[j].of_type[k]);
-		}
+				move(&p->v[j].of_type[v[i] - t->v],
+				     &p->v[j].of_type[v[k] - t->v]);
+	free(v);
+	return true;
 }
 
 /* The largest that has no row yet; NULL: none. */
@@ -249,8 +265,8 @@ enum ht_code ht_types_report(struct ht_graph_all *g, struct ht_err *err)
 			ht_told_sum(&g->told, add_told, &parts);
 		else
 			count(&parts);
-		join_same(&parts);
-		ok = add_types(&parts) && add_likes(&parts);
+		ok = join_same(&parts) && add_types(&parts) &&
+		     add_likes(&parts);
 	}
 	end_parts(&parts);
 	return ok ? HT_OK : ht_fail(err, HT_NOMEM, "no memory for types");
