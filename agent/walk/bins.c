@@ -55,6 +55,20 @@ static void follow_bins(void *ctx)
 	b->all_listed = ht_links_follow_bins(&b->met->links, b->list, HT_BINS);
 }
 
+static void note_cached(struct ht_listed *b)
+{
+	const struct ht_roots *roots = b->in->walk->roots;
+	struct ht_links *l = &b->met->links;
+
+	for (size_t i = 0; l->fast.n && i < l->segments; i++) {
+		size_t to = ht_cached_from(roots, l->segment[i].end);
+
+		for (size_t k = ht_cached_from(roots, l->segment[i].first);
+		     k < to; k++)
+			ht_links_note_cached(l, roots->cached[k].chunk);
+	}
+}
+
 static void follow_fastbins(struct ht_listed *b)
 {
 	struct ht_list list[HT_FASTBINS_MAX] = {0};
@@ -67,6 +81,7 @@ static void follow_fastbins(struct ht_listed *b)
 					? ht_links_encode(&b->met->links,
 							  b->in->root->fast[i])
 					: HT_LINK_END};
+	note_cached(b);
 	ht_links_settle_fastbins(&b->met->links, list, n);
 	for (unsigned i = 0; i < n; i++) {
 		b->fast[i] = list[i].count;

@@ -239,6 +239,9 @@ bool ht_links_follow_bins(struct ht_links *l, struct ht_list *lists, size_t n);
 bool ht_links_join_bins(struct ht_links *l, struct ht_list *lists, size_t n);
 /* One fastbin from its head on, whatever it is. */
 void ht_links_follow_fastbin(struct ht_links *l, struct ht_list *list);
+/* membership.c, before: a chunk that a thread cache holds, as far as is known.
+ */
+void ht_links_note_cached(struct ht_links *l, uint64_t chunk);
 /* membership.c: all fastbins, without following those that are sound. */
 void ht_links_settle_fastbins(struct ht_links *l, struct ht_list *lists,
 			      size_t n);

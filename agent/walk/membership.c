@@ -10,6 +10,11 @@
  * and so on. What remains is the list, if the head is linked to by nobody,
  * every other one by one, and one link ends it. Where that does not hold the
  * list is followed after all, to find the fault.
+ *
+ * As a rule there is nothing to be left out but what is in thread caches, which
+ * is known. That is tried first: where what links lead to, the head's with
+ * them, is what there is, and one end, no record has to be looked for. By sums
+ * of hashes, as in pieces.c.
  */
 #include "agent/walk/links.h"
 
@@ -132,12 +137,88 @@ static void take_proved(struct ht_links *l, struct ht_list *lists, size_t n,
 	}
 }
 
+/* --- by sums ------------------------------------------------------------- */
+
+struct sums {
+	uint64_t sum[16], chunks[16];
+};
+
+static uint64_t hash(const struct ht_links *l, uint32_t link)
+{
+	return ht_pair_hash(l->key, HT_LINK_WILD, link);
+}
+
+/* What links lead to, less what there is. */
+static void sum_candidates(const struct ht_links *l, struct sums *s)
+{
+	const struct ht_record_index *x = &l->fast;
+
+	for (size_t g = 0, i = 0; g < x->granules; g++) {
+		size_t end = g + 1 < x->granules ? x->first[g + 1] : x->n;
+		uint32_t first = 1 + (uint32_t)(g << HT_GRANULE_SHIFT);
+
+		for (; i < end; i++) {
+			const struct ht_record *r = &x->v[i];
+			unsigned bin = r->mark & 15;
+
+			if (r->from)
+				continue;
+			s->sum[bin] +=
+				hash(l, r->link) - hash(l, first + r->slot);
+			s->chunks[bin]++;
+		}
+	}
+}
+
+static bool sums_agree(const struct ht_links *l, const struct ht_list *lists,
+		       size_t n, const struct sums *s)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s->sum[lists[i].bin] + hash(l, lists[i].head) !=
+		    hash(l, HT_LINK_END))
+			return false;
+	return true;
+}
+
+/* Whether all candidates that are in no cache are in the lists. */
+static bool settle_by_sums(struct ht_links *l, struct ht_list *lists, size_t n)
+{
+	struct sums s = {0};
+	bool agree;
+
+	sum_candidates(l, &s);
+	agree = sums_agree(l, lists, n, &s);
+	for (size_t i = 0; i < l->fast.n; i++) {
+		struct ht_record *r = &l->fast.v[i];
+
+		if (agree && r->from)
+			r->mark = HT_FAST_CANDIDATE | 15; /* of no list */
+		else if (agree)
+			r->mark &= (uint8_t)~HT_FAST_CANDIDATE;
+		r->from = 0;
+	}
+	for (size_t i = 0; agree && i < n; i++)
+		lists[i].count.chunks = s.chunks[lists[i].bin];
+	return agree;
+}
+
+void ht_links_note_cached(struct ht_links *l, uint64_t chunk)
+{
+	uint32_t link = ht_links_encode(l, chunk);
+	struct ht_record *r = link != HT_LINK_END && link < HT_LINK_MAX
+				      ? ht_record_find(&l->fast, link - 1)
+				      : NULL;
+
+	if (r)
+		r->from = 1;
+}
+
 void ht_links_settle_fastbins(struct ht_links *l, struct ht_list *lists,
 			      size_t n)
 {
 	struct remains sum[16] = {0};
 
-	if (l->fast.n) {
+	if (l->fast.n && !settle_by_sums(l, lists, n)) {
 		count_links(l);
 		find_heads(l, lists, n);
 		drop_all_stale(l, lists, n);

@@ -239,6 +239,61 @@ static void a_table_never_takes_more_than_it_has_room_for(void **state)
 	ht_links_fini(&links);
 }
 
+/* Fastbin 0 is all chunks but the last, in the order of `order`; the last
+ * one is a candidate, too. */
+static struct ht_list fastbin_of(struct arena *a, uint32_t last_link)
+{
+	struct ht_list list = {.head = link_to(a->order[0])};
+
+	ht_links_init(&a->links, &a->layout, ARENA, &a->segment, 1, TABLES_MAX);
+	a->fd[a->order[CHUNKS - 2]] = HT_LINK_END;
+	a->fd[a->order[CHUNKS - 1]] = last_link;
+	for (uint32_t i = 0; i < CHUNKS; i++) {
+		struct ht_fast_candidate c = {i * EACH, a->fd[i], 0};
+
+		ht_links_add_fast(&a->links, &c, 1);
+	}
+	return list;
+}
+
+static void assert_all_but_last(struct arena *a, struct ht_list *list)
+{
+	ht_links_settle_fastbins(&a->links, list, 1);
+	assert_int_equal(list->fault, HT_LIST_SOUND);
+	assert_int_equal(list->count.chunks, CHUNKS - 1);
+	for (uint32_t i = 0; i < CHUNKS; i++)
+		assert_int_equal(!(a->links.fast.v[i].mark & HT_FAST_CANDIDATE),
+				 i != a->order[CHUNKS - 1]);
+}
+
+static void a_cached_chunk_is_in_no_fastbin(void **state)
+{
+	struct arena *a = *state;
+	struct ht_list list = fastbin_of(a, link_to(a->order[5]));
+
+	ht_links_note_cached(&a->links,
+			     HEAP + (uint64_t)a->order[CHUNKS - 1] * EACH * 16);
+	assert_all_but_last(a, &list);
+}
+
+static void a_stale_link_is_in_no_fastbin(void **state)
+{
+	struct arena *a = *state;
+	struct ht_list list = fastbin_of(a, link_to(a->order[5]));
+
+	assert_all_but_last(a, &list);
+}
+
+static void a_chunk_that_is_cached_and_in_a_fastbin_is_in_both(void **state)
+{
+	struct arena *a = *state;
+	struct ht_list list = fastbin_of(a, link_to(a->order[5]));
+
+	ht_links_note_cached(&a->links,
+			     HEAP + (uint64_t)a->order[7] * EACH * 16);
+	assert_all_but_last(a, &list);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_arena, free_arena)
 
 int main(void)
@@ -252,6 +307,9 @@ int main(void)
 		TEST(a_list_of_a_wrong_bin_is_found),
 		TEST(a_ring_of_few_without_a_header_is_found),
 		TEST(a_ring_of_many_without_a_header_is_found),
+		TEST(a_cached_chunk_is_in_no_fastbin),
+		TEST(a_stale_link_is_in_no_fastbin),
+		TEST(a_chunk_that_is_cached_and_in_a_fastbin_is_in_both),
 		TEST(a_table_never_takes_more_than_it_has_room_for),
 	};
 
