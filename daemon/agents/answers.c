@@ -35,7 +35,7 @@ static int on_set(sd_event_source *source, int fd, uint32_t events, void *ctx)
 static void listen_again(struct ht_answers *a)
 {
 	a->rests = false;
-	if (sd_event_source_set_enabled(a->source, SD_EVENT_ON) < 0)
+	if (sd_event_source_set_io_events(a->source, EPOLLIN) < 0)
 		ht_log(LOG_ERR, "cannot watch agents' sockets");
 }
 
@@ -65,7 +65,9 @@ void ht_answers_rest(struct ht_answers *a)
 		listen_again(a);
 		return;
 	}
-	sd_event_source_set_enabled(a->source, SD_EVENT_OFF);
+	/* the set stays in the loop's own: putting one into the other again
+	 * would have the kernel go through all its sockets */
+	sd_event_source_set_io_events(a->source, 0);
 }
 
 enum ht_code ht_answers_init(struct ht_answers *a, sd_event *event,
