@@ -181,7 +181,7 @@ static enum ht_code write_single(struct ht_store *st, enum ht_record_id id,
 static enum ht_code write_list(struct ht_store *st, enum ht_record_id id,
 			       struct ht_snapshot *now,
 			       struct ht_snapshot *last, int64_t sample_id,
-			       struct ht_err *err)
+			       bool *moved, struct ht_err *err)
 {
 	size_t size = ht_record_types[id].size;
 	size_t n = ht_snapshot_count(now, id), i = 0;
@@ -199,6 +199,7 @@ static enum ht_code write_list(struct ht_store *st, enum ht_record_id id,
 			code = ht_record_insert(st, id, sample_id, new, err);
 		else if (order > 0)
 			code = ht_record_gone(st, id, sample_id, old, err);
+		*moved |= order != 0 || memcmp(new, old, size) != 0;
 		i += order <= 0;
 		j += order >= 0;
 	}
@@ -212,6 +213,7 @@ static enum ht_code write_details(struct ht_store *st, const struct add *a,
 				  struct ht_err *err)
 {
 	struct ht_snapshot *now = &st->now, *last = &st->last;
+	bool moved = state->base_id == a->sample_id;
 	enum ht_code code = HT_OK;
 
 	if (ht_snapshot_copy(now, a->s) < 0)
@@ -227,13 +229,20 @@ static enum ht_code write_details(struct ht_store *st, const struct add *a,
 		if (!ht_record_is_list(id)) {
 			code = write_single(st, id, now, state, a, err);
 		} else if (ht_record_measured(a->s, id)) {
+			bool some = false;
+
 			ht_record_sort(now, id);
-			code = write_list(st, id, now, last, a->sample_id, err);
+			code = write_list(st, id, now, last, a->sample_id,
+					  &some, err);
+			moved |= some && (id == HT_RECORD_size_class ||
+					  id == HT_RECORD_mapping);
 			ht_snapshot_swap_list(now, last, id);
 		}
 	}
 	if (code != HT_OK)
 		return code;
+	if (moved)
+		state->moved_id = a->sample_id;
 	ht_snapshot_take_singles(last, now);
 	return ht_snapshot_pack(last, &state->last, err);
 }

@@ -130,8 +130,10 @@ enum ht_code ht_store_past(struct ht_store *st, const struct ht_store_window *w,
 	code = is_void(st, &is_not, err);
 	if (code != HT_OK)
 		return code;
-	if (is_not)
+	if (is_not) {
 		ht_store_past_forget_all(st);
+		ht_store_states_doubt(st);
+	}
 	at = find(st, w);
 	code = ht_store_stepped_back(st, w, &is_not, err);
 	if (code != HT_OK)

@@ -111,26 +111,52 @@ static enum ht_code put_lists(int wanted, const struct ht_snapshot *from,
 	return code;
 }
 
+/* What the writer remembers of a process whose classes and mappings are since
+ * this sample what they are now: nothing is read of them then. NULL: else. */
+static const struct ht_store_state *
+rested_since(struct ht_store *st, int wanted, const struct sample *at)
+{
+	const struct ht_store_state *state =
+		ht_store_state_known(st, at->process_id);
+
+	if (wanted &
+	    ~(HT_SERIES_CLASSES | HT_SERIES_MAPPINGS | HT_SERIES_MEDIANS))
+		return NULL;
+	return state && state->moved_id && at->id >= state->moved_id ? state
+								     : NULL;
+}
+
+/* The lists as of a sample. */
+static enum ht_code carry_on(struct ht_store *st, int wanted,
+			     const struct sample *at,
+			     struct ht_store_carried *c, struct ht_err *err)
+{
+	const struct ht_sample_range range = {at->base_id, at->id,
+					      at->process_id};
+	const struct ht_store_state *state = rested_since(st, wanted, at);
+
+	if (state && c->base_id == at->base_id && c->last_id >= state->moved_id)
+		return HT_OK;
+	if (!state && c->base_id == at->base_id && at->id > c->last_id)
+		return ht_records_apply(st, ids_of(wanted), at->id, &c->lists,
+					err);
+	ht_snapshot_fini(&c->lists);
+	ht_snapshot_init(&c->lists);
+	if (state)
+		return ht_snapshot_unpack(&state->last, &c->lists, err);
+	return ht_records_rebuild(st, ids_of(wanted), &range, &c->lists, err);
+}
+
 static enum ht_code put_parts(struct ht_store *st, int wanted,
 			      const struct sample *at,
 			      struct ht_store_carried *c, struct ht_series *ret,
 			      struct ht_err *err)
 {
-	const struct ht_sample_range range = {at->base_id, at->id,
-					      at->process_id};
 	enum ht_code code;
 
 	if (at->detail == HT_DETAIL_NONE)
 		return HT_OK; /* not kept: stays unknown */
-	if (at->base_id == c->base_id && at->id > c->last_id) {
-		code = ht_records_apply(st, ids_of(wanted), at->id, &c->lists,
-					err);
-	} else {
-		ht_snapshot_fini(&c->lists);
-		ht_snapshot_init(&c->lists);
-		code = ht_records_rebuild(st, ids_of(wanted), &range, &c->lists,
-					  err);
-	}
+	code = carry_on(st, wanted, at, c, err);
 	c->base_id = at->base_id;
 	c->last_id = at->id;
 	for (size_t i = 0; i < PARTS && code == HT_OK; i++)

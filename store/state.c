@@ -39,6 +39,17 @@ struct ht_store_state *ht_store_state(struct ht_store *st, int64_t process_id)
 	return oldest;
 }
 
+struct ht_store_state *ht_store_state_known(struct ht_store *st,
+					    int64_t process_id)
+{
+	struct ht_store_state *set = st->states ? set_of(st, process_id) : NULL;
+
+	for (size_t i = 0; set && i < HT_STORE_WAYS; i++)
+		if (set[i].process_id == process_id)
+			return &set[i];
+	return NULL;
+}
+
 struct ht_store_state *ht_store_state_hint(struct ht_store *st, uint64_t pid)
 {
 	return &st->states[st->by_pid[pid % HT_STORE_STATES]];
@@ -49,13 +60,19 @@ void ht_store_state_note(struct ht_store *st, const struct ht_store_state *s)
 	st->by_pid[s->pid % HT_STORE_STATES] = (uint16_t)(s - st->states);
 }
 
+void ht_store_states_doubt(struct ht_store *st)
+{
+	for (size_t i = 0; st->states && i < HT_STORE_STATES; i++)
+		if (st->states[i].process_id)
+			st->states[i].moved_id = 0;
+}
+
 void ht_store_forget(struct ht_store *st, int64_t process_id)
 {
-	struct ht_store_state *set = st->states ? set_of(st, process_id) : NULL;
+	struct ht_store_state *state = ht_store_state_known(st, process_id);
 
-	for (size_t i = 0; set && i < HT_STORE_WAYS; i++)
-		if (set[i].process_id == process_id)
-			clear(&set[i]);
+	if (state)
+		clear(state);
 }
 
 void ht_store_forget_all(struct ht_store *st)

@@ -51,6 +51,7 @@ struct ht_store_state {
 	char target[128], comm[64], cgroup[256];
 	size_t heaps_max; /* most that were ever seen; 0: none yet */
 	struct ht_snapshot_packed last; /* lists sorted by key */
+	int64_t moved_id; /* newest sample with rows of a series' lists */
 	struct ht_store_before before;
 };
 
@@ -352,6 +353,12 @@ struct ht_store_state *ht_store_state(struct ht_store *st, int64_t process_id);
 /* The one that this pid had when it was last asked for: perhaps another's, or
  * none's. A hint, whoever takes it compares. */
 struct ht_store_state *ht_store_state_hint(struct ht_store *st, uint64_t pid);
+/* NULL: nothing is remembered of it. */
+struct ht_store_state *ht_store_state_known(struct ht_store *st,
+					    int64_t process_id);
+/* Somebody else wrote to the file: what is read of it may be other than what is
+ * remembered. */
+void ht_store_states_doubt(struct ht_store *st);
 void ht_store_state_note(struct ht_store *st, const struct ht_store_state *s);
 void ht_store_forget(struct ht_store *st, int64_t process_id);
 void ht_store_forget_all(struct ht_store *st);
