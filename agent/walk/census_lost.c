@@ -3,7 +3,8 @@
  * An mmapped chunk whose header was written over: nothing leads to it any more,
  * but malloc counts it. Where what malloc counts is more than what was found,
  * and one stretch of anonymous memory that nobody has is just as long, that is
- * it: a chunk of its own, or the rest of the one before.
+ * it: a chunk of its own, or the rest of the one before. Where it is less, some
+ * header says that its chunk is longer than it is.
  */
 #include <inttypes.h>
 
@@ -168,12 +169,51 @@ static bool take_hole(struct lost *l, uint64_t chunks)
 	return ht_ranges_add(&c->found->mmapped, l->hole.start, l->hole.end);
 }
 
+/* The last chunk of the only row whose end is no end of a mapping; 0: there is
+ * none, or are several. */
+static uint64_t overrun(const struct census *c)
+{
+	const struct ht_ranges *r = &c->found->mmapped;
+	const struct ht_maps *m = c->w->in->maps;
+	uint64_t end = 0;
+
+	for (size_t i = c->first_range; i < r->n; i++) {
+		const struct ht_vma *v = ht_maps_at(m, r->v[i].end);
+
+		if (!v || v->start == r->v[i].end)
+			continue;
+		if (end)
+			return 0;
+		end = r->v[i].end;
+	}
+	return end ? chunk_before(c, end) : 0;
+}
+
+/* All of them were found, and are longer together than malloc counts. Which of
+ * several is, nothing says. */
+static void tell_longer(const struct census *c)
+{
+	uint64_t at = overrun(c);
+
+	ht_walk_find(
+		c->w->out, "mmapped_chunk",
+		at ? at + ht_chunk_bias(c->layout) : 0, HT_UNKNOWN,
+		"the header of %s mmapped chunk says that it is longer than it is: together they say %" PRIu64
+		" bytes, malloc counts %" PRIu64,
+		at ? "this" : "an", c->bytes, c->wanted_bytes);
+}
+
 bool ht_census_find_lost(struct census *c)
 {
 	uint64_t chunks = c->wanted - c->chunks;
 	struct lost l = {.c = c, .bytes = c->wanted_bytes - c->bytes};
 	bool ok = true;
 
+	/* Of another malloc's chunks nothing tells, nor is all of many read. */
+	if (c->chunks == c->wanted && c->wanted_bytes != HT_UNKNOWN &&
+	    c->bytes > c->wanted_bytes && c->w->roots->spaces == 1 &&
+	    !ht_census_dear(c->found))
+		tell_longer(c);
 	/* One alone: of several nothing says how long each is. */
 	if (c->wanted == UINT64_MAX || c->wanted_bytes == HT_UNKNOWN ||
 	    c->chunks > c->wanted || chunks > 1 ||

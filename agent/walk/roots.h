@@ -32,11 +32,26 @@ struct ht_arena_root {
 };
 
 /* struct malloc_par, as far as this libc has it: HT_UNKNOWN where not. */
+/* What the second words of cached chunks are, as far as they differ
+ * (tcache_key.c). */
+#define HT_KEYS_MAX 8
+#define HT_KEY_OWN  UINT64_MAX /* the address of its cache */
+struct ht_key_kind {
+	uint64_t key, first; /* first: the chunk's user pointer */
+	uint64_t n;	     /* chunks */
+};
+struct ht_keys {
+	struct ht_key_kind v[HT_KEYS_MAX];
+	size_t kinds;
+	uint64_t n; /* chunks, those of further kinds, too */
+};
+
 struct ht_space {
 	const struct ht_malloc *malloc; /* borrowed */
 	struct ht_params params;
 	bool safe_linking;
 	bool safe_linking_known;
+	struct ht_keys keys;
 	uint64_t main; /* index into ht_roots.arena */
 };
 
@@ -122,6 +137,12 @@ void ht_linking_learn_fastbins(const struct ht_walk_in *in,
 /* All threads' caches: adds to roots->cached and roots->notes.threads. */
 enum ht_code ht_tcache_read(const struct ht_walk_in *in, struct ht_roots *roots,
 			    struct ht_err *err) HT_MUST_CHECK;
+
+/* One more; and a finding of each kind that cannot be the key, where the libc
+ * of that version has one. */
+void ht_keys_note(struct ht_keys *k, uint64_t key, uint64_t entry);
+void ht_keys_check(const struct ht_space *space, const char *version,
+		   struct ht_snapshot *notes);
 
 #define HT_TCACHE_SMALL_BINS 64
 #define HT_TCACHE_STRUCT_MAX 1024

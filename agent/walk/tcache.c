@@ -198,6 +198,15 @@ static uint64_t next_of(struct reading *r, const struct cursor *c)
 	return r->space->safe_linking ? raw ^ c->entry >> 12 : raw;
 }
 
+static void note_key(struct reading *r, const struct cursor *c)
+{
+	uint64_t key = word_at(r, c->bytes + 2 * r->layout->word);
+
+	ht_keys_note(&r->space->keys,
+		     key == r->cache[c->cache].address ? HT_KEY_OWN : key,
+		     c->entry);
+}
+
 /* NULL, or why the chunk cannot be in this bin. */
 static const char *entry_wrong(const struct reading *r, const struct cursor *c,
 			       uint64_t size)
@@ -280,6 +289,7 @@ static bool take_entry(struct reading *r, struct cursor *c, bool readable)
 	/* An mmapped chunk (2.43+) stays with the census of those. */
 	if (!(head & HT_IS_MMAPPED) && !keep(r, c, size))
 		return false;
+	note_key(r, c);
 	c->entry = next_of(r, c);
 	if (c->left != HT_UNKNOWN)
 		c->left--;
@@ -313,7 +323,7 @@ static bool round_of_reads(struct reading *r)
 
 		r->piece[i] = (struct ht_piece){.addr = c->entry - word,
 						.buf = c->bytes,
-						.len = 2 * word};
+						.len = 3 * word};
 	}
 	ht_reader_batch(r->in->reader, r->piece, r->cursors);
 	for (size_t i = 0; i < r->cursors; i++)
@@ -440,5 +450,9 @@ enum ht_code ht_tcache_read(const struct ht_walk_in *in, struct ht_roots *roots,
 		return HT_OK;
 	for (unsigned i = 0; code == HT_OK && i < roots->spaces; i++)
 		code = read_space(in, roots, i, first_row, err);
+	/* What moves is told of in turns; of one libc the version is known. */
+	if (code == HT_OK && !in->moving && roots->spaces == 1)
+		ht_keys_check(&roots->space[0], in->located->libc.version,
+			      &roots->notes);
 	return code;
 }

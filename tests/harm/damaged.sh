@@ -109,6 +109,7 @@ for megabytes in 4 300; do
 		cache_size tcache tcache any
 		cache_counts tcache tcache
 		cache_entry tcache tcache any
+		cache_key tcache_key tcache_key any
 		bin_head list_wild list_wild
 		top_size top top
 		top_huge top top
@@ -126,6 +127,7 @@ for megabytes in 4 300; do
 		system_mem arena_sum arena_sum
 		mapped_size mmapped_chunk mmapped_chunk
 		mapped_less mmapped_chunk mmapped_chunk
+		mapped_more mmapped_chunk mmapped_chunk any
 		mapped_flag mmapped_chunk mmapped_chunk
 		mapped_prev mmapped_chunk mmapped_chunk
 		aligned_size mmapped_chunk mmapped_chunk
