@@ -99,6 +99,22 @@ stage(struct ht_pass *p, struct staging *s, const struct shape f,
 	return true;
 }
 
+/* Whose arena it is, its flag says otherwise. */
+static __attribute__((noinline)) void meet_misplaced(struct ht_pass *p,
+						     uint64_t chunk)
+{
+	if (p->marks_bad++ == 0)
+		p->mark_bad_at = chunk;
+}
+
+static inline __attribute__((always_inline)) void
+check_mark(struct ht_pass *p, uint64_t mark, uint64_t chunk, uint64_t head,
+	   unsigned used)
+{
+	if ((head ^ (-(uint64_t)used & mark)) & HT_NON_MAIN_ARENA)
+		meet_misplaced(p, chunk);
+}
+
 static void meet_cached(struct ht_pass *p, uint64_t chunk, uint64_t size)
 {
 	while (p->cached_n && p->cached->chunk <= chunk) {
@@ -176,6 +192,7 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 	uint64_t next_cached = p->cached_n ? p->cached->chunk : UINT64_MAX;
 	uint64_t at = p->at, head = load(base + at + f.word, f.word);
 	struct ht_class_count *in_use = p->in_use;
+	const uint64_t mark = p->mark;
 	enum ht_pass_end end = HT_PASS_DONE;
 	struct ht_gone_chunk *met =
 		f.marks && p->teller ? p->teller->chunk : NULL;
@@ -197,6 +214,7 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		__builtin_prefetch((const void *)(base + next + AHEAD));
 		next_head = load(base + next + f.word, f.word);
 		used = next_head & HT_PREV_INUSE;
+		check_mark(p, mark, at, head, used);
 		if (f.marks)
 			ht_mark(p->marked, at, used);
 		count_in_use(in_use, size, used);
@@ -256,6 +274,7 @@ cross_window(struct ht_pass *p, struct staging *s, const struct shape f)
 	next_head = load(b + f.word, f.word);
 	if (f.marks)
 		ht_mark(p->marked, at, next_head & HT_PREV_INUSE);
+	check_mark(p, p->mark, at, head, next_head & HT_PREV_INUSE);
 	count_in_use(p->in_use, size, next_head & HT_PREV_INUSE);
 	if (next_head & HT_PREV_INUSE)
 		may_be_fast(p, s, f, at, size, fd);

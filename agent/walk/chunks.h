@@ -44,6 +44,7 @@ struct ht_pass {
 	uint64_t limit; /* chunks of the segment lie below; stop or beyond */
 	uint64_t fast_sizes; /* bit size / 8: that fastbin is not empty */
 	bool safe_linking;
+	uint64_t mark; /* HT_NON_MAIN_ARENA where all in use have it, or 0 */
 	struct ht_marked *marked;  /* to mark each chunk in; NULL: none */
 	struct ht_teller *teller;  /* to show each block to, or NULL */
 	struct ht_gone_chunk *met; /* behind the last that it is shown */
@@ -61,6 +62,8 @@ struct ht_pass {
 	uint64_t footer_bad_at; /* the first of them */
 	uint64_t flags_bad;	/* free chunks behind a free chunk */
 	uint64_t flags_bad_at;
+	uint64_t marks_bad; /* in use without `mark`, or free and not 0 */
+	uint64_t mark_bad_at;
 	uint64_t checkpoint[HT_CHECKPOINTS]; /* ring: a chunk in each block */
 	size_t checkpoints;		     /* ever taken */
 };

@@ -105,6 +105,7 @@ static void begin_pass(struct ht_second_half *s, const struct ht_arena_walk *aw)
 	s->pass.in_use = s->in_use;
 	s->pass.binned = s->binned;
 	s->pass.at = s->middle;
+	s->pass.footers_bad = s->pass.flags_bad = s->pass.marks_bad = 0;
 	if (s->pass.marked) {
 		s->marked = ht_marked_half(s->pass.marked, s->middle);
 		s->pass.marked = &s->marked;
@@ -208,7 +209,10 @@ static void take(struct ht_second_half *s, struct ht_pass *p)
 	if (p->flags_bad == 0)
 		p->flags_bad_at = from->flags_bad_at;
 	p->footers_bad += from->footers_bad;
+	if (p->marks_bad == 0)
+		p->mark_bad_at = from->mark_bad_at;
 	p->flags_bad += from->flags_bad;
+	p->marks_bad += from->marks_bad;
 	p->cached = from->cached;
 	p->cached_n = from->cached_n;
 	p->previous = from->previous;

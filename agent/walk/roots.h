@@ -4,6 +4,7 @@
 #ifndef HT_AGENT_WALK_ROOTS_H
 #define HT_AGENT_WALK_ROOTS_H
 
+#include "agent/libc/chunk.h"
 #include "agent/walk/chunks.h"
 #include "agent/walk/walk_in.h"
 
@@ -124,6 +125,11 @@ enum ht_code ht_heaps_read(const struct ht_walk_in *in, struct ht_roots *roots,
 bool ht_arena_contiguous(const struct ht_arena_root *a);
 bool ht_arena_untouched(const struct ht_arena_root *a,
 			const struct ht_layout *layout);
+/* The flag that chunks in use of this arena have. */
+static inline uint64_t ht_mark_of(const struct ht_arena_root *a)
+{
+	return a->main ? 0 : HT_NON_MAIN_ARENA;
+}
 /* The reserved size of this malloc's heap_info heaps. */
 uint64_t ht_heap_max(const struct ht_space *space);
 

@@ -109,6 +109,7 @@ static void start_pass(struct slice *s)
 				   .stop = s->pass.stop,
 				   .limit = s->pass.stop,
 				   .safe_linking = in->space->safe_linking,
+				   .mark = ht_mark_of(in->root),
 				   .at = s->from,
 				   .in_use = s->in_use,
 				   .binned = s->binned};

@@ -44,6 +44,7 @@ static void start_pass(struct ht_arena_walk *aw, size_t i)
 		.limit = i == aw->extent.top_segment ? aw->extent.top : s->end,
 		.fast_sizes = fast_sizes(aw),
 		.safe_linking = aw->in.space->safe_linking,
+		.mark = ht_mark_of(aw->in.root),
 		.at = s->first,
 		.in_use = aw->met.in_use,
 		.binned = aw->met.binned,
@@ -69,15 +70,16 @@ static void overhead(struct ht_arena_walk *aw, uint64_t start, uint64_t end)
  * holds; it lacks the mark of a thread arena. Not the program's. */
 static void drop_last_chunk(struct ht_arena_walk *aw, uint64_t fence)
 {
-	const struct ht_pass *p = &aw->met.pass;
+	struct ht_pass *p = &aw->met.pass;
 	uint64_t size = p->previous_word & HT_SIZE_FLAGS
 				? p->previous_word & ~HT_SIZE_FLAGS
 				: 0;
 
 	if (aw->in.root->main || size == 0 || size > HT_EXACT_MAX ||
-	    p->previous_word & HT_NON_MAIN_ARENA ||
-	    p->previous + size != fence ||
-	    aw->met.in_use[ht_class_of(size)].chunks == 0)
+	    p->previous_word & HT_NON_MAIN_ARENA || p->previous + size != fence)
+		return;
+	p->marks_bad -= p->marks_bad > 0;
+	if (aw->met.in_use[ht_class_of(size)].chunks == 0)
 		return;
 	aw->met.in_use[ht_class_of(size)].chunks--;
 	if (aw->in.walk->in->marks)
@@ -251,6 +253,13 @@ static void report_pass(struct ht_arena_walk *aw)
 			     "%" PRIu64
 			     " free chunks behind a free chunk, this one first",
 			     p->flags_bad);
+	if (p->marks_bad)
+		ht_walk_find(
+			aw->in.walk->out, "chunk_arena", p->mark_bad_at,
+			aw->in.root->index,
+			"%" PRIu64
+			" chunks whose flag says that another arena has them, this one first",
+			p->marks_bad);
 }
 
 static void keep_checkpoints(struct ht_arena_walk *aw)

@@ -29,7 +29,7 @@ commands() {
 		owners --leaks
 		leaks
 		types
-		who -d 2s
+		who -d 2s --timeout 60s
 		diagnose -d 3s -i 500ms -o d.db
 	END
 }

@@ -87,6 +87,8 @@ for megabytes in 4 300; do
 		size_crooked chunk_size -
 		size_less chunk_size - any
 		size_mmapped chunk_size -
+		flag_arena chunk_arena -
+		flag_main chunk_arena -
 		prev_used footer - any
 		prev_free list_not_free - any
 		footer footer -
