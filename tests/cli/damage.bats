@@ -29,9 +29,18 @@ commands() {
 		owners --leaks
 		leaks
 		types
-		who -d 2s --timeout 60s
+		who -d 2s
 		diagnose -d 3s -i 500ms -o d.db
 	END
+}
+
+# ask COMMAND...: sets $ended. What the machine was too busy for is asked again, a few times.
+ask() {
+	for _ in 1 2 3 4 5; do
+		ended=0
+		"$heaptide" "$@" "$pid" >answer 2>err 7>&- || ended=$?
+		[ "$ended" = 8 ] || [ "$ended" = 9 ] || break
+	done
 }
 
 # each STATUS ERROR [json]: every command ends so, and printed its answer all the same.
@@ -40,8 +49,7 @@ each() {
 	while read -r line; do
 		# shellcheck disable=SC2086 # a command and its options
 		set -- "$1" "$2" "${3:-}" $line
-		ended=0
-		"$heaptide" "${@:4}" ${3:+--json} "$pid" >answer 2>err 7>&- || ended=$?
+		ask "${@:4}" ${3:+--json}
 		echo "$line${3:+ --json}: $ended: $(head -c 300 err)"
 		[ "$ended" = "$1" ]
 		if [ "$1" = 6 ]; then grep -q "$2" err; fi
