@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Signal frames that rt_sigreturn loads, and the way back from them. */
+#include <cpuid.h>
 #include <elf.h>
 #include <errno.h>
 #include <string.h>
@@ -13,6 +14,15 @@
 #define FP_SW_OFFSET 464
 #define FP_MAGIC1    0x46505853u
 #define FP_MAGIC2    0x46505845u
+/* XSAVE's header, with a bit for each component that is not as it is at first.
+ */
+#define HEADER_AT  512
+#define HEADER_END 576
+/* CPUID leaf 0xd, ecx: of a component that a process must ask for, as AMX's
+ * tiles. */
+#define XSAVE_LEAF 0xd
+#define ON_DEMAND  4u
+#define COMPONENTS 63u
 /* Flags that sigaltstack refuses, which rt_sigreturn does not mind. */
 #define NO_ALTSTACK_CHANGE   7
 #define UC_FP_XSTATE	     1
@@ -96,6 +106,31 @@ void ht_sigframe_home(struct ht_sigframe *l, const struct ht_regs *regs,
 	l->f.stack[1] = NO_ALTSTACK_CHANGE;
 }
 
+/* Bytes of a frame of the kernel's own for this thread. ptrace tells of all
+ * that the machine has; what a process must ask for has no room in a frame
+ * before its first use. A frame that says more is taken for one of x87 and SSE
+ * alone, and the rest is lost. */
+static size_t own_size(const uint8_t *vector, size_t whole)
+{
+	uint64_t has, used;
+	size_t end = HEADER_END;
+
+	memcpy(&has, vector + FP_SW_OFFSET, sizeof(has));
+	memcpy(&used, vector + HEADER_AT, sizeof(used));
+	for (unsigned i = 2; i < COMPONENTS; i++) {
+		uint32_t size, at, how, none;
+
+		if (!(has >> i & 1))
+			continue;
+		__cpuid_count(XSAVE_LEAF, i, size, at, how, none);
+		if (how & ON_DEMAND && !(used >> i & 1))
+			continue;
+		if (end < (size_t)at + size)
+			end = (size_t)at + size;
+	}
+	return end < whole ? end : whole;
+}
+
 enum ht_code ht_sigframe_vector(pid_t tid, uint8_t *vector, size_t *ret_size,
 				struct ht_err *err)
 {
@@ -106,14 +141,20 @@ enum ht_code ht_sigframe_vector(pid_t tid, uint8_t *vector, size_t *ret_size,
 		uint32_t xstate_size, padding[7];
 	} sw = {.magic1 = FP_MAGIC1};
 	const uint32_t magic2 = FP_MAGIC2;
+	size_t own;
 
 	if (ptrace(PTRACE_GETREGSET, tid, NT_X86_XSTATE, &v) < 0)
 		return ht_fail_sys(err, HT_REFUSED, errno,
 				   "thread %d: vector registers", (int)tid);
 	memcpy(&sw.xfeatures, vector + FP_SW_OFFSET, 8);
-	sw.xstate_size = (uint32_t)v.iov_len;
+	own = own_size(vector, v.iov_len);
+	sw.xstate_size = (uint32_t)own;
 	sw.extended_size = sw.xstate_size + (uint32_t)sizeof(magic2);
 	memcpy(vector + FP_SW_OFFSET, &sw, sizeof(sw));
+	/* Linux before 6.8 looks where the frame says that it ends, later ones
+	 * where the thread's own do: behind all, where it once used what it has
+	 * room for. What lies there otherwise is not loaded. */
+	memcpy(vector + own, &magic2, sizeof(magic2));
 	memcpy(vector + v.iov_len, &magic2, sizeof(magic2));
 	*ret_size = v.iov_len + sizeof(magic2);
 	return HT_OK;
