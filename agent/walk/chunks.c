@@ -177,6 +177,29 @@ static void meet_all_free(struct ht_pass *p, const struct staging *s, size_t n,
 	}
 }
 
+/* A chunk of the window, put aside if it is free: the n-th. Returns how many
+ * now are. */
+static inline __attribute__((always_inline)) size_t
+put_aside(struct ht_pass *p, struct staging *s, size_t n, uint64_t chunk,
+	  unsigned used, const unsigned word)
+{
+	s->free[n] = (uint32_t)(chunk - p->window->start);
+	n += !used;
+	if (n < STAGED)
+		return n;
+	meet_all_free(p, s, n, word);
+	return 0;
+}
+
+/* Told of later, if it counts. No branch: none could be foretold. */
+static inline __attribute__((always_inline)) struct ht_gone_chunk *
+note_met(struct ht_gone_chunk *met, uint64_t at, uint64_t size, bool counts)
+{
+	met->at = (uint32_t)at;
+	met->size = (uint32_t)size;
+	return met + counts;
+}
+
 #define AHEAD 768 /* bytes: some ten chunks */
 
 /* Chunks whose header and whose neighbour's header are in the window. Which of
@@ -218,22 +241,15 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		if (f.marks)
 			ht_mark(p->marked, at, used);
 		count_in_use(in_use, size, used);
-		s->free[free_n] = (uint32_t)(at - start);
-		free_n += !used;
-		if (free_n == STAGED) {
-			meet_all_free(p, s, free_n, f.word);
-			free_n = 0;
-		}
+		free_n = put_aside(p, s, free_n, at, used, f.word);
 		fast = p->fast_sizes && used &&
 		       may_be_fast(p, s, f, at, size,
 				   load(base + at + 2 * f.word, f.word));
-		if (f.marks && met) { /* no branch: none could be foretold */
-			met->at = (uint32_t)(at - start);
-			met->size = (uint32_t)size;
-			/* No word of a program's own decodes to a chunk;
-			 * without safe linking many are the same as links. */
-			met += used && !(fast && p->safe_linking);
-		}
+		/* No word of a program's own decodes to a chunk; without safe
+		 * linking many are the same as links. */
+		if (f.marks && met)
+			met = note_met(met, at - start, size,
+				       used && !(fast && p->safe_linking));
 		if (at >= next_cached) {
 			meet_cached(p, at, size);
 			next_cached =
