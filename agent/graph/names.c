@@ -84,14 +84,17 @@ static void name_local_of(const struct ht_graph_all *g, struct ht_holder *h,
 static void name_thread(pid_t pid, struct ht_holder *h)
 {
 	char path[64], text[HT_PROC_TEXT_MAX];
+	size_t n;
 
 	if (pid == 0 || h->thread == HT_UNKNOWN)
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/task/%" PRIu64 "/comm", (int)pid,
 		 h->thread);
-	if (ht_proc_read_text(path, text))
-		snprintf(h->thread_name, sizeof(h->thread_name), "%.*s",
-			 (int)strcspn(text, "\n"), text);
+	if (!ht_proc_read_text(path, text))
+		return;
+	n = strlen(text); /* the name may have line ends, too */
+	snprintf(h->thread_name, sizeof(h->thread_name), "%.*s",
+		 (int)(n && text[n - 1] == '\n' ? n - 1 : n), text);
 }
 
 static void name_holder(const struct ht_graph_all *g, struct ht_holder *h,

@@ -263,7 +263,7 @@ static enum ht_code let_go(struct ht_call *c, int64_t deadline_ns,
 	ours = is_parked(c);
 	if (ours)
 		ht_sigframe_put_back(c->tid, c->regs, c->path.vector,
-				     c->vector_size, &c->sigmask);
+				     &c->sigmask);
 	if (ptrace(PTRACE_DETACH, c->tid, NULL, ht_inject_signal_of(status)) <
 	    0)
 		return ht_fail(err, HT_GONE, "thread %d ended", (int)c->tid);

@@ -294,8 +294,7 @@ static bool is_parked(const struct injection *j)
  * EINTR. Its registers last: until then it comes home by itself. */
 static void put_back(struct injection *j)
 {
-	ht_sigframe_put_back(j->tid, j->regs, j->chain.vector, j->vector_size,
-			     &j->sigmask);
+	ht_sigframe_put_back(j->tid, j->regs, j->chain.vector, &j->sigmask);
 }
 
 /* Leaves the thread stopped where it was before, and returns the status of that

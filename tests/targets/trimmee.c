@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trimmee KIND [mild|ballast]: a program that would notice a call made by its
- * main thread, which waits in a system call of that KIND, over and over. After
- * each wait it looks at what it got, all registers of the processor (xstate.h),
- * errno, mask and alternate stack. Two threads allocate, check and free all the
- * time, so that there is always something to trim, a part of it locked; a third
- * has children, which use malloc.
- * A byte of input is answered by "waits N", or by "BAD what" for the first
- * thing that was not as it should be; by "x" it becomes another program,
- * itself; by "e" it ends, with status 7. mild: a signal need not end the wait
- * that it came in, for whoever called may have died.
+ * trimmee KIND [mild|ballast] [tiles]: a program that would notice a call made
+ * by its main thread, which waits in a system call of that KIND, over and over.
+ * After each wait it looks at what it got, all registers of the processor
+ * (xstate.h), errno, mask and alternate stack. Two threads allocate, check and
+ * free all the time, so that there is always something to trim, a part of it
+ * locked; a third has children, which use malloc. A byte of input is answered
+ * by "waits N", or by "BAD what" for the first thing that was not as it should
+ * be; by "x" it becomes another program, itself; by "e" it ends, with status 7.
+ * mild: a signal need not end the wait that it came in, for whoever called may
+ * have died. tiles: those of AMX, too (tiles.h).
  *
  *   epoll, epoll_limit, poll, poll_limit, ppoll, select, futex, futex_limit,
  *   nanosleep, absolute, read, pause, sigwait
@@ -36,6 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tiles.h"
 #include "xstate.h"
 
 #define LIMIT_MS 20
@@ -145,11 +146,16 @@ static void free_ballast(void)
 
 static long call(long nr, const long a[6])
 {
-	long result = xstate_syscall(nr, a, waits);
-	const char *changed = xstate_changed();
+	const char *changed;
+	long result;
 
+	tiles_change(waits);
+	result = xstate_syscall(nr, a, waits);
+	changed = xstate_changed();
 	if (changed)
 		complain(changed);
+	if (!tiles_are_same())
+		complain("tiles of AMX");
 	return result;
 }
 
@@ -449,6 +455,8 @@ int main(int argc, char **argv)
 	prepare(&stack);
 	if (argc > 2 && strcmp(argv[2], "ballast") == 0)
 		free_ballast();
+	if (argc > 3 && strcmp(argv[3], "tiles") == 0)
+		tiles_init();
 	start(churn, (void *)1);
 	start(churn, (void *)2);
 	start(control, k);

@@ -41,10 +41,15 @@ WRAP(long, ptrace, (int r, pid_t p, void *a, void *d), (r, p, a, d))
 
 /* --- the target ---------------------------------------------------------- */
 
+static void start_victim_with(const char *kind, const char *what)
+{
+	victim = program_start("trimmee", kind, "mild", what, NULL);
+	assert_true(program_says(&victim, "ready", 10000));
+}
+
 static void start_victim(const char *kind)
 {
-	victim = program_start("trimmee", kind, "mild", NULL);
-	assert_true(program_says(&victim, "ready", 10000));
+	start_victim_with(kind, NULL);
 }
 
 static uint64_t waits(const char *kind, long n)
@@ -145,15 +150,16 @@ static void die(void)
 	raise(SIGKILL);
 }
 
-/* At every call, or at every so-and-so-many-th. */
-static void dies_everywhere(const char *kind, long step)
+/* At every call, or at every so-and-so-many-th. what: an option of trimmee's.
+ */
+static void dies_everywhere(const char *kind, const char *what, long step)
 {
 	struct ht_target t;
 	int status;
 	long n = 1, deaths = -1;
 
 	worst = die;
-	start_victim(kind);
+	start_victim_with(kind, what);
 	open_victim(&t);
 	do {
 		status = agent_that_calls(&t, n);
@@ -171,15 +177,15 @@ static void dies_everywhere(const char *kind, long step)
 static void an_agent_that_dies_anywhere_leaves_the_call_to_finish(void **state)
 {
 	(void)state;
-	dies_everywhere("futex", 1);
-	dies_everywhere("poll", 3);
+	dies_everywhere("futex", NULL, 1);
+	dies_everywhere("poll", "tiles", 3);
 }
 
 static void also_where_the_thread_has_a_time_limit(void **state)
 {
 	(void)state;
-	dies_everywhere("select", 3);
-	dies_everywhere("nanosleep", 3);
+	dies_everywhere("select", NULL, 3);
+	dies_everywhere("nanosleep", "tiles", 3);
 }
 
 /* --- the target's end ---------------------------------------------------- */

@@ -151,20 +151,17 @@ enum ht_code ht_sigframe_vector(pid_t tid, uint8_t *vector, size_t *ret_size,
 	sw.xstate_size = (uint32_t)own;
 	sw.extended_size = sw.xstate_size + (uint32_t)sizeof(magic2);
 	memcpy(vector + FP_SW_OFFSET, &sw, sizeof(sw));
-	/* Linux before 6.8 looks where the frame says that it ends, later ones
-	 * where the thread's own do: behind all, where it once used what it has
-	 * room for. What lies there otherwise is not loaded. */
 	memcpy(vector + own, &magic2, sizeof(magic2));
-	memcpy(vector + v.iov_len, &magic2, sizeof(magic2));
-	*ret_size = v.iov_len + sizeof(magic2);
+	*ret_size = own + sizeof(magic2);
 	return HT_OK;
 }
 
 void ht_sigframe_put_back(pid_t tid, const struct ht_regs *regs,
-			  uint8_t *vector, size_t vector_size,
-			  uint64_t *sigmask)
+			  uint8_t *vector, uint64_t *sigmask)
 {
-	struct iovec v = {vector, vector_size - sizeof(uint32_t)};
+	/* As many bytes as the machine has of it: ptrace takes no more. What
+	 * the frame's second mark lies on is not in use. */
+	struct iovec v = {vector, HT_VECTOR_MAX};
 
 	if (ptrace(PTRACE_SETREGSET, tid, NT_X86_XSTATE, &v) == 0 &&
 	    ptrace(PTRACE_SETSIGMASK, tid, (void *)8, sigmask) == 0)
