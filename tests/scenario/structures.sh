@@ -67,17 +67,24 @@ names() { # NAME: what is said, against the variable that holds
 }
 
 right=0 asked=0
+# look WHAT PROGRAM STRUCTURE LEAST MOST OWNED: asks for owners (by OWNED) and types, and sets
+# kind symbol module offset share types shape; false: it is not sure
+look() {
+	start "$2" "$3" >said
+	ready 30 grep -q ready said
+	ok "$1: it is asked" eval "poll 30 $6 && poll 30 typed"
+	stop_started
+	read -r kind symbol module offset share types shape < <(owner "$4" "$5")
+	asked=$((asked + 1))
+	[ "$kind" = table ] || [ "$share" -lt 50 ] || return 0
+	note "$1: not sure: $kind $symbol $share % $types $shape"
+	return 1
+}
 try() { # PROGRAM STRUCTURE LEAST MOST NAME SHAPE TYPE
 	local what kind symbol module offset share types shape
 	what="$(basename "$1") $2"
-	start "$1" "$2" >said
-	ready 30 grep -q ready said
-	ok "$what: it is asked" eval 'poll 30 owned && poll 30 typed'
-	stop_started
-	read -r kind symbol module offset share types shape < <(owner "$3" "$4")
-	asked=$((asked + 1))
-	if [ "$kind" = table ] || [ "$share" -lt 50 ]; then
-		note "$what: not sure: $kind $symbol $share % $types $shape"
+	if ! look "$what" "$1" "$2" "$3" "$4" owned; then
+		:
 	elif ! names "$5"; then
 		is "$what: held by $5" "$kind $symbol $module+$offset $share %" "$5"
 	else
@@ -145,19 +152,11 @@ ROWS
 # owner, what chunks are called (of eight and more), and what was lost, to the chunk.
 gcc -O1 -o various_c "$labelled/various.c"
 g++ -O1 -pthread -o various_cc "$labelled/various.cc"
-while IFS='|' read -r program structure least most name shape names; do
+while IFS='|' read -r program structure least most name held names; do
 	what="$program $structure"
-	start "./$program" "$structure" >said
-	ready 30 grep -q ready said
-	ok "$what: it is asked" eval 'poll 30 owned_and_lost && poll 30 typed'
-	stop_started
-	read -r kind symbol module offset share types is < <(owner "$least" "$most")
-	asked=$((asked + 1))
-	if [ "$kind" = table ] || [ "$share" -lt 50 ]; then
-		note "$what: not sure: $kind $symbol $share % $types $is"
-	else
+	if look "$what" "./$program" "$structure" "$least" "$most" owned_and_lost; then
 		right=$((right + 1))
-		is "$what: held by $name, $shape" "${symbol%%\[*} $is" "$name $shape"
+		is "$what: held by $name, $held" "${symbol%%\[*} $shape" "$name $held"
 	fi
 	is "$what: what has a name" "$(jq -r '[.types[] | select(.chunks >= 8 and .name != "Lost") |
 		.name | sub("<.*"; "")] | sort | join(",")' typed)" "$names"

@@ -12,21 +12,15 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
 
-#include "agent/sample/session.h"
-#include "agent/sample/target.h"
-#include "agent/self/guard.h"
-#include "tests/lib/target.h"
+#include "tests/lib/flux.h"
 
-#define LIMIT_MS 60000
-#define LIMIT_NS (LIMIT_MS * HT_NS_PER_MS)
 /* One call at most: none can be called off. */
-#define CALL_NS (LIMIT_NS / 20)
+#define CALL_NS (FLUX_LIMIT_NS / 20)
 
 /* What is slow: to ask which pages there are, to read what is in them, or both.
  */
@@ -92,94 +86,57 @@ int __wrap_ioctl(int fd, unsigned long what, void *arg)
 	return __real_ioctl(fd, what, arg);
 }
 
-static struct program program;
-static struct ht_target target;
-static uint64_t low, high; /* what is in use of it */
-
-static int begin_with(const char *threads, const char *kind)
-{
-	struct ht_err err;
-	char line[80];
-
-	target = HT_TARGET_NONE;
-	program = program_start("flux", threads, "realloc", kind, "maps", NULL);
-	if (!program_line(&program, line, sizeof(line), 80000) ||
-	    sscanf(line, "ready %" SCNu64 " %" SCNu64, &low, &high) != 2)
-		return -1;
-	return ht_target_open_process(program.pid, &target, &err) != HT_OK ||
-	       ht_target_locate(&target, false, NULL, &err) != HT_OK;
-}
+static struct flux flux;
 
 static int begin(void **state)
 {
 	(void)state;
-	return begin_with("16", "arenas");
+	return flux_begin(&flux, "16", "arenas", "maps");
 }
 
 /* Many mmapped chunks, many mappings. */
 static int begin_mapped(void **state)
 {
 	(void)state;
-	return begin_with("2", "mremap");
+	return flux_begin(&flux, "2", "mremap", "maps");
 }
 
 static int end(void **state)
 {
 	(void)state;
-	ht_target_close(&target);
-	program_end(&program);
+	flux_end(&flux);
 	return 0;
 }
 
-static bool says(const struct ht_snapshot *s, const char *what)
+/* One look of which each call costs so much. */
+static int64_t cost_wanted, begun_ns, took_ns;
+
+static void be_slow(bool now)
 {
-	for (size_t i = 0; i < s->warnings.n; i++)
-		if (strstr(s->warnings.v[i].text, what))
-			return true;
-	return false;
+	if (now) {
+		calls = 0;
+		begun_ns = ht_mono_ns();
+	}
+	cost_ns = now ? cost_wanted : 0;
+	if (!now)
+		took_ns = ht_mono_ns() - begun_ns;
 }
 
-/* One look of which each call costs so much. */
-static enum ht_code look(uint64_t flags, int64_t cost, int64_t *took,
-			 struct ht_snapshot *ret, struct ht_err *err)
+static enum ht_code look(uint64_t flags, int64_t cost, struct ht_snapshot *ret,
+			 struct ht_err *err)
 {
-	struct ht_request request = HT_REQUEST_DEFAULT;
-	struct ht_session session = {
-		.target = &target, .request = &request, .snapshot = ret};
-	int64_t begun;
-	enum ht_code code;
-
-	request.timeout_ms = LIMIT_MS;
-	request.flags |= flags;
-	ht_snapshot_init(ret);
-	ht_guard_alarm(LIMIT_MS);
-	calls = 0;
-	begun = ht_mono_ns();
-	cost_ns = cost;
-	code = ht_session_sample(&session, err);
-	cost_ns = 0;
-	*took = ht_mono_ns() - begun;
-	ht_guard_alarm(0);
-	return code;
+	cost_wanted = cost;
+	return flux_look(&flux, flags, be_slow, ret, err);
 }
 
 static void check_told(const struct ht_snapshot *s, int64_t cost)
 {
-	uint64_t doubt = s->stop.uncertain_bytes, in_use = s->totals.in_use;
-	struct ht_err err;
+	char when[64];
 
-	if (ht_snapshot_check(s, &err) != HT_OK)
-		fail_msg("%" PRId64 " ns a call: %s", cost, err.msg);
-	if (s->findings.n > 0)
-		fail_msg("%" PRId64 " ns a call: %s", cost,
-			 s->findings.v[0].text);
-	if (in_use != HT_UNKNOWN &&
-	    (in_use + doubt < low || in_use > high + doubt))
-		fail_msg("%" PRId64 " ns a call: in use %" PRIu64
-			 ", uncertain %" PRIu64 ", not %" PRIu64 " to %" PRIu64,
-			 cost, in_use, doubt, low, high);
+	snprintf(when, sizeof(when), "%" PRId64 " ns a call", cost);
+	flux_check(&flux, s, when);
 	if (s->rss_causes.n == 0)
-		assert_true(says(s, "what is resident is unknown"));
+		assert_true(flux_says(s, "what is resident is unknown"));
 }
 
 struct outcome {
@@ -191,15 +148,14 @@ static void slow_look(uint64_t flags, unsigned usual, int64_t thousandths,
 		      struct outcome *sum)
 {
 	HT_AUTO_SNAPSHOT struct ht_snapshot s;
-	const int64_t all = LIMIT_NS / 1000 * thousandths;
+	const int64_t all = FLUX_LIMIT_NS / 1000 * thousandths;
 	const int64_t cost = all / usual < CALL_NS ? all / usual : CALL_NS;
 	struct ht_err err = {0};
-	int64_t took;
-	enum ht_code code = look(flags, cost, &took, &s, &err);
+	enum ht_code code = look(flags, cost, &s, &err);
 
-	if (took > LIMIT_NS)
+	if (took_ns > FLUX_LIMIT_NS)
 		fail_msg("%s: its answer took %.1f s, in %u calls of %.3f s",
-			 kind_names[slow], (double)took / HT_NS_PER_S, calls,
+			 kind_names[slow], (double)took_ns / HT_NS_PER_S, calls,
 			 (double)cost / HT_NS_PER_S);
 	if (code != HT_OK) {
 		assert_true(code == HT_TIMEOUT || code == HT_BUSY);
@@ -207,8 +163,8 @@ static void slow_look(uint64_t flags, unsigned usual, int64_t thousandths,
 		return;
 	}
 	check_told(&s, cost);
-	sum->late += says(&s, "the time limit");
-	sum->whole += !says(&s, "the time limit");
+	sum->late += flux_says(&s, "the time limit");
+	sum->whole += !flux_says(&s, "the time limit");
 	sum->unknown += s.rss_causes.n == 0;
 }
 
@@ -220,9 +176,8 @@ static void check_kind(uint64_t flags)
 	struct outcome sum = {0};
 	struct ht_err err = {0};
 	unsigned usual;
-	int64_t took;
 
-	if (look(flags, 0, &took, &s, &err) != HT_OK)
+	if (look(flags, 0, &s, &err) != HT_OK)
 		fail_msg("%s", err.msg);
 	usual = calls;
 	assert_true(usual > 0);
