@@ -125,9 +125,8 @@ bool ht_call_is_pause(long nr);
 /* The thread's own registers. An interrupted call is entered anew. */
 void ht_sigframe_home(struct ht_sigframe *l, const struct ht_regs *regs,
 		      uint64_t restorer, uint64_t vector_at, uint64_t sigmask);
-/* The vector registers, marked as the kernel marks them in its own frames, and
- * how many bytes a frame has of them (at most HT_VECTOR_MAX + 4: the room that
- * is given; behind the frame's lies what is for put_back alone). */
+/* The vector registers (at most HT_VECTOR_MAX + 4 bytes), marked as the kernel
+ * marks them in its own frames. */
 enum ht_code ht_sigframe_vector(pid_t tid, uint8_t *vector, size_t *ret_size,
 				struct ht_err *err) HT_MUST_CHECK;
 /* All that a stopped thread had, its registers last: until then it comes home

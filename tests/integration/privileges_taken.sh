@@ -150,6 +150,8 @@ is "a copy: what the machine gets of it is null, and nothing else" \
 	"$(comm -13 <(nulls "$HT_TMP/root") <(nulls "$HT_TMP/answer"))" "totals.trimmable_private null"
 is "a copy: and has its reason" "$(value '.unknown[] | select(.reason == "copy").names')" totals.trimmable_private
 is "a copy: a warning says it, too" "$(value '[.warnings[] | select(test("shares every page"))] | length')" 1
+# Its frames lay on the stack: on pages that it had not touched, with AMX two or three.
+ok "root measures it after its copy" as_root "$started"
 as_heaptide
 whole "with both capabilities" "$started"
 

@@ -152,7 +152,9 @@ enum ht_code ht_sigframe_vector(pid_t tid, uint8_t *vector, size_t *ret_size,
 	sw.extended_size = sw.xstate_size + (uint32_t)sizeof(magic2);
 	memcpy(vector + FP_SW_OFFSET, &sw, sizeof(sw));
 	memcpy(vector + own, &magic2, sizeof(magic2));
-	*ret_size = own + sizeof(magic2);
+	/* With room behind it: of a thread that once used what it asked for
+	 * Linux looks whether all of it is there, and ends it where not. */
+	*ret_size = v.iov_len + sizeof(magic2);
 	return HT_OK;
 }
 
