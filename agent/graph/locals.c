@@ -98,6 +98,12 @@ static struct ht_local local_of(const struct ht_frames_of *f, size_t i)
 	return (struct ht_local){.pc = f->v[i].pc - f->v[i].called, .depth = i};
 }
 
+/* Of no frame that is known: further out than those. */
+static struct ht_local beyond(const struct ht_frames_of *f)
+{
+	return (struct ht_local){.depth = f->n};
+}
+
 /* Who has the i-th's register k for itself: beyond whom it is kept elsewhere.
  * Of the last that is known it is not known where that keeps its caller's. */
 static struct ht_local local_of_saved(const struct ht_frames_of *f, size_t i,
@@ -105,7 +111,7 @@ static struct ht_local local_of_saved(const struct ht_frames_of *f, size_t i,
 {
 	while (i + 1 < f->n && f->v[i + 1].saved[k] == f->v[i].saved[k])
 		i++;
-	return i + 1 < f->n || f->whole ? local_of(f, i) : (struct ht_local){0};
+	return i + 1 < f->n || f->whole ? local_of(f, i) : beyond(f);
 }
 
 /* Cuts the stretch to what lies around an address and has nothing kept; false:
@@ -132,7 +138,7 @@ static bool cut(struct stretch *s, const struct ht_frames_of *f, size_t i,
 
 static struct stretch stretch_at(const struct ht_frames_of *f, uint64_t address)
 {
-	struct stretch s = {.from = 0, .to = UINT64_MAX};
+	struct stretch s = {.from = 0, .to = UINT64_MAX, .is = beyond(f)};
 	size_t i = 0;
 
 	while (i + 1 < f->n && f->v[i + 1].sp <= address)

@@ -19,7 +19,8 @@
 
 struct ht_local {
 	uint64_t pc;  /* an address in the function; 0: not known */
-	size_t depth; /* of the frame; 0: the innermost */
+	size_t depth; /* of the frame; 0: the innermost; beyond all that are
+			 known: their number */
 };
 
 struct ht_frames_of; /* one thread */

@@ -136,11 +136,9 @@ local_of locals_stripped all "100 tls null locals_stripped $((16#$(nm locals | s
 # Whose local variable holds: without frame pointers, of C and C++, between other
 # threads; through a handler, and of what was kept for a caller; beyond a function that
 # nothing describes only the thread is told.
-all_asleep() { ! grep -q '^State:[[:space:]]*[RDTt]' /proc/"$started"/task/*/status; }
 local_in() { # PROGRAM STRUCTURE WANTED: share, kind, function, name of the thread
 	start ./"$1" "$2" >said
 	ready 20 grep -q ready said
-	poll 20 all_asleep # on their way there they have words on their stacks that go again
 	ask owners "$started" --size 320
 	is "$1 $2: $3" "$(get '.classes[0].holders[0] |
 		"\(.share * 100 | round) \(.kind) \(.function) \(.thread_name)"')" "$3"
