@@ -14,6 +14,7 @@ cat >"$HT_TMP/agent/arch/x86/native.h" <<'EOT'
 #define HT_RED_ZONE	     0u
 #define HT_ENTRY_SP	     0
 #define HT_GENERAL_REGISTERS 31
+#define HT_SAVED_REGISTERS   10
 #define HT_VECTOR_MAX	     8192
 #define HT_PTRACE_REGISTERS  PTRACE_GETREGSET, PTRACE_SETREGSET
 #define HT_SHADOW_STACK_LINE "nobody's:"

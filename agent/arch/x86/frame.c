@@ -106,11 +106,32 @@ void ht_sigframe_home(struct ht_sigframe *l, const struct ht_regs *regs,
 	l->f.stack[1] = NO_ALTSTACK_CHANGE;
 }
 
+/* Whether the thread has room for this component, since it used it once: ptrace
+ * takes it only then. It is offered as it is at first, and what the thread had
+ * is put back at once. */
+static bool has_room(pid_t tid, uint8_t *vector, size_t whole,
+		     unsigned component)
+{
+	struct iovec v = {vector, whole};
+	uint64_t used, with;
+	bool has;
+
+	memcpy(&used, vector + HEADER_AT, sizeof(used));
+	with = used | UINT64_C(1) << component;
+	memcpy(vector + HEADER_AT, &with, sizeof(with));
+	has = ptrace(PTRACE_SETREGSET, tid, NT_X86_XSTATE, &v) == 0;
+	memcpy(vector + HEADER_AT, &used, sizeof(used));
+	if (has)
+		ptrace(PTRACE_SETREGSET, tid, NT_X86_XSTATE, &v);
+	return has;
+}
+
 /* Bytes of a frame of the kernel's own for this thread. ptrace tells of all
  * that the machine has; what a process must ask for has no room in a frame
- * before its first use. A frame that says more is taken for one of x87 and SSE
- * alone, and the rest is lost. */
-static size_t own_size(const uint8_t *vector, size_t whole)
+ * before its first use, and from then on always. A frame that says more is
+ * taken for one of x87 and SSE alone, and the rest is lost; a thread whose
+ * frame has less is ended where Linux looks for the rest. */
+static size_t own_size(pid_t tid, uint8_t *vector, size_t whole)
 {
 	uint64_t has, used;
 	size_t end = HEADER_END;
@@ -123,7 +144,8 @@ static size_t own_size(const uint8_t *vector, size_t whole)
 		if (!(has >> i & 1))
 			continue;
 		__cpuid_count(XSAVE_LEAF, i, size, at, how, none);
-		if (how & ON_DEMAND && !(used >> i & 1))
+		if (how & ON_DEMAND && !(used >> i & 1) &&
+		    !has_room(tid, vector, whole, i))
 			continue;
 		if (end < (size_t)at + size)
 			end = (size_t)at + size;
@@ -147,14 +169,12 @@ enum ht_code ht_sigframe_vector(pid_t tid, uint8_t *vector, size_t *ret_size,
 		return ht_fail_sys(err, HT_REFUSED, errno,
 				   "thread %d: vector registers", (int)tid);
 	memcpy(&sw.xfeatures, vector + FP_SW_OFFSET, 8);
-	own = own_size(vector, v.iov_len);
+	own = own_size(tid, vector, v.iov_len);
 	sw.xstate_size = (uint32_t)own;
 	sw.extended_size = sw.xstate_size + (uint32_t)sizeof(magic2);
 	memcpy(vector + FP_SW_OFFSET, &sw, sizeof(sw));
 	memcpy(vector + own, &magic2, sizeof(magic2));
-	/* With room behind it: of a thread that once used what it asked for
-	 * Linux looks whether all of it is there, and ends it where not. */
-	*ret_size = v.iov_len + sizeof(magic2);
+	*ret_size = own + sizeof(magic2);
 	return HT_OK;
 }
 
