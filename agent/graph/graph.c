@@ -228,12 +228,13 @@ struct rooting {
 	bool sure;
 };
 
-static void add_root(void *ctx, uint64_t place, uint32_t to,
+static void add_root(void *ctx, uint32_t from, uint64_t place, uint32_t to,
 		     enum ht_node_where where)
 {
 	const struct rooting *r = ctx;
 	struct ht_graph_all *g = r->g;
 
+	(void)from;
 	g->all_roots++;
 	if (g->roots < HT_ROOTS_MAX)
 		g->root[g->roots++] =
@@ -259,7 +260,7 @@ static void root_registers(struct ht_graph_all *g)
 				ht_nodes_at(&g->nodes, t->general[k], &where);
 
 			if (to != HT_NODE_NONE)
-				add_root(&r, k, to, where);
+				add_root(&r, HT_NODE_NONE, k, to, where);
 		}
 	}
 }

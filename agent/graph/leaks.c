@@ -73,20 +73,29 @@ static void connect(struct leaks *l, uint32_t from, uint32_t to)
 		l->v[a].parent = b;
 }
 
-struct connecting {
-	struct leaks *l;
-	uint32_t from;
-};
-
-static void connect_found(void *ctx, uint64_t place, uint32_t to,
+static void connect_found(void *ctx, uint32_t from, uint64_t place, uint32_t to,
 			  enum ht_node_where where)
 {
-	const struct connecting *c = ctx;
+	struct leaks *l = ctx;
 
 	(void)place;
 	(void)where;
-	if (to != c->l->v[c->from].node)
-		connect(c->l, c->from, (uint32_t)index_of(c->l, to));
+	if (to != from && !ht_reach_has(&l->g->reach, to))
+		connect(l, (uint32_t)index_of(l, from),
+			(uint32_t)index_of(l, to));
+}
+
+/* From the i-th on, which are in order of their numbers; the queue of the
+ * second way through the graph is room for these. */
+static void connect_unkept(struct leaks *l, uint32_t i)
+{
+	uint32_t *node = l->g->sure.queue;
+	uint64_t unread = 0;
+	size_t n = 0;
+
+	for (; i < l->n; i++)
+		node[n++] = l->v[i].node;
+	ht_refs_scan_nodes(&l->g->scan, node, n, connect_found, l, &unread);
 }
 
 /* What a leaked chunk leads to is leaked, too, or would have been reached;
@@ -95,22 +104,16 @@ static void connect_all(struct leaks *l)
 {
 	const struct ht_refs *r = &l->g->refs;
 
-	for (uint32_t i = 0; i < l->n; i++) {
+	uint32_t i = 0;
+
+	for (; i < l->n && l->v[i].node < r->kept; i++) {
 		uint32_t id = l->v[i].node;
 
-		if (id >= r->kept) {
-			struct connecting c = {l, i};
-			struct ht_node node = ht_nodes_get(&l->g->nodes, id);
-			uint64_t unread = 0;
-
-			ht_refs_scan(&l->g->scan, node.user, node.end,
-				     connect_found, &c, &unread);
-			continue;
-		}
 		for (uint32_t k = r->first[id]; k < r->first[id + 1]; k++)
 			if (!ht_reach_has(&l->g->reach, r->to[k]))
 				connect(l, i, (uint32_t)index_of(l, r->to[k]));
 	}
+	connect_unkept(l, i);
 }
 
 /* The head of each piece: the lowest that nothing points to, else the lowest,

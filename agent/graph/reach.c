@@ -49,20 +49,50 @@ static bool may_follow(const struct ht_reach_in *in, uint32_t from, uint16_t at,
 	return ht_field_is_regular(in->groups, count, a, b);
 }
 
-static void take_found(void *ctx, uint64_t place, uint32_t to,
+static void take_found(void *ctx, uint32_t from, uint64_t place, uint32_t to,
 		       enum ht_node_where where)
 {
+	(void)from;
 	(void)place;
 	(void)where;
 	ht_reach_add(ctx, to);
 }
 
-static void read_again(const struct ht_reach_in *in, struct ht_reach *r,
-		       uint32_t id)
+/* From the highest bit on, in place: there are millions, and memory is short
+ * where there are any. */
+static void sort(uint32_t *v, size_t n, unsigned bit, unsigned *steps)
 {
-	struct ht_node node = ht_nodes_get(in->nodes, id);
+	size_t low = 0, high = n;
 
-	ht_refs_scan(in->scan, node.user, node.end, take_found, r, &r->unread);
+	if (n < 2)
+		return;
+	while (low < high) {
+		uint32_t id = v[low];
+
+		ht_pace_short_step(steps);
+		if (!(id >> bit & 1)) {
+			low++;
+			continue;
+		}
+		v[low] = v[--high];
+		v[high] = id;
+	}
+	if (bit == 0)
+		return;
+	sort(v, low, bit - 1, steps);
+	sort(v + low, n - low, bit - 1, steps);
+}
+
+/* Those that were left: in order of address, so that what lies together is read
+ * at once. */
+static void read_again(const struct ht_reach_in *in, struct ht_reach *r,
+		       unsigned *steps)
+{
+	size_t n = r->left;
+
+	r->left = 0;
+	sort(r->queue, n, 31, steps);
+	ht_refs_scan_nodes(in->scan, r->queue, n, take_found, r, &r->unread);
 }
 
 /* Inlined by force: a function that only asks for memory has no effect that
@@ -88,9 +118,23 @@ fetch_target(const struct ht_reach_in *in, const struct ht_reach *r,
 		__builtin_prefetch(&in->groups->of[to]);
 }
 
-void ht_reach_run(const struct ht_reach_in *in, struct ht_reach *r)
+static void follow(const struct ht_reach_in *in, struct ht_reach *r,
+		   uint32_t id, unsigned *steps)
 {
 	const struct ht_refs *refs = in->refs;
+
+	for (uint32_t k = refs->first[id]; k < refs->first[id + 1]; k++) {
+		ht_pace_short_step(steps);
+		if (k + EDGE < refs->first[id + 1])
+			fetch_target(in, r, refs->to[k + EDGE]);
+		if (!ht_reach_has(r, refs->to[k]) &&
+		    may_follow(in, id, refs->at[k], refs->to[k]))
+			ht_reach_add(r, refs->to[k]);
+	}
+}
+
+void ht_reach_run(const struct ht_reach_in *in, struct ht_reach *r)
+{
 	unsigned steps = 0;
 
 	while (r->head < r->tail) {
@@ -98,19 +142,11 @@ void ht_reach_run(const struct ht_reach_in *in, struct ht_reach *r)
 
 		fetch(in, r);
 		r->head++;
-		if (id >= refs->kept) {
-			if (!in->fields) /* nothing is known of its fields */
-				read_again(in, r, id);
-			continue;
-		}
-		for (uint32_t k = refs->first[id]; k < refs->first[id + 1];
-		     k++) {
-			ht_pace_short_step(&steps);
-			if (k + EDGE < refs->first[id + 1])
-				fetch_target(in, r, refs->to[k + EDGE]);
-			if (!ht_reach_has(r, refs->to[k]) &&
-			    may_follow(in, id, refs->at[k], refs->to[k]))
-				ht_reach_add(r, refs->to[k]);
-		}
+		if (id < in->refs->kept)
+			follow(in, r, id, &steps);
+		else if (!in->fields) /* nothing is known of its fields */
+			r->queue[r->left++] = id;
+		if (r->head == r->tail && r->left)
+			read_again(in, r, &steps);
 	}
 }

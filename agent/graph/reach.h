@@ -15,6 +15,8 @@ struct ht_reach {
 	uint64_t *seen; /* one bit a node */
 	uint32_t *queue;
 	size_t head, tail;
+	size_t left;	 /* of what was taken from the queue: the first so many
+			    are to be read again */
 	uint64_t unread; /* bytes of nodes that were read again, and could not
 			    be */
 	size_t seen_bytes, queue_bytes;

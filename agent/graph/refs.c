@@ -12,6 +12,7 @@
 
 #define STAGED 128		    /* candidates looked up together */
 #define LARGE  (UINT64_C(64) << 20) /* of a root: what is there is asked for */
+#define NEAR   8192 /* bytes that are sooner read than passed by another call */
 
 /* --- a window on the target ---------------------------------------------- */
 
@@ -19,7 +20,8 @@ struct window {
 	struct ht_reader *reader;
 	uint64_t start, end; /* what is in buf */
 	uint64_t *buf;	     /* HT_REFS_WINDOW bytes */
-	bool exact;	     /* nothing is read beyond what is asked for */
+	bool exact;	     /* nothing is read beyond what is asked for, */
+	uint64_t until;	     /* or until here, for what will be */
 	struct ht_pages_source *pages; /* or NULL */
 	struct ht_sparse sparse;
 };
@@ -31,10 +33,11 @@ static size_t words_at(struct window *w, uint64_t address, uint64_t end,
 	if (address < w->start || address + 8 > w->end ||
 	    (end > w->end && address > w->start &&
 	     end - address <= HT_REFS_WINDOW)) {
+		uint64_t to = end > w->until ? end : w->until;
 		size_t want = HT_REFS_WINDOW;
 
-		if (w->exact && end - address < want)
-			want = (size_t)(end - address);
+		if (w->exact && to - address < want)
+			want = (size_t)(to - address);
 		ht_pace();
 		w->start = address;
 		w->end = address +
@@ -58,9 +61,7 @@ struct scan {
 	struct window window;
 	ht_ref_fn *fn;
 	void *ctx;
-	/* Whose words these are, and those of each that is staged; or NULL: of
-	 * no node. */
-	struct row *row;
+	/* Whose words these are, and those of each that is staged. */
 	uint32_t from, of[STAGED];
 	uint64_t value[STAGED], place[STAGED];
 	size_t n;
@@ -70,7 +71,6 @@ struct scan {
 /* What add() is called with. */
 struct row {
 	struct ht_refs *refs;
-	uint32_t from;
 	uint32_t next; /* of this node and those behind no row was begun */
 };
 
@@ -89,9 +89,7 @@ static void flush(struct scan *s)
 
 		if (to == HT_NODE_NONE)
 			continue;
-		if (s->row)
-			s->row->from = s->of[i];
-		s->fn(s->ctx, s->place[i], to, where);
+		s->fn(s->ctx, s->of[i], s->place[i], to, where);
 	}
 	s->n = 0;
 }
@@ -191,7 +189,7 @@ static void begin(struct scan *s, const struct ht_refs_in *in)
 void ht_refs_scan(const struct ht_refs_in *in, uint64_t start, uint64_t end,
 		  ht_ref_fn *fn, void *ctx, uint64_t *unread)
 {
-	struct scan s = {.fn = fn, .ctx = ctx};
+	struct scan s = {.fn = fn, .ctx = ctx, .from = HT_NODE_NONE};
 
 	start = (start + 7) & ~UINT64_C(7);
 	end &= ~UINT64_C(7);
@@ -200,6 +198,43 @@ void ht_refs_scan(const struct ht_refs_in *in, uint64_t start, uint64_t end,
 	begin(&s, in);
 	s.window.exact = true;
 	*unread += scan_range(&s, start, end, 0);
+	flush(&s);
+}
+
+/* Where those end that are read together with the first of these. */
+static uint64_t end_of_near(const struct ht_nodes *nodes, const uint32_t *node,
+			    size_t n)
+{
+	const struct ht_node first = ht_nodes_get(nodes, node[0]);
+	uint64_t end = first.end;
+
+	for (size_t i = 1; i < n; i++) {
+		const struct ht_node next = ht_nodes_get(nodes, node[i]);
+
+		if (next.user - end > NEAR && next.user > end)
+			break;
+		if (next.end - first.user > HT_REFS_WINDOW)
+			break;
+		end = next.end;
+	}
+	return end;
+}
+
+void ht_refs_scan_nodes(const struct ht_refs_in *in, const uint32_t *node,
+			size_t n, ht_ref_fn *fn, void *ctx, uint64_t *unread)
+{
+	struct scan s = {.fn = fn, .ctx = ctx, .window.exact = true};
+
+	begin(&s, in);
+	for (size_t i = 0; i < n; i++) {
+		struct ht_node next = ht_nodes_get(in->nodes, node[i]);
+
+		if (next.end > s.window.until)
+			s.window.until =
+				end_of_near(in->nodes, node + i, n - i);
+		s.from = next.id;
+		*unread += scan_range(&s, next.user, next.end, 0);
+	}
 	flush(&s);
 }
 
@@ -242,7 +277,7 @@ static void begin_rows(struct row *row, uint32_t node)
 		row->refs->first[row->next++] = (uint32_t)row->refs->n;
 }
 
-static void add(void *ctx, uint64_t place, uint32_t to,
+static void add(void *ctx, uint32_t from, uint64_t place, uint32_t to,
 		enum ht_node_where where)
 {
 	static const uint16_t how[] = {[HT_NODE_START] = 0,
@@ -252,12 +287,12 @@ static void add(void *ctx, uint64_t place, uint32_t to,
 	struct row *row = ctx;
 	struct ht_refs *r = row->refs;
 
-	begin_rows(row, row->from);
+	begin_rows(row, from);
 	if (r->n == r->max) {
-		r->kept = row->from < r->kept ? row->from : r->kept;
+		r->kept = from < r->kept ? from : r->kept;
 		return;
 	}
-	if (to == row->from)
+	if (to == from)
 		return;
 	r->to[r->n] = to;
 	r->at[r->n++] =
@@ -290,7 +325,7 @@ static void make_rows(const struct ht_refs_in *in, uint32_t from, uint32_t to,
 {
 	struct ht_node_walk walk = ht_nodes_from(in->nodes, from);
 	struct row row = {.refs = r, .next = from};
-	struct scan s = {.fn = add, .ctx = &row, .row = &row};
+	struct scan s = {.fn = add, .ctx = &row};
 	struct ht_node node;
 
 	begin(&s, in);
@@ -331,8 +366,7 @@ struct ht_refs_feed *ht_refs_feed_begin(const struct ht_refs_in *in,
 	}
 	f->in = in;
 	f->row.refs = r;
-	f->scan = (struct scan){
-		.nodes = in->nodes, .fn = add, .ctx = &f->row, .row = &f->row};
+	f->scan = (struct scan){.nodes = in->nodes, .fn = add, .ctx = &f->row};
 	return f;
 }
 

@@ -5,7 +5,7 @@
  * the referrers (compressed rows): those of node i are [first[i], first[i+1]).
  *
  * Memory for them is bounded. What does not fit is read again from the target
- * whenever it is asked for (ht_refs_scan): slower, never refused.
+ * whenever it is asked for (ht_refs_scan_nodes): slower, never refused.
  */
 #ifndef HT_AGENT_GRAPH_REFS_H
 #define HT_AGENT_GRAPH_REFS_H
@@ -81,11 +81,15 @@ void ht_refs_feed(struct ht_refs_feed *f, uint32_t node, uint64_t value,
 void ht_refs_feed_end(struct ht_refs_feed *f);
 
 /* Calls fn for each address in [start, end) that holds an address in a node:
- * roots, and nodes that were not kept. place: bytes from start. Bytes that
- * could not be read are added to *unread. */
-typedef void ht_ref_fn(void *ctx, uint64_t place, uint32_t to,
+ * roots. place: bytes from start; from: HT_NODE_NONE. Bytes that could not be
+ * read are added to *unread. */
+typedef void ht_ref_fn(void *ctx, uint32_t from, uint64_t place, uint32_t to,
 		       enum ht_node_where where);
 void ht_refs_scan(const struct ht_refs_in *in, uint64_t start, uint64_t end,
 		  ht_ref_fn *fn, void *ctx, uint64_t *unread);
+/* The same of nodes of which no references were kept, in order of their
+ * numbers: those that lie near together are read at once. */
+void ht_refs_scan_nodes(const struct ht_refs_in *in, const uint32_t *node,
+			size_t n, ht_ref_fn *fn, void *ctx, uint64_t *unread);
 
 #endif

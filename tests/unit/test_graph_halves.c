@@ -31,7 +31,7 @@ struct heap {
 	uint64_t root[64];
 	struct ht_marked segment;
 	struct ht_marks marks;
-	struct ht_image_part part[2];
+	struct ht_image_part part[3];
 	struct ht_image image;
 	struct ht_reader reader;
 };
@@ -98,6 +98,17 @@ static struct heap *heap_of(unsigned first, unsigned second)
 	h->image = (struct ht_image){.parts = h->part, .n = 2};
 	ht_reader_open_image(&h->image, 8, UINT64_C(1) << 30, &h->reader);
 	return h;
+}
+
+/* Of the heap so many bytes cannot be read, from the at-th on. */
+static void make_hole(struct heap *h, size_t at, size_t len)
+{
+	h->part[2] =
+		(struct ht_image_part){.addr = FIRST + at + len,
+				       .bytes = (char *)h->words + at + len,
+				       .len = sizeof(h->words) - at - len};
+	h->part[0].len = at;
+	h->image.n = 3;
 }
 
 /* --- references ---------------------------------------------------------- */
@@ -187,7 +198,8 @@ static void a_full_half_takes_the_room_of_an_empty_one(void **state)
 
 /* --- all that is said of it ---------------------------------------------- */
 
-static void measure(struct heap *h, struct ht_snapshot *ret)
+static void measure(struct heap *h, uint64_t memory_max,
+		    struct ht_snapshot *ret)
 {
 	struct ht_modules none = {0};
 	struct ht_located located = {0};
@@ -201,7 +213,7 @@ static void measure(struct heap *h, struct ht_snapshot *ret)
 				       .marks = &h->marks,
 				       .modules = &none,
 				       .want = HT_WANT_GRAPH,
-				       .memory_max = HT_GRAPH_MEMORY_MAX};
+				       .memory_max = memory_max};
 	struct ht_err err = {0};
 
 	ht_snapshot_init(ret);
@@ -231,10 +243,10 @@ static void two_threads_say_what_one_says(void **state)
 
 	(void)state;
 	assert_int_equal(ht_helper_tid(), 0);
-	measure(h, &alone);
+	measure(h, HT_GRAPH_MEMORY_MAX, &alone);
 	ht_helper_start();
 	assert_int_not_equal(ht_helper_tid(), 0);
-	measure(h, &both);
+	measure(h, HT_GRAPH_MEMORY_MAX, &both);
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
 		assert_same_rows(&alone, &both, lists[i]);
 	assert_true(alone.leaks.n > 5);
@@ -245,6 +257,52 @@ static void two_threads_say_what_one_says(void **state)
 	free(h);
 }
 
+/* --- without room -------------------------------------------------------- */
+
+static unsigned reads;
+
+static void count_read(void)
+{
+	reads++;
+}
+
+/* No reference finds room: the same is leaked, and of what lies together it is
+ * read by one call. */
+static void assert_same_leaks(struct heap *h)
+{
+	struct ht_snapshot all, none;
+	const struct ht_graph *a, *b;
+
+	measure(h, HT_GRAPH_MEMORY_MAX, &all);
+	h->reader.beat = count_read;
+	reads = 0;
+	measure(h, 1, &none);
+	a = &all.graphs.v[0];
+	b = &none.graphs.v[0];
+	assert_true(a->references > 1000);
+	assert_int_equal(b->references, 0);
+	assert_true(a->leaked_chunks > 1000);
+	assert_int_equal(a->leaked_chunks, b->leaked_chunks);
+	assert_int_equal(a->leaked_bytes, b->leaked_bytes);
+	assert_same_rows(&all, &none, HT_RECORD_leak);
+	assert_in_range(reads, 1, a->chunks / 20);
+	ht_snapshot_fini(&all);
+	ht_snapshot_fini(&none);
+	free(h);
+}
+
+static void without_room_for_references_the_same_is_leaked(void **state)
+{
+	struct heap *h = heap_of(40, 20);
+
+	(void)state;
+	ht_helper_start();
+	assert_same_leaks(h);
+	h = heap_of(30, 60);
+	make_hole(h, (size_t)1 << 20, 3 * 4096 + 64);
+	assert_same_leaks(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +310,8 @@ int main(void)
 		cmocka_unit_test(
 			two_threads_find_the_references_that_one_finds),
 		cmocka_unit_test(a_full_half_takes_the_room_of_an_empty_one),
+		cmocka_unit_test(
+			without_room_for_references_the_same_is_leaked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
