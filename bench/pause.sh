@@ -65,14 +65,19 @@ for heap in $heaps; do
 	done
 done
 echo
-echo "## What is lost by a sample each second in bounded mode"
+echo "## What is lost by a sample each second"
 echo
-printf '| heap | busy threads | lost | anyway |\n| --- | --- | --- | --- |\n'
+echo "auto: a walk or a light look, as the daemon chooses for 1 % of a processor."
+echo
+printf '| heap | busy threads | sample | lost | anyway | agent, ms |\n| --- | --- | --- | --- | --- | --- |\n'
 for heap in 1 64; do
 	for n in 1 "$(nproc)"; do
-		pause_bench "$heap" "$n" throughput 150 | awk -v h="$heap" -v n="$n" '
-			{ printf "| %s MiB | %s | %.2f ± %.2f %% | %.2f ± %.2f %% |\n", h, n,
-			  $1 / 100, $2 / 100, $3 / 100, $4 / 100 }'
+		for mode in "" -none -auto; do
+			pause_bench "$heap" "$n" "throughput$mode" 150 | awk -v h="$heap" -v n="$n" -v m="${mode#-}" '
+				{ printf "| %s MiB | %s | %s | %.2f ± %.2f %% | %.2f ± %.2f %% | %.1f |\n", h, n,
+				  m == "" ? "bounded" : m == "none" ? "walk" : m,
+				  $1 / 100, $2 / 100, $3 / 100, $4 / 100, $5 / 1000 }'
+		done
 	done
 done
 stolen | awk -v s="$stolen_before" -v a="$all_before" '{

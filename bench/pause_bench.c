@@ -23,7 +23,9 @@
  *
  * MODE throughput: THREADS threads allocate, write and free without a pause.
  * SAMPLES times there are two tenths of a second, one of them with a sample in
- * bounded mode. Prints, in hundredths of a per cent of a second, what a sample
+ * bounded mode. MODE throughput-none: a walk in the default mode;
+ * throughput-auto: what the daemon takes of a target of an interval of a
+ * second. Prints, in hundredths of a per cent of a second, what a sample
  * costs: the mean of the middle half of all pairs, twice its standard error,
  * the same of pairs of unsampled tenths (what the machine does anyway), and the
  * agent's processor time for one sample in microseconds.
@@ -44,6 +46,7 @@
 
 #include "common/clock.h"
 #include "link/client.h"
+#include "link/looks.h"
 
 #define CHUNK	    1000
 #define SAMPLES_MAX 2000
@@ -240,13 +243,48 @@ struct sampler {
 	struct ht_snapshot snapshot;
 	pid_t pid;
 	const char *mode;
+	struct ht_looks looks; /* mode throughput-auto */
 };
+
+/* Processor time that the agent has taken so far. */
+static int64_t agent_ns(const struct sampler *s)
+{
+	clockid_t clock;
+
+	if (s->client.agent_pid <= 0 ||
+	    clock_getcpuclockid(s->client.agent_pid, &clock) != 0)
+		return 0;
+	return ht_clock_ns(clock);
+}
+
+/* One per cent of a processor, an interval of a second. */
+static const struct ht_looks_limits each_second = {
+	.choice = HT_LOOKS_AUTO, .budget_ns = HT_NS_PER_S / 100};
+
+static int64_t ask_agent(struct sampler *s)
+{
+	const bool choose = strcmp(s->mode, "throughput-auto") == 0;
+	struct ht_request request = s->request;
+	int64_t before = agent_ns(s);
+	struct ht_err err;
+
+	if (choose)
+		ht_looks_choose(&s->looks, &each_second, &request);
+	if (ht_client_sample(&s->client, &request, &s->snapshot, NULL, NULL,
+			     &err) != HT_OK) {
+		fprintf(stderr, "%s\n", err.msg);
+		exit(1);
+	}
+	if (choose)
+		ht_looks_note(&s->looks, &each_second, &s->snapshot,
+			      agent_ns(s) - before, ht_mono_ns());
+	return (int64_t)s->snapshot.stop.pause_us;
+}
 
 /* One sample, or what stands for it; returns the pause that was reported. */
 static int64_t sample(struct sampler *s)
 {
 	char command[128];
-	struct ht_err err;
 
 	if (strcmp(s->mode, "fork") == 0) {
 		view->fork_now = 1;
@@ -260,25 +298,24 @@ static int64_t sample(struct sampler *s)
 			(int)s->pid, (int)s->pid);
 		if (system(command) < 0)
 			abort();
-	} else if (ht_client_sample(&s->client, &s->request, &s->snapshot, NULL,
-				    NULL, &err) != HT_OK) {
-		fprintf(stderr, "%s\n", err.msg);
-		exit(1);
 	} else {
-		return (int64_t)s->snapshot.stop.pause_us;
+		return ask_agent(s);
 	}
 	return 0;
 }
 
 static bool by_agent(struct sampler *s, const char *agent)
 {
+	const uint64_t busy_mode = strcmp(s->mode, "throughput") == 0
+					   ? HT_MODE_BOUNDED
+					   : HT_MODE_NONE;
 	struct ht_err err;
 
 	s->request = HT_REQUEST_DEFAULT;
 	s->request.flags &= ~(uint64_t)HT_WANT_PSS; /* as the daemon does */
 	for (uint64_t m = 0; m < HT_MODE_COUNT; m++) {
 		if (strcmp(s->mode, ht_mode_names[m]) != 0 &&
-		    !(view->busy && m == HT_MODE_BOUNDED))
+		    !(view->busy && m == busy_mode))
 			continue;
 		s->request.mode = m;
 		if (ht_client_start(agent, s->pid, NULL, &s->client, &err) !=
@@ -286,21 +323,13 @@ static bool by_agent(struct sampler *s, const char *agent)
 			fprintf(stderr, "%s\n", err.msg);
 			exit(1);
 		}
-		sample(s); /* the first one locates, and is not counted */
+		/* The first ones locate and learn what a look costs, and are
+		 * not counted. */
+		for (int i = 0; i < (view->busy ? 10 : 1); i++)
+			sample(s);
 		return true;
 	}
 	return false;
-}
-
-/* Processor time that the agent has taken so far. */
-static int64_t agent_ns(const struct sampler *s)
-{
-	clockid_t clock;
-
-	if (s->client.agent_pid <= 0 ||
-	    clock_getcpuclockid(s->client.agent_pid, &clock) != 0)
-		return 0;
-	return ht_clock_ns(clock);
 }
 
 /* A gap is known once it is over. */
@@ -432,7 +461,7 @@ int main(int argc, char **argv)
 	view = mmap(NULL, sizeof(*view), PROT_READ | PROT_WRITE,
 		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	s.mode = argv[4];
-	view->busy = strcmp(s.mode, "throughput") == 0;
+	view->busy = strncmp(s.mode, "throughput", 10) == 0;
 	view->thread = watch_the_clock;
 	view->spinning = strncmp(s.mode, "spin-", 5) == 0;
 	s.mode += view->spinning ? 5 : 0;

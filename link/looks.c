@@ -6,9 +6,10 @@
 
 #include "common/clock.h"
 
-/* A walk that takes less is never replaced: on a short interval, too, it is
- * hardly felt, and small heaps are always known whole. */
-#define FULL_LEAST_NS (20 * HT_NS_PER_MS)
+/* A walk that takes less is never replaced, and small heaps are always known
+ * whole: each second it is half a per cent of two processors, which is what a
+ * program that keeps both busy loses by it. */
+#define FULL_LEAST_NS (10 * HT_NS_PER_MS)
 /* Back to walks only where they have become this much cheaper than allowed. */
 #define BACK_SHARE   0.7
 #define SLICE_FIRST  (UINT64_C(64) << 20)
@@ -20,6 +21,8 @@
 /* Of the budget, for the free lists: beyond, slices would grow so small that
  * what completes the lists is of another day. */
 #define LISTS_SHARE 0.5
+/* The budget is the most, and looks differ: what slices aim at is less. */
+#define AIM 0.85
 
 int64_t ht_looks_full_ns(const struct ht_looks *l)
 {
@@ -83,7 +86,7 @@ static uint64_t pace(uint64_t v, double cost, double most, uint64_t least,
 	double factor = most / (cost > 1 ? cost : 1);
 
 	factor = factor > 1.5 ? 1.5 : factor < 0.25 ? 0.25 : factor;
-	return within((double)v * factor * 0.95, least, greatest);
+	return within((double)v * factor * AIM, least, greatest);
 }
 
 /* What a slice takes is known of a walk; the rest is the lists'. */

@@ -4,7 +4,7 @@
  * malloc keeps of it and a slice (docs/adr/0031). Pure: costs come in.
  *
  * By cost, not by size: a walk as long as it takes no more than its budget, or
- * 20 ms; else light looks, which follow no more of the free lists, and walk no
+ * 10 ms; else light looks, which follow no more of the free lists, and walk no
  * larger slices, than the budget leaves room for. The interval is kept: what
  * gives way is how much is known exactly.
  */

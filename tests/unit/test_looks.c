@@ -72,7 +72,7 @@ static void small_heaps_are_walked_at_any_interval(void **state)
 	(void)state;
 	target.budget_ns = MS;
 	for (int i = 0; i < 20; i++)
-		assert_false(look(&l, GB / 16, 19, 5, &cpu_ns));
+		assert_false(look(&l, GB / 32, 9, 5, &cpu_ns));
 	target.budget_ns = 100 * MS;
 }
 
