@@ -168,38 +168,6 @@ void ht_links_fini(struct ht_links *l)
 
 /* --- positions ----------------------------------------------------------- */
 
-/* By halving without branches: which way to go cannot be predicted. */
-static const struct ht_segment *segment_of(const struct ht_links *l,
-					   uint64_t chunk)
-{
-	const struct ht_segment *s = l->segment;
-	size_t n = l->segments;
-
-	while (n > 1) {
-		size_t half = n / 2;
-
-		s += s[half].first <= chunk ? half : 0;
-		n -= half;
-	}
-	return n == 1 && s->first <= chunk && chunk < s->end ? s : NULL;
-}
-
-uint32_t ht_links_encode(const struct ht_links *l, uint64_t chunk)
-{
-	/* shifts: a division would take longer than all the rest */
-	const unsigned pair_shift = l->layout->word == 8 ? 4 : 3;
-	const struct ht_segment *s;
-	uint64_t bin = chunk - l->bins;
-
-	if (bin >> pair_shift <= HT_BINS && !(bin & ((1u << pair_shift) - 1)))
-		return HT_LINK_BIN((uint32_t)(bin >> pair_shift));
-	s = chunk - l->low < l->span ? segment_of(l, chunk) : NULL;
-	if (!s || s->base == HT_LINK_MAX ||
-	    (chunk - s->first) & (((uint64_t)1 << l->shift) - 1))
-		return HT_LINK_WILD;
-	return 1 + s->base + (uint32_t)((chunk - s->first) >> l->shift);
-}
-
 uint64_t ht_links_address(const struct ht_links *l, uint32_t position)
 {
 	size_t i = l->segments;
@@ -247,14 +215,6 @@ static bool spend(struct ht_links *l, size_t bytes, bool room)
 	return !l->full;
 }
 
-static void append(struct ht_record_index *x, uint32_t position, uint32_t link,
-		   uint8_t mark)
-{
-	while (x->granules <= position >> HT_GRANULE_SHIFT)
-		x->first[x->granules++] = (uint32_t)x->n;
-	x->v[x->n++] = (struct ht_record){link, (uint8_t)position, mark, 0};
-}
-
 /* What a batch up to this position takes of the directory. */
 static size_t directory_bytes(const struct ht_record_index *x, uint32_t last)
 {
@@ -265,20 +225,23 @@ static size_t directory_bytes(const struct ht_record_index *x, uint32_t last)
 		       : 0;
 }
 
+bool ht_links_spend_free(struct ht_links *l, size_t n, uint32_t last)
+{
+	const size_t each = sizeof(*l->free.v) + sizeof(*l->more);
+
+	return spend(l, n * each + directory_bytes(&l->free, last),
+		     has_room(l, HT_TABLE_FREE, &l->free, n));
+}
+
 void ht_links_add_free(struct ht_links *l, uint32_t position, uint32_t units,
 		       uint32_t fd, uint32_t bk)
 {
-	size_t bytes = sizeof(*l->free.v) + sizeof(*l->more) +
-		       directory_bytes(&l->free, position);
+	const struct ht_free_more more = {bk, units};
 
-	if (!spend(l, bytes, has_room(l, HT_TABLE_FREE, &l->free, 1)))
-		return;
-	l->more[l->free.n] = (struct ht_free_more){bk, units};
-	append(&l->free, position, fd, HT_MARK_NONE);
-	l->free.v[l->free.n - 1].from =
-		(uint8_t)ht_bin_index(l->layout, (uint64_t)units << l->shift);
-	l->pairs += ht_pair_hash(l->key, 1 + position, fd) -
-		    ht_pair_hash(l->key, bk, 1 + position);
+	if (ht_links_spend_free(l, 1, position))
+		ht_links_put_free(
+			l, position, &more, fd,
+			ht_bin_index(l->layout, (uint64_t)units << l->shift));
 }
 
 void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
@@ -290,8 +253,8 @@ void ht_links_add_fast(struct ht_links *l, const struct ht_fast_candidate *c,
 	if (!spend(l, bytes, has_room(l, HT_TABLE_FAST, &l->fast, n)))
 		return;
 	for (size_t i = 0; i < n; i++)
-		append(&l->fast, c[i].position, c[i].link,
-		       (uint8_t)(c[i].index | HT_FAST_CANDIDATE));
+		ht_record_append(&l->fast, c[i].position, c[i].link,
+				 (uint8_t)(c[i].index | HT_FAST_CANDIDATE), 0);
 }
 
 /* Chunks of a window, every other one free, and what they take. */

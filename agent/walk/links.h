@@ -101,8 +101,40 @@ void ht_links_init(struct ht_links *l, const struct ht_layout *layout,
 		   size_t bytes_max);
 void ht_links_fini(struct ht_links *l);
 
+/* The segment that a chunk would lie in, or NULL. By halving without branches:
+ * which way to go cannot be predicted. */
+static inline const struct ht_segment *
+ht_links_segment(const struct ht_links *l, uint64_t chunk)
+{
+	const struct ht_segment *s = l->segment;
+	size_t n = l->segments;
+
+	while (n > 1) {
+		size_t half = n / 2;
+
+		s += s[half].first <= chunk ? half : 0;
+		n -= half;
+	}
+	return n == 1 && s->first <= chunk && chunk < s->end ? s : NULL;
+}
+
 /* What the address of a chunk (or bin header) is as a link. */
-uint32_t ht_links_encode(const struct ht_links *l, uint64_t chunk);
+static inline uint32_t ht_links_encode(const struct ht_links *l, uint64_t chunk)
+{
+	/* shifts: a division would take longer than all the rest */
+	const unsigned pair_shift = l->layout->word == 8 ? 4 : 3;
+	const struct ht_segment *s;
+	uint64_t bin = chunk - l->bins;
+
+	if (bin >> pair_shift <= HT_BINS && !(bin & ((1u << pair_shift) - 1)))
+		return HT_LINK_BIN((uint32_t)(bin >> pair_shift));
+	s = chunk - l->low < l->span ? ht_links_segment(l, chunk) : NULL;
+	if (!s || s->base == HT_LINK_MAX ||
+	    (chunk - s->first) & (((uint64_t)1 << l->shift) - 1))
+		return HT_LINK_WILD;
+	return 1 + s->base + (uint32_t)((chunk - s->first) >> l->shift);
+}
+
 uint64_t ht_links_address(const struct ht_links *l, uint32_t position);
 
 #define HT_GRANULE_SHIFT 8 /* positions of one directory entry: 256 */
@@ -173,6 +205,16 @@ HT_FETCH ht_fetch_records(const struct ht_record_index *x, uint32_t link)
 /* Position of the i-th record. */
 uint32_t ht_record_position(const struct ht_record_index *x, size_t i);
 
+static inline void ht_record_append(struct ht_record_index *x,
+				    uint32_t position, uint32_t link,
+				    uint8_t mark, unsigned from)
+{
+	while (x->granules <= position >> HT_GRANULE_SHIFT)
+		x->first[x->granules++] = (uint32_t)x->n;
+	x->v[x->n++] = (struct ht_record){link, (uint8_t)position, mark,
+					  (uint8_t)from};
+}
+
 /* Of two links, in this order: the finalizer of MurmurHash3 (A. Appleby), of
  * what no target knows. */
 static inline uint64_t ht_pair_hash(uint64_t key, uint32_t from, uint32_t to)
@@ -189,6 +231,18 @@ static inline uint64_t ht_pair_hash(uint64_t key, uint32_t from, uint32_t to)
 /* Positions must rise from call to call. */
 void ht_links_add_free(struct ht_links *l, uint32_t position, uint32_t units,
 		       uint32_t fd, uint32_t bk);
+/* The same in two steps, for many: whether n more find room, the last of them
+ * at this position; then each, with the bin of its size. */
+bool ht_links_spend_free(struct ht_links *l, size_t n, uint32_t last);
+static inline void ht_links_put_free(struct ht_links *l, uint32_t position,
+				     const struct ht_free_more *more,
+				     uint32_t fd, unsigned bin)
+{
+	ht_record_append(&l->free, position, fd, HT_MARK_NONE, bin);
+	l->more[l->free.n - 1] = *more;
+	l->pairs += ht_pair_hash(l->key, 1 + position, fd) -
+		    ht_pair_hash(l->key, more->back, 1 + position);
+}
 /* A batch of fastbin candidates: position, link and fastbin index of each. */
 struct ht_fast_candidate {
 	uint32_t position, link;
