@@ -396,6 +396,32 @@ uint64_t ht_pages_resident_long(const struct ht_pages *p, uint64_t start,
 	return bytes_of(p, p->present, start, end);
 }
 
+/* Where the resident pages from an address on end; the address: it lies in
+ * none.
+ */
+static uint64_t resident_end(const struct ht_pages *p, uint64_t addr)
+{
+	uint64_t first = (addr - p->start) >> p->page_shift, i = first;
+
+	if (!p->known || addr < p->start)
+		return addr;
+	while (i < p->count && p->present[i / 64] >> i % 64 & 1)
+		i += i % 64 == 0 && p->count - i >= 64 &&
+				     p->present[i / 64] == UINT64_MAX
+			     ? 64
+			     : 1;
+	return i == first ? addr : p->start + (i << p->page_shift);
+}
+
+uint64_t ht_pages_resident_anew(const struct ht_pages *p,
+				struct ht_pages_there *there, uint64_t start,
+				uint64_t end)
+{
+	if (start >= there->end)
+		*there = (struct ht_pages_there){start, resident_end(p, start)};
+	return ht_pages_resident(p, start, end);
+}
+
 uint64_t ht_pages_swapped(const struct ht_pages *p, uint64_t start,
 			  uint64_t end)
 {

@@ -107,6 +107,23 @@ static inline uint64_t ht_pages_resident(const struct ht_pages *p,
 		return ht_pages_resident_long(p, start, end);
 	return p->present[i / 64] >> i % 64 & 1 ? end - start : 0;
 }
+/* The same for many ranges that rise as a rule: pages are there for megabytes.
+ * there: where all pages are resident, as the last call left it; both 0 at
+ * first. The states must not change meanwhile. */
+struct ht_pages_there {
+	uint64_t start, end;
+};
+uint64_t ht_pages_resident_anew(const struct ht_pages *p,
+				struct ht_pages_there *there, uint64_t start,
+				uint64_t end);
+static inline uint64_t ht_pages_resident_near(const struct ht_pages *p,
+					      struct ht_pages_there *there,
+					      uint64_t start, uint64_t end)
+{
+	return start >= there->start && start <= end && end <= there->end
+		       ? end - start
+		       : ht_pages_resident_anew(p, there, start, end);
+}
 uint64_t ht_pages_swapped(const struct ht_pages *p, uint64_t start,
 			  uint64_t end);
 uint64_t ht_pages_withheld(const struct ht_pages *p, uint64_t start,

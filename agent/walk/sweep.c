@@ -39,6 +39,7 @@ struct ht_sweep {
 	struct ht_swept *out;
 	const struct ht_segment *segment;
 	const struct ht_pages *pages;
+	struct ht_pages_there there;
 	struct cursor free, fast;
 	size_t cached, cached_end;
 	uint64_t run_start, run_end; /* equal: no run */
@@ -60,6 +61,13 @@ static uint64_t page_up(uint64_t a)
 static uint64_t page_down(uint64_t a)
 {
 	return a & ~(HT_PAGE_SIZE - 1);
+}
+
+/* Of the open segment. */
+static inline uint64_t resident_of(struct ht_sweep *s, uint64_t start,
+				   uint64_t end)
+{
+	return ht_pages_resident_near(s->pages, &s->there, start, end);
 }
 
 static void settle(struct cursor *c)
@@ -148,8 +156,10 @@ static uint64_t returned(struct ht_sweep *s, uint64_t from, uint64_t to)
 
 /* Whole pages of a run that malloc_trim would give back, or (ret_locked) would
  * if the kernel let it. */
-static uint64_t run_trimmable(struct ht_sweep *s, uint64_t start, uint64_t end,
-			      uint64_t *ret_locked)
+static __attribute__((noinline)) uint64_t run_trimmable(struct ht_sweep *s,
+							uint64_t start,
+							uint64_t end,
+							uint64_t *ret_locked)
 {
 	uint64_t from = page_up(start + 6 * (uint64_t)s->in->layout->word);
 	uint64_t to = page_down(end), refused;
@@ -172,7 +182,7 @@ static void end_run(struct ht_sweep *s)
 	if (start == end)
 		return;
 	count_hole(&s->in->walk->runs, end - start);
-	resident = ht_pages_resident(s->pages, start, end);
+	resident = resident_of(s, start, end);
 	if (end - start > HT_PAGE_SIZE)
 		trimmable = run_trimmable(s, start, end, &locked);
 	s->out->kept.by[HT_CAUSE_TRIMMABLE] += trimmable;
@@ -192,7 +202,7 @@ static void end_idle(struct ht_sweep *s)
 
 	if (from >= to)
 		return;
-	s->out->resident_free += ht_pages_resident(s->pages, from, to);
+	s->out->resident_free += resident_of(s, from, to);
 	if (s->out->maps)
 		ht_heap_map_free(&s->map, s->pages, from, to);
 }
@@ -203,7 +213,7 @@ static void end_held(struct ht_sweep *s, uint64_t end)
 	uint64_t start = s->idle_end ? s->idle_end : s->segment->start;
 
 	if (start < end)
-		s->held += ht_pages_resident(s->pages, start, end);
+		s->held += resident_of(s, start, end);
 }
 
 static void idle(struct ht_sweep *s, uint64_t start, uint64_t end)
@@ -216,7 +226,7 @@ static void idle(struct ht_sweep *s, uint64_t start, uint64_t end)
 	s->idle_end = end;
 }
 
-static void free_chunk(struct ht_sweep *s, uint64_t start, uint64_t size)
+static inline void free_chunk(struct ht_sweep *s, uint64_t start, uint64_t size)
 {
 	struct ht_class_count *c = &s->in->walk->free[ht_class_of(size)];
 
@@ -237,7 +247,7 @@ static void cached_chunk(struct ht_sweep *s, const struct ht_cached *c)
 	count->chunks++;
 	count->bytes += c->size;
 	s->out->kept.by[HT_CAUSE_TCACHE] +=
-		ht_pages_resident(s->pages, c->chunk, c->chunk + c->size);
+		resident_of(s, c->chunk, c->chunk + c->size);
 	s->in->walk->free_swapped +=
 		ht_pages_swapped(s->pages, c->chunk, c->chunk + c->size);
 	idle(s, c->chunk, c->chunk + c->size);
@@ -457,21 +467,6 @@ static void settle_resident(const struct ht_arena_in *in, struct ht_swept *r,
 			     sum, r->resident);
 }
 
-void ht_kept_add(struct ht_kept *to, const struct ht_kept *from)
-{
-	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++)
-		to->by[i] += from->by[i];
-}
-
-uint64_t ht_kept_sum(const struct ht_kept *k)
-{
-	uint64_t sum = 0;
-
-	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++)
-		sum += k->by[i];
-	return sum;
-}
-
 static void unknown(struct ht_swept *r)
 {
 	r->resident = r->retained = r->resident_free = r->trimmable =
@@ -488,6 +483,7 @@ static void begin_segment(struct ht_sweep *s)
 	s->refuses = refusing_from(s, g->start, g->end) < g->end;
 	s->has_top = i == s->x->top_segment && s->x->top;
 	s->run_start = s->run_end = s->idle_start = s->idle_end = 0;
+	s->there = (struct ht_pages_there){0, 0};
 	ht_heap_map_begin(&s->map, g);
 	s->cached = ht_cached_from(s->in->walk->roots, g->first);
 	s->cached_end = ht_cached_from(s->in->walk->roots, g->end);

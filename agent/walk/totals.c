@@ -4,6 +4,21 @@
 #include "agent/walk/heaps.h"
 #include "agent/walk/round.h"
 
+void ht_kept_add(struct ht_kept *to, const struct ht_kept *from)
+{
+	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++)
+		to->by[i] += from->by[i];
+}
+
+uint64_t ht_kept_sum(const struct ht_kept *k)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++)
+		sum += k->by[i];
+	return sum;
+}
+
 /* --- sums ---------------------------------------------------------------- */
 
 static const size_t summed[][2] = {

@@ -433,6 +433,44 @@ static void so_they_are_by_kernels_before_6_7(void **state)
 	see_alternating_pages(false);
 }
 
+/* Long runs of resident pages, short ones, and single pages. */
+static enum ht_page_state in_runs(void *ctx, uint64_t addr)
+{
+	uint64_t page = addr / PAGE;
+
+	(void)ctx;
+	if (page % 700 < 300)
+		return HT_PAGE_PRESENT;
+	return page % 700 < 400 && page % 3 ? HT_PAGE_PRESENT : HT_PAGE_ABSENT;
+}
+
+static void what_is_resident_is_the_same_by_runs_whatever_is_asked(void **state)
+{
+	const uint64_t start = 50 * PAGE, end = 5003 * PAGE;
+	struct ht_pages_there there = {0, 0};
+	struct ht_pages_source s;
+	struct ht_pages p;
+	uint64_t at = 0, to, random = 1;
+
+	(void)state;
+	ht_pages_source_none(&s);
+	s.state = in_runs;
+	assert_int_equal(ht_pages_get(&s, start, end, &p, NULL), HT_OK);
+	for (int i = 0; i < 200000; i++) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		/* now and then back, and beyond both ends */
+		at = i % 64 ? at + random % 900 : random % (end + 20 * PAGE);
+		to = at + (random >> 20) % (i % 9 ? 600 : 700 * PAGE);
+		assert_int_equal(ht_pages_resident_near(&p, &there, at, to),
+				 ht_pages_resident(&p, at, to));
+		at = i % 3 ? to : at;
+	}
+	ht_pages_fini(&p);
+	ht_pages_source_close(&s);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, make_pages, drop_pages)
 
 int main(void)
@@ -451,6 +489,8 @@ int main(void)
 		T(a_page_that_was_only_read_is_not_resident),
 		T(many_alternating_pages_are_all_seen),
 		T(so_they_are_by_kernels_before_6_7),
+		cmocka_unit_test(
+			what_is_resident_is_the_same_by_runs_whatever_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
