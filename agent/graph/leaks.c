@@ -29,6 +29,7 @@ struct leaked {
 /* Pieces whose heads are of one group. */
 struct pile {
 	uint64_t heads, chunks, bytes;
+	uint32_t group; /* UINT32_MAX: of all that found no row */
 };
 
 struct leaks {
@@ -131,28 +132,33 @@ static void gather(struct leaks *l)
 	}
 }
 
-static const struct leaked *largest_piece(const struct leaks *l)
+/* The largest first; of the same size the first. */
+static int by_bytes(const void *x, const void *y, void *ctx)
 {
-	const struct leaked *best = NULL;
+	const uint32_t i = *(const uint32_t *)x, k = *(const uint32_t *)y;
+	const struct leaked *a = &((const struct leaked *)ctx)[i];
+	const struct leaked *b = &((const struct leaked *)ctx)[k];
+	int order = (a->bytes < b->bytes) - (a->bytes > b->bytes);
 
-	for (uint32_t i = 0; i < l->n; i++)
-		if (l->v[i].parent == i && !l->v[i].doubted &&
-		    (!best || l->v[i].bytes > best->bytes))
-			best = &l->v[i];
-	return best;
+	return order ?: (i > k) - (i < k);
 }
 
 /* Each register that was not to be had may be the only one to hold a piece; as
  * a bound, the largest. */
 static void doubt(struct leaks *l, struct ht_graph *row)
 {
-	uint64_t may_hold = SAVED * (uint64_t)l->g->anchors.unknown;
-	const struct leaked *piece;
+	const uint64_t may_hold = SAVED * (uint64_t)l->g->anchors.unknown;
+	uint32_t *piece = l->g->sure.queue; /* room, as above */
+	size_t n = 0;
 
-	while (may_hold-- > 0 && (piece = largest_piece(l))) {
-		l->v[piece - l->v].doubted = true;
-		row->uncertain_chunks += piece->chunks;
-		row->uncertain_bytes += piece->bytes;
+	for (uint32_t i = 0; may_hold && i < l->n; i++)
+		if (l->v[i].parent == i)
+			piece[n++] = i;
+	qsort_r(piece, n, sizeof(*piece), by_bytes, l->v);
+	for (size_t i = 0; i < n && i < may_hold; i++) {
+		l->v[piece[i]].doubted = true;
+		row->uncertain_chunks += l->v[piece[i]].chunks;
+		row->uncertain_bytes += l->v[piece[i]].bytes;
 	}
 }
 
@@ -177,14 +183,14 @@ static void pile_up(struct leaks *l, struct ht_graph *row)
 
 /* --- rows ---------------------------------------------------------------- */
 
-static bool add_row(struct leaks *l, uint32_t group, const struct pile *p)
+static bool add_row(struct leaks *l, const struct pile *p)
 {
 	struct ht_leak *row = ht_snapshot_add_leak(l->g->out);
 
 	if (!row)
 		return false;
-	if (group != UINT32_MAX) {
-		const struct ht_group *heads = &l->g->groups.v[group];
+	if (p->group != UINT32_MAX) {
+		const struct ht_group *heads = &l->g->groups.v[p->group];
 
 		row->max_size = heads->max_size;
 		ht_types_name(l->g, heads->type, row->head_type,
@@ -196,38 +202,36 @@ static bool add_row(struct leaks *l, uint32_t group, const struct pile *p)
 	return true;
 }
 
-static uint32_t largest(const struct leaks *l)
+/* The largest first; of the same size the first. */
+static int by_size(const void *x, const void *y)
 {
-	uint32_t best = UINT32_MAX;
+	const struct pile *a = x, *b = y;
+	int order = (a->bytes < b->bytes) - (a->bytes > b->bytes);
 
-	for (uint32_t i = 0; i < l->g->groups.n; i++)
-		if (l->pile[i].chunks &&
-		    (best == UINT32_MAX ||
-		     l->pile[i].bytes > l->pile[best].bytes))
-			best = i;
-	return best;
+	return order ?: (a->group > b->group) - (a->group < b->group);
 }
 
 /* The largest first; the rest in one row without a size. */
 static bool add_rows(struct leaks *l)
 {
-	struct pile rest = {0};
-	uint32_t group;
+	struct pile rest = {.group = UINT32_MAX};
 
-	for (size_t n = 0; (group = largest(l)) != UINT32_MAX; n++) {
-		struct pile *p = &l->pile[group];
+	for (uint32_t i = 0; i < l->g->groups.n; i++)
+		l->pile[i].group = i;
+	qsort(l->pile, l->g->groups.n, sizeof(*l->pile), by_size);
+	for (size_t n = 0; n < l->g->groups.n && l->pile[n].chunks; n++) {
+		const struct pile *p = &l->pile[n];
 
 		if (n < ROWS_MAX) {
-			if (!add_row(l, group, p))
+			if (!add_row(l, p))
 				return false;
-		} else {
-			rest.heads += p->heads;
-			rest.chunks += p->chunks;
-			rest.bytes += p->bytes;
+			continue;
 		}
-		*p = (struct pile){0};
+		rest.heads += p->heads;
+		rest.chunks += p->chunks;
+		rest.bytes += p->bytes;
 	}
-	return rest.chunks == 0 || add_row(l, UINT32_MAX, &rest);
+	return rest.chunks == 0 || add_row(l, &rest);
 }
 
 static bool find_leaked(struct leaks *l, struct ht_graph *row)

@@ -219,9 +219,12 @@ static bool any_between(const uint64_t *w, size_t n, uint64_t low, uint64_t all)
 
 typedef uint64_t two __attribute__((vector_size(16), aligned(8), may_alias));
 
+/* Said by signs: of a comparison a compiler would make the branch. */
 static inline two at_most(const uint64_t *w, size_t i, size_t last)
 {
-	return *(const two *)(w + (i < last ? i : last));
+	int64_t beyond = (int64_t)(last - i);
+
+	return *(const two *)(w + i + (beyond & beyond >> 63));
 }
 
 /* Most chunks have up to 16 words, and how many cannot be foretold: of these

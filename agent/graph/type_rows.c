@@ -173,37 +173,60 @@ static bool join_same(const struct parts *p)
 	return true;
 }
 
-/* The largest that has no row yet; NULL: none. */
-static struct part *largest(const struct parts *p, size_t *ret_type)
+/* A type in a part, of which there are chunks. */
+struct entry {
+	uint64_t bytes;
+	uint32_t part, type;
+};
+
+/* The largest first; of the same size the first part's first type. */
+static int by_bytes(const void *x, const void *y)
 {
-	struct part *best = NULL;
-	uint64_t most = 0;
+	const struct entry *a = x, *b = y;
+	int order = (a->bytes < b->bytes) - (a->bytes > b->bytes);
+
+	order = order ?: (a->part > b->part) - (a->part < b->part);
+	return order ?: (a->type > b->type) - (a->type < b->type);
+}
+
+/* Into v, if there is one. Returns how many there are. */
+static size_t list_entries(const struct parts *p, struct entry *v)
+{
+	size_t n = 0;
 
 	for (size_t j = 0; j < p->n; j++)
-		for (size_t i = 1; i < p->g->types.n; i++)
-			if (p->v[j].of_type[i].bytes > most) {
-				most = p->v[j].of_type[i].bytes;
-				best = &p->v[j];
-				*ret_type = i;
-			}
-	return best;
+		for (size_t i = 1; i < p->g->types.n; i++) {
+			uint64_t bytes = p->v[j].of_type[i].bytes;
+
+			if (bytes && v)
+				v[n] = (struct entry){bytes, (uint32_t)j,
+						      (uint32_t)i};
+			n += bytes > 0;
+		}
+	return n;
 }
 
 static bool add_types(const struct parts *p)
 {
 	struct ht_graph_all *g = p->g;
-	size_t type;
-	struct part *part;
+	size_t n = list_entries(p, NULL);
+	struct entry *v = calloc(n + 1, sizeof(*v));
+	bool ok = v;
 
-	for (size_t n = 0; n < ROWS_MAX && (part = largest(p, &type)); n++) {
-		const struct ht_type_info *t = &g->types.v[type];
+	if (!ok)
+		return false;
+	list_entries(p, v);
+	qsort(v, n, sizeof(*v), by_bytes);
+	for (size_t i = 0; ok && i < n && i < ROWS_MAX; i++) {
+		struct part *part = &p->v[v[i].part];
+		const struct ht_type_info *t = &g->types.v[v[i].type];
+		struct sum *sum = &part->of_type[v[i].type];
 
-		if (!add_row(g, part, t->kind, t->name, (uint32_t)type,
-			     &part->of_type[type]))
-			return false;
-		part->of_type[type] = (struct sum){0};
+		ok = add_row(g, part, t->kind, t->name, v[i].type, sum);
+		*sum = (struct sum){0};
 	}
-	return true;
+	free(v);
+	return ok;
 }
 
 /* Whether it may be a program of C++: it has its library, or a class, or is

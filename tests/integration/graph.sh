@@ -25,6 +25,7 @@ for stale in 0 10 50; do
 	read -r _ chunks bytes < <(grep leaked said)
 	ask leaks "$pid"
 	is "$stale % stale words: every chunk is in the sum" "$(get '.warnings | length')" 0
+	is "the largest pieces first" "$(get '[.groups[].bytes] | . == (sort | reverse) and length > 1')" true
 	between "$stale % stale words: leaked bytes, and what is uncertain, hold what was planted" \
 		"$bytes" "$(get .leaked_bytes)" "$(get '.leaked_bytes + .uncertain_bytes')"
 	between "$stale % stale words: chunks likewise" \
@@ -439,6 +440,7 @@ for program in classes classes_stripped; do
 	same "$program: a class" "$(chunks Session)" 1000
 	same "$program: a template in a namespace" "$(chunks 'app::Box<long, 40>')" 1000
 	same "$program: a class of two bases" "$(chunks app::Both)" 1000
+	is "$program: the largest class first" "$(get '[.types[] | select(.kind == "class") | .bytes] | . == (sort | reverse) and length > 2')" true
 	between "$program: buffers of strings" "$(chunks 'std::string buffer')" 1000 1001
 	between "$program: nodes of a tree" "$(chunks 'tree node (parent pointers)')" 1000 1001
 	between "$program: nodes of a list" "$(chunks 'doubly linked list node')" 999 1001
