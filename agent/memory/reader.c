@@ -30,6 +30,13 @@ void ht_reader_limit(struct ht_reader *r, int64_t deadline_ns)
 		r->ops->limit(r->ctx, deadline_ns);
 }
 
+void ht_reader_limit_sooner(struct ht_reader *r, int64_t deadline_ns)
+{
+	const int64_t now = r->deadline_ns;
+
+	ht_reader_limit(r, now && now < deadline_ns ? now : deadline_ns);
+}
+
 bool ht_reader_is_late(struct ht_reader *r)
 {
 	if (r->deadline_ns && ht_mono_ns() >= r->deadline_ns)

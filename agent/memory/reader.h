@@ -101,6 +101,8 @@ void ht_reader_add(struct ht_reader *r, const struct ht_reader *twin);
 /* CLOCK_MONOTONIC, 0: none; of its twins and of all their reads, too. It is not
  * late yet. */
 void ht_reader_limit(struct ht_reader *r, int64_t deadline_ns);
+/* The same, where none comes before it. */
+void ht_reader_limit_sooner(struct ht_reader *r, int64_t deadline_ns);
 /* Whether the deadline has come: nothing more is read. */
 bool ht_reader_is_late(struct ht_reader *r);
 

@@ -15,6 +15,11 @@
 #include "agent/walk/marks.h"
 #include "agent/walk/walk.h"
 
+/* Of what is left of the time limit: a first look, whose roots are read once
+ * more, and the roots that count. */
+#define HT_LOOK_FIRST_PERCENT 25
+#define HT_LOOK_ROOTS_PERCENT 50
+
 struct ht_look {
 	struct ht_session *session;
 	struct ht_stopped *stop; /* NULL: nothing is held */
@@ -93,14 +98,25 @@ enum ht_code ht_look_drop(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
 void ht_look_within(struct ht_look *l, int64_t percent);
 /* Returns whether the time was up. */
 bool ht_look_freely(struct ht_look *l);
+/* The deadline (CLOCK_MONOTONIC), or the end of that part where it comes
+ * before. */
+int64_t ht_look_sooner(const struct ht_look *l, int64_t deadline_ns);
 /* What the rest hangs on was not read: HT_TIMEOUT. */
 enum ht_code ht_look_too_late(const struct ht_look *l,
 			      struct ht_err *err) HT_MUST_CHECK;
+/* ht_look_rolling and ht_look_stacks, anew. Without what arenas begin with
+ * there is nothing to tell: where the time was up before it was read it is
+ * asked for again, in a part of what is left. Notes late. HT_TIMEOUT: it never
+ * was. */
+enum ht_code ht_look_rolling_in_time(struct ht_look *l,
+				     const struct ht_rolling_limits *limits,
+				     struct ht_err *err) HT_MUST_CHECK;
 /* Walks into the session's snapshot. What is at rest for good is also asked
  * what its chunks are to each other, if that is wanted. */
 enum ht_code ht_look_walk(struct ht_look *l, struct ht_err *err) HT_MUST_CHECK;
 /* The same within the time limit: what is not reached is uncertain, and told
- * so. What chunks are to each other is told of all of them or not at all. */
+ * so. What chunks are to each other is told of all of them or not at all:
+ * HT_TIMEOUT. */
 enum ht_code ht_look_walk_in_time(struct ht_look *l,
 				  struct ht_err *err) HT_MUST_CHECK;
 /* Takes out of the snapshot what the walk put in, for another one. */

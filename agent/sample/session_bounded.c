@@ -35,6 +35,7 @@
 
 struct bounded {
 	struct ht_look look;
+	bool late;	  /* the rehearsal: no stop would do */
 	bool walked;	  /* within the stop */
 	bool settled;	  /* the roots are of one instant */
 	int64_t roots_ns; /* the rehearsal's */
@@ -50,13 +51,17 @@ static int64_t tenths(const struct ht_session *s, int n)
  * gets our processor. */
 static enum ht_code rehearse(struct bounded *b, struct ht_err *err)
 {
-	enum ht_code code = ht_look_unstopped(&b->look, err);
-	int64_t begin = ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	int64_t begin;
+	enum ht_code code;
 
+	ht_look_within(&b->look, HT_LOOK_FIRST_PERCENT);
+	code = ht_look_unstopped(&b->look, err);
+	begin = ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	if (code == HT_OK)
 		code = ht_look_read(&b->look, 0, err);
 	b->roots_ns = ht_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin;
-	return code;
+	b->late = ht_look_freely(&b->look);
+	return code == HT_FAULT && b->late ? HT_OK : code;
 }
 
 /* Whether the heaps can be walked before READ_TENTHS are over. */
@@ -123,11 +128,11 @@ static enum ht_code stop_once(struct bounded *b, struct ht_err *err)
 	enum ht_code code;
 
 	b->walked = false;
-	ht_reader_limit(reader, 0);
+	/* threads are described by reads, too */
+	ht_reader_limit(reader, begin + tenths(s, CUT_TENTHS));
 	code = ht_look_stop(&b->look, &limits, err);
 	if (code == HT_OK) {
 		ht_guard_shorten(HANG_NS);
-		ht_reader_limit(reader, begin + tenths(s, CUT_TENTHS));
 		code = read_and_walk(b, begin, err);
 		ht_guard_restore();
 	}
@@ -182,7 +187,7 @@ static bool fits(const struct bounded *b)
 	const struct ht_look *l = &b->look;
 	int64_t ns = b->roots_ns + (int64_t)l->in.threads_n * THREAD_NS;
 
-	return l->runnable <= l->session->target->at_once &&
+	return !b->late && l->runnable <= l->session->target->at_once &&
 	       ns < tenths(l->session, READ_TENTHS - STOP_TENTHS);
 }
 
@@ -200,13 +205,22 @@ static enum ht_code in_turn(struct bounded *b, struct ht_err *err)
 	enum ht_code code;
 
 	learn_at_once(s->target, 0, true);
-	ht_look_retry(&b->look);
-	code = ht_look_rolling(&b->look, &limits, err);
+	code = ht_look_rolling_in_time(&b->look, &limits, err);
 	if (code != HT_TRACED && code != HT_DENIED && code != HT_REFUSED)
 		return code;
 	snprintf(b->why, sizeof(b->why), "%s", err->msg);
-	ht_look_retry(&b->look);
-	return ht_look_rolling(&b->look, &nobody, err);
+	return ht_look_rolling_in_time(&b->look, &nobody, err);
+}
+
+/* Who stood knows where they were no longer. */
+static enum ht_code find_stacks(struct ht_look *l, struct ht_err *err)
+{
+	enum ht_code code;
+
+	ht_look_within(l, HT_LOOK_ROOTS_PERCENT);
+	code = ht_look_stacks(l, err);
+	l->late |= ht_look_freely(l);
+	return code;
 }
 
 static void warn(const struct bounded *b)
@@ -248,7 +262,7 @@ enum ht_code ht_session_bounded(struct ht_session *s, struct ht_err *err)
 	if (!b.settled)
 		code = in_turn(&b, err);
 	if (code == HT_OK && !(b.walked && b.settled))
-		code = ht_look_stacks(l, err);
+		code = find_stacks(l, err);
 	if (code == HT_OK)
 		code = ht_look_drop(l, err);
 	if (code == HT_OK && !(b.walked && b.settled)) {

@@ -14,24 +14,42 @@
 static enum ht_code stop_and_read(struct ht_look *l, struct ht_err *err)
 {
 	const struct ht_stop_limits limits = {
-		.deadline_ns = ht_mono_ns() + STOP_WITHIN_NS,
+		.deadline_ns = ht_look_sooner(l, ht_mono_ns() + STOP_WITHIN_NS),
 		.realtime = true,
 	};
 	enum ht_code code = ht_look_stop(l, &limits, err);
 
 	if (code != HT_OK)
 		return code;
-	return ht_look_read(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
+	return ht_look_read(
+		l, ht_look_sooner(l, ht_mono_ns() + LEAVE_MALLOC_NS), err);
+}
+
+/* The same while there is time. Nobody stands for what will not be read. */
+static enum ht_code stop_in_time(struct ht_look *l, struct ht_err *err)
+{
+	struct ht_reader *reader = l->in.reader;
+	enum ht_code code;
+
+	if (ht_reader_is_late(reader))
+		return ht_look_too_late(l, err);
+	code = stop_and_read(l, err);
+	if (reader->expired && (code == HT_OK || code == HT_FAULT))
+		code = ht_look_too_late(l, err);
+	return code;
 }
 
 /* A look without a stop: file caches and page tables are warm when it counts.
  */
 static enum ht_code rehearse(struct ht_look *l, struct ht_err *err)
 {
-	enum ht_code code = ht_look_unstopped(l, err);
+	enum ht_code code;
 
+	ht_look_within(l, HT_LOOK_FIRST_PERCENT);
+	code = ht_look_unstopped(l, err);
 	if (code == HT_OK)
 		code = ht_look_read(l, 0, err);
+	ht_look_freely(l);
 	ht_look_retry(l);
 	l->attempts = 0;
 	/* What moved meanwhile does not matter, an end does. */
@@ -42,10 +60,10 @@ static enum ht_code rehearse(struct ht_look *l, struct ht_err *err)
  * not add up at any of them, with every thread elsewhere, are damaged. */
 static enum ht_code settle(struct ht_look *l, struct ht_err *err)
 {
-	enum ht_code code = rehearse(l, err);
+	enum ht_code code = HT_OK;
 
 	while (code == HT_OK) {
-		code = stop_and_read(l, err);
+		code = stop_in_time(l, err);
 		if (code != HT_OK || !l->inside_malloc)
 			break;
 		if (l->attempts >= l->session->request->attempts &&
@@ -63,6 +81,17 @@ static enum ht_code settle(struct ht_look *l, struct ht_err *err)
 		code = ht_frozen_check_run(l->session->target->pid, err);
 		ht_look_retry(l);
 	}
+	return code;
+}
+
+static enum ht_code settle_in_time(struct ht_look *l, struct ht_err *err)
+{
+	enum ht_code code = rehearse(l, err);
+
+	ht_look_within(l, HT_LOOK_ROOTS_PERCENT);
+	if (code == HT_OK)
+		code = settle(l, err);
+	ht_look_freely(l);
 	return code;
 }
 
@@ -91,7 +120,7 @@ enum ht_code ht_session_exact(struct ht_session *s, struct ht_err *err)
 	enum ht_code code;
 
 	ht_look_begin(&l, s);
-	code = settle(&l, err);
+	code = settle_in_time(&l, err);
 	if (code == HT_OK)
 		code = ht_look_drop(&l, err);
 	if (code == HT_OK) {

@@ -12,10 +12,6 @@
 /* A walk of the resting heap is done again where some thread woke meanwhile: no
  * longer ones are tried. */
 #define REST_WALK_MS 50
-/* Of what is left of the time limit when they begin. */
-#define REST_PERCENT  25
-#define ROOTS_PERCENT 50
-#define LATE_ATTEMPTS 3
 
 /* The roots of one instant. HT_BUSY: some thread ran each time. Caches that do
  * not add up at any of them, while every thread slept elsewhere, are damaged.
@@ -29,7 +25,7 @@ static enum ht_code read_at_rest(struct ht_look *l, struct ht_err *err)
 		if (i > 0)
 			ht_look_retry(l);
 		code = ht_look_watch(l, err);
-		ht_look_within(l, REST_PERCENT);
+		ht_look_within(l, HT_LOOK_FIRST_PERCENT);
 		if (code == HT_OK)
 			code = ht_look_read(l, 0, err);
 		if (ht_look_freely(l))
@@ -58,7 +54,7 @@ static enum ht_code walk_at_rest(struct ht_look *l, struct ht_err *err)
 
 	if (ms > REST_WALK_MS)
 		return ht_fail(err, HT_BUSY, "the heap is large");
-	ht_look_within(l, REST_PERCENT);
+	ht_look_within(l, HT_LOOK_FIRST_PERCENT);
 	code = ht_look_walk(l, err);
 	if (!ht_look_freely(l) && (code == HT_GONE || ht_look_rested(l)))
 		return code;
@@ -67,25 +63,12 @@ static enum ht_code walk_at_rest(struct ht_look *l, struct ht_err *err)
 		       "some thread woke, or it was not read in time");
 }
 
-/* Without what arenas begin with there is nothing to tell: where the time was
- * up before it was read it is asked for again, in a part of what is left. */
 static enum ht_code read_as_it_moves(struct ht_look *l, struct ht_err *err)
 {
 	const struct ht_rolling_limits nobody = {0};
-	enum ht_code code;
 
-	for (int i = 0; i < LATE_ATTEMPTS; i++) {
-		ht_look_retry(l);
-		l->attempts = 0;
-		ht_look_within(l, ROOTS_PERCENT);
-		code = ht_look_rolling(l, &nobody, err);
-		if (code == HT_OK)
-			code = ht_look_stacks(l, err);
-		l->late = ht_look_freely(l);
-		if (code != HT_FAULT || !l->late)
-			break;
-	}
-	return code == HT_FAULT && l->late ? ht_look_too_late(l, err) : code;
+	l->attempts = 0;
+	return ht_look_rolling_in_time(l, &nobody, err);
 }
 
 /* A heap that is too large to be walked again stood still nevertheless: what is

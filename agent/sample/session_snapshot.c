@@ -235,7 +235,8 @@ static enum ht_code fork_target(struct ht_look *l,
 {
 	const int64_t within_ms = stop_within_ms(l->session->snapshot);
 	const struct ht_stop_limits limits = {
-		.deadline_ns = ht_mono_ns() + within_ms * HT_NS_PER_MS,
+		.deadline_ns = ht_look_sooner(
+			l, ht_mono_ns() + within_ms * HT_NS_PER_MS),
 		.realtime = true,
 		.watch = watch,
 	};
@@ -247,7 +248,9 @@ static enum ht_code fork_target(struct ht_look *l,
 			"process %d: its threads did not all stop within %d ms: the machine is too busy",
 			(int)l->session->target->pid, (int)within_ms);
 	if (code == HT_OK)
-		code = ht_look_rest(l, ht_mono_ns() + LEAVE_MALLOC_NS, err);
+		code = ht_look_rest(
+			l, ht_look_sooner(l, ht_mono_ns() + LEAVE_MALLOC_NS),
+			err);
 	if (code == HT_OK && !l->inside_malloc)
 		code = ht_stop_fork(
 			l->stop, found,
@@ -278,6 +281,7 @@ static enum ht_code open_copy(struct ht_look *l, struct copy *copy,
 	l->in.pages = &copy->pages;
 	l->in.file_pages = t->pages;
 	l->in.want_private = false; /* a copy shares every page */
+	ht_reader_limit(l->in.reader, t->reader->deadline_ns);
 	begin_to_watch_room(l, copy);
 	return HT_OK;
 }
@@ -322,14 +326,37 @@ static enum ht_code take(struct ht_look *l, const struct ht_inject_code *found,
 	return code;
 }
 
+/* The same while there is time. */
+static enum ht_code take_in_time(struct ht_look *l,
+				 const struct ht_inject_code *found,
+				 enum ht_tracee_watch watch, struct copy *copy,
+				 struct ht_err *err)
+{
+	struct ht_reader *reader = l->session->target->reader;
+	enum ht_code code;
+
+	if (ht_reader_is_late(reader))
+		return ht_look_too_late(l, err);
+	code = take(l, found, watch, copy, err);
+	if (!reader->expired && !l->in.reader->expired)
+		return code;
+	drop_copy(l, copy);
+	return code == HT_OK || code == HT_FAULT ? ht_look_too_late(l, err)
+						 : code;
+}
+
 /* Without a stop: finds the code to fork with, and warms caches. */
 static enum ht_code rehearse(struct ht_look *l, struct ht_inject_code *ret,
 			     struct ht_err *err)
 {
-	enum ht_code code = ht_look_unstopped(l, err);
+	enum ht_code code;
 
+	ht_look_within(l, HT_LOOK_FIRST_PERCENT);
+	code = ht_look_unstopped(l, err);
 	if (code == HT_OK)
 		code = ht_look_read(l, 0, err);
+	if (ht_look_freely(l) && code == HT_FAULT)
+		return ht_look_too_late(l, err);
 	/* What moved meanwhile does not matter, an end does. */
 	if (code != HT_GONE && l->maps.n > 0)
 		code = ht_inject_find(&l->maps, l->session->target->reader, ret,
@@ -339,15 +366,13 @@ static enum ht_code rehearse(struct ht_look *l, struct ht_inject_code *ret,
 	return code;
 }
 
-static enum ht_code take_at_rest(struct ht_look *l, struct copy *copy,
-				 struct ht_err *err)
+static enum ht_code take_at_rest(struct ht_look *l,
+				 const struct ht_inject_code *found,
+				 struct copy *copy, struct ht_err *err)
 {
 	enum ht_tracee_watch watch = HT_WATCH_REPAIRED;
-	struct ht_inject_code found;
-	enum ht_code code = rehearse(l, &found, err);
+	enum ht_code code;
 
-	if (code != HT_OK)
-		return code;
 	/* First without those that would see an EINTR should we end; with them
 	 * where no other thread can be used, or they will not stay asleep, or
 	 * what their registers hold is asked for. */
@@ -356,7 +381,7 @@ static enum ht_code take_at_rest(struct ht_look *l, struct copy *copy,
 	for (;;) {
 		uint64_t most = l->session->request->attempts;
 
-		code = take(l, &found, watch, copy, err);
+		code = take_in_time(l, found, watch, copy, err);
 		if (code == HT_SYS)
 			return ht_fail(
 				err, HT_REFUSED,
@@ -375,6 +400,21 @@ static enum ht_code take_at_rest(struct ht_look *l, struct copy *copy,
 	}
 }
 
+static enum ht_code freeze(struct ht_look *l, struct copy *copy,
+			   struct ht_err *err)
+{
+	struct ht_inject_code found;
+	enum ht_code code = rehearse(l, &found, err);
+
+	if (code != HT_OK)
+		return code;
+	ht_look_within(l, HT_LOOK_ROOTS_PERCENT);
+	code = take_at_rest(l, &found, copy, err);
+	ht_look_freely(l); /* the copy's, where there is one */
+	ht_reader_limit(l->session->target->reader, 0);
+	return code;
+}
+
 enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err)
 {
 	HT_CLEANUP(end_copy)
@@ -389,7 +429,7 @@ enum ht_code ht_session_snapshot(struct ht_session *s, struct ht_err *err)
 	if (code == HT_OK)
 		code = refuse_by_memory(s->snapshot, err);
 	if (code == HT_OK)
-		code = take_at_rest(&l, &copy, err);
+		code = freeze(&l, &copy, err);
 	if (code == HT_OK) {
 		code = ht_look_walk_in_time(&l, err);
 		if (check_copy(&copy, err) != HT_OK)

@@ -61,7 +61,7 @@ void ht_guard_restore(void)
 static struct {
 	timer_t timer;
 	pid_t owner; /* a child has no timers of its parent's; 0: none */
-	_Atomic bool holding;
+	_Atomic bool holding, paused;
 	_Atomic int64_t beat_ns;
 } dead_man;
 
@@ -109,13 +109,29 @@ void ht_guard_beat(void)
 		put_off();
 }
 
-void ht_guard_release(void)
+void ht_guard_pause(void)
 {
 	if (!dead_man.holding)
 		return;
 	dead_man.holding = false;
+	dead_man.paused = true;
 	set_switch(0);
 	ht_guard_restore();
+}
+
+void ht_guard_resume(void)
+{
+	if (!dead_man.paused)
+		return;
+	put_off();
+	dead_man.paused = false;
+	dead_man.holding = true;
+}
+
+void ht_guard_release(void)
+{
+	ht_guard_pause();
+	dead_man.paused = false;
 }
 
 /* --- arriving ------------------------------------------------------------ */

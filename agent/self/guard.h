@@ -38,6 +38,10 @@ void ht_guard_restore(void);
 #define HT_GUARD_DEAD_NS (900 * HT_NS_PER_MS)
 enum ht_code ht_guard_hold(struct ht_err *err) HT_MUST_CHECK;
 void ht_guard_beat(void); /* nothing outside of a hold */
+/* Within a hold, while nothing of the target stands: whoever waits for a
+ * processor then, behind many others, is not ended. Nothing outside of one. */
+void ht_guard_pause(void);
+void ht_guard_resume(void);
 void ht_guard_release(void);
 
 #endif

@@ -106,9 +106,11 @@ static enum ht_code list(struct rolling *s, struct ht_err *err)
 /* --- one turn ------------------------------------------------------------ */
 
 /* SCHED_FIFO as long as some thread stands or is about to: an ordinary task may
- * wait for a processor behind all of them. */
+ * wait for a processor behind all of them. So long, too, whatever hangs ends
+ * us. */
 static void raise_priority(struct rolling *s)
 {
+	ht_guard_resume();
 	if (!s->raised)
 		s->raised = s->limits->realtime && ht_priority_raise();
 }
@@ -118,6 +120,8 @@ static void usual_priority(struct rolling *s)
 	if (s->raised)
 		ht_priority_restore();
 	s->raised = false;
+	if (s->slots == 0)
+		ht_guard_pause();
 }
 
 /* Lets a stopped thread go, and notes how long it can have been stopped. */
@@ -233,13 +237,14 @@ static enum ht_code look_at_held(struct rolling *s, struct slot *slot,
 				 struct ht_err *err)
 {
 	struct turn *turn = &s->turn[slot->turn];
+	const int64_t whole = s->reader->deadline_ns; /* the look's */
 	enum ht_code code;
 
-	ht_reader_limit(s->reader, slot->since_ns + s->limits->hold_ns);
+	ht_reader_limit_sooner(s->reader, slot->since_ns + s->limits->hold_ns);
 	code = look_at(s, turn,
 		       ht_tracee_registers(&slot->held, s->reader->word), false,
 		       err);
-	ht_reader_limit(s->reader, 0);
+	ht_reader_limit(s->reader, whole);
 	if (slot->let_go)
 		take_back(s, turn);
 	return code;
@@ -505,6 +510,7 @@ static enum ht_code take_held_turns(struct rolling *s, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	ht_sigchld_block(&old);
+	ht_guard_pause(); /* until the first is asked to stop */
 	code = take_turns(s, err);
 	empty_window(s);
 	usual_priority(s);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "agent/self/guard.h"
 #include "agent/stop/access.h"
 #include "agent/stop/inject.h"
 #include "agent/stop/priority.h"
@@ -126,6 +127,7 @@ static enum ht_code find_new(struct ht_stopped *s,
 		enum ht_code code;
 
 		listed++;
+		ht_guard_beat(); /* this may take long, but hangs nowhere */
 		if (known(s, tid))
 			continue;
 		h = add(s);

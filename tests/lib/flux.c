@@ -38,12 +38,20 @@ void flux_end(struct flux *f)
 enum ht_code flux_look(struct flux *f, uint64_t flags, void (*slow)(bool),
 		       struct ht_snapshot *ret, struct ht_err *err)
 {
+	return flux_look_by(f, HT_MODE_NONE, flags, slow, ret, err);
+}
+
+enum ht_code flux_look_by(struct flux *f, uint64_t mode, uint64_t flags,
+			  void (*slow)(bool), struct ht_snapshot *ret,
+			  struct ht_err *err)
+{
 	struct ht_request request = HT_REQUEST_DEFAULT;
 	struct ht_session session = {
 		.target = &f->target, .request = &request, .snapshot = ret};
 	enum ht_code code;
 
 	request.timeout_ms = FLUX_LIMIT_MS;
+	request.mode = mode;
 	request.flags |= flags;
 	ht_snapshot_init(ret);
 	ht_guard_alarm(FLUX_LIMIT_MS);

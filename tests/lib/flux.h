@@ -28,6 +28,10 @@ int flux_begin(struct flux *f, const char *threads, const char *kind,
 	       const char *more);
 void flux_end(struct flux *f);
 /* slow(true) is called right before the look, slow(false) right after it. */
+enum ht_code flux_look_by(struct flux *f, uint64_t mode, uint64_t flags,
+			  void (*slow)(bool), struct ht_snapshot *ret,
+			  struct ht_err *err);
+/* The same in the default mode. */
 enum ht_code flux_look(struct flux *f, uint64_t flags, void (*slow)(bool),
 		       struct ht_snapshot *ret, struct ht_err *err);
 /* What was read is sound, is no damage, and with what is uncertain is not
