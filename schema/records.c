@@ -78,8 +78,22 @@ const char *const ht_how_names[] = {HT_HOW_NAMES(NAME_ITEM)};
 HT_SINGLE_RECORDS(FIELD_TABLE)
 HT_LIST_RECORDS(FIELD_TABLE)
 
+/* Every field unknown; text is empty, a time 0. */
+#define BLANK_U64(name)		    .name = HT_UNKNOWN,
+#define BLANK_HEX(name)		    .name = HT_UNKNOWN,
+#define BLANK_BOOL(name)	    .name = HT_UNKNOWN,
+#define BLANK_ENUM(name)	    .name = HT_UNKNOWN,
+#define BLANK_F64(name)		    .name = NAN,
+#define BLANK_TIME(name)	    .name = 0,
+#define BLANK_TEXT(name)	    .name = "",
+#define BLANK(type, name, arg, doc) BLANK_##type(name)
+#define BLANK_RECORD(record, FIELDS, member)                                   \
+	static const struct ht_##record record##_blank = {FIELDS(BLANK)};
+HT_SINGLE_RECORDS(BLANK_RECORD)
+HT_LIST_RECORDS(BLANK_RECORD)
+
 #define RECORD_ROW(record, FIELDS, member)                                     \
-	[HT_RECORD_##record] = {#record, record##_fields,                      \
+	[HT_RECORD_##record] = {#record, record##_fields, &record##_blank,     \
 				COUNT(record##_fields),                        \
 				sizeof(struct ht_##record)},
 const struct ht_record_type ht_record_types[HT_RECORD_COUNT] = {
@@ -88,17 +102,6 @@ const struct ht_record_type ht_record_types[HT_RECORD_COUNT] = {
 void ht_record_clear(enum ht_record_id id, void *record)
 {
 	const struct ht_record_type *type = &ht_record_types[id];
-	const uint64_t unknown = HT_UNKNOWN;
-	const double nan_value = NAN;
 
-	memset(record, 0, type->size);
-	for (size_t i = 0; i < type->fields_count; i++) {
-		const struct ht_field *f = &type->fields[i];
-		char *at = (char *)record + f->offset;
-
-		if (f->type == HT_T_F64)
-			memcpy(at, &nan_value, sizeof(nan_value));
-		else if (f->type != HT_T_TEXT && f->type != HT_T_TIME)
-			memcpy(at, &unknown, sizeof(unknown));
-	}
+	memcpy(record, type->blank, type->size);
 }

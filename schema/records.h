@@ -570,8 +570,8 @@ struct ht_field {
 struct ht_record_type {
 	const char *name;
 	const struct ht_field *fields;
-	uint16_t fields_count;
-	uint16_t size; /* of the struct */
+	const void *blank;	     /* one with every field unknown */
+	uint16_t fields_count, size; /* of the struct */
 };
 
 enum ht_record_id {

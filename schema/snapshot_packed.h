@@ -14,8 +14,8 @@ struct ht_snapshot_packed {
 	size_t n, capacity;
 };
 
-/* In place of what ret held, and in its room: from sample to sample of a
- * process nothing is allocated. Where it fails ret holds nothing. */
+/* In place of what ret held, and in its room, which from sample to sample of a
+ * process hardly ever changes. Where it fails ret holds nothing. */
 enum ht_code ht_snapshot_pack(const struct ht_snapshot *s,
 			      struct ht_snapshot_packed *ret,
 			      struct ht_err *err) HT_MUST_CHECK;

@@ -59,7 +59,8 @@ static bool has_room(struct ht_store *st, size_t bytes)
 	return st->pasts.bytes + bytes <= st->pasts.most;
 }
 
-/* Whether someone else wrote to the file since we asked. */
+/* Whether someone else wrote to the file since we asked; it is asked for the
+ * first time when the file is opened. */
 static enum ht_code is_void(struct ht_store *st, bool *ret, struct ht_err *err)
 {
 	sqlite3_stmt *stmt;
@@ -76,6 +77,13 @@ static enum ht_code is_void(struct ht_store *st, bool *ret, struct ht_err *err)
 	*ret = version != st->pasts.version;
 	st->pasts.version = version;
 	return HT_OK;
+}
+
+enum ht_code ht_store_past_begin(struct ht_store *st, struct ht_err *err)
+{
+	bool is_not;
+
+	return is_void(st, &is_not, err);
 }
 
 static struct ht_past **find(struct ht_store *st,

@@ -215,6 +215,8 @@ enum ht_code ht_store_open_telling(const char *path, enum ht_store_mode mode,
 		code = ht_store_migrate(st, err);
 	if (code == HT_OK && mode == HT_STORE_WRITE)
 		code = ht_held_take(st, &st->held, err);
+	if (code == HT_OK && mode == HT_STORE_WRITE)
+		code = ht_store_past_begin(st, err);
 	if (code != HT_OK)
 		return code;
 	*ret = ht_take_ptr(st);

@@ -412,6 +412,9 @@ enum ht_code ht_store_rolled(struct ht_store *st, int64_t level_s,
 			     struct ht_err *err) HT_MUST_CHECK;
 /* --- past.c: what was read lately ---------------------------------------- */
 
+/* Before anything is remembered: from now on others' writing makes it void. */
+enum ht_code ht_store_past_begin(struct ht_store *st,
+				 struct ht_err *err) HT_MUST_CHECK;
 /* What is kept of the process as the window asks for it, which began at
  * first_ns; NULL: nothing is or will be. Borrowed: until the next call. */
 enum ht_code ht_store_past(struct ht_store *st, const struct ht_store_window *w,

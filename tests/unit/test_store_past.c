@@ -315,6 +315,21 @@ static void what_is_undone_is_not_remembered(void **state)
 	assert_same_now(110);
 }
 
+/* Its file was nobody else's since it was opened: of classes that rest nothing
+ * is read, from the first reading on. */
+static void the_first_reading_is_of_the_samples_alone(void **state)
+{
+	HT_AUTO_SERIES struct ht_series series;
+
+	(void)state;
+	ht_series_init(&series);
+	add(rests, 0, 5);
+	read_as_judge(st, at(5), &series);
+	assert_int_equal(series.rows, 5);
+	assert_true(series.classes_n > 0);
+	assert_true(lines_read < 5 + 4); /* whose they are, and such */
+}
+
 static void what_another_program_writes_is_seen(void **state)
 {
 	HT_AUTO_STORE struct ht_store *other = NULL;
@@ -385,6 +400,7 @@ int main(void)
 		OF_A_STORE(it_is_so_where_little_is_kept),
 		OF_A_STORE(it_is_so_where_the_clock_steps_back),
 		OF_A_STORE(what_is_undone_is_not_remembered),
+		OF_A_STORE(the_first_reading_is_of_the_samples_alone),
 		OF_A_STORE(what_another_program_writes_is_seen),
 		OF_A_STORE(what_is_remembered_keeps_to_its_room),
 	};
