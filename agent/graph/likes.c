@@ -8,6 +8,9 @@
 #define LOOKED_AT    32	   /* words of a chunk that are looked at */
 #define CLIMB_MAX    6	   /* parents that are asked */
 #define STRING_LEAST 16	   /* libstdc++ keeps up to 15 bytes in the object */
+#define NODE_MOST                                                              \
+	16384 /* larger: arrays, whose first elements may lead to              \
+		 each other's */
 
 /* --- what it looks like -------------------------------------------------- */
 
@@ -299,7 +302,7 @@ void ht_types_settle_node(struct ht_types *t, const struct ht_refs *r,
 		return;
 	}
 	like = node_like(t, r, i);
-	if (like)
+	if (like && ht_nodes_get(t->nodes, i).size <= NODE_MOST)
 		ht_types_note(t, i, like);
 	else if (array)
 		ht_types_note(t, i, HT_LIKE_ARRAY);

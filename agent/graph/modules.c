@@ -99,7 +99,8 @@ static bool is_same_note(const struct ht_locate_in *in,
 }
 
 /* A core may be of another machine, whose files have the same names: notes (a
- * build id) and the header tell. */
+ * build id) and the header tell. What is no program or library has neither, and
+ * may be shorter: a locale's files. */
 static bool is_same_file(const struct ht_locate_in *in,
 			 const struct ht_module *m, uint64_t start)
 {
@@ -107,11 +108,12 @@ static bool is_same_file(const struct ht_locate_in *in,
 	Elf64_Ehdr h, mapped;
 	size_t n;
 
+	if (ht_reader_read(in->reader, start, &mapped, sizeof(mapped), NULL) !=
+		    HT_OK ||
+	    memcmp(mapped.e_ident, ELFMAG, SELFMAG) != 0)
+		return true;
 	if (!read_at(m->fd, &h, sizeof(h), 0))
 		return false;
-	if (ht_reader_read(in->reader, start, &mapped, sizeof(mapped), NULL) !=
-	    HT_OK)
-		return true;
 	n = h.e_phnum < PHDRS_MAX ? h.e_phnum : PHDRS_MAX;
 	if (memcmp(h.e_ident, mapped.e_ident, EI_NIDENT) != 0 ||
 	    h.e_phoff != mapped.e_phoff || h.e_phnum != mapped.e_phnum ||
