@@ -27,6 +27,7 @@ struct ht_runs {
 	uint64_t largest;
 	uint64_t bytes[4], count[4]; /* < 4 KiB, < 64 KiB, < 1 MiB, more */
 };
+void ht_runs_count(struct ht_runs *r, uint64_t size);
 
 /* What the census found in anonymous mappings. */
 struct ht_census {

@@ -22,9 +22,6 @@
 
 #define NO_POSITION UINT32_MAX
 
-static const uint64_t hole_limits[] = {UINT64_C(4) << 10, UINT64_C(64) << 10,
-				       UINT64_C(1) << 20, UINT64_MAX};
-
 /* Records of one kind, in order. */
 struct cursor {
 	const struct ht_record_index *x;
@@ -44,6 +41,8 @@ struct ht_sweep {
 	size_t cached, cached_end;
 	uint64_t run_start, run_end; /* equal: no run */
 	uint64_t idle_start, idle_end;
+	struct ht_runs *runs;		/* of the walk, */
+	struct ht_class_count *free_by; /* and its free chunks by class */
 	uint64_t held; /* resident bytes that are not idle, of all segments */
 	bool has_top;
 	size_t next; /* segment to be begun next; the one before is open */
@@ -70,7 +69,7 @@ static inline uint64_t resident_of(struct ht_sweep *s, uint64_t start,
 	return ht_pages_resident_near(s->pages, &s->there, start, end);
 }
 
-static void settle(struct cursor *c)
+static inline void settle(struct cursor *c)
 {
 	const struct ht_record_index *x = c->x;
 
@@ -84,7 +83,7 @@ static void settle(struct cursor *c)
 }
 
 /* On to the next chunk that really is in a fastbin. */
-static void settle_fast(struct cursor *c)
+static inline void settle_fast(struct cursor *c)
 {
 	while (c->i < c->x->n && c->x->v[c->i].mark & HT_FAST_CANDIDATE)
 		c->i++;
@@ -92,21 +91,6 @@ static void settle_fast(struct cursor *c)
 }
 
 /* --- runs ---------------------------------------------------------------- */
-
-static void count_hole(struct ht_runs *r, uint64_t size)
-{
-	struct ht_class_count *c = &r->by_class[ht_class_of(size)];
-	unsigned i = 0;
-
-	while (size >= hole_limits[i])
-		i++;
-	r->bytes[i] += size;
-	r->count[i]++;
-	c->chunks++;
-	c->bytes += size;
-	if (size > r->largest)
-		r->largest = size;
-}
 
 static void remember_run(struct ht_sweep *s, uint64_t start, uint64_t end)
 {
@@ -181,7 +165,7 @@ static void end_run(struct ht_sweep *s)
 
 	if (start == end)
 		return;
-	count_hole(&s->in->walk->runs, end - start);
+	ht_runs_count(s->runs, end - start);
 	resident = resident_of(s, start, end);
 	if (end - start > HT_PAGE_SIZE)
 		trimmable = run_trimmable(s, start, end, &locked);
@@ -228,7 +212,7 @@ static void idle(struct ht_sweep *s, uint64_t start, uint64_t end)
 
 static inline void free_chunk(struct ht_sweep *s, uint64_t start, uint64_t size)
 {
-	struct ht_class_count *c = &s->in->walk->free[ht_class_of(size)];
+	struct ht_class_count *c = &s->free_by[ht_class_of(size)];
 
 	c->chunks++;
 	c->bytes += size;
@@ -242,7 +226,7 @@ static inline void free_chunk(struct ht_sweep *s, uint64_t start, uint64_t size)
 
 static void cached_chunk(struct ht_sweep *s, const struct ht_cached *c)
 {
-	struct ht_class_count *count = &s->in->walk->free[ht_class_of(c->size)];
+	struct ht_class_count *count = &s->free_by[ht_class_of(c->size)];
 
 	count->chunks++;
 	count->bytes += c->size;
@@ -315,7 +299,7 @@ static uint64_t cached_address(const struct ht_sweep *s)
 		       : UINT64_MAX;
 }
 
-static void next_free(struct ht_sweep *s)
+static inline void next_free(struct ht_sweep *s)
 {
 	const struct ht_links *l = &s->met->links;
 
@@ -325,7 +309,7 @@ static void next_free(struct ht_sweep *s)
 	settle(&s->free);
 }
 
-static void next_fast(struct ht_sweep *s)
+static inline void next_fast(struct ht_sweep *s)
 {
 	const struct ht_links *l = &s->met->links;
 
@@ -343,30 +327,43 @@ static void next_cached(struct ht_sweep *s)
 		cached_chunk(s, c);
 }
 
-/* All that lies below `limit`, an address of the open segment. */
-static void sweep_below(struct ht_sweep *s, uint64_t limit)
+/* The first position at or behind an address of the open segment. */
+static uint32_t position_from(const struct ht_sweep *s, uint64_t address)
 {
-	unsigned steps = 0;
+	const unsigned shift = s->met->links.shift;
+	uint64_t far = address - s->segment->first;
+	uint64_t units = (far + ((uint64_t)1 << shift) - 1) >> shift;
 
-	for (;;) {
-		uint32_t position = s->free.position < s->fast.position
-					    ? s->free.position
-					    : s->fast.position;
-		uint64_t listed = position == NO_POSITION
-					  ? UINT64_MAX
-					  : address_of(s, position);
-		uint64_t cached = cached_address(s);
+	return address <= s->segment->first ? s->segment->base
+	       : units < NO_POSITION - s->segment->base
+		       ? s->segment->base + (uint32_t)units
+		       : NO_POSITION;
+}
 
-		ht_pace_step(&steps);
-		if (cached < listed && cached < limit)
-			next_cached(s);
-		else if (listed >= limit)
-			break;
-		else if (position == s->free.position)
+/* What records tell of, up to the position. */
+static void sweep_records(struct ht_sweep *s, uint32_t end, unsigned *steps)
+{
+	while (s->free.position < end || s->fast.position < end) {
+		ht_pace_step(steps);
+		if (s->free.position < s->fast.position)
 			next_free(s);
 		else
 			next_fast(s);
 	}
+}
+
+/* All that lies below `limit`, an address of the open segment. */
+static void sweep_below(struct ht_sweep *s, uint64_t limit)
+{
+	unsigned steps = 0;
+	uint64_t cached;
+
+	while ((cached = cached_address(s)) < limit) {
+		/* that chunk itself first, if there is a record of it */
+		sweep_records(s, position_from(s, cached + 1), &steps);
+		next_cached(s);
+	}
+	sweep_records(s, position_from(s, limit), &steps);
 }
 
 /* Pages amid a segment that are wholly another's, of this state. */
@@ -534,6 +531,8 @@ static struct ht_sweep *resume(const struct ht_arena_in *in,
 		s->x = x;
 		s->met = met;
 		s->out = out;
+		s->runs = &in->walk->runs;
+		s->free_by = in->walk->free;
 		s->known = true;
 	}
 	s->free = (struct cursor){.x = &met->links.free};

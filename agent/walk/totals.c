@@ -4,6 +4,24 @@
 #include "agent/walk/heaps.h"
 #include "agent/walk/round.h"
 
+static const uint64_t hole_limits[] = {UINT64_C(4) << 10, UINT64_C(64) << 10,
+				       UINT64_C(1) << 20, UINT64_MAX};
+
+void ht_runs_count(struct ht_runs *r, uint64_t size)
+{
+	struct ht_class_count *c = &r->by_class[ht_class_of(size)];
+	unsigned i = 0;
+
+	while (size >= hole_limits[i])
+		i++;
+	r->bytes[i] += size;
+	r->count[i]++;
+	c->chunks++;
+	c->bytes += size;
+	if (size > r->largest)
+		r->largest = size;
+}
+
 void ht_kept_add(struct ht_kept *to, const struct ht_kept *from)
 {
 	for (unsigned i = 0; i < HT_CAUSE_COUNT; i++)
