@@ -310,7 +310,7 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 	while (stop - at >= 4 * f.word) {
 		uint64_t size = head & ~(uint64_t)HT_SIZE_FLAGS;
 		uint64_t next = at + size, next_head;
-		bool used, fast = false;
+		bool used, fast;
 
 		if (impossible(head, stop - at, f)) {
 			end = HT_PASS_SIZE;
@@ -325,10 +325,10 @@ run_window(struct ht_pass *p, struct staging *s, const struct shape f)
 		if (f.marks)
 			ht_mark(p->marked, at, used);
 		count_in_use(in_use, size, used);
-		if (f.fastbins)
-			fast = used & may_be_fast(p, f, at, size,
-						  load(base + at + 2 * f.word,
-						       f.word));
+		fast = f.fastbins &&
+		       (used &
+			may_be_fast(p, f, at, size,
+				    load(base + at + 2 * f.word, f.word)));
 		n = put_aside(p, s, n, at - start, used, fast, f);
 		/* No word of a program's own decodes to a chunk; without safe
 		 * linking many are the same as links. */

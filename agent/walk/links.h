@@ -139,28 +139,51 @@ uint64_t ht_links_address(const struct ht_links *l, uint32_t position);
 
 #define HT_GRANULE_SHIFT 8 /* positions of one directory entry: 256 */
 
-/* The last record at or before the position, by halving without branches: which
- * way to go cannot be predicted. */
+/* The records of one granule. */
+struct ht_granule {
+	struct ht_record *v;
+	size_t n;
+};
+
+/* Empty beyond the directory. */
+static inline __attribute__((always_inline)) struct ht_granule
+ht_granule_of(const struct ht_record_index *x, size_t granule)
+{
+	size_t first;
+
+	if (granule >= x->granules)
+		return (struct ht_granule){NULL, 0};
+	first = x->first[granule];
+	return (struct ht_granule){
+		x->v + first,
+		(granule + 1 < x->granules ? x->first[granule + 1] : x->n) -
+			first};
+}
+
+/* Where the record of a position is if they lie evenly, as they nearly do: in
+ * the same line of the cache, as a rule. Not of an empty granule. */
+static inline __attribute__((always_inline)) struct ht_record *
+ht_granule_guess(const struct ht_granule *g, uint32_t position)
+{
+	return g->v + (g->n * (uint8_t)position >> HT_GRANULE_SHIFT);
+}
+
+/* The record of the position: from where it should be, up or down. */
 static inline struct ht_record *ht_record_find(const struct ht_record_index *x,
 					       uint32_t position)
 {
-	size_t granule = position >> HT_GRANULE_SHIFT, n;
+	const struct ht_granule g =
+		ht_granule_of(x, position >> HT_GRANULE_SHIFT);
 	const uint8_t slot = (uint8_t)position;
 	struct ht_record *r;
 
-	if (granule >= x->granules)
+	if (g.n == 0)
 		return NULL;
-	r = x->v + x->first[granule];
-	n = (granule + 1 < x->granules ? x->first[granule + 1] : x->n) -
-	    x->first[granule];
-	if (n == 0)
-		return NULL;
-	while (n > 1) {
-		size_t half = n / 2;
-
-		r += r[half].slot <= slot ? half : 0;
-		n -= half;
-	}
+	r = ht_granule_guess(&g, position);
+	while (r->slot > slot && r > g.v)
+		r--;
+	while (r->slot < slot && r + 1 < g.v + g.n)
+		r++;
 	return r->slot == slot ? r : NULL;
 }
 
@@ -176,30 +199,13 @@ HT_FETCH ht_fetch_directory(const struct ht_record_index *x, uint32_t link)
 		__builtin_prefetch(x->first + granule);
 }
 
-/* First and last record of the granule that a link leads to; false: none. Few
- * granules have more than two lines of them. */
-static inline __attribute__((always_inline)) bool
-ht_granule_ends(const struct ht_record_index *x, uint32_t link,
-		size_t *ret_first, size_t *ret_last)
-{
-	size_t granule = (link - 1) >> HT_GRANULE_SHIFT;
-
-	if (granule >= x->granules)
-		return false;
-	*ret_first = x->first[granule];
-	*ret_last = (granule + 1 < x->granules ? x->first[granule + 1] : x->n);
-	*ret_last -= *ret_last > *ret_first;
-	return true;
-}
-
 HT_FETCH ht_fetch_records(const struct ht_record_index *x, uint32_t link)
 {
-	size_t first, last;
+	const struct ht_granule g =
+		ht_granule_of(x, (link - 1) >> HT_GRANULE_SHIFT);
 
-	if (!ht_granule_ends(x, link, &first, &last))
-		return;
-	__builtin_prefetch(x->v + first);
-	__builtin_prefetch(x->v + last);
+	if (g.n)
+		__builtin_prefetch(ht_granule_guess(&g, link - 1));
 }
 
 /* Position of the i-th record. */
