@@ -107,6 +107,12 @@ void ht_vmflags_open(struct ht_vmflags *f, pid_t pid)
 		f->fd = open_smaps(pid);
 }
 
+/* The kernel walks page tables for each piece. */
+static bool is_late(const struct ht_vmflags *f)
+{
+	return f->until_ns && ht_mono_ns() >= f->until_ns;
+}
+
 /* The whole file, NUL-terminated and owned by the caller. */
 static enum ht_code slurp(const struct ht_vmflags *f, pid_t pid, char **ret,
 			  struct ht_err *err)
@@ -121,6 +127,9 @@ static enum ht_code slurp(const struct ht_vmflags *f, pid_t pid, char **ret,
 				   errno, "cannot read smaps of process %d",
 				   (int)pid);
 	while (n > 0) {
+		if (is_late(f))
+			return ht_fail(err, HT_TIMEOUT,
+				       "smaps was not read in time");
 		if (room - used < 65536) {
 			char *more = realloc(*ret, room + 262144);
 

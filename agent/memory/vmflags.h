@@ -38,6 +38,7 @@ struct ht_vmflags {
 	int fd;		    /* smaps, held open; -1: it is not */
 	uint64_t signature; /* of what they were read for; 0: never read */
 	int64_t read_at;    /* CLOCK_MONOTONIC; 0: never */
+	int64_t until_ns;   /* nothing more is read of it then; 0: never */
 	uint64_t asked;	    /* `refusing` of the last ht_vmflags_read */
 	struct ht_spans refusing, withheld;
 	/* Zeros were told of an absent page that may be somebody's to fill. */
@@ -53,7 +54,7 @@ void ht_vmflags_open(struct ht_vmflags *f, pid_t pid);
 /* Brings f up to date for the process as it is now: `refusing` bytes of it are
  * locked or of the huge page pool. HT_OK without reading where there are none,
  * nothing is known to be under userfaultfd, and nothing is doubted.
- * HT_DENIED, HT_GONE, HT_SYS: f knows nothing. */
+ * HT_DENIED, HT_GONE, HT_SYS, HT_TIMEOUT: f knows nothing. */
 enum ht_code ht_vmflags_read(pid_t pid, const struct ht_maps *maps,
 			     uint64_t refusing, struct ht_vmflags *f,
 			     struct ht_err *err) HT_MUST_CHECK;

@@ -177,13 +177,15 @@ static bool may_be_its_end(const struct ht_session *s, enum ht_code code)
 			     : code != HT_BUSY && code != HT_TIMEOUT;
 }
 
-/* Pages are asked about until there is just time left to tell what is known. */
+/* Pages are asked about until there is just time left to tell what is known.
+ * Which mappings refuse is asked first: all else comes behind it. */
 static void limit_pages(struct ht_session *s, int64_t now)
 {
 	const int64_t until = ht_guard_until_ns();
 
 	ht_pages_source_limit(s->target->pages,
 			      until ? until - (until - now) / 10 : 0);
+	s->target->vmflags.until_ns = until ? now + (until - now) / 4 : 0;
 }
 
 enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
@@ -203,6 +205,7 @@ enum ht_code ht_session_sample(struct ht_session *s, struct ht_err *err)
 		return ht_target_fail_ended(t, err);
 	if (code != HT_OK)
 		return code;
+	t->vmflags.until_ns = t->pages->deadline_ns;
 	snprintf(s->snapshot->head.arch, sizeof(s->snapshot->head.arch), "%s",
 		 ht_abi_name(ht_abi_with_word(t->reader->word)));
 	ht_session_clean(s);

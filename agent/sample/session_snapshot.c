@@ -70,20 +70,31 @@ static long status_number(pid_t pid, const char *key)
 
 /* Pages whose absence somebody handles (userfaultfd): where he asked to hear of
  * forks too, the thread that forks waits until he has heard. Which flags he has
- * asked for is hidden. */
-static bool has_userfault(pid_t pid)
+ * asked for is hidden. HT_TIMEOUT: nobody knows. */
+static enum ht_code refuse_by_userfault(pid_t pid, int64_t until_ns,
+					struct ht_err *err)
 {
 	HT_AUTO_FILE FILE *f = NULL;
 	char path[48], line[512];
 
 	snprintf(path, sizeof(path), "/proc/%d/smaps", (int)ht_live_task(pid));
 	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (strncmp(line, "VmFlags:", 8) == 0 &&
-		    (strstr(line, " um") || strstr(line, " uw") ||
-		     strstr(line, " ui")))
-			return true;
-	return false;
+	while (f && fgets(line, sizeof(line), f)) {
+		if (strncmp(line, "VmFlags:", 8) != 0)
+			continue;
+		if (strstr(line, " um") || strstr(line, " uw") ||
+		    strstr(line, " ui"))
+			return ht_fail(
+				err, HT_REFUSED,
+				"process %d has memory under userfaultfd: a fork may wait for ever for whoever handles it",
+				(int)pid);
+		if (until_ns && ht_mono_ns() >= until_ns)
+			return ht_fail(
+				err, HT_TIMEOUT,
+				"process %d: smaps, which says whether it may be forked, was not read in time",
+				(int)pid);
+	}
+	return HT_OK;
 }
 
 static enum ht_code refuse_by_status(const struct ht_target *t,
@@ -107,17 +118,12 @@ static enum ht_code refuse_by_status(const struct ht_target *t,
 			err, HT_REFUSED,
 			"process %d is the init of its container: it would inherit the copy as a child",
 			(int)pid);
-	if (has_userfault(pid))
-		return ht_fail(
-			err, HT_REFUSED,
-			"process %d has memory under userfaultfd: a fork may wait for ever for whoever handles it",
-			(int)pid);
 	if (limit > 0 && limit <= status_number(pid, "Threads") + 2)
 		return ht_fail(
 			err, HT_REFUSED,
 			"process %d: RLIMIT_NPROC of %ld leaves no room for a copy",
 			(int)pid, limit);
-	return HT_OK;
+	return refuse_by_userfault(pid, t->vmflags.until_ns, err);
 }
 
 /* Bytes that may still be allocated; HT_UNKNOWN: nobody knows. */

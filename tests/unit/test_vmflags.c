@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "agent/memory/vmflags.h"
+#include "common/clock.h"
 
 static void locked_and_pooled_mappings_are_found(void **state)
 {
@@ -119,6 +120,26 @@ static void a_locked_page_marks_its_mapping_and_no_other(void **state)
 	munmap(p, 3 * page);
 }
 
+static void smaps_is_not_read_behind_its_limit(void **state)
+{
+	struct ht_vmflags f = HT_VMFLAGS_NONE;
+	struct ht_maps m = {0};
+	struct ht_err err;
+
+	(void)state;
+	assert_int_equal(ht_maps_read(getpid(), &m, &err), HT_OK);
+	f.doubted = true;
+	f.until_ns = ht_mono_ns();
+	assert_int_equal(ht_vmflags_read(getpid(), &m, 0, &f, &err),
+			 HT_TIMEOUT);
+	assert_true(f.doubted); /* still: it is asked for again */
+	f.until_ns = 0;
+	assert_int_equal(ht_vmflags_read(getpid(), &m, 0, &f, &err), HT_OK);
+	assert_false(f.doubted);
+	ht_vmflags_fini(&f);
+	ht_maps_fini(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +148,7 @@ int main(void)
 		cmocka_unit_test(
 			texts_that_make_no_sense_are_refused_or_harmless),
 		cmocka_unit_test(a_locked_page_marks_its_mapping_and_no_other),
+		cmocka_unit_test(smaps_is_not_read_behind_its_limit),
 	};
 
 	return cmocka_run_group_tests_name("vmflags", tests, NULL, NULL);
