@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # soak.sh [HOURS] (3): heaptided with a few programs at work, some that sleep and some that come
-# and go, a sample each 2 s, a history that is rolled up and forgotten within the hour,
+# and go, a sample each 2 s, a history that is forgotten after two hours, as soon as one can be,
 # and people who ask: what it holds must not grow. `bench/run.sh` runs it only when it
 # is named (SOAK_HOURS then). The first tenth is start-up; the slope is that of
 # the rest, by least squares. SOAK_DIR keeps the series (soak.tsv) and the log.

@@ -222,9 +222,9 @@ typedef uint64_t two __attribute__((vector_size(16), aligned(8), may_alias));
 /* Said by signs: of a comparison a compiler would make the branch. */
 static inline two at_most(const uint64_t *w, size_t i, size_t last)
 {
-	int64_t beyond = (int64_t)(last - i);
+	const uint64_t to_last = last - i;
 
-	return *(const two *)(w + i + (beyond & beyond >> 63));
+	return *(const two *)(w + i + (to_last & -(to_last >> 63)));
 }
 
 /* Most chunks have up to 16 words, and how many cannot be foretold: of these
