@@ -194,21 +194,35 @@ static void slow_look(uint64_t flags, unsigned usual, int64_t thousandths,
 	sum->unknown += s.rss_causes.n == 0;
 }
 
+/* Where it has threads stop, one may be amid malloc at each try. */
+#define TRIES 20
+
+/* Calls of a look that no call is slow for. */
+static unsigned usual_calls(uint64_t flags)
+{
+	struct ht_err err = {0};
+	enum ht_code code = HT_BUSY;
+
+	for (int i = 0; i < TRIES && code == HT_BUSY; i++) {
+		HT_AUTO_SNAPSHOT struct ht_snapshot s;
+
+		code = look(flags, 0, &s, &err);
+	}
+	if (code != HT_OK)
+		fail_msg("%s", err.msg);
+	assert_true(calls > 0);
+	return calls;
+}
+
 static void check_kind(uint64_t flags)
 {
 	/* Of modes that stop fewer: each look waits for threads that run. */
 	static const int64_t thousandths[] = {100, 900, 2000, 100000, 500,
 					      700, 800, 1000, 10000};
 	const size_t n = in_mode == HT_MODE_NONE ? 9 : 4;
-	HT_AUTO_SNAPSHOT struct ht_snapshot s;
+	const unsigned usual = usual_calls(flags);
 	struct outcome sum = {0};
-	struct ht_err err = {0};
-	unsigned usual;
 
-	if (look(flags, 0, &s, &err) != HT_OK)
-		fail_msg("%s", err.msg);
-	usual = calls;
-	assert_true(usual > 0);
 	for (size_t i = 0; i < n; i++)
 		slow_look(flags, usual, thousandths[i], &sum);
 	print_message(
@@ -217,7 +231,8 @@ static void check_kind(uint64_t flags)
 		ht_mode_names[in_mode], kind_names[slow],
 		flags & HT_LOOK_LIGHTLY ? ", light" : "", sum.whole, sum.late,
 		sum.unknown, sum.none);
-	/* who stands amid malloc and is slow to look at is let go (busy) */
+	/* of threads that never leave malloc those modes may see none at rest
+	 */
 	assert_true(sum.whole > 0 || in_mode != HT_MODE_NONE);
 	assert_true(sum.late + sum.none > 0);
 }
@@ -293,6 +308,5 @@ int main(void)
 			one_that_tells_who_holds_what_does, begin_few, end),
 	};
 
-	cmocka_set_test_filter(getenv("HT_SLOW_TEST")); // X
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
