@@ -106,11 +106,9 @@ static enum ht_code list(struct rolling *s, struct ht_err *err)
 /* --- one turn ------------------------------------------------------------ */
 
 /* SCHED_FIFO as long as some thread stands or is about to: an ordinary task may
- * wait for a processor behind all of them. So long, too, whatever hangs ends
- * us. */
+ * wait for a processor behind all of them. */
 static void raise_priority(struct rolling *s)
 {
-	ht_guard_resume();
 	if (!s->raised)
 		s->raised = s->limits->realtime && ht_priority_raise();
 }
@@ -120,6 +118,8 @@ static void usual_priority(struct rolling *s)
 	if (s->raised)
 		ht_priority_restore();
 	s->raised = false;
+	/* As long as some thread is ours whatever hangs ends us, and no longer.
+	 */
 	if (s->slots == 0)
 		ht_guard_pause();
 }
@@ -308,8 +308,11 @@ static enum ht_code begin_turn(struct rolling *s, size_t i, struct ht_err *err)
 	enum ht_code code;
 
 	*slot = (struct slot){.turn = i};
+	ht_guard_resume(); /* who is seized stands at its next signal */
 	code = ht_tracee_begin(&slot->held, s->tasks, s->turn[i].tid,
 			       s->reader->word, HT_WATCH_SLEEPERS, err);
+	if (s->slots == 0 && slot->held.state != HT_TRACEE_SEIZED)
+		ht_guard_pause();
 	s->turn[i].spared = code == HT_REFUSED;
 	if (code == HT_REFUSED)
 		return HT_OK;
@@ -510,7 +513,7 @@ static enum ht_code take_held_turns(struct rolling *s, struct ht_err *err)
 	if (code != HT_OK)
 		return code;
 	ht_sigchld_block(&old);
-	ht_guard_pause(); /* until the first is asked to stop */
+	ht_guard_pause(); /* until the first is seized */
 	code = take_turns(s, err);
 	empty_window(s);
 	usual_priority(s);
