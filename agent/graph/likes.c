@@ -8,9 +8,8 @@
 #define LOOKED_AT    32	   /* words of a chunk that are looked at */
 #define CLIMB_MAX    6	   /* parents that are asked */
 #define STRING_LEAST 16	   /* libstdc++ keeps up to 15 bytes in the object */
-#define NODE_MOST                                                              \
-	16384 /* larger: arrays, whose first elements may lead to              \
-		 each other's */
+/* Larger ones are arrays, whose first elements may lead to each other's. */
+#define NODE_MOST 16384
 
 /* --- what it looks like -------------------------------------------------- */
 

@@ -98,6 +98,11 @@ static bool is_same_note(const struct ht_locate_in *in,
 	       memcmp(mapped, file, len) == 0;
 }
 
+static bool is_elf(const Elf64_Ehdr *h)
+{
+	return memcmp(h->e_ident, ELFMAG, SELFMAG) == 0;
+}
+
 /* A core may be of another machine, whose files have the same names: notes (a
  * build id) and the header tell. What is no program or library has neither, and
  * may be shorter: a locale's files. */
@@ -109,11 +114,10 @@ static bool is_same_file(const struct ht_locate_in *in,
 	size_t n;
 
 	if (ht_reader_read(in->reader, start, &mapped, sizeof(mapped), NULL) !=
-		    HT_OK ||
-	    memcmp(mapped.e_ident, ELFMAG, SELFMAG) != 0)
+	    HT_OK)
 		return true;
-	if (!read_at(m->fd, &h, sizeof(h), 0))
-		return false;
+	if (!read_at(m->fd, &h, sizeof(h), 0) || !is_elf(&h))
+		return !is_elf(&mapped);
 	n = h.e_phnum < PHDRS_MAX ? h.e_phnum : PHDRS_MAX;
 	if (memcmp(h.e_ident, mapped.e_ident, EI_NIDENT) != 0 ||
 	    h.e_phoff != mapped.e_phoff || h.e_phnum != mapped.e_phnum ||

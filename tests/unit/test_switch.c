@@ -21,7 +21,7 @@
 #include "common/cleanup.h"
 #include "tests/lib/flux.h"
 
-#define LOOKS 20
+#define LOOKS 10
 
 static struct flux flux;
 static bool is_on;
